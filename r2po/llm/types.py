@@ -1,0 +1,98 @@
+"""What is asked of a language model and what comes back. Providers translate these to their wire formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+Finish = Literal["stop", "length", "refusal", "unknown"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt for one model: a single fresh user message, no system message, no memory.
+
+    Attributes:
+        prompt: The user message.
+        sampling: The sampling settings that the config sets, under their config names; nothing else is sent.
+        sample: Which sample of this prompt within the iteration, from 0: the second must be drawn independently.
+        attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
+    """
+
+    prompt: str
+    sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    sample: int = 0
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Token counts as the provider reports them; None where it does not say."""
+
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A model's answer.
+
+    Attributes:
+        text: The answer. Providers raise ``AttemptFailed`` rather than return an empty one.
+        thinking: Reasoning text that the provider keeps apart from the answer; empty if none.
+        finish: Why the model stopped; "length" means it was cut off at a token limit.
+        usage: Token counts.
+        sent: Settings the provider added on its own (e.g. ``num_ctx``), for the log.
+    """
+
+    text: str
+    thinking: str = ""
+    finish: Finish = "stop"
+    usage: Usage = field(default_factory=Usage)
+    sent: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Provider(Protocol):
+    """One wire format. A provider makes one attempt; retrying, storing and counting is the client's business."""
+
+    name: str
+    is_stand_in: bool
+    """True if the answers do not come from a language model."""
+
+    def check(self) -> None:
+        """First contact, before anything is created: reachable, key accepted, model known.
+
+        Raises:
+            InputError: With one line that says what to change.
+        """
+
+    def complete(self, request: Request) -> Reply:
+        """Make one attempt.
+
+        Raises:
+            AttemptFailed: The attempt failed; ``retryable`` tells whether another one may succeed.
+        """
+
+
+class AttemptFailed(Exception):  # noqa: N818 - it is an outcome of an attempt, not a fault of the program
+    """One attempt at a call failed.
+
+    Attributes:
+        reason: One line, with the URL and what to change if it is not retryable; never a key.
+        retryable: Whether the same request may succeed later.
+        status: HTTP status, if there was an answer.
+        retry_after_s: Seconds that the server asked to wait, if it did.
+    """
+
+    def __init__(
+        self, reason: str, *, retryable: bool, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retryable = retryable
+        self.status = status
+        self.retry_after_s = retry_after_s

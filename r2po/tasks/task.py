@@ -1,0 +1,62 @@
+"""What a task card holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One number of an observation or of a continuous action.
+
+    Attributes:
+        name: What it measures, with its unit, e.g. ``"pole angle (rad)"``.
+        range: The values it can take, as prompts show them, e.g. ``"-0.418 to 0.418"``.
+    """
+
+    name: str
+    range: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One environment as the optimizer sees it: R2PO's settings, and the facts from which prompts are written.
+
+    How parameters map to actions is not written here: each policy family writes it from its own layout.
+
+    Attributes:
+        name: Short name, also the folder under ``configs/``.
+        label: Name in tables and figures.
+        gym_id: Gymnasium id.
+        policy: Default policy family (see ``r2po.policies``).
+        max_traj_length: Cap on the steps of a rollout (R2PO's setting).
+        optimum: Return that the prompts name as the target (R2PO's setting).
+        warmup_episodes: Random policies tried before the first iteration (R2PO's setting).
+        conservative_threshold: tau_c, the mean reward from which the critic is told to change little.
+        search_step_size: Step size that prompts recommend; None for tables.
+        summary: What the task is, in one or two sentences.
+        observation: Observation dimensions in order, or one sentence that says what a state number means.
+        actions: Meaning of each discrete action in order, or the dimensions of a continuous action.
+        reward: How reward is given.
+        ending: When an episode ends, the environment's own limit included, the cap excluded.
+        env_kwargs: Default keyword arguments of ``gymnasium.make``.
+    """
+
+    name: str
+    label: str
+    gym_id: str
+    policy: str
+    max_traj_length: int
+    optimum: float
+    warmup_episodes: int
+    conservative_threshold: float
+    search_step_size: float | None
+    summary: str
+    observation: tuple[Dimension, ...] | str
+    actions: tuple[str, ...] | tuple[Dimension, ...]
+    reward: str
+    ending: str
+    env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
