@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -42,11 +42,13 @@ class Reply:
     """A model's answer.
 
     Attributes:
-        text: The answer. Providers raise ``AttemptFailed`` rather than return an empty one.
+        text: The answer. Providers raise ``AttemptFailed`` rather than return an empty one, except with finish
+            "length": a model that spent all its tokens on thinking. The client refuses every reply that was cut off.
         thinking: Reasoning text that the provider keeps apart from the answer; empty if none.
         finish: Why the model stopped; "length" means it was cut off at a token limit.
         usage: Token counts.
-        sent: Settings the provider added on its own (e.g. ``num_ctx``), for the log.
+        sent: Settings in effect under their wire names, also those that the provider added on its own (e.g.
+            ``num_ctx``), for the log.
     """
 
     text: str
@@ -69,6 +71,9 @@ class Provider(Protocol):
         Raises:
             InputError: With one line that says what to change.
         """
+
+    def restore(self, sent: Mapping[str, Any]) -> None:
+        """Take up what an earlier process of this run had come to, given ``Reply.sent`` of each of its replies."""
 
     def complete(self, request: Request) -> Reply:
         """Make one attempt.
@@ -96,3 +101,42 @@ class AttemptFailed(Exception):  # noqa: N818 - it is an outcome of an attempt, 
         self.retryable = retryable
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True)
+class Question:
+    """One attempt at an ask, and where in the run it stands.
+
+    Attributes:
+        iteration: From 1.
+        role: "search" or "critic".
+        sample: Number of the ask within the iteration, from 0.
+        attempt: 1, or more after unusable replies.
+        prompt: The user message.
+    """
+
+    iteration: int
+    role: str
+    sample: int
+    attempt: int
+    prompt: str
+
+
+@dataclass(frozen=True)
+class ReceivedReply:
+    """A reply that is recorded. ``refusal`` is empty if it was accepted, else says why not."""
+
+    key: str
+    text: str
+    refusal: str
+
+
+Judge = Callable[[str], str]
+"""Says why a reply's text is unusable, or returns an empty string."""
+
+
+class Asker(Protocol):
+    """Gets replies; retries, stores and counts."""
+
+    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+        """Return the reply to a question, from the store if it is recorded there."""

@@ -1,0 +1,83 @@
+"""The command line. Each command has a module here; what it needs is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+from r2po.errors import R2POError
+
+COMMANDS = {
+    "run": "run one experiment from a config file",
+    "eval": "sum up the runs of a log directory",
+    "watch": "show or record the best policy of a run",
+    "prompt": "print the exact prompt and reply of a call",
+}
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(BaseException):
+    """The process was told to end (SIGTERM)."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (--help shows all options)\n")
+
+
+def main(arguments: Sequence[str] | None = None, program: str | None = None) -> int:
+    """Run a command and return the exit code of the process.
+
+    Args:
+        arguments: Command and options; those of the process by default.
+        program: Name of the script that stands for a single command, if it is one.
+
+    Returns:
+        0 done, 1 stopped but resumable, 2 bad input, 130 and 143 on signals.
+    """
+    options = _parse(list(sys.argv[1:] if arguments is None else arguments), program)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return int(import_module(f"r2po.cli.{options.command}").run(options))
+    except R2POError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where errors reach people
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away, e.g. `| head`: nothing is left to say.
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Terminated:
+        return TERMINATED
+
+
+def _parse(arguments: list[str], program: str | None) -> argparse.Namespace:
+    if program is not None:
+        name = arguments.pop(0)
+        parser: argparse.ArgumentParser = _Parser(prog=program, description=_sentence(COMMANDS[name]))
+        import_module(f"r2po.cli.{name}").add_options(parser)
+        return parser.parse_args(arguments, argparse.Namespace(command=name))
+    parser = _Parser(prog="r2po", description="Policy search with language models.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=_sentence(text))
+        import_module(f"r2po.cli.{name}").add_options(command)
+    return parser.parse_args(arguments)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise Terminated

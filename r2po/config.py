@@ -1,0 +1,205 @@
+"""The config of one experiment: YAML, typed, validated, and resolved against the task card and the method.
+
+Keys keep their published names. What is left out comes from the environment's task card and from the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from r2po.errors import InputError, nearest, unknown
+from r2po.methods import METHODS
+from r2po.policies import FAMILIES
+from r2po.tasks import task_for
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Protocol = Literal["published", "controlled"]
+SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "think")
+NEUTRAL_KEYS = frozenset({"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir"})
+"""Keys that do not change what a run computes: they may differ on resume."""
+
+
+class Config(pydantic.BaseModel):
+    """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    # The experiment
+    gym_env_name: str
+    method: str
+    llm_model_name: str
+    logdir: str
+    protocol: Protocol = "published"
+    seed: NotNegative | None = None
+    resume_run: Positive | None = None
+    num_iterations: Positive | None = None
+    num_evaluation_episodes: Positive = 20
+    heldout_episodes: NotNegative = 100
+    keep_trajectories: Literal["none", "shown", "all"] = "shown"
+
+    # Environment and policy
+    env_kwargs: dict[str, Any] | None = None
+    policy: str | None = None
+    bias: bool = True
+    warmup_episodes: NotNegative | None = None
+    max_traj_length: Positive | None = None
+    clip_actions: bool = True
+
+    # What the prompts say
+    optimum: Number | None = None
+    search_step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    critic_llm_conservative_threshold: Number | None = None
+    announced_iterations: Positive | None = None
+    traj_history_last_n: NotNegative = 5
+
+    # The model
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_output_tokens: Positive | None = None
+    think: bool | str | None = None
+    num_ctx: Positive | None = None
+    llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
+    llm_max_attempts: Positive = 8
+    llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The sampling settings that are set."""
+        return {key: getattr(self, key) for key in SAMPLING_KEYS if getattr(self, key) is not None}
+
+
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), *, seed: int | None = None, protocol: str | None = None
+) -> Config:
+    """Read, validate and resolve a config file.
+
+    Later ones win: task card and method, the file's keys, its section ``published`` (under that protocol only),
+    ``key=value`` overrides, ``seed`` and ``protocol``.
+
+    Raises:
+        InputError: With one line that names the key, what was found and what is expected.
+    """
+    path = Path(path)
+    values = _read_yaml(path)
+    published = values.pop("published", None) or {}
+    if not isinstance(published, dict):
+        raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
+    _check_keys(f"{path}, section 'published'", published)
+    changes = dict(_override(text) for text in overrides)
+    if seed is not None:
+        changes["seed"] = seed
+    if protocol is not None:
+        changes["protocol"] = protocol
+    if {**values, **changes}.get("protocol", "published") == "published":
+        values |= published
+    return resolve({**values, **changes}, str(path))
+
+
+def resolve(values: Mapping[str, Any], source: str) -> Config:
+    """Validate keys and values and fill in what they leave to the task card and the method."""
+    _check_keys(source, values)
+    try:
+        config = Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise InputError(f"{source}: {_first_problem(error)}") from None
+    if config.method not in METHODS:
+        raise unknown("method", config.method, METHODS)
+    if config.policy is not None and config.policy not in FAMILIES:
+        raise unknown("policy", config.policy, FAMILIES)
+    return _filled(config)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name the keys in which two resolved configs differ, but for those that change nothing in a run."""
+    return [key for key in {**old, **new} if key not in NEUTRAL_KEYS and old.get(key) != new.get(key)]
+
+
+def _filled(config: Config) -> Config:
+    task = task_for(config.gym_env_name)
+    method = METHODS[config.method]
+    iterations = config.num_iterations or method.default_iterations
+    defaults: dict[str, Any] = {
+        "num_iterations": iterations,
+        "announced_iterations": iterations,
+        "env_kwargs": dict(task.env_kwargs),
+        "policy": task.policy,
+        "warmup_episodes": task.warmup_episodes,
+        "max_traj_length": task.max_traj_length,
+        "optimum": task.optimum,
+        "search_step_size": task.search_step_size,
+        "critic_llm_conservative_threshold": task.conservative_threshold,
+    }
+    # An explicit null says something: no threshold, no announced number of iterations.
+    missing = {key: value for key, value in defaults.items() if key not in config.model_fields_set}
+    if config.env_kwargs is not None:
+        missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
+    return config.model_copy(update=missing)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"no config file {str(path)!r}{_nearest_file(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read config {str(path)!r}: {error}") from None
+    try:
+        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
+    return values
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice: PyYAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"key {key_node.value!r} stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _nearest_file(path: Path) -> str:
+    known = [str(candidate) for candidate in Path("configs").glob("**/*.yaml")]
+    siblings = [str(candidate) for candidate in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    return nearest(str(path), siblings or known)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text!r}: expected key=value")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+
+
+def _check_keys(source: str, values: Mapping[Any, Any]) -> None:
+    for key in values:
+        if key not in Config.model_fields:
+            raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), Config.model_fields)}")
+
+
+def _first_problem(error: pydantic.ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{key} is {problem['input']!r}; {message}"

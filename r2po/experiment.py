@@ -1,0 +1,214 @@
+"""The loop: warm-up, iterations, held-out re-evaluation; stop and resume. One for all methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+from r2po.jsonl import Appender
+from r2po.llm.client import Client
+from r2po.llm.types import Usage
+from r2po.methods import Step
+from r2po.observer import Observer
+from r2po.policies import Parameters
+from r2po.rollout import Rollouts
+from r2po.runlog import RunDirectory
+from r2po.seeding import derive_seed
+from r2po.setting import Setting
+from r2po.trial import Candidate, Trial, write_parameters
+
+
+@dataclass
+class Experiment:
+    """One run of one experiment, from wherever its run directory stands to its end."""
+
+    setting: Setting
+    directory: RunDirectory
+    client: Client
+    observer: Observer
+    history: list[Trial] = field(default_factory=list)
+    episodes: int = 0
+    steps: int = 0
+    best: dict[str, Any] | None = None
+    _rollout_s: float = 0.0
+
+    def run(self) -> dict[str, Any]:
+        """Run to the end and return the content of ``result.json``."""
+        config = self.setting.config
+        assert config.num_iterations is not None
+        recorded = self.directory.read_iterations()
+        self.warm_up()
+        for record in recorded:
+            self._remember(record)
+        self.observer.started(self.setting, self.directory, self.client, recorded)
+        log = Appender(self.directory.iterations)
+        for iteration in range(len(recorded) + 1, config.num_iterations + 1):
+            record = self.iterate(iteration)
+            log.append(record)
+            self._remember(record)
+            self.observer.iterated(record)
+        log.close()
+        result = self.conclude()
+        self.directory.write_result(result)
+        return result
+
+    def warm_up(self) -> None:
+        """Try random policies, one rollout each; those on record are not tried again."""
+        recorded = self.directory.read_warmup()
+        log = Appender(self.directory.warmup)
+        for trial in range(self.setting.config.warmup_episodes or 0):
+            if trial < len(recorded):
+                record = recorded[trial]
+            else:
+                record = self._warmup_trial(trial)
+                log.append(record)
+            self._count([record["length"]])
+            seeds = [self._warmup_seed(trial)]
+            self._enter_history(record["params"], record["reward"], [record["reward"]], seeds, warmup=True)
+        log.close()
+
+    def iterate(self, iteration: int) -> dict[str, Any]:
+        """Run one iteration of the method and return its line for the log."""
+        started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self._rollout_s
+        step = Step(
+            brief=self.setting.brief,
+            history=self.history,
+            iteration=iteration,
+            asker=self.client,
+            roll_out=lambda params, candidate: self._timed_rollouts(params, iteration, candidate),
+            clip=self.setting.controlled,
+            on_candidate=self.observer.evaluated,
+        )
+        accepted = self.setting.method.iterate(step)
+        self.directory.write_trajectories(iteration, step.candidates, self.setting.config.keep_trajectories)
+        lengths = [candidate.rollouts.lengths for candidate in step.candidates]
+        best_before = self.best["reward"] if self.best else -np.inf
+        return {
+            "iteration": iteration,
+            "reward": accepted.reward,
+            "best_reward": max(accepted.reward, best_before),
+            "accepted": step.candidates.index(accepted),
+            "candidates": [_candidate_record(candidate) for candidate in step.candidates],
+            "episodes": self.episodes + sum(map(len, lengths)),
+            "steps": self.steps + int(sum(map(np.sum, lengths))),
+            "llm_calls": len(self.client.store.replies),
+            "times": {
+                "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+                "elapsed_s": round(time.monotonic() - started, 6),
+                "llm_s": round(self.client.latency_s - llm_s, 6),
+                "rollout_s": round(self._rollout_s - rollout_s, 6),
+            },
+        }
+
+    def conclude(self) -> dict[str, Any]:
+        """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
+        assert self.best is not None
+        config = self.setting.config
+        records = self.directory.read_iterations()
+        rewards = [record["reward"] for record in records]
+        seeds = [derive_seed(self.setting.seed, "heldout", k) for k in range(config.heldout_episodes)]
+        heldout = self.setting.roll_out(self.best["params"], seeds).returns if seeds else None
+        replies = self.client.store.replies
+        return {
+            "environment": self.setting.brief.task.name,
+            "method": config.method,
+            "model": config.llm_model_name,
+            "stand_in": self.client.provider.is_stand_in,
+            "protocol": config.protocol,
+            "seed": self.setting.seed,
+            "iterations": len(rewards),
+            "best_reward": self.best["reward"],
+            "best_iteration": self.best["iteration"],
+            "best_params": self.best["params"],
+            "heldout_reward": None if heldout is None else float(heldout.mean()),
+            "heldout_std": None if heldout is None or len(heldout) < 2 else float(heldout.std(ddof=1)),
+            "heldout_episodes": len(seeds),
+            "mean_reward": float(np.mean(rewards)),
+            "final_reward": rewards[-1],
+            "episodes": self.episodes,
+            "steps": self.steps,
+            "llm_calls": len(replies),
+            "refused_replies": sum(bool(reply.refusal) for reply in replies),
+            "failed_attempts": self.client.store.failures,
+            "tokens": {
+                role: _tokens(reply.reply.usage for reply in replies if reply.role == role)
+                for role in sorted({reply.role for reply in replies})
+            },
+            "times": {
+                key: round(sum(record["times"][key] for record in records), 3)
+                for key in ("elapsed_s", "llm_s", "rollout_s")
+            },
+        }
+
+    def _warmup_trial(self, trial: int) -> dict[str, Any]:
+        rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
+        params = self.setting.policy.sample(rng)
+        rollout = self.setting.roll_out(params, [self._warmup_seed(trial)], warmup=True)[0]
+        return {
+            "trial": trial + 1,
+            "params": list(params),
+            "reward": rollout.total,
+            "length": rollout.length,
+            "end": rollout.end,
+        }
+
+    def _warmup_seed(self, trial: int) -> int:
+        return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
+
+    def _timed_rollouts(self, params: Parameters, iteration: int, candidate: int) -> Rollouts:
+        started = time.monotonic()
+        rollouts = self.setting.roll_out(params, self.setting.seeds(iteration, candidate))
+        self._rollout_s += time.monotonic() - started
+        return rollouts
+
+    def _remember(self, record: dict[str, Any]) -> None:
+        """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""
+        accepted = record["candidates"][record["accepted"]]
+        for candidate in record["candidates"]:
+            self._count(candidate["lengths"])
+        if self.best is None or record["reward"] > self.best["reward"]:
+            self.best = {key: record[key] for key in ("reward", "iteration")} | {"params": accepted["params"]}
+        seeds = self.setting.seeds(record["iteration"], record["accepted"])
+        self._enter_history(accepted["params"], record["reward"], accepted["returns"], seeds, warmup=False)
+
+    def _enter_history(
+        self, params: Sequence[float], reward: float, returns: Sequence[float], seeds: Sequence[int], *, warmup: bool
+    ) -> None:
+        """Append a trial; the rollout that the method's history shows is made again from its seed."""
+        setting = self.setting
+        params = tuple(params)
+        show = setting.method.history_rollout
+        index = show(np.array(returns), setting.brief) if show else None
+        rollout = None if index is None else setting.roll_out(params, [seeds[index]], warmup=warmup)[0]
+        self.history.append(Trial(params, write_parameters(params, setting.policy), reward, warmup, rollout))
+
+    def _count(self, lengths: Sequence[int]) -> None:
+        self.episodes += len(lengths)
+        self.steps += sum(lengths)
+
+
+def _candidate_record(candidate: Candidate) -> dict[str, Any]:
+    rollouts = candidate.rollouts
+    clipped = candidate.raw_params != candidate.params
+    return {
+        "stage": candidate.stage,
+        "call": candidate.call,
+        "params": list(candidate.params),
+        **({"raw_params": list(candidate.raw_params)} if clipped else {}),
+        "reward": candidate.reward,
+        "returns": rollouts.returns.tolist(),
+        "lengths": rollouts.lengths.tolist(),
+        "ends": [rollout.end for rollout in rollouts],
+        "shown": sorted(candidate.shown),
+    }
+
+
+def _tokens(usages: Iterable[Usage]) -> dict[str, int | None]:
+    """Sum token counts; what any reply leaves unsaid is unknown in the sum."""
+    rows = [asdict(usage) for usage in usages]
+    return {key: None if any(row[key] is None for row in rows) else sum(row[key] for row in rows) for key in rows[0]}

@@ -1,0 +1,78 @@
+"""Append-only JSON lines that survive a kill at any moment, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def dump(record: Any) -> str:
+    """Return one line of JSON; numbers round-trip exactly, keys keep their order."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} does not belong into a log")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read all complete records. A torn last line, the trace of a kill, is left out; so is a missing file.
+
+    Raises:
+        ValueError: A line that is not the last one is no JSON object: the file was damaged by something else.
+    """
+    return _complete(path)[0]
+
+
+def _complete(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the complete records and the number of bytes that they take."""
+    if not path.exists():
+        return [], 0
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    records = []
+    for number, line in enumerate(data[:end].split(b"\n")[:-1], 1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, line {number}: not a JSON object")
+        records.append(record)
+    return records, end
+
+
+class Appender:
+    """Appends records to a file, one flushed and synced line each; a torn last line is cut off first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        end = _complete(path)[1]
+        self._file = path.open("ab")
+        self._file.truncate(end)
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one record. When this returns, it survives a kill and a power cut."""
+        self._file.write(dump(record).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a whole file: readers see the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

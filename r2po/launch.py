@@ -1,0 +1,173 @@
+"""From a config to a running experiment: the model, the run directory, a fresh start or a resume."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from r2po.config import Config, differences
+from r2po.errors import InputError
+from r2po.experiment import Experiment
+from r2po.llm.client import CallFailed, Client
+from r2po.llm.registry import provider_for
+from r2po.llm.store import CallStore
+from r2po.llm.types import Provider
+from r2po.observer import Observer
+from r2po.runlog import RunDirectory, list_runs
+from r2po.setting import Setting
+
+PACKAGES = ("r2po", "gymnasium", "mujoco", "numpy")
+
+Resume = int | Literal["latest"] | None
+"""Number of the run to continue, "latest" for the latest unfinished one, None for a new run."""
+
+
+def launch(config: Config, resume: Resume, environ: Mapping[str, str], observer: Observer) -> dict[str, Any]:
+    """Run an experiment to its end and return its result.
+
+    Args:
+        config: The resolved config.
+        resume: Which run to continue, if any.
+        environ: Environment variables with keys and base URLs.
+        observer: Watches the run.
+
+    Raises:
+        InputError: Something given cannot be used; no run directory is left behind.
+        RunStopped: The run stopped and can be resumed.
+    """
+    directory = _find_run(config, resume)
+    if directory is not None and directory.is_complete:
+        observer.note(f"{directory.path} is complete; nothing to do")
+        result = directory.read_result()
+        observer.finished(directory, result)
+        return result
+    provider = provider_for(
+        config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ
+    )
+    provider.check()
+    if directory is None:
+        _name_unfinished(config, observer)
+        return _start(config, provider, observer)
+    return _run(config, provider, directory, observer)
+
+
+def _find_run(config: Config, resume: Resume) -> RunDirectory | None:
+    resume = resume or config.resume_run
+    if resume is None:
+        return None
+    logdir = Path(config.logdir)
+    runs = list_runs(logdir)
+    wanted = [run for run in runs if (run.number == resume if resume != "latest" else not run.is_complete)]
+    if not wanted:
+        there = ", ".join(f"{run.path.name}{' (complete)' if run.is_complete else ''}" for run in runs) or "no runs"
+        what = "an unfinished run" if resume == "latest" else f"run_{resume}"
+        raise InputError(f"cannot resume {what} in {logdir}: found {there}")
+    return wanted[-1]
+
+
+def _name_unfinished(config: Config, observer: Observer) -> None:
+    unfinished = [run.path.name for run in list_runs(Path(config.logdir)) if not run.is_complete]
+    if unfinished:
+        observer.note(f"unfinished in {config.logdir}: {', '.join(unfinished)}; --resume N continues one")
+
+
+def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, Any]:
+    directory = RunDirectory.create(Path(config.logdir))
+    try:
+        return _run(config, provider, directory, observer)
+    except InputError:
+        directory.remove()
+        raise
+    except CallFailed as failed:
+        # The first contact: what is wrong now would be wrong for ever, and nothing was gained yet.
+        if failed.retryable or failed.replies:
+            raise
+        directory.remove()
+        raise InputError(str(failed)) from None
+
+
+def _run(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> dict[str, Any]:
+    directory.lock()
+    seed = _open(config, provider, directory, observer)
+    setting = Setting(config, seed)
+    store = CallStore(directory.path)
+    if store.interrupted:
+        observer.note(f"{store.interrupted} call(s) were under way when the run stopped; asked again when needed")
+    for recorded in store.replies:
+        provider.restore(recorded.reply.sent)
+    client = Client(
+        provider=provider,
+        model=config.llm_model_name,
+        sampling=config.sampling,
+        store=store,
+        max_attempts=config.llm_max_attempts,
+        max_wait_s=config.llm_max_wait_s,
+        on_ask=observer.asking,
+        on_failure=observer.failed,
+    )
+    try:
+        result = Experiment(setting, directory, client, observer).run()
+        observer.finished(directory, result)
+        return result
+    finally:
+        observer.close()
+        setting.close()
+        store.close()
+        directory.close()
+
+
+def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> int:
+    """Describe a new run, or check that a resumed one is the same experiment; returns its seed."""
+    resolved = config.model_dump(mode="json")
+    if not (directory.path / "run.yaml").exists():
+        seed = directory.number if config.seed is None else config.seed
+        directory.write_description(_description(resolved, provider, seed))
+        return seed
+    description = directory.read_description()
+    seed = int(description["seed"])
+    recorded = {**description["config"], "seed": seed}
+    changed = differences(recorded, {**resolved, "seed": seed if config.seed is None else config.seed})
+    if changed:
+        rows = ", ".join(f"{key} was {recorded.get(key)!r}, is {resolved.get(key)!r}" for key in changed)
+        raise InputError(f"cannot resume {directory.path}: the config has changed since: {rows}")
+    versions = {name: version for name, version in _versions().items() if description["versions"].get(name) != version}
+    for name, version in versions.items():
+        observer.note(f"this run began with {name} {description['versions'].get(name)}; it goes on with {version}")
+    return seed
+
+
+def _description(resolved: dict[str, Any], provider: Provider, seed: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "protocol": resolved["protocol"],
+        "model": resolved["llm_model_name"],
+        "stand_in": provider.is_stand_in,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "code_revision": _code_revision(),
+        "config": resolved,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+
+
+def _code_revision() -> str | None:
+    """Return the git revision of the source tree, with ``+`` if it was changed; None if it is no checkout."""
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],  # noqa: S607 - git by name
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,1 @@
+"""Language models: request and reply types, wire formats, the call store, the client."""

@@ -1,0 +1,128 @@
+"""The client: one question in, one recorded reply out. Retrying, storing and counting happen here, once for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import tenacity
+
+from r2po.errors import RunStopped
+from r2po.llm.store import CallStore, RecordedReply, call_key
+from r2po.llm.types import AttemptFailed, Judge, Provider, Question, ReceivedReply, Reply, Request
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+
+
+class CallFailed(RunStopped):
+    """A call got no reply: the server refused it for good, or the attempts or the waiting time ran out.
+
+    Attributes:
+        retryable: Whether the same request may succeed later.
+        replies: Number of replies that the run has on record.
+    """
+
+    def __init__(self, reason: str, *, retryable: bool, replies: int) -> None:
+        super().__init__(reason)
+        self.retryable = retryable
+        self.replies = replies
+
+
+@dataclass
+class Client:
+    """Asks one model, on behalf of one run.
+
+    Attributes:
+        provider: The wire format.
+        model: The model's name, as configured.
+        sampling: The sampling settings that the config sets.
+        store: The run's call store.
+        max_attempts: Attempts at one request before the run stops.
+        max_wait_s: Longest total wait between the attempts at one request, in seconds.
+        on_ask: Called with the role before a question is sent, for the screen.
+        on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
+        sleep: Waits; tests replace it.
+    """
+
+    provider: Provider
+    model: str
+    sampling: Mapping[str, Any]
+    store: CallStore
+    max_attempts: int
+    max_wait_s: float
+    on_ask: Callable[[str], None] = lambda _role: None
+    on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
+    sleep: Callable[[float], None] = time.sleep
+    latency_s: float = field(default=0.0, init=False)
+    """Seconds spent waiting for the replies handed out so far; recorded replies count what they took when they came."""
+
+    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+        """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
+
+        Raises:
+            CallFailed: There is no reply to be had.
+        """
+        key = call_key(self.model, self.sampling, question)
+        recorded = self.store.find(key) or self._fetch(key, question, judge)
+        self.latency_s += recorded.latency_s
+        return ReceivedReply(key, recorded.reply.text, recorded.refusal)
+
+    def _fetch(self, key: str, question: Question, judge: Judge) -> RecordedReply:
+        call = self.store.request(key, question)
+        self.on_ask(question.role)
+        request = Request(question.prompt, self.sampling, question.sample, question.attempt)
+        started = time.monotonic()
+        reply = self._complete(call, request)
+        latency_s = time.monotonic() - started
+        refusal = "it was cut off at the token limit" if reply.finish == "length" else judge(reply.text)
+        return self.store.reply(call, key, question.role, reply, refusal, latency_s)
+
+    def _complete(self, call: int, request: Request) -> Reply:
+        attempts = 0
+
+        def attempt() -> Reply:
+            nonlocal attempts
+            attempts += 1
+            try:
+                return self.provider.complete(request)
+            except AttemptFailed as failed:
+                self.store.failure(call, attempts, failed)
+                raise
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.retryable),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(self.max_attempts) | _waits_longer_than(self.max_wait_s),
+            before_sleep=lambda state: self.on_failure(_failed(state), state.upcoming_sleep),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except AttemptFailed as failed:
+            self.store.gave_up(call)
+            tried = f" ({attempts} attempts)" if attempts > 1 else ""
+            raise CallFailed(
+                f"{failed.reason}{tried}", retryable=failed.retryable, replies=len(self.store.replies)
+            ) from None
+
+
+_backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Exponential back-off with jitter, or what the server asked for if that is longer."""
+    return max(_backoff(state), _failed(state).retry_after_s or 0.0)
+
+
+def _failed(state: tenacity.RetryCallState) -> AttemptFailed:
+    failed = state.outcome.exception() if state.outcome else None
+    assert isinstance(failed, AttemptFailed)  # nothing else is retried
+    return failed
+
+
+def _waits_longer_than(limit_s: float) -> Callable[[tenacity.RetryCallState], bool]:
+    return lambda state: state.idle_for + state.upcoming_sleep > limit_s

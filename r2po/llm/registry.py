@@ -1,0 +1,95 @@
+"""Which provider a model name chooses.
+
+To add a provider, write its file and give its row a factory. The first row that matches counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from r2po.errors import InputError, unknown
+from r2po.llm.types import Provider
+
+# Providers are imported when they are chosen: the stand-in must work where no HTTP library does.
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """What a provider may need besides the model's name.
+
+    Attributes:
+        timeout_s: Seconds that one call may take.
+        num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
+        environ: Environment with keys and base URLs.
+    """
+
+    timeout_s: float
+    num_ctx: int | None
+    environ: Mapping[str, str]
+
+
+def _ollama(name: str, settings: ProviderSettings) -> Provider:
+    from r2po.llm.ollama import Ollama
+
+    model = name[len("ollama/") :].strip()
+    if not model:
+        raise InputError(f"llm_model_name {name!r} names no model; expected ollama/<model>, e.g. ollama/qwen3:8b")
+    return Ollama(model, environ=settings.environ, timeout_s=settings.timeout_s, num_ctx=settings.num_ctx)
+
+
+def _embedded(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
+    if name != "embedded/search":
+        raise unknown("embedded model", name, ["embedded/search"])
+    from r2po.llm.embedded import EmbeddedSearch
+
+    return EmbeddedSearch()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One rule: names that match choose this provider. No factory means that it cannot be used yet."""
+
+    provider: str
+    usage: str
+    matches: Callable[[str], bool]
+    make: Callable[[str, ProviderSettings], Provider] | None = None
+
+
+_ROWS = (
+    _Row("Ollama", "ollama/<model>", lambda name: name.startswith(("ollama/", "ollama:")), _ollama),
+    _Row("OpenRouter", "openrouter/<vendor>/<model>", lambda name: name.startswith("openrouter/")),
+    _Row("the built-in stand-in", "embedded/search", lambda name: name.startswith("embedded/"), _embedded),
+    _Row("a replay", "replay/<run dir>", lambda name: name.startswith("replay/")),
+    _Row("Anthropic", "claude…", lambda name: name.startswith("claude")),
+    _Row("Google", "…gemini…", lambda name: "gemini" in name),
+    _Row("OpenAI", "any other name", lambda name: True),  # noqa: ARG005 - the last rule takes every name
+)
+
+
+def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, environ: Mapping[str, str]) -> Provider:
+    """Return the provider that a model name chooses; nothing is contacted yet.
+
+    Args:
+        model_name: ``llm_model_name`` of the config.
+        timeout_s: Seconds that one call may take.
+        num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
+        environ: Environment with keys and base URLs.
+
+    Raises:
+        InputError: The name is empty or unknown, this version lacks its provider, or its settings are wrong.
+    """
+    name = model_name.strip()
+    if not name:
+        raise InputError(f"llm_model_name is empty; available: {_available()}")
+    row = next(row for row in _ROWS if row.matches(name))
+    if row.make is None:
+        raise InputError(
+            f"llm_model_name {name!r} chooses {row.provider}, which this version does not speak yet; "
+            f"available: {_available()}"
+        )
+    return row.make(name, ProviderSettings(timeout_s, num_ctx, environ))
+
+
+def _available() -> str:
+    return ", ".join(row.usage for row in _ROWS if row.make)

@@ -1,0 +1,165 @@
+"""The call store: every request, failure and reply of a run, recorded before it is used.
+
+``llm_calls.jsonl`` is a log of events. A request is written before it is sent, so that a kill during a call leaves a trace;
+its reply is written before anyone sees it, so that it is never paid for again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from r2po.jsonl import Appender, read_lines
+from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+
+FILE = "llm_calls.jsonl"
+
+
+def call_key(model: str, sampling: Mapping[str, Any], question: Question) -> str:
+    """Return the address of a reply: a hash of model, sampling settings, prompt, sample and attempt number."""
+    parts = [model, dict(sorted(sampling.items())), question.prompt, question.sample, question.attempt]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RecordedReply:
+    """A reply as it stands in the store."""
+
+    key: str
+    role: str
+    reply: Reply
+    refusal: str
+    latency_s: float
+
+
+class CallStore:
+    """The calls of one run directory."""
+
+    def __init__(self, run_directory: Path) -> None:
+        path = run_directory / FILE
+        events = read_lines(path)
+        self._log = Appender(path)
+        self._calls = 0
+        self._prompts: dict[str, str] = {}
+        self._replies: dict[str, RecordedReply] = {}
+        requests: dict[int, dict[str, Any]] = {}
+        for event, prompt in with_prompts(events):
+            if event["event"] == "request":
+                requests[event["call"]] = event
+                self._prompts[event["role"]] = prompt
+                self._calls = event["call"]
+            elif event["event"] == "reply":
+                request = requests.pop(event["call"])
+                self._replies[request["key"]] = _recorded(request, event)
+            elif event["event"] == "gave_up":
+                requests.pop(event["call"])
+        self.failures = sum(event["event"] == "failure" for event in events)
+        self.interrupted = len({request["key"] for request in requests.values()} - set(self._replies))
+        """Calls that were under way when an earlier process ended and that have no reply yet."""
+
+    @property
+    def replies(self) -> list[RecordedReply]:
+        """All replies, in the order they came."""
+        return list(self._replies.values())
+
+    def find(self, key: str) -> RecordedReply | None:
+        """Return the recorded reply with this key."""
+        return self._replies.get(key)
+
+    def request(self, key: str, question: Question) -> int:
+        """Record that a question is about to be sent; returns the number of the call."""
+        self._calls += 1
+        before = self._prompts.get(question.role, "")
+        self._prompts[question.role] = question.prompt
+        self._append(
+            "request",
+            self._calls,
+            key=key,
+            iteration=question.iteration,
+            role=question.role,
+            sample=question.sample,
+            attempt=question.attempt,
+            prompt_sha256=_digest(question.prompt),
+            prompt_chars=len(question.prompt),
+            prompt=_pack(question.prompt, before),
+        )
+        return self._calls
+
+    def failure(self, call: int, attempt: int, failed: AttemptFailed) -> None:
+        """Record that one attempt at sending a request failed."""
+        self.failures += 1
+        self._append("failure", call, attempt=attempt, reason=failed.reason, status=failed.status)
+
+    def gave_up(self, call: int) -> None:
+        """Record that a request will not be sent again: the run stops."""
+        self._append("gave_up", call)
+
+    def reply(self, call: int, key: str, role: str, reply: Reply, refusal: str, latency_s: float) -> RecordedReply:
+        """Record a reply."""
+        recorded = RecordedReply(key, role, reply, refusal, round(latency_s, 6))
+        self._append(
+            "reply",
+            call,
+            text=reply.text,
+            thinking=reply.thinking,
+            finish=reply.finish,
+            refusal=refusal,
+            usage=asdict(reply.usage),
+            sent=dict(reply.sent),
+            latency_s=recorded.latency_s,
+        )
+        self._replies[key] = recorded
+        return recorded
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def _append(self, event: str, call: int, **fields: Any) -> None:
+        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self._log.append({"event": event, "call": call, **fields, "at": at})
+
+
+def with_prompts(events: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Go through the events of a log in order, each request with its whole prompt (other events with an empty text).
+
+    Raises:
+        ValueError: A prompt does not have the hash that was recorded with it.
+    """
+    prompts: dict[str, str] = {}
+    for event in events:
+        prompt = ""
+        if event["event"] == "request":
+            prompt = _unpack(event["prompt"], prompts.get(event["role"], ""))
+            if _digest(prompt) != event["prompt_sha256"]:
+                raise ValueError(f"{FILE}: the prompt of call {event['call']} is damaged")
+            prompts[event["role"]] = prompt
+        yield event, prompt
+
+
+def _pack(prompt: str, before: str) -> dict[str, Any]:
+    """Store what follows the prefix shared with the prompt before it in the same role: most of it is old history."""
+    shared = len(os.path.commonprefix([prompt, before]))
+    rest = zlib.compress(prompt[shared:].encode(), 9)
+    return {"shared_chars": shared, "rest_zlib_b85": base64.b85encode(rest).decode()}
+
+
+def _unpack(packed: Mapping[str, Any], before: str) -> str:
+    return before[: packed["shared_chars"]] + zlib.decompress(base64.b85decode(packed["rest_zlib_b85"])).decode()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _recorded(request: dict[str, Any], event: dict[str, Any]) -> RecordedReply:
+    reply = Reply(event["text"], event["thinking"], event["finish"], Usage(**event["usage"]), event["sent"])
+    return RecordedReply(request["key"], request["role"], reply, event["refusal"], event["latency_s"])

@@ -1,0 +1,18 @@
+"""R2PO: Reflective Prompted Policy Optimization."""
+
+from __future__ import annotations
+
+from r2po.methods.method import Method
+from r2po.methods.step import Step, keep_best
+from r2po.prompts import critic_prompt, median_package, search_prompt
+from r2po.trial import Candidate
+
+
+def r2po(step: Step) -> Candidate:
+    """R2PO: global search, then revision grounded in the median rollout; the better one is kept."""
+    proposal = step.evaluate(step.ask("search", search_prompt(step, kinds_apart=True)), "proposal")
+    revision = step.evaluate(step.ask("critic", critic_prompt(step, proposal, evidence=median_package)), "revision")
+    return keep_best(proposal, revision)
+
+
+METHOD = Method("r2po", "R2PO", r2po, calls_per_iteration=2)

@@ -1,0 +1,88 @@
+"""One iteration as a method sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from r2po.errors import RunStopped
+from r2po.llm.types import Asker, Question
+from r2po.policies import Parameters
+from r2po.prompts import Brief, UnusableReply, read_parameters
+from r2po.rollout import Rollouts
+from r2po.trial import Candidate, Trial
+
+MAX_REASKS = 5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Parameters read from a reply. ``key`` names the reply in the call store."""
+
+    params: Parameters
+    key: str
+
+
+@dataclass
+class Step:
+    """What a method may do in one iteration: ask, and evaluate. Everything else is done for it.
+
+    Attributes:
+        brief: The experiment's facts.
+        history: All trials so far, oldest first.
+        iteration: Number of the iteration, from 1.
+        asker: Gets replies.
+        roll_out: Rolls out parameters: (params, number of the candidate in this iteration) -> K rollouts.
+        clip: Whether parameters are clipped to the interval that prompts ask for (protocol ``controlled``).
+        on_candidate: Called after each evaluation.
+        candidates: The candidates of this iteration, in order.
+    """
+
+    brief: Brief
+    history: Sequence[Trial]
+    iteration: int
+    asker: Asker
+    roll_out: Callable[[Parameters, int], Rollouts]
+    clip: bool
+    on_candidate: Callable[[Candidate], None] = lambda _: None
+    candidates: list[Candidate] = field(default_factory=list)
+    _asked: int = 0
+
+    def ask(self, role: str, prompt: str) -> Answer:
+        """Ask for parameters; ask again, saying what was wrong, while the reply is unusable.
+
+        Raises:
+            RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
+        """
+        sample, self._asked = self._asked, self._asked + 1
+        complaint = ""
+        for attempt in range(1, MAX_REASKS + 2):
+            question = Question(self.iteration, role, sample, attempt, prompt + complaint)
+            reply = self.asker.ask(question, self._refusal)
+            if not reply.refusal:
+                return Answer(read_parameters(reply.text, self.brief.policy), reply.key)
+            complaint = f"\n\nYour previous reply could not be used: {reply.refusal}. Keep to the reply format.\n"
+        raise RunStopped(
+            f"iteration {self.iteration}, {role}: no usable reply in {MAX_REASKS + 1} attempts; the last one: {reply.refusal}"
+        )
+
+    def evaluate(self, answer: Answer, stage: str) -> Candidate:
+        """Roll the answer's parameters out K times, and call the result by the name of its stage."""
+        params = self.brief.policy.clip(answer.params) if self.clip else answer.params
+        rollouts = self.roll_out(params, len(self.candidates))
+        candidate = Candidate(stage, params, answer.params, answer.key, rollouts)
+        self.candidates.append(candidate)
+        self.on_candidate(candidate)
+        return candidate
+
+    def _refusal(self, text: str) -> str:
+        try:
+            read_parameters(text, self.brief.policy)
+        except UnusableReply as refusal:
+            return str(refusal)
+        return ""
+
+
+def keep_best(first: Candidate, second: Candidate) -> Candidate:
+    """Return the candidate with the higher mean return; a tie goes to the second (R2PO: to the revision)."""
+    return first if first.reward > second.reward else second

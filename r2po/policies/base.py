@@ -1,0 +1,77 @@
+"""What every policy family provides."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r2po.tasks.spaces import Spaces
+
+Parameters = tuple[float, ...]
+"""A flat parameter vector; the numbers of a table are ints."""
+
+Policy = Callable[[NDArray[np.float64] | NDArray[np.int64]], NDArray[np.float64] | NDArray[np.int64]]
+"""Maps a batch of observations, (B, d) or (B,) state numbers, to actions, (B, a) or (B,) action numbers.
+
+A state's action must not depend on the batch it stands in.
+"""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Every parameter is a real number in [low, high], asked for with ``decimals`` decimals."""
+
+    low: float
+    high: float
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every parameter is one of these integers."""
+
+    options: tuple[int, ...]
+
+
+class PolicyFamily(ABC):
+    """A parametrised set of policies over the spaces of one environment."""
+
+    name: ClassVar[str]
+
+    size: int
+    """Number of parameters."""
+
+    values: Interval | Choices
+    """What the prompts ask each parameter to be."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> Parameters:
+        """Draw the parameters of a warm-up policy."""
+
+    @abstractmethod
+    def bind(self, params: Parameters) -> Policy:
+        """Return the policy with these parameters."""
+
+    @abstractmethod
+    def form(self, observation_names: Sequence[str], action_names: Sequence[str]) -> str:
+        """Say in words how the parameters map an observation to an action, written from the layout itself."""
+
+    def format(self, value: float) -> str:
+        """Write one parameter as prompts show it."""
+        if isinstance(self.values, Choices):
+            return str(int(value))
+        decimals = self.values.decimals
+        rounded = round(float(value), decimals)
+        return f"{rounded + 0.0:.{decimals}f}" if rounded == value else f"{value + 0.0:.6g}"
+
+    def clip(self, params: Parameters) -> Parameters:
+        """Return the parameters moved into the interval that prompts ask for; tables come back unchanged."""
+        if isinstance(self.values, Choices):
+            return params
+        low, high = self.values.low, self.values.high
+        return tuple(min(max(value, low), high) for value in params)

@@ -1,0 +1,54 @@
+"""Tabular policies: one action per state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r2po.errors import InputError
+from r2po.policies.base import Choices, Parameters, Policy, PolicyFamily
+from r2po.tasks.spaces import Spaces
+
+MAX_STATES = 120
+
+
+class Tabular(PolicyFamily):
+    """``params[s]`` is the action taken in state ``s``."""
+
+    name = "tabular"
+
+    def __init__(self, spaces: Spaces) -> None:
+        if not (spaces.discrete_observation and spaces.discrete_action):
+            raise InputError("policy 'tabular' needs numbered states and discrete actions; use 'linear' here")
+        if spaces.observation_size > MAX_STATES:
+            raise InputError(
+                f"policy 'tabular' takes at most {MAX_STATES} states; this environment has {spaces.observation_size}"
+            )
+        first = spaces.first_action
+        self.spaces = spaces
+        self.size = spaces.observation_size
+        self.values = Choices(tuple(range(first, first + spaces.action_size)))
+
+    def sample(self, rng: np.random.Generator) -> Parameters:
+        """Draw a uniform random legal action per state."""
+        return tuple(int(value) for value in rng.choice(self.values.options, self.size))
+
+    def bind(self, params: Parameters) -> Policy:
+        """Return the policy that looks its actions up."""
+        table = np.array(params, dtype=np.int64)
+
+        def act(observations: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64] | NDArray[np.int64]:
+            return table[observations.astype(np.int64, copy=False)]
+
+        return act
+
+    def form(self, observation_names: Sequence[str], action_names: Sequence[str]) -> str:
+        """Say what index and value of a parameter mean."""
+        actions = ", ".join(f"{self.spaces.first_action + i} = {name}" for i, name in enumerate(action_names))
+        return (
+            "The policy is a table with one entry per state: "
+            f"params[s] is the action taken in state s, for s = 0 to {self.size - 1}.\n"
+            f"Actions: {actions}."
+        )

@@ -1,0 +1,70 @@
+"""What every prompt may draw on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from r2po.policies import Choices, PolicyFamily
+from r2po.tasks import Task
+from r2po.tasks.spaces import Spaces
+from r2po.trial import Trial
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The facts of an experiment that stay the same in all of its prompts.
+
+    Attributes:
+        task: The environment's card.
+        spaces: The environment's spaces.
+        policy: The policy family.
+        optimum: The target that prompts name.
+        search_step_size: The step size that prompts recommend; None for tables.
+        conservative_threshold: tau_c of the revision rule; None for no rule.
+        max_traj_length: Cap on the steps of a rollout.
+        num_evaluation_episodes: K.
+        announced_iterations: T, the number of iterations told to the model; None to tell none.
+    """
+
+    task: Task
+    spaces: Spaces
+    policy: PolicyFamily
+    optimum: float
+    search_step_size: float | None
+    conservative_threshold: float | None
+    max_traj_length: int
+    num_evaluation_episodes: int
+    announced_iterations: int | None
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The legal values of a table's entries; empty for continuous parameters."""
+        return self.policy.values.options if isinstance(self.policy.values, Choices) else ()
+
+    @property
+    def observation_names(self) -> list[str]:
+        """Names of the observation dimensions; empty for numbered states."""
+        return [] if isinstance(self.task.observation, str) else [dim.name for dim in self.task.observation]
+
+    @property
+    def action_names(self) -> list[str]:
+        """Meanings of the discrete actions in order, or names of the action dimensions."""
+        return [action if isinstance(action, str) else action.name for action in self.task.actions]
+
+
+class Situation(Protocol):
+    """Where an experiment stands when it asks: what prompts are written from."""
+
+    @property
+    def brief(self) -> Brief:
+        """The facts that stay the same."""
+
+    @property
+    def history(self) -> Sequence[Trial]:
+        """All trials, oldest first."""
+
+    @property
+    def iteration(self) -> int:
+        """Number of the iteration, from 1."""

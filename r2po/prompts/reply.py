@@ -1,0 +1,149 @@
+"""The reply grammar: how parameters are read from a model's text.
+
+The answer is the first block of the reply that defines every parameter. A block is a run of assignments
+(``params[i]: v`` or ``params[i] = v``, in any order) with nothing but punctuation, markup and white space between them, or
+one list (``params = [v, v, ...]``). Model text is matched against this grammar only: it is never evaluated.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from r2po.policies import Choices, Parameters, PolicyFamily
+
+_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_ORPHAN_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_MARKUP = r"[*_`\s]*"
+_ASSIGNMENT = re.compile(
+    rf"\bparams{_MARKUP}\[\s*(?P<index>\d+)\s*\]{_MARKUP}[:=]{_MARKUP}(?P<value>[^\s,;*`|<>\"'\[\](){{}}]+)"
+    rf"|\bparams{_MARKUP}[:=]{_MARKUP}\[(?P<list>[^\[\]]*)\]",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"[\s,;*_`>•–—|.\-]*")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_MAX_NAMED = 8
+
+
+class UnusableReply(Exception):  # noqa: N818 - the model's fault, not the program's
+    """A reply that the grammar refuses; the text says why, in words that the model is told."""
+
+
+@dataclass
+class _Block:
+    """Assignments in the order they were read."""
+
+    values: dict[int, str] = field(default_factory=dict)
+    contradictions: list[int] = field(default_factory=list)
+    end: int = 0
+
+    def assign(self, index: int, value: str) -> None:
+        if index in self.values and _number(self.values[index]) != _number(value):
+            self.contradictions.append(index)
+        self.values.setdefault(index, value)
+
+    def missing(self, size: int) -> list[int]:
+        return [index for index in range(size) if index not in self.values]
+
+
+def read_parameters(text: str, policy: PolicyFamily) -> Parameters:
+    """Read the parameters from a model's reply.
+
+    Args:
+        text: The reply; ``<think>`` blocks are dropped.
+        policy: Gives the number of parameters and, for tables, the legal actions. The interval of a continuous
+            family is not enforced here.
+
+    Raises:
+        UnusableReply: No block defines all parameters; or the first one that does has extra or contradicting
+            indices, something that is no finite number, or an illegal action.
+    """
+    size = policy.size
+    nearest: _Block | None = None
+    for block in _blocks(_without_thinking(text).replace("\N{MINUS SIGN}", "-"), size):
+        if not block.missing(size):
+            return _checked(block, policy)
+        if nearest is None or len(block.missing(size)) < len(nearest.missing(size)):
+            nearest = block
+    if nearest is None:
+        raise UnusableReply(f"no parameters found; expected params[0] to params[{size - 1}]")
+    raise UnusableReply(f"missing {_names(nearest.missing(size))}")
+
+
+def _without_thinking(text: str) -> str:
+    # Some servers cut the opening tag off together with the first tokens.
+    return _ORPHAN_END.sub("", _THINKING.sub("", text))
+
+
+def _blocks(text: str, size: int) -> Iterator[_Block]:
+    block = _Block()
+    for match in _ASSIGNMENT.finditer(text):
+        if match["list"] is not None:
+            if block.values:
+                yield block
+            yield _list_block(match["list"])
+            block = _Block()
+            continue
+        if block.values and _ends(block, text[block.end : match.start()], int(match["index"]), size):
+            yield block
+            block = _Block()
+        # A full stop may close the sentence that ends in the last value.
+        block.assign(int(match["index"]), match["value"].rstrip(".") or match["value"])
+        block.end = match.end()
+    if block.values:
+        yield block
+
+
+def _ends(block: _Block, between: str, index: int, size: int) -> bool:
+    """Whether a block ends before ``between`` and the assignment to ``index`` that follows it.
+
+    Prose ends it. Once it is complete, so does a blank line or code fence, and a new line that takes an index up again:
+    that is reasoning about the answer. A new line with a further index still belongs to it, and makes it unusable.
+    """
+    if not _BETWEEN.fullmatch(between):
+        return True
+    if block.missing(size):
+        return False
+    return between.count("\n") > 1 or "```" in between or ("\n" in between and index in block.values)
+
+
+def _list_block(body: str) -> _Block:
+    items = [item.strip(" \t\r\n*_`") for item in body.split(",")]
+    if items and not items[-1]:
+        items.pop()
+    block = _Block()
+    for index, item in enumerate(items):
+        block.assign(index, item)
+    return block
+
+
+def _checked(block: _Block, policy: PolicyFamily) -> Parameters:
+    extra = sorted(index for index in block.values if index >= policy.size)
+    if extra:
+        raise UnusableReply(f"{_names(extra)} given, but there are only params[0] to params[{policy.size - 1}]")
+    if block.contradictions:
+        raise UnusableReply(f"contradicting values for {_names(block.contradictions)}")
+    return tuple(_value(index, block.values[index], policy) for index in range(policy.size))
+
+
+def _value(index: int, written: str, policy: PolicyFamily) -> float:
+    number = _number(written)
+    if number is None or not math.isfinite(number):
+        raise UnusableReply(f"params[{index}] is {written[:40]!r}, not a finite number")
+    if isinstance(policy.values, Choices):
+        if number not in policy.values.options:
+            legal = ", ".join(map(str, policy.values.options))
+            raise UnusableReply(f"params[{index}] is {written[:40]}, not one of {legal}")
+        return int(number)
+    return number + 0.0  # no negative zero
+
+
+def _number(written: str) -> float | None:
+    return float(written) if _NUMBER.fullmatch(written) else None
+
+
+def _names(indices: list[int]) -> str:
+    shown = ", ".join(f"params[{index}]" for index in indices[:_MAX_NAMED])
+    return shown if len(indices) <= _MAX_NAMED else f"{shown} and {len(indices) - _MAX_NAMED} more"

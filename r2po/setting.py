@@ -1,0 +1,66 @@
+"""What a config and a seed stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from r2po.config import Config
+from r2po.methods import METHODS, Method
+from r2po.policies import Parameters, PolicyFamily, make_policy
+from r2po.prompts import Brief
+from r2po.rollout import GymnasiumEngine, Rollouts
+from r2po.seeding import derive_seed
+from r2po.tasks import task_for
+from r2po.tasks.spaces import read_spaces
+
+
+class Setting:
+    """The method, the policy family, the brief for prompts, and seeded rollouts of one experiment."""
+
+    def __init__(self, config: Config, seed: int) -> None:
+        assert config.policy is not None
+        assert config.max_traj_length is not None
+        assert config.optimum is not None
+        self.config = config
+        self.seed = seed
+        self.controlled = config.protocol == "controlled"
+        self.method: Method = METHODS[config.method]
+        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
+        self.policy: PolicyFamily = make_policy(config.policy, spaces, bias=config.bias)
+        self.brief = Brief(
+            task=task_for(config.gym_env_name),
+            spaces=spaces,
+            policy=self.policy,
+            optimum=config.optimum,
+            search_step_size=config.search_step_size,
+            conservative_threshold=config.critic_llm_conservative_threshold,
+            max_traj_length=config.max_traj_length,
+            num_evaluation_episodes=config.num_evaluation_episodes,
+            announced_iterations=config.announced_iterations,
+        )
+        self._engines = {clip: self._engine(clip_actions=clip) for clip in (True, False)}
+
+    def roll_out(self, params: Parameters, seeds: Iterable[int], *, warmup: bool = False) -> Rollouts:
+        """Roll out a policy once per seed. Warm-up rollouts always clip actions; the config rules the others."""
+        engine = self._engines[warmup or self.controlled or self.config.clip_actions]
+        return engine.evaluate(self.policy.bind(params), list(seeds))
+
+    def seeds(self, iteration: int, candidate: int) -> list[int]:
+        """Seeds of an evaluation; under ``controlled`` all candidates of an iteration share them (paired)."""
+        name = "paired" if self.controlled else candidate
+        count = self.config.num_evaluation_episodes
+        return [derive_seed(self.seed, "iteration", iteration, "candidate", name, "rollout", k) for k in range(count)]
+
+    def close(self) -> None:
+        """Close the environments."""
+        for engine in self._engines.values():
+            engine.close()
+
+    def _engine(self, *, clip_actions: bool) -> GymnasiumEngine:
+        return GymnasiumEngine(
+            self.config.gym_env_name,
+            self.config.env_kwargs or {},
+            self.brief.spaces,
+            max_steps=self.brief.max_traj_length,
+            clip_actions=clip_actions,
+        )
