@@ -27,7 +27,7 @@ class NimEnv(DrawnEnv):
         render_mode: ``rgb_array``, ``ansi``, ``human`` or None.
     """
 
-    metadata = {"render_modes": ["rgb_array", "ansi", "human"], "render_fps": 1}  # noqa: RUF012 - Gymnasium declares it so
+    metadata = {"render_modes": ["rgb_array", "ansi", "human"], "render_fps": 2}  # noqa: RUF012 - Gymnasium declares it so
 
     def __init__(self, render_mode: str | None = None) -> None:
         super().__init__(render_mode)

@@ -27,7 +27,7 @@ class PongEnv(DrawnEnv):
     ball's velocity dx and dy. Actions: 0 up, 1 down, 2 stay. Each return by the own paddle gives +1; the episode ends
     when the ball leaves the field on either side. The ball is reflected where it is, not put back into the field, so
     its y can lie a step outside. (Where the ball creeps along the bottom wall and both paddles hit it there, its y can
-    pass 600, the end of the observation space, by up to a step. Play hardly ever gets there.)
+    pass 600, the end of the observation space, by less than a step. Play hardly ever gets there.)
 
     Args:
         render_mode: ``rgb_array``, ``human`` or None.

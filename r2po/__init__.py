@@ -1,0 +1,1 @@
+"""Policy search with language models: R2PO, its baselines and its ablations."""

@@ -44,13 +44,13 @@ class Experiment:
         recorded = self.directory.read_iterations()
         self.warm_up()
         for record in recorded:
-            self._remember(record)
+            self.remember(record)
         self.observer.started(self.setting, self.directory, self.client, recorded)
         log = Appender(self.directory.iterations)
         for iteration in range(len(recorded) + 1, config.num_iterations + 1):
             record = self.iterate(iteration)
             log.append(record)
-            self._remember(record)
+            self.remember(record)
             self.observer.iterated(record)
         log.close()
         result = self.conclude()
@@ -166,7 +166,7 @@ class Experiment:
         self._rollout_s += time.monotonic() - started
         return rollouts
 
-    def _remember(self, record: dict[str, Any]) -> None:
+    def remember(self, record: dict[str, Any]) -> None:
         """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""
         accepted = record["candidates"][record["accepted"]]
         for candidate in record["candidates"]:

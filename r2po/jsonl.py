@@ -38,14 +38,18 @@ def _complete(path: Path) -> tuple[list[dict[str, Any]], int]:
     end = data.rfind(b"\n") + 1
     records = []
     for number, line in enumerate(data[:end].split(b"\n")[:-1], 1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise ValueError(f"{path}, line {number}: not a JSON object")
-        records.append(record)
+        records.append(_parsed(line, f"{path}, line {number}"))
     return records, end
+
+
+def _parsed(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return record
+    raise ValueError(f"{where}: not a JSON object")
 
 
 class Appender:

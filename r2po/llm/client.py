@@ -95,7 +95,7 @@ class Client:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.retryable),
             wait=_wait,
-            stop=tenacity.stop_after_attempt(self.max_attempts) | _waits_longer_than(self.max_wait_s),
+            stop=lambda state: state.attempt_number >= self.max_attempts or _waits_too_long(state, self.max_wait_s),
             before_sleep=lambda state: self.on_failure(_failed(state), state.upcoming_sleep),
             sleep=self.sleep,
             reraise=True,
@@ -124,5 +124,5 @@ def _failed(state: tenacity.RetryCallState) -> AttemptFailed:
     return failed
 
 
-def _waits_longer_than(limit_s: float) -> Callable[[tenacity.RetryCallState], bool]:
-    return lambda state: state.idle_for + state.upcoming_sleep > limit_s
+def _waits_too_long(state: tenacity.RetryCallState, limit_s: float) -> bool:
+    return state.idle_for + state.upcoming_sleep > limit_s

@@ -1,7 +1,7 @@
 """The embedded stand-in ``embedded/search``: no language model, but a deterministic numerical proposer.
 
-It reads nothing but the prompt text it is given, as a model would, and answers in the requested format, search and critic
-alike. So the whole pipeline runs without key or network. Its results say nothing about any language model.
+It reads nothing but the prompt text it is given, as a model would, and answers in the requested format, search and
+critic alike. So the whole pipeline runs without key or network. Its results say nothing about any language model.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def _mutate(params: Vector, reading: _Reading, rng: np.random.Generator) -> Vect
 
 
 def _on_grid(params: Vector, reading: _Reading) -> Vector:
-    return np.round(np.clip(params, reading.low, reading.high), reading.decimals) + 0.0
+    rounded: NDArray[Any] = np.round(np.clip(params, reading.low, reading.high), reading.decimals) + 0.0
+    return rounded
 
 
 def _write(value: float, reading: _Reading) -> str:

@@ -247,13 +247,13 @@ class _Exchange:
             self._done.set()
 
     def _read(self, response: requests.Response) -> bytes:
+        if self._abandoned:  # the answer began after the deadline
+            raise ConnectionAbortedError
         body = bytearray()
         for chunk in response.iter_content(2**16):
             body += chunk
             if len(body) > self._max_body_bytes:
                 raise _BodyTooLongError
-            if self._abandoned:
-                raise ConnectionAbortedError
         return bytes(body)
 
     def _abandon(self) -> None:

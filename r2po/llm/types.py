@@ -83,7 +83,7 @@ class Provider(Protocol):
         """
 
 
-class AttemptFailed(Exception):  # noqa: N818 - it is an outcome of an attempt, not a fault of the program
+class AttemptFailed(Exception):
     """One attempt at a call failed.
 
     Attributes:

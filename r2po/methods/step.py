@@ -63,7 +63,8 @@ class Step:
                 return Answer(read_parameters(reply.text, self.brief.policy), reply.key)
             complaint = f"\n\nYour previous reply could not be used: {reply.refusal}. Keep to the reply format.\n"
         raise RunStopped(
-            f"iteration {self.iteration}, {role}: no usable reply in {MAX_REASKS + 1} attempts; the last one: {reply.refusal}"
+            f"iteration {self.iteration}, {role}: no usable reply in {MAX_REASKS + 1} attempts; "
+            f"the last one: {reply.refusal}"
         )
 
     def evaluate(self, answer: Answer, stage: str) -> Candidate:

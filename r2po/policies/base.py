@@ -5,17 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.tasks.spaces import Spaces
-
 Parameters = tuple[float, ...]
 """A flat parameter vector; the numbers of a table are ints."""
 
-Policy = Callable[[NDArray[np.float64] | NDArray[np.int64]], NDArray[np.float64] | NDArray[np.int64]]
+Array = NDArray[Any]
+"""float64, or int64 for state numbers and discrete actions."""
+
+Policy = Callable[[Array], Array]
 """Maps a batch of observations, (B, d) or (B,) state numbers, to actions, (B, a) or (B,) action numbers.
 
 A state's action must not depend on the batch it stands in.
@@ -58,7 +59,7 @@ class PolicyFamily(ABC):
         """Return the policy with these parameters."""
 
     @abstractmethod
-    def form(self, observation_names: Sequence[str], action_names: Sequence[str]) -> str:
+    def form(self, observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Say in words how the parameters map an observation to an action, written from the layout itself."""
 
     def format(self, value: float) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from r2po.errors import InputError
-from r2po.policies.base import Interval, Parameters, Policy, PolicyFamily
+from r2po.policies.base import Array, Interval, Parameters, Policy, PolicyFamily
 from r2po.tasks.spaces import Spaces
 
 WARMUP_STD = 3.0
@@ -46,19 +45,20 @@ class Linear(PolicyFamily):
         matrix = np.array(params, dtype=np.float64).reshape(self.rows, self.columns)
         dimensions = self.spaces.observation_size
 
-        def act(observations: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64] | NDArray[np.int64]:
-            scores = observations[:, :1] * matrix[0]
+        def act(observations: Array) -> Array:
+            scores: Array = observations[:, :1] * matrix[0]
             for row in range(1, dimensions):
                 scores += observations[:, row : row + 1] * matrix[row]
             if self.bias:
                 scores += matrix[dimensions]
             if not self.spaces.discrete_action:
                 return scores
-            return scores.argmax(axis=1) + self.spaces.first_action
+            actions: Array = scores.argmax(axis=1) + self.spaces.first_action
+            return actions
 
         return act
 
-    def form(self, observation_names: Sequence[str], action_names: Sequence[str]) -> str:
+    def form(self, observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Name every parameter by its row and column."""
         rows = [f"weights of s[{i}], {name}" for i, name in enumerate(observation_names)]
         rows += ["biases b"] if self.bias else []

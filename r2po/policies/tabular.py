@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from r2po.errors import InputError
-from r2po.policies.base import Choices, Parameters, Policy, PolicyFamily
+from r2po.policies.base import Array, Choices, Parameters, Policy, PolicyFamily
 from r2po.tasks.spaces import Spaces
 
 MAX_STATES = 120
@@ -29,22 +28,24 @@ class Tabular(PolicyFamily):
         first = spaces.first_action
         self.spaces = spaces
         self.size = spaces.observation_size
-        self.values = Choices(tuple(range(first, first + spaces.action_size)))
+        self.options = tuple(range(first, first + spaces.action_size))
+        self.values = Choices(self.options)
 
     def sample(self, rng: np.random.Generator) -> Parameters:
         """Draw a uniform random legal action per state."""
-        return tuple(int(value) for value in rng.choice(self.values.options, self.size))
+        return tuple(int(value) for value in rng.choice(self.options, self.size))
 
     def bind(self, params: Parameters) -> Policy:
         """Return the policy that looks its actions up."""
         table = np.array(params, dtype=np.int64)
 
-        def act(observations: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64] | NDArray[np.int64]:
-            return table[observations.astype(np.int64, copy=False)]
+        def act(observations: Array) -> Array:
+            actions: Array = table[observations.astype(np.int64, copy=False)]
+            return actions
 
         return act
 
-    def form(self, observation_names: Sequence[str], action_names: Sequence[str]) -> str:
+    def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Say what index and value of a parameter mean."""
         actions = ", ".join(f"{self.spaces.first_action + i} = {name}" for i, name in enumerate(action_names))
         return (

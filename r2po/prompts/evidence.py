@@ -11,6 +11,8 @@ from r2po.trial import Candidate
 # numpy.isclose with rtol 1e-5, and an absolute tolerance that scales with the target.
 RELATIVE_TOLERANCE = 1e-5
 
+EVIDENCE_HEADLINE = "Each line is state->action->next state:"
+
 
 def reached_target(value: float, optimum: float) -> bool:
     """Whether a return counts as having reached the target (R2PO): above it, or equal up to a small tolerance."""
@@ -28,7 +30,7 @@ def median_package(candidate: Candidate, brief: Brief) -> str:
             *_statistics(rollouts, brief),
             "",
             f"Median rollout: rollout {index} of 0 to {len(rollouts) - 1}, return {number(median.total)}, "
-            f"length {median.length} steps. Each line is state->action->next state:",
+            f"length {median.length} steps. {EVIDENCE_HEADLINE}",
             *transitions(median),
         ]
     )

@@ -17,7 +17,7 @@ def number(value: float, digits: int = 6) -> str:
 
 
 def vectors(values: NDArray[Any]) -> list[str]:
-    """Write each row of a (T, d) array as ``[x, y, ...]``, or each element of a (T,) array, with 3 significant digits."""
+    """Write each row of a (T, d) array as ``[x, y, ...]``, each element of a (T,) array; 3 significant digits."""
     if values.ndim == 1:
         return [number(value, ROLLOUT_DIGITS) for value in values.tolist()]
     if values.shape[1] == 1:

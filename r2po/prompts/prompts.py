@@ -1,13 +1,13 @@
 """The prompts: one template per role, whose sections the methods choose.
 
-Order in every prompt: fixed text, then the history, then what belongs to this iteration. So consecutive prompts of one role
-share a long prefix, which servers reuse.
+Order in every prompt: fixed text, then the history, then what belongs to this iteration. So consecutive prompts of one
+role share a long prefix, which servers reuse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import jinja2
 
@@ -55,7 +55,7 @@ def critic_prompt(situation: Situation, candidate: Candidate, *, evidence: Evide
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("r2po.prompts"),

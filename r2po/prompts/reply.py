@@ -1,8 +1,8 @@
 """The reply grammar: how parameters are read from a model's text.
 
 The answer is the first block of the reply that defines every parameter. A block is a run of assignments
-(``params[i]: v`` or ``params[i] = v``, in any order) with nothing but punctuation, markup and white space between them, or
-one list (``params = [v, v, ...]``). Model text is matched against this grammar only: it is never evaluated.
+(``params[i]: v`` or ``params[i] = v``, in any order) with nothing but punctuation, markup and white space between them,
+or one list (``params = [v, v, ...]``). Model text is matched against this grammar only: it is never evaluated.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ASSIGNMENT = re.compile(
     rf"|\bparams{_MARKUP}[:=]{_MARKUP}\[(?P<list>[^\[\]]*)\]",
     re.IGNORECASE,
 )
-_BETWEEN = re.compile(r"[\s,;*_`>•–—|.\-]*")
+_BETWEEN = re.compile(r"[\s,;*_`>|.\-\u2022\u2013\u2014]*")  # with bullets and long dashes
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _MAX_NAMED = 8
 
 
-class UnusableReply(Exception):  # noqa: N818 - the model's fault, not the program's
+class UnusableReply(Exception):
     """A reply that the grammar refuses; the text says why, in words that the model is told."""
 
 

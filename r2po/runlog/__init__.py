@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from r2po.runlog.directory import RunDirectory, RunLocked, list_runs, open_run
+from r2po.runlog.directory import RunDirectory, RunLockedError, list_runs, open_run
 
-__all__ = ["RunDirectory", "RunLocked", "list_runs", "open_run"]
+__all__ = ["RunDirectory", "RunLockedError", "list_runs", "open_run"]

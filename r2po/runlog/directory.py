@@ -27,7 +27,7 @@ SCHEMA_VERSION = 1
 _RUN_NAME = re.compile(r"run_(\d+)")
 
 
-class RunLocked(InputError):
+class RunLockedError(InputError):
     """Another process works in this run directory."""
 
 
@@ -80,13 +80,13 @@ class RunDirectory:
         """Make this process the only one that writes here, until it ends.
 
         Raises:
-            RunLocked: Another process holds the run.
+            RunLockedError: Another process holds the run.
         """
         self._lock_file = (self.path / ".lock").open("w")
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunLocked(f"{self.path} is being run by another process") from None
+            raise RunLockedError(f"{self.path} is being run by another process") from None
 
     def close(self) -> None:
         """Give the lock up."""

@@ -22,8 +22,14 @@ TASK = Task(
     ),
     observation=(
         Dimension("angle of the front link (rad, 0 points along +x, counterclockwise is positive)", "unbounded"),
-        Dimension("angle of the first joint, between front and middle link (rad)", "about -1.75 to 1.75"),
-        Dimension("angle of the second joint, between middle and back link (rad)", "about -1.75 to 1.75"),
+        Dimension(
+            "angle of the first joint (rad, middle link counterclockwise of the front one is positive)",
+            "about -1.75 to 1.75",
+        ),
+        Dimension(
+            "angle of the second joint (rad, back link counterclockwise of the middle one is positive)",
+            "about -1.75 to 1.75",
+        ),
         Dimension("velocity of the front link's reference point along x (m/s)", "unbounded"),
         Dimension("velocity of the front link's reference point along y (m/s)", "unbounded"),
         Dimension("angular velocity of the front link (rad/s)", "unbounded"),

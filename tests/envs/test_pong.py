@@ -223,6 +223,18 @@ def test_a_paddle_that_never_moves_loses_most_balls() -> None:
     assert 0 < np.mean(returns) < 2
 
 
+def test_a_ball_that_creeps_along_the_bottom_wall_can_pass_its_bound_by_less_than_a_step() -> None:
+    # The opponent hits it against the wall, then the own paddle one step late: it arrives there in its lower phase.
+    env = place(ball_x=400.0, ball_y=300.0, ball_dx=5.0, ball_dy=290.01 / 76)
+    lowest, over = 0.0, False
+    while not over:
+        behind = env.ball_dx < 0 and env.ball_x <= 10
+        target = 510 if not behind and not env.own_hits else 515
+        over = env.step(STAY if env.own_y == target else DOWN if env.own_y < target else UP)[2]
+        lowest = max(lowest, env.ball_y)
+    assert 600 < lowest < 605
+
+
 def test_picture_shows_paddles_ball_and_hits() -> None:
     env = PongEnv(render_mode="rgb_array")
     env.reset(seed=0)

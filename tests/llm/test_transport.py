@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from r2po.errors import InputError
 from r2po.llm.transport import Transport, error_message, one_line, parse_retry_after
 from r2po.llm.types import AttemptFailed
-from tests.llm.fake_ollama import FakeOllama, Fault, hang_up, raw, reset, stall, status, trickle, truncated
+from tests.llm.fake_ollama import FakeOllama, Fault, Handler, hang_up, raw, reset, stall, status, trickle, truncated
 
 KEY = "sk-very-secret-0123456789"
 PATH = "/api/chat"
@@ -237,8 +237,14 @@ def test_the_deadline_bounds_the_whole_call(fake: FakeOllama, fault: Fault) -> N
     assert failure.reason == f"{fake.url}{PATH}: no complete answer within 0.3 s"
 
 
-def test_an_abandoned_trickle_ends_its_thread(fake: FakeOllama) -> None:
-    failure_of(fake, trickle(b" " * 1000, 0.02), timeout_s=0.2)
+def _late_trickle(handler: Handler) -> None:
+    time.sleep(0.3)
+    trickle(b" " * 1000, 0.02)(handler)
+
+
+@pytest.mark.parametrize("fault", [trickle(b" " * 1000, 0.02), _late_trickle], ids=["in the body", "in the headers"])
+def test_an_abandoned_exchange_ends_its_thread(fake: FakeOllama, fault: Fault) -> None:
+    failure_of(fake, fault, timeout_s=0.2)
     deadline = time.monotonic() + 3
     while any(thread.name == "r2po-http" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
@@ -334,6 +340,12 @@ def test_an_echoed_key_is_blanked(fake: FakeOllama, code: int, echo: str) -> Non
 def test_a_key_echoed_in_a_broken_body_is_blanked(fake: FakeOllama) -> None:
     assert KEY not in failure_of(fake, status(200, f"hello {KEY}".encode())).reason
     assert KEY not in failure_of(fake, status(500, f"hello {KEY}".encode())).reason
+
+
+def test_a_key_echoed_as_part_of_an_address_is_blanked(fake: FakeOllama) -> None:
+    key = "se/cr+et=="
+    failure = failure_of(fake, status(400, {"error": "bad query key=se%2Fcr%2Bet%3D%3D"}), key=key, headers={})
+    assert failure.reason.endswith("key=[key]")
 
 
 def test_network_errors_carry_no_request(fake: FakeOllama) -> None:
