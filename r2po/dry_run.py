@@ -81,7 +81,7 @@ def _expectations(setting: Setting, asked: list[_Asked], line_chars: int) -> lis
         f"episodes: {episodes} in evaluations, {config.warmup_episodes} in the warm-up, "
         f"{config.heldout_episodes} held-out; at most {config.max_traj_length} steps each",
     ]
-    limit = min(config.max_traj_length, setting.brief.spaces.episode_limit or config.max_traj_length)
+    limit = setting.brief.longest_rollout
     total = 0.0
     for role, prompts in _by_role(asked).items():
         first = max(map(len, prompts))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from r2po.config import Config
 from r2po.methods import METHODS, Method
-from r2po.policies import Parameters, PolicyFamily, make_policy
+from r2po.policies import Parameters, Policy, PolicyFamily, clipped, make_policy
 from r2po.prompts import Brief
 from r2po.rollout import GymnasiumEngine, Rollouts
 from r2po.seeding import derive_seed
@@ -38,12 +38,19 @@ class Setting:
             num_evaluation_episodes=config.num_evaluation_episodes,
             announced_iterations=config.announced_iterations,
         )
-        self._engines = {clip: self._engine(clip_actions=clip) for clip in (True, False)}
+        self._engine = GymnasiumEngine(
+            config.gym_env_name, config.env_kwargs or {}, spaces, max_steps=config.max_traj_length
+        )
 
     def roll_out(self, params: Parameters, seeds: Iterable[int], *, warmup: bool = False) -> Rollouts:
-        """Roll out a policy once per seed. Warm-up rollouts always clip actions; the config rules the others."""
-        engine = self._engines[warmup or self.controlled or self.config.clip_actions]
-        return engine.evaluate(self.policy.bind(params), list(seeds))
+        """Roll out a policy once per seed."""
+        return self._engine.evaluate(self.bind(params, warmup=warmup), list(seeds))
+
+    def bind(self, params: Parameters, *, warmup: bool = False) -> Policy:
+        """Return the policy with these parameters; warm-up policies always clip actions, the config rules the others."""
+        clips = warmup or self.controlled or self.config.clip_actions
+        policy = self.policy.bind(params)
+        return clipped(policy, self.brief.spaces) if clips else policy
 
     def seeds(self, iteration: int, candidate: int) -> list[int]:
         """Seeds of an evaluation; under ``controlled`` all candidates of an iteration share them (paired)."""
@@ -53,14 +60,4 @@ class Setting:
 
     def close(self) -> None:
         """Close the environments."""
-        for engine in self._engines.values():
-            engine.close()
-
-    def _engine(self, *, clip_actions: bool) -> GymnasiumEngine:
-        return GymnasiumEngine(
-            self.config.gym_env_name,
-            self.config.env_kwargs or {},
-            self.brief.spaces,
-            max_steps=self.brief.max_traj_length,
-            clip_actions=clip_actions,
-        )
+        self._engine.close()

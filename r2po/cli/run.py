@@ -16,10 +16,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         dest="overrides",
-        action="append",
+        action="extend",
+        nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of the config; may be repeated",
+        help="override keys of the config; may be repeated",
     )
     parser.add_argument("--seed", type=_seed, help="seed of the run (default: the config's, else the run's number)")
     parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the config's)")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from r2po.errors import unknown
-from r2po.policies.base import Choices, Interval, Parameters, Policy, PolicyFamily
+from r2po.policies.base import Choices, Interval, Parameters, Policy, PolicyFamily, clipped
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 
-__all__ = ["FAMILIES", "Choices", "Interval", "Parameters", "Policy", "PolicyFamily", "make_policy"]
+__all__ = ["FAMILIES", "Choices", "Interval", "Parameters", "Policy", "PolicyFamily", "clipped", "make_policy"]
 
 FAMILIES: dict[str, Callable[..., PolicyFamily]] = {
     Linear.name: Linear,

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.tasks.spaces import Spaces
+
 Parameters = tuple[float, ...]
 """A flat parameter vector; the numbers of a table are ints."""
 
@@ -37,6 +39,14 @@ class Choices:
     """Every parameter is one of these integers."""
 
     options: tuple[int, ...]
+
+
+def clipped(policy: Policy, spaces: Spaces) -> Policy:
+    """Return the policy with continuous actions moved into the environment's bounds; discrete ones stay as they are."""
+    if spaces.discrete_action:
+        return policy
+    low, high = np.array(spaces.action_low), np.array(spaces.action_high)
+    return lambda observations: np.clip(policy(observations), low, high)
 
 
 class PolicyFamily(ABC):

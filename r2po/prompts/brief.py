@@ -39,6 +39,11 @@ class Brief:
     announced_iterations: int | None
 
     @property
+    def longest_rollout(self) -> int:
+        """The most steps that a rollout can have."""
+        return min(self.max_traj_length, self.spaces.episode_limit or self.max_traj_length)
+
+    @property
     def choices(self) -> tuple[int, ...]:
         """The legal values of a table's entries; empty for continuous parameters."""
         return self.policy.values.options if isinstance(self.policy.values, Choices) else ()

@@ -7,14 +7,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
 
 import envs  # noqa: F401 - registers the project's own environments
 from r2po.policies import Policy
+from r2po.policies.base import Array
 from r2po.rollout.types import End, Rollout, Rollouts
 from r2po.tasks.spaces import Spaces
-
-Array = NDArray[Any]
 
 
 class GymnasiumEngine:
@@ -31,14 +29,12 @@ class GymnasiumEngine:
         spaces: Spaces,
         *,
         max_steps: int,
-        clip_actions: bool,
         parallel: int = 20,
     ) -> None:
         self._gym_id = gym_id
         self._env_kwargs = dict(env_kwargs)
         self._spaces = spaces
         self._max_steps = max_steps
-        self._bounds = (np.array(spaces.action_low), np.array(spaces.action_high)) if clip_actions else None
         self._parallel = parallel
         self._pool: list[gymnasium.Env[Any, Any]] = []
 
@@ -69,17 +65,11 @@ class GymnasiumEngine:
         while active:
             everyone = len(active) == len(seeds)
             observations = record.observations[time] if everyone else record.observations[time, active]
-            actions = self._actions(policy, observations)
+            actions = policy(observations)
             record.actions[time, active] = actions
             active = self._step(record, steppers, time, active, actions)
             time += 1
         return [record.rollout(slot, seed) for slot, seed in enumerate(seeds)]
-
-    def _actions(self, policy: Policy, observations: Array) -> Array:
-        actions = policy(observations)
-        if self._spaces.discrete_action or self._bounds is None:
-            return actions
-        return np.clip(actions, *self._bounds)
 
     def _step(
         self, record: _Record, steppers: Sequence[Any], time: int, active: Sequence[int], actions: Array

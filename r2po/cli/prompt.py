@@ -1,0 +1,40 @@
+"""``r2po prompt``: the exact prompt and reply of any call of a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
+    parser.add_argument("iteration", type=int, metavar="ITERATION", help="number of the iteration, from 1")
+    parser.add_argument("role", metavar="ROLE", help="search or critic")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every attempt of that role in that iteration."""
+    from r2po.errors import InputError, unknown
+    from r2po.runlog import open_run
+    from r2po.runlog.calls import read_calls
+
+    directory = open_run(options.run_directory)
+    calls = read_calls(directory)
+    roles = sorted({call.role for call in calls})
+    if options.role not in roles:
+        raise unknown("role", options.role, roles)
+    chosen = [call for call in calls if (call.iteration, call.role) == (options.iteration, options.role)]
+    if not chosen:
+        last = max(call.iteration for call in calls)
+        raise InputError(
+            f"{directory.path} has no {options.role} call in iteration {options.iteration}; it has 1 to {last}"
+        )
+    for call in chosen:
+        attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}"
+        outcome = "not answered" if call.reply is None else f"refused: {call.refusal}" if call.refusal else "accepted"
+        sys.stdout.write(f"===== prompt: {attempt} =====\n{call.prompt}\n===== reply: {outcome} =====\n")
+        if call.thinking:
+            sys.stdout.write(f"<thinking>\n{call.thinking}\n</thinking>\n")
+        sys.stdout.write(f"{call.reply or ''}\n")
+    return 0

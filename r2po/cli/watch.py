@@ -1,0 +1,25 @@
+"""``r2po watch``: see the best policy of a run."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
+    parser.add_argument(
+        "--output", metavar="FILE", help="record an animation (.gif or .webp) instead of opening a window"
+    )
+    parser.add_argument(
+        "--episode", type=int, default=0, metavar="K", help="which held-out episode to play, from 0 (default: 0)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Play the episode."""
+    from r2po.runlog import open_run
+    from r2po.watch import watch
+
+    print(watch(open_run(options.run_directory), options.episode, options.output))  # noqa: T201 - the command's answer
+    return 0
