@@ -47,7 +47,7 @@ class Setting:
         return self._engine.evaluate(self.bind(params, warmup=warmup), list(seeds))
 
     def bind(self, params: Parameters, *, warmup: bool = False) -> Policy:
-        """Return the policy with these parameters; warm-up policies always clip actions, the config rules the others."""
+        """Return the policy with these parameters; in the warm-up it always clips, else as the config says."""
         clips = warmup or self.controlled or self.config.clip_actions
         policy = self.policy.bind(params)
         return clipped(policy, self.brief.spaces) if clips else policy

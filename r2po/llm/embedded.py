@@ -68,7 +68,7 @@ class EmbeddedSearch:
 
 def _search(reading: _Reading, rng: np.random.Generator) -> tuple[Vector, str]:
     ranked = _ranked(reading.trials)
-    if not ranked or ranked[0][1] == ranked[-1][1]:
+    if _all_alike(ranked):
         return _draw(reading, rng), "No trial is better than another yet: a new random point."
     if rng.random() < 0.1:
         return _draw(reading, rng), "A new random point, to leave the region of the best trials."
@@ -77,15 +77,29 @@ def _search(reading: _Reading, rng: np.random.Generator) -> tuple[Vector, str]:
         one, other = (elites[index][0] for index in rng.choice(len(elites), 2, replace=False))
         crossed = np.where(rng.random(reading.size) < 0.5, one, other)
         return _mutate(crossed, reading, rng), "A cross of two of the best trials, with a small change."
-    return _mutate(ranked[0][0], reading, rng), "The best trial, with a change of a few parameters."
+    return _mutate(_parent(ranked, rng), reading, rng), "One of the best trials, with a change of a few parameters."
 
 
 def _revise(reading: _Reading, rng: np.random.Generator) -> tuple[Vector, str]:
     assert reading.proposal is not None
-    best, reward = _ranked([*reading.trials, reading.proposal])[0]
+    ranked = _ranked([*reading.trials, reading.proposal])
+    best, reward = ranked[0]
     if reward >= reading.content:
         return best, "The best policy so far is good enough: it stays as it is."
-    return _mutate(best, reading, rng), "The best policy so far, with a change of a few parameters."
+    if _all_alike(ranked):
+        return _draw(reading, rng), "Nothing has made a difference yet: a new random point."
+    if rng.random() < 0.2:
+        return best, "The best policy so far once more: its result may have been luck."
+    return _mutate(_parent(ranked, rng), reading, rng), "One of the best policies, with a change of a few parameters."
+
+
+def _all_alike(ranked: list[tuple[Vector, float]]) -> bool:
+    return not ranked or ranked[0][1] == ranked[-1][1]
+
+
+def _parent(ranked: list[tuple[Vector, float]], rng: np.random.Generator) -> Vector:
+    """Return the best point, or, with falling probability, one of those after it: rewards are noisy."""
+    return ranked[min(int(rng.geometric(0.6)) - 1, len(ranked) - 1)][0]
 
 
 def _ranked(trials: list[tuple[Vector, float]]) -> list[tuple[Vector, float]]:

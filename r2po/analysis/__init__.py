@@ -1,0 +1,1 @@
+"""What run logs say: summaries and figures. Reads logs and nothing else; runs nothing again."""

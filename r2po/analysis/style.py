@@ -1,0 +1,101 @@
+"""How figures look: one style for all of them, legible in colour, to colour-blind readers, and in grey print.
+
+Colours are chosen by lightness first (CIE L*, evenly spaced from 28 to 77), so that they stay apart without hue; the
+hues of neighbours lie far apart. Line styles and markers tell them apart once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+STAND_IN = "embedded stand-in, no language model"
+"""Mark of every output that shows runs in which no language model answered."""
+
+NEUTRAL = "#000000"
+"""Colour of what is not a method: best so far, target."""
+
+FULL_WIDTH = 6.5
+"""Inches: the text width of a page."""
+
+DPI = 200
+FONT_SIZE = 9
+SMALL_FONT_SIZE = 8
+
+_RC: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+        "font.size": FONT_SIZE,
+        "axes.titlesize": FONT_SIZE,
+        "axes.labelsize": FONT_SIZE,
+        "xtick.labelsize": SMALL_FONT_SIZE,
+        "ytick.labelsize": SMALL_FONT_SIZE,
+        "legend.fontsize": SMALL_FONT_SIZE,
+        "legend.frameon": False,
+        "legend.handlelength": 2.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.7,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#e2e2e2",
+        "grid.linewidth": 0.5,
+        "lines.linewidth": 1.6,
+        "savefig.dpi": DPI,
+        "text.parse_math": False,  # a $ in a model's name is a $
+        "pdf.fonttype": 42,  # outlines that editors and publishers accept
+    }
+)
+
+Dashes = str | tuple[int, tuple[float, ...]]
+"""A line style of matplotlib: a name, or an offset and lengths on and off in line widths."""
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How a method looks in every figure.
+
+    Attributes:
+        label: Its name in tables and figures.
+        colour: Hexadecimal RGB.
+        dashes: Line style.
+        marker: Marker of matplotlib.
+    """
+
+    label: str
+    colour: str
+    dashes: Dashes
+    marker: str
+
+
+METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
+    {
+        "props": MethodStyle("ProPS", "#04a692", (0, (1.2, 1.2)), "s"),
+        "propsp": MethodStyle("ProPS+", "#c7321b", (0, (4, 1.5)), "^"),
+        "r2po": MethodStyle("R2PO", "#034086", "-", "o"),
+        "reptraj": MethodStyle("RepTraj", "#ff6ac2", (0, (4, 1.5)), "v"),
+        "three_traj": MethodStyle("ThreeTraj", "#10bff3", (0, (6, 1.5, 1, 1.5)), "D"),
+        "always_critic": MethodStyle("AlwaysCritic", "#c96f00", (0, (4, 1.2, 1, 1.2, 1, 1.2)), "P"),
+        "critic_only": MethodStyle("CriticOnly", "#067fb3", (0, (1.2, 1.2)), "X"),
+        "pure_search": MethodStyle("PureSearch", "#005a2b", (0, (6, 1.5, 1, 1.5)), "<"),
+        "actor_second_pass": MethodStyle("ActorSecondPass", "#8d2fac", (0, (2.5, 1)), ">"),
+        "sb3": MethodStyle("SB3", "#f5b224", (0, (6, 1.5, 1, 1.5)), "*"),
+    }
+)
+
+
+def method_style(method: str) -> MethodStyle:
+    """Return the style of a method; one that is not known here is drawn in grey under its own name."""
+    return METHOD_STYLES.get(method) or MethodStyle(method, "#6e6e6e", "-", "o")
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Draw and save in the project's style, whatever matplotlib was configured to before, and leave that as it was."""
+    from matplotlib import style
+
+    with style.context(["default", dict(_RC)]):
+        yield

@@ -1,0 +1,46 @@
+"""``eval.py`` and ``r2po eval``: sum up the runs of log directories."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from r2po.errors import InputError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--logdir",
+        dest="logdirs",
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="log directory of an experiment, which holds run_1, run_2, ...",
+    )
+    parser.add_argument(
+        "--labels",
+        nargs="+",
+        metavar="LABEL",
+        help="name of each log directory in tables and figures (default: its method and environment)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write ``eval_report/`` in each log directory and each run; print the summaries."""
+    labels: list[str | None] = options.labels or [None] * len(options.logdirs)
+    if len(labels) != len(options.logdirs):
+        raise InputError(f"--labels has {len(labels)} names for {len(options.logdirs)} log directories; give one each")
+
+    from r2po.analysis.load import load_log_directory
+    from r2po.analysis.report import FOLDER, write_report
+
+    # All are read before any is written: a wrong name among them leaves nothing half done.
+    experiments = [load_log_directory(path) for path in options.logdirs]
+    for logs, label in zip(experiments, labels, strict=True):
+        for problem in logs.problems:
+            print(f"warning: {logs.path}: left out: {problem}", file=sys.stderr)  # noqa: T201 - the command's output
+        sys.stdout.write(f"{write_report(logs, label)}\nreport: {logs.path / FOLDER}\n")
+        if logs is not experiments[-1]:
+            sys.stdout.write("\n")
+    return 0
