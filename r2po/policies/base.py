@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 
+from r2po.errors import InputError, unknown
 from r2po.tasks.spaces import Spaces
+
+SettingsModel = TypeVar("SettingsModel", bound=pydantic.BaseModel)
 
 Parameters = tuple[float, ...]
 """A flat parameter vector; the numbers of a table are ints."""
@@ -41,6 +46,48 @@ class Choices:
     options: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Options:
+    """What a config says about its policy family.
+
+    Attributes:
+        bias: Whether a linear policy has a bias row.
+        seed: The run's seed, for families with frozen random parts.
+        settings: The config key ``policy_settings``.
+    """
+
+    bias: bool = True
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def read(self, model: type[SettingsModel]) -> SettingsModel:
+        """Validate the settings.
+
+        Raises:
+            InputError: An unknown setting or an impossible value.
+        """
+        for key in self.settings:
+            if key not in model.model_fields:
+                raise unknown("key in policy_settings", str(key), model.model_fields)
+        try:
+            return model.model_validate(dict(self.settings))
+        except pydantic.ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise InputError(f"policy_settings: {key} is {problem['input']!r}; {problem['msg']}") from None
+
+
+def in_order(rows: Array, matrix: Array) -> Array:
+    """Return the matrix product of (B, n) and (n, m), each entry summed in the order of n.
+
+    No BLAS product: its last bits depend on the size of the batch.
+    """
+    total: Array = rows[:, :1] * matrix[0]
+    for index in range(1, len(matrix)):
+        total += rows[:, index : index + 1] * matrix[index]
+    return total
+
+
 def clipped(policy: Policy, spaces: Spaces) -> Policy:
     """Return the policy with continuous actions moved into the environment's bounds; discrete ones stay as they are."""
     if spaces.discrete_action:
@@ -59,6 +106,9 @@ class PolicyFamily(ABC):
 
     values: Interval | Choices
     """What the prompts ask each parameter to be."""
+
+    always_clips: ClassVar[bool] = False
+    """Whether parameters are clipped to the interval under every protocol."""
 
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> Parameters:
@@ -86,3 +136,9 @@ class PolicyFamily(ABC):
             return params
         low, high = self.values.low, self.values.high
         return tuple(min(max(value, low), high) for value in params)
+
+    def on_grid(self, values: Array) -> Parameters:
+        """Clip values to the interval and round them to its decimals, without negative zeros."""
+        assert isinstance(self.values, Interval)
+        rounded = np.round(np.clip(values, self.values.low, self.values.high), self.values.decimals)
+        return tuple(float(value) + 0.0 for value in rounded)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.policies.base import Array, Interval, Parameters, Policy, PolicyFamily
+from r2po.policies.base import Array, Interval, Parameters, Policy, PolicyFamily, in_order
 from r2po.tasks.spaces import Spaces
 
 WARMUP_STD = 3.0
@@ -38,17 +38,13 @@ class Linear(PolicyFamily):
         return tuple(float(value) + 0.0 for value in np.round(rng.normal(0.0, WARMUP_STD, self.size), 1))
 
     def bind(self, params: Parameters) -> Policy:
-        """Return the policy; float64 throughout, summed in the order of the observation dimensions, then the bias.
-
-        No BLAS product: its last bits depend on the size of the batch.
-        """
+        """Return the policy; float64 throughout, summed in the order of the observation dimensions, then the bias."""
         matrix = np.array(params, dtype=np.float64).reshape(self.rows, self.columns)
         dimensions = self.spaces.observation_size
+        weights = matrix[:dimensions]
 
         def act(observations: Array) -> Array:
-            scores: Array = observations[:, :1] * matrix[0]
-            for row in range(1, dimensions):
-                scores += observations[:, row : row + 1] * matrix[row]
+            scores = in_order(observations, weights)
             if self.bias:
                 scores += matrix[dimensions]
             if not self.spaces.discrete_action:
