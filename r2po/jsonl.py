@@ -63,7 +63,8 @@ class Appender:
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record. When this returns, it survives a kill and a power cut."""
-        self._file.write(dump(record).encode() + b"\n")
+        # Half a surrogate pair, which servers do send, is written as its JSON escape: the file stays valid UTF-8.
+        self._file.write(dump(record).encode(errors="backslashreplace") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 

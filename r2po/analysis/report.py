@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from r2po.analysis.figures import Panel, api_time, reward_distribution, training_curve
+from r2po.analysis.canvas import render
+from r2po.analysis.figures import api_time, reward_distribution, training_curve
 from r2po.analysis.load import LogDirectory
+from r2po.analysis.panel import Panel
 from r2po.analysis.run_data import RunData
 from r2po.analysis.style import method_style
 from r2po.analysis.summary import summarise_run, summarise_runs, to_json
@@ -15,7 +17,11 @@ from r2po.jsonl import write_atomically
 from r2po.tasks import TASKS
 
 FOLDER = "eval_report"
-FIGURES = {"training_curve": training_curve, "reward_distribution": reward_distribution, "api_time": api_time}
+FIGURES = (
+    ("training_curve", training_curve, ("png", "pdf")),
+    ("reward_distribution", reward_distribution, ("png",)),
+    ("api_time", api_time, ("png",)),
+)
 
 
 def write_report(logs: LogDirectory, label: str | None = None) -> str:
@@ -63,6 +69,6 @@ def _write(folder: Path, json: bytes, text: str, panel: Panel) -> None:
     report.mkdir(exist_ok=True)
     write_atomically(report / "summary.json", json)
     write_atomically(report / "summary.txt", text.encode())
-    for name, draw in FIGURES.items():
-        for suffix, data in draw(panel).items():
+    for name, draw, suffixes in FIGURES:
+        for suffix, data in render(draw, panel, suffixes).items():
             write_atomically(report / f"{name}.{suffix}", data)

@@ -1,7 +1,8 @@
 """How figures look: one style for all of them, legible in colour, to colour-blind readers, and in grey print.
 
-Colours are chosen by lightness first (CIE L*, evenly spaced from 28 to 77), so that they stay apart without hue; the
-hues of neighbours lie far apart. Line styles and markers tell them apart once more.
+Colours are chosen by lightness first (CIE L*, evenly spaced from 28 to 77), so that they stay apart without hue; then
+by hue, such that any two lie at least 20 apart (CIE Lab) for normal and for colour-blind eyes. Line styles and markers
+tell them apart once more.
 """
 
 from __future__ import annotations
@@ -73,16 +74,16 @@ class MethodStyle:
 
 METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
     {
-        "props": MethodStyle("ProPS", "#04a692", (0, (1.2, 1.2)), "s"),
-        "propsp": MethodStyle("ProPS+", "#c7321b", (0, (4, 1.5)), "^"),
-        "r2po": MethodStyle("R2PO", "#034086", "-", "o"),
-        "reptraj": MethodStyle("RepTraj", "#ff6ac2", (0, (4, 1.5)), "v"),
-        "three_traj": MethodStyle("ThreeTraj", "#10bff3", (0, (6, 1.5, 1, 1.5)), "D"),
-        "always_critic": MethodStyle("AlwaysCritic", "#c96f00", (0, (4, 1.2, 1, 1.2, 1, 1.2)), "P"),
-        "critic_only": MethodStyle("CriticOnly", "#067fb3", (0, (1.2, 1.2)), "X"),
-        "pure_search": MethodStyle("PureSearch", "#005a2b", (0, (6, 1.5, 1, 1.5)), "<"),
-        "actor_second_pass": MethodStyle("ActorSecondPass", "#8d2fac", (0, (2.5, 1)), ">"),
-        "sb3": MethodStyle("SB3", "#f5b224", (0, (6, 1.5, 1, 1.5)), "*"),
+        "props": MethodStyle("ProPS", "#01a68f", (0, (1.2, 1.2)), "s"),
+        "propsp": MethodStyle("ProPS+", "#ab4b46", (0, (4, 1.5)), "^"),
+        "r2po": MethodStyle("R2PO", "#003c97", "-", "o"),
+        "reptraj": MethodStyle("RepTraj", "#f58163", (0, (4, 1.5)), "v"),
+        "three_traj": MethodStyle("ThreeTraj", "#b0a4fe", (0, (6, 1.5, 1, 1.5)), "D"),
+        "always_critic": MethodStyle("AlwaysCritic", "#a28102", (0, (4, 1.2, 1, 1.2, 1, 1.2)), "P"),
+        "critic_only": MethodStyle("CriticOnly", "#0170f7", (0, (1.2, 1.2)), "X"),
+        "pure_search": MethodStyle("PureSearch", "#9d1700", (0, (6, 1.5, 1, 1.5)), "<"),
+        "actor_second_pass": MethodStyle("ActorSecondPass", "#874282", (0, (2.5, 1)), ">"),
+        "sb3": MethodStyle("SB3", "#debc2f", (0, (6, 1.5, 1, 1.5)), "*"),
     }
 )
 

@@ -73,8 +73,8 @@ class ProjectedMLP(PolicyFamily):
         first, second = self.latent
         return (
             f"The policy is a neural network with {self.shapes[0][1]} tanh hidden units and a linear output, one per "
-            "action dimension. Its weights and biases are fixed random linear combinations of the parameters, so no single "
-            "parameter belongs to a single state dimension:\n"
+            "action dimension. Its weights and biases are fixed random linear combinations of the parameters, so no "
+            "single parameter belongs to a single state dimension:\n"
             f"- params[0] to params[{first - 1}]: determine the hidden layer\n"
             f"- params[{first}] to params[{first + second - 1}]: determine the output layer"
         )

@@ -17,13 +17,18 @@ from r2po.policies import Choices, Parameters, PolicyFamily
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _ORPHAN_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _MARKUP = r"[*_`\s]*"
+# What goes on after a number on its line is part of the value, and makes it no number: 2 * 3 is not 2.
+_FURTHER = r"(?:\*\*|[ \t]*(?:[-+*/^]|->|=>|\u2192)[ \t]*)\(?[-+]?\.?\d[^\s,;]*"
 _ASSIGNMENT = re.compile(
-    rf"\bparams{_MARKUP}\[\s*(?P<index>\d+)\s*\]{_MARKUP}[:=]{_MARKUP}(?P<value>[^\s,;*`|<>\"'\[\](){{}}]+)"
+    rf"\bparams{_MARKUP}\[\s*(?P<index>\d{{1,9}})\s*\]{_MARKUP}[:=]{_MARKUP}"
+    rf"(?P<value>[^\s,;*`|<>\"'\[\](){{}}]+(?:{_FURTHER})?)"
     rf"|\bparams{_MARKUP}[:=]{_MARKUP}\[(?P<list>[^\[\]]*)\]",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"[\s,;*_`>|.\-\u2022\u2013\u2014]*")  # with bullets and long dashes
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_LONGEST_NUMBER = 400
+"""Every float can be written in less; a longer run of digits is not worth the time to parse it."""
 _MAX_NAMED = 8
 
 
@@ -141,7 +146,7 @@ def _value(index: int, written: str, policy: PolicyFamily) -> float:
 
 
 def _number(written: str) -> float | None:
-    return float(written) if _NUMBER.fullmatch(written) else None
+    return float(written) if len(written) <= _LONGEST_NUMBER and _NUMBER.fullmatch(written) else None
 
 
 def _names(indices: list[int]) -> str:

@@ -1,0 +1,67 @@
+# On a fresh machine:  make demo  and  make test.  Needs Python 3.10 or newer with venv, or uv.
+
+# Directory of the virtual environment.
+VENV ?= .venv
+# uv installs faster than pip and brings its own Python; `UV=` does without.
+UV ?= $(shell command -v uv 2>/dev/null)
+# Interpreter to make the virtual environment with, e.g. `make PYTHON=python3.12 setup`.
+PYTHON ?=
+
+# What the caller's own Python setup would change inside the virtual environment.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX PIP_USER PIP_TARGET PIP_PREFIX UV_SYSTEM_PYTHON
+export UV
+
+python := $(VENV)/bin/python
+stamp := $(VENV)/.installed
+checked := .
+
+# The virtual environment is made anew with the interpreter that is asked for, if its version is another one.
+version = $(shell "$(1)" -V 2>/dev/null || echo no $(1))
+ifneq ($(PYTHON),)
+ifneq ($(call version,$(PYTHON)),$(call version,$(python)))
+other_python := other_python
+endif
+endif
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint pytest format lock clean other_python
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(stamp) ## install everything into .venv; again only when the dependencies changed
+
+$(stamp): pyproject.toml constraints.txt tools/setup $(python) $(other_python)
+	@tools/setup "$(VENV)" $(if $(PYTHON),"$(PYTHON)")
+	@touch $@
+
+# Gone with the interpreter it was made with: made anew.
+$(python): ;
+
+demo: setup ## run R2PO on CartPole without a language model, and sum up its runs
+	$(python) main.py --config configs/cartpole/cartpole_reflective_prompted_policy_optimization.yaml \
+	    --set llm_model_name=embedded/search --set logdir=logs/demo
+	$(python) eval.py --logdir logs/demo
+
+test: lint pytest ## everything that CI checks: lint, then all tests
+
+lint: setup ## ruff and mypy --strict
+	$(python) -m ruff check $(checked)
+	$(python) -m ruff format --check $(checked)
+	$(python) -m mypy --strict $(checked)
+
+pytest: setup ## all tests, on all cores
+	$(python) -m pytest -n auto
+
+format: setup ## format the code, and fix what ruff can
+	$(python) -m ruff check --fix $(checked)
+	$(python) -m ruff format $(checked)
+
+lock: ## write constraints.txt anew; needs uv
+	tools/lock
+
+clean: ## remove .venv, caches and build files; logs stay
+	rm -rf "$(VENV)" build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -path './.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,108 @@
+"""``eval.py`` from the outside: files, output, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from r2po.analysis.style import STAND_IN
+from tests.analysis.logs import iteration, write_lines, write_run
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "summary.json",
+    "summary.txt",
+    "training_curve.png",
+    "training_curve.pdf",
+    "reward_distribution.png",
+    "api_time.png",
+}
+
+
+def evaluate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "eval.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def report(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "eval_report").iterdir()}
+
+
+def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0])
+    unfinished = write_run(tmp_path, 2, [1.0, 2.0, 3.0], complete=False, description={"stand_in": True})
+    write_lines(unfinished, [iteration(1, 1.0)], torn='{"iter')
+    write_run(tmp_path, 3, [float("nan")])
+    done = evaluate("--logdir", tmp_path)
+    assert done.returncode == 0
+    for folder in (tmp_path, tmp_path / "run_1", unfinished):
+        assert set(report(folder)) == FILES
+    assert not (tmp_path / "run_3" / "eval_report").exists()
+
+    files = report(tmp_path)
+    text = files["summary.txt"].decode()
+    assert done.stdout == f"{text}\nreport: {tmp_path / 'eval_report'}\n"
+    assert f"{STAND_IN} (run_2)" in text
+    assert "* unfinished, counted with what is there: run_2 (1 of 3 iterations)" in text
+    assert "left out: run_3: iterations.jsonl, line 1: reward is nan" in text
+    assert done.stderr.count("\n") == 1
+    assert "left out: run_3: iterations.jsonl, line 1: reward is nan" in done.stderr
+
+    summary = json.loads(files["summary.json"])
+    assert (summary["num_runs"], len(summary["problems"]), summary["stand_in"]) == (2, 1, True)
+    assert json.loads(report(unfinished)["summary.json"]) == summary["per_run_summaries"][1]
+    assert STAND_IN in report(unfinished)["summary.txt"].decode()
+    assert STAND_IN not in report(tmp_path / "run_1")["summary.txt"].decode()
+
+
+def test_second_evaluation_gives_the_same_bytes_and_changes_no_log(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 1, [1.0, 2.0])
+    logs = {path: path.read_bytes() for path in run.iterdir()}
+    assert evaluate("--logdir", tmp_path).returncode == 0
+    first = report(tmp_path)
+    assert evaluate("--logdir", tmp_path).returncode == 0
+    assert report(tmp_path) == first
+    assert {path: path.read_bytes() for path in logs} == logs
+
+
+def test_several_log_directories_with_labels(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0])
+    write_run(tmp_path / "b", 1, [2.0])
+    done = evaluate("--logdir", tmp_path / "a", tmp_path / "b", "--labels", "first one", "second")
+    assert done.returncode == 0
+    assert "first one: " in report(tmp_path / "a")["summary.txt"].decode()
+    assert json.loads(report(tmp_path / "b")["summary.json"])["label"] == "second"
+    assert done.stdout.count("report: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--logdir", "good", "{}/cartpole_propz"], "did you mean"),
+        (["--logdir", "{}/cartpole_props/run_1"], "give the log directory above it"),
+        (["--logdir", "{}/cartpole_props", "--labels", "a", "b"], "2 names for 1"),
+        ([], "--logdir"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], expected: str, tmp_path: Path) -> None:
+    write_run(tmp_path / "good", 1, [1.0])
+    write_run(tmp_path / "cartpole_props", 1, [1.0])
+    arguments = [str(tmp_path / "good") if each == "good" else each.replace("{}", str(tmp_path)) for each in arguments]
+    done = evaluate(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert expected in done.stderr
+    assert not list(tmp_path.glob("**/eval_report")), "nothing is half done"
+
+
+def test_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0])
+    (tmp_path / "run_1" / "eval_report").write_text("in the way")
+    done = evaluate("--logdir", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot write the report: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,90 @@
+"""Small versions of what the tests need again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from r2po.config import Config, resolve
+from r2po.experiment import Experiment
+from r2po.llm.client import Client
+from r2po.llm.store import CallStore
+from r2po.llm.types import Provider
+from r2po.observer import Observer
+from r2po.policies import Parameters
+from r2po.prompts import Brief
+from r2po.rollout import Rollout, Rollouts
+from r2po.rollout.types import End
+from r2po.runlog import RunDirectory
+from r2po.setting import Setting
+from r2po.tasks import TASKS
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+def make_config(environment: str, method: str = "r2po", **values: Any) -> Config:
+    """Return a resolved config for an environment, given by the name of its task."""
+    required = {
+        "gym_env_name": TASKS[environment].gym_id,
+        "method": method,
+        "llm_model_name": "embedded/search",
+        "logdir": "logs/test",
+    }
+    return resolve({**required, **values}, "test")
+
+
+def make_brief(environment: str, method: str = "r2po", **values: Any) -> Brief:
+    """Return what the prompts of an experiment draw on."""
+    setting = Setting(make_config(environment, method, **values), seed=1)
+    setting.close()
+    return setting.brief
+
+
+def make_rollout(rewards: Sequence[float], end: End = "terminated", seed: int = 0) -> Rollout:
+    """Return a rollout with numbered states 0, 1, 2, ... and action 0 throughout."""
+    steps = len(rewards)
+    return Rollout(seed, np.arange(steps + 1), np.zeros(steps, np.int64), np.array(rewards, np.float64), end)
+
+
+def make_rollouts(returns: Sequence[float]) -> Rollouts:
+    """Return one-step rollouts with these returns."""
+    return Rollouts(tuple(make_rollout([value], seed=index) for index, value in enumerate(returns)))
+
+
+@contextmanager
+def open_client(provider: Provider, folder: Path, **changes: Any) -> Iterator[Client]:
+    """Give a client that never really waits and keeps its calls in ``folder``."""
+    settings: Mapping[str, Any] = {
+        "model": "scripted/model",
+        "sampling": {},
+        "store": CallStore(folder),
+        "max_attempts": 8,
+        "max_wait_s": 600.0,
+        "sleep": lambda _: None,
+    }
+    client = Client(provider, **{**settings, **changes})
+    try:
+        yield client
+    finally:
+        client.store.close()
+
+
+@contextmanager
+def open_experiment(config: Config, provider: Provider, folder: Path, *, seed: int = 1) -> Iterator[Experiment]:
+    """Give an experiment in a new run directory under ``folder``."""
+    setting = Setting(config, seed)
+    directory = RunDirectory.create(folder)
+    try:
+        with open_client(provider, directory.path) as client:
+            yield Experiment(setting, directory, client, Observer())
+    finally:
+        setting.close()
+
+
+def answer(params: Parameters | Sequence[float]) -> str:
+    """Write parameters as a model is asked to."""
+    return ", ".join(f"params[{index}]: {value}" for index, value in enumerate(params))

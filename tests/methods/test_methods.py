@@ -1,0 +1,290 @@
+"""What each method asks and evaluates, in which order, and what it keeps: with scripted replies and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from r2po.errors import RunStopped
+from r2po.llm.embedded import EmbeddedSearch
+from r2po.llm.types import Reply
+from r2po.methods import METHODS, Method, Step
+from r2po.policies import Parameters
+from r2po.rollout import Rollouts
+from r2po.trial import Candidate, Trial, write_parameters
+from tests.builders import answer, make_brief, make_config, make_rollouts, open_client, open_experiment
+from tests.scripted import Scripted
+
+PROPOSAL = (1, 2, 3, 0, 1, 2, 3, 0, 1)
+REVISION = (1, 2, 3, 0, 1, 2, 3, 0, 0)
+BRIEF = make_brief("maze")
+
+
+class Evaluations:
+    """Gives chosen returns, and remembers what was rolled out."""
+
+    def __init__(self, *returns: Sequence[float]) -> None:
+        self.returns = list(returns)
+        self.made: list[tuple[Parameters, int]] = []
+
+    def __call__(self, params: Parameters, candidate: int) -> Rollouts:
+        self.made.append((params, candidate))
+        return make_rollouts(self.returns.pop(0))
+
+
+def iterate(
+    method: str, provider: Scripted, evaluations: Evaluations, folder: Path, **changes: Any
+) -> tuple[Candidate, Step]:
+    """Run one iteration of a method."""
+    with open_client(provider, folder) as client:
+        step = Step(
+            **{
+                "brief": BRIEF,
+                "history": [],
+                "iteration": 4,
+                "asker": client,
+                "roll_out": evaluations,
+                "clip": False,
+                **changes,
+            }
+        )
+        return METHODS[method].iterate(step), step
+
+
+# ---- One iteration ----
+
+
+@pytest.mark.parametrize("method", ["props", "propsp"])
+def test_one_call_methods_keep_their_proposal(method: str, tmp_path: Path) -> None:
+    provider, evaluations = Scripted([answer(PROPOSAL)]), Evaluations([0.25, 0.75])
+    accepted, step = iterate(method, provider, evaluations, tmp_path)
+    assert evaluations.made == [(PROPOSAL, 0)]
+    assert step.candidates == [accepted]
+    assert (accepted.stage, accepted.params, accepted.reward) == ("proposal", PROPOSAL, 0.5)
+    assert ("Environment: Maze" in provider.prompts[0]) == (method == "propsp")
+    provider.assert_played_out()
+
+
+@pytest.mark.parametrize(
+    ("proposed", "revised", "kept"),
+    [
+        ([0.5, 0.75], [0.0, 0.5], "proposal"),
+        ([0.5, 0.75], [1.0, 1.0], "revision"),
+        ([0.25, 0.75], [0.75, 0.25], "revision"),  # a tie
+        ([-1.0], [-1.0], "revision"),
+    ],
+)
+def test_r2po_searches_revises_and_keeps_the_better(
+    proposed: list[float], revised: list[float], kept: str, tmp_path: Path
+) -> None:
+    provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations(proposed, revised)
+    accepted, step = iterate("r2po", provider, evaluations, tmp_path)
+    assert evaluations.made == [(PROPOSAL, 0), (REVISION, 1)]
+    assert [candidate.stage for candidate in step.candidates] == ["proposal", "revision"]
+    assert accepted is step.candidates[["proposal", "revision"].index(kept)]
+    search, critic = provider.prompts
+    assert "iteration 4 of 100" in search
+    assert "Environment" not in search
+    assert f"Proposed parameters: {write_parameters(PROPOSAL, BRIEF.policy)}\n" in critic
+    assert f"Mean return: {sum(proposed) / len(proposed):g}\n" in critic
+    assert "Median rollout: rollout 0" in critic
+    assert [candidate.shown for candidate in step.candidates] == [{0}, set()]
+    provider.assert_played_out()
+
+
+def test_both_prompts_of_an_iteration_show_the_same_history(tmp_path: Path) -> None:
+    history = [Trial(PROPOSAL, write_parameters(PROPOSAL, BRIEF.policy), 0.125, warmup=True)]
+    provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations([0.5], [0.5])
+    iterate("r2po", provider, evaluations, tmp_path, history=history)
+    for prompt in provider.prompts:
+        assert prompt.count("\nTrial ") == 1
+        assert "f(params) = 0.125\n" in prompt
+
+
+def test_every_ask_of_an_iteration_is_another_sample(tmp_path: Path) -> None:
+    provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations([0.5], [0.5])
+    iterate("r2po", provider, evaluations, tmp_path)
+    assert [(request.sample, request.attempt) for request in provider.requests] == [(0, 1), (1, 1)]
+
+
+def test_candidates_are_reported_as_they_are_evaluated(tmp_path: Path) -> None:
+    seen: list[str] = []
+    provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations([0.5], [0.5])
+    iterate("r2po", provider, evaluations, tmp_path, on_candidate=lambda candidate: seen.append(candidate.stage))
+    assert seen == ["proposal", "revision"]
+
+
+# ---- Replies that cannot be used ----
+
+
+def test_an_unusable_reply_is_asked_for_again_and_told_why(tmp_path: Path) -> None:
+    provider = Scripted(["I refuse.", answer(PROPOSAL[:-1]), answer([9, *PROPOSAL[1:]]), answer(PROPOSAL)])
+    evaluations = Evaluations([0.5])
+    accepted, _ = iterate("props", provider, evaluations, tmp_path)
+    first, *again = provider.prompts
+    assert [prompt[: len(first)] for prompt in again] == [first] * 3
+    assert [prompt[len(first) :].strip() for prompt in again] == [
+        f"Your previous reply could not be used: {reason}. Keep to the reply format."
+        for reason in (
+            "no parameters found; expected params[0] to params[8]",
+            "missing params[8]",
+            "params[0] is 9, not one of 0, 1, 2, 3",
+        )
+    ]
+    assert [(request.sample, request.attempt) for request in provider.requests] == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert evaluations.made == [(PROPOSAL, 0)]
+    assert accepted.params == PROPOSAL
+    provider.assert_played_out()
+
+
+def test_a_reply_that_was_cut_off_is_refused_even_if_it_can_be_read(tmp_path: Path) -> None:
+    provider = Scripted([Reply(answer(REVISION), finish="length"), answer(PROPOSAL)])
+    accepted, _ = iterate("props", provider, Evaluations([0.5]), tmp_path)
+    assert accepted.params == PROPOSAL
+    assert "it was cut off at the token limit" in provider.prompts[1]
+
+
+def test_the_fifth_reask_is_the_last(tmp_path: Path) -> None:
+    accepted, _ = iterate("props", Scripted(["no"] * 5 + [answer(PROPOSAL)]), Evaluations([0.5]), tmp_path)
+    assert accepted.params == PROPOSAL
+
+
+def test_the_run_stops_after_it(tmp_path: Path) -> None:
+    provider, evaluations = Scripted([answer(PROPOSAL)] + ["no"] * 6), Evaluations([0.5])
+    with pytest.raises(
+        RunStopped, match=r"iteration 4, critic: no usable reply in 6 attempts; .*: no parameters found"
+    ):
+        iterate("r2po", provider, evaluations, tmp_path)
+    provider.assert_played_out()
+    assert len(evaluations.made) == 1
+
+
+# ---- What is rolled out ----
+
+WILD = (7.5, -6.5, *[1.0] * 8)
+
+
+@pytest.mark.parametrize(("clip", "rolled_out"), [(True, (6.0, -6.0, *[1.0] * 8)), (False, WILD)])
+def test_parameters_outside_the_range(clip: bool, rolled_out: Parameters, tmp_path: Path) -> None:
+    evaluations = Evaluations([1.0])
+    accepted, _ = iterate(
+        "props", Scripted([answer(WILD)]), evaluations, tmp_path, brief=make_brief("cartpole"), clip=clip
+    )
+    assert evaluations.made == [(rolled_out, 0)]
+    assert (accepted.params, accepted.raw_params) == (rolled_out, WILD)
+
+
+@pytest.mark.parametrize("protocol", ["published", "controlled"])
+def test_the_log_has_the_raw_parameters_where_they_were_clipped(protocol: str, tmp_path: Path) -> None:
+    config = make_config("cartpole", protocol=protocol, warmup_episodes=0, num_evaluation_episodes=2)
+    with open_experiment(config, Scripted([answer(WILD), answer([0.0] * 10)]), tmp_path) as experiment:
+        proposal, revision = experiment.iterate(1)["candidates"]
+    if protocol == "controlled":
+        assert proposal["raw_params"] == list(WILD)
+        assert proposal["params"] == [6.0, -6.0, *[1.0] * 8]
+    else:
+        assert proposal["params"] == list(WILD)
+        assert "raw_params" not in proposal
+    assert "raw_params" not in revision
+
+
+@pytest.mark.parametrize("protocol", ["published", "controlled"])
+def test_only_the_controlled_protocol_pairs_the_seeds_of_an_iteration(protocol: str, tmp_path: Path) -> None:
+    # The same table twice, on slippery ice: equal returns if and only if the seeds are equal.
+    table = answer([0, 3, 3, 3, 0, 0, 0, 0, 3, 1, 0, 0, 0, 2, 1, 0])
+    config = make_config("frozenlake", protocol=protocol, num_iterations=2, heldout_episodes=0)
+    with open_experiment(config, Scripted([table] * 4), tmp_path) as experiment:
+        experiment.run()
+        records = experiment.directory.read_iterations()
+    lengths = [[candidate["lengths"] for candidate in record["candidates"]] for record in records]
+    assert (lengths[0][0] == lengths[0][1]) == (protocol == "controlled")
+    assert (lengths[1][0] == lengths[1][1]) == (protocol == "controlled")
+    assert lengths[0][0] != lengths[1][0]
+
+
+@pytest.mark.parametrize("protocol", ["published", "controlled"])
+def test_a_proposal_is_rolled_out_alike_whatever_follows(protocol: str, tmp_path: Path) -> None:
+    table = [0, 3, 3, 3, 0, 0, 0, 0, 3, 1, 0, 0, 0, 2, 1, 0]
+    returns = []
+    for number, revision in enumerate((table, [1] * 16)):
+        config = make_config("frozenlake", protocol=protocol)
+        script = Scripted([answer(table), answer(revision)])
+        with open_experiment(config, script, tmp_path / str(number)) as experiment:
+            returns.append(experiment.iterate(1)["candidates"][0]["lengths"])
+    assert returns[0] == returns[1]
+
+
+@pytest.mark.parametrize(("clip_actions", "largest"), [(True, 1.0), (False, 60.0)])
+@pytest.mark.parametrize("warmup", [True, False])
+def test_warm_up_rollouts_always_clip_actions(clip_actions: bool, largest: float, warmup: bool, tmp_path: Path) -> None:
+    config = make_config("mountaincarcontinuous", clip_actions=clip_actions, max_traj_length=5)
+    with open_experiment(config, Scripted([]), tmp_path) as experiment:
+        rollout = experiment.setting.roll_out((0.0, 0.0, 60.0), [1], warmup=warmup)[0]
+    assert rollout.actions.max() == (1.0 if warmup else largest)
+
+
+# ---- Over a run ----
+
+
+def test_the_accepted_candidate_and_no_other_enters_the_history(tmp_path: Path) -> None:
+    # In the maze: straight to the goal (0.967), against walls for ever (-0.2), and a detour-free second best.
+    best, worst = [1, 0, 0, 1, 0, 0, 2, 2, 0], [0] * 9
+    script = Scripted([answer(best), answer(worst), answer(worst), answer(best), answer(worst), answer(worst)])
+    config = make_config("maze", num_iterations=3, warmup_episodes=1, heldout_episodes=4)
+    with open_experiment(config, script, tmp_path) as experiment:
+        result = experiment.run()
+        records = experiment.directory.read_iterations()
+    assert [record["accepted"] for record in records] == [0, 1, 1]
+    assert [list(trial.params) for trial in experiment.history[1:]] == [best, best, worst]
+    assert [trial.warmup for trial in experiment.history] == [True, False, False, False]
+    rewards = [record["reward"] for record in records]
+    assert rewards == pytest.approx([0.966667, 0.966667, -0.222222], abs=1e-5)
+    assert [record["best_reward"] for record in records] == [rewards[0]] * 3
+    assert (result["best_iteration"], result["best_params"]) == (1, best)
+    assert (result["best_reward"], result["final_reward"]) == (rewards[0], rewards[2])
+    assert result["heldout_reward"] == pytest.approx(rewards[0])
+    assert result["mean_reward"] == pytest.approx(sum(rewards) / 3)
+    script.assert_played_out()
+
+
+def test_refused_replies_are_counted(tmp_path: Path) -> None:
+    script = Scripted(["no", answer(PROPOSAL), answer(REVISION)])
+    config = make_config("maze", num_iterations=1, warmup_episodes=0, heldout_episodes=0)
+    with open_experiment(config, script, tmp_path) as experiment:
+        result = experiment.run()
+        record = experiment.directory.read_iterations()[0]
+    assert (result["llm_calls"], result["refused_replies"]) == (3, 1)
+    assert record["llm_calls"] == 3
+
+
+@pytest.mark.parametrize(
+    ("environment", "method", "calls", "episodes"),
+    [
+        ("maze", "r2po", 200, 4020),
+        ("nim", "r2po", 200, 4000),
+        ("nim", "props", 200, 4000),
+        ("maze", "propsp", 200, 4020),
+    ],
+)
+def test_a_full_run_spends_the_budget_of_the_paper(
+    environment: str, method: str, calls: int, episodes: int, tmp_path: Path
+) -> None:
+    with open_experiment(make_config(environment, method), EmbeddedSearch(), tmp_path) as experiment:
+        result = experiment.run()
+        records = experiment.directory.read_iterations()
+    assert len(records) == result["iterations"] == (100 if method == "r2po" else 200)
+    assert (result["llm_calls"], result["refused_replies"], result["failed_attempts"]) == (calls, 0, 0)
+    assert result["episodes"] == records[-1]["episodes"] == episodes
+    evaluated = [len(candidate["returns"]) for record in records for candidate in record["candidates"]]
+    assert evaluated == [20] * 200
+    assert result["steps"] == records[-1]["steps"]
+    assert len(experiment.history) == len(records) + (episodes - 4000)
+    assert result["heldout_episodes"] == 100
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_every_method_spends_two_hundred_calls(method: Method) -> None:
+    assert method.default_iterations * method.calls_per_iteration == 200

@@ -1,0 +1,299 @@
+"""The reply grammar: what is read, what is refused and why, and that no text takes long."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r2po.policies import Parameters, PolicyFamily
+from r2po.policies.linear import Linear
+from r2po.policies.tabular import Tabular
+from r2po.prompts import UnusableReply, read_parameters
+from r2po.tasks.spaces import Spaces
+from tests.builders import answer
+
+TIME_LIMIT_S = 4.0
+
+
+def linear(size: int) -> Linear:
+    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), bias=False)
+
+
+def nim_table(size: int = 3) -> Tabular:
+    return Tabular(Spaces(True, size, True, 3, 1, (), (), None))
+
+
+def refusal(text: str, policy: PolicyFamily) -> str:
+    with pytest.raises(UnusableReply) as caught:
+        read_parameters(text, policy)
+    return str(caught.value)
+
+
+# ---- What is read ----
+
+ASSIGNMENTS = (
+    "params[{}]: {}",
+    "params[{}]:{}",
+    "params[{}] = {}",
+    "params[{}]={}",
+    "PARAMS[ {} ] : {}",
+    "**params[{}]**: {}",
+    "**params[{}]:** {}",
+    "**params[{}]: {}**",
+    "`params[{}]`: `{}`",
+    "Params [{}] = **{}**",
+)
+SEPARATORS = (", ", ",", "; ", " ", "\n", "\n\n", ",\n", "\n- ", "\n* ", "\n\N{BULLET} ", " | ", "  \r\n")
+WRAPPERS = ("{}", "```\n{}\n```", "```python\n{}\n```", "**{}**", "`{}`", "\n\n{}\n\n", "> {}", "- {}")
+LISTS = ("params = [{}]", "params: [{}]", "**params** = [{}]", "`params`=[ {} ]", "PARAMS = [\n{},\n]")
+
+
+@st.composite
+def numerals(draw: st.DrawFn, value: float) -> str:
+    """One of the ways to write a number that mean exactly this float."""
+    forms = [repr(value), f"{value:.17e}", f"{value:.17E}"]
+    if value == round(value) and abs(value) < 1e15:
+        forms += [f"{value:.0f}", f"{value:.0f}.", f"{value:.2f}"]
+    forms += [form.replace("0.", ".", 1) for form in forms if form.removeprefix("-").startswith("0.") and value]
+    text = draw(st.sampled_from(forms))
+    if not text.startswith("-"):
+        return draw(st.sampled_from(["", "+"])) + text
+    return text.replace("-", draw(st.sampled_from(["-", "\N{MINUS SIGN}"])), 1)
+
+
+@st.composite
+def blocks(draw: st.DrawFn, params: Parameters) -> str:
+    """One of the ways to write a parameter vector."""
+    texts = [draw(numerals(value)) for value in params]
+    if draw(st.booleans()):
+        joined = draw(st.sampled_from([", ", ",", ",\n  "])).join(texts)
+        written = draw(st.sampled_from(LISTS)).format(joined)
+    else:
+        order = draw(st.permutations(range(len(params))))
+        form, separator = draw(st.sampled_from(ASSIGNMENTS)), draw(st.sampled_from(SEPARATORS))
+        written = separator.join(form.format(index, texts[index]) for index in order)
+    return draw(st.sampled_from(WRAPPERS)).format(written)
+
+
+vectors = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=12).map(tuple)
+prose = st.text().filter(lambda text: "params" not in text.casefold() and "<" not in text)
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> tuple[str, Parameters]:
+    """A reply, and the parameters it gives: the first whole block, whatever is said before, after and in thought."""
+    params = draw(vectors)
+    others = answer([value / 2 + 1 for value in params])
+    before = draw(
+        st.sampled_from(["", "My answer is this one:\n", "I could set params[0]: 9.75, but better is\n\n"])
+        | prose.map(lambda text: f"{text} so\n")
+    )
+    thought = draw(
+        st.sampled_from(
+            ["", f"<think>{others}</think>", f"<THINKING>\n{others}\n</THINKING>\n", f"{others} so\n</think>"]
+        )
+    )
+    after = draw(
+        st.sampled_from(
+            [
+                "",
+                f"\n{others}",
+                f"\n\nNot {others}",
+                "\nparams[1]: 9.75 was worse.",
+                " because params[0] = 9.75 was worse.",
+                f"\n<think>{others}",
+                f"\n```\n{others}\n```\n",
+                " .",
+                " - (as before)",
+                "** 3 reasons follow",
+                " (was 9.75)",
+                "\n- 3 reasons follow",
+            ]
+        )
+        | prose.map(lambda text: f"\n\nReasoning: {text}")
+    )
+    return thought + before + draw(blocks(params)) + after, params
+
+
+@given(replies())
+@settings(deadline=None, max_examples=400)
+def test_a_vector_is_read_back_exactly(case: tuple[str, Parameters]) -> None:
+    text, params = case
+    read = read_parameters(text, linear(len(params)))
+    assert read == params
+    assert "-0.0" not in map(repr, read)
+
+
+@given(st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=11), st.data())
+def test_a_table_is_read_back_as_integers(table: list[int], data: st.DataObject) -> None:
+    forms = [data.draw(st.sampled_from([f"{entry}", f"{entry}.0", f"+{entry}", f"{entry}."])) for entry in table]
+    written = ", ".join(f"params[{index}]: {form}" for index, form in enumerate(forms))
+    read = read_parameters(written, nim_table(len(table)))
+    assert read == tuple(table)
+    assert all(type(entry) is int for entry in read)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>params[0]: 7, params[1]: 7</think>params[0]: 1, params[1]: 2",
+        "params[0]: 7, params[1]: 7</think>\nparams[0]: 1, params[1]: 2",
+        "<think>a <think>b</think> params[0]: 8, params[1]: 8</think> params[0]: 1, params[1]: 2",
+        "params[0]: 1, params[1]: 2 <think>params[0]: 7",
+        "<think>one</think><think>params[0]: 7, params[1]: 7</think>params[0]: 1, params[1]: 2",
+    ],
+)
+def test_thinking_is_dropped(text: str) -> None:
+    assert read_parameters(text, linear(2)) == (1.0, 2.0)
+
+
+def test_the_first_whole_block_counts() -> None:
+    text = "Try params[1]: 5 next.\nparams[1]: 2\nparams[0]: 1\n\nEarlier: params[0]: 3, params[1]: 4"
+    assert read_parameters(text, linear(2)) == (1.0, 2.0)
+
+
+def test_a_value_said_twice_is_no_contradiction() -> None:
+    assert read_parameters("params[0]: 1, params[0]: 1.0, params[1]: 2", linear(2)) == (1.0, 2.0)
+
+
+def test_linear_values_outside_the_range_are_read_as_they_are() -> None:
+    assert read_parameters("params[0]: -100, params[1]: 7.25", linear(2)) == (-100.0, 7.25)
+
+
+# ---- What is refused, and why ----
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no parameters found; expected params[0] to params[1]"),
+        ("I would rather not say.", "no parameters found; expected params[0] to params[1]"),
+        ("<think>params[0]: 1, params[1]: 2", "no parameters found; expected params[0] to params[1]"),
+        ("weights[0]: 1, weights[1]: 2", "no parameters found; expected params[0] to params[1]"),
+        ("params[0]: 1", "missing params[1]"),
+        ("params[1]: 1", "missing params[0]"),
+        ("params = [1]", "missing params[1]"),
+        ("params = []", "missing params[0], params[1]"),
+        ("params[0]: 1 and then params[1]: 2", "missing params[1]"),
+        ("params[0]: 1, params[1]: 2, params[2]: 3", "params[2] given, but there are only params[0] to params[1]"),
+        ("params[0]: 1\nparams[1]: 2\nparams[2]: 3", "params[2] given, but there are only params[0] to params[1]"),
+        ("params = [1, 2, 3]", "params[2] given, but there are only params[0] to params[1]"),
+        ("params[0]: 1, params[1]: 2, params[0]: 3", "contradicting values for params[0]"),
+        ("params[0]: 1, params[0]: 2, params[1]: 3", "contradicting values for params[0]"),
+        ("params[0]: nan, params[1]: 2", "params[0] is 'nan', not a finite number"),
+        ("params[0]: 1, params[1]: -Infinity", "params[1] is '-Infinity', not a finite number"),
+        ("params[0]: 1, params[1]: inf", "params[1] is 'inf', not a finite number"),
+        ("params[0]: 1e999, params[1]: 2", "params[0] is '1e999', not a finite number"),
+        ("params = [1, 1e999]", "params[1] is '1e999', not a finite number"),
+        ("params[0]: v, params[1]: v", "params[0] is 'v', not a finite number"),
+        ("params[0]: 0x10, params[1]: 2", "params[0] is '0x10', not a finite number"),
+        ("params[0]: 1_000, params[1]: 2", "params[0] is '1_000', not a finite number"),
+        ("params[0]: 1/3, params[1]: 2", "params[0] is '1/3', not a finite number"),
+        ("params[0]: 1.0+0.5, params[1]: 2", "params[0] is '1.0+0.5', not a finite number"),
+        ("params = [1, 2+3]", "params[1] is '2+3', not a finite number"),
+        ("params = [, 2]", "params[0] is '', not a finite number"),
+        ("params[0]: __import__('os'), params[1]: 2", "missing params[1]"),
+    ],
+)
+def test_refusals(text: str, reason: str) -> None:
+    assert refusal(text, linear(2)) == reason
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["1.0 + 0.5", "2*3", "2 * 3", "2**3", "1 - 0.5", "1 -0.5", "1 / 3", "2 ^ 2", "2 * (1)", "1.0 -> 1.5", "1 \u2192 2"],
+)
+@pytest.mark.parametrize("where", ["params[0]: {}, params[1]: 2", "params[0]: 1, params[1]: {}", "params = [1, {}]"])
+def test_no_expression_is_read_as_its_first_number(expression: str, where: str) -> None:
+    refusal(where.format(expression), linear(2))
+
+
+@pytest.mark.parametrize("written", ["0", "4", "2.5", "-1", "1e9", "nan"])
+def test_illegal_actions(written: str) -> None:
+    said = refusal(f"params[0]: 1, params[1]: {written}, params[2]: 3", nim_table())
+    assert said == (
+        f"params[1] is {written}, not one of 1, 2, 3" if written != "nan" else "params[1] is 'nan', not a finite number"
+    )
+
+
+def test_a_refusal_names_no_more_than_a_few_indices() -> None:
+    said = refusal("params[0]: 1", linear(100))
+    assert said.endswith("and 91 more")
+    assert len(said) < 200
+
+
+def test_a_refusal_stays_short_and_on_one_line() -> None:
+    said = refusal(f"params[0]: {'x' * 10_000}, params[1]: 2", linear(2))
+    assert len(said) < 200
+    assert "\n" not in said
+
+
+# ---- Any text ----
+
+FRAGMENTS = (
+    "params", "Params[0]", "params[1]", "params[2]", "params[", "[", "]", "0", "1", "2", "3", "99", ":", "=", ",", ";",
+    "\n", " ", "-", "\N{MINUS SIGN}", ".", "e", "1e", "nan", "inf", "*", "**", "`", "```", "_", "|", "<think>",
+    "</think>", "<thinking>", "why", "(", ")", "\u0663", "\ud800", "9" * 5000,
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join) | st.text(max_size=60))
+@settings(deadline=None, max_examples=500)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(UnusableReply):
+        assert all(math.isfinite(value) for value in read_parameters(text, linear(2)))
+    with contextlib.suppress(UnusableReply):
+        assert set(read_parameters(text, nim_table())) <= {1, 2, 3}
+
+
+@pytest.fixture
+def _time_limit() -> Iterator[None]:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"not read within {TIME_LIMIT_S} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+MILLION = 1_000_000
+NASTY = {
+    "spaces": "params" + " " * MILLION,
+    "no index": "params[" * (MILLION // 7),
+    "long index": f"params[{'1' * MILLION}]: 1",
+    "index spaces": "params[0" + " " * MILLION,
+    "markup": "params[0]" + "*" * MILLION,
+    "underscores": "params[0]:" + "_" * MILLION,
+    "digits": f"params[0]: {'1' * MILLION}x, params[1]: 2",
+    "decimals": f"params[0]: 0.{'1' * MILLION}x, params[1]: 2",
+    "exponent": f"params[0]: 1e{'1' * MILLION}, params[1]: 2",
+    "long value against many": f"params[0]: {'1' * (MILLION // 2)}, " + "params[0]: 1, " * (MILLION // 28),
+    "operators": "params[0]: 1" + "* " * (MILLION // 2),
+    "lists": "params = [" * (MILLION // 10),
+    "long list": f"params = [{'1,' * (MILLION // 2)}]",
+    "thoughts": "<think>" * (MILLION // 7),
+    "closings": "</think>" * (MILLION // 8),
+    "closed thoughts": "<think></think>" * (MILLION // 15),
+    "one assignment": "params[0]: 1, " * (MILLION // 14),
+    "incomplete blocks": "params[0]: 1 no " * (MILLION // 16),
+    "dots": "params[0]: " + "." * MILLION,
+    "noise": "".join(random.Random(0).choices("params[]0:=,<think/>\n *`1.e-", k=MILLION)),
+}
+
+
+@pytest.mark.usefixtures("_time_limit")
+@pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)
+@pytest.mark.parametrize("size", [2, 120])
+def test_no_text_takes_long(text: str, size: int) -> None:
+    with pytest.raises(UnusableReply):
+        read_parameters(text, linear(size))
