@@ -25,6 +25,10 @@ Protocol = Literal["published", "controlled"]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "think")
 NEUTRAL_KEYS = frozenset({"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir"})
 """Keys that do not change what a run computes: they may differ on resume."""
+MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
+"""Keys whose explicit null says something: no threshold, no announced number of iterations."""
+# PyYAML lets out whatever Python raises for a value, e.g. for the date 2001-13-45.
+_YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Config(pydantic.BaseModel):
@@ -89,7 +93,9 @@ def load_config(
     """
     path = Path(path)
     values = _read_yaml(path)
-    published = values.pop("published", None) or {}
+    published = values.pop("published", None)
+    if published is None:
+        published = {}
     if not isinstance(published, dict):
         raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
     _check_keys(f"{path}, section 'published'", published)
@@ -137,8 +143,8 @@ def _filled(config: Config) -> Config:
         "search_step_size": task.search_step_size,
         "critic_llm_conservative_threshold": task.conservative_threshold,
     }
-    # An explicit null says something: no threshold, no announced number of iterations.
-    missing = {key: value for key, value in defaults.items() if key not in config.model_fields_set}
+    said = config.model_fields_set & MEANINGFUL_NULLS
+    missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:
         missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
     return config.model_copy(update=missing)
@@ -153,7 +159,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read config {str(path)!r}: {error}") from None
     try:
         values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except _YAML_ERRORS as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
@@ -166,11 +172,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
-            if key_node.value in seen:
+            key = str(key_node.value)
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"key {key_node.value!r} stands twice", problem_mark=key_node.start_mark
+                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
                 )
-            seen.add(key_node.value)
+            seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -185,8 +192,8 @@ def _override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise InputError(f"--set {text!r}: expected key=value")
     try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
+        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except _YAML_ERRORS:
         raise InputError(f"--set {text!r}: the value is not valid YAML") from None
 
 

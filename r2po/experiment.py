@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -34,6 +35,7 @@ class Experiment:
     history: list[Trial] = field(default_factory=list)
     episodes: int = 0
     steps: int = 0
+    llm_calls: int = 0
     best: dict[str, Any] | None = None
     _rollout_s: float = 0.0
 
@@ -42,17 +44,16 @@ class Experiment:
         config = self.setting.config
         assert config.num_iterations is not None
         recorded = self.directory.read_iterations()
+        self.observer.started(self.setting, self.directory, self.client, recorded)
         self.warm_up()
         for record in recorded:
             self.remember(record)
-        self.observer.started(self.setting, self.directory, self.client, recorded)
-        log = Appender(self.directory.iterations)
-        for iteration in range(len(recorded) + 1, config.num_iterations + 1):
-            record = self.iterate(iteration)
-            log.append(record)
-            self.remember(record)
-            self.observer.iterated(record)
-        log.close()
+        with closing(Appender(self.directory.iterations)) as log:
+            for iteration in range(len(recorded) + 1, config.num_iterations + 1):
+                record = self.iterate(iteration)
+                log.append(record)
+                self.remember(record)
+                self.observer.iterated(record)
         result = self.conclude()
         self.directory.write_result(result)
         return result
@@ -60,21 +61,21 @@ class Experiment:
     def warm_up(self) -> None:
         """Try random policies, one rollout each; those on record are not tried again."""
         recorded = self.directory.read_warmup()
-        log = Appender(self.directory.warmup)
-        for trial in range(self.setting.config.warmup_episodes or 0):
-            if trial < len(recorded):
-                record = recorded[trial]
-            else:
-                record = self._warmup_trial(trial)
-                log.append(record)
-            self._count([record["length"]])
-            seeds = [self._warmup_seed(trial)]
-            self._enter_history(record["params"], record["reward"], [record["reward"]], seeds, warmup=True)
-        log.close()
+        with closing(Appender(self.directory.warmup)) as log:
+            for trial in range(self.setting.config.warmup_episodes or 0):
+                if trial < len(recorded):
+                    record = recorded[trial]
+                else:
+                    record = self._warmup_trial(trial)
+                    log.append(record)
+                self._count([record["length"]])
+                seeds = [self._warmup_seed(trial)]
+                self._enter_history(record["params"], record["reward"], [record["reward"]], seeds, warmup=True)
 
     def iterate(self, iteration: int) -> dict[str, Any]:
         """Run one iteration of the method and return its line for the log."""
         started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self._rollout_s
+        answered = self.client.answered
         step = Step(
             brief=self.setting.brief,
             history=self.history,
@@ -96,7 +97,7 @@ class Experiment:
             "candidates": [_candidate_record(candidate) for candidate in step.candidates],
             "episodes": self.episodes + sum(map(len, lengths)),
             "steps": self.steps + int(sum(map(np.sum, lengths))),
-            "llm_calls": len(self.client.store.replies),
+            "llm_calls": self.llm_calls + self.client.answered - answered,
             "times": {
                 "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
                 "elapsed_s": round(time.monotonic() - started, 6),
@@ -171,6 +172,7 @@ class Experiment:
         accepted = record["candidates"][record["accepted"]]
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
+        self.llm_calls = record["llm_calls"]
         if self.best is None or record["reward"] > self.best["reward"]:
             self.best = {key: record[key] for key in ("reward", "iteration")} | {"params": accepted["params"]}
         seeds = self.setting.seeds(record["iteration"], record["accepted"])

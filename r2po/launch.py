@@ -18,7 +18,7 @@ from r2po.llm.registry import provider_for
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.observer import Observer
-from r2po.runlog import RunDirectory, list_runs
+from r2po.runlog import RunDirectory, RunLockedError, list_runs
 from r2po.setting import Setting
 
 PACKAGES = ("r2po", "gymnasium", "mujoco", "numpy")
@@ -80,6 +80,9 @@ def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, 
     directory = RunDirectory.create(Path(config.logdir))
     try:
         return _run(config, provider, directory, observer)
+    except RunLockedError:
+        # Another process resumed it in the moment since: it is no longer ours.
+        raise
     except InputError:
         directory.remove()
         raise
@@ -93,6 +96,7 @@ def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, 
 
 def _run(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> dict[str, Any]:
     directory.lock()
+    observer.opened(directory)
     seed = _open(config, provider, directory, observer)
     setting = Setting(config, seed)
     store = CallStore(directory.path)

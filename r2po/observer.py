@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 class Observer:
     """Watches a run and sees nothing: the base of the screens."""
 
+    def opened(self, directory: RunDirectory) -> None:
+        """The run directory is there: whatever happens from now on, the run can be resumed."""
+
     def started(
         self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
     ) -> None:
-        """The run starts, or goes on after the recorded iterations."""
+        """The run starts with the warm-up, or goes on after the recorded iterations."""
 
     def note(self, text: str) -> None:
         """Something worth one line happened."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -24,6 +23,9 @@ from r2po.setting import Setting
 from r2po.trial import Candidate
 
 ROWS = 12
+OTHER_LINES = 4
+BAR_WIDTH = 16
+FACT_WIDTH = len("run directory")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
 
 
@@ -40,11 +42,14 @@ class Screen(Observer):
         self._done = 0
         self._total = 0
 
+    def opened(self, directory: RunDirectory) -> None:
+        """Remember which run it is."""
+        self.run_number = directory.number
+
     def started(
         self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
     ) -> None:
         """Take up the count where the log ends."""
-        self.run_number = directory.number
         self._client = client
         self._began = time.monotonic()
         self._elapsed_before = sum(record["times"]["elapsed_s"] for record in recorded)
@@ -59,8 +64,7 @@ class Screen(Observer):
         if self.best is None or record["reward"] > self.best["reward"]:
             self.best = record
 
-    @property
-    def _tokens(self) -> str:
+    def _tokens(self, write: Callable[[int], str]) -> str:
         """Tokens of all replies so far; ``+`` where some replies do not say."""
         assert self._client is not None
         usages = [recorded.reply.usage for recorded in self._client.store.replies]
@@ -68,7 +72,7 @@ class Screen(Observer):
         known = [count for count in counts if count is not None]
         if not known:
             return "unknown"
-        return f"{sum(known):,}" + ("" if len(known) == len(counts) else "+")
+        return write(sum(known)) + ("" if len(known) == len(counts) else "+")
 
     @property
     def elapsed_s(self) -> float:
@@ -104,7 +108,7 @@ class Lines(Screen):
     def iterated(self, record: dict[str, Any]) -> None:
         """Sum the iteration up."""
         super().iterated(record)
-        cells = _cells(record, self._tokens)
+        cells = _cells(record, self._tokens("{:,}".format), number)
         rewards = "  ".join(f"{name} {cells[name]}" for name in _stages(record))
         remaining = self.remaining_s
         _say(
@@ -124,11 +128,12 @@ class LiveView(Screen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, markup=False, soft_wrap=True)
         self._live: Live | None = None
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
         self._columns: tuple[str, ...] = ()
         self._now = "warm-up"
+        self._asked_at: float | None = None
 
     def started(
         self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
@@ -147,6 +152,7 @@ class LiveView(Screen):
     def asking(self, role: str) -> None:
         """Show that a call is under way."""
         self._now = f"asking the model ({role})"
+        self._asked_at = time.monotonic()
 
     def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
         """Print the failure above the live part."""
@@ -154,18 +160,18 @@ class LiveView(Screen):
 
     def evaluated(self, candidate: Candidate) -> None:
         """Show the latest evaluation."""
-        self._now = f"{candidate.stage}: {number(candidate.reward)}"
+        self._show(f"{candidate.stage}: {number(candidate.reward)}")
 
     def iterated(self, record: dict[str, Any]) -> None:
         """Add a row."""
         super().iterated(record)
-        cells = _cells(record, self._tokens)
+        cells = _cells(record, self._tokens(_short), _fixed)
         self._columns = tuple(cells)
         self._rows.append(tuple(cells.values()))
 
     def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
         """Stop the live part and print the summary."""
-        self._now = "done"
+        self._show("done")
         self.close()
         for line in summary(directory, result):
             self._console.print(line)
@@ -176,23 +182,41 @@ class LiveView(Screen):
             self._live.stop()
             self._live = None
 
+    def _show(self, now: str) -> None:
+        self._now = now
+        self._asked_at = None
+
     def _render(self) -> RenderableType:
+        return Group(*([self._table()] if self._rows else []), self._status(), self._doing())
+
+    def _table(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         for column in self._columns:
             table.add_column(column, justify="left" if column == "kept" else "right", no_wrap=True)
-        for row in self._rows:
+        # What does not fit the terminal could not be renewed.
+        fitting = max(self._console.height - OTHER_LINES, 1)
+        for row in list(self._rows)[-fitting:]:
             table.add_row(*row)
-        status = Table.grid(padding=(0, 2, 0, 0))
+        return table
+
+    def _status(self) -> Table:
         best = "-" if self.best is None else number(self.best["reward"])
-        status.add_row(
+        cells = [
             f"{self._done}/{self._total}",
-            ProgressBar(total=max(self._total, 1), completed=self._done, width=24),
+            ProgressBar(total=max(self._total, 1), completed=self._done, width=BAR_WIDTH),
             f"best {best}",
             f"elapsed {_clock(self.elapsed_s)}",
             f"left {_clock(self.remaining_s)}",
-            self._now,
-        )
-        return Group(*([table] if self._rows else []), status)
+        ]
+        status = Table.grid(padding=(0, 2, 0, 0))
+        for _ in cells:
+            status.add_column(no_wrap=True)
+        status.add_row(*cells)
+        return status
+
+    def _doing(self) -> Text:
+        waiting = "" if self._asked_at is None else f", {time.monotonic() - self._asked_at:.0f} s"
+        return Text(f"{self._now}{waiting}", no_wrap=True, overflow="ellipsis")
 
 
 def make_screen(*, quiet: bool) -> Screen:
@@ -210,49 +234,75 @@ def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
         heldout = f"{number(result['heldout_reward'])}{spread} over {result['heldout_episodes']} fresh episodes"
     return [
         "",
-        f"{result['method']} on {result['environment']}, model {result['model']}, seed {result['seed']}",
+        f"{result['method']} on {result['environment']}: {result['iterations']} iterations",
         *([STAND_IN] if result["stand_in"] else []),
-        f"  best      {number(result['best_reward'])} in iteration {result['best_iteration']}",
-        f"  held-out  {heldout}",
-        f"  mean      {number(result['mean_reward'])}",
-        f"  final     {number(result['final_reward'])}",
-        f"  spent     {result['llm_calls']} calls ({result['refused_replies']} unusable replies, "
-        f"{result['failed_attempts']} failed attempts), {result['episodes']} episodes, {result['steps']} steps",
-        f"  time      {_clock(result['times']['elapsed_s'])}, of which model {_clock(result['times']['llm_s'])}, "
-        f"rollouts {_clock(result['times']['rollout_s'])}",
-        f"run directory: {directory.path}",
+        *_facts(
+            {
+                "model": result["model"],
+                "protocol": f"{result['protocol']}, seed {result['seed']}",
+                "best": f"{number(result['best_reward'])} in iteration {result['best_iteration']}",
+                "held-out": heldout,
+                "mean": number(result["mean_reward"]),
+                "final": number(result["final_reward"]),
+                "calls": f"{result['llm_calls']} ({result['refused_replies']} unusable replies, "
+                f"{result['failed_attempts']} failed attempts)",
+                "episodes": f"{result['episodes']} ({result['steps']} steps)",
+                "time": f"{_clock(result['times']['elapsed_s'])}, of which model {_clock(result['times']['llm_s'])}, "
+                f"rollouts {_clock(result['times']['rollout_s'])}",
+                "run directory": str(directory.path),
+            }
+        ),
     ]
 
 
 def _heading(setting: Setting, directory: RunDirectory, client: Client, recorded: int) -> list[str]:
     config = setting.config
-    lines = [
-        f"{setting.method.label} on {setting.brief.task.label}, model {config.llm_model_name}, "
-        f"protocol {config.protocol}, seed {setting.seed}",
-        f"run directory: {directory.path}",
+    return [
+        f"{setting.method.label} on {setting.brief.task.label}",
+        *([STAND_IN] if client.provider.is_stand_in else []),
+        *_facts(
+            {
+                "model": config.llm_model_name,
+                "protocol": f"{config.protocol}, seed {setting.seed}",
+                "run directory": str(directory.path),
+            }
+        ),
+        *([f"resumed after iteration {recorded} of {config.num_iterations}"] if recorded else []),
     ]
-    if client.provider.is_stand_in:
-        lines.insert(1, STAND_IN)
-    if recorded:
-        lines.append(f"resumed after iteration {recorded} of {config.num_iterations}")
-    return lines
+
+
+def _facts(facts: dict[str, str]) -> list[str]:
+    return [f"  {name:<{FACT_WIDTH}}  {value}" for name, value in facts.items()]
 
 
 def _stages(record: dict[str, Any]) -> list[str]:
     return [candidate["stage"] for candidate in record["candidates"]]
 
 
-def _cells(record: dict[str, Any], tokens: str) -> dict[str, str]:
+def _cells(record: dict[str, Any], tokens: str, write: Callable[[float], str]) -> dict[str, str]:
     candidates = record["candidates"]
     return {
         "iteration": str(record["iteration"]),
-        **{candidate["stage"]: number(candidate["reward"]) for candidate in candidates},
+        **{candidate["stage"]: write(candidate["reward"]) for candidate in candidates},
         "kept": candidates[record["accepted"]]["stage"],
-        "best": number(record["best_reward"]),
+        "best": write(record["best_reward"]),
         "calls": str(record["llm_calls"]),
         "tokens": tokens,
         "episodes": str(record["episodes"]),
     }
+
+
+def _fixed(value: float) -> str:
+    """Write a number for a column, where the decimal points stand below each other."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
+def _short(count: int) -> str:
+    """Write a count with three significant digits: 950, 44.1k, 1.23M."""
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if count >= limit:
+            return f"{count / limit:.3g}{unit}" if count < 999.5 * limit else f"{count / limit:.0f}{unit}"
+    return str(count)
 
 
 def _failure(attempt: AttemptFailed, wait_s: float) -> str:
@@ -260,7 +310,10 @@ def _failure(attempt: AttemptFailed, wait_s: float) -> str:
 
 
 def _clock(seconds: float | None) -> str:
-    return "?" if seconds is None else str(timedelta(seconds=round(seconds)))
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _say(line: str) -> None:

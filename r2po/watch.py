@@ -36,12 +36,17 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
         output: Animation to write; None to open a window.
 
     Raises:
-        InputError: The run has no complete iteration, the format is unknown, or rendering is not possible here.
+        InputError: The run has no complete iteration or no such episode, the format is unknown, the file cannot be
+            written, or rendering is not possible here.
     """
     if output is not None and Path(output).suffix not in FORMATS:
         raise InputError(f"--output {output!r}: expected a file name that ends in {' or '.join(FORMATS)}")
     description = directory.read_description()
-    setting = Setting(Config(**description["config"]), int(description["seed"]))
+    config = Config(**description["config"])
+    last = max(config.heldout_episodes - 1, 0)
+    if not 0 <= episode <= last:
+        raise InputError(f"--episode {episode}: expected 0 to {last}, the held-out episodes of this run")
+    setting = Setting(config, int(description["seed"]))
     iterations = directory.read_iterations()
     if not iterations:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
@@ -57,8 +62,9 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
         environment.close()
         setting.close()
     where = "" if output is None else f"; written to {output}"
+    stand_in = "embedded stand-in, no language model: " if description["stand_in"] else ""
     return (
-        f"best policy of {directory.path} (iteration {best['iteration']}, mean return {number(best['reward'])}): "
+        f"{stand_in}best policy of {directory.path} (iteration {best['iteration']}, mean return {number(best['reward'])}): "
         f"return {number(player.total)} in {player.steps} steps{where}"
     )
 
@@ -102,6 +108,9 @@ def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         # Read by MuJoCo when it first renders: without a display only EGL can draw.
         os.environ.setdefault("MUJOCO_GL", "egl")
+    if mode == "rgb_array":
+        # Read by pygame, which else looks for a display that it does not need, and complains if there is none.
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
         config = setting.config
         return gymnasium.make(config.gym_env_name, render_mode=mode, **(config.env_kwargs or {}))
@@ -120,5 +129,8 @@ def _write(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:
     """Write an animation at real speed, leaving frames out that come faster than animations can show."""
     every = max(1, math.ceil(fps / FRAMES_PER_SECOND))
     images = [Image.fromarray(frame) for frame in frames[::every]]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images[0].save(path, save_all=True, append_images=images[1:], duration=round(1000 * every / fps), loop=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images[0].save(path, save_all=True, append_images=images[1:], duration=round(1000 * every / fps), loop=0)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None

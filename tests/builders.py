@@ -74,10 +74,12 @@ def open_client(provider: Provider, folder: Path, **changes: Any) -> Iterator[Cl
 
 
 @contextmanager
-def open_experiment(config: Config, provider: Provider, folder: Path, *, seed: int = 1) -> Iterator[Experiment]:
-    """Give an experiment in a new run directory under ``folder``."""
-    setting = Setting(config, seed)
-    directory = RunDirectory.create(folder)
+def open_experiment(
+    config: Config, provider: Provider, folder: Path, *, directory: RunDirectory | None = None
+) -> Iterator[Experiment]:
+    """Give an experiment with seed 1, in this run directory or in a new one under ``folder``."""
+    setting = Setting(config, seed=1)
+    directory = directory or RunDirectory.create(folder)
     try:
         with open_client(provider, directory.path) as client:
             yield Experiment(setting, directory, client, Observer())

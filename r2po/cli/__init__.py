@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,10 @@ def main(arguments: Sequence[str] | None = None, program: str | None = None) -> 
     Returns:
         0 done, 1 stopped but resumable, 2 bad input, 130 and 143 on signals.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the terminal's encoding lacks must not end a run.
+            stream.reconfigure(errors="backslashreplace")
     options = _parse(list(sys.argv[1:] if arguments is None else arguments), program)
     signal.signal(signal.SIGTERM, _terminate)
     try:

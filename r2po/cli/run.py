@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from pathlib import Path
 
 from r2po.errors import RunStopped
+
+LATEST = "latest"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.set_defaults(program=parser.prog)
     parser.add_argument(
         "--config", required=True, metavar="FILE", help="config of the experiment, e.g. one of configs/"
     )
@@ -27,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         nargs="?",
-        const="latest",
+        const=LATEST,
         type=_run_number,
         metavar="N",
         help="continue run_N (default: the latest unfinished run) instead of starting a new one",
@@ -60,25 +65,39 @@ def run(options: argparse.Namespace) -> int:
         raise RunStopped(f"{stop}; {_how_to_continue(options, screen.run_number)}") from None
     except BaseException as signal:
         # Signals, not errors: those have their own line.
-        if not isinstance(signal, Exception) and screen.run_number is not None:
-            print(f"stopped; {_how_to_continue(options, screen.run_number)}", file=sys.stderr)  # noqa: T201
+        if not isinstance(signal, Exception):
+            began = screen.run_number is not None
+            how = f"; {_how_to_continue(options, screen.run_number)}" if began else " before the run began"
+            print(f"stopped{how}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
         raise
     return 0
 
 
 def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
-    again = " ".join(f"--set {override}" for override in options.overrides)
-    seed = "" if options.seed is None else f" --seed {options.seed}"
-    protocol = "" if options.protocol is None else f" --protocol {options.protocol}"
-    return f"to continue: --config {options.config} {again}{seed}{protocol} --resume {number}".replace("  ", " ")
+    command = [*_command(options.program), "--config", options.config]
+    if options.overrides:
+        command += ["--set", *options.overrides]
+    if options.seed is not None:
+        command += ["--seed", str(options.seed)]
+    if options.protocol is not None:
+        command += ["--protocol", options.protocol]
+    return f"to continue: {shlex.join([*command, '--resume', str(number)])}"
+
+
+def _command(program: str) -> list[str]:
+    """Return how this process was started: the script by its path, or ``r2po run``."""
+    started = Path(sys.argv[0]).name
+    if started == program:
+        return ["python", sys.argv[0]]
+    return [*(["python", "-m"] if started == "__main__.py" else []), *program.split()]
 
 
 def _seed(text: str) -> int:
     return _at_least(0, text)
 
 
-def _run_number(text: str) -> int:
-    return _at_least(1, text)
+def _run_number(text: str) -> int | str:
+    return text if text == LATEST else _at_least(1, text)
 
 
 def _at_least(least: int, text: str) -> int:

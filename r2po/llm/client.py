@@ -58,6 +58,8 @@ class Client:
     sleep: Callable[[float], None] = time.sleep
     latency_s: float = field(default=0.0, init=False)
     """Seconds spent waiting for the replies handed out so far; recorded replies count what they took when they came."""
+    answered: int = field(default=0, init=False)
+    """Replies handed out so far, recorded ones included."""
 
     def ask(self, question: Question, judge: Judge) -> ReceivedReply:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
@@ -66,9 +68,11 @@ class Client:
             CallFailed: There is no reply to be had.
         """
         key = call_key(self.model, self.sampling, question)
-        recorded = self.store.find(key) or self._fetch(key, question, judge)
-        self.latency_s += recorded.latency_s
-        return ReceivedReply(key, recorded.reply.text, recorded.refusal)
+        known = self.store.find(key)
+        reply = known or self._fetch(key, question, judge)
+        self.latency_s += reply.latency_s
+        self.answered += 1
+        return ReceivedReply(key, reply.reply.text, reply.refusal, fresh=known is None)
 
     def _fetch(self, key: str, question: Question, judge: Judge) -> RecordedReply:
         call = self.store.request(key, question)

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from r2po.errors import InputError
 from r2po.jsonl import Appender, read_lines
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 
@@ -44,11 +45,21 @@ class CallStore:
 
     def __init__(self, run_directory: Path) -> None:
         path = run_directory / FILE
-        events = read_lines(path)
-        self._log = Appender(path)
         self._calls = 0
         self._prompts: dict[str, str] = {}
         self._replies: dict[str, RecordedReply] = {}
+        self.failures = 0
+        self.interrupted = 0
+        """Calls that were under way when an earlier process ended and that have no reply yet."""
+        try:
+            self._take_up(read_lines(path))
+        except ValueError as error:
+            raise InputError(f"damaged log: {error}") from None
+        except (KeyError, TypeError):
+            raise InputError(f"damaged log: {path}: an event lacks what belongs to it") from None
+        self._log = Appender(path)
+
+    def _take_up(self, events: list[dict[str, Any]]) -> None:
         requests: dict[int, dict[str, Any]] = {}
         for event, prompt in with_prompts(events):
             if event["event"] == "request":
@@ -62,7 +73,6 @@ class CallStore:
                 requests.pop(event["call"])
         self.failures = sum(event["event"] == "failure" for event in events)
         self.interrupted = len({request["key"] for request in requests.values()} - set(self._replies))
-        """Calls that were under way when an earlier process ended and that have no reply yet."""
 
     @property
     def replies(self) -> list[RecordedReply]:
@@ -161,7 +171,11 @@ def _shared_prefix(one: str, other: str) -> int:
 
 
 def _unpack(packed: Mapping[str, Any], before: str) -> str:
-    return before[: packed["shared_chars"]] + zlib.decompress(base64.b85decode(packed["rest_zlib_b85"])).decode()
+    try:
+        rest = zlib.decompress(base64.b85decode(packed["rest_zlib_b85"])).decode()
+    except (zlib.error, ValueError):
+        raise ValueError(f"{FILE}: a packed prompt is damaged") from None
+    return before[: packed["shared_chars"]] + rest
 
 
 def _digest(text: str) -> str:

@@ -124,11 +124,19 @@ class Question:
 
 @dataclass(frozen=True)
 class ReceivedReply:
-    """A reply that is recorded. ``refusal`` is empty if it was accepted, else says why not."""
+    """A reply that is recorded.
+
+    Attributes:
+        key: Its address in the call store.
+        text: What it says.
+        refusal: Empty if it was accepted, else says why not.
+        fresh: Whether it came just now, and was not on record from an earlier process.
+    """
 
     key: str
     text: str
     refusal: str
+    fresh: bool = True
 
 
 Judge = Callable[[str], str]

@@ -51,20 +51,23 @@ class Step:
     def ask(self, role: str, prompt: str) -> Answer:
         """Ask for parameters; ask again, saying what was wrong, while the reply is unusable.
 
+        Replies on record from a run that stopped here do not count: a resumed run has all attempts again.
+
         Raises:
             RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
         """
         sample, self._asked = self._asked, self._asked + 1
-        complaint = ""
-        for attempt in range(1, MAX_REASKS + 2):
+        complaint, attempt, fresh = "", 0, 0
+        while fresh <= MAX_REASKS:
+            attempt += 1
             question = Question(self.iteration, role, sample, attempt, prompt + complaint)
             reply = self.asker.ask(question, self._refusal)
             if not reply.refusal:
                 return Answer(read_parameters(reply.text, self.brief.policy), reply.key)
+            fresh += reply.fresh
             complaint = f"\n\nYour previous reply could not be used: {reply.refusal}. Keep to the reply format.\n"
         raise RunStopped(
-            f"iteration {self.iteration}, {role}: no usable reply in {MAX_REASKS + 1} attempts; "
-            f"the last one: {reply.refusal}"
+            f"iteration {self.iteration}, {role}: no usable reply in {attempt} attempts; the last one: {reply.refusal}"
         )
 
     def evaluate(self, answer: Answer, stage: str) -> Candidate:

@@ -11,7 +11,8 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,16 @@ class RunLockedError(InputError):
 class RunDirectory:
     """The files of one run. Reading is safe at any time; writing needs ``lock``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, new_parents: Sequence[Path] = ()) -> None:
         self.path = path
+        self._new_parents = new_parents
         self._lock_file: io.TextIOWrapper | None = None
 
     @classmethod
     def create(cls, logdir: Path) -> RunDirectory:
         """Make the next free ``run_N`` under ``logdir``; two processes never get the same one."""
         try:
+            new_parents = [folder for folder in (logdir, *logdir.parents) if not folder.exists()]
             logdir.mkdir(parents=True, exist_ok=True)
             number = max((run.number for run in list_runs(logdir)), default=0) + 1
             while True:
@@ -50,7 +53,7 @@ class RunDirectory:
                 except FileExistsError:
                     number += 1
                     continue
-                return cls(logdir / f"run_{number}")
+                return cls(logdir / f"run_{number}", new_parents)
         except OSError as error:
             raise InputError(f"cannot make a run directory under logdir {str(logdir)!r}: {error}") from None
 
@@ -94,10 +97,11 @@ class RunDirectory:
             self._lock_file.close()
 
     def remove(self) -> None:
-        """Delete the directory, and its parent if nothing else is in it: the run never began."""
+        """Delete the directory and the folders that were made for it, unless they hold something: it never began."""
         shutil.rmtree(self.path)
-        if not any(self.path.parent.iterdir()):
-            self.path.parent.rmdir()
+        with suppress(OSError):  # raised by the first one that is not empty
+            for folder in self._new_parents:
+                folder.rmdir()
 
     def write_description(self, description: dict[str, Any]) -> None:
         """Write ``run.yaml``."""

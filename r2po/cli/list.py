@@ -1,0 +1,87 @@
+"""``r2po list`` and ``main.py --list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--configs", default="configs", metavar="DIR", help="where the configs are (default: configs)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print environments, methods, policies, models and configs."""
+    print_tables(Path(options.configs))
+    return 0
+
+
+def print_tables(configs: Path) -> None:
+    """Print one table for each kind of thing that a config names."""
+    from r2po.llm.registry import usages
+    from r2po.methods import METHODS
+    from r2po.policies import FAMILIES
+    from r2po.tasks import TASKS
+
+    _table(
+        "Environments (gym_env_name), with R2PO's settings",
+        ("name", "gym id", "policy", "cap", "target", "step size", "tau_c", "warm-up"),
+        [
+            (
+                task.name,
+                task.gym_id,
+                task.policy,
+                f"{task.max_traj_length}",
+                f"{task.optimum:g}",
+                "-" if task.search_step_size is None else f"{task.search_step_size:g}",
+                f"{task.conservative_threshold:g}",
+                f"{task.warmup_episodes}",
+            )
+            for task in TASKS.values()
+        ],
+    )
+    _table(
+        "Methods (method)",
+        ("name", "label", "calls per iteration", "iterations", "what it does"),
+        [
+            (
+                method.name,
+                method.label,
+                f"{method.calls_per_iteration}",
+                f"{method.default_iterations}",
+                _first_line(method.iterate.__doc__),
+            )
+            for method in METHODS.values()
+        ],
+    )
+    _table("Policies (policy)", ("name", "what it is"), [(n, _first_line(f.__doc__)) for n, f in FAMILIES.items()])
+    _table("Models (llm_model_name)", ("name", "provider", "in this version"), usages())
+    rows = [
+        (folder.name, "\n".join(sorted(file.stem for file in folder.glob("*.yaml")))) for folder in _folders(configs)
+    ]
+    _table(f"Configs in {configs}", ("folder", "experiments"), rows)
+
+
+def _folders(configs: Path) -> list[Path]:
+    return sorted(folder for folder in configs.iterdir() if folder.is_dir()) if configs.is_dir() else []
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column in ("name", "gym id"))
+    for row in rows:
+        table.add_row(*row)
+    # Where output is no terminal, rows stay whole lines.
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else 160, soft_wrap=False)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

@@ -1,0 +1,94 @@
+"""Config files written for the published code: translated into ours, with a line for every key that means nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from r2po.errors import InputError
+
+_MARKS = ("task", "num_episodes", "llm_si_template_name", "max_traj_count")
+"""Keys that only the published code has."""
+
+_METHODS = (
+    # The first that is part of the published ``task`` name, or of the log directory's, counts.
+    ("reflective_prompted_policy_optimization", "r2po"),
+    ("tau_c_sensitivity", "r2po"),
+    ("three_traj", "three_traj"),
+    ("pure_search", "pure_search"),
+    ("actor_second_pass", "actor_second_pass"),
+    ("critic_only", "critic_only"),
+    ("always_critic", "always_critic"),
+    ("reptraj", "reptraj"),
+    ("reflective", "reptraj"),
+    ("semantics", "propsp"),
+    ("propsp", "propsp"),
+    ("num_optim", "props"),
+    ("props", "props"),
+)
+
+_MEANINGLESS = {
+    "task": "it chose the method",
+    "dim_actions": "read from the environment",
+    "dim_states": "read from the environment",
+    "num_actions": "read from the environment",
+    "num_states": "read from the environment",
+    "actions": "read from the environment",
+    "states": "read from the environment",
+    "rank": "read from the policy",
+    "max_traj_count": "the history is never cut",
+    "template_dir": "prompts are built in",
+    "llm_si_template_name": "prompts are built in",
+    "llm_ui_template_name": "prompts are built in",
+    "llm_output_conversion_template_name": "replies are read by one grammar",
+    "env_desc_file": "descriptions are built in",
+    "render_mode": "runs are not rendered; see r2po watch",
+    "rerun": "every start is a new run",
+}
+
+
+def is_published(values: Mapping[str, Any]) -> bool:
+    """Whether a config file was written for the published code."""
+    return "method" not in values and any(mark in values for mark in _MARKS)
+
+
+def translate(values: Mapping[str, Any], source: str, known: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return our keys for a published config, and a line for each key that means nothing here.
+
+    Args:
+        values: The file's keys.
+        source: Its name, for messages.
+        known: Our keys.
+
+    Raises:
+        InputError: The method cannot be told, or a key asks for something that is not done here.
+    """
+    if values.get("warmup_dir"):
+        raise InputError(
+            f"{source}: warmup_dir is {values['warmup_dir']!r}; warm-up policies are drawn from the run's seed, not "
+            "read from a folder: remove the key, and set seed to repeat a warm-up"
+        )
+    translated: dict[str, Any] = {}
+    lines: list[str] = []
+    for key, value in values.items():
+        if key == "num_episodes":
+            translated["num_iterations"] = value
+            lines.append(f"{source}: num_episodes counted iterations; read as num_iterations: {value}")
+        elif key in known:
+            translated[key] = value
+        else:
+            lines.append(f"{source}: {key} has no meaning here ({_MEANINGLESS.get(key, 'unknown key')}); ignored")
+    translated["method"] = _method(values, source)
+    lines.append(f"{source}: written for the published code; read as method: {translated['method']}")
+    return translated, lines
+
+
+def _method(values: Mapping[str, Any], source: str) -> str:
+    for named in (str(values.get("task", "")), str(values.get("logdir", ""))):
+        for part, method in _METHODS:
+            if part in named:
+                return method
+    raise InputError(
+        f"{source}: cannot tell the method from task {values.get('task')!r} and logdir {values.get('logdir')!r}; add the "
+        "key method"
+    )

@@ -1,0 +1,167 @@
+"""The call store: prompts packed and unpacked, replies that survive a kill, keys that tell calls apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r2po.jsonl import read_lines
+from r2po.llm.store import FILE, CallStore, call_key, with_prompts
+from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+
+QUESTION = Question(3, "search", 0, 1, "prompt")
+REPLY = Reply("params[0]: 1", "thought", "stop", Usage(10, 5, 3, None), {"num_ctx": 4096})
+
+
+def question(prompt: str, role: str = "search", **changes: Any) -> Question:
+    return dataclasses.replace(QUESTION, prompt=prompt, role=role, **changes)
+
+
+def record(store: CallStore, asked: Question, reply: Reply = REPLY) -> str:
+    """Ask and answer; return the key."""
+    key = call_key("model", {}, asked)
+    store.reply(store.request(key, asked), key, asked.role, reply, "", 0.5)
+    return key
+
+
+heads = st.sampled_from(["", "You optimize. ", "You optimize. Trial 1: \N{SNOWMAN}\n", "x" * 300])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["search", "critic"]), st.tuples(heads, st.text())), max_size=6))
+@settings(deadline=None, max_examples=50)
+def test_every_prompt_comes_back(asked: list[tuple[str, tuple[str, str]]]) -> None:
+    with TemporaryDirectory() as folder:
+        half = len(asked) // 2
+        # Over two processes: what the second packs against is read from the log of the first.
+        for part in (asked[:half], asked[half:]):
+            store = CallStore(Path(folder))
+            for role, (head, tail) in part:
+                store.request("key", question(head + tail, role))
+            store.close()
+        unpacked = [(event["role"], prompt) for event, prompt in with_prompts(read_lines(Path(folder, FILE)))]
+        assert unpacked == [(role, head + tail) for role, (head, tail) in asked]
+
+
+def test_a_prompt_that_repeats_most_of_the_one_before_takes_little_room(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    history = "".join(f"Trial {index}: params[0]: {index % 7}.{index % 10}\n" for index in range(2000))
+    store.request("a", question(f"{history}Now 1"))
+    before = (tmp_path / FILE).stat().st_size
+    store.request("b", question(f"{history}Trial 2000: params[0]: 1.0\nNow 2"))
+    store.close()
+    assert (tmp_path / FILE).stat().st_size - before < 600
+
+
+def test_a_damaged_prompt_is_noticed(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    store.request("a", question("one"))
+    store.close()
+    event = read_lines(tmp_path / FILE)[0]
+    event["prompt_sha256"] = "0" * 64
+    with pytest.raises(ValueError, match="call 1 is damaged"):
+        list(with_prompts([event]))
+
+
+def test_a_reply_comes_back_whole(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    key = record(store, QUESTION)
+    found = store.find(key)
+    store.close()
+    again = CallStore(tmp_path)
+    assert again.find(key) == found
+    assert found is not None
+    assert (found.role, found.reply, found.refusal, found.latency_s) == ("search", REPLY, "", 0.5)
+    assert again.replies == [found]
+    assert again.find("another key") is None
+    again.close()
+
+
+def test_replies_survive_a_tear_at_any_byte(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    keys = [record(store, question(prompt)) for prompt in ("one", "one two", "three")]
+    interrupted_key = call_key("model", {}, question("four"))
+    store.request(interrupted_key, question("four"))
+    store.close()
+    whole = (tmp_path / FILE).read_bytes()
+    for cut in range(len(whole) + 1):
+        (tmp_path / FILE).write_bytes(whole[:cut])
+        events = [json.loads(line)["event"] for line in whole[:cut].split(b"\n")[:-1]]
+        store = CallStore(tmp_path)
+        assert [key for key in keys if store.find(key)] == keys[: events.count("reply")]
+        assert store.interrupted == events.count("request") - events.count("reply")
+        store.close()
+    # After a tear the log goes on with numbers and prompts that fit.
+    (tmp_path / FILE).write_bytes(whole[:-5])
+    store = CallStore(tmp_path)
+    record(store, question("three and a half"))
+    store.close()
+    events = list(with_prompts(read_lines(tmp_path / FILE)))
+    assert [event["call"] for event, _ in events if event["event"] == "request"] == [1, 2, 3, 4]
+    assert events[-2][1] == "three and a half"
+
+
+def test_calls_that_were_under_way(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    failed = AttemptFailed("busy", retryable=True, status=503)
+    lost, refused, late = (question(prompt) for prompt in ("lost", "refused", "late"))
+    store.request(call_key("model", {}, late), late)  # interrupted, and answered by a later process
+    call = store.request(call_key("model", {}, refused), refused)
+    store.failure(call, 1, failed)
+    store.gave_up(call)
+    store.close()
+    store = CallStore(tmp_path)
+    assert (store.interrupted, store.failures) == (1, 1)
+    record(store, late)
+    store.failure(store.request(call_key("model", {}, lost), lost), 1, failed)
+    store.close()
+    store = CallStore(tmp_path)
+    assert (store.interrupted, store.failures, len(store.replies)) == (1, 2, 1)
+    store.close()
+
+
+def test_one_reply_per_key_and_in_order(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    for prompt in ("b", "a", "c"):
+        record(store, question(prompt), dataclasses.replace(REPLY, text=prompt))
+    store.close()
+    again = CallStore(tmp_path)
+    assert [recorded.reply.text for recorded in again.replies] == ["b", "a", "c"]
+    again.close()
+
+
+def test_a_key_changes_with_every_part_that_shapes_the_reply() -> None:
+    sampling = {"temperature": 0.0, "top_p": 0.5}
+    keys = [
+        call_key("model", sampling, QUESTION),
+        call_key("other", sampling, QUESTION),
+        call_key("model", {**sampling, "temperature": 1.0}, QUESTION),
+        call_key("model", {"temperature": 0.0}, QUESTION),
+        call_key("model", {}, QUESTION),
+        call_key("model", sampling, question("another prompt")),
+        call_key("model", sampling, question("prompt", sample=1)),
+        call_key("model", sampling, question("prompt", attempt=2)),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_key_does_not_depend_on_the_order_of_the_settings() -> None:
+    one, other = {"temperature": 0.0, "top_p": 0.5}, {"top_p": 0.5, "temperature": 0.0}
+    assert call_key("model", one, QUESTION) == call_key("model", other, QUESTION)
+
+
+def test_a_reply_with_half_a_surrogate_pair_is_recorded(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    key = record(store, QUESTION, Reply("params[0]: 1 \ud83d", thinking="\udc00"))
+    store.close()
+    again = CallStore(tmp_path)
+    found = again.find(key)
+    again.close()
+    assert found is not None
+    assert (found.reply.text, found.reply.thinking) == ("params[0]: 1 \ud83d", "\udc00")

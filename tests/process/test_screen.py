@@ -1,0 +1,189 @@
+"""What a run shows: plain lines in a pipe, a live view on a terminal, nothing with ``--quiet``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.llm.fake_ollama import FakeOllama, stall
+from tests.process.processes import CARTPOLE, MAIN, NIM, environ, player, run_main, start, wait_until, write_config
+
+HEAVY = ("numpy", "matplotlib", "pydantic", "gymnasium", "requests", "rich", "yaml", "jinja2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_config(tmp_path, CARTPOLE)
+    return tmp_path
+
+
+def test_in_a_pipe_it_prints_plain_lines_and_a_closing_summary(folder: Path) -> None:
+    with FakeOllama(player) as server:
+        done = run_main(folder, server=server, FORCE_COLOR="1", TERM="xterm-256color")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+    lines = done.stdout.splitlines()
+    for iteration in range(1, 5):
+        row = next(line for line in lines if line.startswith(f"iteration {iteration}/4 "))
+        for name in ("proposal", "revision", "kept", "best", "calls", "tokens", "episodes", "elapsed", "left"):
+            assert f" {name} " in row
+    result = json.loads((folder / "logs/run_1/result.json").read_text())
+    summary = " ".join(done.stdout[done.stdout.rindex("\n\n") :].split())
+    assert f"best {result['best_reward']:.6g} in iteration {result['best_iteration']}" in summary
+    assert f"held-out {result['heldout_reward']:.6g} ± {result['heldout_std']:.4g} over 3 fresh episodes" in summary
+    assert f"mean {result['mean_reward']:.6g}" in summary
+    assert f"final {result['final_reward']:.6g}" in summary
+    assert f"{result['llm_calls']} (0 unusable replies, 0 failed attempts)" in summary
+    assert f"episodes {result['episodes']} ({result['steps']} steps)" in summary
+    assert "logs/run_1" in summary
+
+
+def test_quiet_prints_nothing(folder: Path) -> None:
+    with FakeOllama(player) as server:
+        done = run_main(folder, "--quiet", server=server)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+class Terminal:
+    """A process on a pseudo-terminal of a given size."""
+
+    def __init__(self, folder: Path, server: FakeOllama, *options: str, columns: int = 80) -> None:
+        self.output = b""
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.settings = termios.tcgetattr(slave)
+        self.process = start(
+            folder,
+            [sys.executable, str(MAIN), "--config", str(folder / "config.yaml"), *options],
+            environ(server, TERM="xterm-256color", NO_COLOR="1"),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        self._slave = slave
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.output += data
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the process; the terminal must be as it was, its cursor visible."""
+        code = self.process.wait(timeout=120)
+        assert termios.tcgetattr(self._slave) == self.settings
+        os.close(self._slave)
+        self._reader.join()
+        os.close(self.master)
+        text = self.output.decode()
+        assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l") >= 0
+        return code, text
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
+
+
+def test_on_a_terminal_a_live_view_ends_with_the_summary(folder: Path) -> None:
+    with FakeOllama(player) as server:
+        code, text = Terminal(folder, server).end()
+    assert code == 0, text
+    shown = plain(text)
+    assert re.search(r"iteration +proposal +revision +kept +best +calls +tokens +episodes", shown)
+    assert "4/4" in shown
+    assert "asking the model" in shown or "revision" in shown
+    assert shown.index("held-out") > shown.rindex("4/4")
+    # The summary is printed once, below, and nothing on the screen is wider than it.
+    assert shown.count("held-out") == 1
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_leaves_the_terminal_as_it_was_and_a_resume_shows_the_count(
+    folder: Path, number: signal.Signals, code: int
+) -> None:
+    with FakeOllama(player) as server:
+        asked: list[str] = []
+
+        def twice(prompt: str) -> str:
+            asked.append(prompt)
+            if len(asked) > 2:
+                server.closing.wait()
+            return player(prompt)
+
+        server._reply = twice
+        terminal = Terminal(folder, server)
+        wait_until(lambda: len(server.chats) == 3, terminal.process)
+        terminal.process.send_signal(number)
+        stopped, text = terminal.end()
+        assert stopped == code
+        assert "stopped; to continue: python " in plain(text).splitlines()[-1] or "to continue: python " in plain(text)
+    with FakeOllama(player) as server:
+        code, text = Terminal(folder, server, "--resume").end()
+    assert code == 0
+    assert "resumed after iteration 1 of 4" in plain(text)
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+    write_config(tmp_path, {**NIM, "logdir": "logs[bold]/[/x]"})
+    with FakeOllama(player) as server:
+        code, text = Terminal(tmp_path, server, columns=200).end()
+    assert code == 0, text
+    assert "logs[bold]/[/x]/run_1" in plain(text)
+
+
+@pytest.mark.parametrize(
+    "command", [[str(MAIN), "--help"], ["-m", "r2po", "--help"], ["-m", "r2po", "watch", "--help"]]
+)
+def test_help_loads_nothing_heavy(tmp_path: Path, command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        cwd=tmp_path,
+        env=environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "argparse" in loaded
+    assert not loaded & set(HEAVY)
+    assert "usage:" in done.stdout
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(folder: Path) -> None:
+    write_config(folder, {**CARTPOLE, "llm_model_name": "embedded/search"})
+    process = start(
+        folder, ["bash", "-c", f"{sys.executable} {MAIN} --config config.yaml --dry-run | head -1"], environ()
+    )
+    out, err = process.communicate(timeout=120)
+    assert out == "===== resolved config =====\n"
+    assert err == ""
+
+
+def test_a_stalled_server_is_named_while_it_is_asked(folder: Path) -> None:
+    with FakeOllama(player) as server:
+        server.always(stall())
+        terminal = Terminal(folder, server)
+        wait_until(lambda: b"asking the model (search)" in terminal.output, terminal.process)
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.end()[0] == 130

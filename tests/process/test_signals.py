@@ -1,0 +1,103 @@
+"""Ctrl-C and SIGTERM: at once, with one line that says how to go on, and nothing lost."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.llm.fake_ollama import FakeOllama, stall, status
+from tests.process.processes import (
+    CARTPOLE,
+    Completed,
+    continue_run,
+    finish,
+    one_line,
+    player,
+    run_main,
+    start_main,
+    trials,
+    wait_until,
+    write_config,
+)
+
+LIMIT_S = 2.0
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+def stop(process: Any, number: signal.Signals) -> Completed:
+    """Send a signal and insist on a prompt end."""
+    assert process.poll() is None
+    began = time.monotonic()
+    process.send_signal(number)
+    done = finish(process)
+    assert time.monotonic() - began < LIMIT_S
+    return done
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_slow_call_is_left_at_once_and_only_that_one_is_asked_again(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    write_config(tmp_path / "calm", CARTPOLE)
+    write_config(tmp_path, CARTPOLE)
+    with FakeOllama(player) as server:
+        assert run_main(tmp_path / "calm", server=server).returncode == 0
+        calls = len(server.chats)
+    with FakeOllama(lambda prompt: player(prompt)) as server:
+        answered = iter(range(3))
+
+        def answer_three(prompt: str) -> str:
+            if next(answered, None) is None:
+                server.closing.wait()
+            return player(prompt)
+
+        server._reply = answer_three
+        process = start_main(tmp_path, server=server)
+        wait_until(lambda: len(server.chats) == 4, process)
+        stopped = stop(process, number)
+    assert stopped.returncode == code
+    assert one_line(stopped.stderr).startswith("stopped; to continue: ")
+    with FakeOllama(player) as server:
+        done = continue_run(tmp_path, stopped.stderr, server)
+        assert done.returncode == 0, done.stderr
+        assert len(server.chats) == calls - 3
+    assert trials(tmp_path / "logs/run_1") == trials(tmp_path / "calm/logs/run_1")
+
+
+def test_the_wait_between_attempts_is_left_at_once(tmp_path: Path) -> None:
+    write_config(tmp_path, CARTPOLE)
+    with FakeOllama(player) as server:
+        server.always(status(429, headers={"Retry-After": "60"}))
+        process = start_main(tmp_path, server=server)
+        wait_until(lambda: bool(server.chats), process)
+        time.sleep(0.2)
+        assert stop(process, signal.SIGINT).returncode == 130
+
+
+def test_a_stop_during_the_warm_up_also_says_how_to_go_on(tmp_path: Path) -> None:
+    values: Mapping[str, Any] = {**CARTPOLE, "warmup_episodes": 10_000_000}
+    write_config(tmp_path, values)
+    warmup = tmp_path / "logs/run_1/warmup.jsonl"
+    with FakeOllama(player) as server:
+        process = start_main(tmp_path, "--quiet", server=server)
+        wait_until(lambda: warmup.exists() and warmup.stat().st_size > 1000, process)
+        stopped = stop(process, signal.SIGTERM)
+    assert stopped.returncode == 143
+    assert one_line(stopped.stderr).endswith("--resume 1")
+
+
+def test_a_stop_before_the_run_began_leaves_nothing(tmp_path: Path) -> None:
+    write_config(tmp_path, {**CARTPOLE, "logdir": "new/logs"})
+    with FakeOllama(player) as server:
+        server.always(stall(), "/api/tags")
+        process = start_main(tmp_path, server=server)
+        wait_until(lambda: bool(server.requests), process)
+        stopped = stop(process, signal.SIGINT)
+    assert stopped.returncode == 130
+    assert one_line(stopped.stderr) == "stopped before the run began"
+    assert not (tmp_path / "new").exists()
