@@ -5,7 +5,7 @@ Keys keep their published names. What is left out comes from the environment's t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from pydantic import Field
 from r2po.errors import InputError, nearest, unknown
 from r2po.methods import METHODS
 from r2po.policies import FAMILIES
+from r2po.published_config import is_published, translate
 from r2po.tasks import task_for
 
 Positive = Annotated[int, Field(ge=1)]
@@ -53,6 +54,7 @@ class Config(pydantic.BaseModel):
     env_kwargs: dict[str, Any] | None = None
     policy: str | None = None
     bias: bool = True
+    policy_settings: dict[str, Any] = {}
     warmup_episodes: NotNegative | None = None
     max_traj_length: Positive | None = None
     clip_actions: bool = True
@@ -81,18 +83,28 @@ class Config(pydantic.BaseModel):
 
 
 def load_config(
-    path: str | Path, overrides: Sequence[str] = (), *, seed: int | None = None, protocol: str | None = None
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    protocol: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Config:
     """Read, validate and resolve a config file.
 
     Later ones win: task card and method, the file's keys, its section ``published`` (under that protocol only),
-    ``key=value`` overrides, ``seed`` and ``protocol``.
+    ``key=value`` overrides, ``seed`` and ``protocol``. A file written for the published code is translated; ``note`` is
+    called with a line for each key of it that means nothing here.
 
     Raises:
         InputError: With one line that names the key, what was found and what is expected.
     """
     path = Path(path)
     values = _read_yaml(path)
+    if is_published(values):
+        values, notes = translate(values, str(path), Config.model_fields)
+        for line in notes:
+            note(line)
     published = values.pop("published", None)
     if published is None:
         published = {}

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from r2po.config import Config
 from r2po.experiment import Experiment
-from r2po.jsonl import read_lines
 from r2po.llm.client import Client
 from r2po.llm.embedded import NAME, EmbeddedSearch
-from r2po.llm.store import FILE, CallStore, with_prompts
+from r2po.llm.store import CallStore
+from r2po.llm.types import Judge, Question, ReceivedReply
+from r2po.methods import Step
 from r2po.observer import Observer
-from r2po.prompts.evidence import EVIDENCE_HEADLINE
+from r2po.policies import Parameters
 from r2po.prompts.history import write_history
+from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory
 from r2po.setting import Setting
 
 CHARACTERS_PER_TOKEN = 2.5
 """Prompts here are mostly numbers, which take more tokens per character than prose."""
-
-
-@dataclass(frozen=True)
-class _Asked:
-    role: str
-    prompt: str
 
 
 def preview(config: Config) -> str:
@@ -36,16 +34,19 @@ def preview(config: Config) -> str:
     Warm-up and first iteration are really made, with the stand-in in the model's place, in a folder that is deleted.
     """
     seed = 1 if config.seed is None else config.seed
-    with tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
-        setting = Setting(config, seed)
-        asked, line_chars = _first_iteration(setting, Path(folder))
+    setting = Setting(config, seed)
+    try:
+        with tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
+            asked, longest, line_chars = _first_iteration(setting, Path(folder))
+    finally:
+        setting.close()
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     parts = [_headline("resolved config"), resolved]
     for index, question in enumerate(asked, 1):
         parts += [_headline(f"prompt {index} of iteration 1: {question.role}"), question.prompt]
     parts += [
         _headline("what to expect"),
-        *_expectations(setting, asked, line_chars),
+        *_expectations(setting, asked, longest, line_chars),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
         f"for which {NAME} stood in here.",
@@ -53,25 +54,52 @@ def preview(config: Config) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _first_iteration(setting: Setting, folder: Path) -> tuple[list[_Asked], int]:
-    """Return what the first iteration asked, and the characters that one trial adds to the history."""
+def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
+    """Return what the first iteration asks, what it would ask at most, and the characters of one line of history."""
     directory = RunDirectory.create(folder)
     store = CallStore(directory.path)
-    client = Client(EmbeddedSearch(), NAME, {}, store, max_attempts=1, max_wait_s=0.0)
+    client = _Client(EmbeddedSearch(), NAME, {}, store, max_attempts=1, max_wait_s=0.0)
     experiment = Experiment(setting, directory, client, Observer())
     try:
         experiment.warm_up()
+        history = list(experiment.history)
         experiment.remember(experiment.iterate(1))
+        asked, client.asked = client.asked, []
+        setting.method.iterate(Step(setting.brief, history, 1, client, partial(_long_rollouts, setting), clip=False))
     finally:
-        setting.close()
         store.close()
-    events = with_prompts(read_lines(directory.path / FILE))
-    asked = [_Asked(event["role"], prompt) for event, prompt in events if event["event"] == "request"]
-    history = write_history(experiment.history[-1:], setting.brief, kinds_apart=True)
-    return asked, len(history) + 1
+    line = write_history(experiment.history[-1:], setting.brief, kinds_apart=True, with_rollouts=True)
+    return asked, client.asked, len(line) + 1
 
 
-def _expectations(setting: Setting, asked: list[_Asked], line_chars: int) -> list[str]:
+@dataclass
+class _Client(Client):
+    """Remembers what it was asked."""
+
+    asked: list[Question] = field(default_factory=list)
+
+    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+        self.asked.append(question)
+        return super().ask(question, judge)
+
+
+def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Rollouts:
+    """Roll out a policy and draw the rollouts out to the most steps they can have, for the size of prompts."""
+    length = setting.brief.longest_rollout
+    return Rollouts(
+        tuple(
+            replace(
+                rollout,
+                observations=np.resize(rollout.observations, (length + 1, *rollout.observations.shape[1:])),
+                actions=np.resize(rollout.actions, (length, *rollout.actions.shape[1:])),
+                rewards=np.resize(rollout.rewards, length),
+            )
+            for rollout in setting.roll_out(params, setting.seeds(1, candidate))
+        )
+    )
+
+
+def _expectations(setting: Setting, asked: list[Question], longest: list[Question], line_chars: int) -> list[str]:
     config = setting.config
     assert config.num_iterations is not None
     calls = len(asked) * config.num_iterations
@@ -79,36 +107,24 @@ def _expectations(setting: Setting, asked: list[_Asked], line_chars: int) -> lis
     lines = [
         f"calls: {calls} ({len(asked)} in each of {config.num_iterations} iterations), more if replies are unusable",
         f"episodes: {episodes} in evaluations, {config.warmup_episodes} in the warm-up, "
-        f"{config.heldout_episodes} held-out; at most {config.max_traj_length} steps each",
+        f"{config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each",
     ]
-    limit = setting.brief.longest_rollout
+    growth = line_chars * (config.num_iterations - 1)
     total = 0.0
-    for role, prompts in _by_role(asked).items():
-        first = max(map(len, prompts))
-        last = first + line_chars * (config.num_iterations - 1)
-        longest = last + max(_rollout_growth(prompt, limit) for prompt in prompts)
-        total += len(prompts) * config.num_iterations * (first + longest) / 2
-        up_to = f", up to {longest:,} if its rollout lasts {limit} steps" if longest > last else ""
+    for role in dict.fromkeys(question.role for question in asked):
+        first = _size(asked, role)
+        most = max(first, _size(longest, role)) + growth
         lines.append(
-            f"{role} prompts: {first:,} characters in the first iteration, about {last:,} in the last{up_to} "
-            f"({_tokens(first)} to {_tokens(longest)} tokens)"
+            f"{role} prompts: {first:,} characters in the first iteration, up to about {most:,} in the last "
+            f"({_tokens(first)} to {_tokens(most)} tokens)"
         )
+        total += sum(question.role == role for question in asked) * config.num_iterations * (first + most) / 2
     lines.append(f"prompt tokens in all: up to about {_tokens(total)}")
     return lines
 
 
-def _by_role(asked: list[_Asked]) -> dict[str, list[str]]:
-    roles: dict[str, list[str]] = {}
-    for question in asked:
-        roles.setdefault(question.role, []).append(question.prompt)
-    return roles
-
-
-def _rollout_growth(prompt: str, limit: int) -> int:
-    """Return the characters by which a prompt grows if the rollout it ends in lasts as long as it can."""
-    _, shown, rollout = prompt.partition(EVIDENCE_HEADLINE)
-    steps = rollout.count("\n")
-    return round(len(rollout) / steps * max(limit - steps, 0)) if shown and steps else 0
+def _size(questions: list[Question], role: str) -> int:
+    return max(len(question.prompt) for question in questions if question.role == role)
 
 
 def _tokens(characters: float) -> str:

@@ -82,7 +82,7 @@ class Experiment:
             iteration=iteration,
             asker=self.client,
             roll_out=lambda params, candidate: self._timed_rollouts(params, iteration, candidate),
-            clip=self.setting.controlled,
+            clip=self.setting.clips_parameters,
             on_candidate=self.observer.evaluated,
         )
         accepted = self.setting.method.iterate(step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,7 @@ from r2po.llm.client import CallFailed, Client
 from r2po.llm.registry import provider_for
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
+from r2po.methods import METHODS
 from r2po.observer import Observer
 from r2po.runlog import RunDirectory, RunLockedError, list_runs
 from r2po.setting import Setting
@@ -52,6 +54,8 @@ def launch(config: Config, resume: Resume, environ: Mapping[str, str], observer:
     provider.check()
     if directory is None:
         _name_unfinished(config, observer)
+        _name_other_protocols(config, observer)
+        _name_idle_keys(config, observer)
         return _start(config, provider, observer)
     return _run(config, provider, directory, observer)
 
@@ -76,6 +80,22 @@ def _name_unfinished(config: Config, observer: Observer) -> None:
         observer.note(f"unfinished in {config.logdir}: {', '.join(unfinished)}; --resume N continues one")
 
 
+def _name_other_protocols(config: Config, observer: Observer) -> None:
+    """Say so if runs of different protocols come to stand in one log directory: they must not be averaged."""
+    for run in list_runs(Path(config.logdir)):
+        if (run.path / "run.yaml").exists() and (protocol := run.read_description()["protocol"]) != config.protocol:
+            observer.note(
+                f"{run.path} was made under protocol {protocol}, this run is {config.protocol}: "
+                "give them log directories of their own (--set logdir=...)"
+            )
+            return
+
+
+def _name_idle_keys(config: Config, observer: Observer) -> None:
+    if "traj_history_last_n" in config.model_fields_set and not METHODS[config.method].shows_excerpts:
+        observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
+
+
 def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, Any]:
     directory = RunDirectory.create(Path(config.logdir))
     try:
@@ -95,16 +115,24 @@ def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, 
 
 
 def _run(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> dict[str, Any]:
-    directory.lock()
-    observer.opened(directory)
-    seed = _open(config, provider, directory, observer)
-    setting = Setting(config, seed)
-    store = CallStore(directory.path)
+    with closing(directory):
+        directory.lock()
+        observer.opened(directory)
+        seed = _open(config, provider, directory, observer)
+        with closing(Setting(config, seed)) as setting, closing(CallStore(directory.path)) as store, closing(observer):
+            client = _client(config, provider, store, observer)
+            result = Experiment(setting, directory, client, observer).run()
+            observer.finished(directory, result)
+            return result
+
+
+def _client(config: Config, provider: Provider, store: CallStore, observer: Observer) -> Client:
+    """Return the client, with provider and store where an earlier process left them."""
     if store.interrupted:
         observer.note(f"{store.interrupted} call(s) were under way when the run stopped; asked again when needed")
     for recorded in store.replies:
         provider.restore(recorded.reply.sent)
-    client = Client(
+    return Client(
         provider=provider,
         model=config.llm_model_name,
         sampling=config.sampling,
@@ -114,15 +142,6 @@ def _run(config: Config, provider: Provider, directory: RunDirectory, observer: 
         on_ask=observer.asking,
         on_failure=observer.failed,
     )
-    try:
-        result = Experiment(setting, directory, client, observer).run()
-        observer.finished(directory, result)
-        return result
-    finally:
-        observer.close()
-        setting.close()
-        store.close()
-        directory.close()
 
 
 def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> int:

@@ -1,8 +1,8 @@
-"""Config files written for the published code: translated into ours, with a line for every key that means nothing here."""
+"""Config files written for the published code: translated, with a line for every key that means nothing here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from r2po.errors import InputError
@@ -27,6 +27,15 @@ _METHODS = (
     ("props", "props"),
 )
 
+_SETTINGS = (
+    # What ``protocol: controlled`` takes from R2PO instead.
+    "warmup_episodes",
+    "max_traj_length",
+    "optimum",
+    "search_step_size",
+    "critic_llm_conservative_threshold",
+)
+
 _MEANINGLESS = {
     "task": "it chose the method",
     "dim_actions": "read from the environment",
@@ -49,10 +58,10 @@ _MEANINGLESS = {
 
 def is_published(values: Mapping[str, Any]) -> bool:
     """Whether a config file was written for the published code."""
-    return "method" not in values and any(mark in values for mark in _MARKS)
+    return any(mark in values for mark in _MARKS)
 
 
-def translate(values: Mapping[str, Any], source: str, known: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+def translate(values: Mapping[str, Any], source: str, known: Collection[str]) -> tuple[dict[str, Any], list[str]]:
     """Return our keys for a published config, and a line for each key that means nothing here.
 
     Args:
@@ -68,19 +77,32 @@ def translate(values: Mapping[str, Any], source: str, known: frozenset[str]) -> 
             f"{source}: warmup_dir is {values['warmup_dir']!r}; warm-up policies are drawn from the run's seed, not "
             "read from a folder: remove the key, and set seed to repeat a warm-up"
         )
-    translated: dict[str, Any] = {}
-    lines: list[str] = []
+    method = str(values["method"]) if "method" in values else _method(values, source)
+    lines = [f"{source}: written for the published code; read as method: {method}"]
+    translated: dict[str, Any] = {"method": method, "published": _settings_of_the_code(method)}
+    if str(values.get("llm_model_name", "")).startswith("ollama"):
+        translated["temperature"] = 0
     for key, value in values.items():
         if key == "num_episodes":
-            translated["num_iterations"] = value
+            translated.setdefault("num_iterations", value)
             lines.append(f"{source}: num_episodes counted iterations; read as num_iterations: {value}")
+        elif key in _SETTINGS:
+            translated["published"][key] = value
         elif key in known:
             translated[key] = value
-        else:
+        elif key != "warmup_dir":
             lines.append(f"{source}: {key} has no meaning here ({_MEANINGLESS.get(key, 'unknown key')}); ignored")
-    translated["method"] = _method(values, source)
-    lines.append(f"{source}: written for the published code; read as method: {translated['method']}")
     return translated, lines
+
+
+def _settings_of_the_code(method: str) -> dict[str, Any]:
+    """Return what the published code does not read from its configs."""
+    settings: dict[str, Any] = {}
+    if method not in ("r2po", "critic_only"):
+        settings["announced_iterations"] = 400
+    if method not in ("props", "propsp", "r2po"):
+        settings["clip_actions"] = False
+    return settings
 
 
 def _method(values: Mapping[str, Any], source: str) -> str:
@@ -89,6 +111,6 @@ def _method(values: Mapping[str, Any], source: str) -> str:
             if part in named:
                 return method
     raise InputError(
-        f"{source}: cannot tell the method from task {values.get('task')!r} and logdir {values.get('logdir')!r}; add the "
-        "key method"
+        f"{source}: cannot tell the method from task {values.get('task')!r} and logdir {values.get('logdir')!r}; "
+        "add the key method"
     )

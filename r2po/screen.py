@@ -25,6 +25,9 @@ from r2po.trial import Candidate
 ROWS = 12
 OTHER_LINES = 4
 BAR_WIDTH = 16
+NARROW = 76
+SPARE = ("calls", "tokens", "episodes")
+"""Columns that a narrow terminal does without; it has no progress bar either."""
 FACT_WIDTH = len("run directory")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
 
@@ -47,7 +50,11 @@ class Screen(Observer):
         self.run_number = directory.number
 
     def started(
-        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
+        self,
+        setting: Setting,
+        directory: RunDirectory,  # noqa: ARG002 - its subclasses say where it is
+        client: Client,
+        recorded: Sequence[dict[str, Any]],
     ) -> None:
         """Take up the count where the log ends."""
         self._client = client
@@ -130,8 +137,7 @@ class LiveView(Screen):
         super().__init__()
         self._console = Console(highlight=False, markup=False, soft_wrap=True)
         self._live: Live | None = None
-        self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
-        self._columns: tuple[str, ...] = ()
+        self._rows: deque[dict[str, str]] = deque(maxlen=ROWS)
         self._now = "warm-up"
         self._asked_at: float | None = None
 
@@ -165,9 +171,7 @@ class LiveView(Screen):
     def iterated(self, record: dict[str, Any]) -> None:
         """Add a row."""
         super().iterated(record)
-        cells = _cells(record, self._tokens(_short), _fixed)
-        self._columns = tuple(cells)
-        self._rows.append(tuple(cells.values()))
+        self._rows.append(_cells(record, self._tokens(_short), _fixed))
 
     def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
         """Stop the live part and print the summary."""
@@ -186,24 +190,30 @@ class LiveView(Screen):
         self._now = now
         self._asked_at = None
 
+    @property
+    def _is_narrow(self) -> bool:
+        return self._console.width < NARROW
+
     def _render(self) -> RenderableType:
         return Group(*([self._table()] if self._rows else []), self._status(), self._doing())
 
     def _table(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-        for column in self._columns:
+        columns = [column for column in self._rows[-1] if not (self._is_narrow and column in SPARE)]
+        for column in columns:
             table.add_column(column, justify="left" if column == "kept" else "right", no_wrap=True)
         # What does not fit the terminal could not be renewed.
         fitting = max(self._console.height - OTHER_LINES, 1)
         for row in list(self._rows)[-fitting:]:
-            table.add_row(*row)
+            table.add_row(*(row[column] for column in columns))
         return table
 
     def _status(self) -> Table:
         best = "-" if self.best is None else number(self.best["reward"])
-        cells = [
+        bar = ProgressBar(total=max(self._total, 1), completed=self._done, width=BAR_WIDTH)
+        cells: list[RenderableType] = [
             f"{self._done}/{self._total}",
-            ProgressBar(total=max(self._total, 1), completed=self._done, width=BAR_WIDTH),
+            *([] if self._is_narrow else [bar]),
             f"best {best}",
             f"elapsed {_clock(self.elapsed_s)}",
             f"left {_clock(self.remaining_s)}",
@@ -298,10 +308,10 @@ def _fixed(value: float) -> str:
 
 
 def _short(count: int) -> str:
-    """Write a count with three significant digits: 950, 44.1k, 1.23M."""
+    """Write a count in few characters: 950, 44.1k, 1.2M."""
     for limit, unit in ((1e6, "M"), (1e3, "k")):
         if count >= limit:
-            return f"{count / limit:.3g}{unit}" if count < 999.5 * limit else f"{count / limit:.0f}{unit}"
+            return f"{count / limit:.1f}{unit}"
     return str(count)
 
 

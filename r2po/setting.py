@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from r2po.config import Config
 from r2po.methods import METHODS, Method
-from r2po.policies import Parameters, Policy, PolicyFamily, clipped, make_policy
+from r2po.policies import Options, Parameters, Policy, PolicyFamily, clipped, make_policy
 from r2po.prompts import Brief
 from r2po.rollout import GymnasiumEngine, Rollouts
 from r2po.seeding import derive_seed
@@ -26,7 +26,8 @@ class Setting:
         self.controlled = config.protocol == "controlled"
         self.method: Method = METHODS[config.method]
         spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
-        self.policy: PolicyFamily = make_policy(config.policy, spaces, bias=config.bias)
+        options = Options(config.bias, seed, config.policy_settings)
+        self.policy: PolicyFamily = make_policy(config.policy, spaces, options)
         self.brief = Brief(
             task=task_for(config.gym_env_name),
             spaces=spaces,
@@ -36,6 +37,7 @@ class Setting:
             conservative_threshold=config.critic_llm_conservative_threshold,
             max_traj_length=config.max_traj_length,
             num_evaluation_episodes=config.num_evaluation_episodes,
+            traj_history_last_n=config.traj_history_last_n,
             announced_iterations=config.announced_iterations,
         )
         self._engine = GymnasiumEngine(
@@ -57,6 +59,11 @@ class Setting:
         name = "paired" if self.controlled else candidate
         count = self.config.num_evaluation_episodes
         return [derive_seed(self.seed, "iteration", iteration, "candidate", name, "rollout", k) for k in range(count)]
+
+    @property
+    def clips_parameters(self) -> bool:
+        """Whether parameters are moved into the interval that prompts ask for."""
+        return self.controlled or self.policy.always_clips
 
     def close(self) -> None:
         """Close the environments."""

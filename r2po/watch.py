@@ -64,8 +64,8 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     where = "" if output is None else f"; written to {output}"
     stand_in = "embedded stand-in, no language model: " if description["stand_in"] else ""
     return (
-        f"{stand_in}best policy of {directory.path} (iteration {best['iteration']}, mean return {number(best['reward'])}): "
-        f"return {number(player.total)} in {player.steps} steps{where}"
+        f"{stand_in}best policy of {directory.path} (iteration {best['iteration']}, "
+        f"mean return {number(best['reward'])}): return {number(player.total)} in {player.steps} steps{where}"
     )
 
 

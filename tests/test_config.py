@@ -317,7 +317,7 @@ keys = st.sampled_from(sorted(Config.model_fields))
 
 
 @given(st.dictionaries(keys | st.just("published"), anything, max_size=4), st.booleans())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @example({"think": 3.5}, False)
 @example({"env_kwargs": {1: 2}}, False)
 def test_any_value_is_used_or_refused_in_one_line(values: dict[str, Any], complete: bool) -> None:
@@ -328,7 +328,7 @@ def test_any_value_is_used_or_refused_in_one_line(values: dict[str, Any], comple
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}?!&*|>#'\"\n ,.0x19_<=%@~e"), max_size=40) | st.text(max_size=20))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "any.yaml")
@@ -337,7 +337,7 @@ def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
 
 
 @given(st.text(max_size=30))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_override_is_used_or_refused_in_one_line(text: str) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "any.yaml")

@@ -32,7 +32,6 @@ def write(path: Path, records: list[dict[str, Any]]) -> None:
 
 
 @given(logs)
-@settings(deadline=None)
 def test_records_come_back_as_they_were(records: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "log.jsonl")
@@ -42,7 +41,7 @@ def test_records_come_back_as_they_were(records: list[dict[str, Any]]) -> None:
 
 
 @given(logs, st.dictionaries(texts, values, max_size=2))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_log_torn_at_any_byte_loses_the_torn_line_and_no_other(
     records: list[dict[str, Any]], following: dict[str, Any]
 ) -> None:

@@ -15,6 +15,7 @@ from r2po.errors import R2POError
 
 COMMANDS = {
     "run": "run one experiment from a config file",
+    "list": "list environments, methods, policies, models and configs",
     "eval": "sum up the runs of a log directory",
     "watch": "show or record the best policy of a run",
     "prompt": "print the exact prompt and reply of a call",

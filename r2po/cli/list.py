@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+FILE_WIDTH = 160
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +30,9 @@ def print_tables(configs: Path) -> None:
 
     _table(
         "Environments (gym_env_name), with R2PO's settings",
-        ("name", "gym id", "policy", "cap", "target", "step size", "tau_c", "warm-up"),
+        ("gym id", "policy", "cap", "target", "step size", "tau_c", "warm-up"),
         [
             (
-                task.name,
                 task.gym_id,
                 task.policy,
                 f"{task.max_traj_length}",
@@ -44,7 +46,7 @@ def print_tables(configs: Path) -> None:
     )
     _table(
         "Methods (method)",
-        ("name", "label", "calls per iteration", "iterations", "what it does"),
+        ("name", "label", "calls", "iterations", "one iteration"),
         [
             (
                 method.name,
@@ -78,10 +80,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         table.add_column(column, no_wrap=column in ("name", "gym id"))
     for row in rows:
         table.add_row(*row)
-    # Where output is no terminal, rows stay whole lines.
-    console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else 160, soft_wrap=False)
+    # In a file or pipe, rows are to stay whole lines.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
+    console.print(table)
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
+    return (text or "").strip().partition("\n")[0].replace("``", "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from r2po.cli.signals import held_back
 from r2po.errors import RunStopped
 
 LATEST = "latest"
@@ -29,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=_seed, help="seed of the run (default: the config's, else the run's number)")
     parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the config's)")
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--fresh", action="store_true", help="start a new run even if the config has resume_run")
+    start.add_argument(
         "--resume",
         nargs="?",
         const=LATEST,
@@ -37,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="continue run_N (default: the latest unfinished run) instead of starting a new one",
     )
+    parser.add_argument("--list", action=_List, help="list environments, methods, policies, models and configs")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
         "--dry-run",
@@ -47,18 +52,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the experiment; returns the exit code."""
-    from r2po.config import load_config
-    from r2po.environ import read_environ
-    from r2po.launch import launch
-    from r2po.screen import make_screen
+    with held_back():
+        from r2po.config import load_config
+        from r2po.environ import read_environ
+        from r2po.launch import launch
+        from r2po.screen import make_screen
 
-    config = load_config(options.config, options.overrides, seed=options.seed, protocol=options.protocol)
+    screen = make_screen(quiet=options.quiet)
+    config = load_config(
+        options.config, options.overrides, seed=options.seed, protocol=options.protocol, note=screen.note
+    )
+    if options.fresh:
+        config = config.model_copy(update={"resume_run": None})
     if options.dry_run:
         from r2po.dry_run import preview
 
         sys.stdout.write(preview(config))
         return 0
-    screen = make_screen(quiet=options.quiet)
     try:
         launch(config, options.resume, read_environ(), screen)
     except RunStopped as stop:
@@ -71,6 +81,20 @@ def run(options: argparse.Namespace) -> int:
             print(f"stopped{how}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
         raise
     return 0
+
+
+class _List(argparse.Action):
+    """Prints the tables of ``r2po list`` and ends, as ``--help`` does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002 - argparse's name
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print and end."""
+        from r2po.cli.list import print_tables
+
+        print_tables(Path("configs"))
+        parser.exit()
 
 
 def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:

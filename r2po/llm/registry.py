@@ -91,5 +91,10 @@ def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, envi
     return row.make(name, ProviderSettings(timeout_s, num_ctx, environ))
 
 
+def usages() -> list[tuple[str, str, str]]:
+    """Return, for each rule, the form of the name, the provider it chooses, and whether this version speaks it."""
+    return [(row.usage, row.provider, "yes" if row.make else "not yet") for row in _ROWS]
+
+
 def _available() -> str:
     return ", ".join(row.usage for row in _ROWS if row.make)

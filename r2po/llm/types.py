@@ -110,7 +110,7 @@ class Question:
     Attributes:
         iteration: From 1.
         role: "search" or "critic".
-        sample: Number of the ask within the iteration, from 0.
+        sample: How often this prompt was asked before in the iteration: a second ask wants a second sample.
         attempt: 1, or more after unusable replies.
         prompt: The user message.
     """

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from r2po.methods import props, propsp, r2po
+from r2po.methods import (
+    actor_second_pass,
+    always_critic,
+    critic_only,
+    props,
+    propsp,
+    pure_search,
+    r2po,
+    reptraj,
+    three_traj,
+)
 from r2po.methods.method import Method
 from r2po.methods.step import Step, keep_best
 
@@ -14,5 +24,11 @@ METHODS: dict[str, Method] = {
         props,
         propsp,
         r2po,
+        reptraj,
+        three_traj,
+        always_critic,
+        critic_only,
+        pure_search,
+        actor_second_pass,
     )
 }

@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from r2po.methods.step import Step
 from r2po.prompts import Brief
+from r2po.rollout import closest
 from r2po.trial import Candidate
 
 CALL_BUDGET = 200
 """LLM calls of a full run in the paper, whatever the method."""
+
+
+def closest_to_mean(returns: NDArray[np.float64], _: Brief) -> int:
+    """Pick the rollout whose return is closest to the mean, for ``Method.history_rollout``."""
+    return closest(returns, float(returns.mean()))
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Method:
         calls_per_iteration: LLM calls, and evaluations, of one iteration.
         history_rollout: Given a trial's returns, the index of the rollout that this method's history shows of it, or
             None; absent if the method never shows one.
+        shows_excerpts: Whether prompts show excerpts of the latest trials' rollouts (``traj_history_last_n``).
     """
 
     name: str
@@ -34,6 +41,7 @@ class Method:
     iterate: Callable[[Step], Candidate]
     calls_per_iteration: int
     history_rollout: Callable[[NDArray[np.float64], Brief], int | None] | None = None
+    shows_excerpts: bool = False
 
     @property
     def default_iterations(self) -> int:

@@ -9,7 +9,7 @@ from r2po.trial import Candidate
 
 
 def props(step: Step) -> Candidate:
-    """ProPS: one proposal from the history of parameters and rewards; always kept."""
+    """One proposal from the history of parameters and rewards; always kept."""
     return step.evaluate(step.ask("search", search_prompt(step)), "proposal")
 
 

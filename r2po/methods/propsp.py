@@ -12,7 +12,7 @@ from r2po.trial import Candidate
 
 
 def propsp(step: Step) -> Candidate:
-    """ProPS+: ProPS with the environment's description; always kept."""
+    """One proposal by a search that is told the environment; always kept."""
     return step.evaluate(step.ask("search", search_prompt(step, described=True)), "proposal")
 
 

@@ -9,9 +9,10 @@ from r2po.trial import Candidate
 
 
 def r2po(step: Step) -> Candidate:
-    """R2PO: global search, then revision grounded in the median rollout; the better one is kept."""
+    """A proposal, then a revision grounded in the median rollout; the better one is kept."""
     proposal = step.evaluate(step.ask("search", search_prompt(step, kinds_apart=True)), "proposal")
-    revision = step.evaluate(step.ask("critic", critic_prompt(step, proposal, evidence=median_package)), "revision")
+    critic = critic_prompt(step, proposal, evidence=median_package, kinds_apart=True, revision_rule=True)
+    revision = step.evaluate(step.ask("critic", critic), "revision")
     return keep_best(proposal, revision)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from r2po.llm.types import Asker, Question
 from r2po.policies import Parameters
 from r2po.prompts import Brief, UnusableReply, read_parameters
 from r2po.rollout import Rollouts
-from r2po.trial import Candidate, Trial
+from r2po.trial import Candidate, Trial, write_parameters
 
 MAX_REASKS = 5
 
@@ -33,7 +34,7 @@ class Step:
         iteration: Number of the iteration, from 1.
         asker: Gets replies.
         roll_out: Rolls out parameters: (params, number of the candidate in this iteration) -> K rollouts.
-        clip: Whether parameters are clipped to the interval that prompts ask for (protocol ``controlled``).
+        clip: Whether parameters are clipped to the interval that prompts ask for.
         on_candidate: Called after each evaluation.
         candidates: The candidates of this iteration, in order.
     """
@@ -46,7 +47,7 @@ class Step:
     clip: bool
     on_candidate: Callable[[Candidate], None] = lambda _: None
     candidates: list[Candidate] = field(default_factory=list)
-    _asked: int = 0
+    _asked: Counter[str] = field(default_factory=Counter)
 
     def ask(self, role: str, prompt: str) -> Answer:
         """Ask for parameters; ask again, saying what was wrong, while the reply is unusable.
@@ -56,7 +57,8 @@ class Step:
         Raises:
             RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
         """
-        sample, self._asked = self._asked, self._asked + 1
+        sample = self._asked[prompt]
+        self._asked[prompt] += 1
         complaint, attempt, fresh = "", 0, 0
         while fresh <= MAX_REASKS:
             attempt += 1
@@ -78,6 +80,11 @@ class Step:
         self.candidates.append(candidate)
         self.on_candidate(candidate)
         return candidate
+
+    def as_trial(self, candidate: Candidate) -> Trial:
+        """Return the history entry that a candidate would be."""
+        text = write_parameters(candidate.params, self.brief.policy)
+        return Trial(candidate.params, text, candidate.reward, warmup=False)
 
     def _refusal(self, text: str) -> str:
         try:

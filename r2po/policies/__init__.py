@@ -5,25 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from r2po.errors import unknown
-from r2po.policies.base import Choices, Interval, Parameters, Policy, PolicyFamily, clipped
+from r2po.policies.base import DEFAULTS, Choices, Interval, Options, Parameters, Policy, PolicyFamily, clipped
 from r2po.policies.linear import Linear
+from r2po.policies.projected_mlp import ProjectedMLP
+from r2po.policies.random_features import RandomFeatures
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 
-__all__ = ["FAMILIES", "Choices", "Interval", "Parameters", "Policy", "PolicyFamily", "clipped", "make_policy"]
+__all__ = [
+    "FAMILIES",
+    "Choices",
+    "Interval",
+    "Options",
+    "Parameters",
+    "Policy",
+    "PolicyFamily",
+    "clipped",
+    "make_policy",
+]
 
-FAMILIES: dict[str, Callable[..., PolicyFamily]] = {
-    Linear.name: Linear,
-    Tabular.name: Tabular,
+FAMILIES: dict[str, Callable[[Spaces, Options], PolicyFamily]] = {
+    family.name: family
+    for family in (
+        Linear,
+        Tabular,
+        RandomFeatures,
+        ProjectedMLP,
+    )
 }
 
 
-def make_policy(name: str, spaces: Spaces, *, bias: bool = True) -> PolicyFamily:
+def make_policy(name: str, spaces: Spaces, options: Options = DEFAULTS) -> PolicyFamily:
     """Return the policy family called ``name`` over these spaces.
 
     Raises:
-        InputError: No such family, or it does not fit the spaces.
+        InputError: No such family, it does not fit the spaces, or its settings are wrong.
     """
     if name not in FAMILIES:
         raise unknown("policy", name, FAMILIES)
-    return Linear(spaces, bias=bias) if name == Linear.name else FAMILIES[name](spaces)
+    return FAMILIES[name](spaces, options)

@@ -68,13 +68,20 @@ class Options:
         """
         for key in self.settings:
             if key not in model.model_fields:
-                raise unknown("key in policy_settings", str(key), model.model_fields)
+                raise unknown("key in policy_settings", str(key), model.model_fields or ["none for this policy"])
         try:
             return model.model_validate(dict(self.settings))
         except pydantic.ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(map(str, problem["loc"]))
             raise InputError(f"policy_settings: {key} is {problem['input']!r}; {problem['msg']}") from None
+
+
+DEFAULTS = Options()
+
+
+class NoSettings(pydantic.BaseModel):
+    """For families that have none."""
 
 
 def in_order(rows: Array, matrix: Array) -> Array:

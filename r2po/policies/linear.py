@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.policies.base import Array, Interval, Parameters, Policy, PolicyFamily, in_order
+from r2po.policies.base import (
+    DEFAULTS,
+    Array,
+    Interval,
+    NoSettings,
+    Options,
+    Parameters,
+    Policy,
+    PolicyFamily,
+    in_order,
+)
 from r2po.tasks.spaces import Spaces
 
 WARMUP_STD = 3.0
@@ -21,14 +31,15 @@ class Linear(PolicyFamily):
 
     name = "linear"
 
-    def __init__(self, spaces: Spaces, *, bias: bool = True) -> None:
+    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
+        options.read(NoSettings)
         if spaces.discrete_observation:
             raise InputError(
                 "policy 'linear' needs an observation vector; this environment has numbered states: 'tabular'"
             )
         self.spaces = spaces
-        self.bias = bias
-        self.rows = spaces.observation_size + bias
+        self.bias = options.bias
+        self.rows = spaces.observation_size + options.bias
         self.columns = spaces.action_size
         self.size = self.rows * self.columns
         self.values = Interval(-6.0, 6.0, 1)

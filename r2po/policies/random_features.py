@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from r2po.errors import InputError
-from r2po.policies.base import Array, Interval, Options, Parameters, Policy, PolicyFamily, in_order
+from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, PolicyFamily, in_order
 from r2po.tasks.spaces import Spaces
 
 
@@ -36,7 +36,7 @@ class RandomFeatures(PolicyFamily):
     name = "random_features"
     always_clips = True
 
-    def __init__(self, spaces: Spaces, options: Options) -> None:
+    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
         if spaces.discrete_observation or spaces.discrete_action:
             raise InputError(
                 f"policy {self.name!r} needs observation and action vectors; use 'linear' or 'tabular' here"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.policies.base import Array, Choices, Parameters, Policy, PolicyFamily
+from r2po.policies.base import DEFAULTS, Array, Choices, NoSettings, Options, Parameters, Policy, PolicyFamily
 from r2po.tasks.spaces import Spaces
 
 MAX_STATES = 120
@@ -18,7 +18,8 @@ class Tabular(PolicyFamily):
 
     name = "tabular"
 
-    def __init__(self, spaces: Spaces) -> None:
+    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
+        options.read(NoSettings)
         if not (spaces.discrete_observation and spaces.discrete_action):
             raise InputError("policy 'tabular' needs numbered states and discrete actions; use 'linear' here")
         if spaces.observation_size > MAX_STATES:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from r2po.prompts.brief import Brief, Situation
-from r2po.prompts.evidence import median_package
-from r2po.prompts.prompts import Evidence, critic_prompt, search_prompt
+from r2po.prompts.evidence import median_package, raw_rollout, three_rollouts
+from r2po.prompts.prompts import Evidence, critic_only_prompt, critic_prompt, search_prompt
 from r2po.prompts.reply import UnusableReply, read_parameters
 
 __all__ = [
@@ -12,8 +12,11 @@ __all__ = [
     "Evidence",
     "Situation",
     "UnusableReply",
+    "critic_only_prompt",
     "critic_prompt",
     "median_package",
+    "raw_rollout",
     "read_parameters",
     "search_prompt",
+    "three_rollouts",
 ]

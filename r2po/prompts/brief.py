@@ -25,6 +25,7 @@ class Brief:
         conservative_threshold: tau_c of the revision rule; None for no rule.
         max_traj_length: Cap on the steps of a rollout.
         num_evaluation_episodes: K.
+        traj_history_last_n: How many of the latest trials show an excerpt of a rollout, in methods that show any.
         announced_iterations: T, the number of iterations told to the model; None to tell none.
     """
 
@@ -36,6 +37,7 @@ class Brief:
     conservative_threshold: float | None
     max_traj_length: int
     num_evaluation_episodes: int
+    traj_history_last_n: int
     announced_iterations: int | None
 
     @property

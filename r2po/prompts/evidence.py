@@ -1,10 +1,13 @@
-"""What a critic sees of the rollouts of the policy it revises."""
+"""What a critic sees of the rollouts of the policy it revises.
+
+The name of each function here also chooses the template ``guide_<name>.j2``, which says how to work from that evidence.
+"""
 
 from __future__ import annotations
 
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import number
-from r2po.prompts.rollouts import transitions
+from r2po.prompts.rollouts import raw_steps, transitions
 from r2po.rollout import Rollouts
 from r2po.trial import Candidate
 
@@ -12,6 +15,8 @@ from r2po.trial import Candidate
 RELATIVE_TOLERANCE = 1e-5
 
 EVIDENCE_HEADLINE = "Each line is state->action->next state:"
+RAW_HEADLINE = "One of its rollouts, the one whose return is closest to the mean. Each line is state | action | reward:"
+CUT_STEPS = 25
 
 
 def reached_target(value: float, optimum: float) -> bool:
@@ -34,6 +39,28 @@ def median_package(candidate: Candidate, brief: Brief) -> str:
             *transitions(median),
         ]
     )
+
+
+def raw_rollout(candidate: Candidate, _: Brief) -> str:
+    """RepTraj's evidence: one rollout, step by step with rewards; the one whose return is closest to the mean."""
+    shown = candidate.show(candidate.rollouts.closest_to(candidate.reward))
+    return "\n".join([RAW_HEADLINE, *raw_steps(shown)])
+
+
+def three_rollouts(candidate: Candidate, _: Brief) -> str:
+    """ThreeTraj's evidence: the worst, the median and the best rollout, each cut to its first and last 25 steps."""
+    rollouts = candidate.rollouts
+    chosen = {
+        "Worst": int(rollouts.returns.argmin()),
+        "Median": rollouts.median_index,
+        "Best": int(rollouts.returns.argmax()),
+    }
+    lines = [EVIDENCE_HEADLINE]
+    for name, index in chosen.items():
+        rollout = candidate.show(index)
+        lines += ["", f"{name} rollout (rollout {index} of 0 to {len(rollouts) - 1}), return {number(rollout.total)}:"]
+        lines += transitions(rollout, CUT_STEPS, CUT_STEPS)
+    return "\n".join(lines)
 
 
 def _statistics(rollouts: Rollouts, brief: Brief) -> list[str]:

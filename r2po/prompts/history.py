@@ -9,17 +9,36 @@ from r2po.prompts.numbers import number
 from r2po.prompts.rollouts import transitions
 from r2po.trial import Trial
 
+EXCERPT_STEPS = 4
 
-def write_history(history: Sequence[Trial], brief: Brief, *, kinds_apart: bool) -> str:
-    """Write one line per trial, followed by the rollout it carries, if any.
+
+def write_history(
+    history: Sequence[Trial], brief: Brief, *, kinds_apart: bool = False, with_rollouts: bool = False
+) -> str:
+    """Write one line per trial.
 
     Args:
         history: The trials.
         brief: The experiment's facts.
         kinds_apart: Say of each trial whether its reward is of one warm-up rollout or the mean of an evaluation.
+        with_rollouts: Write the rollout that a trial carries below its line.
     """
+    lines: list[str] = []
+    for index, trial in enumerate(history, 1):
+        kind = _kind(trial, brief) if kinds_apart else ""
+        lines.append(f"Trial {index}{kind}: {trial.text}; f(params) = {number(trial.reward)}")
+        if with_rollouts and trial.rollout is not None:
+            lines.append(f"  its first rollout: {'; '.join(transitions(trial.rollout))}")
+    return "\n".join(lines)
+
+
+def write_excerpts(history: Sequence[Trial], count: int) -> str:
+    """Write an excerpt of the rollout of each of the last ``count`` trials: its first and last 4 steps, no rewards."""
+    first = max(len(history) - count, 0)
     return "\n".join(
-        _entry(index, trial, _kind(trial, brief) if kinds_apart else "") for index, trial in enumerate(history, 1)
+        f"Trial {index}: {'; '.join(transitions(trial.rollout, EXCERPT_STEPS, EXCERPT_STEPS))}"
+        for index, trial in enumerate(history[first:], first + 1)
+        if trial.rollout is not None
     )
 
 
@@ -27,10 +46,3 @@ def _kind(trial: Trial, brief: Brief) -> str:
     if trial.warmup:
         return " (warm-up, 1 rollout)"
     return f" (evaluated, mean of {brief.num_evaluation_episodes} rollouts)"
-
-
-def _entry(index: int, trial: Trial, kind: str) -> str:
-    line = f"Trial {index}{kind}: {trial.text}; f(params) = {number(trial.reward)}"
-    if trial.rollout is None:
-        return line
-    return f"{line}\n  its first rollout: {'; '.join(transitions(trial.rollout))}"

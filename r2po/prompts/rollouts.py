@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.prompts.numbers import vectors
+from r2po.prompts.numbers import ROLLOUT_DIGITS, number, vectors
 from r2po.rollout import Rollout
 
 
@@ -15,10 +15,33 @@ def ending(rollout: Rollout) -> str:
     }[rollout.end]
 
 
-def transitions(rollout: Rollout) -> list[str]:
-    """Write each step as ``state->action->next state``; the last one ends in a label that says why it was the last."""
-    states = vectors(rollout.observations)
-    actions = vectors(rollout.actions)
+def transitions(rollout: Rollout, first: int | None = None, last: int = 0) -> list[str]:
+    """Write steps as ``state->action->next state``; the final one ends in a label that says why it was the last.
+
+    Args:
+        rollout: The rollout.
+        first: How many steps to write from its beginning; None for the whole rollout.
+        last: How many steps to write from its end. A rollout of at most ``first + last`` steps is written whole.
+    """
+    length = rollout.length
+    if first is None or length <= first + last:
+        return _transitions(rollout, 0, length)
+    left_out = f"... ({length - first - last} steps left out) ..."
+    return [*_transitions(rollout, 0, first), left_out, *_transitions(rollout, length - last, length)]
+
+
+def raw_steps(rollout: Rollout) -> list[str]:
+    """Write every step as ``state | action | reward``, then why the rollout ended."""
+    states = vectors(rollout.observations[:-1])
+    rewards = [number(reward, ROLLOUT_DIGITS) for reward in rollout.rewards.tolist()]
+    steps = zip(states, vectors(rollout.actions), rewards, strict=True)
+    return [*(" | ".join(step) for step in steps), ending(rollout)]
+
+
+def _transitions(rollout: Rollout, start: int, stop: int) -> list[str]:
+    states = vectors(rollout.observations[start : stop + 1])
+    actions = vectors(rollout.actions[start:stop])
     steps = [f"{states[t]}->{action}->{states[t + 1]}" for t, action in enumerate(actions)]
-    steps[-1] += f" {ending(rollout)}"
+    if stop == rollout.length:
+        steps[-1] += f" {ending(rollout)}"
     return steps

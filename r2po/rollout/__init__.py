@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
-from r2po.rollout.types import End, Rollout, Rollouts
+from r2po.rollout.types import End, Rollout, Rollouts, closest
 
-__all__ = ["End", "GymnasiumEngine", "Rollout", "Rollouts"]
+__all__ = ["End", "GymnasiumEngine", "Rollout", "Rollouts", "closest"]

@@ -49,6 +49,11 @@ class Rollout:
         return len(self.rewards)
 
 
+def closest(returns: NDArray[np.float64], value: float) -> int:
+    """Return the index of the return that is closest to ``value``, the lowest one on ties."""
+    return int(np.abs(returns - value).argmin())
+
+
 @dataclass(frozen=True)
 class Rollouts(Sequence[Rollout]):
     """The K episodes of one evaluation, in the order of their seeds."""
@@ -72,7 +77,7 @@ class Rollouts(Sequence[Rollout]):
 
     def closest_to(self, value: float) -> int:
         """Return the index of the rollout whose return is closest to ``value``, the lowest one on ties."""
-        return int(np.abs(self.returns - value).argmin())
+        return closest(self.returns, value)
 
     @property
     def median_index(self) -> int:

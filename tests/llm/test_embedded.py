@@ -35,7 +35,9 @@ def search(brief: Brief, history: list[Trial]) -> str:
 
 def critic(brief: Brief, history: list[Trial], params: Parameters, returns: list[float]) -> str:
     proposal = Candidate("proposal", params, params, "key", make_rollouts(returns))
-    return critic_prompt(step_of(brief, history), proposal, evidence=median_package)
+    return critic_prompt(
+        step_of(brief, history), proposal, evidence=median_package, kinds_apart=True, revision_rule=True
+    )
 
 
 def ask(prompt: str, brief: Brief, **changes: int) -> Parameters:

@@ -35,7 +35,7 @@ heads = st.sampled_from(["", "You optimize. ", "You optimize. Trial 1: \N{SNOWMA
 
 
 @given(st.lists(st.tuples(st.sampled_from(["search", "critic"]), st.tuples(heads, st.text())), max_size=6))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_prompt_comes_back(asked: list[tuple[str, tuple[str, str]]]) -> None:
     with TemporaryDirectory() as folder:
         half = len(asked) // 2
@@ -53,6 +53,8 @@ def test_a_prompt_that_repeats_most_of_the_one_before_takes_little_room(tmp_path
     store = CallStore(tmp_path)
     history = "".join(f"Trial {index}: params[0]: {index % 7}.{index % 10}\n" for index in range(2000))
     store.request("a", question(f"{history}Now 1"))
+    store.close()
+    store = CallStore(tmp_path)
     before = (tmp_path / FILE).stat().st_size
     store.request("b", question(f"{history}Trial 2000: params[0]: 1.0\nNow 2"))
     store.close()

@@ -60,7 +60,7 @@ def test_prompt_prints_what_the_server_received(tmp_path: Path) -> None:
             shown = run_r2po(tmp_path, "prompt", "logs/run_1", str(iteration), role)
             assert shown.returncode == 0, shown.stderr
             head, _, rest = shown.stdout.partition(" =====\n")
-            assert head == f"===== prompt: iteration {iteration}, {role}, sample 0, attempt 1"
+            assert head == f"===== prompt: iteration {iteration}, {role}, sample {place}, attempt 1"
             assert rest == f"{prompt}\n===== reply: accepted =====\n{player(prompt)}\n"
 
 

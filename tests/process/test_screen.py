@@ -100,8 +100,17 @@ class Terminal:
         return code, text
 
 
-def plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
+def plain(text: str, *, keep_returns: bool = False) -> str:
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    return text if keep_returns else text.replace("\r", "")
+
+
+def test_a_narrow_terminal_shows_fewer_columns(folder: Path) -> None:
+    with FakeOllama(player) as server:
+        code, text = Terminal(folder, server, columns=56).end()
+    assert code == 0, text
+    assert re.search(r"iteration +proposal +revision +kept +best *\n", plain(text))
+    assert "…" not in plain(text)
 
 
 def test_on_a_terminal_a_live_view_ends_with_the_summary(folder: Path) -> None:
@@ -115,7 +124,7 @@ def test_on_a_terminal_a_live_view_ends_with_the_summary(folder: Path) -> None:
     assert shown.index("held-out") > shown.rindex("4/4")
     # The summary is printed once, below, and nothing on the screen is wider than it.
     assert shown.count("held-out") == 1
-    assert max(map(len, shown.splitlines())) <= 80
+    assert max(map(len, re.split(r"[\r\n]+", plain(text, keep_returns=True)))) <= 80
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

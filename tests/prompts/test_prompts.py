@@ -56,7 +56,9 @@ def candidate_of(brief: Brief, *rollouts: Rollout) -> Candidate:
 
 def critic_text(brief: Brief, *rollouts: Rollout) -> str:
     shown = rollouts or (make_rollout([1.0, 2.0]), make_rollout([0.5]), make_rollout([9.0], "truncated"))
-    return critic_prompt(step_of(brief), candidate_of(brief, *shown), evidence=median_package)
+    return critic_prompt(
+        step_of(brief), candidate_of(brief, *shown), evidence=median_package, kinds_apart=True, revision_rule=True
+    )
 
 
 def described_facts(environment: str) -> list[str]:
@@ -149,7 +151,7 @@ def test_the_kinds_of_trial_are_told_apart_only_where_they_are_meant_to_be(envir
         history = "\n".join(f"{line}{reward:g}" for line, reward in zip(lines, REWARDS, strict=True))
         assert f"\n{history}\n\n# " in prompt
         assert all(line not in prompt for line in others)
-    assert "may be luck" in told
+    assert "comes from a single rollout" in told
 
 
 def test_the_first_prompt_of_a_run_without_warm_up() -> None:

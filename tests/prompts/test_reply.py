@@ -124,7 +124,7 @@ def replies(draw: st.DrawFn) -> tuple[str, Parameters]:
 
 
 @given(replies())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_a_vector_is_read_back_exactly(case: tuple[str, Parameters]) -> None:
     text, params = case
     read = read_parameters(text, linear(len(params)))
@@ -246,7 +246,7 @@ FRAGMENTS = (
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join) | st.text(max_size=60))
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(UnusableReply):
         assert all(math.isfinite(value) for value in read_parameters(text, linear(2)))

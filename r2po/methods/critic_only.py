@@ -1,0 +1,23 @@
+"""CriticOnly: no search."""
+
+from __future__ import annotations
+
+from r2po.methods.method import Method, closest_to_mean
+from r2po.methods.step import Step
+from r2po.prompts import critic_only_prompt
+from r2po.trial import Candidate
+
+
+def critic_only(step: Step) -> Candidate:
+    """One critic-style call on history and last accepted rollout; always kept."""
+    return step.evaluate(step.ask("critic", critic_only_prompt(step)), "proposal")
+
+
+METHOD = Method(
+    "critic_only",
+    "CriticOnly",
+    critic_only,
+    calls_per_iteration=1,
+    history_rollout=closest_to_mean,
+    shows_excerpts=True,
+)

@@ -1,0 +1,19 @@
+"""ThreeTraj: the critic sees three rollouts instead of statistics."""
+
+from __future__ import annotations
+
+from r2po.methods.method import Method
+from r2po.methods.step import Step, keep_best
+from r2po.prompts import critic_prompt, search_prompt, three_rollouts
+from r2po.trial import Candidate
+
+
+def three_traj(step: Step) -> Candidate:
+    """A proposal, then a revision from worst, median and best rollout; the better one is kept."""
+    search = search_prompt(step, kinds_apart=True, trust_means=True)
+    proposal = step.evaluate(step.ask("search", search), "proposal")
+    critic = critic_prompt(step, proposal, evidence=three_rollouts, kinds_apart=True, no_repeats=True)
+    return keep_best(proposal, step.evaluate(step.ask("critic", critic), "revision"))
+
+
+METHOD = Method("three_traj", "ThreeTraj", three_traj, calls_per_iteration=2)
