@@ -44,6 +44,7 @@ demo: setup ## run R2PO on CartPole without a language model, and sum up its run
 	$(python) main.py --config configs/cartpole/cartpole_reflective_prompted_policy_optimization.yaml \
 	    --set llm_model_name=embedded/search --set logdir=logs/demo
 	$(python) eval.py --logdir logs/demo
+	@echo learning curve: logs/demo/eval_report/training_curve.*
 
 test: lint pytest ## everything that CI checks: lint, then all tests
 

@@ -76,6 +76,14 @@ class Config(pydantic.BaseModel):
     llm_max_attempts: Positive = 8
     llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
 
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        # pydantic would take true for 1.
+        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think"):
+            raise ValueError("true and false are no values of this key")
+        return value
+
     @property
     def sampling(self) -> dict[str, Any]:
         """The sampling settings that are set."""

@@ -50,9 +50,10 @@ def main(arguments: Sequence[str] | None = None, program: str | None = None) -> 
         if isinstance(stream, io.TextIOWrapper):
             # A character that the terminal's encoding lacks must not end a run.
             stream.reconfigure(errors="backslashreplace")
-    options = _parse(list(sys.argv[1:] if arguments is None else arguments), program)
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        # No `list(...)` here: once r2po.cli.list is imported, that name is the module.
+        options = _parse([*(sys.argv[1:] if arguments is None else arguments)], program)
         return int(import_module(f"r2po.cli.{options.command}").run(options))
     except R2POError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where errors reach people

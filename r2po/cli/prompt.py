@@ -30,10 +30,12 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(
             f"{directory.path} has no {options.role} call in iteration {options.iteration}; it has 1 to {last}"
         )
+    description = directory.read_description()
+    model = f"{description['model']}{' (embedded stand-in, no language model)' if description['stand_in'] else ''}"
     for call in chosen:
         attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}"
         outcome = "not answered" if call.reply is None else f"refused: {call.refusal}" if call.refusal else "accepted"
-        sys.stdout.write(f"===== prompt: {attempt} =====\n{call.prompt}\n===== reply: {outcome} =====\n")
+        sys.stdout.write(f"===== prompt: {attempt} =====\n{call.prompt}\n===== reply of {model}: {outcome} =====\n")
         if call.thinking:
             sys.stdout.write(f"<thinking>\n{call.thinking}\n</thinking>\n")
         sys.stdout.write(f"{call.reply or ''}\n")

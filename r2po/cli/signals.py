@@ -11,7 +11,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until modules are loaded: some of them turn an interrupt into an error of their own."""
+    """Let Ctrl-C and SIGTERM wait while modules load: some would turn an interrupt into an error of their own."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield

@@ -31,6 +31,9 @@ _LONGEST_NUMBER = 400
 """Every float can be written in less; a longer run of digits is not worth the time to parse it."""
 _MAX_NAMED = 8
 
+LARGEST = 1e12
+"""Beyond any use, and small enough for sums and squares of actions to stay finite."""
+
 
 class UnusableReply(Exception):
     """A reply that the grammar refuses; the text says why, in words that the model is told."""
@@ -137,6 +140,8 @@ def _value(index: int, written: str, policy: PolicyFamily) -> float:
     number = _number(written)
     if number is None or not math.isfinite(number):
         raise UnusableReply(f"params[{index}] is {written[:40]!r}, not a finite number")
+    if abs(number) > LARGEST:
+        raise UnusableReply(f"params[{index}] is {written[:40]}; at most {LARGEST:g} is of any use")
     if isinstance(policy.values, Choices):
         if number not in policy.values.options:
             legal = ", ".join(map(str, policy.values.options))

@@ -70,7 +70,8 @@ def test_the_same_request_gets_the_same_answer() -> None:
 def test_it_draws_on_what_the_history_shows_to_be_good() -> None:
     brief = make_brief("cartpole")
     good, bad = (5.0, -5.0) * 5, (-5.0, 5.0) * 5
-    history = [trial(brief, bad, -1e-05), trial(brief, good, 1.5e6), trial(brief, bad, 3.0)]
+    history = [trial(brief, (*bad[:-1], index / 10), -1e-05 * index) for index in range(20)]
+    history += [trial(brief, (*good[:-1], index / 10), 1.5e6 + index) for index in range(8)]
     near = 0
     for sample in range(100):
         params = np.array(ask(search(brief, history), brief, sample=sample))

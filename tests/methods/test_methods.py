@@ -104,10 +104,14 @@ def test_both_prompts_of_an_iteration_show_the_same_history(tmp_path: Path) -> N
         assert "f(params) = 0.125\n" in prompt
 
 
-def test_every_ask_of_an_iteration_is_another_sample(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "samples"), [("r2po", [0, 0]), ("pure_search", [0, 1])])
+def test_the_same_prompt_twice_in_an_iteration_asks_for_a_second_sample(
+    method: str, samples: list[int], tmp_path: Path
+) -> None:
     provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations([0.5], [0.5])
-    iterate("r2po", provider, evaluations, tmp_path)
-    assert [(request.sample, request.attempt) for request in provider.requests] == [(0, 1), (1, 1)]
+    iterate(method, provider, evaluations, tmp_path)
+    assert [request.sample for request in provider.requests] == samples
+    assert len(set(provider.prompts)) == 2 - max(samples)
 
 
 def test_candidates_are_reported_as_they_are_evaluated(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import yaml
 
 from r2po.llm.embedded import EmbeddedSearch
 from r2po.llm.types import Request
-from tests.llm.fake_ollama import FakeOllama
+from tests.llm.fake_ollama import FakeOllama, Handler, stall
 
 REPOSITORY = Path(__file__).parents[2]
 MAIN = REPOSITORY / "main.py"
@@ -43,6 +43,17 @@ def player(prompt: str) -> str:
     """Answer as the embedded stand-in does: a function of the prompt; complaints about earlier replies do not count."""
     prompt = prompt.partition("\n\nYour previous reply could not be used")[0]
     return EmbeddedSearch().complete(Request(prompt)).text
+
+
+def stall_after(server: FakeOllama, answers: int) -> None:
+    """Let a server give some answers, and then none."""
+    server.inject(*[_answer] * answers)
+    server.always(stall())
+
+
+def _answer(handler: Handler) -> None:
+    fake = handler.server.fake
+    handler.send_json(fake.chat(fake.requests[-1].body))
 
 
 def write_config(folder: Path, values: Mapping[str, Any], name: str = "config.yaml") -> Path:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from r2po.cli import main
-from r2po.config import Config
+from r2po.config import Config, resolve
 from r2po.runlog import open_run
 from r2po.seeding import derive_seed
 from r2po.setting import Setting
@@ -55,24 +56,38 @@ def test_prompt_prints_what_the_server_received(tmp_path: Path) -> None:
         assert run_main(tmp_path, server=server).returncode == 0
         received = [body["messages"][0]["content"] for body in server.chats]
     for iteration in (1, 4):
-        for place, role in enumerate(("search", "critic")):
-            prompt = received[2 * (iteration - 1) + place]
+        for place, role in enumerate(("search", "critic"), 2 * (iteration - 1)):
+            prompt = received[place]
             shown = run_r2po(tmp_path, "prompt", "logs/run_1", str(iteration), role)
             assert shown.returncode == 0, shown.stderr
             head, _, rest = shown.stdout.partition(" =====\n")
-            assert head == f"===== prompt: iteration {iteration}, {role}, sample {place}, attempt 1"
-            assert rest == f"{prompt}\n===== reply: accepted =====\n{player(prompt)}\n"
+            assert head == f"===== prompt: iteration {iteration}, {role}, sample 0, attempt 1"
+            assert rest == f"{prompt}\n===== reply of ollama/tiny: accepted =====\n{player(prompt)}\n"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of the stand-in, by environment."""
+    """Runs by environment: of a server that knows its way through the maze, of the stand-in elsewhere."""
     folder = tmp_path_factory.mktemp("runs")
-    for values in (CARTPOLE, MAZE, PONG, NIM):
+    for values in (CARTPOLE, PONG, NIM):
         name = values["gym_env_name"]
         config = write_config(folder, {**values, **STAND_IN, "logdir": str(folder / name)}, f"{name}.yaml")
         assert main(["run", "--config", str(config), "--quiet"]) == 0
+    write_config(folder, {**MAZE, "num_iterations": 1, "logdir": str(folder / MAZE["gym_env_name"])})
+    with FakeOllama([through_the_maze()] * 2) as server:
+        assert run_main(folder, server=server).returncode == 0
     return folder
+
+
+def through_the_maze() -> str:
+    """Answer with the first random table that reaches the goal."""
+    setting = Setting(resolve(MAZE, "test"), seed=1)
+    rng = np.random.default_rng(0)
+    while True:
+        params = setting.policy.sample(rng)
+        if setting.roll_out(params, [0])[0].end == "terminated":
+            setting.close()
+            return ", ".join(f"params[{index}]: {value}" for index, value in enumerate(params))
 
 
 def heldout_return(run: Path, episode: int) -> float:
@@ -100,7 +115,7 @@ def test_watch_records_a_heldout_episode(
     assert main(["watch", str(run), "--output", str(output), "--episode", str(episode)]) == 0
     said = one_line(capsys.readouterr().out)
     assert f"return {heldout_return(run, episode):.6g} in " in said
-    assert "embedded stand-in" in said
+    assert ("embedded stand-in" in said) == (values is not MAZE)
     with Image.open(output) as image:
         assert image.format == suffix.upper()
         assert getattr(image, "n_frames", 1) > 1

@@ -65,8 +65,8 @@ def test_unusable_and_cut_off_replies_are_asked_again_and_change_no_trial(tmp_pa
     assert "3 unusable replies" in done.stdout
     shown = run_r2po(tmp_path, "prompt", str(run), "1", "search").stdout
     assert [shown.count(f"search, sample 0, attempt {attempt} =====") for attempt in range(1, 6)] == [1, 1, 1, 1, 0]
-    assert "reply: refused: no parameters found" in shown
-    assert shown.count("reply: accepted") == 1
+    assert "reply of ollama/tiny: refused: no parameters found" in shown
+    assert shown.count("reply of ollama/tiny: accepted") == 1
 
 
 def test_a_model_that_never_gives_a_usable_reply_stops_the_run_and_gets_new_attempts_on_resume(

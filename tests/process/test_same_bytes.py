@@ -10,7 +10,7 @@ import pytest
 
 from r2po.cli import main
 from tests.llm.fake_ollama import FakeOllama
-from tests.process.processes import CARTPOLE, NIM, logged, player, records, run_main, write_config
+from tests.process.processes import CARTPOLE, NIM, logged, player, run_main, run_r2po, write_config
 
 STAND_IN = {"llm_model_name": "embedded/search"}
 
@@ -35,7 +35,7 @@ def test_a_model_behind_http_gives_the_same_trials_as_the_same_replies_without(
     """The server plays the stand-in: over the wire and without it, the experiment is the same."""
     write_config(tmp_path / "http", {**values, "method": "props"})
     write_config(tmp_path / "local", {**values, **STAND_IN, "method": "props"})
-    with FakeOllama(lambda prompt: local_reply(prompt)) as server:
+    with FakeOllama(player) as server:
         done = run_main(tmp_path / "http", server=server)
         assert done.returncode == 0, done.stderr
     assert run_main(tmp_path / "local").returncode == 0
@@ -46,10 +46,6 @@ def test_a_model_behind_http_gives_the_same_trials_as_the_same_replies_without(
     ]
     assert there["result.json"]["stand_in"] is False
     assert here["result.json"]["stand_in"] is True
-
-
-def local_reply(prompt: str) -> str:
-    return player(prompt)
 
 
 def run_here(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
@@ -80,4 +76,8 @@ def test_every_output_of_the_stand_in_says_so(tmp_path: Path) -> None:
     log = logged(tmp_path / "logs/run_1")
     assert log["result.json"]["stand_in"] is True
     assert log["run.yaml"]["stand_in"] is True
-    assert records(tmp_path / "logs/run_1/iterations.jsonl")
+    assert (
+        "embedded/search (embedded stand-in, no language model)"
+        in run_r2po(tmp_path, "prompt", "logs/run_1", "1", "search").stdout
+    )
+    assert "embedded/search stood in" in run_main(tmp_path, "--dry-run").stdout

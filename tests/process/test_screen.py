@@ -18,7 +18,18 @@ from pathlib import Path
 import pytest
 
 from tests.llm.fake_ollama import FakeOllama, stall
-from tests.process.processes import CARTPOLE, MAIN, NIM, environ, player, run_main, start, wait_until, write_config
+from tests.process.processes import (
+    CARTPOLE,
+    MAIN,
+    NIM,
+    environ,
+    player,
+    run_main,
+    stall_after,
+    start,
+    wait_until,
+    write_config,
+)
 
 HEAVY = ("numpy", "matplotlib", "pydantic", "gymnasium", "requests", "rich", "yaml", "jinja2")
 
@@ -132,21 +143,13 @@ def test_a_stop_leaves_the_terminal_as_it_was_and_a_resume_shows_the_count(
     folder: Path, number: signal.Signals, code: int
 ) -> None:
     with FakeOllama(player) as server:
-        asked: list[str] = []
-
-        def twice(prompt: str) -> str:
-            asked.append(prompt)
-            if len(asked) > 2:
-                server.closing.wait()
-            return player(prompt)
-
-        server._reply = twice
+        stall_after(server, answers=2)
         terminal = Terminal(folder, server)
         wait_until(lambda: len(server.chats) == 3, terminal.process)
         terminal.process.send_signal(number)
         stopped, text = terminal.end()
         assert stopped == code
-        assert "stopped; to continue: python " in plain(text).splitlines()[-1] or "to continue: python " in plain(text)
+        assert "\nstopped; to continue: python " in plain(text)
     with FakeOllama(player) as server:
         code, text = Terminal(folder, server, "--resume").end()
     assert code == 0

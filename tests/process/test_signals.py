@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from r2po.cli.signals import held_back
 from tests.llm.fake_ollama import FakeOllama, stall, status
 from tests.process.processes import (
     CARTPOLE,
@@ -19,6 +21,7 @@ from tests.process.processes import (
     one_line,
     player,
     run_main,
+    stall_after,
     start_main,
     trials,
     wait_until,
@@ -48,15 +51,8 @@ def test_a_slow_call_is_left_at_once_and_only_that_one_is_asked_again(
     with FakeOllama(player) as server:
         assert run_main(tmp_path / "calm", server=server).returncode == 0
         calls = len(server.chats)
-    with FakeOllama(lambda prompt: player(prompt)) as server:
-        answered = iter(range(3))
-
-        def answer_three(prompt: str) -> str:
-            if next(answered, None) is None:
-                server.closing.wait()
-            return player(prompt)
-
-        server._reply = answer_three
+    with FakeOllama(player) as server:
+        stall_after(server, answers=3)
         process = start_main(tmp_path, server=server)
         wait_until(lambda: len(server.chats) == 4, process)
         stopped = stop(process, number)
@@ -101,3 +97,38 @@ def test_a_stop_before_the_run_began_leaves_nothing(tmp_path: Path) -> None:
     assert stopped.returncode == 130
     assert one_line(stopped.stderr) == "stopped before the run began"
     assert not (tmp_path / "new").exists()
+
+
+def has_loaded(process: int, library: str) -> bool:
+    return library in Path(f"/proc/{process}/maps").read_text()
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_stop_while_the_program_loads_is_no_error(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """Pydantic would turn an interrupt in the middle of building a model into an error of its own."""
+    write_config(tmp_path, CARTPOLE)
+    for _ in range(4):
+        with FakeOllama(player) as server:
+            server.always(stall(), "/api/tags")
+            process = start_main(tmp_path, server=server)
+            wait_until(partial(has_loaded, process.pid, "_pydantic_core"), process)
+            stopped = stop(process, number)
+        assert (stopped.returncode, stopped.stdout) == (code, "")
+        assert stopped.stderr in ("", "stopped before the run began\n")
+
+
+def test_signals_wait_while_modules_load() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loaded: list[str] = []
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_and_load(loaded)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert loaded == ["all of it"]
+
+
+def interrupt_and_load(loaded: list[str]) -> None:
+    with held_back():
+        signal.raise_signal(signal.SIGINT)
+        loaded.append("all of it")

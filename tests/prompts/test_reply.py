@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.policies import Parameters, PolicyFamily
+from r2po.policies import Options, Parameters, PolicyFamily
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
 from r2po.prompts import UnusableReply, read_parameters
@@ -24,7 +24,7 @@ TIME_LIMIT_S = 4.0
 
 
 def linear(size: int) -> Linear:
-    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), bias=False)
+    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), Options(bias=False))
 
 
 def nim_table(size: int = 3) -> Tabular:
@@ -83,7 +83,7 @@ def blocks(draw: st.DrawFn, params: Parameters) -> str:
     return draw(st.sampled_from(WRAPPERS)).format(written)
 
 
-vectors = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=12).map(tuple)
+vectors = st.lists(st.floats(-1e12, 1e12, allow_nan=False), min_size=2, max_size=12).map(tuple)
 prose = st.text().filter(lambda text: "params" not in text.casefold() and "<" not in text)
 
 
