@@ -121,7 +121,7 @@ def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
 def _cannot_render(error: Exception) -> InputError:
     return InputError(
         f"cannot render here: {' '.join(str(error).split())[:200]}; without a display use --output best.gif; "
-        "MuJoCo then needs EGL (Debian: libegl1) or MUJOCO_GL=osmesa (Debian: libosmesa6)"
+        "MuJoCo then draws with EGL (Debian: libegl1 libgl1) or, with MUJOCO_GL=osmesa, OSMesa (libosmesa6)"
     )
 
 

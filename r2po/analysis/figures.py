@@ -166,7 +166,7 @@ def _draw_boxes(axes: Axes, returns: Sequence[Floats], colour: str) -> None:
 
 def _over_iterations(panel: Panel, values: Callable[[RunData], Floats]) -> MeanCurve:
     # A run that has ended spends no more time: nothing is carried on.
-    series = [(np.arange(1.0, run.num_iterations + 1), values(run)) for run in panel.runs]
+    series = [(np.arange(1, run.num_iterations + 1, dtype=np.int64), values(run)) for run in panel.runs]
     return mean_curve([Series(at, each, carried=False) for at, each in series])
 
 

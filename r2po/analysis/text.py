@@ -9,8 +9,8 @@ from typing import Any
 from r2po.analysis.run_data import progress
 from r2po.analysis.style import STAND_IN
 
-COLUMNS = ("run", "iterations", "best", "at", "held-out", "mean", "std", "final", "episodes", "calls", "model time")
-LEFT = {"run", "at"}
+COLUMNS = ("run", "iterations", "best", "best at", "held-out", "mean", "std", "final", "episodes", "calls", "model time")
+LEFT = {"run"}
 
 
 def run_text(summary: dict[str, Any], label: str, path: str) -> str:
@@ -71,7 +71,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["run"] + ("" if row["complete"] else " *"),
         str(row["num_iterations"]),
         _number(row["best_reward"]),
-        row["best_episode"],
+        str(int(row["best_episode"].removeprefix("episode_")) + 1),
         _plus_minus(row["heldout_reward"], row["heldout_std"]),
         _number(row["mean_reward"]),
         _number(row["std_reward"]),

@@ -10,6 +10,8 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.policies.base import Array
+
 End = Literal["terminated", "truncated", "cap"]
 """Why a rollout ended: the environment's terminal state, the environment's own limit, or the cap of the config.
 
@@ -30,8 +32,8 @@ class Rollout:
     """
 
     seed: int
-    observations: NDArray[np.float64] | NDArray[np.int64]
-    actions: NDArray[np.float64] | NDArray[np.int64]
+    observations: Array
+    actions: Array
     rewards: NDArray[np.float64]
     end: End
 

@@ -141,7 +141,9 @@ def test_human_rendering_opens_a_window_and_closes_it() -> None:
 
     env = gymnasium.make("Nim-v0", render_mode="human")
     env.reset(seed=0)
-    assert pygame.display.get_surface().get_size() == (560, 400)
+    surface = pygame.display.get_surface()
+    assert surface is not None
+    assert surface.get_size() == (560, 400)
     assert env.render() is None
     env.close()
     assert not pygame.display.get_init()
