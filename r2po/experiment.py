@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,15 +13,15 @@ import numpy as np
 
 from r2po.jsonl import Appender
 from r2po.llm.client import Client
-from r2po.llm.types import Usage
 from r2po.methods import Step
 from r2po.observer import Observer
 from r2po.policies import Parameters
+from r2po.result import sum_up
 from r2po.rollout import Rollouts
-from r2po.runlog import RunDirectory
+from r2po.runlog import RunDirectory, candidate_record, warmup_record
 from r2po.seeding import derive_seed
 from r2po.setting import Setting
-from r2po.trial import Candidate, Trial, write_parameters
+from r2po.trial import Trial, write_parameters
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Experiment:
             "reward": accepted.reward,
             "best_reward": max(accepted.reward, best_before),
             "accepted": step.candidates.index(accepted),
-            "candidates": [_candidate_record(candidate) for candidate in step.candidates],
+            "candidates": [candidate_record(candidate) for candidate in step.candidates],
             "episodes": self.episodes + sum(map(len, lengths)),
             "steps": self.steps + int(sum(map(np.sum, lengths))),
             "llm_calls": self.llm_calls + self.client.answered - answered,
@@ -109,54 +109,15 @@ class Experiment:
     def conclude(self) -> dict[str, Any]:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
         assert self.best is not None
-        config = self.setting.config
-        records = self.directory.read_iterations()
-        rewards = [record["reward"] for record in records]
-        seeds = [derive_seed(self.setting.seed, "heldout", k) for k in range(config.heldout_episodes)]
-        heldout = self.setting.roll_out(self.best["params"], seeds).returns if seeds else None
-        replies = self.client.store.replies
-        return {
-            "environment": self.setting.brief.task.name,
-            "method": config.method,
-            "model": config.llm_model_name,
-            "stand_in": self.client.provider.is_stand_in,
-            "protocol": config.protocol,
-            "seed": self.setting.seed,
-            "iterations": len(rewards),
-            "best_reward": self.best["reward"],
-            "best_iteration": self.best["iteration"],
-            "best_params": self.best["params"],
-            "heldout_reward": None if heldout is None else float(heldout.mean()),
-            "heldout_std": None if heldout is None or len(heldout) < 2 else float(heldout.std(ddof=1)),
-            "heldout_episodes": len(seeds),
-            "mean_reward": float(np.mean(rewards)),
-            "final_reward": rewards[-1],
-            "episodes": self.episodes,
-            "steps": self.steps,
-            "llm_calls": len(replies),
-            "refused_replies": sum(bool(reply.refusal) for reply in replies),
-            "failed_attempts": self.client.store.failures,
-            "tokens": {
-                role: _tokens(reply.reply.usage for reply in replies if reply.role == role)
-                for role in sorted({reply.role for reply in replies})
-            },
-            "times": {
-                key: round(sum(record["times"][key] for record in records), 3)
-                for key in ("elapsed_s", "llm_s", "rollout_s")
-            },
-        }
+        seeds = self.setting.heldout_seeds
+        heldout = self.setting.roll_out(self.best["params"], seeds).returns if seeds else np.array([])
+        return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
 
     def _warmup_trial(self, trial: int) -> dict[str, Any]:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         params = self.setting.policy.sample(rng)
         rollout = self.setting.roll_out(params, [self._warmup_seed(trial)], warmup=True)[0]
-        return {
-            "trial": trial + 1,
-            "params": list(params),
-            "reward": rollout.total,
-            "length": rollout.length,
-            "end": rollout.end,
-        }
+        return warmup_record(trial + 1, params, rollout)
 
     def _warmup_seed(self, trial: int) -> int:
         return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
@@ -192,25 +153,3 @@ class Experiment:
     def _count(self, lengths: Sequence[int]) -> None:
         self.episodes += len(lengths)
         self.steps += sum(lengths)
-
-
-def _candidate_record(candidate: Candidate) -> dict[str, Any]:
-    rollouts = candidate.rollouts
-    clipped = candidate.raw_params != candidate.params
-    return {
-        "stage": candidate.stage,
-        "call": candidate.call,
-        "params": list(candidate.params),
-        **({"raw_params": list(candidate.raw_params)} if clipped else {}),
-        "reward": candidate.reward,
-        "returns": rollouts.returns.tolist(),
-        "lengths": rollouts.lengths.tolist(),
-        "ends": [rollout.end for rollout in rollouts],
-        "shown": sorted(candidate.shown),
-    }
-
-
-def _tokens(usages: Iterable[Usage]) -> dict[str, int | None]:
-    """Sum token counts; what any reply leaves unsaid is unknown in the sum."""
-    rows = [asdict(usage) for usage in usages]
-    return {key: None if any(row[key] is None for row in rows) else sum(row[key] for row in rows) for key in rows[0]}

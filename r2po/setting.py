@@ -61,6 +61,11 @@ class Setting:
         return [derive_seed(self.seed, "iteration", iteration, "candidate", name, "rollout", k) for k in range(count)]
 
     @property
+    def heldout_seeds(self) -> list[int]:
+        """Seeds of the fresh episodes on which the best policy is re-evaluated."""
+        return [derive_seed(self.seed, "heldout", k) for k in range(self.config.heldout_episodes)]
+
+    @property
     def clips_parameters(self) -> bool:
         """Whether parameters are moved into the interval that prompts ask for."""
         return self.controlled or self.policy.always_clips

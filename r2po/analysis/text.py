@@ -9,7 +9,19 @@ from typing import Any
 from r2po.analysis.run_data import progress
 from r2po.analysis.style import STAND_IN
 
-COLUMNS = ("run", "iterations", "best", "best at", "held-out", "mean", "std", "final", "episodes", "calls", "model time")
+COLUMNS = (
+    "run",
+    "iterations",
+    "best",
+    "best at",
+    "held-out",
+    "mean",
+    "std",
+    "final",
+    "episodes",
+    "calls",
+    "model time",
+)
 LEFT = {"run"}
 
 

@@ -1,0 +1,37 @@
+"""What stands in the log of a candidate and of a warm-up trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from r2po.policies import Parameters
+from r2po.rollout import Rollout
+from r2po.trial import Candidate
+
+
+def candidate_record(candidate: Candidate) -> dict[str, Any]:
+    """Return the entry of a candidate in a line of ``iterations.jsonl``."""
+    rollouts = candidate.rollouts
+    clipped = candidate.raw_params != candidate.params
+    return {
+        "stage": candidate.stage,
+        "call": candidate.call,
+        "params": list(candidate.params),
+        **({"raw_params": list(candidate.raw_params)} if clipped else {}),
+        "reward": candidate.reward,
+        "returns": rollouts.returns.tolist(),
+        "lengths": rollouts.lengths.tolist(),
+        "ends": [rollout.end for rollout in rollouts],
+        "shown": sorted(candidate.shown),
+    }
+
+
+def warmup_record(trial: int, params: Parameters, rollout: Rollout) -> dict[str, Any]:
+    """Return the line of a warm-up trial, numbered from 1, in ``warmup.jsonl``."""
+    return {
+        "trial": trial,
+        "params": list(params),
+        "reward": rollout.total,
+        "length": rollout.length,
+        "end": rollout.end,
+    }
