@@ -83,12 +83,21 @@ def _name_unfinished(config: Config, observer: Observer) -> None:
 def _name_other_protocols(config: Config, observer: Observer) -> None:
     """Say so if runs of different protocols come to stand in one log directory: they must not be averaged."""
     for run in list_runs(Path(config.logdir)):
-        if (run.path / "run.yaml").exists() and (protocol := run.read_description()["protocol"]) != config.protocol:
+        protocol = _protocol_of(run)
+        if protocol not in (None, config.protocol):
             observer.note(
                 f"{run.path} was made under protocol {protocol}, this run is {config.protocol}: "
                 "give them log directories of their own (--set logdir=...)"
             )
             return
+
+
+def _protocol_of(run: RunDirectory) -> object:
+    """Return the protocol of an earlier run; None if it does not say, which is no obstacle to a new one."""
+    try:
+        return run.read_description().get("protocol")
+    except InputError:
+        return None
 
 
 def _name_idle_keys(config: Config, observer: Observer) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from r2po.errors import InputError
+from r2po.policies import projected_mlp, random_features
+from r2po.policies.frozen import FrozenSettings
 
 _MARKS = ("task", "num_episodes", "llm_si_template_name", "max_traj_count")
 """Keys that only the published code has."""
@@ -28,13 +31,20 @@ _METHODS = (
 )
 
 _SETTINGS = (
-    # What ``protocol: controlled`` takes from R2PO instead.
+    # What ``protocol: controlled`` takes from R2PO instead. Not the revision rule's threshold: R2PO alone has one, and
+    # another one makes another variant of it.
     "warmup_episodes",
     "max_traj_length",
     "optimum",
     "search_step_size",
-    "critic_llm_conservative_threshold",
 )
+
+_POLICY_SETTINGS: dict[str, type[FrozenSettings]] = {
+    # The published code has these keys at the top level.
+    "random_features": random_features.Settings,
+    "projected_mlp": projected_mlp.Settings,
+}
+_ACTIVATIONS = ("activation", "feature_activation")
 
 _MEANINGLESS = {
     "task": "it chose the method",
@@ -47,8 +57,6 @@ _MEANINGLESS = {
     "rank": "read from the policy",
     "max_traj_count": "the history is never cut",
     "template_dir": "prompts are built in",
-    "llm_si_template_name": "prompts are built in",
-    "llm_ui_template_name": "prompts are built in",
     "llm_output_conversion_template_name": "replies are read by one grammar",
     "env_desc_file": "descriptions are built in",
     "render_mode": "runs are not rendered; see r2po watch",
@@ -77,9 +85,10 @@ def translate(values: Mapping[str, Any], source: str, known: Collection[str]) ->
             f"{source}: warmup_dir is {values['warmup_dir']!r}; warm-up policies are drawn from the run's seed, not "
             "read from a folder: remove the key, and set seed to repeat a warm-up"
         )
+    values, policy = _with_policy(values, source)
     method = str(values["method"]) if "method" in values else _method(values, source)
     lines = [f"{source}: written for the published code; read as method: {method}"]
-    translated: dict[str, Any] = {"method": method, "published": _settings_of_the_code(method)}
+    translated: dict[str, Any] = {"method": method, **policy, "published": _settings_of_the_code(method)}
     if str(values.get("llm_model_name", "")).startswith("ollama"):
         translated["temperature"] = 0
     for key, value in values.items():
@@ -91,8 +100,26 @@ def translate(values: Mapping[str, Any], source: str, known: Collection[str]) ->
         elif key in known:
             translated[key] = value
         elif key != "warmup_dir":
-            lines.append(f"{source}: {key} has no meaning here ({_MEANINGLESS.get(key, 'unknown key')}); ignored")
+            lines.append(f"{source}: {key} has no meaning here ({_why_meaningless(str(key))}); ignored")
     return translated, lines
+
+
+def _with_policy(values: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keys into those that are not about the policy's family, and our keys for those that are."""
+    for key in _ACTIVATIONS:
+        if values.get(key, "tanh") != "tanh":
+            raise InputError(f"{source}: {key} is {values[key]!r}; only tanh is known here")
+    for name, model in _POLICY_SETTINGS.items():
+        if any(key.endswith("_seed_base") and key in values for key in model.model_fields):
+            taken = [*model.model_fields, *_ACTIVATIONS]
+            settings = {key: values[key] for key in model.model_fields if key in values}
+            rest = {key: value for key, value in values.items() if key not in taken}
+            return rest, {"policy": name, "policy_settings": settings}
+    return dict(values), {}
+
+
+def _why_meaningless(key: str) -> str:
+    return _MEANINGLESS.get(key, "prompts are built in" if key.endswith("template_name") else "unknown key")
 
 
 def _settings_of_the_code(method: str) -> dict[str, Any]:
@@ -106,7 +133,8 @@ def _settings_of_the_code(method: str) -> dict[str, Any]:
 
 
 def _method(values: Mapping[str, Any], source: str) -> str:
-    for named in (str(values.get("task", "")), str(values.get("logdir", ""))):
+    folders = PurePath(str(values.get("logdir", ""))).parts
+    for named in (str(values.get("task", "")), *reversed(folders)):
         for part, method in _METHODS:
             if part in named:
                 return method

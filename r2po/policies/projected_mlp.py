@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, PolicyFamily, in_order
+from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, in_order
+from r2po.policies.frozen import FrozenFamily, FrozenSettings
 from r2po.tasks.spaces import Spaces
 
 
-class Settings(BaseModel):
+class Settings(FrozenSettings):
     """Values of the config key ``policy_settings``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     hidden_dim: int = Field(4, ge=1)
     projection_seed_base: int = Field(3000, ge=0)
@@ -26,7 +25,7 @@ class Settings(BaseModel):
     latent_init_std: float = Field(2.0, gt=0)
 
 
-class ProjectedMLP(PolicyFamily):
+class ProjectedMLP(FrozenFamily):
     """An MLP, tanh hidden layer and linear output, with layers Q1 z1 and Q2 z2; z1 and z2 are the parameters.
 
     The columns of each Q are orthonormal: the QR decomposition of a Gaussian matrix. A layer is its weights, row-major
@@ -34,29 +33,29 @@ class ProjectedMLP(PolicyFamily):
     """
 
     name = "projected_mlp"
-    always_clips = True
 
     def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
-        if spaces.discrete_observation or spaces.discrete_action:
-            raise InputError(
-                f"policy {self.name!r} needs observation and action vectors; use 'linear' or 'tabular' here"
-            )
+        super().__init__(spaces)
         self.settings = settings = options.read(Settings)
-        self.spaces = spaces
+        self.warmup_std = settings.latent_init_std
         self.shapes = ((spaces.observation_size, settings.hidden_dim), (settings.hidden_dim, spaces.action_size))
         self.latent = (settings.latent_dim_layer1, settings.latent_dim_layer2)
         self.size = sum(self.latent)
         self.values = Interval(settings.param_min, settings.param_max, 1)
         # The published order of draws: Q1, then Q2.
-        rng = np.random.RandomState(settings.projection_seed_base + options.seed)
-        self.projections = [
-            np.linalg.qr(rng.normal(0.0, 1.0, ((inputs + 1) * outputs, latent)))[0]
-            for (inputs, outputs), latent in zip(self.shapes, self.latent, strict=True)
-        ]
+        rng = self.generator(settings.projection_seed_base, options)
+        self.projections = [self._projection(rng, layer) for layer in (0, 1)]
 
-    def sample(self, rng: np.random.Generator) -> Parameters:
-        """Draw every parameter from Normal(0, ``latent_init_std``), clipped, rounded to 1 decimal."""
-        return self.on_grid(rng.normal(0.0, self.settings.latent_init_std, self.size))
+    def _projection(self, rng: np.random.RandomState, layer: int) -> Array:
+        (inputs, outputs), latent = self.shapes[layer], self.latent[layer]
+        weights = (inputs + 1) * outputs
+        if latent > weights:
+            raise InputError(
+                f"policy_settings: latent_dim_layer{layer + 1} is {latent}; that layer has only {weights} weights and "
+                "biases"
+            )
+        projection: Array = np.linalg.qr(rng.normal(0.0, 1.0, (weights, latent)))[0]
+        return projection
 
     def bind(self, params: Parameters) -> Policy:
         """Return the policy."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, PolicyFamily, in_order
+from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, in_order
+from r2po.policies.frozen import FrozenFamily, FrozenSettings
 from r2po.tasks.spaces import Spaces
 
 
-class Settings(BaseModel):
+class Settings(FrozenSettings):
     """Values of the config key ``policy_settings``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     hidden_dim: int = Field(8, ge=1)
     random_feature_seed_base: int = Field(1000, ge=0)
@@ -27,35 +25,26 @@ class Settings(BaseModel):
     output_gain: float = 0.5
 
 
-class RandomFeatures(PolicyFamily):
+class RandomFeatures(FrozenFamily):
     """``action = gain (R tanh(W clip(s / scale) + b) + bias)``; W and b are frozen, R and bias are the parameters.
 
     Flat layout: the readout by action, then feature; then the biases (R2PO, Swimmer experiments).
     """
 
     name = "random_features"
-    always_clips = True
 
     def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
-        if spaces.discrete_observation or spaces.discrete_action:
-            raise InputError(
-                f"policy {self.name!r} needs observation and action vectors; use 'linear' or 'tabular' here"
-            )
+        super().__init__(spaces)
         self.settings = settings = options.read(Settings)
-        self.spaces = spaces
+        self.warmup_std = settings.readout_init_std
         self.actions = spaces.action_size
         self.size = self.actions * (settings.hidden_dim + 1)
         self.values = Interval(settings.param_min, settings.param_max, 1)
         # The published order of draws: W, then b.
-        rng = np.random.RandomState(settings.random_feature_seed_base + options.seed)
+        rng = self.generator(settings.random_feature_seed_base, options)
         dimensions = spaces.observation_size
         self.weights = rng.normal(0.0, 1.0, (settings.hidden_dim, dimensions)) / np.sqrt(dimensions)
         self.offsets = rng.uniform(-0.1, 0.1, settings.hidden_dim)
-
-    def sample(self, rng: np.random.Generator) -> Parameters:
-        """Draw every parameter from Normal(0, ``readout_init_std``), clipped, rounded to 1 decimal."""
-        drawn = rng.normal(0.0, self.settings.readout_init_std, self.size)
-        return self.on_grid(drawn)
 
     def features(self, observations: Array) -> Array:
         """Return the (B, h) features of (B, d) observations."""
@@ -73,7 +62,7 @@ class RandomFeatures(PolicyFamily):
 
     def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Name the readout weights and biases; the features are fixed and not told."""
-        count, gain = self.settings.hidden_dim, self.settings.output_gain
+        count, gain, limit = self.settings.hidden_dim, self.settings.output_gain, self.settings.obs_clip
         readouts = [
             f"- params[{action * count}] to params[{(action + 1) * count - 1}]: readout weights of a[{action}] ({name})"
             for action, name in enumerate(action_names)
@@ -82,7 +71,8 @@ class RandomFeatures(PolicyFamily):
         return "\n".join(
             [
                 f"The policy first computes {count} fixed nonlinear features of the state, each in (-1, 1): "
-                "h = tanh(W s + c) with W and c random and frozen.",
+                f"h = tanh(W clip(s / {self.settings.obs_scale:g}, -{limit:g}, {limit:g}) + c) with W and c random and "
+                "frozen.",
                 f"Each action dimension is then a[i] = {gain:g} (sum over j of R[i, j] h[j] + bias[i]).",
                 "The parameters are the readout R, row by row, and the biases:",
                 *readouts,

@@ -26,8 +26,9 @@ def transitions(rollout: Rollout, first: int | None = None, last: int = 0) -> li
     length = rollout.length
     if first is None or length <= first + last:
         return _transitions(rollout, 0, length)
-    left_out = f"... ({length - first - last} steps left out) ..."
-    return [*_transitions(rollout, 0, first), left_out, *_transitions(rollout, length - last, length)]
+    left_out = length - first - last
+    gap = f"... ({left_out} step{'' if left_out == 1 else 's'} left out) ..."
+    return [*_transitions(rollout, 0, first), gap, *_transitions(rollout, length - last, length)]
 
 
 def raw_steps(rollout: Rollout) -> list[str]:

@@ -314,15 +314,19 @@ def test_the_excerpts_are_of_what_was_accepted(method: str, tmp_path: Path) -> N
     assert excerpts == [f"Trial 1: {wall if method == 'always_critic' else goal}"]
 
 
-def test_the_excerpt_of_a_trial_is_of_the_rollout_closest_to_the_mean(tmp_path: Path) -> None:
-    with playing("reptraj", [LAKE, LAKE, [1] * 16, [1] * 16], tmp_path, "frozenlake") as (experiment, _):
+@pytest.mark.parametrize("method", ["reptraj", "always_critic", "critic_only"])
+def test_the_history_shows_the_rollout_closest_to_the_mean_and_not_to_the_median(method: str, tmp_path: Path) -> None:
+    pole = [0.8, 0.8, 0.1, -1.4, -0.1, -0.8, -1.4, 0.3, -0.6, -1.0]
+    calls = METHODS[method].calls_per_iteration
+    with playing(method, [pole] * 2 * calls, tmp_path, "cartpole") as (experiment, _):
         record = experiment.directory.read_iterations()[0]
-    returns = np.array(record["candidates"][1]["returns"])
+    returns = np.array(record["candidates"][-1]["returns"])
     index = int(np.argmin(np.abs(returns - returns.mean())))
+    assert returns[index] != returns[int(np.argmin(np.abs(returns - np.median(returns))))]
     shown = experiment.history[1].rollout
     assert shown is not None
-    assert shown.length == record["candidates"][1]["lengths"][index]
-    assert shown.seed == experiment.setting.seeds(1, 1)[index]
+    assert (shown.total, shown.length) == (returns[index], record["candidates"][-1]["lengths"][index])
+    assert shown.seed == experiment.setting.seeds(1, calls - 1)[index]
 
 
 # ---- Resuming ----

@@ -1,0 +1,71 @@
+"""What the policies with frozen random parts share: their settings, their seeds, and what they fit."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from r2po.errors import InputError
+from r2po.policies.base import Options, Parameters, PolicyFamily
+from r2po.tasks.spaces import Spaces
+
+LARGEST_SEED = 2**32 - 1
+"""The largest seed of numpy's RandomState."""
+
+
+class FrozenSettings(BaseModel):
+    """Values of the config key ``policy_settings``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+    hidden_dim: int = Field(ge=1)
+    param_min: float
+    param_max: float
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object) -> object:
+        # pydantic would take true for 1.
+        if isinstance(value, bool):
+            raise ValueError("true and false are no values of this key")  # noqa: TRY004 - pydantic wants a ValueError
+        return value
+
+    @field_validator("param_max")
+    @classmethod
+    def _above_the_least(cls, value: float, info: ValidationInfo) -> float:
+        least = info.data.get("param_min")
+        if least is not None and value <= least:
+            raise ValueError(f"expected more than param_min, {least:g}")
+        return value
+
+
+class FrozenFamily(PolicyFamily):
+    """Maps observation vectors to action vectors, partly by numbers that are drawn once per run."""
+
+    always_clips: ClassVar[bool] = True
+
+    warmup_std: float
+    """Standard deviation of warm-up parameters."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        if spaces.discrete_observation or spaces.discrete_action:
+            raise InputError(
+                f"policy {self.name!r} needs observation and action vectors; use 'linear' or 'tabular' here"
+            )
+        self.spaces = spaces
+
+    def generator(self, base: int, options: Options) -> np.random.RandomState:
+        """Return the source of the frozen numbers: the published generator, seeded with base + seed of the run.
+
+        Raises:
+            InputError: The sum is no seed of this generator.
+        """
+        if base + options.seed > LARGEST_SEED:
+            raise InputError(f"policy {self.name!r} takes seeds up to {LARGEST_SEED - base}; found {options.seed}")
+        return np.random.RandomState(base + options.seed)
+
+    def sample(self, rng: np.random.Generator) -> Parameters:
+        """Draw every parameter from Normal(0, ``warmup_std``), clipped, rounded to 1 decimal."""
+        return self.on_grid(rng.normal(0.0, self.warmup_std, self.size))

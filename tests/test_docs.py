@@ -1,0 +1,162 @@
+"""What the documents say of methods and configs is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_core import PydanticUndefined
+
+from r2po.cli import main
+from r2po.config import Config
+from r2po.methods import METHODS, Method
+from r2po.policies import FAMILIES, projected_mlp, random_features
+from r2po.runlog import RunDirectory
+from r2po.runlog.calls import read_calls
+from r2po.tasks import TASKS
+from tests.builders import CONFIGS
+
+ROOT = CONFIGS.parent
+DOCS = ROOT / "docs"
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def table_of(text: str, first_cell: str = "key") -> dict[str, list[str]]:
+    """Return the rows of the first table whose head begins with this cell: by key, the other cells."""
+    lines = iter(text[text.index(f"| {first_cell} |") :].splitlines()[2:])
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        key, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        assert key not in rows
+        rows[key.strip("`")] = cells
+    return rows
+
+
+# ---- config.md ----
+
+
+def test_every_key_of_a_config_has_its_row_and_no_other() -> None:
+    assert list(table_of(read("config.md"))) == list(Config.model_fields)
+
+
+IN_WORDS = {"required", "task", "method", "none", "not sent", "`num_iterations`", "the run's number", "from the prompt"}
+
+
+@pytest.mark.parametrize("key", Config.model_fields)
+def test_the_default_of_a_key(key: str) -> None:
+    default, meaning = table_of(read("config.md"))[key]
+    field = Config.model_fields[key]
+    assert meaning
+    assert (field.default is PydanticUndefined) == (default == "required")
+    if default in IN_WORDS:
+        assert field.default in (PydanticUndefined, None, {})
+    else:
+        assert yaml.safe_load(default.strip("`")) == field.default
+
+
+def test_what_the_table_takes_from_the_task_is_what_the_task_has() -> None:
+    from_task = {key for key, (default, _) in table_of(read("config.md")).items() if default == "task"}
+    renamed = {"critic_llm_conservative_threshold": "conservative_threshold"}
+    card = TASKS["cartpole"]
+    assert all(hasattr(card, renamed.get(key, key)) for key in from_task)
+    assert len(from_task) == 7
+
+
+@pytest.mark.parametrize("name", [*METHODS, *FAMILIES])
+def test_the_names_of_methods_and_policies_stand_in_the_table(name: str) -> None:
+    rows = table_of(read("config.md"))
+    assert f"`{name}`" in rows["method" if name in METHODS else "policy"][1]
+
+
+def test_the_settings_of_policies_and_their_defaults() -> None:
+    rows = table_of(read("config.md").split("## `policy_settings`")[1])
+    for column, settings in enumerate((random_features.Settings, projected_mlp.Settings)):
+        documented = {key: cells[column] for key, cells in rows.items() if cells[column] != "-"}
+        assert {key: float(value) for key, value in documented.items()} == settings().model_dump()
+
+
+# ---- methods.md ----
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_every_method_has_its_section(method: Method) -> None:
+    text = read("methods.md")
+    calls = f"{method.calls_per_iteration} call{'s' if method.calls_per_iteration > 1 else ''}"
+    headline = f"## {method.label} (`{method.name}`, {calls}, {method.default_iterations} iterations)"
+    assert text.count(headline) == 1
+    section = text.split(headline)[1].split("\n## ")[0]
+    module = method.iterate.__module__
+    assert f"`{method.iterate.__name__}` in `{module.replace('.', '/')}.py`" in section
+    assert "\n    " in section  # one iteration, as code
+    assert (ROOT / f"{module.replace('.', '/')}.py").exists()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_policy_is_explained(name: str) -> None:
+    assert f"- `{name}`" in read("methods.md").split("## Policies")[1]
+
+
+def test_every_method_is_named_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in METHODS)
+    for option in ("--list", "--fresh"):
+        assert option in text
+
+
+@pytest.mark.parametrize("name", ["methods.md", "config.md", "extending.md"])
+def test_files_that_are_named_exist(name: str) -> None:
+    for path in re.findall(r"`((?:r2po|configs|envs|docs)/[\w/.]+)`", read(name)):
+        assert (ROOT / path).exists() or "/my_" in path, path
+
+
+# ---- extending.md ----
+
+
+def example_method() -> tuple[str, dict[str, Any]]:
+    """Execute the document's example of a method as the module it shows."""
+    section = read("extending.md").split("## A method")[1].split("\n## ")[0]
+    code = section.split("```python\n")[1].split("```")[0]
+    module: dict[str, Any] = {"__name__": "r2po.methods.my_method"}
+    exec(compile("from __future__ import annotations\n" + code, "my_method.py", "exec"), module)
+    return code, module
+
+
+def test_a_made_up_method_is_one_file_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, module = example_method()
+    method = module["METHOD"]
+    assert method.name not in METHODS
+    monkeypatch.setitem(METHODS, method.name, method)
+    config = tmp_path / "mine.yaml"
+    values = {
+        "method": method.name,
+        "gym_env_name": "maze-sample-3x3-v0",
+        "llm_model_name": "embedded/search",
+        "logdir": str(tmp_path / "logs"),
+        "num_iterations": 2,
+        "num_evaluation_episodes": 2,
+        "warmup_episodes": 2,
+        "heldout_episodes": 2,
+    }
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert main(["run", "--config", str(config), "--quiet"]) == 0
+    run = RunDirectory(tmp_path / "logs" / "run_1")
+    records, calls = run.read_iterations(), read_calls(run)
+    assert [[candidate["stage"] for candidate in record["candidates"]] for record in records] == [
+        ["first", "second"]
+    ] * 2
+    assert ["Environment: Maze" in call.prompt for call in calls] == [False, True] * 2
+    assert run.read_result()["method"] == "best_of_two"
+    assert (run.read_result()["llm_calls"], run.read_result()["episodes"]) == (4, 10)
+    capsys.readouterr()
+    assert main(["list"]) == 0
+    assert "best_of_two" in capsys.readouterr().out
