@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field
 
 from r2po.errors import InputError, nearest, unknown
+from r2po.llm.accounting import Prices
 from r2po.methods import METHODS
 from r2po.policies import FAMILIES
 from r2po.published_config import is_published, translate
@@ -23,8 +24,9 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
-SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "think")
-NEUTRAL_KEYS = frozenset({"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir"})
+SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
+CAP_KEYS = frozenset({"max_llm_calls", "max_tokens", "max_cost", "max_wall_time_s", "prices"})
+NEUTRAL_KEYS = frozenset({"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir"}) | CAP_KEYS
 """Keys that do not change what a run computes: they may differ on resume."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
 """Keys whose explicit null says something: no threshold, no announced number of iterations."""
@@ -70,24 +72,34 @@ class Config(pydantic.BaseModel):
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_output_tokens: Positive | None = None
+    reasoning_effort: str | None = None
     think: bool | str | None = None
+    structured_output: bool = False
     num_ctx: Positive | None = None
     llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     llm_max_attempts: Positive = 8
     llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
 
+    # Caps and prices
+    max_llm_calls: Positive | None = None
+    max_tokens: Positive | None = None
+    max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    prices: Prices | None = None
+
     @pydantic.field_validator("*", mode="before")
     @classmethod
     def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
         # pydantic would take true for 1.
-        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think"):
+        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think", "structured_output"):
             raise ValueError("true and false are no values of this key")
         return value
 
     @property
     def sampling(self) -> dict[str, Any]:
         """The sampling settings that are set."""
-        return {key: getattr(self, key) for key in SAMPLING_KEYS if getattr(self, key) is not None}
+        values = {key: getattr(self, key) for key in SAMPLING_KEYS if getattr(self, key) is not None}
+        return {**values, "structured_output": True} if self.structured_output else values
 
 
 def load_config(
@@ -119,7 +131,10 @@ def load_config(
     if not isinstance(published, dict):
         raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
     _check_keys(f"{path}, section 'published'", published)
-    changes = dict(_override(text) for text in overrides)
+    changes: dict[str, Any] = {}
+    for text in overrides:
+        key, value = _override(text)
+        changes |= _in_section(key, value, {**values, **changes})
     if seed is not None:
         changes["seed"] = seed
     if protocol is not None:
@@ -136,6 +151,8 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
         config = Config.model_validate(values)
     except pydantic.ValidationError as error:
         raise InputError(f"{source}: {_first_problem(error)}") from None
+    if config.max_cost is not None and config.prices is None:
+        raise InputError(f"{source}: max_cost is {config.max_cost:g}; it needs prices.input and prices.output")
     if config.method not in METHODS:
         raise unknown("method", config.method, METHODS)
     if config.policy is not None and config.policy not in FAMILIES:
@@ -144,7 +161,12 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name the keys in which two resolved configs differ, but for those that change nothing in a run."""
+    """Name the keys in which two resolved configs differ, but for those that change nothing in a run.
+
+    Runs made before there was a key have its default.
+    """
+    defaults = {key: field.default for key, field in Config.model_fields.items()}
+    old, new = {**defaults, **old}, {**defaults, **new}
     return [key for key in {**old, **new} if key not in NEUTRAL_KEYS and old.get(key) != new.get(key)]
 
 
@@ -217,6 +239,15 @@ def _override(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {text!r}: the value is not valid YAML") from None
 
 
+def _in_section(key: str, value: object, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an override sets: ``prices.input=3`` changes one entry of a section and leaves the others."""
+    section, dot, entry = key.partition(".")
+    if not dot or section != "prices":
+        return {key: value}
+    before = values.get(section)
+    return {section: {**(before if isinstance(before, dict) else {}), entry: value}}
+
+
 def _check_keys(source: str, values: Mapping[Any, Any]) -> None:
     for key in values:
         if key not in Config.model_fields:
@@ -228,5 +259,8 @@ def _first_problem(error: pydantic.ValidationError) -> str:
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
+    if problem["type"] == "extra_forbidden":
+        known = [f"prices.{name}" for name in Prices.model_fields]
+        return f"unknown key {key!r}{nearest(key, known)}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{key} is {problem['input']!r}; {message}"

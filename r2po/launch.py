@@ -11,11 +11,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from r2po.config import Config, differences
+from r2po.config import SAMPLING_KEYS, Config, differences
 from r2po.errors import InputError
 from r2po.experiment import Experiment
+from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
 from r2po.llm.client import CallFailed, Client
 from r2po.llm.registry import provider_for
+from r2po.llm.replay import Replay
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
@@ -29,7 +31,14 @@ Resume = int | Literal["latest"] | None
 """Number of the run to continue, "latest" for the latest unfinished one, None for a new run."""
 
 
-def launch(config: Config, resume: Resume, environ: Mapping[str, str], observer: Observer) -> dict[str, Any]:
+def launch(
+    config: Config,
+    resume: Resume,
+    environ: Mapping[str, str],
+    observer: Observer,
+    *,
+    replay_by_position: bool = False,
+) -> dict[str, Any]:
     """Run an experiment to its end and return its result.
 
     Args:
@@ -37,6 +46,7 @@ def launch(config: Config, resume: Resume, environ: Mapping[str, str], observer:
         resume: Which run to continue, if any.
         environ: Environment variables with keys and base URLs.
         observer: Watches the run.
+        replay_by_position: Replay replies by their place in the recorded run, whatever the prompts say.
 
     Raises:
         InputError: Something given cannot be used; no run directory is left behind.
@@ -52,6 +62,11 @@ def launch(config: Config, resume: Resume, environ: Mapping[str, str], observer:
         config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ
     )
     provider.check()
+    if isinstance(provider, Replay):
+        provider.by_position = replay_by_position
+        config = _as_recorded(config, provider, observer)
+    elif replay_by_position:
+        raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:
         _name_unfinished(config, observer)
         _name_other_protocols(config, observer)
@@ -105,6 +120,21 @@ def _name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
 
 
+def _as_recorded(config: Config, replay: Replay, observer: Observer) -> Config:
+    """Return the config with the recorded run's sampling settings, which its replies belong to; name what differs."""
+    recorded = {**replay.config, "llm_model_name": config.llm_model_name, "seed": replay.seed}
+    mine = {**config.model_dump(mode="json"), "seed": replay.seed if config.seed is None else config.seed}
+    rows = [f"{key} was {recorded.get(key)!r}, is {mine.get(key)!r}" for key in differences(recorded, mine)]
+    if rows:
+        observer.note(f"replay of {replay.path}, with other settings: {', '.join(rows)}")
+    if replay.logdir == Path(config.logdir).resolve():
+        observer.note(
+            f"this replay stands beside the run that it repeats, in {config.logdir}: they are one sample, not two "
+            "(--set logdir=... keeps them apart)"
+        )
+    return config.model_copy(update={key: replay.config.get(key) for key in SAMPLING_KEYS})
+
+
 def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, Any]:
     directory = RunDirectory.create(Path(config.logdir))
     try:
@@ -130,6 +160,8 @@ def _run(config: Config, provider: Provider, directory: RunDirectory, observer: 
         seed = _open(config, provider, directory, observer)
         with closing(Setting(config, seed)) as setting, closing(CallStore(directory.path)) as store, closing(observer):
             client = _client(config, provider, store, observer)
+            if not client.replaying:
+                client.may_ask = _budget(config, client.accounting, directory).check
             result = Experiment(setting, directory, client, observer).run()
             observer.finished(directory, result)
             return result
@@ -143,9 +175,11 @@ def _client(config: Config, provider: Provider, store: CallStore, observer: Obse
         provider.restore(recorded.reply.sent)
     return Client(
         provider=provider,
-        model=config.llm_model_name,
+        model=_model(config, provider),
         sampling=config.sampling,
         store=store,
+        prices=config.prices,
+        replaying=isinstance(provider, Replay),
         max_attempts=config.llm_max_attempts,
         max_wait_s=config.llm_max_wait_s,
         on_ask=observer.asking,
@@ -153,12 +187,27 @@ def _client(config: Config, provider: Provider, store: CallStore, observer: Obse
     )
 
 
+def _budget(config: Config, accounting: Accounting, directory: RunDirectory) -> Budget:
+    return Budget(
+        Caps(config.max_llm_calls, config.max_tokens, config.max_cost, config.max_wall_time_s),
+        accounting,
+        max_output_tokens=config.max_output_tokens,
+        earlier_s=earlier_seconds(directory.read_iterations(), accounting.store),
+    )
+
+
+def _model(config: Config, provider: Provider) -> str:
+    """Return the name of the model that the replies come from, which a replay has from the recorded run."""
+    return provider.model if isinstance(provider, Replay) else config.llm_model_name
+
+
 def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> int:
     """Describe a new run, or check that a resumed one is the same experiment; returns its seed."""
     resolved = config.model_dump(mode="json")
     if not (directory.path / "run.yaml").exists():
-        seed = directory.number if config.seed is None else config.seed
-        directory.write_description(_description(resolved, provider, seed))
+        default = provider.seed if isinstance(provider, Replay) else directory.number
+        seed = default if config.seed is None else config.seed
+        directory.write_description(_description(config, provider, seed))
         return seed
     description = directory.read_description()
     seed = int(description["seed"])
@@ -173,16 +222,17 @@ def _open(config: Config, provider: Provider, directory: RunDirectory, observer:
     return seed
 
 
-def _description(resolved: dict[str, Any], provider: Provider, seed: int) -> dict[str, Any]:
+def _description(config: Config, provider: Provider, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
-        "protocol": resolved["protocol"],
-        "model": resolved["llm_model_name"],
+        "protocol": config.protocol,
+        "model": _model(config, provider),
         "stand_in": provider.is_stand_in,
+        "replay_of": provider.path if isinstance(provider, Replay) else None,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": _versions(),
         "code_revision": _code_revision(),
-        "config": resolved,
+        "config": config.model_dump(mode="json"),
     }
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.llm.accounting import Account
 from r2po.llm.client import Client
-from r2po.llm.types import Usage
+from r2po.llm.replay import Replay
 from r2po.setting import Setting
 
 
@@ -36,6 +36,7 @@ def sum_up(
         "method": setting.method.name,
         "model": client.model,
         "stand_in": client.provider.is_stand_in,
+        **_replay(client),
         "protocol": setting.config.protocol,
         "seed": setting.seed,
         "iterations": len(rewards),
@@ -53,22 +54,33 @@ def sum_up(
         "times": {
             key: round(sum(iteration["times"][key] for iteration in iterations), 3)
             for key in ("elapsed_s", "llm_s", "rollout_s")
-        },
+        }
+        | {"latency_s": {role: client.accounting.of(role).latency_s for role in client.accounting.roles}},
     }
+
+
+def _replay(client: Client) -> dict[str, Any]:
+    """Say of what the run is a replay, and how many of the prompts that were answered were other ones there."""
+    replay = client.provider
+    if not isinstance(replay, Replay):
+        return {"replay_of": None, "differing_prompts": None}
+    differing = sum(not replay.knows(reply.key) for reply in client.store.replies)
+    return {"replay_of": replay.path, "differing_prompts": differing}
 
 
 def _calls(client: Client) -> dict[str, Any]:
-    replies = client.store.replies
-    roles = sorted({reply.role for reply in replies})
+    accounting = client.accounting
+    accounts = {role: accounting.of(role) for role in accounting.roles}
+    total = accounting.total
     return {
-        "llm_calls": len(replies),
-        "refused_replies": sum(bool(reply.refusal) for reply in replies),
-        "failed_attempts": client.store.failures,
-        "tokens": {role: _tokens(reply.reply.usage for reply in replies if reply.role == role) for role in roles},
+        "llm_calls": total.replies,
+        "refused_replies": total.refused,
+        "failed_attempts": total.failures,
+        "cost": total.cost,
+        "tokens": {role: account.tokens for role, account in accounts.items()},
+        "accounting": {role: _counts(account) for role, account in accounts.items()},
     }
 
 
-def _tokens(usages: Iterable[Usage]) -> dict[str, int | None]:
-    """Sum token counts; what any reply leaves unsaid is unknown in the sum."""
-    rows = [asdict(usage) for usage in usages]
-    return {key: None if any(row[key] is None for row in rows) else sum(row[key] for row in rows) for key in rows[0]}
+def _counts(account: Account) -> dict[str, float | None]:
+    return {key: getattr(account, key) for key in ("attempts", "failures", "replies", "refused", "cost")}

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from r2po.llm.client import Client
+from r2po.llm.replay import Replay
 from r2po.llm.types import AttemptFailed
 from r2po.observer import Observer
 from r2po.prompts.numbers import number
@@ -71,6 +72,13 @@ class Screen(Observer):
         if self.best is None or record["reward"] > self.best["reward"]:
             self.best = record
 
+    @property
+    def _cost(self) -> str | None:
+        """Money spent so far; None if there are no prices."""
+        assert self._client is not None
+        accounting = self._client.accounting
+        return None if accounting.prices is None else _money(accounting.total.cost)
+
     def _tokens(self, write: Callable[[int], str]) -> str:
         """Tokens of all replies so far; ``+`` where some replies do not say."""
         assert self._client is not None
@@ -118,9 +126,10 @@ class Lines(Screen):
         cells = _cells(record, self._tokens("{:,}".format), number)
         rewards = "  ".join(f"{name} {cells[name]}" for name in _stages(record))
         remaining = self.remaining_s
+        cost = "" if self._cost is None else f"cost {self._cost}  "
         _say(
             f"iteration {record['iteration']}/{self._total}  {rewards}  kept {cells['kept']}  best {cells['best']}  "
-            f"calls {cells['calls']}  tokens {cells['tokens']}  episodes {cells['episodes']}  "
+            f"calls {cells['calls']}  tokens {cells['tokens']}  {cost}episodes {cells['episodes']}  "
             f"elapsed {_clock(self.elapsed_s)}  left {_clock(remaining)}"
         )
 
@@ -215,6 +224,7 @@ class LiveView(Screen):
             f"{self._done}/{self._total}",
             *([] if self._is_narrow else [bar]),
             f"best {best}",
+            *([] if self._client is None or self._cost is None else [f"cost {self._cost}"]),
             f"elapsed {_clock(self.elapsed_s)}",
             f"left {_clock(self.remaining_s)}",
         ]
@@ -248,7 +258,7 @@ def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
         *([STAND_IN] if result["stand_in"] else []),
         *_facts(
             {
-                "model": result["model"],
+                "model": _model(result["model"], result.get("replay_of")),
                 "protocol": f"{result['protocol']}, seed {result['seed']}",
                 "best": f"{number(result['best_reward'])} in iteration {result['best_iteration']}",
                 "held-out": heldout,
@@ -256,6 +266,7 @@ def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
                 "final": number(result["final_reward"]),
                 "calls": f"{result['llm_calls']} ({result['refused_replies']} unusable replies, "
                 f"{result['failed_attempts']} failed attempts)",
+                **_accounts(result),
                 "episodes": f"{result['episodes']} ({result['steps']} steps)",
                 "time": f"{_clock(result['times']['elapsed_s'])}, of which model {_clock(result['times']['llm_s'])}, "
                 f"rollouts {_clock(result['times']['rollout_s'])}",
@@ -266,19 +277,53 @@ def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
 
 
 def _heading(setting: Setting, directory: RunDirectory, client: Client, recorded: int) -> list[str]:
-    config = setting.config
+    config, replay = setting.config, client.provider
     return [
         f"{setting.method.label} on {setting.brief.task.label}",
         *([STAND_IN] if client.provider.is_stand_in else []),
         *_facts(
             {
-                "model": config.llm_model_name,
+                "model": _model(client.model, replay.path if isinstance(replay, Replay) else None),
                 "protocol": f"{config.protocol}, seed {setting.seed}",
                 "run directory": str(directory.path),
             }
         ),
         *([f"resumed after iteration {recorded} of {config.num_iterations}"] if recorded else []),
     ]
+
+
+def _model(name: str, replay_of: str | None) -> str:
+    return name if replay_of is None else f"{name} (replay of {replay_of})"
+
+
+def _accounts(result: dict[str, Any]) -> dict[str, str]:
+    """Return lines on the attempts, the time and the tokens of each role, and on the money."""
+    accounts = result.get("accounting", {})  # runs of earlier versions have none
+    facts = {}
+    for role, counts in accounts.items():
+        tokens = result["tokens"][role]
+        facts[role] = (
+            f"{counts['attempts']} attempts, {counts['failures']} failed; {counts['replies']} replies, "
+            f"{counts['refused']} unusable, in {_clock(result['times']['latency_s'][role])}"
+        )
+        facts[f"{role} tokens"] = (
+            f"{_count(tokens['prompt_tokens'])} in (cached {_count(tokens['cached_tokens'])}), "
+            f"{_count(tokens['completion_tokens'])} out (thinking {_count(tokens['reasoning_tokens'])})"
+        )
+    if accounts:
+        costs = ", ".join(f"{role} {_money(counts['cost'])}" for role, counts in accounts.items())
+        facts["cost"] = "unknown" if result["cost"] is None else f"{_money(result['cost'])} ({costs})"
+    if result.get("differing_prompts"):
+        facts["replay"] = f"{result['differing_prompts']} prompts differ from the recorded ones"
+    return facts
+
+
+def _count(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def _money(amount: float | None) -> str:
+    return "unknown" if amount is None else f"{amount:.6g}"
 
 
 def _facts(facts: dict[str, str]) -> list[str]:

@@ -39,6 +39,7 @@ class Setting:
             num_evaluation_episodes=config.num_evaluation_episodes,
             traj_history_last_n=config.traj_history_last_n,
             announced_iterations=config.announced_iterations,
+            structured_output=config.structured_output,
         )
         self._engine = GymnasiumEngine(
             config.gym_env_name, config.env_kwargs or {}, spaces, max_steps=config.max_traj_length

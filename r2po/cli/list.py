@@ -59,7 +59,7 @@ def print_tables(configs: Path) -> None:
         ],
     )
     _table("Policies (policy)", ("name", "what it is"), [(n, _first_line(f.__doc__)) for n, f in FAMILIES.items()])
-    _table("Models (llm_model_name)", ("name", "provider", "in this version"), usages())
+    _table("Models (llm_model_name)", ("name", "provider", "key"), usages())
     rows = [
         (folder.name, "\n".join(sorted(file.stem for file in folder.glob("*.yaml")))) for folder in _folders(configs)
     ]

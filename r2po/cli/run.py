@@ -41,6 +41,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="continue run_N (default: the latest unfinished run) instead of starting a new one",
     )
+    parser.add_argument(
+        "--replay-by-position",
+        action="store_true",
+        help="with llm_model_name=replay/<run dir>: go on where prompts differ from the recorded ones",
+    )
     parser.add_argument("--list", action=_List, help="list environments, methods, policies, models and configs")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
@@ -56,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config import load_config
         from r2po.environ import read_environ
         from r2po.launch import launch
+        from r2po.llm.accounting import CapReached
         from r2po.screen import make_screen
 
     screen = make_screen(quiet=options.quiet)
@@ -70,7 +76,12 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(preview(config))
         return 0
     try:
-        launch(config, options.resume, read_environ(), screen)
+        launch(config, options.resume, read_environ(), screen, replay_by_position=options.replay_by_position)
+    except CapReached as stop:
+        key = stop.setting.partition("=")[0]
+        options.overrides = [text for text in options.overrides if text.partition("=")[0].strip() != key]
+        options.overrides.append(stop.setting)
+        raise RunStopped(f"{stop}; {stop.remedy} {_how_to_continue(options, screen.run_number)}") from None
     except RunStopped as stop:
         raise RunStopped(f"{stop}; {_how_to_continue(options, screen.run_number)}") from None
     except BaseException as signal:
@@ -105,6 +116,8 @@ def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
         command += ["--seed", str(options.seed)]
     if options.protocol is not None:
         command += ["--protocol", options.protocol]
+    if options.replay_by_position:
+        command.append("--replay-by-position")
     return f"to continue: {shlex.join([*command, '--resume', str(number)])}"
 
 

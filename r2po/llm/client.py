@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import tenacity
 
 from r2po.errors import RunStopped
+from r2po.llm.accounting import Accounting, CapReached, Prices
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import AttemptFailed, Judge, Provider, Question, ReceivedReply, Reply, Request
 
@@ -42,6 +44,9 @@ class Client:
         store: The run's call store.
         max_attempts: Attempts at one request before the run stops.
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
+        prices: What tokens cost, if known.
+        may_ask: Called before a question is sent, with the seconds until then; raises ``CapReached`` if it must not be.
+        replaying: Whether all replies are on record elsewhere: none counts as fresh.
         on_ask: Called with the role before a question is sent, for the screen.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
         sleep: Waits; tests replace it.
@@ -53,6 +58,9 @@ class Client:
     store: CallStore
     max_attempts: int
     max_wait_s: float
+    prices: Prices | None = None
+    may_ask: Callable[[Question, float], None] = lambda _question, _wait: None
+    replaying: bool = False
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
     sleep: Callable[[float], None] = time.sleep
@@ -60,31 +68,54 @@ class Client:
     """Seconds spent waiting for the replies handed out so far; recorded replies count what they took when they came."""
     answered: int = field(default=0, init=False)
     """Replies handed out so far, recorded ones included."""
+    _turns: Counter[tuple[int, str, int, int]] = field(default_factory=Counter, init=False)
+
+    @property
+    def accounting(self) -> Accounting:
+        """What the calls of the run have used."""
+        return Accounting(self.store, self.prices)
 
     def ask(self, question: Question, judge: Judge) -> ReceivedReply:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
 
         Raises:
             CallFailed: There is no reply to be had.
+            CapReached: It is not on record, and asking for it would exceed a cap.
         """
         key = call_key(self.model, self.sampling, question)
+        place = (question.iteration, question.role, question.sample, question.attempt)
+        turn = self._turns[place]
+        self._turns[place] += 1
         known = self.store.find(key)
-        reply = known or self._fetch(key, question, judge)
+        reply = known or self._fetch(key, turn, question, judge)
         self.latency_s += reply.latency_s
         self.answered += 1
-        return ReceivedReply(key, reply.reply.text, reply.refusal, fresh=known is None)
+        return ReceivedReply(key, reply.reply.text, reply.refusal, fresh=known is None and not self.replaying)
 
-    def _fetch(self, key: str, question: Question, judge: Judge) -> RecordedReply:
+    def _fetch(self, key: str, turn: int, question: Question, judge: Judge) -> RecordedReply:
+        self.may_ask(question, 0.0)
         call = self.store.request(key, question)
         self.on_ask(question.role)
-        request = Request(question.prompt, self.sampling, question.sample, question.attempt)
         started = time.monotonic()
-        reply = self._complete(call, request)
+        reply = self._complete(call, self._request(key, turn, question), question)
         latency_s = time.monotonic() - started
         refusal = "it was cut off at the token limit" if reply.finish == "length" else judge(reply.text)
         return self.store.reply(call, key, question.role, reply, refusal, latency_s)
 
-    def _complete(self, call: int, request: Request) -> Reply:
+    def _request(self, key: str, turn: int, question: Question) -> Request:
+        return Request(
+            prompt=question.prompt,
+            sampling=self.sampling,
+            sample=question.sample,
+            attempt=question.attempt,
+            key=key,
+            iteration=question.iteration,
+            role=question.role,
+            turn=turn,
+            schema=question.schema,
+        )
+
+    def _complete(self, call: int, request: Request, question: Question) -> Reply:
         attempts = 0
 
         def attempt() -> Reply:
@@ -93,19 +124,27 @@ class Client:
             try:
                 return self.provider.complete(request)
             except AttemptFailed as failed:
-                self.store.failure(call, attempts, failed)
+                if not self.replaying:  # a reply that is not on record is no fault of a server
+                    self.store.failure(call, attempts, failed)
                 raise
+
+        def before_sleep(state: tenacity.RetryCallState) -> None:
+            self.may_ask(question, state.upcoming_sleep)
+            self.on_failure(_failed(state), state.upcoming_sleep)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.retryable),
             wait=_wait,
             stop=lambda state: state.attempt_number >= self.max_attempts or _waits_too_long(state, self.max_wait_s),
-            before_sleep=lambda state: self.on_failure(_failed(state), state.upcoming_sleep),
+            before_sleep=before_sleep,
             sleep=self.sleep,
             reraise=True,
         )
         try:
             return retrying(attempt)
+        except CapReached:
+            self.store.gave_up(call)
+            raise
         except AttemptFailed as failed:
             self.store.gave_up(call)
             tried = f" ({attempts} attempts)" if attempts > 1 else ""

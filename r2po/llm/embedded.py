@@ -7,6 +7,7 @@ critic alike. So the whole pipeline runs without key or network. Its results say
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,8 +63,12 @@ class EmbeddedSearch:
         text = f"{request.sample}/{request.attempt}/{request.prompt}"
         rng = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
         params, reasoning = _revise(reading, rng) if reading.proposal else _search(reading, rng)
-        answer = ", ".join(f"params[{i}]: {_write(value, reading)}" for i, value in enumerate(params))
-        return Reply(f"{answer}\n{reasoning}", usage=Usage(prompt_tokens=None, completion_tokens=None))
+        values = [_write(value, reading) for value in params]
+        if '{"params": [v, v, ...]' in request.prompt:
+            answer = f'{{"params": [{", ".join(values)}], "reasoning": {json.dumps(reasoning)}}}'
+        else:
+            answer = ", ".join(f"params[{index}]: {value}" for index, value in enumerate(values)) + f"\n{reasoning}"
+        return Reply(answer, usage=Usage(prompt_tokens=None, completion_tokens=None))
 
 
 def _search(reading: _Reading, rng: np.random.Generator) -> tuple[Vector, str]:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -31,13 +32,15 @@ def call_key(model: str, sampling: Mapping[str, Any], question: Question) -> str
 
 @dataclass(frozen=True)
 class RecordedReply:
-    """A reply as it stands in the store."""
+    """A reply as it stands in the store, with what is known of its request."""
 
     key: str
     role: str
     reply: Reply
     refusal: str
     latency_s: float
+    iteration: int
+    prompt_chars: int
 
 
 class CallStore:
@@ -47,10 +50,15 @@ class CallStore:
         path = run_directory / FILE
         self._calls = 0
         self._prompts: dict[str, str] = {}
+        self._requests: dict[int, dict[str, Any]] = {}
         self._replies: dict[str, RecordedReply] = {}
-        self.failures = 0
+        self.failures_by_role: Counter[str] = Counter()
         self.interrupted = 0
         """Calls that were under way when an earlier process ended and that have no reply yet."""
+        self.lost = 0
+        """Calls that were under way when an earlier process ended, also those asked again since: perhaps paid for."""
+        self.unanswered_s = 0.0
+        """Seconds that earlier processes spent on calls without a reply, as far as the log shows."""
         try:
             self._take_up(read_lines(path))
         except ValueError as error:
@@ -60,19 +68,32 @@ class CallStore:
         self._log = Appender(path)
 
     def _take_up(self, events: list[dict[str, Any]]) -> None:
-        requests: dict[int, dict[str, Any]] = {}
+        under_way: dict[int, dict[str, Any]] = {}
+        latest: dict[int, str] = {}
         for event, prompt in with_prompts(events):
+            call = event["call"]
             if event["event"] == "request":
-                requests[event["call"]] = event
+                self._requests[call] = under_way[call] = {key: event[key] for key in event if key != "prompt"}
                 self._prompts[event["role"]] = prompt
-                self._calls = event["call"]
+                self._calls = call
+            elif event["event"] == "failure":
+                self.failures_by_role[self._requests[call]["role"]] += 1
             elif event["event"] == "reply":
-                request = requests.pop(event["call"])
-                self._replies[request["key"]] = _recorded(request, event)
+                request = under_way.pop(call)
+                del latest[call]
+                self._replies[request["key"]] = recorded_reply(request, event)
+                continue
             elif event["event"] == "gave_up":
-                requests.pop(event["call"])
-        self.failures = sum(event["event"] == "failure" for event in events)
-        self.interrupted = len({request["key"] for request in requests.values()} - set(self._replies))
+                del under_way[call]
+            latest[call] = event["at"]
+        self.lost = len(under_way)
+        self.interrupted = len({request["key"] for request in under_way.values()} - set(self._replies))
+        self.unanswered_s = sum(_seconds(self._requests[call]["at"], at) for call, at in latest.items())
+
+    @property
+    def failures(self) -> int:
+        """Number of failed attempts."""
+        return self.failures_by_role.total()
 
     @property
     def replies(self) -> list[RecordedReply]:
@@ -88,23 +109,22 @@ class CallStore:
         self._calls += 1
         before = self._prompts.get(question.role, "")
         self._prompts[question.role] = question.prompt
-        self._append(
-            "request",
-            self._calls,
-            key=key,
-            iteration=question.iteration,
-            role=question.role,
-            sample=question.sample,
-            attempt=question.attempt,
-            prompt_sha256=_digest(question.prompt),
-            prompt_chars=len(question.prompt),
-            prompt=_pack(question.prompt, before),
-        )
+        request = {
+            "key": key,
+            "iteration": question.iteration,
+            "role": question.role,
+            "sample": question.sample,
+            "attempt": question.attempt,
+            "prompt_sha256": _digest(question.prompt),
+            "prompt_chars": len(question.prompt),
+        }
+        self._requests[self._calls] = request
+        self._append("request", self._calls, **request, prompt=_pack(question.prompt, before))
         return self._calls
 
     def failure(self, call: int, attempt: int, failed: AttemptFailed) -> None:
         """Record that one attempt at sending a request failed."""
-        self.failures += 1
+        self.failures_by_role[self._requests[call]["role"]] += 1
         self._append("failure", call, attempt=attempt, reason=failed.reason, status=failed.status)
 
     def gave_up(self, call: int) -> None:
@@ -113,7 +133,10 @@ class CallStore:
 
     def reply(self, call: int, key: str, role: str, reply: Reply, refusal: str, latency_s: float) -> RecordedReply:
         """Record a reply."""
-        recorded = RecordedReply(key, role, reply, refusal, round(latency_s, 6))
+        request = self._requests[call]
+        recorded = RecordedReply(
+            key, role, reply, refusal, round(latency_s, 6), request["iteration"], request["prompt_chars"]
+        )
         self._append(
             "reply",
             call,
@@ -182,6 +205,18 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _recorded(request: dict[str, Any], event: dict[str, Any]) -> RecordedReply:
-    reply = Reply(event["text"], event["thinking"], event["finish"], Usage(**event["usage"]), event["sent"])
-    return RecordedReply(request["key"], request["role"], reply, event["refusal"], event["latency_s"])
+def _seconds(earlier: str, later: str) -> float:
+    return max(0.0, (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds())
+
+
+def recorded_reply(request: Mapping[str, Any], event: Mapping[str, Any]) -> RecordedReply:
+    """Return the reply that a request's event and its reply's event stand for."""
+    return RecordedReply(
+        key=request["key"],
+        role=request["role"],
+        reply=Reply(event["text"], event["thinking"], event["finish"], Usage(**event["usage"]), event["sent"]),
+        refusal=event["refusal"],
+        latency_s=event["latency_s"],
+        iteration=request["iteration"],
+        prompt_chars=request["prompt_chars"],
+    )

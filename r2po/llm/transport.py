@@ -38,6 +38,7 @@ _MIN_SECRET_LENGTH = 4  # servers without keys are given dummies like "x"; blank
 # Any other 4xx and "not implemented" stay what they are however often they are asked.
 _RETRYABLE_4XX = frozenset({408, 429})
 _PERMANENT_5XX = frozenset({501, 505})
+_MIN_SECRET_LENGTH_IN_ANSWERS = 16  # a key is longer; a dummy may well be a word or number that a model uses
 _QUOTA_CODES = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota_error"}
 )
@@ -127,6 +128,12 @@ class Transport:
             text = text.replace(secret, "[key]")
         return one_line(text)
 
+    def _blank(self, text: str) -> str:
+        for secret in self._secrets:
+            if len(secret) >= _MIN_SECRET_LENGTH_IN_ANSWERS:
+                text = text.replace(secret, "[key]")
+        return text
+
     def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float | None) -> _Answer:
         limit = self.timeout_s if timeout_s is None else timeout_s
         headers = {} if body is None else {"Content-Type": "application/json"}
@@ -160,19 +167,20 @@ class Transport:
             return answer
         payload = _loads(answer.body)
         exhausted = _is_quota_exhausted(payload)
+        wrong_key = answer.status in (401, 403) or _KEY_REFUSED in _reasons(payload)
         said = self.redact(error_message(payload) or _plain_text(answer.body))
         reason = f"{self.base_url}{path}: HTTP {answer.status}{': ' + said if said else ''}"
         raise AttemptFailed(
-            reason + self._advice(answer, exhausted=exhausted),
+            reason + self._advice(answer, exhausted=exhausted, wrong_key=wrong_key),
             retryable=_is_retryable(answer.status) and not exhausted,
             status=answer.status,
-            retry_after_s=parse_retry_after(answer.headers.get("Retry-After")),
+            retry_after_s=parse_retry_after(answer.headers.get("Retry-After") or _retry_delay(payload)),
         )
 
-    def _advice(self, answer: _Answer, *, exhausted: bool) -> str:
+    def _advice(self, answer: _Answer, *, exhausted: bool, wrong_key: bool) -> str:
         if exhausted or answer.status == 402:
             return f"; the quota or credit of the account behind {self._key_variable} is used up"
-        if answer.status in (401, 403):
+        if wrong_key:
             state = "check" if self._has_key else "it is not set: set"
             return f"; the server wants a valid key: {state} {self._key_variable}"
         if answer.status == 404:
@@ -183,7 +191,7 @@ class Transport:
         return ""
 
     def _json(self, path: str, answer: _Answer) -> Any:
-        value = _loads(answer.body)
+        value = _loads(answer.body, self._blank)
         if value is _NOT_JSON:
             raise self._unusable(path, answer, "not JSON in UTF-8")
         return value
@@ -395,22 +403,27 @@ def _wrapped(error: BaseException) -> Iterator[BaseException]:
 _NOT_JSON = object()
 
 
-def _loads(body: bytes) -> Any:
+def _loads(body: bytes, clean: Callable[[str], str] = str) -> Any:
     try:
         value = json.loads(body.decode("utf-8-sig"))
-        return _encodable(value) if b"\\u" in body else value
+        return _replaced(value, lambda text: clean(_encodable(text)))
     except (ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
         return _NOT_JSON
 
 
-def _encodable(value: Any) -> Any:
+def _encodable(text: str) -> str:
     r"""Replace half surrogates, which JSON can escape (``\ud800``) but no file can store."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _replaced(value: Any, replace: Callable[[str], str]) -> Any:
+    """Return a JSON value with each of its strings replaced."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return replace(value)
     if isinstance(value, list):
-        return [_encodable(each) for each in value]
+        return [_replaced(each, replace) for each in value]
     if isinstance(value, dict):
-        return {_encodable(key): _encodable(each) for key, each in value.items()}
+        return {replace(key): _replaced(each, replace) for key, each in value.items()}
     return value
 
 
@@ -437,7 +450,32 @@ def _is_quota_exhausted(payload: Any) -> bool:
     error = payload.get("error")
     places = [payload, error] if isinstance(error, dict) else [payload]
     codes = [error, *(place.get(name) for place in places for name in ("code", "type"))]
-    return any(isinstance(code, str) and code in _QUOTA_CODES for code in codes)
+    if any(isinstance(code, str) and code in _QUOTA_CODES for code in codes):
+        return True
+    quotas = (quota for detail in _details(payload) for quota in _objects(detail.get("violations")))
+    return any("PerDay" in str(quota.get("quotaId")) for quota in quotas)
+
+
+# Google's servers say in a list of details what others say in a code or a header.
+_KEY_REFUSED = "API_KEY_INVALID"
+
+
+def _details(payload: Any) -> list[dict[str, Any]]:
+    error = payload.get("error") if isinstance(payload, dict) else None
+    return _objects(error.get("details")) if isinstance(error, dict) else []
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _reasons(payload: Any) -> list[object]:
+    return [detail.get("reason") for detail in _details(payload)]
+
+
+def _retry_delay(payload: Any) -> str | None:
+    delays = (detail.get("retryDelay") for detail in _details(payload))
+    return next((delay.removesuffix("s") for delay in delays if isinstance(delay, str)), None)
 
 
 def _plain_text(body: bytes) -> str:

@@ -19,17 +19,34 @@ class Request:
         sampling: The sampling settings that the config sets, under their config names; nothing else is sent.
         sample: Which sample of this prompt within the iteration, from 0: the second must be drawn independently.
         attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
+        key: Address of the reply in the call store.
+        iteration: Iteration that asks, from 1.
+        role: "search" or "critic".
+        turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
+        schema: JSON schema of the answer, for providers to enforce; None for free text.
     """
 
     prompt: str
     sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     sample: int = 0
     attempt: int = 1
+    key: str = ""
+    iteration: int = 0
+    role: str = ""
+    turn: int = 0
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Token counts as the provider reports them; None where it does not say."""
+    """Token counts as the provider reports them; None where it does not say.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt, cached ones included.
+        cached_tokens: Those of them that were read from the provider's cache.
+        completion_tokens: Tokens of the reply, reasoning included.
+        reasoning_tokens: Those of them that were reasoning.
+    """
 
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
@@ -113,6 +130,7 @@ class Question:
         sample: How often this prompt was asked before in the iteration: a second ask wants a second sample.
         attempt: 1, or more after unusable replies.
         prompt: The user message.
+        schema: JSON schema of the answer, for providers to enforce; None for free text.
     """
 
     iteration: int
@@ -120,6 +138,7 @@ class Question:
     sample: int
     attempt: int
     prompt: str
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

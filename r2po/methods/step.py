@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from r2po.errors import RunStopped
 from r2po.llm.types import Asker, Question
 from r2po.policies import Parameters
-from r2po.prompts import Brief, UnusableReply, read_parameters
+from r2po.prompts import Brief, UnusableReply, answer_schema, read_parameters
 from r2po.rollout import Rollouts
 from r2po.trial import Candidate, Trial, write_parameters
 
@@ -62,7 +63,7 @@ class Step:
         complaint, attempt, fresh = "", 0, 0
         while fresh <= MAX_REASKS:
             attempt += 1
-            question = Question(self.iteration, role, sample, attempt, prompt + complaint)
+            question = Question(self.iteration, role, sample, attempt, prompt + complaint, self._schema)
             reply = self.asker.ask(question, self._refusal)
             if not reply.refusal:
                 return Answer(read_parameters(reply.text, self.brief.policy), reply.key)
@@ -85,6 +86,10 @@ class Step:
         """Return the history entry that a candidate would be."""
         text = write_parameters(candidate.params, self.brief.policy)
         return Trial(candidate.params, text, candidate.reward, warmup=False)
+
+    @property
+    def _schema(self) -> dict[str, Any] | None:
+        return answer_schema(self.brief.policy) if self.brief.structured_output else None
 
     def _refusal(self, text: str) -> str:
         try:

@@ -27,6 +27,7 @@ class Brief:
         num_evaluation_episodes: K.
         traj_history_last_n: How many of the latest trials show an excerpt of a rollout, in methods that show any.
         announced_iterations: T, the number of iterations told to the model; None to tell none.
+        structured_output: Whether replies are JSON objects of a given schema, and not free text.
     """
 
     task: Task
@@ -39,6 +40,7 @@ class Brief:
     num_evaluation_episodes: int
     traj_history_last_n: int
     announced_iterations: int | None
+    structured_output: bool = False
 
     @property
     def longest_rollout(self) -> int:

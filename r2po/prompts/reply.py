@@ -2,15 +2,18 @@
 
 The answer is the first block of the reply that defines every parameter. A block is a run of assignments
 (``params[i]: v`` or ``params[i] = v``, in any order) with nothing but punctuation, markup and white space between them,
-or one list (``params = [v, v, ...]``). Model text is matched against this grammar only: it is never evaluated.
+or one list (``params = [v, v, ...]``, ``"params": [v, v, ...]``). Of a reply that is a JSON object as a whole, only its
+``params`` count. Model text is matched against this grammar only: it is never evaluated.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from r2po.policies import Choices, Parameters, PolicyFamily
 
@@ -22,7 +25,7 @@ _FURTHER = r"(?:\*\*|[ \t]*(?:[-+*/^]|->|=>|\u2192)[ \t]*)\(?[-+]?\.?\d[^\s,;]*"
 _ASSIGNMENT = re.compile(
     rf"\bparams{_MARKUP}\[\s*(?P<index>\d{{1,9}})\s*\]{_MARKUP}[:=]{_MARKUP}"
     rf"(?P<value>[^\s,;*`|<>\"'\[\](){{}}]+(?:{_FURTHER})?)"
-    rf"|\bparams{_MARKUP}[:=]{_MARKUP}\[(?P<list>[^\[\]]*)\]",
+    rf"|\bparams[\"']?{_MARKUP}[:=]{_MARKUP}\[(?P<list>[^\[\]]*)\]",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"[\s,;*_`>|.\-\u2022\u2013\u2014]*")  # with bullets and long dashes
@@ -70,7 +73,8 @@ def read_parameters(text: str, policy: PolicyFamily) -> Parameters:
     """
     size = policy.size
     nearest: _Block | None = None
-    for block in _blocks(_without_thinking(text).replace("\N{MINUS SIGN}", "-"), size):
+    answer = _without_thinking(text)
+    for block in _json_blocks(answer) or _blocks(answer.replace("\N{MINUS SIGN}", "-"), size):
         if not block.missing(size):
             return _checked(block, policy)
         if nearest is None or len(block.missing(size)) < len(nearest.missing(size)):
@@ -83,6 +87,36 @@ def read_parameters(text: str, policy: PolicyFamily) -> Parameters:
 def _without_thinking(text: str) -> str:
     # Some servers cut the opening tag off together with the first tokens.
     return _ORPHAN_END.sub("", _THINKING.sub("", text))
+
+
+class _Object(list[tuple[str, Any]]):
+    """The entries of a JSON object, in order: a key that stands twice may contradict itself."""
+
+
+def _json_blocks(text: str) -> list[_Block]:
+    """Return the block of a reply that is a JSON object with a list ``params``; none of any other reply."""
+    try:
+        # Numbers stay as they are written, to be read as those of free text are.
+        value = json.loads(
+            _unfenced(text), parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_Object
+        )
+    except (ValueError, RecursionError):
+        return []
+    entries = value if isinstance(value, _Object) else _Object()
+    lists = [items for key, items in entries if key == "params" and type(items) is list]
+    block = _Block()
+    for items in lists:
+        for index, item in enumerate(items):
+            block.assign(index, item if isinstance(item, str) else json.dumps(item))
+    return [block] if lists else []
+
+
+def _unfenced(text: str) -> str:
+    """Return a reply without a code fence around all of it."""
+    text = text.strip()
+    if text.startswith("```") and text.endswith("```"):
+        return text[3:-3].strip().removeprefix("json")
+    return text
 
 
 def _blocks(text: str, size: int) -> Iterator[_Block]:

@@ -1,289 +1,36 @@
-"""An Ollama server for tests: real HTTP on 127.0.0.1, replies from a script or a function, faults on demand."""
+"""The Ollama server for tests, and the faults that it can have."""
 
 from __future__ import annotations
 
-import json
-import socket
-import struct
-import threading
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any
-
-CHARS_PER_TOKEN = 4
-DEFAULT_NUM_CTX = 4096
-
-Answer = str | Mapping[str, Any]
-"""The text of a reply, or fields that override those of the whole response object."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A request as the server saw it. ``body`` is the decoded JSON, ``client_port`` tells connections apart."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: Any
-    client_port: int
-
-
-class FakeOllama:
-    """A server that lives as long as its ``with`` block.
-
-    Args:
-        reply: Gives the answer to each prompt; or the answers in the order in which they are asked for.
-        models: What is installed.
-        key: Key that every request must carry; empty if none.
-    """
-
-    def __init__(
-        self,
-        reply: Callable[[str], Answer] | Iterable[Answer] = lambda prompt: "fine",
-        *,
-        models: Iterable[str] = ("tiny:latest",),
-        key: str = "",
-    ) -> None:
-        self.models = list(models)
-        self.key = key
-        self.requests: list[Recorded] = []
-        self.closing = threading.Event()
-        self._reply = reply if callable(reply) else _script(reply)
-        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._always: dict[str, Fault] = {}
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The environment that leads a provider here."""
-        return {"OLLAMA_BASE_URL": self.url, "OLLAMA_API_KEY": self.key}
-
-    @property
-    def chats(self) -> list[Any]:
-        """The bodies of the requests for a reply."""
-        return [request.body for request in self.requests if request.path == "/api/chat"]
-
-    def inject(self, *faults: Fault, path: str = "/api/chat") -> None:
-        """Meet the next requests to a path with these faults, one each."""
-        self._faults[path].extend(faults)
-
-    def always(self, fault: Fault, path: str = "/api/chat") -> None:
-        """Meet every request to a path with this fault."""
-        self._always[path] = fault
-
-    def fault_for(self, path: str) -> Fault | None:
-        return self._faults[path].popleft() if self._faults[path] else self._always.get(path)
-
-    def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        prompt = body["messages"][-1]["content"]
-        answer = self._reply(prompt)
-        text = answer if isinstance(answer, str) else ""
-        num_ctx = body.get("options", {}).get("num_ctx", DEFAULT_NUM_CTX)
-        return {
-            "model": body["model"],
-            "created_at": "2026-01-01T00:00:00Z",
-            "message": {"role": "assistant", "content": text},
-            "done": True,
-            "done_reason": "stop",
-            "prompt_eval_count": min(len(prompt) // CHARS_PER_TOKEN, num_ctx),
-            "eval_count": len(text) // CHARS_PER_TOKEN,
-            **({} if isinstance(answer, str) else answer),
-        }
-
-    def knows(self, model: str) -> bool:
-        return model in self.models or f"{model}:latest" in self.models
-
-    def __enter__(self) -> FakeOllama:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def _script(answers: Iterable[Answer]) -> Callable[[str], Answer]:
-    left = iter(answers)
-
-    def reply(prompt: str) -> Answer:
-        try:
-            return next(left)
-        except StopIteration:
-            raise AssertionError("the fake Ollama was asked for more replies than its script has") from None
-
-    return reply
-
-
-class _Server(ThreadingHTTPServer):
-    """Closes the connections that clients keep open, so that no thread outlives it."""
-
-    daemon_threads = False
-
-    def __init__(self, fake: FakeOllama) -> None:
-        self.fake = fake
-        self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        self._open.add(connection)
-        return connection, address
-
-    def close_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().close_request(request)
-
-    def server_close(self) -> None:
-        for connection in list(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        super().server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that leaves early is what many tests are about."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._serve(None)
-
-    def do_POST(self) -> None:
-        self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-    def _serve(self, body: Any) -> None:
-        fake = self.server.fake
-        fake.requests.append(Recorded(self.command, self.path, dict(self.headers), body, self.client_address[1]))
-        path = "/" + self.path.partition("://")[2].partition("/")[2] if "://" in self.path else self.path
-        fault = fake.fault_for(path)
-        if fault is not None:
-            fault(self)
-        elif fake.key and self.headers["Authorization"] != f"Bearer {fake.key}":
-            self.send_json({"error": "unauthorized"}, 401)
-        else:
-            self._answer(path, body)
-
-    def _answer(self, path: str, body: Any) -> None:
-        fake = self.server.fake
-        if (self.command, path) == ("GET", "/api/tags"):
-            self.send_json({"models": [{"name": name, "model": name} for name in fake.models]})
-        elif self.command == "GET" or path not in ("/api/chat", "/api/show"):
-            self.send_bytes(b"404 page not found", 404, {"Content-Type": "text/plain"})
-        elif not fake.knows(body["model"]):
-            self.send_json({"error": f"model '{body['model']}' not found"}, 404)
-        elif path == "/api/show":
-            self.send_json({"details": {"family": "fake"}})
-        else:
-            self._chat(body)
-
-    def _chat(self, body: Any) -> None:
-        try:
-            self.send_json(self.server.fake.chat(body))
-        except AssertionError as error:
-            self.send_json({"error": str(error)}, 400)
-
-    def send_json(self, value: Any, status: int = 200) -> None:
-        self.send_bytes(json.dumps(value).encode(), status, {"Content-Type": "application/json"})
-
-    def send_bytes(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that it has in the standard library
-        """Say nothing."""
-
-
-Fault = Callable[[Handler], None]
-
-
-def status(code: int, body: Any = b"", headers: Mapping[str, str] | None = None) -> Fault:
-    """Answer with a status, headers and a body: bytes as they are, anything else as JSON."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return lambda handler: handler.send_bytes(data, code, headers)
-
-
-def reset() -> Fault:
-    """Reset the connection instead of answering."""
-
-    def fault(handler: Handler) -> None:
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        handler.close_connection = True
-        # The handler's files hold the descriptor too: only when all are closed does the reset go out.
-        handler.rfile.close()
-        handler.connection.close()
-
-    return fault
-
-
-def hang_up() -> Fault:
-    """Close the connection in an orderly way instead of answering."""
-
-    def fault(handler: Handler) -> None:
-        handler.close_connection = True
-
-    return fault
-
-
-def stall(*, after_headers: bool = False) -> Fault:
-    """Say nothing until the server closes, before or after the headers."""
-
-    def fault(handler: Handler) -> None:
-        handler.close_connection = True
-        if after_headers:
-            handler.send_bytes(b"", 200, {"Content-Length": "100"})
-        handler.server.fake.closing.wait()
-
-    return fault
-
-
-def truncated() -> Fault:
-    """Announce more than is sent."""
-
-    def fault(handler: Handler) -> None:
-        handler.close_connection = True
-        handler.send_bytes(b'{"message": {"content": "half a', 200, {"Content-Length": "1000"})
-
-    return fault
-
-
-def trickle(body: bytes, interval_s: float) -> Fault:
-    """Send a body a byte at a time."""
-
-    def fault(handler: Handler) -> None:
-        handler.close_connection = True
-        handler.send_bytes(b"", 200, {"Content-Length": str(len(body))})
-        for value in body:
-            if handler.server.fake.closing.wait(interval_s):
-                return
-            handler.wfile.write(bytes([value]))
-
-    return fault
-
-
-def raw(data: bytes) -> Fault:
-    """Send these bytes instead of an HTTP answer."""
-
-    def fault(handler: Handler) -> None:
-        handler.close_connection = True
-        handler.wfile.write(data)
-
-    return fault
+from tests.llm.fake_servers.core import (
+    CHARS_PER_TOKEN,
+    Answer,
+    Fault,
+    Handler,
+    Recorded,
+    hang_up,
+    raw,
+    reset,
+    stall,
+    status,
+    trickle,
+    truncated,
+)
+from tests.llm.fake_servers.ollama import DEFAULT_NUM_CTX, FakeOllama
+
+__all__ = [
+    "CHARS_PER_TOKEN",
+    "DEFAULT_NUM_CTX",
+    "Answer",
+    "FakeOllama",
+    "Fault",
+    "Handler",
+    "Recorded",
+    "hang_up",
+    "raw",
+    "reset",
+    "stall",
+    "status",
+    "trickle",
+    "truncated",
+]

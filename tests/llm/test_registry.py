@@ -8,9 +8,13 @@ import sys
 import pytest
 
 from r2po.errors import InputError
+from r2po.llm.anthropic import Anthropic
+from r2po.llm.gemini import Gemini
 from r2po.llm.ollama import Ollama
+from r2po.llm.openai import OpenAI, OpenRouter
 from r2po.llm.registry import provider_for
 from r2po.llm.types import Provider, Request
+from r2po.llm.wire import WireFormat
 from tests.llm.fake_ollama import FakeOllama
 
 
@@ -70,22 +74,46 @@ def test_an_empty_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "chosen"),
+    ("name", "chosen", "model"),
     [
-        ("openrouter/anthropic/claude-3-opus", "OpenRouter"),
-        ("openrouter/google/gemini-pro", "OpenRouter"),
-        ("replay/logs/gemini/run_1", "a replay"),
-        ("claude-gemini", "Anthropic"),
-        ("claude-sonnet-4", "Anthropic"),
-        ("models/gemini-2.5-pro", "Google"),
-        ("gpt-4o", "OpenAI"),
-        ("my-claude", "OpenAI"),
-        ("olama/tiny", "OpenAI"),
+        ("openrouter/anthropic/claude-3-opus", OpenRouter, "anthropic/claude-3-opus"),
+        ("openrouter/google/gemini-pro:free", OpenRouter, "google/gemini-pro:free"),
+        ("claude-gemini", Anthropic, "claude-gemini"),
+        ("claude-sonnet-4", Anthropic, "claude-sonnet-4"),
+        ("models/gemini-2.5-pro", Gemini, "gemini-2.5-pro"),
+        ("gemini-2.5-pro", Gemini, "gemini-2.5-pro"),
+        ("gpt-4o", OpenAI, "gpt-4o"),
+        ("my-claude", OpenAI, "my-claude"),
+        ("Qwen/Qwen3-8B", OpenAI, "Qwen/Qwen3-8B"),
+        ("olama/tiny", OpenAI, "olama/tiny"),
     ],
 )
-def test_providers_to_come_are_named_honestly(name: str, chosen: str) -> None:
-    with pytest.raises(InputError) as caught:
-        provider(name)
-    message = str(caught.value)
-    assert f"{name!r} chooses {chosen}, which this version does not speak yet" in message
-    assert "available: ollama/<model>, embedded/search" in message
+def test_the_first_rule_that_matches_counts(name: str, chosen: type[WireFormat], model: str) -> None:
+    found = provider(name)
+    assert type(found) is chosen
+    assert found.model == model
+    assert not found.is_stand_in
+
+
+def test_a_replay_needs_the_run_that_it_names() -> None:
+    with pytest.raises(InputError, match="cannot replay"):
+        provider("replay/logs/gemini/run_1")
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("openrouter/a/b", "OPENROUTER_API_KEY"),
+        ("claude-x", "ANTHROPIC_API_KEY"),
+        ("gemini-x", "GEMINI_API_KEY"),
+        ("x", "OPENAI_API_KEY"),
+    ],
+)
+def test_a_missing_key_is_said_before_anything_is_sent(name: str, variable: str) -> None:
+    with pytest.raises(InputError, match=f"{variable} is not set"):
+        provider(name).check()
+
+
+def test_an_openrouter_model_has_a_vendor() -> None:
+    with pytest.raises(InputError, match="expected openrouter/<vendor>/<model>"):
+        provider("openrouter/qwen3")

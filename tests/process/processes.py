@@ -16,11 +16,12 @@ import yaml
 
 from r2po.llm.embedded import EmbeddedSearch
 from r2po.llm.types import Request
-from tests.llm.fake_ollama import FakeOllama, Handler, stall
+from tests.llm.fake_servers.core import FakeServer, Handler, stall
 
 REPOSITORY = Path(__file__).parents[2]
 MAIN = REPOSITORY / "main.py"
 KEYS = ("OLLAMA_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
+BASE_URLS = tuple(name.replace("API_KEY", "BASE_URL") for name in KEYS)
 PATIENCE_S = 120.0
 """No test depends on how fast the machine is; this only ends one that hangs."""
 
@@ -45,7 +46,7 @@ def player(prompt: str) -> str:
     return EmbeddedSearch().complete(Request(prompt)).text
 
 
-def stall_after(server: FakeOllama, answers: int) -> None:
+def stall_after(server: FakeServer, answers: int) -> None:
     """Let a server give some answers, and then none."""
     server.inject(*[_answer] * answers)
     server.always(stall())
@@ -63,9 +64,9 @@ def write_config(folder: Path, values: Mapping[str, Any], name: str = "config.ya
     return folder / name
 
 
-def environ(server: FakeOllama | None = None, **more: str) -> dict[str, str]:
+def environ(server: FakeServer | None = None, **more: str) -> dict[str, str]:
     """Return this process's environment without anything about models, but for those of a server."""
-    mine = {name: value for name, value in os.environ.items() if name not in (*KEYS, "OLLAMA_BASE_URL", "COLUMNS")}
+    mine = {name: value for name, value in os.environ.items() if name not in (*KEYS, *BASE_URLS, "COLUMNS")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{mine['PATH']}"
     return {**mine, "PATH": path, "PYTHONPATH": str(REPOSITORY), **(server.environ if server else {}), **more}
 
@@ -79,7 +80,7 @@ def start(folder: Path, command: list[str], env: Mapping[str, str], **more: Any)
     return subprocess.Popen(command, cwd=folder, env=dict(env), text=True, **{**pipes, **more})
 
 
-def start_main(folder: Path, *options: str, server: FakeOllama | None = None, **env: str) -> subprocess.Popen[str]:
+def start_main(folder: Path, *options: str, server: FakeServer | None = None, **env: str) -> subprocess.Popen[str]:
     """Start ``main.py``; without ``--config`` among the options, with the one in ``folder``."""
     config = [] if "--config" in options else ["--config", str(folder / "config.yaml")]
     return start(folder, [sys.executable, str(MAIN), *config, *options], environ(server, **env))
@@ -96,7 +97,7 @@ def finish(process: subprocess.Popen[str]) -> Completed:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def run_main(folder: Path, *options: str, server: FakeOllama | None = None, **env: str) -> Completed:
+def run_main(folder: Path, *options: str, server: FakeServer | None = None, **env: str) -> Completed:
     """Run ``main.py`` to its end."""
     return finish(start_main(folder, *options, server=server, **env))
 
@@ -128,7 +129,7 @@ def continuation(stderr: str) -> str:
     return command
 
 
-def continue_run(folder: Path, stderr: str, server: FakeOllama) -> Completed:
+def continue_run(folder: Path, stderr: str, server: FakeServer) -> Completed:
     """Do what an error message says."""
     return finish(start(folder, ["bash", "-c", continuation(stderr)], environ(server)))
 

@@ -24,7 +24,7 @@ BAD_CONFIGS: dict[str, tuple[Mapping[str, Any], str]] = {
     "unknown method": ({"method": "r2p"}, "unknown method 'r2p' (did you mean 'r2po'?)"),
     "unknown model": ({"llm_model_name": "ollama/tinny"}, "no model 'tinny' (did you mean 'tiny:latest'?)"),
     "unknown stand-in": ({"llm_model_name": "embedded/serch"}, "did you mean 'embedded/search'?"),
-    "provider not spoken": ({"llm_model_name": "claude-x"}, "available: ollama/<model>"),
+    "no key": ({"llm_model_name": "claude-x"}, "ANTHROPIC_API_KEY is not set"),
     "wrong policy": ({"policy": "tabular"}, "policy 'tabular' needs numbered states"),
     "wrong environment argument": ({"env_kwargs": {"gravity_": 1}}, "'gravity_'"),
 }

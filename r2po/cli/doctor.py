@@ -1,0 +1,34 @@
+"""``r2po doctor``: check a model before a run depends on it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", metavar="NAME", help="the model, as llm_model_name in a config")
+    which.add_argument("--config", metavar="FILE", help="the model of a config, with its settings")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is found; without a model, which keys are set. Returns 2 if something must be changed."""
+    from r2po.config import load_config
+    from r2po.doctor import Patient, examine, list_keys
+    from r2po.environ import read_environ
+
+    environ = read_environ()
+    if options.config is not None:
+        config = load_config(options.config)
+        patient = Patient(config.llm_model_name, environ, config.sampling, config.llm_timeout_s, config.num_ctx)
+    elif options.model is not None:
+        patient = Patient(options.model, environ)
+    findings = list_keys(environ) if options.config is options.model is None else examine(patient)
+    failed = False
+    for finding in findings:
+        sys.stdout.write(f"{finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")
+        sys.stdout.flush()
+        failed |= finding.verdict == "FAILED"
+    return 2 if failed else 0

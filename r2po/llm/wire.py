@@ -1,0 +1,265 @@
+"""What the wire formats have in common: settings, one request and its answer, the first contact."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from r2po.errors import InputError, nearest
+from r2po.llm.transport import Transport, one_line
+from r2po.llm.types import AttemptFailed, Finish, Provider, Reply, Request, Usage
+
+CHECK_TIMEOUT_S = 10.0
+JSON_SCHEMA = "json_schema"
+"""Stands in the log for a schema that was sent."""
+_MAX_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who speaks a wire format.
+
+    Attributes:
+        name: As messages call it.
+        base_url: Where it is unless the environment says otherwise.
+        base_url_variable: Environment variable that chooses the address.
+        key_variable: Environment variable that holds the key.
+        needs_key: Whether the server at ``base_url`` answers nobody without a key.
+        hint: What else to check if it cannot be reached.
+    """
+
+    name: str
+    base_url: str
+    base_url_variable: str
+    key_variable: str
+    needs_key: bool = True
+    hint: str = ""
+
+
+class UnknownModelError(InputError):
+    """The server does not know the model."""
+
+
+class WireFormat(Provider, ABC):
+    """A provider over HTTP. A subclass says where things stand in its requests and answers.
+
+    Args:
+        model: The model's name, as the server knows it.
+        environ: Environment to read base URL and key from.
+        timeout_s: Seconds that one call may take.
+
+    Raises:
+        InputError: Base URL or key cannot be used.
+    """
+
+    server: ClassVar[Server]
+    settings: ClassVar[Mapping[str, str]]
+    """The config keys that it understands, and what each is called in a request."""
+    key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
+    """Statuses of a first contact that mean: not with this key."""
+
+    is_stand_in = False
+
+    def __init__(self, model: str, *, environ: Mapping[str, str], timeout_s: float = 300.0) -> None:
+        key = environ.get(self.server.key_variable, "").strip()
+        self.model = model
+        self.has_key = bool(key)
+        self._transport = Transport(
+            environ.get(self.server.base_url_variable, "").strip() or self.server.base_url,
+            base_url_variable=self.server.base_url_variable,
+            key_variable=self.server.key_variable,
+            key=key,
+            headers=self._headers(key),
+            timeout_s=timeout_s,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r}, {self.base_url!r})"
+
+    @property
+    def base_url(self) -> str:
+        """Address of the server."""
+        return self._transport.base_url
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether this is the provider's own server, and not one that only speaks its protocol."""
+        return self.base_url == self.server.base_url
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether there is no key and nothing can be had without one."""
+        return self.server.needs_key and self.is_at_home and not self.has_key
+
+    def check(self) -> None:
+        """Find out whether the server answers, takes the key and knows the model.
+
+        Raises:
+            InputError: With one line that says what to change.
+        """
+        self.knows_model()
+
+    def knows_model(self) -> bool:
+        """Return whether the server says that it knows the model.
+
+        A server that answers but does not tell is given the benefit of the doubt: proxies often pass on chats alone.
+
+        Raises:
+            InputError: No key where one is needed, an unreachable server, a refused key or an unknown model.
+        """
+        if self.lacks_key:
+            raise InputError(
+                f"{self.server.key_variable} is not set, and {self.server.name} needs a key: set it in the environment "
+                "or in .env"
+            )
+        return self._knows_model()
+
+    def context_length(self) -> int | None:
+        """Return the most tokens that the model takes, if the server tells."""
+        return None
+
+    def restore(self, sent: Mapping[str, Any]) -> None:
+        """There is nothing to remember."""
+
+    def complete(self, request: Request) -> Reply:
+        """Make one attempt.
+
+        Raises:
+            AttemptFailed: No answer, one without text, or a refusal. An empty answer that was cut off at the token
+                limit is returned as such.
+        """
+        settings = self._settings(request)
+        body = self._body(request, settings)
+        try:
+            payload = self._transport.post_json(self._chat_path, body)
+        except AttemptFailed as failure:
+            raise _naming_settings(failure, {key: self.settings[key] for key in settings}) from None
+        return self._reply(payload, body)
+
+    @property
+    @abstractmethod
+    def _chat_path(self) -> str:
+        """Path of the request for a reply."""
+
+    @abstractmethod
+    def _headers(self, key: str) -> dict[str, str]:
+        """Return what is sent with every request; the key may be empty."""
+
+    @abstractmethod
+    def _knows_model(self) -> bool:
+        """Ask the server for the model."""
+
+    @abstractmethod
+    def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a request, given the settings that are set."""
+
+    @abstractmethod
+    def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
+        """Read an answer to a request."""
+
+    def _settings(self, request: Request) -> dict[str, Any]:
+        settings = {key: value for key, value in request.sampling.items() if value is not None}
+        settings.pop("structured_output", None)  # the request has the schema itself
+        for key in settings:
+            if key not in self.settings:
+                raise self._unusable(key, f"it has {', '.join(self.settings)}")
+        return settings
+
+    def _unusable(self, key: str, expected: str) -> AttemptFailed:
+        return AttemptFailed(f"{self.server.name} has no setting {key!r}; {expected}", retryable=False)
+
+    def _ask(self, path: str, body: Mapping[str, Any] | None = None, *, first: bool = True) -> tuple[int, Any]:
+        """Make contact and return the status and, if the request was understood, the answer.
+
+        Args:
+            path: Where to ask.
+            body: Posted, if there is one.
+            first: Whether nothing is known of the server yet: no answer means that it cannot be reached.
+
+        Raises:
+            InputError: The server cannot be reached, or refuses the key.
+        """
+        try:
+            if body is not None:
+                return 200, self._transport.post_json(path, body, timeout_s=CHECK_TIMEOUT_S)
+            return 200, self._transport.get_json(path, timeout_s=CHECK_TIMEOUT_S)
+        except AttemptFailed as failure:
+            if failure.status is None and first:
+                raise InputError(
+                    f"cannot reach {self.server.name}: {failure.reason}; {self.server.hint}"
+                    f"{self.server.base_url_variable} chooses the server"
+                ) from None
+            if failure.status in self.key_refusals:
+                raise InputError(failure.reason) from None
+            return failure.status or 0, None
+
+    def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
+        known = sorted(map(one_line, known))
+        close = nearest(self.model, known)
+        names = ", ".join(known[:_MAX_NAMED]) + (", …" if known[_MAX_NAMED:] else "")
+        listed = "" if close and len(known) > _MAX_NAMED else f"; known: {names or 'none'}"
+        return UnknownModelError(f"{self.server.name} at {self.base_url} has no model {self.model!r}{close}{listed}")
+
+    def _finished(
+        self, text: str, *, thinking: str, finish: Finish, usage: Usage, sent: Mapping[str, Any], said: object = None
+    ) -> Reply:
+        """Return the reply, if it is one.
+
+        Args:
+            text: The answer.
+            thinking: Reasoning apart from it.
+            finish: Why the model stopped.
+            usage: Token counts.
+            sent: Settings in effect.
+            said: What the server said about an answer that is none.
+        """
+        reason = f": {self._transport.redact(said)}" if isinstance(said, str) and said.strip() else ""
+        if finish == "refusal":
+            raise AttemptFailed(f"{self.model} refused to answer{reason}", retryable=True)
+        if not text.strip() and finish != "length":
+            raise AttemptFailed(f"the answer of {self.model} has no text{reason}", retryable=True)
+        return Reply(text, thinking, finish, usage, sent)
+
+
+def _naming_settings(failure: AttemptFailed, wire_names: Mapping[str, str]) -> AttemptFailed:
+    """Say which config keys a refused request is about, if the refusal names any."""
+    if failure.status not in (400, 422):
+        return failure
+    named = [key for key, wire in wire_names.items() if key in failure.reason or wire in failure.reason]
+    if not named:
+        return failure
+    reason = f"{failure.reason}; change or remove {' and '.join(named)} in the config"
+    return AttemptFailed(reason, retryable=False, status=failure.status)
+
+
+def entry(value: Any, *path: str | int) -> Any:
+    """Return what stands at a path of keys and indices, or None: servers leave out whatever they like."""
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        else:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+    return value
+
+
+def entries(value: Any, *path: str | int) -> list[dict[str, Any]]:
+    """Return the objects in the list at a path; none if there is no list."""
+    found = entry(value, *path)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def string(value: Any) -> str:
+    """Return a string as it is, and anything else as an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: Any) -> int | None:
+    """Return a count as it is, and anything else as None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def total(*counts: int | None) -> int | None:
+    """Return the sum of the known counts; None if the first, which the others are added to, is unknown."""
+    return None if counts[0] is None else sum(each or 0 for each in counts)

@@ -1,0 +1,72 @@
+"""Anthropic's wire format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
+
+
+class FakeAnthropic(FakeServer):
+    """Anthropic: a request without a limit on the reply is refused, and so is one without a version."""
+
+    chat_path = "/v1/messages"
+    contact_path = "/v1/models/claude-tiny"
+    base_url_variable = "ANTHROPIC_BASE_URL"
+    key_variable = "ANTHROPIC_API_KEY"
+    model = "claude-tiny"
+    default_models = ("claude-tiny",)
+
+    def key_of(self, headers: Mapping[str, str]) -> str:
+        return headers.get("x-api-key", "")
+
+    def prompt_of(self, body: Any) -> str:
+        assert body["max_tokens"] > 0, "max_tokens: Field required"
+        assert self.requests[-1].headers["anthropic-version"] == "2023-06-01", "anthropic-version: header is required"
+        return str(body["messages"][-1]["content"])
+
+    def response(self, text: str, prompt: str, body: Any) -> dict[str, Any]:
+        block: dict[str, Any] = {"type": "text", "text": text}
+        if "tool_choice" in body:
+            block = {"type": "tool_use", "name": body["tool_choice"]["name"], "input": json.loads(text or "{}")}
+        return {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": [block],
+            "stop_reason": "tool_use" if "tool_choice" in body else "end_turn",
+            "usage": {
+                "input_tokens": len(prompt) // CHARS_PER_TOKEN,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0,
+                "output_tokens": len(text) // CHARS_PER_TOKEN,
+            },
+        }
+
+    def cut_off(self, text: str) -> dict[str, Any]:
+        content = [{"type": "text", "text": text}] if text else []
+        return {"content": content, "stop_reason": "max_tokens"}
+
+    def refusals(self, said: str) -> list[dict[str, Any]]:
+        return [
+            {"content": [{"type": "text", "text": said}], "stop_reason": "refusal"},
+            {"content": [], "stop_reason": "refusal"},
+        ]
+
+    def error(self, status: int, said: str) -> Any:
+        return {"type": "error", "error": {"type": "some_error", "message": said}, "request_id": "req_1"}
+
+    def exhausted(self, said: str) -> tuple[int, Any]:
+        return 400, self.error(400, f"Your credit balance is too low to access the Anthropic API. {said}")
+
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        models = {name: {"type": "model", "id": name, "max_input_tokens": 200_000} for name in self.models}
+        if path.partition("?")[0] == "/v1/models":
+            handler.send_json({"data": list(models.values()), "has_more": False})
+        elif path.removeprefix("/v1/models/") in models:
+            handler.send_json(models[path.removeprefix("/v1/models/")])
+        else:
+            handler.send_json(self.error(404, f"model: {path.removeprefix('/v1/models/')}"), 404)

@@ -1,0 +1,88 @@
+"""The wire format of OpenAI, and of OpenRouter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
+
+
+class FakeOpenAI(FakeServer):
+    """A server that speaks OpenAI's protocol; it tells context lengths as vLLM does."""
+
+    chat_path = "/chat/completions"
+    contact_path = "/models"
+    base_path = "/v1"
+    base_url_variable = "OPENAI_BASE_URL"
+    key_variable = "OPENAI_API_KEY"
+    model = "tiny"
+
+    def key_of(self, headers: Mapping[str, str]) -> str:
+        return headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def prompt_of(self, body: Any) -> str:
+        return str(body["messages"][-1]["content"])
+
+    def response(self, text: str, prompt: str, body: Any) -> dict[str, Any]:
+        asked, answered = len(prompt) // CHARS_PER_TOKEN, len(text) // CHARS_PER_TOKEN
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "model": body["model"],
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
+        }
+
+    def cut_off(self, text: str) -> dict[str, Any]:
+        return {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "length"}]}
+
+    def refusals(self, said: str) -> list[dict[str, Any]]:
+        return [
+            {"choices": [{"message": {"content": None, "refusal": said}, "finish_reason": "stop"}]},
+            {"choices": [{"message": {"content": said}, "finish_reason": "content_filter"}]},
+        ]
+
+    def error(self, status: int, said: str) -> Any:
+        return {"error": {"message": said, "type": "some_error", "param": None, "code": None}}
+
+    def exhausted(self, said: str) -> tuple[int, Any]:
+        return 429, {"error": {"message": said, "type": "insufficient_quota", "code": "insufficient_quota"}}
+
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        models = {name: {"id": name, "object": "model", "max_model_len": 65536} for name in self.models}
+        model = unquote(path.removeprefix("/models/"))
+        if path == "/models":
+            handler.send_json({"object": "list", "data": list(models.values())})
+        elif model in models:
+            handler.send_json(models[model])
+        elif path.startswith("/models/"):
+            handler.send_json(self.error(404, f"The model '{model}' does not exist"), 404)
+        else:
+            handler.send_nothing_there()
+
+
+class FakeOpenRouter(FakeOpenAI):
+    """OpenRouter: everyone may see the list of models."""
+
+    contact_path = "/key"
+    base_path = "/api/v1"
+    base_url_variable = "OPENROUTER_BASE_URL"
+    key_variable = "OPENROUTER_API_KEY"
+    model = "openrouter/vendor/tiny"
+    default_models = ("vendor/tiny",)
+
+    def exhausted(self, said: str) -> tuple[int, Any]:
+        return 402, {"error": {"message": said, "code": 402}}
+
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        if path == "/key":
+            handler.send_json({"data": {"label": "sk-or-v1-0e6...1c6", "usage": 1.5, "limit": None}})
+        elif path == "/models":
+            data = [{"id": name, "context_length": 200_000} for name in self.models]
+            handler.send_json({"data": data})
+        elif path.endswith("/endpoints") and path[len("/models/") : -len("/endpoints")] in self.models:
+            handler.send_json({"data": {"endpoints": []}})
+        else:
+            handler.send_json(self.error(404, "Model not found"), 404)

@@ -1,0 +1,285 @@
+"""Accounting: what replies used and cost, what is unknown, and what the next call may take."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices, earlier_seconds
+from r2po.llm.client import CallFailed
+from r2po.llm.store import CallStore, call_key
+from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+from tests.builders import open_client
+from tests.scripted import Scripted
+
+PRICES = Prices(input=3.0, cached=0.3, output=15.0)
+QUESTION = Question(1, "search", 0, 1, "x" * 100)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CallStore]:
+    store = CallStore(tmp_path)
+    yield store
+    store.close()
+
+
+def record(store: CallStore, usage: Usage, *, refusal: str = "", **changes: Any) -> None:
+    """Ask a new question and answer it after 2 s."""
+    asked = dataclasses.replace(QUESTION, sample=len(store.replies), **changes)
+    key = call_key("model", {}, asked)
+    store.reply(store.request(key, asked), key, asked.role, Reply("text", usage=usage), refusal, 2.0)
+
+
+# ---- Prices ----
+
+
+def test_a_reply_costs_what_its_tokens_cost() -> None:
+    usage = Usage(prompt_tokens=1_000_000, cached_tokens=400_000, completion_tokens=100_000, reasoning_tokens=90_000)
+    assert PRICES.cost(usage) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 0.1 * 15)
+
+
+def test_cached_tokens_without_a_price_of_their_own_cost_as_much_as_others() -> None:
+    prices = Prices(input=3.0, output=15.0)
+    for cached in (None, 0, 400_000):
+        assert prices.cost(Usage(1_000_000, cached, 0)) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(10, 0, None), Usage(None, 0, 10), Usage(10, None, 10)])
+def test_what_is_partly_known_is_not_guessed(usage: Usage) -> None:
+    assert PRICES.cost(usage) is None
+
+
+counts = st.integers(0, 10**7)
+
+
+@given(prompt=counts, share=st.floats(0, 1), completion=counts)
+def test_cached_tokens_never_make_a_reply_dearer_than_its_parts(prompt: int, share: float, completion: int) -> None:
+    cached = int(prompt * share)
+    cost = PRICES.cost(Usage(prompt, cached, completion))
+    parts = [
+        PRICES.cost(usage)
+        for usage in (Usage(prompt - cached, 0, 0), Usage(cached, cached, 0), Usage(0, 0, completion))
+    ]
+    assert cost is not None
+    assert cost == pytest.approx(sum(part for part in parts if part is not None))
+    assert cost <= (prompt * 3.0 + completion * 15.0) / 1e6 + 1e-12
+
+
+@pytest.mark.parametrize("values", [{"input": -1, "output": 1}, {"input": True, "output": 1}, {"input": float("inf")}])
+def test_impossible_prices_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(pydantic.ValidationError):
+        Prices(**values)
+
+
+# ---- Accounts ----
+
+
+def test_accounts_add_up_by_role(store: CallStore) -> None:
+    record(store, Usage(100, 40, 10, 5))
+    record(store, Usage(200, 0, 20, 0), refusal="no parameters")
+    record(store, Usage(1000, 0, 30, 0), role="critic")
+    call = store.request("key", QUESTION)
+    store.failure(call, 1, AttemptFailed("busy", retryable=True))
+    accounting = Accounting(store, PRICES)
+    search, critic, total = accounting.of("search"), accounting.of("critic"), accounting.total
+    assert accounting.roles == ["critic", "search"]
+    assert (search.attempts, search.failures, search.replies, search.refused) == (3, 1, 2, 1)
+    assert (critic.attempts, critic.failures, critic.replies, critic.refused) == (1, 0, 1, 0)
+    assert search.tokens == {
+        "prompt_tokens": 300,
+        "cached_tokens": 40,
+        "completion_tokens": 30,
+        "reasoning_tokens": 5,
+    }
+    assert (search.latency_s, total.latency_s) == (4.0, 6.0)
+    assert (total.attempts, total.total_tokens) == (4, 1360)
+    assert search.cost is not None
+    assert critic.cost is not None
+    assert total.cost == pytest.approx(search.cost + critic.cost)
+    assert search.cost == pytest.approx((260 * 3 + 40 * 0.3 + 30 * 15) / 1e6)
+
+
+def test_one_unknown_makes_the_sum_unknown_and_no_other(store: CallStore) -> None:
+    record(store, Usage(100, None, 10, None))
+    record(store, Usage(100, 0, 10, 0), role="critic")
+    accounting = Accounting(store, PRICES)
+    assert (accounting.of("search").cached_tokens, accounting.of("search").cost) == (None, None)
+    assert accounting.of("search").prompt_tokens == 100
+    assert accounting.of("critic").cost is not None
+    assert (accounting.total.prompt_tokens, accounting.total.cached_tokens, accounting.total.cost) == (200, None, None)
+
+
+def test_without_prices_the_cost_is_unknown(store: CallStore) -> None:
+    record(store, Usage(100, 0, 10, 0))
+    assert Accounting(store).total.cost is None
+
+
+def test_a_later_process_counts_all_that_was_paid(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    record(store, Usage(100, 40, 10, 5))
+    store.failure(store.request("key", QUESTION), 1, AttemptFailed("busy", retryable=True))
+    before = [Accounting(store, PRICES).of(role) for role in ("search", "critic")] + [Accounting(store, PRICES).total]
+    store.close()
+    store = CallStore(tmp_path)
+    assert [Accounting(store, PRICES).of(role) for role in ("search", "critic")] + [
+        Accounting(store, PRICES).total
+    ] == before
+    store.close()
+
+
+# ---- Caps ----
+
+
+def budget(store: CallStore, *, prices: Prices | None = None, clock: Any = lambda: 0.0, **settings: Any) -> Budget:
+    more = {key: settings.pop(key) for key in ("max_output_tokens", "earlier_s") if key in settings}
+    return Budget(Caps(**settings), Accounting(store, prices), clock=clock, **more)
+
+
+def test_the_first_call_is_expected_to_be_large(store: CallStore) -> None:
+    assert budget(store).expected_tokens(QUESTION) == (50, 500)
+    assert budget(store, max_output_tokens=7).expected_tokens(QUESTION) == (50, 7)
+
+
+def test_later_calls_are_judged_by_those_of_their_role(store: CallStore) -> None:
+    record(store, Usage(25, 0, 10), prompt="x" * 100)
+    record(store, Usage(75, 0, 30), prompt="x" * 200)
+    assert budget(store).expected_tokens(QUESTION) == (34, 30)  # 3 characters per token
+    assert budget(store).expected_tokens(dataclasses.replace(QUESTION, role="critic")) == (50, 30)
+    record(store, Usage(100, 0, 900), prompt="x" * 100, role="critic")
+    assert budget(store).expected_tokens(QUESTION) == (34, 30)
+
+
+def test_without_caps_nothing_is_refused(store: CallStore) -> None:
+    record(store, Usage())
+    budget(store).check(QUESTION)
+
+
+def test_the_call_that_would_exceed_is_refused_and_not_the_one_before(store: CallStore) -> None:
+    record(store, Usage(50, 0, 10))  # 2 characters per token: the next takes 60, too
+    for settings, is_enough in (
+        ({"max_llm_calls": 2}, True),
+        ({"max_llm_calls": 1}, False),
+        ({"max_tokens": 120}, True),
+        ({"max_tokens": 119}, False),
+        ({"max_cost": 2 * 300e-6 + 1e-9}, True),
+        ({"max_cost": 2 * 300e-6 - 1e-9}, False),
+        ({"max_wall_time_s": 2.0}, True),
+        ({"max_wall_time_s": 1.9}, False),
+    ):
+        checked = budget(store, prices=Prices(input=3.0, output=15.0), **settings)
+        if is_enough:
+            checked.check(QUESTION)
+            continue
+        with pytest.raises(CapReached) as caught:
+            checked.check(QUESTION)
+        key = next(iter(settings))
+        assert str(caught.value).startswith(f"{key} is reached: ")
+        # What is proposed is enough for the next call.
+        name, _, value = caught.value.setting.partition("=")
+        assert name == key
+        budget(store, prices=Prices(input=3.0, output=15.0), **{key: float(value)}).check(QUESTION)
+
+
+def test_wall_time_counts_earlier_processes_waits_and_the_latest_call(store: CallStore) -> None:
+    now = [100.0]
+    checked = budget(store, clock=lambda: now[0], earlier_s=50.0, max_wall_time_s=60.0)
+    now[0] += 7.0
+    checked.check(QUESTION)
+    with pytest.raises(CapReached, match=r"57\.0 of 60 s are over, and the next call may take 4\.0"):
+        checked.check(QUESTION, 4.0)
+    record(store, Usage())  # took 2 s
+    checked.check(QUESTION, 1.0)
+    with pytest.raises(CapReached):
+        checked.check(QUESTION, 1.1)
+    checked.check(dataclasses.replace(QUESTION, role="critic"), 3.0)
+
+
+def test_calls_of_unknown_outcome_count(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    store.request("key", QUESTION)
+    store.close()
+    store = CallStore(tmp_path)
+    with pytest.raises(CapReached, match="1 of 1 calls are used, 1 of them interrupted"):
+        budget(store, max_llm_calls=1).check(QUESTION)
+    budget(store, max_llm_calls=2).check(QUESTION)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "usage", "expected"),
+    [
+        ({"max_tokens": 1000}, Usage(10, 0, None), "max_tokens cannot be kept: .* how many tokens"),
+        ({"max_cost": 1000}, Usage(None, 0, 10), "max_cost cannot be kept: .* how many tokens"),
+        ({"max_cost": 1000}, Usage(10, None, 10), "max_cost cannot be kept: .* were cached"),
+    ],
+)
+def test_a_cap_that_cannot_be_kept_is_named(
+    store: CallStore, settings: dict[str, Any], usage: Usage, expected: str
+) -> None:
+    budget(store, prices=PRICES, **settings).check(dataclasses.replace(QUESTION, prompt=""))
+    record(store, usage)
+    with pytest.raises(CapReached, match=expected) as caught:
+        budget(store, prices=PRICES, **settings).check(QUESTION)
+    assert caught.value.setting == f"{next(iter(settings))}=null"
+
+
+def test_a_wait_that_would_exceed_the_cap_is_not_begun(tmp_path: Path) -> None:
+    waits: list[float] = []
+    busy = AttemptFailed("busy", retryable=True, retry_after_s=30.0)
+    with open_client(Scripted([busy]), tmp_path, sleep=waits.append) as client:
+        client.may_ask = budget(client.store, max_wall_time_s=20.0).check
+        with pytest.raises(CapReached):
+            client.ask(QUESTION, lambda _: "")
+    assert waits == []
+    store = CallStore(tmp_path)
+    assert (store.interrupted, store.lost, store.failures) == (0, 0, 1)
+    store.close()
+
+
+def test_recorded_replies_are_handed_out_when_a_cap_is_reached(tmp_path: Path) -> None:
+    with open_client(Scripted(["one"]), tmp_path) as client:
+        client.ask(QUESTION, lambda _: "")
+    with open_client(Scripted([]), tmp_path) as client:
+        client.may_ask = budget(client.store, max_llm_calls=1).check
+        assert client.ask(QUESTION, lambda _: "").text == "one"
+        with pytest.raises(CapReached):
+            client.ask(dataclasses.replace(QUESTION, sample=1), lambda _: "")
+
+
+# ---- Time of earlier processes ----
+
+
+def iteration(elapsed_s: float, llm_s: float, rollout_s: float) -> dict[str, Any]:
+    return {"times": {"elapsed_s": elapsed_s, "llm_s": llm_s, "rollout_s": rollout_s}}
+
+
+def test_earlier_time_is_what_the_log_shows(store: CallStore) -> None:
+    assert earlier_seconds([], store) == 0.0
+    assert earlier_seconds([iteration(10.0, 7.0, 2.0)], store) == 10.0
+    # Done again: its calls were answered from the record.
+    assert earlier_seconds([iteration(3.0, 7.0, 2.0)], store) == 9.0
+    record(store, Usage())
+    assert earlier_seconds([iteration(10.0, 7.0, 2.0)], store) == 10.0  # its call
+    record(store, Usage(), iteration=2)
+    assert earlier_seconds([iteration(10.0, 7.0, 2.0)], store) == 12.0
+
+
+def test_time_spent_on_calls_without_a_reply_counts(tmp_path: Path) -> None:
+    failed = AttemptFailed("no", retryable=False)
+    with open_client(Scripted([failed]), tmp_path) as client, pytest.raises(CallFailed):
+        client.ask(QUESTION, lambda _: "")
+    path = tmp_path / "llm_calls.jsonl"
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3
+    lines[2] = lines[2].replace('"at":"20', '"at":"21')  # a hundred years later
+    path.write_text("\n".join(lines) + "\n")
+    store = CallStore(tmp_path)
+    assert earlier_seconds([], store) == pytest.approx(100 * 365.24 * 86400, rel=1e-3)
+    store.close()
