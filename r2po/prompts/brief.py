@@ -26,6 +26,7 @@ class Brief:
         max_traj_length: Cap on the steps of a rollout.
         num_evaluation_episodes: K.
         traj_history_last_n: How many of the latest trials show an excerpt of a rollout, in methods that show any.
+        clips_actions: Whether evaluations clip continuous actions to the environment's bounds.
         announced_iterations: T, the number of iterations told to the model; None to tell none.
     """
 
@@ -39,6 +40,7 @@ class Brief:
     num_evaluation_episodes: int
     traj_history_last_n: int
     announced_iterations: int | None
+    clips_actions: bool
 
     @property
     def longest_rollout(self) -> int:

@@ -52,6 +52,11 @@ class _Block:
             self.contradictions.append(index)
         self.values.setdefault(index, value)
 
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it is an echo of the format that the prompt asks for."""
+        return set(self.values.values()) == {"v"}
+
     def missing(self, size: int) -> list[int]:
         return [index for index in range(size) if index not in self.values]
 
@@ -71,6 +76,8 @@ def read_parameters(text: str, policy: PolicyFamily) -> Parameters:
     size = policy.size
     nearest: _Block | None = None
     for block in _blocks(_without_thinking(text).replace("\N{MINUS SIGN}", "-"), size):
+        if block.is_placeholder:
+            continue
         if not block.missing(size):
             return _checked(block, policy)
         if nearest is None or len(block.missing(size)) < len(nearest.missing(size)):
