@@ -5,7 +5,7 @@ Keys keep their published names. What is left out comes from the environment's t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from r2po.llm.accounting import Prices
 from r2po.methods import METHODS
 from r2po.policies import FAMILIES
 from r2po.published_config import is_published, translate
-from r2po.tasks import task_for
+from r2po.tasks import Task, task_for
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -32,6 +32,18 @@ MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_it
 """Keys whose explicit null says something: no threshold, no announced number of iterations."""
 # PyYAML lets out whatever Python raises for a value, e.g. for the date 2001-13-45.
 _YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+PUBLISHED_KEYS = (
+    "warmup_episodes",
+    "max_traj_length",
+    "clip_actions",
+    "optimum",
+    "search_step_size",
+    "critic_llm_conservative_threshold",
+    "announced_iterations",
+)
+"""Keys that the section ``published`` takes: the settings in which the published methods differ."""
 
 
 class Config(pydantic.BaseModel):
@@ -130,7 +142,7 @@ def load_config(
         published = {}
     if not isinstance(published, dict):
         raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
-    _check_keys(f"{path}, section 'published'", published)
+    _check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
     changes: dict[str, Any] = {}
     for text in overrides:
         key, value = _override(text)
@@ -189,7 +201,23 @@ def _filled(config: Config) -> Config:
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:
         missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
+    if config.protocol == "controlled":
+        # The same for every method, whatever the file says.
+        missing |= {"announced_iterations": iterations, "clip_actions": True}
+    _check_env_kwargs(task, config.env_kwargs or {})
     return config.model_copy(update=missing)
+
+
+def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that would make the card's description of the environment untrue."""
+    for key, value in env_kwargs.items():
+        described = task.env_kwargs.get(key)
+        if key not in task.free_kwargs and value is not None and value != described:
+            raise InputError(
+                f"env_kwargs: with {key} {value!r} the description of {task.gym_id} in prompts would not be true; "
+                f"it holds for {'the default' if described is None else repr(described)}; "
+                "to change the environment, add a task card (docs/extending.md)"
+            )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -223,8 +251,14 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def config_folder() -> Path:
+    """Return where the configs are: in the working directory, or in the checkout."""
+    here = Path("configs")
+    return here if here.is_dir() else Path(__file__).parent.parent / "configs"
+
+
 def _nearest_file(path: Path) -> str:
-    known = [str(candidate) for candidate in Path("configs").glob("**/*.yaml")]
+    known = [str(candidate) for candidate in config_folder().glob("**/*.yaml")]
     siblings = [str(candidate) for candidate in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
     return nearest(str(path), siblings or known)
 
@@ -248,10 +282,10 @@ def _in_section(key: str, value: object, values: Mapping[str, Any]) -> dict[str,
     return {section: {**(before if isinstance(before, dict) else {}), entry: value}}
 
 
-def _check_keys(source: str, values: Mapping[Any, Any]) -> None:
+def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = Config.model_fields) -> None:
     for key in values:
-        if key not in Config.model_fields:
-            raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), Config.model_fields)}")
+        if key not in known:
+            raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), known)}")
 
 
 def _first_problem(error: pydantic.ValidationError) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from r2po.config import SAMPLING_KEYS, Config, differences
-from r2po.errors import InputError
+from r2po.errors import InputError, RunStopped
 from r2po.experiment import Experiment
 from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
 from r2po.llm.client import CallFailed, Client
@@ -54,6 +54,8 @@ def launch(
     """
     directory = _find_run(config, resume)
     if directory is not None and directory.is_complete:
+        if not directory.read_description().get("replay_of"):  # a replay's settings are its recorded run's
+            _unchanged(config, directory)
         observer.note(f"{directory.path} is complete; nothing to do")
         result = directory.read_result()
         observer.finished(directory, result)
@@ -162,7 +164,12 @@ def _run(config: Config, provider: Provider, directory: RunDirectory, observer: 
             client = _client(config, provider, store, observer)
             if not client.replaying:
                 client.may_ask = _budget(config, client.accounting, directory).check
-            result = Experiment(setting, directory, client, observer).run()
+            try:
+                result = Experiment(setting, directory, client, observer).run()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise RunStopped(f"cannot go on in {directory.path}: {error}") from None
             observer.finished(directory, result)
             return result
 
@@ -203,23 +210,34 @@ def _model(config: Config, provider: Provider) -> str:
 
 def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> int:
     """Describe a new run, or check that a resumed one is the same experiment; returns its seed."""
-    resolved = config.model_dump(mode="json")
     if not (directory.path / "run.yaml").exists():
         default = provider.seed if isinstance(provider, Replay) else directory.number
         seed = default if config.seed is None else config.seed
         directory.write_description(_description(config, provider, seed))
         return seed
-    description = directory.read_description()
+    description = _unchanged(config, directory)
     seed = int(description["seed"])
-    recorded = {**description["config"], "seed": seed}
-    changed = differences(recorded, {**resolved, "seed": seed if config.seed is None else config.seed})
-    if changed:
-        rows = ", ".join(f"{key} was {recorded.get(key)!r}, is {resolved.get(key)!r}" for key in changed)
-        raise InputError(f"cannot resume {directory.path}: the config has changed since: {rows}")
     versions = {name: version for name, version in _versions().items() if description["versions"].get(name) != version}
     for name, version in versions.items():
         observer.note(f"this run began with {name} {description['versions'].get(name)}; it goes on with {version}")
     return seed
+
+
+def _unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
+    """Return the description of a run.
+
+    Raises:
+        InputError: The config has changed since.
+    """
+    description = directory.read_description()
+    seed = int(description["seed"])
+    recorded = {**description["config"], "seed": seed}
+    now = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
+    changed = differences(recorded, now)
+    if changed:
+        rows = ", ".join(f"{key} was {recorded.get(key)!r}, is {now.get(key)!r}" for key in changed)
+        raise InputError(f"cannot resume {directory.path}: the config has changed since: {rows}")
+    return description
 
 
 def _description(config: Config, provider: Provider, seed: int) -> dict[str, Any]:

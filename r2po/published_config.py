@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
 from r2po.errors import InputError
 from r2po.policies import projected_mlp, random_features
 from r2po.policies.frozen import FrozenSettings
+
+TYPO = 0.85
+"""Similarity from which a key is taken for a misspelt one of ours."""
 
 _MARKS = ("task", "num_episodes", "llm_si_template_name", "max_traj_count")
 """Keys that only the published code has."""
@@ -100,6 +104,7 @@ def translate(values: Mapping[str, Any], source: str, known: Collection[str]) ->
         elif key in known:
             translated[key] = value
         elif key != "warmup_dir":
+            _refuse_typo(key, source, known)
             lines.append(f"{source}: {key} has no meaning here ({_why_meaningless(str(key))}); ignored")
     return translated, lines
 
@@ -116,6 +121,13 @@ def _with_policy(values: Mapping[str, Any], source: str) -> tuple[dict[str, Any]
             rest = {key: value for key, value in values.items() if key not in taken}
             return rest, {"policy": name, "policy_settings": settings}
     return dict(values), {}
+
+
+def _refuse_typo(key: object, source: str, known: Collection[str]) -> None:
+    """Refuse a key that is almost one of ours: it would be ignored otherwise."""
+    close = get_close_matches(str(key), known, n=1, cutoff=TYPO)
+    if close and str(key) not in _MEANINGLESS:
+        raise InputError(f"{source}: unknown key {str(key)!r} (did you mean {close[0]!r}?)")
 
 
 def _why_meaningless(key: str) -> str:

@@ -40,6 +40,7 @@ class Setting:
             traj_history_last_n=config.traj_history_last_n,
             announced_iterations=config.announced_iterations,
             structured_output=config.structured_output,
+            clips_actions=config.clip_actions,
         )
         self._engine = GymnasiumEngine(
             config.gym_env_name, config.env_kwargs or {}, spaces, max_steps=config.max_traj_length
@@ -51,7 +52,7 @@ class Setting:
 
     def bind(self, params: Parameters, *, warmup: bool = False) -> Policy:
         """Return the policy with these parameters; in the warm-up it always clips, else as the config says."""
-        clips = warmup or self.controlled or self.config.clip_actions
+        clips = warmup or self.config.clip_actions
         policy = self.policy.bind(params)
         return clipped(policy, self.brief.spaces) if clips else policy
 

@@ -138,7 +138,7 @@ def test_what_is_left_out_comes_from_the_task_and_the_method(write: Write) -> No
 
 
 def test_the_later_wins(write: Write) -> None:
-    path = write(optimum=1, warmup_episodes=1, seed=1, published={"optimum": 2, "warmup_episodes": 2, "seed": 2})
+    path = write(optimum=1, warmup_episodes=1, seed=1, published={"optimum": 2, "warmup_episodes": 2})
     config = load_config(path, ["warmup_episodes=3", "seed=3"], seed=4)
     assert (config.optimum, config.warmup_episodes, config.seed) == (2, 3, 4)
     config = load_config(path, ["warmup_episodes=3"], protocol="controlled")
@@ -249,8 +249,8 @@ def test_wrong_overrides(override: str, said: str, write: Write) -> None:
 
 
 def test_values_of_overrides_are_yaml(write: Write) -> None:
-    config = load_config(write(), ["optimum=1e3", " seed = 5", "env_kwargs={a: b=c}", "logdir=logs/a=b"])
-    assert (config.seed, config.env_kwargs, config.logdir) == (5, {"a": "b=c"}, "logs/a=b")
+    config = load_config(write(), ["optimum=1e3", " seed = 5", "policy_settings={a: b=c}", "logdir=logs/a=b"])
+    assert (config.seed, config.policy_settings, config.logdir) == (5, {"a": "b=c"}, "logs/a=b")
     assert config.optimum == 1000.0
 
 
@@ -380,3 +380,23 @@ def test_what_has_changed_between_two_configs() -> None:
     assert differences(old, old) == []
     assert differences(old, new) == ["optimum"]
     assert differences(old, {**old, "new_key": 1}) == ["new_key"]
+
+
+def test_what_would_make_a_description_untrue_is_refused(write: Write) -> None:
+    frozen_lake = {"gym_env_name": "FrozenLake-v1"}
+    assert load_config(write(**frozen_lake, env_kwargs={"is_slippery": True})).env_kwargs is not None
+    said = complaint(write(**frozen_lake, env_kwargs={"is_slippery": False}))
+    assert said.startswith("env_kwargs: with is_slippery False the description of FrozenLake-v1")
+    assert "max_episode_steps 50" in complaint(write(env_kwargs={"max_episode_steps": 50}))
+    free = load_config(write(gym_env_name="maze-random-v0", env_kwargs={"size": 4}))
+    assert free.env_kwargs == {"size": 4, "maze_seed": 0}
+
+
+def test_the_controlled_protocol_cannot_be_loosened(write: Write) -> None:
+    config = load_config(write(protocol="controlled", announced_iterations=400, clip_actions=False))
+    assert (config.announced_iterations, config.clip_actions) == (config.num_iterations, True)
+
+
+def test_the_published_section_takes_only_what_differs_between_methods(write: Write) -> None:
+    for key in ("protocol", "method", "logdir", "seed"):
+        assert f"unknown key '{key}'" in complaint(write(published={key: "controlled"}))

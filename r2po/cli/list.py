@@ -12,17 +12,18 @@ FILE_WIDTH = 160
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--configs", default="configs", metavar="DIR", help="where the configs are (default: configs)")
+    parser.add_argument("--configs", type=Path, metavar="DIR", help="folder of the configs (default: the checkout's)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print environments, methods, policies, models and configs."""
-    print_tables(Path(options.configs))
+    print_tables(options.configs)
     return 0
 
 
-def print_tables(configs: Path) -> None:
+def print_tables(configs: Path | None = None) -> None:
     """Print one table for each kind of thing that a config names."""
+    from r2po.config import config_folder
     from r2po.llm.registry import usages
     from r2po.methods import METHODS
     from r2po.policies import FAMILIES
@@ -60,6 +61,7 @@ def print_tables(configs: Path) -> None:
     )
     _table("Policies (policy)", ("name", "what it is"), [(n, _first_line(f.__doc__)) for n, f in FAMILIES.items()])
     _table("Models (llm_model_name)", ("name", "provider", "key"), usages())
+    configs = configs or config_folder()
     rows = [
         (folder.name, "\n".join(sorted(file.stem for file in folder.glob("*.yaml")))) for folder in _folders(configs)
     ]

@@ -104,7 +104,7 @@ class _List(argparse.Action):
         """Print and end."""
         from r2po.cli.list import print_tables
 
-        print_tables(Path("configs"))
+        print_tables()
         parser.exit()
 
 

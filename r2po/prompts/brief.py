@@ -26,6 +26,7 @@ class Brief:
         max_traj_length: Cap on the steps of a rollout.
         num_evaluation_episodes: K.
         traj_history_last_n: How many of the latest trials show an excerpt of a rollout, in methods that show any.
+        clips_actions: Whether evaluations clip continuous actions to the environment's bounds.
         announced_iterations: T, the number of iterations told to the model; None to tell none.
         structured_output: Whether replies are JSON objects of a given schema, and not free text.
     """
@@ -40,6 +41,7 @@ class Brief:
     num_evaluation_episodes: int
     traj_history_last_n: int
     announced_iterations: int | None
+    clips_actions: bool
     structured_output: bool = False
 
     @property

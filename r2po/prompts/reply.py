@@ -55,6 +55,11 @@ class _Block:
             self.contradictions.append(index)
         self.values.setdefault(index, value)
 
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it is an echo of the format that the prompt asks for."""
+        return set(self.values.values()) == {"v"}
+
     def missing(self, size: int) -> list[int]:
         return [index for index in range(size) if index not in self.values]
 
@@ -75,6 +80,8 @@ def read_parameters(text: str, policy: PolicyFamily) -> Parameters:
     nearest: _Block | None = None
     answer = _without_thinking(text)
     for block in _json_blocks(answer) or _blocks(answer.replace("\N{MINUS SIGN}", "-"), size):
+        if block.is_placeholder:
+            continue
         if not block.missing(size):
             return _checked(block, policy)
         if nearest is None or len(block.missing(size)) < len(nearest.missing(size)):

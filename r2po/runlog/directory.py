@@ -54,7 +54,7 @@ class RunDirectory:
                     number += 1
                     continue
                 return cls(logdir / f"run_{number}", new_parents)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise InputError(f"cannot make a run directory under logdir {str(logdir)!r}: {error}") from None
 
     @property
@@ -134,8 +134,13 @@ class RunDirectory:
 
     def read_result(self) -> dict[str, Any]:
         """Read ``result.json`` of a complete run."""
-        result = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
-        assert isinstance(result, dict)
+        path = self.path / "result.json"
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            result = None
+        if not isinstance(result, dict):
+            raise InputError(f"{path} is damaged; without it, --resume makes it again")
         return result
 
     def write_trajectories(self, iteration: int, candidates: Iterable[Candidate], keep: str) -> None:

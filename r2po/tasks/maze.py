@@ -10,7 +10,13 @@ from r2po.tasks.task import Task
 
 
 def _card(
-    name: str, label: str, gym_id: str, *, cap: int, env_kwargs: Mapping[str, Any] = MappingProxyType({})
+    name: str,
+    label: str,
+    gym_id: str,
+    *,
+    cap: int,
+    env_kwargs: Mapping[str, Any] = MappingProxyType({}),
+    free_kwargs: tuple[str, ...] = (),
 ) -> Task:
     """Return the card of a maze; its text holds for every size."""
     return Task(
@@ -37,6 +43,7 @@ def _card(
         reward="+1 for the step that reaches the goal; for every other step -0.1 divided by the number of cells.",
         ending="The episode ends at the goal, and after 200 steps at the latest.",
         env_kwargs=env_kwargs,
+        free_kwargs=free_kwargs,
     )
 
 
@@ -48,4 +55,5 @@ RANDOM = _card(
     "maze-random-v0",
     cap=200,
     env_kwargs=MappingProxyType({"size": 5, "maze_seed": 0}),
+    free_kwargs=("size", "maze_seed"),
 )

@@ -43,6 +43,7 @@ class Task:
         reward: How reward is given.
         ending: When an episode ends, the environment's own limit included, the cap excluded.
         env_kwargs: Default keyword arguments of ``gymnasium.make``.
+        free_kwargs: Arguments that a config may change: the card stays true.
     """
 
     name: str
@@ -60,3 +61,4 @@ class Task:
     reward: str
     ending: str
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    free_kwargs: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from r2po.config import Config, load_config
 from r2po.llm.embedded import EmbeddedSearch
 from r2po.llm.types import Reply, Request
-from r2po.methods import Step
+from r2po.methods import METHODS, Step
 from r2po.prompts import Brief, critic_prompt, median_package, search_prompt
 from r2po.prompts.evidence import reached_target
 from r2po.rollout import Rollout, Rollouts
@@ -443,3 +444,21 @@ def test_a_table_form_says_what_its_policy_does() -> None:
     assert "Actions: 1 = take 1 stick, 2 = take 2 sticks, 3 = take 3 sticks." in text
     table = (1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2)
     assert brief.policy.bind(table)(np.arange(11)).tolist() == list(table)
+
+
+@each_environment
+@pytest.mark.parametrize("method", METHODS)
+def test_no_two_bullets_stand_on_one_line(environment: str, method: str, tmp_path: Path) -> None:
+    for _, prompt in play(
+        environment, method, tmp_path, num_iterations=1, num_evaluation_episodes=1, max_traj_length=30
+    ):
+        fixed = prompt.split("# History, oldest first\n")[0]
+        assert not re.search(r"\S- [A-Z]", fixed)
+        assert "\n\n- " not in fixed
+
+
+def test_the_policy_text_says_that_actions_are_clipped() -> None:
+    said = "An action outside its range is moved to the nearest value in it."
+    for environment, clips, told in [("swimmer", True, True), ("swimmer", False, False), ("cartpole", True, False)]:
+        brief = make_brief(environment, "propsp", clip_actions=clips)
+        assert (said in search_prompt(step_of(brief), described=True)) == told
