@@ -214,7 +214,7 @@ def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
         described = task.env_kwargs.get(key)
         if key not in task.free_kwargs and value is not None and value != described:
             raise InputError(
-                f"env_kwargs: with {key} {value!r} the description of {task.gym_id} in prompts would not be true; "
+                f"env_kwargs: with {key!r} {value!r} the description of {task.gym_id} in prompts would not be true; "
                 f"it holds for {'the default' if described is None else repr(described)}; "
                 "to change the environment, add a task card (docs/extending.md)"
             )

@@ -386,8 +386,8 @@ def test_what_would_make_a_description_untrue_is_refused(write: Write) -> None:
     frozen_lake = {"gym_env_name": "FrozenLake-v1"}
     assert load_config(write(**frozen_lake, env_kwargs={"is_slippery": True})).env_kwargs is not None
     said = complaint(write(**frozen_lake, env_kwargs={"is_slippery": False}))
-    assert said.startswith("env_kwargs: with is_slippery False the description of FrozenLake-v1")
-    assert "max_episode_steps 50" in complaint(write(env_kwargs={"max_episode_steps": 50}))
+    assert said.startswith("env_kwargs: with 'is_slippery' False the description of FrozenLake-v1")
+    assert "'max_episode_steps' 50" in complaint(write(env_kwargs={"max_episode_steps": 50}))
     free = load_config(write(gym_env_name="maze-random-v0", env_kwargs={"size": 4}))
     assert free.env_kwargs == {"size": 4, "maze_seed": 0}
 
