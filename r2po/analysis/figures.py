@@ -10,7 +10,7 @@ import numpy as np
 from r2po.analysis.align import MeanCurve, Series, mean_curve
 from r2po.analysis.canvas import legend_above, new_figure, whole_numbers
 from r2po.analysis.panel import Panel, returns_caption, rewards_caption, runs_caption
-from r2po.analysis.run_data import Floats, RunData
+from r2po.analysis.run_data import Floats, Ints, RunData
 from r2po.analysis.style import NEUTRAL
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ def training_curve(panel: Panel) -> Figure:
 
 def reward_distribution(panel: Panel) -> Figure:
     """Draw a box per iteration over the returns of the accepted candidates, pooled over the runs."""
-    longest = max(run.num_iterations for run in panel.runs)
-    pooled = [np.concatenate([run.returns[i] for run in panel.runs if i < run.num_iterations]) for i in range(longest)]
-    figure, (axes,) = new_figure(panel, returns_caption(panel, [len(returns) for returns in pooled]))
-    _draw_boxes(axes, pooled, panel.colour)
+    pooled = _pool(panel)
+    figure, (axes,) = new_figure(panel, returns_caption(panel, [len(returns) for returns in pooled.values()]))
+    _draw_boxes(axes, np.array(list(pooled)), list(pooled.values()), panel.colour)
     _draw_target(axes, panel)
     axes.set_xlabel("iteration")
     axes.set_ylabel("return")
@@ -68,6 +67,21 @@ def api_time(panel: Panel) -> Figure:
     left.set_ylabel("model time per iteration (s)")
     right.set_ylabel(f"model time so far ({unit})")
     return figure
+
+
+def has_returns(panel: Panel) -> bool:
+    """Whether the logs hold what a distribution of returns is drawn from."""
+    return any(returns is not None for run in panel.runs for returns in run.returns)
+
+
+def _pool(panel: Panel) -> dict[int, Floats]:
+    """Return the returns of the accepted candidates of all runs, by number of the iteration."""
+    groups: dict[int, list[Floats]] = {}
+    for run in panel.runs:
+        for number, returns in zip(run.numbers, run.returns, strict=True):
+            if returns is not None:
+                groups.setdefault(int(number), []).append(returns)
+    return {number: np.concatenate(groups[number]) for number in sorted(groups)}
 
 
 def _draw_rewards(axes: Axes, panel: Panel) -> None:
@@ -130,10 +144,9 @@ def _draw_heldout(axes: Axes, panel: Panel) -> None:
     )
 
 
-def _draw_boxes(axes: Axes, returns: Sequence[Floats], colour: str) -> None:
+def _draw_boxes(axes: Axes, iterations: Ints, returns: Sequence[Floats], colour: str) -> None:
     """Draw quartile boxes; as collections, since hundreds of separate boxes take seconds."""
-    low, first, median, third, high = np.array([np.quantile(each, (0, 0.25, 0.5, 0.75, 1)) for each in returns]).T
-    iterations = np.arange(1, len(returns) + 1)
+    low, first, median, third, high = _quartiles(returns)
     means = [float(each.mean()) for each in returns]
     many = len(returns) > FEW
     axes.vlines(iterations, low, high, color=colour, linewidth=0.6 if many else 1.0, label="range")
@@ -162,6 +175,15 @@ def _draw_boxes(axes: Axes, returns: Sequence[Floats], colour: str) -> None:
         label="mean",
     )
     axes.set_xlim(0, len(returns) + 1)
+
+
+def _quartiles(returns: Sequence[Floats]) -> Floats:
+    """Return (5, n) the quartiles of n samples, from their minimum to their maximum."""
+    at = (0, 0.25, 0.5, 0.75, 1)
+    if len({len(each) for each in returns}) == 1:
+        quartiles: Floats = np.quantile(np.stack(returns), at, axis=1)
+        return quartiles
+    return np.array([np.quantile(each, at) for each in returns]).T
 
 
 def _over_iterations(panel: Panel, values: Callable[[RunData], Floats]) -> MeanCurve:

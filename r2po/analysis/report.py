@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from r2po.analysis.canvas import render
-from r2po.analysis.figures import api_time, reward_distribution, training_curve
+from r2po.analysis.figures import api_time, has_returns, reward_distribution, training_curve
 from r2po.analysis.load import LogDirectory
+from r2po.analysis.names import environment_label
 from r2po.analysis.panel import Panel
 from r2po.analysis.run_data import RunData
 from r2po.analysis.style import method_style
@@ -14,7 +16,6 @@ from r2po.analysis.summary import summarise_run, summarise_runs, to_json
 from r2po.analysis.text import run_text, runs_text
 from r2po.errors import InputError
 from r2po.jsonl import write_atomically
-from r2po.tasks import TASKS
 
 FOLDER = "eval_report"
 FIGURES = (
@@ -24,12 +25,13 @@ FIGURES = (
 )
 
 
-def write_report(logs: LogDirectory, label: str | None = None) -> str:
+def write_report(logs: LogDirectory, label: str | None = None, *, all_figures: bool = True) -> str:
     """Write ``eval_report/`` in the log directory and in each of its runs.
 
     Args:
         logs: The runs.
         label: Name of the experiment; by default its method and environment.
+        all_figures: Whether each run gets figures too, and the training curve a PDF: they take most of the time.
 
     Returns:
         The content of the log directory's ``summary.txt``.
@@ -39,11 +41,13 @@ def write_report(logs: LogDirectory, label: str | None = None) -> str:
     """
     label = label or default_label(logs)
     summary = summarise_runs(logs, label)
-    text = runs_text(summary, str(logs.path))
+    drawable = Panel(label, _drawable(logs.runs))
+    text = runs_text(summary, str(logs.path), left_out=_left_out(drawable))
     try:
         for run in logs.runs:
-            _write_run(logs.path / run.name, run, label)
-        _write(logs.path, to_json(summary), text, Panel(label, logs.runs))
+            _write_run(logs.path / run.name, run, label, with_figures=all_figures)
+        _write(logs.path, to_json(summary), text)
+        _draw(logs.path, drawable, ("png", "pdf") if all_figures else ("png",))
     except OSError as error:
         raise InputError(f"cannot write the report: {error}") from None
     return text
@@ -51,24 +55,44 @@ def write_report(logs: LogDirectory, label: str | None = None) -> str:
 
 def default_label(logs: LogDirectory) -> str:
     """Return "R2PO on CartPole", or the folder's name if the runs are of several experiments."""
-    pairs = {(run.method, run.environment) for run in logs.runs}
-    if len(pairs) > 1:
+    names = {(run.method, run.algorithm, run.environment, run.variant) for run in logs.runs}
+    if len(names) > 1:
         return logs.path.resolve().name
-    method, environment = pairs.pop()
-    task = TASKS.get(environment)
-    return f"{method_style(method).label} on {task.label if task else environment}"
+    method, algorithm, environment, variant = names.pop()
+    label = method_style(method).label + (f"-{algorithm}" if algorithm else "")
+    return f"{label} on {environment_label(environment)}" + (f" ({variant})" if variant else "")
 
 
-def _write_run(folder: Path, run: RunData, label: str) -> None:
+def _drawable(runs: Sequence[RunData]) -> list[RunData]:
+    return [run for run in runs if run.num_iterations]
+
+
+def _write_run(folder: Path, run: RunData, label: str, *, with_figures: bool) -> None:
     summary = summarise_run(run)
-    _write(folder, to_json(summary), run_text(summary, label, str(folder)), Panel(f"{label}, {run.name}", [run]))
+    folder.mkdir(exist_ok=True)  # of some baselines there are only summaries
+    _write(folder, to_json(summary), run_text(summary, label, str(folder)))
+    if with_figures:
+        _draw(folder, Panel(f"{label}, {run.name}", _drawable([run])), ("png", "pdf"))
 
 
-def _write(folder: Path, json: bytes, text: str, panel: Panel) -> None:
+def _write(folder: Path, json: bytes, text: str) -> None:
     report = folder / FOLDER
     report.mkdir(exist_ok=True)
     write_atomically(report / "summary.json", json)
     write_atomically(report / "summary.txt", text.encode())
+
+
+def _left_out(panel: Panel) -> list[str]:
+    """Name the figures for which the logs do not hold what they show."""
+    if not panel.runs:
+        return ["no figures: the iterations are not logged"]
+    return [] if has_returns(panel) else ["no reward_distribution.png: the log holds no returns of single rollouts"]
+
+
+def _draw(folder: Path, panel: Panel, formats: Sequence[str]) -> None:
+    """Draw the figures for which the logs hold what they show."""
     for name, draw, suffixes in FIGURES:
-        for suffix, data in render(draw, panel, suffixes).items():
-            write_atomically(report / f"{name}.{suffix}", data)
+        if not panel.runs or (draw is reward_distribution and not has_returns(panel)):
+            continue
+        for suffix, data in render(draw, panel, [each for each in suffixes if each in formats]).items():
+            write_atomically(folder / FOLDER / f"{name}.{suffix}", data)

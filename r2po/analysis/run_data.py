@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,53 +31,118 @@ class Heldout:
 
 
 @dataclass(frozen=True, eq=False)
-class RunData:
-    """The n >= 1 complete iterations of a run.
+class CandidateData:
+    """What was tried in an iteration.
 
     Attributes:
-        name: Name of its folder, ``run_N``.
-        environment: Short name of the task, or the Gymnasium id of an environment without a task card.
-        method: Value of the config key ``method``.
-        model: Name of the model as configured.
+        stage: What it is in its method: "proposal", "revision", ...
+        reward: Mean return, as it was logged.
+        params: Flat parameters; None if the log does not hold them.
+        returns: (K,) return of each rollout; None if the log does not hold them.
+    """
+
+    stage: str
+    reward: float
+    params: Floats | None
+    returns: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class IterationData:
+    """One complete iteration.
+
+    Attributes:
+        number: Its number, from 1.
+        accepted: Index in ``candidates`` of the one that was kept.
+        candidates: In the order in which they were tried, at least one.
+        problem: One line on candidates that the log does not tell; empty if it tells all.
+    """
+
+    number: int
+    accepted: int
+    candidates: tuple[CandidateData, ...]
+    problem: str = ""
+
+
+METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
+"""The figures of a run that are compared: over its iterations, and of its best policy on fresh episodes."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """The n complete iterations of a run; n is 0 only for a baseline of which there is but a summary.
+
+    Attributes:
+        path: Its folder, ``<logdir>/run_N``.
+        origin: Whose log it is: this project's, or the published code's.
+        environment: Short name of the task, or what the log calls an environment without a task card.
+        method: Value of the config key ``method``; "sb3" for Stable-Baselines3.
+        variant: How its setting differs from the method's own on that task, e.g. "tau_c=240"; empty if it does not.
+        algorithm: Algorithm of Stable-Baselines3, e.g. "PPO"; None for other methods.
+        model: Name of the model as configured; "not recorded" if the log does not say.
         stand_in: Whether an embedded stand-in answered instead of a language model.
-        protocol: "published" or "controlled".
-        seed: Seed of the run.
+        protocol: "published" or "controlled"; "published code" if its log was written by that.
+        seed: Seed of the run; None if the log does not say.
         target: Return that counts as solved, if the run names one.
         complete: Whether the run reached its end.
         planned_iterations: Iterations that the run was meant to have, if it says so.
         settings: What must agree between runs of one experiment, by config key.
+        numbers: (n,) number of each iteration, from 1; increasing.
         rewards: (n,) mean return of the accepted candidate of each iteration.
-        returns: n arrays, the (K,) returns of the accepted candidate.
         episodes: (n,) episodes spent by the end of each iteration, all candidates and the warm-up included.
         steps: (n,) environment steps, likewise.
-        llm_calls: (n,) replies received, likewise.
+        llm_calls: (n,) replies received, likewise; None if the log does not say.
         llm_s: (n,) seconds spent waiting for the model in each iteration.
         heldout: The re-evaluation of the best policy; None if it has not taken place.
+        summary: Figures (``METRICS``) of a run without iterations.
+        notes: What was found odd in its files, one line each.
+        read_iterations: Reads the candidates of its iterations.
     """
 
-    name: str
+    path: Path
+    origin: Literal["r2po", "published"]
     environment: str
     method: str
+    variant: str
+    algorithm: str | None
     model: str
     stand_in: bool
     protocol: str
-    seed: int
+    seed: int | None
     target: float | None
     complete: bool
     planned_iterations: int | None
     settings: Mapping[str, Any]
+    numbers: Ints
     rewards: Floats
-    returns: tuple[Floats, ...]
     episodes: Ints
     steps: Ints
-    llm_calls: Ints
+    llm_calls: Ints | None
     llm_s: Floats
     heldout: Heldout | None
+    summary: Mapping[str, float]
+    notes: tuple[str, ...]
+    read_iterations: Callable[[], tuple[IterationData, ...]]
+
+    @property
+    def name(self) -> str:
+        """Name of its folder, ``run_N``."""
+        return self.path.name
 
     @property
     def num_iterations(self) -> int:
         """Number of complete iterations, n."""
         return len(self.rewards)
+
+    @cached_property
+    def iterations(self) -> tuple[IterationData, ...]:
+        """The n iterations with their candidates; read from the log when first asked for."""
+        return self.read_iterations()
+
+    @property
+    def returns(self) -> tuple[Floats | None, ...]:
+        """The (K,) returns of each of the n accepted candidates; None where the log does not hold them."""
+        return tuple(iteration.candidates[iteration.accepted].returns for iteration in self.iterations)
 
     @cached_property
     def best_so_far(self) -> Floats:
@@ -86,12 +152,22 @@ class RunData:
     @property
     def best_iteration(self) -> int:
         """Number of the first iteration with the largest reward, from 1."""
-        return int(self.rewards.argmax()) + 1
+        return int(self.numbers[self.rewards.argmax()])
 
     @property
     def progress(self) -> str:
         """How far it came, e.g. ``"6 of 10 iterations"``."""
         return progress(self.num_iterations, self.planned_iterations)
+
+    def metric(self, name: str) -> float | None:
+        """Return one of ``METRICS``; None if the log does not tell it."""
+        if name == "heldout_reward":
+            return self.heldout.reward if self.heldout else None
+        if not self.num_iterations:
+            return self.summary.get(name)
+        rewards = self.rewards
+        figures = {"mean_reward": rewards.mean(), "best_reward": rewards.max(), "final_reward": rewards[-1]}
+        return float(figures[name])
 
 
 def progress(done: int, planned: int | None) -> str:

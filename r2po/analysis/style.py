@@ -48,6 +48,7 @@ _RC: Mapping[str, Any] = MappingProxyType(
         "savefig.dpi": DPI,
         "text.parse_math": False,  # a $ in a model's name is a $
         "pdf.fonttype": 42,  # outlines that editors and publishers accept
+        "svg.hashsalt": "r2po",  # names in the file that do not change from time to time
     }
 )
 

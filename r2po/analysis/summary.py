@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from r2po.analysis.load import LogDirectory
-from r2po.analysis.run_data import RunData
+from r2po.analysis.run_data import Floats, RunData
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
 """Per-run figures that are averaged over runs, besides the held-out reward."""
@@ -18,22 +18,25 @@ METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
 def summarise_run(run: RunData) -> dict[str, Any]:
     """Return the figures of one run.
 
-    ``std_reward`` is the population standard deviation over iterations (ddof 0), as in the published evaluation.
+    ``std_reward`` is the sample standard deviation over iterations (ddof 1; 0 for one), as in the published evaluation.
+    What the log does not tell is None.
     """
     rewards, heldout = run.rewards, run.heldout
-    best = float(rewards.max())
+    any_iterations = bool(run.num_iterations)
+    best = run.metric("best_reward")
+    llm_s = float(run.llm_s.sum())
     return {
         "run": run.name,
         "complete": run.complete,
         "num_iterations": run.num_iterations,
         "planned_iterations": run.planned_iterations,
         "best_reward": best,
-        "best_episode": f"episode_{run.best_iteration - 1}",
-        "final_reward": float(rewards[-1]),
-        "mean_reward": float(rewards.mean()),
-        "std_reward": float(rewards.std()),
+        "best_episode": f"episode_{run.best_iteration - 1}" if any_iterations else None,
+        "final_reward": run.metric("final_reward"),
+        "mean_reward": run.metric("mean_reward"),
+        "std_reward": sample_std(rewards) if any_iterations else None,
         "max_reward": best,
-        "min_reward": float(rewards.min()),
+        "min_reward": float(rewards.min()) if any_iterations else None,
         "heldout_reward": heldout.reward if heldout else None,
         "heldout_std": heldout.std if heldout else None,
         "heldout_episodes": heldout.episodes if heldout else None,
@@ -43,10 +46,13 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "stand_in": run.stand_in,
         "protocol": run.protocol,
         "seed": run.seed,
-        "llm_calls": int(run.llm_calls[-1]),
-        "episodes": int(run.episodes[-1]),
-        "steps": int(run.steps[-1]),
-        "llm_s": float(run.llm_s.sum()),
+        "llm_calls": None if run.llm_calls is None else int(run.llm_calls[-1]),
+        "episodes": int(run.episodes[-1]) if any_iterations else None,
+        "steps": int(run.steps[-1]) if any_iterations else None,
+        "llm_s": llm_s,
+        "total_api_time_s": llm_s,
+        "mean_api_time_per_iter_s": llm_s / run.num_iterations if any_iterations else None,
+        "notes": list(run.notes),
     }
 
 
@@ -61,6 +67,7 @@ def summarise_runs(logs: LogDirectory, label: str) -> dict[str, Any]:
     return {
         "label": label,
         "num_runs": len(per_run),
+        "num_iterations_per_run": [run.num_iterations for run in logs.runs],
         "unfinished_runs": [run.name for run in logs.runs if not run.complete],
         "stand_in": any(run.stand_in for run in logs.runs),
         **{key: value for metric in METRICS for key, value in _over_runs(per_run, metric).items()},
@@ -98,6 +105,6 @@ def _over_runs(per_run: Sequence[dict[str, Any]], metric: str) -> dict[str, floa
     }
 
 
-def sample_std(values: Sequence[float]) -> float:
+def sample_std(values: Sequence[float] | Floats) -> float:
     """Return the sample standard deviation (ddof 1); 0 for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -36,16 +36,18 @@ def run_text(summary: dict[str, Any], label: str, path: str) -> str:
     return _join(_heading(label, path, [summary]), _table([summary]), _notes([summary]))
 
 
-def runs_text(summary: dict[str, Any], path: str) -> str:
+def runs_text(summary: dict[str, Any], path: str, left_out: Sequence[str] = ()) -> str:
     """Return the text on all runs of a log directory.
 
     Args:
         summary: From ``summarise_runs``.
         path: The log directory.
+        left_out: What the report does not hold, one line each.
     """
     rows = summary["per_run_summaries"]
     findings = [f"the runs differ in {line}" for line in summary["differences"]]
     findings += [f"left out: {line}" for line in summary["problems"]]
+    findings += left_out
     heading = _heading(summary["label"], path, rows)
     return _join(heading, _table(rows), _over_runs(summary), _notes(rows) + findings)
 
@@ -83,13 +85,13 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["run"] + ("" if row["complete"] else " *"),
         str(row["num_iterations"]),
         _number(row["best_reward"]),
-        str(int(row["best_episode"].removeprefix("episode_")) + 1),
+        "-" if row["best_episode"] is None else str(int(row["best_episode"].removeprefix("episode_")) + 1),
         _plus_minus(row["heldout_reward"], row["heldout_std"]),
         _number(row["mean_reward"]),
         _number(row["std_reward"]),
         _number(row["final_reward"]),
-        str(row["episodes"]),
-        str(row["llm_calls"]),
+        _count(row["episodes"]),
+        _count(row["llm_calls"]),
         _clock(row["llm_s"]),
     ]
 
@@ -107,13 +109,14 @@ def _over_runs(summary: dict[str, Any]) -> list[str]:
 
 
 def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [f"{row['run']}: {note}" for row in rows for note in row["notes"]]
     unfinished = [row for row in rows if not row["complete"]]
     if not unfinished:
-        return []
+        return lines
     names = ", ".join(
         f"{row['run']} ({progress(row['num_iterations'], row['planned_iterations'])})" for row in unfinished
     )
-    return [f"* unfinished, counted with what is there: {names}"]
+    return [f"* unfinished, counted with what is there: {names}", *lines]
 
 
 def _plus_minus(value: float | None, spread: float | None) -> str:
@@ -122,8 +125,14 @@ def _plus_minus(value: float | None, spread: float | None) -> str:
     return _number(value) if spread is None else f"{_number(value)} ± {_number(spread)}"
 
 
-def _number(value: float) -> str:
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _number(value: float | None) -> str:
     """Write a number with 5 significant digits and no negative zero."""
+    if value is None:
+        return "-"
     text = f"{value:.5g}"
     return "0" if text == "-0" else text
 

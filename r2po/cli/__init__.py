@@ -16,10 +16,17 @@ from r2po.errors import R2POError
 COMMANDS = {
     "run": "run one experiment from a config file",
     "list": "list environments, methods, policies, models and configs",
-    "eval": "sum up the runs of a log directory",
-    "doctor": "check a model: key, server, context length, one tiny call",
+    "eval": "sum up the runs of log directories, and compare them",
+    "eval_all_results": "sum up the runs of every experiment under a folder",
+    "paper_results_tables": "make the results tables of the paper",
+    "paper_reward_curves": "draw reward over episodes, a panel per environment",
+    "paper_significance_tests": "test R2PO against its baselines",
+    "paper_robust_statistics": "compare methods over all environments: IQM, probability of improvement, profiles",
+    "paper_salience_analysis": "analyse how critics react to the worst rollout, and what revisions change",
+    "tau_c_sensitivity_results": "make the tables of R2PO's sensitivity to tau_c",
     "watch": "show or record the best policy of a run",
     "prompt": "print the exact prompt and reply of a call",
+    "doctor": "check a model: key, server, context length, one tiny call",
 }
 
 INTERRUPTED = 130

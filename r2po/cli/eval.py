@@ -1,11 +1,16 @@
-"""``eval.py`` and ``r2po eval``: sum up the runs of log directories."""
+"""``eval.py`` and ``r2po eval``: sum up the runs of log directories, and compare them."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from r2po.errors import InputError
+
+if TYPE_CHECKING:
+    from r2po.analysis.load import LogDirectory
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,16 +29,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL",
         help="name of each log directory in tables and figures (default: its method and environment)",
     )
+    parser.add_argument(
+        "--compare-output",
+        default="eval_comparison",
+        metavar="DIR",
+        help="where the comparison of several log directories is written (default: eval_comparison)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write ``eval_report/`` in each log directory and each run; print the summaries."""
+    """Write ``eval_report/`` in each log directory and each run; print the summaries; compare several."""
     labels: list[str | None] = options.labels or [None] * len(options.logdirs)
     if len(labels) != len(options.logdirs):
         raise InputError(f"--labels has {len(labels)} names for {len(options.logdirs)} log directories; give one each")
 
+    from r2po.analysis.comparison import write_comparison
     from r2po.analysis.load import load_log_directory
-    from r2po.analysis.report import FOLDER, write_report
+    from r2po.analysis.report import FOLDER, default_label, write_report
 
     # All are read before any is written: a wrong name among them leaves nothing half done.
     experiments = [load_log_directory(path) for path in options.logdirs]
@@ -43,4 +55,16 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{write_report(logs, label)}\nreport: {logs.path / FOLDER}\n")
         if logs is not experiments[-1]:
             sys.stdout.write("\n")
+    if len(experiments) > 1:
+        names = [label or default_label(logs) for logs, label in zip(experiments, labels, strict=True)]
+        write_comparison(experiments, _distinct(names, experiments), Path(options.compare_output))
+        sys.stdout.write(f"comparison: {options.compare_output}\n")
     return 0
+
+
+def _distinct(names: list[str], experiments: list[LogDirectory]) -> list[str]:
+    """Return names that differ: where two are alike, with their folders."""
+    return [
+        f"{name} ({logs.path})" if names.count(name) > 1 else name
+        for name, logs in zip(names, experiments, strict=True)
+    ]

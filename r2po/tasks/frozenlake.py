@@ -13,6 +13,7 @@ TASK = Task(
     policy="tabular",
     max_traj_length=100,
     optimum=1.0,
+    random_reward=0.026,
     warmup_episodes=0,
     conservative_threshold=0.85,
     search_step_size=None,

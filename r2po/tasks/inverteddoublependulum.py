@@ -11,6 +11,7 @@ TASK = Task(
     policy="linear",
     max_traj_length=1000,
     optimum=500.0,
+    random_reward=36.65,
     warmup_episodes=20,
     conservative_threshold=450.0,
     search_step_size=0.1,

@@ -15,6 +15,7 @@ def _card(
     gym_id: str,
     *,
     cap: int,
+    random_reward: float,
     env_kwargs: Mapping[str, Any] = MappingProxyType({}),
     free_kwargs: tuple[str, ...] = (),
 ) -> Task:
@@ -27,6 +28,7 @@ def _card(
         max_traj_length=cap,
         # Whatever the size, the shortest route of a maze returns more than 0.9.
         optimum=0.9,
+        random_reward=random_reward,
         warmup_episodes=20,
         conservative_threshold=0.9,
         search_step_size=None,
@@ -47,13 +49,14 @@ def _card(
     )
 
 
-TASK = _card("maze", "Maze", "maze-sample-3x3-v0", cap=20)
-SAMPLE_5X5 = _card("maze5x5", "Maze 5x5", "maze-sample-5x5-v0", cap=200)
+TASK = _card("maze", "Maze", "maze-sample-3x3-v0", cap=20, random_reward=-0.2139)
+SAMPLE_5X5 = _card("maze5x5", "Maze 5x5", "maze-sample-5x5-v0", cap=200, random_reward=-0.8)
 RANDOM = _card(
     "mazerandom",
     "Random maze",
     "maze-random-v0",
     cap=200,
+    random_reward=-0.8,
     env_kwargs=MappingProxyType({"size": 5, "maze_seed": 0}),
     free_kwargs=("size", "maze_seed"),
 )

@@ -11,6 +11,7 @@ TASK = Task(
     policy="linear",
     max_traj_length=200,
     optimum=-120.0,
+    random_reward=-200.0,
     warmup_episodes=0,
     conservative_threshold=-120.0,
     search_step_size=1.0,

@@ -11,6 +11,7 @@ TASK = Task(
     policy="linear",
     max_traj_length=1000,
     optimum=100.0,
+    random_reward=-80.08,
     warmup_episodes=20,
     conservative_threshold=97.0,
     search_step_size=1.0,

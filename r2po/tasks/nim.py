@@ -11,6 +11,7 @@ TASK = Task(
     policy="tabular",
     max_traj_length=1000,
     optimum=1.0,
+    random_reward=-0.93,
     warmup_episodes=0,
     conservative_threshold=0.95,
     search_step_size=None,

@@ -11,6 +11,7 @@ TASK = Task(
     policy="linear",
     max_traj_length=1000,
     optimum=3.0,
+    random_reward=0.181,
     warmup_episodes=20,
     conservative_threshold=2.8,
     search_step_size=1.0,

@@ -11,6 +11,7 @@ TASK = Task(
     policy="linear",
     max_traj_length=1000,
     optimum=250.0,
+    random_reward=-0.7449,
     warmup_episodes=100,
     conservative_threshold=230.0,
     search_step_size=0.1,

@@ -44,6 +44,8 @@ class Task:
         ending: When an episode ends, the environment's own limit included, the cap excluded.
         env_kwargs: Default keyword arguments of ``gymnasium.make``.
         free_kwargs: Arguments that a config may change: the card stays true.
+        random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
+            their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
     """
 
     name: str
@@ -62,3 +64,4 @@ class Task:
     ending: str
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     free_kwargs: tuple[str, ...] = ()
+    random_reward: float | None = None

@@ -11,7 +11,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from r2po.analysis.canvas import Draw, render
+from r2po.analysis.canvas import Draw, arrange, render
 from r2po.analysis.figures import api_time, reward_distribution, training_curve
 from r2po.analysis.load import load_log_directory
 from r2po.analysis.panel import Panel
@@ -129,6 +129,7 @@ def test_nothing_overlaps_and_nothing_is_cut_off(tmp_path: Path) -> None:
     for draw in DRAWINGS:
         with paper_style():
             figure = draw(panel(tmp_path))
+            arrange(figure)
             figure.draw_without_rendering()
         parts = [text.get_window_extent() for text in figure.texts]
         assert len(parts) == 2, "title and caption"

@@ -23,7 +23,7 @@ def rewrite(run: Path, line: int, **changes: Any) -> None:
 
 
 def candidates_with(value: Any) -> list[dict[str, Any]]:
-    return [{"returns": [1.0]}, {"returns": [1.0, value]}]
+    return [{"stage": "proposal", "returns": [1.0]}, {"stage": "revision", "returns": [1.0, value]}]
 
 
 def replace_by_folder(path: Path) -> None:
@@ -62,7 +62,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda run: rewrite(run, 3, candidates=candidates_with(float("nan"))),
         "line 3: candidates.1.returns.1 is nan",
     ),
-    "no returns": (lambda run: rewrite(run, 1, candidates=[{"returns": []}]), "line 1: candidates.0.returns is []"),
+    "no returns": (
+        lambda run: rewrite(run, 1, candidates=[{"stage": "proposal", "returns": []}]),
+        "line 1: candidates.0.returns is []",
+    ),
     "accepted out of range": (lambda run: rewrite(run, 1, accepted=2), "accepted is 2"),
     "negative model time": (lambda run: rewrite(run, 1, times={"llm_s": -1.0}), "times.llm_s is -1.0"),
     "a line twice": (
@@ -114,7 +117,7 @@ def test_reads_the_accepted_candidate(tmp_path: Path) -> None:
         ("cartpole_props/run_1", "is a single run; give the log directory above it: --logdir {}/cartpole_props"),
         ("", "holds no run_N; log directories in it: {}/cartpole_props"),
         ("empty", "is no log directory: it holds no run_N"),
-        ("unusable", "no usable run in '{}/unusable': run_1: it has no run.yaml; run_4: it has no run.yaml"),
+        ("unusable", "no usable run in '{}/unusable': run_1: it has no run.yaml, nor"),
     ],
 )
 def test_unusable_folder_is_an_input_error(given: str, expected: str, tmp_path: Path) -> None:

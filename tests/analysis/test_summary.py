@@ -38,7 +38,7 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "best_episode": "episode_1",
         "final_reward": 30.0,
         "mean_reward": 30.0,
-        "std_reward": pytest.approx(150**0.5),  # (400 + 100 + 100 + 0) / 4
+        "std_reward": pytest.approx(200**0.5),  # (400 + 100 + 100 + 0) / 3
         "max_reward": 40.0,
         "min_reward": 10.0,
         "heldout_reward": 7.5,
@@ -54,6 +54,9 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "episodes": 26,
         "steps": 400,
         "llm_s": 10.0,
+        "total_api_time_s": 10.0,
+        "mean_api_time_per_iter_s": 2.5,
+        "notes": [],
     }
 
 
@@ -96,7 +99,7 @@ def test_agrees_with_numpy(runs: list[list[float]]) -> None:
         summary = summary_of(Path(folder))
     for row, rewards in zip(summary["per_run_summaries"], runs, strict=True):
         assert row["mean_reward"] == np.mean(rewards)
-        assert row["std_reward"] == np.std(rewards)
+        assert row["std_reward"] == (np.std(rewards, ddof=1) if len(rewards) > 1 else 0.0)
         assert (row["min_reward"], row["max_reward"]) == (min(rewards), max(rewards))
         assert row["best_episode"] == f"episode_{rewards.index(max(rewards))}"
         assert row["final_reward"] == rewards[-1]
@@ -112,6 +115,7 @@ def test_unfinished_run_is_summarised_with_what_is_there(tmp_path: Path) -> None
     (row,) = summary["per_run_summaries"]
     assert (row["complete"], row["num_iterations"], row["planned_iterations"]) == (False, 2, 3)
     assert (row["final_reward"], row["heldout_reward"]) == (2.0, None)
+    assert row["notes"] == ["the last line of iterations.jsonl is torn and not counted"]
     assert summary["unfinished_runs"] == ["run_1"]
     assert summary["problems"] == []
 

@@ -1,0 +1,1 @@
+"""Programs that measure; the figures they print stand in the project with the command that made them."""

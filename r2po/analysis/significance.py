@@ -1,0 +1,158 @@
+"""Is R2PO better than its baselines beyond chance? A test per environment and baseline, corrected by family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from r2po.analysis.statistics import Permutation, Welch, holm, permutation_test, welch
+
+Mode = Literal["best", "all"]
+
+FAMILIES = ("props", "propsp", "sb3")
+"""Methods that R2PO is compared with, in the order that decides ties; all algorithms of SB3 are one family."""
+
+OURS = "r2po"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The values of one method on one environment, one per run.
+
+    Attributes:
+        method: Key of the method.
+        label: Its name in tables, for SB3 with the algorithm, e.g. "SB3-PPO".
+        values: Finite ones.
+        notes: What was left out and why.
+    """
+
+    method: str
+    label: str
+    values: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        """Mean over the runs."""
+        return float(np.mean(self.values))
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation over the runs; None of fewer than two."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def squared_error(self) -> float | None:
+        """Squared standard error of the mean; None of fewer than two runs."""
+        return None if self.std is None else self.std**2 / len(self.values)
+
+
+@dataclass(frozen=True)
+class Row:
+    """R2PO against one baseline on one environment.
+
+    Attributes:
+        environment: Short name.
+        baseline: The baseline; None if there is none.
+        ours: R2PO; None if there is none.
+        welch: The t-test; None where something is missing.
+        permutation: The permutation test, likewise.
+        holm_p: p of the t-test corrected for the tests of its family, likewise.
+        notes: What is missing, left out or to be known of the test.
+    """
+
+    environment: str
+    baseline: Group | None
+    ours: Group | None
+    welch: Welch | None = None
+    permutation: Permutation | None = None
+    holm_p: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> float | None:
+        """Mean of R2PO minus mean of the baseline."""
+        return self.ours.mean - self.baseline.mean if self.ours and self.baseline else None
+
+
+def compare(environments: Sequence[tuple[str, Sequence[Group]]], mode: Mode) -> list[Row]:
+    """Test R2PO against baselines, environment by environment.
+
+    Args:
+        environments: Short names with the groups found there, in the order of the rows.
+        mode: "best": against the baseline with the largest mean, one family over all environments; "all": against
+            each baseline, one family per method.
+
+    Returns:
+        A row for each test, and one for each that could not be made.
+    """
+    present = {group.method for _, groups in environments for group in groups}
+    rows: list[Row] = []
+    for environment, groups in environments:
+        ours = next((group for group in groups if group.method == OURS and group.values), None)
+        chosen, notes = _choose(groups, mode, present)
+        rows += [_row(environment, baseline, ours, _missing(OURS, groups)) for baseline in chosen]
+        if not chosen:
+            missing = () if ours else (_missing(OURS, groups),)
+            rows.append(Row(environment, None, ours, notes=(*missing, "no runs of a baseline to compare with")))
+        elif mode == "best":
+            rows[-1] = replace(rows[-1], notes=rows[-1].notes + notes)
+        else:
+            rows += [Row(environment, None, ours, notes=(note,)) for note in notes]
+    return _corrected(rows, mode)
+
+
+def _choose(groups: Sequence[Group], mode: Mode, present: set[str]) -> tuple[list[Group], tuple[str, ...]]:
+    """Return the baselines to test against, and what is missing of those that other environments have."""
+    ordered = sorted((group for group in groups if group.method in FAMILIES and group.values), key=_order)
+    found = {group.method for group in ordered}
+    notes = tuple(_missing(each, groups) for each in FAMILIES if each in present and each not in found)
+    if mode == "all" or not ordered:
+        return ordered, notes
+    # The first one of equals: max keeps it.
+    return [max(ordered, key=lambda group: group.mean)], notes
+
+
+def _missing(method: str, groups: Sequence[Group]) -> str:
+    if any(group.method == method for group in groups):
+        return f"no run of {_name(method)} tells this metric"
+    return f"no runs of {_name(method)}"
+
+
+def _order(group: Group) -> tuple[int, str]:
+    return FAMILIES.index(group.method), group.label
+
+
+def _name(method: str) -> str:
+    return {"r2po": "R2PO", "props": "ProPS", "propsp": "ProPS+", "sb3": "SB3"}[method]
+
+
+def _row(environment: str, baseline: Group, ours: Group | None, missing: str) -> Row:
+    notes = tuple(f"{baseline.label}: {note}" for note in baseline.notes)
+    if ours is None:
+        return Row(environment, baseline, None, notes=(missing, *notes))
+    notes += tuple(f"R2PO: {note}" for note in ours.notes)
+    test = welch(ours.values, baseline.values)
+    if test.too_few:
+        notes = ("fewer than two runs, nothing tested", *notes)
+    if test.degenerate:
+        notes = ("no variance in either, t is infinite", *notes)
+    permutation = permutation_test(ours.values, baseline.values)
+    return Row(environment, baseline, ours, welch=test, permutation=permutation, notes=notes)
+
+
+def _corrected(rows: Sequence[Row], mode: Mode) -> list[Row]:
+    """Fill in Holm's p, family by family; a test that could not be made belongs to none."""
+    families: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        if row.welch is not None and row.baseline is not None:
+            families.setdefault(row.baseline.method if mode == "all" else "best", []).append(index)
+    result = list(rows)
+    for indices in families.values():
+        p = holm([test.p for test in (rows[i].welch for i in indices) if test is not None])
+        for index, value in zip(indices, p.tolist(), strict=True):
+            result[index] = replace(rows[index], holm_p=value)
+    return result

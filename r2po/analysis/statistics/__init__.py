@@ -1,0 +1,40 @@
+"""Statistics over runs, on plain arrays: they know nothing of logs or methods. docs/statistics.md explains each."""
+
+from __future__ import annotations
+
+from r2po.analysis.statistics.aggregates import AGGREGATES, iqm, mean, median, optimality_gap
+from r2po.analysis.statistics.arrays import Scores
+from r2po.analysis.statistics.bootstrap import Interval, percentile_interval, stratified_bootstrap
+from r2po.analysis.statistics.comparison import probability_of_improvement, superiority
+from r2po.analysis.statistics.holm import holm
+from r2po.analysis.statistics.noise import MeanChange, mean_changes
+from r2po.analysis.statistics.permutation import Permutation, permutation_test
+from r2po.analysis.statistics.profile import Profile, performance_profile
+from r2po.analysis.statistics.proportions import OddsRatio, odds_ratio, wilson_interval
+from r2po.analysis.statistics.welch import Welch, welch
+
+__all__ = [
+    "AGGREGATES",
+    "Interval",
+    "MeanChange",
+    "OddsRatio",
+    "Permutation",
+    "Profile",
+    "Scores",
+    "Welch",
+    "holm",
+    "iqm",
+    "mean",
+    "mean_changes",
+    "median",
+    "odds_ratio",
+    "optimality_gap",
+    "percentile_interval",
+    "performance_profile",
+    "permutation_test",
+    "probability_of_improvement",
+    "stratified_bootstrap",
+    "superiority",
+    "welch",
+    "wilson_interval",
+]

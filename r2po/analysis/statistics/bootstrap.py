@@ -1,0 +1,71 @@
+"""Bootstrap intervals: runs are drawn again with replacement, within each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from r2po.analysis.statistics.arrays import Floats, strata
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+CHUNK_VALUES = 4_000_000
+"""Resampled scores held in memory at once."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its interval.
+
+    Attributes:
+        value: The figure on the data as they are.
+        low: Lower end.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def stratified_bootstrap(
+    scores: Sequence[ArrayLike],
+    statistic: Callable[[Floats], NDArray[np.float64]],
+    generator: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Interval:
+    """Return a statistic of all scores with its stratified percentile interval (Agarwal et al. 2021).
+
+    Args:
+        scores: (runs,) for each environment.
+        statistic: From (..., n) pooled scores to (...) values.
+        generator: Source of the resamples.
+        resamples: Their number.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: No environment, one without runs, or a score that is not finite.
+    """
+    arrays = strata(scores)
+    value = float(statistic(np.concatenate(arrays)))
+    total = sum(each.size for each in arrays)
+    chunk = max(1, CHUNK_VALUES // total)
+    sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
+    draws = np.concatenate([statistic(np.hstack([resample(x, generator, n) for x in arrays])) for n in sizes])
+    return percentile_interval(value, draws, level)
+
+
+def resample(values: Floats, generator: np.random.Generator, count: int) -> Floats:
+    """Return (count, n) resamples of (n,) values."""
+    return values[generator.integers(values.size, size=(count, values.size))]
+
+
+def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> Interval:
+    """Return the middle ``level`` of (resamples,) draws as an interval."""
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))

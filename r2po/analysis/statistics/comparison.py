@@ -1,0 +1,66 @@
+"""Probability of improvement: how likely a run of one method beats a run of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from r2po.analysis.statistics.arrays import Floats, strata
+from r2po.analysis.statistics.bootstrap import LEVEL, RESAMPLES, Interval, percentile_interval
+
+
+def probability_of_improvement(
+    first: Sequence[ArrayLike],
+    second: Sequence[ArrayLike],
+    generator: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Interval:
+    """Return P(first > second) + P(first = second) / 2, averaged over environments, with its interval.
+
+    Args:
+        first: (runs,) for each environment.
+        second: (runs,) for each of the same environments, in the same order.
+        generator: Source of the resamples; runs of both are resampled within each environment.
+        resamples: Their number.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: Numbers of environments differ, one has no runs, or a score is not finite.
+    """
+    x, y = strata(first), strata(second)
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} environments against {len(y)}")
+    pairs = list(zip(x, y, strict=True))
+    value = float(np.mean([superiority(a, b) for a, b in pairs]))
+    draws = np.mean([_resampled(a, b, generator, resamples) for a, b in pairs], axis=0)
+    return percentile_interval(value, draws, level)
+
+
+def superiority(first: Floats, second: Floats) -> float:
+    """Return P(first > second) + P(first = second) / 2 over all pairs: Mann-Whitney's U over n m."""
+    return float(_wins(first, second).mean())
+
+
+def _wins(first: Floats, second: Floats) -> NDArray[np.float64]:
+    """Return (n, m) 1 where first is larger, 1/2 where equal, 0 where smaller."""
+    return 0.5 + 0.5 * np.sign(first[:, None] - second[None, :])
+
+
+def _resampled(first: Floats, second: Floats, generator: np.random.Generator, resamples: int) -> Floats:
+    """Return (resamples,) superiorities.
+
+    A resample is told by how often it holds each run, so all pairs need comparing once only.
+    """
+    wins = _wins(first, second)
+    weights_first = _weights(first.size, generator, resamples)
+    weights_second = _weights(second.size, generator, resamples)
+    return np.asarray(((weights_first @ wins) * weights_second).sum(axis=1), dtype=np.float64)
+
+
+def _weights(size: int, generator: np.random.Generator, resamples: int) -> Floats:
+    """Return (resamples, size) shares of each value in a resample."""
+    return generator.multinomial(size, np.full(size, 1 / size), size=resamples) / size

@@ -1,0 +1,85 @@
+"""Is the change from one policy to another more than the noise of its few rollouts? For many pairs at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from r2po.analysis.statistics.arrays import Floats
+from r2po.analysis.statistics.bootstrap import LEVEL
+
+RESAMPLES = 2_000
+CHUNK = 1_000
+"""Pairs that share a set of resamples; their intervals are each valid, and cost little."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeanChange:
+    """Changes of mean return of N pairs of policies.
+
+    Attributes:
+        value: (N,) mean of the second minus mean of the first.
+        low: (N,) lower end of the bootstrap interval.
+        high: (N,) upper end.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def mean_changes(
+    first: Floats,
+    second: Floats,
+    generator: np.random.Generator,
+    *,
+    paired: bool,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> MeanChange:
+    """Return the change of mean return with its bootstrap percentile interval, for N pairs of policies.
+
+    Args:
+        first: (N, K) returns before.
+        second: (N, L) returns after.
+        generator: Source of the resamples.
+        paired: Whether rollout k of both started from the same seed (then K = L): pairs are resampled, and what the
+            seeds have in common does not widen the interval. Otherwise each side is resampled by itself.
+        resamples: Number of resamples.
+        level: Coverage of each interval.
+
+    Raises:
+        ValueError: Shapes do not fit, or a return is not finite.
+    """
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    _check(first, second, paired)
+    value = second.mean(axis=1) - first.mean(axis=1)
+    bounds = [np.empty((0, 2))]
+    for start in range(0, len(first), CHUNK):
+        before, after = first[start : start + CHUNK], second[start : start + CHUNK]
+        if paired:
+            draws = _resampled_means(after - before, generator, resamples)
+        else:
+            draws = _resampled_means(after, generator, resamples) - _resampled_means(before, generator, resamples)
+        bounds.append(np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=1).T)
+    low, high = np.concatenate(bounds).T
+    return MeanChange(value, low, high)
+
+
+def _resampled_means(returns: Floats, generator: np.random.Generator, resamples: int) -> Floats:
+    """Return (N, resamples) means of resampled returns, from (N, K)."""
+    size = returns.shape[1]
+    weights = generator.multinomial(size, np.full(size, 1 / size), size=resamples) / size
+    # Around the first return: equal returns then have exactly their own mean.
+    base = returns[:, :1]
+    return base + (returns - base) @ weights.T
+
+
+def _check(first: Floats, second: Floats, paired: bool) -> None:
+    if first.ndim != 2 or second.ndim != 2 or len(first) != len(second) or 0 in (first.shape[1], second.shape[1]):
+        raise ValueError(f"expected returns of shape (N, K) and (N, L), not {first.shape} and {second.shape}")
+    if paired and first.shape != second.shape:
+        raise ValueError(f"pairs need as many returns before as after, not {first.shape} and {second.shape}")
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise ValueError("returns must be finite")

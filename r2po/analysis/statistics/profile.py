@@ -1,0 +1,60 @@
+"""Performance profiles: the share of runs above each score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from r2po.analysis.statistics.arrays import Floats, strata
+from r2po.analysis.statistics.bootstrap import LEVEL
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A performance profile over m thresholds.
+
+    Attributes:
+        thresholds: (m,) scores.
+        share: (m,) share of runs whose score is larger, averaged over environments.
+        low: (m,) lower end of the pointwise interval.
+        high: (m,) upper end.
+    """
+
+    thresholds: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+
+
+def performance_profile(
+    scores: Sequence[ArrayLike],
+    thresholds: ArrayLike,
+    generator: np.random.Generator,
+    *,
+    resamples: int = 2_000,
+    level: float = LEVEL,
+) -> Profile:
+    """Return the run-score distribution of a method with stratified, pointwise intervals (Agarwal et al. 2021).
+
+    Args:
+        scores: (runs,) for each environment. Each environment counts the same, whatever its number of runs.
+        thresholds: (m,) scores at which to look.
+        generator: Source of the resamples.
+        resamples: Their number.
+        level: Coverage of each interval.
+
+    Raises:
+        ValueError: No environment, one without runs, or a score that is not finite.
+    """
+    taus = np.asarray(thresholds, dtype=np.float64)
+    above = [each[:, None] > taus for each in strata(scores)]
+    draws = np.zeros((resamples, taus.size))
+    for each in above:
+        # How many of n resampled runs lie above a threshold depends on how often each run is drawn, for all thresholds.
+        runs = len(each)
+        draws += generator.multinomial(runs, np.full(runs, 1 / runs), size=resamples) @ each / runs
+    low, high = np.quantile(draws / len(above), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Profile(taus, np.mean([each.mean(axis=0) for each in above], axis=0), low, high)

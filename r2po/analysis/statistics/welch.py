@@ -1,0 +1,65 @@
+"""Welch's t-test: do two groups of runs have different means, when their spreads may differ too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from r2po.analysis.statistics.arrays import Floats, finite, is_constant
+from r2po.analysis.statistics.student import two_sided_p
+
+
+@dataclass(frozen=True)
+class Welch:
+    """Outcome of a two-sided test.
+
+    Attributes:
+        t: Difference of the means, first minus second, in standard errors; infinite if degenerate.
+        p: Probability of a |t| as large, if the means are equal.
+        degrees: Degrees of freedom (Welch-Satterthwaite); 0 where there is no test.
+        too_few: A group has fewer than two values, so that nothing can be tested: t 0, p 1.
+        degenerate: No group varies and the means differ: t is infinite and p is 0 by convention, not by evidence.
+    """
+
+    t: float
+    p: float
+    degrees: float
+    too_few: bool = False
+    degenerate: bool = False
+
+
+NO_TEST = Welch(t=0.0, p=1.0, degrees=0.0, too_few=True)
+NO_DIFFERENCE = Welch(t=0.0, p=1.0, degrees=0.0)
+
+
+def welch(first: ArrayLike, second: ArrayLike) -> Welch:
+    """Test two groups of values for equal means (Welch 1947).
+
+    Args:
+        first: (n,) values of one group, one per run.
+        second: (m,) values of the other.
+
+    Raises:
+        ValueError: A value is not finite.
+    """
+    x, y = finite(first, "the first group"), finite(second, "the second group")
+    if min(x.size, y.size) < 2:
+        return NO_TEST
+    gap = float(x.mean() - y.mean())
+    if is_constant(x) and is_constant(y):
+        if is_constant(np.concatenate([x, y])):
+            return NO_DIFFERENCE
+        return Welch(t=inf if gap > 0 else -inf, p=0.0, degrees=0.0, degenerate=True)
+    return _test(gap, x, y)
+
+
+def _test(gap: float, x: Floats, y: Floats) -> Welch:
+    # Scaled by the larger spread: squares of very small or very large returns stay in range.
+    scale = max(float(np.abs(x - x.mean()).max()), float(np.abs(y - y.mean()).max()))
+    a, b = float(np.var(x / scale, ddof=1)) / x.size, float(np.var(y / scale, ddof=1)) / y.size
+    t = gap / scale / sqrt(a + b)
+    degrees = (a + b) ** 2 / (a**2 / (x.size - 1) + b**2 / (y.size - 1))
+    return Welch(t=t, p=two_sided_p(t, degrees), degrees=degrees)

@@ -1,0 +1,69 @@
+"""Options that the analyses share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+TABLE_FORMATS = ("md", "csv", "latex", "png", "pdf", "svg")
+MOST_LINES = 40
+
+
+def add_logs_options(parser: argparse.ArgumentParser) -> None:
+    """Declare where the logs are and how many runs count."""
+    parser.add_argument("--logs-root", default="logs", metavar="DIR", help="folder of log directories (default: logs)")
+    parser.add_argument(
+        "--max-runs", type=positive, default=10, metavar="N", help="runs of each experiment that count (default: 10)"
+    )
+
+
+def add_only_options(parser: argparse.ArgumentParser) -> None:
+    """Declare which environments and methods count."""
+    parser.add_argument(
+        "--only-env",
+        action="append",
+        default=[],
+        metavar="ENV",
+        help="only this environment, by key or label; may be repeated",
+    )
+    parser.add_argument(
+        "--only-method",
+        action="append",
+        default=[],
+        metavar="METHOD",
+        help="only this method, by key or label; may be repeated",
+    )
+
+
+def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Declare formats and place of tables."""
+    parser.add_argument(
+        "--formats",
+        "--format",
+        nargs="+",
+        choices=TABLE_FORMATS,
+        default=["md", "csv"],
+        metavar="FORMAT",
+        help=f"of {', '.join(TABLE_FORMATS)} (default: md csv)",
+    )
+    parser.add_argument(
+        "--output-dir", default=folder, metavar="DIR", help=f"where the tables are written (default: {folder})"
+    )
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Print warnings; of very many, the first ones and their number."""
+    lines = list(lines)
+    for line in lines[:MOST_LINES]:
+        sys.stderr.write(f"warning: {line}\n")
+    if len(lines) > MOST_LINES:
+        sys.stderr.write(f"warning: ... and {len(lines) - MOST_LINES} more\n")
+
+
+def positive(text: str) -> int:
+    """Parse a whole number from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return value

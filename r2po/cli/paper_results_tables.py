@@ -1,0 +1,65 @@
+"""``paper_results_tables.py``: the results tables of the paper, from logs or from the published figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from r2po.cli.analysis_options import add_logs_options, add_table_options, warn
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--preset", choices=("core", "variants"), default="core", help="which methods (default: core)")
+    add_logs_options(parser)
+    add_table_options(parser, "results_tables")
+    parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")
+    parser.add_argument("--expected-runs", type=int, metavar="N", help="report experiments with another number of runs")
+    parser.add_argument(
+        "--strict-validation",
+        action="store_true",
+        help="leave such experiments out (default of --expected-runs: that of --max-runs)",
+    )
+    parser.add_argument("--reference", choices=("published",), help="show published figures beside ours, with z")
+    parser.add_argument(
+        "--from-published", action="store_true", help="make the tables from the published figures alone, without logs"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write one table per metric in each format."""
+    from r2po.analysis.experiments import find_experiments
+    from r2po.analysis.names import parse_environment
+    from r2po.analysis.paper_tables import Validation, build_published_tables, build_tables, validation_table
+    from r2po.analysis.tables import write
+
+    prefix = Path(options.output_dir) / options.preset
+    if options.from_published:
+        for name, table in build_published_tables(options.preset).items():
+            _print(write(table, f"{prefix}_{name}", options.formats))
+        sys.stdout.write("published figures hold neither final nor held-out rewards\n")
+        return 0
+    environments = [parse_environment(name) for name in options.envs]
+    expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
+    validation = Validation(expected, options.strict_validation)
+    experiments = find_experiments(options.logs_root, options.max_runs, environments, parallel=True)
+    tables = build_tables(
+        options.preset,
+        experiments,
+        validation,
+        environments=environments,
+        with_reference=options.reference == "published",
+    )
+    warn(validation.lines)
+    for name, table in tables.items():
+        _print(write(table, f"{prefix}_{name}", options.formats))
+    if validation.rows:
+        warn(validation.summary())
+        _print(write(validation_table(options.preset, validation), f"{prefix}_missing", options.formats))
+    return 0
+
+
+def _print(files: list[Path]) -> None:
+    for file in files:
+        sys.stdout.write(f"{file}\n")

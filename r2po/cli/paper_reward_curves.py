@@ -1,0 +1,70 @@
+"""``paper_reward_curves.py``: reward over episodes, a panel per environment."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from r2po.cli.analysis_options import add_logs_options, warn
+from r2po.errors import InputError
+
+FORMATS = ("png", "pdf", "svg")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--preset", choices=("core", "variants"), default="core", help="which methods (default: core)")
+    add_logs_options(parser)
+    parser.add_argument(
+        "--output",
+        default=None,
+        metavar="FILE",
+        help="figure to write: .png, .pdf or .svg (default: reward_curves_PRESET.png)",
+    )
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=[], help="write it in these formats as well")
+    parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="panels (default: all with runs)")
+    parser.add_argument("--layout", metavar="ROWSxCOLUMNS", help="grid of panels, e.g. 2x5 (default: three columns)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw a figure for each model and protocol."""
+    output = Path(options.output or f"reward_curves_{options.preset}.png")
+    suffix = output.suffix.removeprefix(".").lower()
+    if suffix not in FORMATS:
+        raise InputError(f"--output {str(output)!r} ends in {output.suffix!r}; expected .png, .pdf or .svg")
+    layout = _layout(options.layout)
+
+    from r2po.analysis.canvas import save, write_figure
+    from r2po.analysis.curves import draw_curves
+    from r2po.analysis.experiments import find_experiments
+    from r2po.analysis.names import parse_environment
+    from r2po.analysis.paper_curves import build_curves
+    from r2po.analysis.style import paper_style
+
+    environments = [parse_environment(name) for name in options.envs]
+    experiments = find_experiments(options.logs_root, options.max_runs, environments, parallel=True)
+    figures, lines = build_curves(options.preset, experiments, environments)
+    warn(lines)
+    for figure in figures:
+        if layout is not None and layout[0] * layout[1] < len(figure.panels):
+            raise InputError(f"--layout {options.layout} has no room for {len(figure.panels)} panels")
+        stem = output.with_suffix("")
+        if len(figures) > 1:
+            name = "no_model" if figure.cohort is None else re.sub(r"\W+", "_", figure.cohort.label).strip("_")
+            stem = stem.with_name(f"{stem.name}_{name}")
+        with paper_style():
+            drawn = draw_curves(figure.panels, figure.title, figure.caption, layout)
+            for form in dict.fromkeys([suffix, *options.formats]):
+                sys.stdout.write(f"{write_figure(Path(f'{stem}.{form}'), save(drawn, form))}\n")
+    return 0
+
+
+def _layout(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d?)[xX,]([1-9]\d?)", text)
+    if match is None:
+        raise InputError(f"--layout is {text!r}; expected ROWSxCOLUMNS, e.g. 2x5")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,75 @@
+"""``paper_significance_tests.py``: R2PO against its baselines, tested."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from r2po.cli.analysis_options import add_logs_options, warn
+from r2po.errors import InputError
+
+if TYPE_CHECKING:
+    from r2po.analysis.experiments import Cohort
+    from r2po.analysis.significance import Row
+
+METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--comparison-mode",
+        choices=("best", "all"),
+        default="best",
+        help="against the best baseline of each environment, or against each (default: best)",
+    )
+    parser.add_argument("--metric", choices=METRICS, default="mean_reward", help="default: mean_reward")
+    parser.add_argument(
+        "--format", choices=("markdown", "md", "latex", "csv", "json"), default="markdown", help="default: markdown"
+    )
+    parser.add_argument("--output", metavar="FILE", help="file to write (default: print)")
+    add_logs_options(parser)
+    parser.add_argument("--reference", choices=("published",), help="show the published tests beside ours")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Test and print."""
+    from r2po.analysis.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.significance_report import significance_rows
+
+    experiments, lines = choose(find_experiments(options.logs_root, options.max_runs, parallel=True))
+    warn(lines)
+    parts: list[tuple[Cohort | None, list[Row]]] = [
+        (cohort, significance_rows(part, options.metric, options.comparison_mode))
+        for cohort, part in cohorts(experiments) or [(None, [])]
+    ]
+    text = _render(parts, options)
+    if options.output is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+        Path(options.output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {options.output!r}: {error.strerror or error}") from None
+    sys.stdout.write(f"{options.output}\n")
+    return 0
+
+
+def _render(parts: list[tuple[Cohort | None, list[Row]]], options: argparse.Namespace) -> str:
+    from r2po.analysis.significance_report import to_records, to_table
+    from r2po.analysis.tables import content
+
+    with_reference = options.reference == "published"
+    if options.format == "json":
+        records = [
+            record
+            for cohort, rows in parts
+            for record in to_records(rows, cohort, options.metric, with_reference=with_reference)
+        ]
+        return json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    table = to_table(parts, options.metric, options.comparison_mode, with_reference=with_reference)
+    return content(table, "md" if options.format == "markdown" else options.format).decode()

@@ -1,0 +1,36 @@
+"""``tau_c_sensitivity_results.py``: the table of R2PO's sensitivity to tau_c."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from r2po.cli.analysis_options import add_logs_options, add_table_options, warn
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_logs_options(parser)
+    add_table_options(parser, "tau_c_sensitivity")
+    parser.add_argument("--reference", choices=("published",), help="show published figures beside ours, with z")
+    parser.add_argument(
+        "--from-published", action="store_true", help="make the table from the published figures alone, without logs"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the table in each format."""
+    from r2po.analysis.experiments import find_experiments
+    from r2po.analysis.tables import write
+    from r2po.analysis.tau_c import build_published_tau_c_table, build_tau_c_table
+
+    if options.from_published:
+        table = build_published_tau_c_table()
+    else:
+        experiments = find_experiments(options.logs_root, options.max_runs, only_method=["r2po"], parallel=True)
+        table, lines = build_tau_c_table(experiments, with_reference=options.reference == "published")
+        warn(lines)
+    for file in write(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats):
+        sys.stdout.write(f"{file}\n")
+    return 0
