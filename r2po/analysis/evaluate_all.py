@@ -10,7 +10,7 @@ from pathlib import Path
 from r2po.analysis.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.load import LogDirectory
 from r2po.analysis.parallel import in_parallel
-from r2po.analysis.report import FOLDER, default_label, write_report
+from r2po.analysis.report import FOLDER, experiments_in, write_report
 from r2po.analysis.run_data import RunData
 from r2po.analysis.scores import score_of
 from r2po.analysis.style import STAND_IN
@@ -25,7 +25,7 @@ class Evaluation:
     """What came of one log directory.
 
     Attributes:
-        line: What to print; empty if there is nothing.
+        line: What to print, a line per experiment; empty if there is nothing.
         warnings: What is missing or odd, one line each.
     """
 
@@ -81,19 +81,20 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
         write_report(logs, all_figures=all_figures)
     except R2POError as error:
         return Evaluation("", (*warnings, str(error)))
-    return Evaluation(_line(logs), (*warnings, *(f"{path}: {note}" for note in logs.notes)))
+    lines = "\n".join(_line(name, part) for name, part in experiments_in(logs))
+    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in logs.notes)))
 
 
 def _number(run: RunData) -> int:
     return int(run.name.removeprefix("run_"))
 
 
-def _line(logs: LogDirectory) -> str:
+def _line(name: str, logs: LogDirectory) -> str:
     figures = []
-    for name in ("mean", "best", "final", "heldout"):
-        values = [value for run in logs.runs if (value := run.metric(f"{name}_reward")) is not None]
+    for metric in ("mean", "best", "final", "heldout"):
+        values = [value for run in logs.runs if (value := run.metric(f"{metric}_reward")) is not None]
         score = score_of("", values)
-        figures.append(f"{name} {score.text}" if score else "")
+        figures.append(f"{metric} {score.text}" if score else "")
     mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) else ""
     count = f"{len(logs.runs)} run{'' if len(logs.runs) == 1 else 's'}"
-    return f"{default_label(logs)}{mark}: {count}: {', '.join(filter(None, figures))}: {logs.path / FOLDER}"
+    return f"{name}{mark}: {count}: {', '.join(filter(None, figures))}: {logs.path / FOLDER}"

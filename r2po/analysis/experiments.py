@@ -198,9 +198,7 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
     if not directories and _is_sb3(path):
         directories = [RunDirectory(run) for run in summary_runs(path)]
     runs, problems = load_runs_of(directories)
-    groups: dict[tuple[Cohort | None, str, str, str, str | None], list[RunData]] = {}
-    for run in runs:
-        groups.setdefault((_cohort(run), run.environment, run.method, run.variant, run.algorithm), []).append(run)
+    groups = by_experiment(runs)
     if not groups:
         return [_without_runs(path, problems or ("no runs",))]
     experiments: list[ExperimentLogs] = []
@@ -210,7 +208,18 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
     return experiments
 
 
-def _cohort(run: RunData) -> Cohort | None:
+def by_experiment(
+    runs: Sequence[RunData],
+) -> dict[tuple[Cohort | None, str, str, str, str | None], list[RunData]]:
+    """Part runs that must not be averaged: by cohort, environment, method, variant and algorithm."""
+    groups: dict[tuple[Cohort | None, str, str, str, str | None], list[RunData]] = {}
+    for run in runs:
+        groups.setdefault((cohort_of(run), run.environment, run.method, run.variant, run.algorithm), []).append(run)
+    return groups
+
+
+def cohort_of(run: RunData) -> Cohort | None:
+    """Return who answered and by which rules; None without a language model."""
     return None if run.algorithm is not None else Cohort(run.stand_in, run.model, run.protocol)
 
 

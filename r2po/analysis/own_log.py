@@ -63,6 +63,7 @@ class _Description(_Part):
     protocol: str
     model: str
     stand_in: bool
+    replay_of: str | None = None
     config: dict[str, Any]
 
 
@@ -196,9 +197,13 @@ def _run_data(
         llm_s=np.array([record.times.llm_s for record in iterations]),
         heldout=_heldout(result),
         summary={},
-        notes=notes,
+        notes=(*notes, *_replay_note(run)),
         read_iterations=partial(_read_iterations, path / "iterations.jsonl", len(iterations)),
     )
+
+
+def _replay_note(run: _Description) -> tuple[str, ...]:
+    return (f"a replay of {run.replay_of}: the same sample, not another one",) if run.replay_of else ()
 
 
 def _read_iterations(path: Path, count: int) -> tuple[IterationData, ...]:

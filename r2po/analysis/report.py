@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r2po.analysis.canvas import render
+from r2po.analysis.experiments import by_experiment, cohort_of
 from r2po.analysis.figures import api_time, has_returns, reward_distribution, training_curve
 from r2po.analysis.load import LogDirectory
 from r2po.analysis.names import environment_label
 from r2po.analysis.panel import Panel
 from r2po.analysis.run_data import RunData
+from r2po.analysis.sheet import folder_name
 from r2po.analysis.style import method_style
 from r2po.analysis.summary import summarise_run, summarise_runs, to_json
 from r2po.analysis.text import run_text, runs_text
@@ -40,16 +42,55 @@ def write_report(logs: LogDirectory, label: str | None = None, *, all_figures: b
         InputError: A file cannot be written.
     """
     label = label or default_label(logs)
-    summary = summarise_runs(logs, label)
-    drawable = Panel(label, _drawable(logs.runs))
-    text = runs_text(summary, str(logs.path), left_out=_left_out(drawable))
+    formats = ("png", "pdf") if all_figures else ("png",)
     try:
         for run in logs.runs:
             _write_run(logs.path / run.name, run, label, with_figures=all_figures)
-        _write(logs.path, to_json(summary), text)
-        _draw(logs.path, drawable, ("png", "pdf") if all_figures else ("png",))
+        parts = experiments_in(logs)
+        if len(parts) == 1:
+            return _write_experiment(logs.path / FOLDER, logs, label, formats)
+        return _write_parts(logs, label, parts, formats)
     except OSError as error:
         raise InputError(f"cannot write the report: {error}") from None
+
+
+def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
+    """Part the runs of a log directory into those of one experiment each, with a name; what is averaged is one part.
+
+    Runs of different methods, environments, models or protocols in one folder are a mistake, or somebody's archive.
+    """
+    groups = list(by_experiment(logs.runs).values())
+    if len(groups) == 1:
+        return [(default_label(logs), logs)]
+    parts = [LogDirectory(logs.path, tuple(runs), ()) for runs in groups]
+    return [(f"{default_label(part)}, {_cohort_label(part.runs[0])}", part) for part in parts]
+
+
+def _cohort_label(run: RunData) -> str:
+    cohort = cohort_of(run)
+    return cohort.label if cohort else "no language model"
+
+
+def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:
+    """Write the report on runs that may be averaged."""
+    summary = summarise_runs(logs, label)
+    drawable = Panel(label, _drawable(logs.runs))
+    text = runs_text(summary, str(logs.path), left_out=_left_out(drawable))
+    _write(report, to_json(summary), text)
+    _draw(report, drawable, formats)
+    return text
+
+
+def _write_parts(
+    logs: LogDirectory, label: str, parts: Sequence[tuple[str, LogDirectory]], formats: Sequence[str]
+) -> str:
+    """Write a report on each experiment that the folder holds, and one without means over all of them."""
+    folders = {name: folder_name(name) for name, _ in parts}
+    summary = summarise_runs(logs, label, parts=list(folders.values()))
+    text = runs_text(summary, str(logs.path))
+    for name, part in parts:
+        text += f"\n{_write_experiment(logs.path / FOLDER / folders[name], part, name, formats)}"
+    _write(logs.path / FOLDER, to_json(summary), text)
     return text
 
 
@@ -69,15 +110,13 @@ def _drawable(runs: Sequence[RunData]) -> list[RunData]:
 
 def _write_run(folder: Path, run: RunData, label: str, *, with_figures: bool) -> None:
     summary = summarise_run(run)
-    folder.mkdir(exist_ok=True)  # of some baselines there are only summaries
-    _write(folder, to_json(summary), run_text(summary, label, str(folder)))
+    _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder)))
     if with_figures:
-        _draw(folder, Panel(f"{label}, {run.name}", _drawable([run])), ("png", "pdf"))
+        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", _drawable([run])), ("png", "pdf"))
 
 
-def _write(folder: Path, json: bytes, text: str) -> None:
-    report = folder / FOLDER
-    report.mkdir(exist_ok=True)
+def _write(report: Path, json: bytes, text: str) -> None:
+    report.mkdir(parents=True, exist_ok=True)
     write_atomically(report / "summary.json", json)
     write_atomically(report / "summary.txt", text.encode())
 
@@ -89,10 +128,10 @@ def _left_out(panel: Panel) -> list[str]:
     return [] if has_returns(panel) else ["no reward_distribution.png: the log holds no returns of single rollouts"]
 
 
-def _draw(folder: Path, panel: Panel, formats: Sequence[str]) -> None:
+def _draw(report: Path, panel: Panel, formats: Sequence[str]) -> None:
     """Draw the figures for which the logs hold what they show."""
     for name, draw, suffixes in FIGURES:
         if not panel.runs or (draw is reward_distribution and not has_returns(panel)):
             continue
         for suffix, data in render(draw, panel, [each for each in suffixes if each in formats]).items():
-            write_atomically(folder / FOLDER / f"{name}.{suffix}", data)
+            write_atomically(report / f"{name}.{suffix}", data)

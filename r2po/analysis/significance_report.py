@@ -113,8 +113,13 @@ def to_table(
     notes = [*_explanations(parts, mode), *(f"{mark} {note}" for note, mark in marks.items())]
     if with_reference:
         notes.append(f"{SOURCE[0].upper()}{SOURCE[1:]}; z: our gap minus the published one in standard errors of both")
+    return Table(title(metric, mode), columns, body, notes)
+
+
+def title(metric: str, mode: Mode) -> str:
+    """Return the title of table and figure."""
     against = "the best baseline" if mode == "best" else "each baseline"
-    return Table(f"R2PO against {against}: {METRIC_LABELS[metric]}", columns, body, notes)
+    return f"R2PO against {against}: {METRIC_LABELS[metric]}"
 
 
 def _explanations(parts: Sequence[tuple[Cohort | None, Sequence[Row]]], mode: Mode) -> list[str]:

@@ -56,22 +56,25 @@ def summarise_run(run: RunData) -> dict[str, Any]:
     }
 
 
-def summarise_runs(logs: LogDirectory, label: str) -> dict[str, Any]:
+def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of all runs of a log directory, with mean and sample standard deviation over the runs.
 
     Args:
         logs: The runs.
         label: Name of the experiment in tables and figures.
+        parts: Names of the experiments, if the runs are of several: there are no means over those.
     """
     per_run = [summarise_run(run) for run in logs.runs]
+    averaged = [] if parts else per_run
     return {
         "label": label,
         "num_runs": len(per_run),
         "num_iterations_per_run": [run.num_iterations for run in logs.runs],
         "unfinished_runs": [run.name for run in logs.runs if not run.complete],
         "stand_in": any(run.stand_in for run in logs.runs),
-        **{key: value for metric in METRICS for key, value in _over_runs(per_run, metric).items()},
-        **_over_runs(per_run, "heldout_reward"),
+        "parts": list(parts),
+        **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
+        **_over_runs(averaged, "heldout_reward"),
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
         "differences": differences(logs.runs),
         "problems": list(logs.problems),

@@ -97,7 +97,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _over_runs(summary: dict[str, Any]) -> list[str]:
-    count = summary["num_runs"]
+    count, parts = summary["num_runs"], summary["parts"]
+    if parts:
+        return [f"no means: these runs are of {len(parts)} experiments, each with a report of its own below"]
     if count == 1:
         return ["a single run: nothing can be said about the spread over runs"]
     lines = [f"over {count} runs: mean ± sample standard deviation"]

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
     from r2po.analysis.comparison import write_comparison
     from r2po.analysis.load import load_log_directory
-    from r2po.analysis.report import FOLDER, default_label, write_report
+    from r2po.analysis.report import FOLDER, experiments_in, write_report
 
     # All are read before any is written: a wrong name among them leaves nothing half done.
     experiments = [load_log_directory(path) for path in options.logdirs]
@@ -56,8 +56,13 @@ def run(options: argparse.Namespace) -> int:
         if logs is not experiments[-1]:
             sys.stdout.write("\n")
     if len(experiments) > 1:
-        names = [label or default_label(logs) for logs, label in zip(experiments, labels, strict=True)]
-        write_comparison(experiments, _distinct(names, experiments), Path(options.compare_output))
+        parts = [
+            (name if len(experiments_in(logs)) > 1 else label or name, part)
+            for logs, label in zip(experiments, labels, strict=True)
+            for name, part in experiments_in(logs)
+        ]
+        names, compared = [name for name, _ in parts], [part for _, part in parts]
+        write_comparison(compared, _distinct(names, compared), Path(options.compare_output))
         sys.stdout.write(f"comparison: {options.compare_output}\n")
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("markdown", "md", "latex", "csv", "json"), default="markdown", help="default: markdown"
     )
     parser.add_argument("--output", metavar="FILE", help="file to write (default: print)")
+    parser.add_argument(
+        "--figure", nargs="+", default=[], metavar="FILE", help="draw the tests as well: .png, .pdf or .svg files"
+    )
     add_logs_options(parser)
     parser.add_argument("--reference", choices=("published",), help="show the published tests beside ours")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Test and print."""
+    """Test and print, and draw."""
+    figures = [_figure_file(name) for name in options.figure]
+
     from r2po.analysis.experiments import choose, cohorts, find_experiments
     from r2po.analysis.significance_report import significance_rows
 
@@ -49,14 +55,43 @@ def run(options: argparse.Namespace) -> int:
     text = _render(parts, options)
     if options.output is None:
         sys.stdout.write(text)
-        return 0
-    try:
-        Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {options.output!r}: {error.strerror or error}") from None
-    sys.stdout.write(f"{options.output}\n")
+    else:
+        _write(text, options.output)
+    for figure in figures:
+        _draw(parts, figure, options)
     return 0
+
+
+def _write(text: str, output: str) -> None:
+    try:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {output!r}: {error.strerror or error}") from None
+    sys.stdout.write(f"{output}\n")
+
+
+def _figure_file(name: str) -> Path:
+    path = Path(name)
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"--figure {name!r} ends in {path.suffix!r}; expected .png, .pdf or .svg")
+    return path
+
+
+def _draw(parts: list[tuple[Cohort | None, list[Row]]], file: Path, options: argparse.Namespace) -> None:
+    """Draw the tests of each model and protocol."""
+    from r2po.analysis.sheet import folder_name, write_figure
+    from r2po.analysis.significance_figure import significance_figure
+    from r2po.analysis.significance_report import title
+
+    for cohort, rows in parts:
+        about = f"Runs: {cohort.label}." if cohort else ""
+        stem = file.with_suffix("")
+        if len(parts) > 1 and cohort is not None:
+            stem = stem.with_name(f"{stem.name}_{folder_name(cohort.label)}")
+        draw = partial(significance_figure, rows, title(options.metric, options.comparison_mode), about)
+        for path in write_figure(draw, stem, [file.suffix[1:]]):
+            sys.stderr.write(f"figure: {path}\n")
 
 
 def _render(parts: list[tuple[Cohort | None, list[Row]]], options: argparse.Namespace) -> str:

@@ -29,12 +29,13 @@ def evaluate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def report(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "eval_report").iterdir()}
+    return {path.name: path.read_bytes() for path in (folder / "eval_report").iterdir() if path.is_file()}
 
 
 def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
-    write_run(tmp_path, 1, [1.0, 2.0])
-    unfinished = write_run(tmp_path, 2, [1.0, 2.0, 3.0], complete=False, description={"stand_in": True})
+    stand_in = {"stand_in": True}
+    write_run(tmp_path, 1, [1.0, 2.0], description=stand_in)
+    unfinished = write_run(tmp_path, 2, [1.0, 2.0, 3.0], complete=False, description=stand_in)
     write_lines(unfinished, [iteration(1, 1.0)], torn='{"iter')
     write_run(tmp_path, 3, [float("nan")])
     done = evaluate("--logdir", tmp_path)
@@ -46,7 +47,7 @@ def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     files = report(tmp_path)
     text = files["summary.txt"].decode()
     assert done.stdout == f"{text}\nreport: {tmp_path / 'eval_report'}\n"
-    assert f"{STAND_IN} (run_2)" in text
+    assert STAND_IN in text
     assert "* unfinished, counted with what is there: run_2 (1 of 3 iterations)" in text
     assert "left out: run_3: iterations.jsonl, line 1: reward is nan" in text
     assert done.stderr.count("\n") == 1
@@ -56,7 +57,6 @@ def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     assert (summary["num_runs"], len(summary["problems"]), summary["stand_in"]) == (2, 1, True)
     assert json.loads(report(unfinished)["summary.json"]) == summary["per_run_summaries"][1]
     assert STAND_IN in report(unfinished)["summary.txt"].decode()
-    assert STAND_IN not in report(tmp_path / "run_1")["summary.txt"].decode()
 
 
 def test_second_evaluation_gives_the_same_bytes_and_changes_no_log(tmp_path: Path) -> None:
@@ -106,3 +106,28 @@ def test_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write the report: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_runs_of_different_protocols_are_never_averaged(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0])
+    write_run(tmp_path, 2, [3.0])
+    write_run(tmp_path, 3, [100.0], description={"protocol": "controlled"})
+    done = evaluate("--logdir", tmp_path)
+    assert done.returncode == 0
+    assert "no means: these runs are of 2 experiments" in done.stdout
+    summary = json.loads(report(tmp_path)["summary.json"])
+    assert (summary["num_runs"], summary["mean_reward_mean"], summary["heldout_reward_mean"]) == (3, None, None)
+    assert not list((tmp_path / "eval_report").glob("*.png"))
+    means = {}
+    for part in summary["parts"]:
+        folder = tmp_path / "eval_report" / part
+        means[part.rsplit("-", 2)[1]] = json.loads((folder / "summary.json").read_text())["mean_reward_mean"]
+        assert (folder / "training_curve.png").stat().st_size
+    assert means == {"published": 2.0, "controlled": 100.0}
+
+
+def test_a_replay_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0])
+    write_run(tmp_path, 2, [1.0], description={"replay_of": "/somewhere/run_1"})
+    done = evaluate("--logdir", tmp_path)
+    assert "run_2: a replay of /somewhere/run_1: the same sample, not another one" in done.stdout

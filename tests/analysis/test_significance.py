@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from r2po.analysis.significance import Group, compare
+from r2po.analysis.significance_figure import significance_figure
 from r2po.analysis.statistics import holm, welch
+from r2po.analysis.style import paper_style
 from r2po.cli import main
 from tests.analysis.baseline_logs import R2PO, write_runs
 from tests.analysis.published_archive import published_archive
@@ -145,3 +147,26 @@ def test_equal_to_the_published_tests(mode: str, metric: str, capsys: pytest.Cap
         for key, value in theirs.items():
             # Compared with a tolerance are numbers only.
             assert ours[key] == (pytest.approx(value, abs=1e-9, rel=1e-9) if isinstance(value, float) else value)
+
+
+def test_figure_shows_what_was_tested_and_names_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_runs(tmp_path / f"nim_{R2PO}", [[4.0], [5.0]])
+    write_runs(tmp_path / "nim_props", [[0.0], [1.0]])
+    files = [tmp_path / "out" / "tests.svg", tmp_path / "out" / "tests.png"]
+    assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", *map(str, files)]) == 0
+    assert all(file.stat().st_size for file in files)
+    assert str(files[1]) in capsys.readouterr().err
+    rows = compare([("nim", [OURS, Group("props", "ProPS", (1.0, 3.0))]), ("maze", [OURS])], "best")
+    with paper_style():
+        figure = significance_figure(rows, "title", "Runs: some.")
+    gaps = figure.axes[0]
+    assert [label.get_text() for label in gaps.get_yticklabels()] == ["Nim / ProPS"]
+    # R2PO's mean is 6, the baseline's 2; from random (-0.93) to the target (1) it is 1.93.
+    assert gaps.lines[1].get_xdata() == pytest.approx([4 / 1.93])
+    assert "nothing could be tested: Maze." in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_figure_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_runs(tmp_path / f"nim_{R2PO}", [[4.0], [5.0]])
+    assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", "x.gif"]) == 2
+    assert "expected .png, .pdf or .svg" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from r2po.analysis.statistics.noise import MeanChange, mean_changes
 from r2po.analysis.statistics.permutation import Permutation, permutation_test
 from r2po.analysis.statistics.profile import Profile, performance_profile
 from r2po.analysis.statistics.proportions import OddsRatio, odds_ratio, wilson_interval
-from r2po.analysis.statistics.welch import Welch, welch
+from r2po.analysis.statistics.welch import Welch, welch, welch_interval
 
 __all__ = [
     "AGGREGATES",
@@ -36,5 +36,6 @@ __all__ = [
     "stratified_bootstrap",
     "superiority",
     "welch",
+    "welch_interval",
     "wilson_interval",
 ]

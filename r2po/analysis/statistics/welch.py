@@ -7,9 +7,10 @@ from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtr, stdtrit
 
 from r2po.analysis.statistics.arrays import Floats, finite, is_constant
-from r2po.analysis.statistics.student import two_sided_p
+from r2po.analysis.statistics.bootstrap import Interval
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,39 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
     return _test(gap, x, y)
 
 
+def welch_interval(first: ArrayLike, second: ArrayLike) -> Interval:
+    """Return the difference of the means, first minus second, with the 95 % interval of Welch's test.
+
+    Without any variance, the interval is the difference itself.
+
+    Args:
+        first: (n,) values of one group, n at least 2.
+        second: (m,) values of the other, m at least 2.
+
+    Raises:
+        ValueError: A group is too small, or a value is not finite.
+    """
+    x, y = finite(first, "the first group"), finite(second, "the second group")
+    if min(x.size, y.size) < 2:
+        raise ValueError("an interval needs two values in each group")
+    gap = float(x.mean() - y.mean())
+    if is_constant(x) and is_constant(y):
+        return Interval(gap, gap, gap)
+    error, degrees = _standard_error(x, y)
+    half = float(stdtrit(degrees, 0.975)) * error
+    return Interval(gap, gap - half, gap + half)
+
+
 def _test(gap: float, x: Floats, y: Floats) -> Welch:
+    error, degrees = _standard_error(x, y)
+    t = gap / error
+    return Welch(t=t, p=2 * float(stdtr(degrees, -abs(t))), degrees=degrees)
+
+
+def _standard_error(x: Floats, y: Floats) -> tuple[float, float]:
+    """Return the standard error of the difference of the means, and its degrees of freedom."""
     # Scaled by the larger spread: squares of very small or very large returns stay in range.
     scale = max(float(np.abs(x - x.mean()).max()), float(np.abs(y - y.mean()).max()))
     a, b = float(np.var(x / scale, ddof=1)) / x.size, float(np.var(y / scale, ddof=1)) / y.size
-    t = gap / scale / sqrt(a + b)
     degrees = (a + b) ** 2 / (a**2 / (x.size - 1) + b**2 / (y.size - 1))
-    return Welch(t=t, p=two_sided_p(t, degrees), degrees=degrees)
+    return scale * sqrt(a + b), degrees
