@@ -139,6 +139,9 @@ def _finish(gaps: Axes, chances: Axes, labels: Sequence[str]) -> None:
         Line2D([], [], marker=marker, color=NEUTRAL, markerfacecolor=face, markersize=4, linestyle="none", label=label)
         for label, marker, face in P_MARKS
     ]
-    chances.legend(
+    legend = chances.legend(
         handles=handles, loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=3, columnspacing=0.8, handletextpad=0.1
     )
+    # It is wider than its panel, which must not be moved for it; the empty title keeps its place.
+    legend.set_in_layout(False)
+    chances.set_title(" ", pad=8)
