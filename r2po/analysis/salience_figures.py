@@ -52,7 +52,7 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     right.axvline(1.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
     right.set_xlabel("odds ratio to improvements")
     _plain_ticks(right)
-    left.set_yticks(range(len(analyses)), [_label(each.environment, each.method) for each in analyses])
+    left.set_yticks(range(len(analyses)), _labels([(each.environment, each.method) for each in analyses]))
     left.set_ylim(len(analyses) - 0.4, -0.6)
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
@@ -73,7 +73,14 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     return figure
 
 
+def has_shares(analysis: Salience) -> bool:
+    """Whether a row has anything to draw: without the critic's replies, nothing is known of mentions."""
+    return any(analysis.share(direction) is not None for direction in _MARKS)
+
+
 def _draw_shares(axes: Axes, row: int, analysis: Salience) -> None:
+    if not has_shares(analysis):
+        _say(axes, row, "no replies in the logs")
     for direction, (colour, marker, shift) in _MARKS.items():
         share, interval = analysis.share(direction), analysis.share_interval(direction)
         if share is None or interval is None:
@@ -93,20 +100,24 @@ def _draw_shares(axes: Axes, row: int, analysis: Salience) -> None:
         )
 
 
+def _say(axes: Axes, row: int, text: str) -> None:
+    axes.text(
+        0.5,
+        row,
+        text,
+        transform=axes.get_yaxis_transform(),
+        ha="center",
+        va="center",
+        fontsize=SMALL_FONT_SIZE - 1,
+        color="#606060",
+        backgroundcolor="white",
+    )
+
+
 def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
     ratio = analysis.against("improvement")
     if ratio is None:
-        axes.text(
-            0.5,
-            row,
-            "nothing to compare",
-            transform=axes.get_yaxis_transform(),
-            ha="center",
-            va="center",
-            fontsize=SMALL_FONT_SIZE - 1,
-            color="#606060",
-            backgroundcolor="white",
-        )
+        _say(axes, row, "nothing to compare")
         return
     colour = method_style(analysis.method).colour
     axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
@@ -140,8 +151,7 @@ def edits_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: s
     panels = figure.subplots(1, 2, sharey=True)
     for axes, direction in zip(panels, CATEGORIES, strict=True):
         _draw_patterns(axes, direction, shown)
-    labels = [_label(found[0].environment, found[0].method) for found in shown]
-    panels[0].set_yticks(range(len(shown)), labels)
+    panels[0].set_yticks(range(len(shown)), _labels([(found[0].environment, found[0].method) for found in shown]))
     panels[0].set_ylim(len(shown) - 0.4, -0.6)
     return figure
 
@@ -167,7 +177,7 @@ def _draw_patterns(axes: Axes, direction: str, shown: Sequence[Sequence[Revision
         axes.text(1.02, row, f"{len(found)}", va="center", fontsize=7)
     axes.set_xlim(0, 1.12)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    axes.set_xlabel(f"share of {DIRECTION_LABELS[direction]} (n at the right)")
+    axes.set_xlabel(f"share of {DIRECTION_LABELS[direction]} (n)")
     axes.grid(visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=1, labelspacing=0.25, handlelength=1.6)
 
@@ -278,5 +288,12 @@ def _sizes(analyses: Sequence[Salience]) -> str:
     return f"{text} of {' or '.join(map(str, runs))} runs each"
 
 
-def _label(environment: str, method: str) -> str:
-    return f"{environment_label(environment)}\n{method_style(method).label}"
+def _labels(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Name each row by environment and method, without what all of them share, which the title tells."""
+    environments, methods = {environment for environment, _ in rows}, {method for _, method in rows}
+    named = []
+    for environment, method in rows:
+        parts = [environment_label(environment)] if len(environments) > 1 or len(methods) == 1 else []
+        parts += [method_style(method).label] if len(methods) > 1 else []
+        named.append("\n".join(parts))
+    return named

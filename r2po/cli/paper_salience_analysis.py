@@ -104,7 +104,7 @@ def _write(found: list[Found], cohort: Cohort | None, folder: Path, options: arg
 
 def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str, Callable[[str], Figure]]:
     """Return what to draw by the name of its file; rows that do not fit on a page stand apart by method."""
-    from r2po.analysis.salience_figures import changes_figure, edits_figure, salience_figure
+    from r2po.analysis.salience_figures import changes_figure, edits_figure, has_shares, salience_figure
     from r2po.analysis.style import method_style
 
     revisions = [each.revisions for each in found]
@@ -122,6 +122,7 @@ def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str,
         own = [each for each in analyses if each.method == method]
         members = [each.revisions for each in found if each.experiment.method == method]
         label = method_style(method).label
-        drawings[f"salience_{method}"] = partial(salience_figure, own, f"{title}: {label}")
+        if any(map(has_shares, own)):
+            drawings[f"salience_{method}"] = partial(salience_figure, own, f"{title}: {label}")
         drawings[f"edit_patterns_{method}"] = partial(edits_figure, members, f"{edits}: {label}")
     return drawings
