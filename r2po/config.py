@@ -26,7 +26,9 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
 CAP_KEYS = frozenset({"max_llm_calls", "max_tokens", "max_cost", "max_wall_time_s", "prices"})
-NEUTRAL_KEYS = frozenset({"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir"}) | CAP_KEYS
+NEUTRAL_KEYS = CAP_KEYS | frozenset(
+    {"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir", "keep_trajectories"}
+)
 """Keys that do not change what a run computes: they may differ on resume."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
 """Keys whose explicit null says something: no threshold, no announced number of iterations."""
@@ -62,7 +64,7 @@ class Config(pydantic.BaseModel):
     num_iterations: Positive | None = None
     num_evaluation_episodes: Positive = 20
     heldout_episodes: NotNegative = 100
-    keep_trajectories: Literal["none", "shown", "all"] = "shown"
+    keep_trajectories: Literal["none", "auto", "shown", "all"] = "auto"
 
     # Environment and policy
     env_kwargs: dict[str, Any] | None = None

@@ -219,7 +219,10 @@ def test_a_config_without_a_published_section_may_say_so(write: Write) -> None:
         ({"published": 3}, "'published' is 3; expected a section of keys"),
         ({"published": False}, "'published' is False; expected a section of keys"),
         ({"published": []}, "'published' is []; expected a section of keys"),
-        ({"keep_trajectories": "some"}, "keep_trajectories is 'some'; input should be 'none', 'shown' or 'all'"),
+        (
+            {"keep_trajectories": "some"},
+            "keep_trajectories is 'some'; input should be 'none', 'auto', 'shown' or 'all'",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(changes: dict[str, Any], said: str, write: Write) -> None:

@@ -6,10 +6,8 @@ trace; its reply is written before anyone sees it, so that it is never paid for 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +17,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.jsonl import Appender, read_lines
+from r2po.llm.packing import pack, pack_prompt, unpack, unpack_prompt
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 
 FILE = "llm_calls.jsonl"
@@ -119,7 +118,7 @@ class CallStore:
             "prompt_chars": len(question.prompt),
         }
         self._requests[self._calls] = request
-        self._append("request", self._calls, **request, prompt=_pack(question.prompt, before))
+        self._append("request", self._calls, **request, prompt=pack_prompt(question.prompt, before))
         return self._calls
 
     def failure(self, call: int, attempt: int, failed: AttemptFailed) -> None:
@@ -140,8 +139,8 @@ class CallStore:
         self._append(
             "reply",
             call,
-            text=reply.text,
-            thinking=reply.thinking,
+            text=pack(reply.text),
+            thinking=pack(reply.thinking),
             finish=reply.finish,
             refusal=refusal,
             usage=asdict(reply.usage),
@@ -170,35 +169,14 @@ def with_prompts(events: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any],
     for event in events:
         prompt = ""
         if event["event"] == "request":
-            prompt = _unpack(event["prompt"], prompts.get(event["role"], ""))
+            try:
+                prompt = unpack_prompt(event["prompt"], prompts.get(event["role"], ""))
+            except ValueError as error:
+                raise ValueError(f"{FILE}: call {event['call']}: {error}") from None
             if _digest(prompt) != event["prompt_sha256"]:
                 raise ValueError(f"{FILE}: the prompt of call {event['call']} is damaged")
             prompts[event["role"]] = prompt
         yield event, prompt
-
-
-def _pack(prompt: str, before: str) -> dict[str, Any]:
-    """Store what follows the prefix shared with the prompt before it in the same role: most of it is old history."""
-    shared = _shared_prefix(prompt, before)
-    rest = zlib.compress(prompt[shared:].encode(), 9)
-    return {"shared_chars": shared, "rest_zlib_b85": base64.b85encode(rest).decode()}
-
-
-def _shared_prefix(one: str, other: str) -> int:
-    """Return the length of the common prefix: by halving, since comparing slices is much faster than a Python loop."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
-    return low
-
-
-def _unpack(packed: Mapping[str, Any], before: str) -> str:
-    try:
-        rest = zlib.decompress(base64.b85decode(packed["rest_zlib_b85"])).decode()
-    except (zlib.error, ValueError):
-        raise ValueError(f"{FILE}: a packed prompt is damaged") from None
-    return before[: packed["shared_chars"]] + rest
 
 
 def _digest(text: str) -> str:
@@ -214,7 +192,9 @@ def recorded_reply(request: Mapping[str, Any], event: Mapping[str, Any]) -> Reco
     return RecordedReply(
         key=request["key"],
         role=request["role"],
-        reply=Reply(event["text"], event["thinking"], event["finish"], Usage(**event["usage"]), event["sent"]),
+        reply=Reply(
+            unpack(event["text"]), unpack(event["thinking"]), event["finish"], Usage(**event["usage"]), event["sent"]
+        ),
         refusal=event["refusal"],
         latency_s=event["latency_s"],
         iteration=request["iteration"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from r2po.errors import InputError
 from r2po.jsonl import read_lines
+from r2po.llm.packing import unpack
 from r2po.llm.store import FILE, with_prompts
 from r2po.runlog.directory import RunDirectory
 
@@ -37,8 +38,9 @@ def read_calls(directory: RunDirectory) -> list[Call]:
                 place = (event["iteration"], event["role"], event["sample"], event["attempt"])
                 calls[event["call"]] = Call(*place, prompt)
             elif event["event"] == "reply":
-                answered = {"reply": event["text"], "thinking": event["thinking"], "refusal": event["refusal"]}
-                calls[event["call"]] = replace(calls[event["call"]], **answered)
+                reply, thinking = unpack(event["text"]), unpack(event["thinking"])
+                answered = replace(calls[event["call"]], reply=reply, thinking=thinking, refusal=event["refusal"])
+                calls[event["call"]] = answered
     except (ValueError, KeyError) as error:
         raise InputError(f"damaged log: {error}") from None
     if not calls:

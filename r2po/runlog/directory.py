@@ -24,7 +24,10 @@ from r2po.jsonl import read_lines, write_atomically
 from r2po.rollout import Rollout
 from r2po.trial import Candidate
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: long replies are packed, and prompts by bz2; ``keep_trajectories`` may be "auto"."""
+AUTO_BYTES = 1_000_000
+"""With ``keep_trajectories: auto``, rollouts are kept until their files take so many bytes."""
 _RUN_NAME = re.compile(r"run_(\d+)")
 
 
@@ -144,7 +147,9 @@ class RunDirectory:
         return result
 
     def write_trajectories(self, iteration: int, candidates: Iterable[Candidate], keep: str) -> None:
-        """Keep the rollouts of an iteration that prompts showed (``keep`` "shown"), all of them, or none."""
+        """Keep rollouts of an iteration: "all", those "shown" in prompts, the same up to a size ("auto"), or "none"."""
+        if keep == "auto" and self._trajectory_bytes(before=iteration) >= AUTO_BYTES:
+            keep = "none"
         arrays: dict[str, np.ndarray[Any, Any]] = {}
         for candidate in candidates:
             indices = range(len(candidate.rollouts)) if keep == "all" else sorted(candidate.shown)
@@ -155,7 +160,15 @@ class RunDirectory:
             # Any: numpy's signature takes the keyword allow_pickle for one of the arrays.
             np.savez_compressed(buffer, **_any(arrays))
             (self.path / "trajectories").mkdir(exist_ok=True)
-            write_atomically(self.path / "trajectories" / f"iteration_{iteration:04d}.npz", buffer.getvalue())
+            write_atomically(self._trajectories(iteration), buffer.getvalue())
+
+    def _trajectories(self, iteration: int) -> Path:
+        return self.path / "trajectories" / f"iteration_{iteration:04d}.npz"
+
+    def _trajectory_bytes(self, before: int) -> int:
+        """Return the size of the files of earlier iterations: what a killed iteration left does not count."""
+        files = map(self._trajectories, range(1, before))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def read_iterations(self) -> list[dict[str, Any]]:
         """Read the complete iterations."""

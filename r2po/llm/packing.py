@@ -1,0 +1,105 @@
+"""Texts as they stand in a log: short ones plain, long ones compressed, prompts without what the one before had."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+PLAIN = 1000
+"""Up to so many characters, a text is not compressed."""
+
+_FOLD = "\0"
+"""Stands for the state that a line of a rollout repeats from the line before."""
+
+Packed = str | Mapping[str, str]
+
+
+def pack(text: str) -> str | dict[str, str]:
+    """Return a text as it stands in the log: itself, or its compressed bytes in base 85 under the name of the coding.
+
+    bz2 packs rollouts, which are nearly all of the long texts, by a third better than zlib and nearly as fast; folding
+    saves it a quarter more.
+    """
+    if len(text) <= PLAIN:
+        return text
+    folded = _FOLD not in text
+    data = bz2.compress((fold(text) if folded else text).encode(errors="surrogatepass"))
+    return {"folded_bz2_b85" if folded else "bz2_b85": base64.b85encode(data).decode()}
+
+
+def unpack(packed: Packed) -> str:
+    """Return the text.
+
+    Raises:
+        ValueError: It is damaged, or of an unknown coding.
+    """
+    if isinstance(packed, str):
+        return packed
+    try:
+        if "folded_bz2_b85" in packed:
+            return unfold(_decompressed(packed["folded_bz2_b85"]))
+        return _decompressed(packed["bz2_b85"])
+    except (OSError, KeyError, EOFError, IndexError):
+        raise ValueError("a packed text is damaged") from None
+
+
+def _decompressed(text: str) -> str:
+    return bz2.decompress(base64.b85decode(text)).decode(errors="surrogatepass")
+
+
+def fold(text: str) -> str:
+    """Leave out, in lines ``state->action->next state``, states that end the line before."""
+    lines = []
+    arrived = None
+    for line in text.split("\n"):
+        lines.append(_FOLD + line[len(arrived) :] if arrived and line.startswith(arrived) else line)
+        arrived = _end_of(line)
+    return "\n".join(lines)
+
+
+def unfold(text: str) -> str:
+    """Undo ``fold``."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        lines.append((_end_of(lines[-1]) or "") + line[1:] if line.startswith(_FOLD) else line)
+    return "\n".join(lines)
+
+
+def _end_of(line: str) -> str | None:
+    """Return what follows the last arrow, with an arrow: how the next line of a rollout begins."""
+    place = line.rfind("->")
+    return None if place < 0 else f"{line[place + 2 :]}->"
+
+
+def pack_prompt(prompt: str, before: str) -> dict[str, Any]:
+    """Store what follows the prefix shared with the prompt before it in the same role: most of it is old history."""
+    shared = _shared_prefix(prompt, before)
+    return {"shared_chars": shared, "rest": pack(prompt[shared:])}
+
+
+def unpack_prompt(packed: Mapping[str, Any], before: str) -> str:
+    """Return the prompt, given the one before it in the same role.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    return before[: packed["shared_chars"]] + (unpack(packed["rest"]) if "rest" in packed else _unpack_schema_1(packed))
+
+
+def _unpack_schema_1(packed: Mapping[str, Any]) -> str:
+    try:
+        return zlib.decompress(base64.b85decode(packed["rest_zlib_b85"])).decode()
+    except zlib.error:
+        raise ValueError("a packed prompt is damaged") from None
+
+
+def _shared_prefix(one: str, other: str) -> int:
+    """Return the length of the common prefix: by halving, since comparing slices is much faster than a Python loop."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
