@@ -47,7 +47,10 @@ def unpack(packed: Packed) -> str:
 
 
 def _decompressed(text: str) -> str:
-    return bz2.decompress(base64.b85decode(text)).decode(errors="surrogatepass")
+    data = bz2.decompress(base64.b85decode(text))
+    if not data:
+        raise EOFError
+    return data.decode(errors="surrogatepass")
 
 
 def fold(text: str) -> str:
@@ -76,7 +79,7 @@ def _end_of(line: str) -> str | None:
 
 def pack_prompt(prompt: str, before: str) -> dict[str, Any]:
     """Store what follows the prefix shared with the prompt before it in the same role: most of it is old history."""
-    shared = _shared_prefix(prompt, before)
+    shared = shared_prefix(prompt, before)
     return {"shared_chars": shared, "rest": pack(prompt[shared:])}
 
 
@@ -96,7 +99,7 @@ def _unpack_schema_1(packed: Mapping[str, Any]) -> str:
         raise ValueError("a packed prompt is damaged") from None
 
 
-def _shared_prefix(one: str, other: str) -> int:
+def shared_prefix(one: str, other: str) -> int:
     """Return the length of the common prefix: by halving, since comparing slices is much faster than a Python loop."""
     low, high = 0, min(len(one), len(other))
     while low < high:
