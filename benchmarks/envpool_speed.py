@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,10 @@ def cartpole_rate(policy: Policy, episodes: int, rounds: int) -> float | None:
         The rate, or None if EnvPool is not installed.
     """
     try:
-        import envpool
+        envpool: Any = import_module("envpool")
     except ImportError:
         return None
-    pool: Any = envpool.make("CartPole-v1", env_type="gymnasium", num_envs=episodes, seed=0)
+    pool = envpool.make("CartPole-v1", env_type="gymnasium", num_envs=episodes, seed=0)
     rates = [_round(pool, policy, episodes) for _ in range(rounds)]
     pool.close()
     return float(np.median(rates))
