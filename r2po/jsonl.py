@@ -61,23 +61,25 @@ class Appender:
         self._file = path.open("ab")
         self._file.truncate(end)
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Write one record. When this returns, it survives a kill and a power cut."""
+    def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
+        """Write one record. When this returns, it survives a kill; synced, with all before it, a power cut too."""
         # Half a surrogate pair, which servers do send, is written as its JSON escape: the file stays valid UTF-8.
         self._file.write(dump(record).encode(errors="backslashreplace") + b"\n")
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if sync:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file: readers see the old one or the new one, never a part."""
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a whole file: readers see the old one or the new one, never a part; unsynced, except after a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     temporary.replace(path)

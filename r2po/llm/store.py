@@ -118,7 +118,8 @@ class CallStore:
             "prompt_chars": len(question.prompt),
         }
         self._requests[self._calls] = request
-        self._append("request", self._calls, **request, prompt=pack_prompt(question.prompt, before))
+        # Its reply is synced, and this with it: until then, only a power cut can make it unknown.
+        self._append("request", self._calls, sync=False, **request, prompt=pack_prompt(question.prompt, before))
         return self._calls
 
     def failure(self, call: int, attempt: int, failed: AttemptFailed) -> None:
@@ -154,9 +155,9 @@ class CallStore:
         """Close the log."""
         self._log.close()
 
-    def _append(self, event: str, call: int, **fields: Any) -> None:
+    def _append(self, event: str, call: int, *, sync: bool = True, **fields: Any) -> None:
         at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self._log.append({"event": event, "call": call, **fields, "at": at})
+        self._log.append({"event": event, "call": call, **fields, "at": at}, sync=sync)
 
 
 def with_prompts(events: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:

@@ -160,7 +160,8 @@ class RunDirectory:
             # Any: numpy's signature takes the keyword allow_pickle for one of the arrays.
             np.savez_compressed(buffer, **_any(arrays))
             (self.path / "trajectories").mkdir(exist_ok=True)
-            write_atomically(self._trajectories(iteration), buffer.getvalue())
+            # They can be made again from the seed: not worth the wait for the disk.
+            write_atomically(self._trajectories(iteration), buffer.getvalue(), sync=False)
 
     def _trajectories(self, iteration: int) -> Path:
         return self.path / "trajectories" / f"iteration_{iteration:04d}.npz"
