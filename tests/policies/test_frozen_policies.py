@@ -114,7 +114,7 @@ def test_the_readout_lies_by_action_then_feature_and_the_biases_last() -> None:
     family = family_of("random_features")
     assert isinstance(family, RandomFeatures)
     states = np.random.default_rng(0).normal(0, 2, (6, 8))
-    hidden = family.features(states)
+    hidden = family.bind((0.0,) * 18).network.features(states)
     for index in range(18):
         params = np.zeros(18)
         params[index] = 1.0
