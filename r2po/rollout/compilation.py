@@ -28,7 +28,7 @@ def compiled(function: Function) -> Function:
     as numpy does it.
     """
     with _cache_directory() as directory:
-        result: Function = numba.njit(cache=directory is not None, error_model="numpy")(function)
+        result: Function = numba.njit(cache=directory is not None, error_model="numpy", nogil=True)(function)
     return result
 
 
