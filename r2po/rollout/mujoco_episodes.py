@@ -1,0 +1,173 @@
+"""Whole episodes of the MuJoCo environments, compiled: policy, physics, observation, reward and end.
+
+The physics are those of MuJoCo's own library, called by address. Everything else repeats Gymnasium's arithmetic, operation
+by operation. ``mj_rnePostConstraint``, which Gymnasium calls after every control step, is left out: it computes forces that
+neither these observations and rewards nor the next step depend on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from r2po.policies.forms import Network
+from r2po.rollout.compilation import compiled, inlined
+from r2po.rollout.compiled_policies import act_continuous
+from r2po.rollout.mujoco_library import Floats, Simulation
+from r2po.rollout.mujoco_normal import standard_normal
+from r2po.rollout.mujoco_task import DOUBLE_PENDULUM, PENDULUM, Task
+from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_uniform, seed_stream
+
+TERMINATED, TRUNCATED, CAP = 0, 1, 2
+
+
+def _call(_context: Any, _address: Any, _model: Any, _data: Any) -> tuple[Any, Any]:
+    """Generate the call of the ``void (*)(mjModel *, mjData *)`` at an address."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address, *pointers = arguments
+        function = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
+        builder.call(builder.inttoptr(address, function.as_pointer()), pointers)
+        return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+call: Any = intrinsic(_call)
+
+
+@compiled
+def run_episodes(
+    simulation: Simulation,
+    task: Task,
+    network: Network,
+    seeds: NDArray[np.uint64],
+    returns: Floats,
+    lengths: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    observations: Floats,
+    actions: Floats,
+    rewards: Floats,
+) -> None:
+    """Run one episode per seed, one after the other.
+
+    Args:
+        simulation: Where to run them; its state is overwritten.
+        task: The environment.
+        network: The policy.
+        seeds: (K,) seeds.
+        returns: (K,) filled with the returns.
+        lengths: (K,) filled with the numbers of steps.
+        ends: (K,) filled with ``TERMINATED``, ``TRUNCATED`` or ``CAP``.
+        observations: (rows, d) filled with the observations of the episode, as far as there are rows; the last row is
+            overwritten. With one row, nothing is kept.
+        actions: (rows, a) likewise.
+        rewards: (rows,) likewise.
+    """
+    stream = np.empty(STREAM_SIZE, np.uint64)
+    hidden = np.empty(len(network.hidden_biases))
+    for episode in range(len(seeds)):
+        seed_stream(stream, seeds[episode])
+        _reset(simulation, task, stream)
+        _observe(simulation, task, observations[0])
+        total, time, going = 0.0, 0, True
+        while going:
+            action = actions[min(time, len(actions) - 1)]
+            act_continuous(network, observations[min(time, len(observations) - 1)], hidden, action)
+            before = simulation.qpos[0]
+            _step(simulation, task, action)
+            time += 1
+            _observe(simulation, task, observations[min(time, len(observations) - 1)])
+            terminated = _terminated(simulation, task)
+            reward = _reward(simulation, task, before, action, terminated)
+            rewards[min(time, len(rewards)) - 1] = reward
+            total += reward
+            going = not terminated and time < task.limit and time < task.cap
+        returns[episode] = total
+        lengths[episode] = time
+        ends[episode] = TERMINATED if terminated else TRUNCATED if time >= task.limit else CAP
+
+
+@inlined
+def _reset(simulation: Simulation, task: Task, stream: Stream) -> None:
+    call(simulation.reset, simulation.model, simulation.data)
+    for index in range(len(simulation.qpos)):
+        simulation.qpos[index] = simulation.initial_qpos[index] + draw_uniform(stream, -task.noise, task.noise)
+    for index in range(len(simulation.qvel)):
+        if task.kind == DOUBLE_PENDULUM:
+            deviation = standard_normal(stream) * task.noise
+        else:
+            deviation = draw_uniform(stream, -task.noise, task.noise)
+        simulation.qvel[index] = simulation.initial_qvel[index] + deviation
+    call(simulation.forward, simulation.model, simulation.data)
+
+
+@inlined
+def _step(simulation: Simulation, task: Task, action: Floats) -> None:
+    simulation.ctrl[:] = action
+    for _ in range(task.frame_skip):
+        call(simulation.step, simulation.model, simulation.data)
+
+
+@inlined
+def _observe(simulation: Simulation, task: Task, observation: Floats) -> None:
+    if task.kind == DOUBLE_PENDULUM:
+        _observe_double_pendulum(simulation, observation)
+        return
+    shown = simulation.qpos[task.skipped :]
+    observation[: len(shown)] = shown
+    observation[len(shown) :] = simulation.qvel
+
+
+@inlined
+def _observe_double_pendulum(simulation: Simulation, observation: Floats) -> None:
+    observation[0] = simulation.qpos[0]
+    for link in range(2):
+        observation[1 + link] = math.sin(simulation.qpos[1 + link])
+        observation[3 + link] = math.cos(simulation.qpos[1 + link])
+    for index in range(3):
+        observation[5 + index] = _clip10(simulation.qvel[index])
+    observation[8] = _clip10(simulation.constraint[0])
+
+
+@inlined
+def _clip10(value: float) -> float:
+    if value < -10.0:
+        return -10.0
+    # Not a number stays.
+    return 10.0 if value > 10.0 else value
+
+
+@inlined
+def _terminated(simulation: Simulation, task: Task) -> bool:
+    if task.kind == PENDULUM:
+        finite = True
+        for index in range(2):
+            finite = finite and math.isfinite(simulation.qpos[index]) and math.isfinite(simulation.qvel[index])
+        return not finite or abs(simulation.qpos[1]) > 0.2
+    if task.kind == DOUBLE_PENDULUM:
+        height: float = simulation.sites[0, 2]
+        return height <= 1.0
+    return False
+
+
+@inlined
+def _reward(simulation: Simulation, task: Task, before: float, action: Floats, terminated: bool) -> float:
+    if task.kind == PENDULUM:
+        return 0.0 if terminated else 1.0
+    if task.kind == DOUBLE_PENDULUM:
+        side, height = simulation.sites[0, 0], simulation.sites[0, 2]
+        distance = 0.01 * math.pow(side, task.two) + math.pow(height - 2.0, task.two)
+        velocity1, velocity2 = simulation.qvel[1], simulation.qvel[2]
+        speed = 1e-3 * math.pow(velocity1, task.two) + 5e-3 * math.pow(velocity2, task.two)
+        bonus = 0.0 if terminated else task.healthy_reward
+        return bonus - distance - speed
+    forward = task.forward_weight * ((simulation.qpos[0] - before) / task.dt)
+    effort = action[0] * action[0] + action[1] * action[1]
+    return forward - task.control_weight * effort
