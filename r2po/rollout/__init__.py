@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
-from r2po.rollout.types import End, Rollout, Rollouts, closest
+from r2po.rollout.types import End, Engine, Rollout, Rollouts, closest
 
-__all__ = ["End", "GymnasiumEngine", "Rollout", "Rollouts", "closest"]
+__all__ = ["End", "Engine", "GymnasiumEngine", "Rollout", "Rollouts", "closest"]
