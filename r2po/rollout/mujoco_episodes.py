@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from r2po.policies.forms import Network
 from r2po.rollout.compilation import compiled, inlined
-from r2po.rollout.compiled_policies import act_continuous
-from r2po.rollout.mujoco_library import Floats, Simulation
+from r2po.rollout.compiled_policies import Floats, act_continuous
+from r2po.rollout.kernels.loop import ENDS, Outcomes, Trajectory
+from r2po.rollout.mujoco_library import Simulation
 from r2po.rollout.mujoco_normal import standard_normal
 from r2po.rollout.mujoco_task import DOUBLE_PENDULUM, PENDULUM, Task
 from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_uniform, seed_stream
 
-TERMINATED, TRUNCATED, CAP = 0, 1, 2
+_TERMINATED, _TRUNCATED, _CAP = (ENDS.index(end) for end in ("terminated", "truncated", "cap"))
+_GOING = -1
 
 
 def _call(_context: Any, _address: Any, _model: Any, _data: Any) -> tuple[Any, Any]:
@@ -48,50 +50,47 @@ def run_episodes(
     task: Task,
     network: Network,
     seeds: NDArray[np.uint64],
-    returns: Floats,
-    lengths: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    observations: Floats,
-    actions: Floats,
-    rewards: Floats,
+    outcomes: Outcomes,
+    trajectory: Trajectory,
 ) -> None:
-    """Run one episode per seed, one after the other.
-
-    Args:
-        simulation: Where to run them; its state is overwritten.
-        task: The environment.
-        network: The policy.
-        seeds: (K,) seeds.
-        returns: (K,) filled with the returns.
-        lengths: (K,) filled with the numbers of steps.
-        ends: (K,) filled with ``TERMINATED``, ``TRUNCATED`` or ``CAP``.
-        observations: (rows, d) filled with the observations of the episode, as far as there are rows; the last row is
-            overwritten. With one row, nothing is kept.
-        actions: (rows, a) likewise.
-        rewards: (rows,) likewise.
-    """
+    """Run one episode per seed, (K,), one after the other; overwrites the simulation's state."""
     stream = np.empty(STREAM_SIZE, np.uint64)
     hidden = np.empty(len(network.hidden_biases))
+    action, observation = np.empty(len(simulation.ctrl)), np.empty(trajectory.observations.shape[1])
+    keep = len(trajectory.rewards) > 0
     for episode in range(len(seeds)):
         seed_stream(stream, seeds[episode])
         _reset(simulation, task, stream)
-        _observe(simulation, task, observations[0])
-        total, time, going = 0.0, 0, True
-        while going:
-            action = actions[min(time, len(actions) - 1)]
-            act_continuous(network, observations[min(time, len(observations) - 1)], hidden, action)
+        _observe(simulation, task, observation)
+        total, time, end = 0.0, 0, _GOING
+        while end == _GOING:
+            act_continuous(network, observation, hidden, action)
+            if keep:
+                trajectory.observations[time] = observation
+                trajectory.actions[time] = action
             before = simulation.qpos[0]
             _step(simulation, task, action)
-            time += 1
-            _observe(simulation, task, observations[min(time, len(observations) - 1)])
+            _observe(simulation, task, observation)
             terminated = _terminated(simulation, task)
             reward = _reward(simulation, task, before, action, terminated)
-            rewards[min(time, len(rewards)) - 1] = reward
+            if keep:
+                trajectory.rewards[time] = reward
             total += reward
-            going = not terminated and time < task.limit and time < task.cap
-        returns[episode] = total
-        lengths[episode] = time
-        ends[episode] = TERMINATED if terminated else TRUNCATED if time >= task.limit else CAP
+            time += 1
+            end = _end(task, time, terminated)
+        if keep:
+            trajectory.observations[time] = observation
+        outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
+
+
+@inlined
+def _end(task: Task, time: int, terminated: bool) -> int:
+    """Return how the episode has ended, as a number of ``ENDS``, or that it goes on."""
+    if terminated:
+        return _TERMINATED
+    if time >= task.limit:
+        return _TRUNCATED
+    return _CAP if time >= task.cap else _GOING
 
 
 @inlined
@@ -110,7 +109,8 @@ def _reset(simulation: Simulation, task: Task, stream: Stream) -> None:
 
 @inlined
 def _step(simulation: Simulation, task: Task, action: Floats) -> None:
-    simulation.ctrl[:] = action
+    for index in range(len(action)):
+        simulation.ctrl[index] = action[index]
     for _ in range(task.frame_skip):
         call(simulation.step, simulation.model, simulation.data)
 
@@ -120,9 +120,11 @@ def _observe(simulation: Simulation, task: Task, observation: Floats) -> None:
     if task.kind == DOUBLE_PENDULUM:
         _observe_double_pendulum(simulation, observation)
         return
-    shown = simulation.qpos[task.skipped :]
-    observation[: len(shown)] = shown
-    observation[len(shown) :] = simulation.qvel
+    shown = len(simulation.qpos) - task.skipped
+    for index in range(shown):
+        observation[index] = simulation.qpos[task.skipped + index]
+    for index in range(len(simulation.qvel)):
+        observation[shown + index] = simulation.qvel[index]
 
 
 @inlined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,18 +12,21 @@ import gymnasium
 PENDULUM, DOUBLE_PENDULUM, SWIMMER = 0, 1, 2
 
 KINDS: Mapping[str, int] = {
-    "InvertedPendulum-v5": PENDULUM,
-    "InvertedDoublePendulum-v5": DOUBLE_PENDULUM,
-    "Swimmer-v5": SWIMMER,
+    "gymnasium.envs.mujoco.inverted_pendulum_v5:InvertedPendulumEnv": PENDULUM,
+    "gymnasium.envs.mujoco.inverted_double_pendulum_v5:InvertedDoublePendulumEnv": DOUBLE_PENDULUM,
+    "gymnasium.envs.mujoco.swimmer_v5:SwimmerEnv": SWIMMER,
 }
+"""The environments by entry point."""
+
+NO_LIMIT = sys.maxsize
 
 # What only pictures show, and rollouts draw none.
 _FOR_PICTURES = ("width", "height", "default_camera_config", "camera_id", "camera_name", "max_geom", "visual_options")
 
-_NUMBERS: Mapping[str, tuple[str, ...]] = {
-    "InvertedPendulum-v5": ("reset_noise_scale",),
-    "InvertedDoublePendulum-v5": ("reset_noise_scale", "healthy_reward"),
-    "Swimmer-v5": ("reset_noise_scale", "forward_reward_weight", "ctrl_cost_weight"),
+_WEIGHTS: Mapping[int, tuple[str, ...]] = {
+    PENDULUM: (),
+    DOUBLE_PENDULUM: ("healthy_reward",),
+    SWIMMER: ("forward_reward_weight", "ctrl_cost_weight"),
 }
 
 
@@ -63,34 +67,43 @@ class Task(NamedTuple):
 
 
 def refused_setting(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
-    """Name what compiled episodes do not know of an environment or its arguments; "" if there is nothing."""
-    if gym_id not in KINDS:
-        return f"it knows {', '.join(KINDS)}, not {gym_id}"
-    for name, value in env_kwargs.items():
-        if not _known(gym_id, name, value):
+    """Say what compiled episodes do not know of an environment or its arguments; "" if they know everything."""
+    spec = gymnasium.spec(gym_id)
+    kind = KINDS.get(spec.entry_point) if isinstance(spec.entry_point, str) else None
+    if kind is None:
+        return f"{gym_id} is none of the MuJoCo environments that it knows"
+    if spec.additional_wrappers:
+        return f"{gym_id} is registered with wrappers, which it does not know"
+    for name, value in {**spec.kwargs, **env_kwargs}.items():
+        if not _known(kind, name, value):
             return f"it does not know {gym_id} with {name}: {value!r}"
     return ""
 
 
-def _known(gym_id: str, name: str, value: object) -> bool:
+def _known(kind: int, name: str, value: Any) -> bool:
     if name in _FOR_PICTURES:
         return True
-    if name in _NUMBERS[gym_id]:
-        usable = isinstance(value, (int, float)) and math.isfinite(2.0 * value)
-        return usable and (name != "reset_noise_scale" or value >= 0)  # type: ignore[operator]
+    if name == "reset_noise_scale":
+        return _is_number(value) and value >= 0
     if name in ("frame_skip", "max_episode_steps"):
         return isinstance(value, int) and value > 0
     if name == "exclude_current_positions_from_observation":
-        return gym_id == "Swimmer-v5" and isinstance(value, bool)
-    return name == "render_mode" and value is None
+        return kind == SWIMMER and isinstance(value, bool)
+    if name == "render_mode":
+        return value is None
+    return name in _WEIGHTS[kind] and _is_number(value)
 
 
-def read_task(gym_id: str, environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
-    """Read the constants of an environment made with arguments that ``refused_setting`` passed."""
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def read_task(environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
+    """Read the constants of an environment that was made with arguments that ``refused_setting`` lets pass."""
+    assert environment.spec is not None
     base: Any = environment.unwrapped
-    limit = environment.spec.max_episode_steps if environment.spec else None
     return Task(
-        kind=KINDS[gym_id],
+        kind=KINDS[str(environment.spec.entry_point)],
         frame_skip=int(base.frame_skip),
         dt=float(base.dt),
         noise=float(base._reset_noise_scale),
@@ -98,6 +111,6 @@ def read_task(gym_id: str, environment: gymnasium.Env[Any, Any], max_steps: int)
         healthy_reward=float(getattr(base, "_healthy_reward", 0.0)),
         forward_weight=float(getattr(base, "_forward_reward_weight", 0.0)),
         control_weight=float(getattr(base, "_ctrl_cost_weight", 0.0)),
-        limit=max_steps if limit is None else int(limit),
+        limit=environment.spec.max_episode_steps or NO_LIMIT,
         cap=max_steps,
     )
