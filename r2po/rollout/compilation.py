@@ -16,7 +16,7 @@ os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
 import numba
 from numba.core import config as numba_config
-from numba.extending import register_jitable
+from numba.extending import intrinsic, register_jitable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -36,6 +36,22 @@ def inlined(function: Function) -> Function:
     """Leave a function as it is in Python, and let compiled functions call it."""
     result: Function = register_jitable(function)
     return result
+
+
+@intrinsic
+def borrowed(_context: Any, array: Any) -> Any:
+    """In compiled functions: return the array without its reference count, whose upkeep costs more than a small step.
+
+    Whoever called the outermost compiled function must hold the array.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        value = context.make_array(array)(context, builder, arguments[0])
+        value.meminfo = value.meminfo.type(None)
+        value.parent = value.parent.type(None)
+        return value._getvalue()  # noqa: SLF001 - so numba calls it
+
+    return array(array), generate
 
 
 @contextmanager

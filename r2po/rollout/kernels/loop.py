@@ -8,18 +8,33 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.policies import Policy
-from r2po.policies.forms import NetworkPolicy, TablePolicy
-from r2po.rollout.compilation import compiled, inlined
-from r2po.rollout.compiled_policies import Floats, act_continuous, act_discrete, look_up
+from r2po.policies.forms import Network, NetworkPolicy, TablePolicy, make_network
+from r2po.rollout.compilation import borrowed, compiled, inlined
+from r2po.rollout.compiled_policies import Floats, find_highest, look_up, write_outputs
 from r2po.rollout.kernels.kernel import Kernel
 from r2po.rollout.random_numbers import STREAM_SIZE, seed_stream
 from r2po.rollout.types import End
 
 ENDS: tuple[End, ...] = ("terminated", "truncated", "cap")
 """How episodes end, by their numbers in ``Outcomes.ends``."""
+_TERMINATED, _TRUNCATED, _CAP = range(3)
 
 Loop = Callable[..., None]
+
+
+class Numbers(NamedTuple):
+    """A policy of either form in numbers; what it is not is empty."""
+
+    network: Network
+    first_action: int
+    table: NDArray[np.int64]
+
+
+class Limits(NamedTuple):
+    """Steps after which the environment truncates, and steps after which the episode is cut."""
+
+    environment: int
+    cap: int
 
 
 class Outcomes(NamedTuple):
@@ -31,114 +46,138 @@ class Outcomes(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """What is kept of the steps of a single episode, or, with no room for any step, of none.
-
-    Attributes:
-        observations: (T + 1, d).
-        actions: (T, a).
-        rewards: (T,).
-    """
+    """What is kept of the steps of a single episode, or, with room for no step, of none: (T + 1, d), (T, a), (T,)."""
 
     observations: Floats
     actions: Floats
     rewards: Floats
 
 
-class Sizes(NamedTuple):
-    """Sizes and limits of the loop.
+class Scratch(NamedTuple):
+    """What changes from step to step."""
 
-    Attributes:
-        state: Values of the state.
-        observation: Values of the observation.
-        action: Values of the action.
-        hidden: Hidden units of the policy.
-        scores: Outputs of the policy.
-        limit: Steps after which the environment truncates.
-        cap: Steps after which the episode is cut.
-    """
-
-    state: int
-    observation: int
-    action: int
-    hidden: int
-    scores: int
-    limit: int
-    cap: int
+    stream: NDArray[np.uint64]
+    state: Floats
+    observation: Floats
+    action: Floats
+    hidden: Floats
+    scores: Floats
 
 
-def make_loop(kernel: Kernel, policy: Policy) -> Loop:
+def numbers_of(policy: NetworkPolicy | TablePolicy) -> Numbers:
+    """Return what the loop takes of a policy."""
+    if isinstance(policy, NetworkPolicy):
+        return Numbers(policy.network, policy.first_action or 0, np.empty(0, np.int64))
+    return Numbers(make_network(np.empty((0, 0)), None), 0, policy.actions)
+
+
+def make_scratch(kernel: Kernel, network: Network, observation_size: int, action_size: int) -> Scratch:
+    """Return the arrays that a loop works in."""
+    return Scratch(
+        np.empty(STREAM_SIZE, np.uint64),
+        np.empty(kernel.state_size),
+        np.empty(observation_size),
+        np.empty(action_size),
+        np.empty(len(network.hidden_biases)),
+        np.empty(len(network.biases)),
+    )
+
+
+def make_loop(kernel: Kernel, policy: NetworkPolicy | TablePolicy) -> Loop:
     """Return the compiled loop for policies of this form.
 
-    It takes (K,) uint64 seeds, the numbers of the policy, the kernel's constants, ``Sizes``, ``Outcomes`` and
-    ``Trajectory``.
+    It takes (K,) uint64 seeds, ``Numbers``, the kernel's constants, ``Limits``, ``Outcomes``, ``Trajectory`` and
+    ``Scratch``.
     """
     # What the loop closes over are plain functions: numba tells loops on disk apart by them.
     start, step, observe, act = kernel.start, kernel.step, kernel.observe, _acting(policy)
 
     @compiled
     def loop(
-        seeds: NDArray[np.uint64], policy: Any, constants: Any, sizes: Sizes, outcomes: Outcomes, trajectory: Trajectory
+        seeds: NDArray[np.uint64],
+        numbers: Numbers,
+        constants: Any,
+        limits: Limits,
+        outcomes: Outcomes,
+        trajectory: Trajectory,
+        scratch: Scratch,
     ) -> None:
-        stream = np.empty(STREAM_SIZE, np.uint64)
-        state, action = np.empty(sizes.state), np.empty(sizes.action)
-        observation = np.empty(sizes.observation)
-        hidden, scores = np.empty(sizes.hidden), np.empty(sizes.scores)
-        keep = len(trajectory.rewards) > 0
+        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high = numbers.network
+        hidden_weights, hidden_biases = borrowed(hidden_weights), borrowed(hidden_biases)
+        weights, biases, low, high = borrowed(weights), borrowed(biases), borrowed(low), borrowed(high)
+        table, first_action = borrowed(numbers.table), numbers.first_action
+        stream, state, observation = borrowed(scratch.stream), borrowed(scratch.state), borrowed(scratch.observation)
+        action, hidden, scores = borrowed(scratch.action), borrowed(scratch.hidden), borrowed(scratch.scores)
+        observations, actions, rewards = trajectory
+        observations, actions, rewards = borrowed(observations), borrowed(actions), borrowed(rewards)
+        keep = len(rewards) > 0
         for episode in range(len(seeds)):
             seed_stream(stream, seeds[episode])
             start(state, stream, constants)
             observe(state, observation)
-            total, time, end = 0.0, 0, 2
-            going = True
+            total, time, end, going = 0.0, 0, _CAP, True
             while going:
-                act(policy, observation, action, hidden, scores)
+                act(
+                    scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high,
+                    first_action, table, observation, hidden, scores, action,
+                )  # fmt: skip
                 if keep:
-                    trajectory.observations[time] = observation
-                    trajectory.actions[time] = action
+                    observations[time] = observation
+                    actions[time] = action
                 reward, terminated = step(state, action, stream, constants)
                 observe(state, observation)
                 if keep:
-                    trajectory.rewards[time] = reward
+                    rewards[time] = reward
                 total += reward
                 time += 1
                 if terminated:
-                    end = 0
-                elif time >= sizes.limit:
-                    end = 1
-                going = end == 2 and time < sizes.cap
+                    end = _TERMINATED
+                elif time >= limits.environment:
+                    end = _TRUNCATED
+                going = end == _CAP and time < limits.cap
             if keep:
-                trajectory.observations[time] = observation
+                observations[time] = observation
             outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
 
     return loop
 
 
-def numbers_of(policy: Policy) -> Any:
-    """Return what the loop takes of a policy."""
-    if isinstance(policy, NetworkPolicy):
-        return policy.network if policy.first_action is None else (policy.network, policy.first_action)
-    assert isinstance(policy, TablePolicy)
-    return policy.actions
-
-
-def _acting(policy: Policy) -> Callable[..., None]:
+def _acting(policy: NetworkPolicy | TablePolicy) -> Callable[..., None]:
     if isinstance(policy, TablePolicy):
         return _act_by_table
-    assert isinstance(policy, NetworkPolicy)
     return _act_continuously if policy.first_action is None else _act_discretely
 
 
-@inlined
-def _act_by_table(policy: Any, observation: Floats, action: Floats, _hidden: Floats, _scores: Floats) -> None:
-    action[0] = look_up(policy, int(observation[0]))
+# These take the fields of Numbers and Scratch one by one: see compiled_policies.
 
 
 @inlined
-def _act_discretely(policy: Any, observation: Floats, action: Floats, hidden: Floats, scores: Floats) -> None:
-    network, first_action = policy
-    action[0] = act_discrete(network, first_action, observation, hidden, scores)
+def _act_by_table(
+    _scale: float, _limit: float, _hidden_weights: Floats, _hidden_biases: Floats, _weights: Floats, _biases: Floats,
+    _gain: float, _low: Floats, _high: Floats, _first_action: int, table: NDArray[np.int64], observation: Floats,
+    _hidden: Floats, _scores: Floats, action: Floats,
+) -> None:  # fmt: skip
+    action[0] = look_up(table, int(observation[0]))
 
 
 @inlined
-def _act_continuously(policy: Any, observation: Floats, action: Floats, hidden: Floats, _scores: Floats) -> None:
-    act_continuous(policy, observation, hidden, action)
+def _act_discretely(
+    scale: float, limit: float, hidden_weights: Floats, hidden_biases: Floats, weights: Floats, biases: Floats,
+    gain: float, low: Floats, high: Floats, first_action: int, _table: NDArray[np.int64], observation: Floats,
+    hidden: Floats, scores: Floats, action: Floats,
+) -> None:  # fmt: skip
+    write_outputs(
+        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high, observation, hidden, scores
+    )
+    action[0] = first_action + find_highest(scores)
+
+
+@inlined
+def _act_continuously(
+    scale: float, limit: float, hidden_weights: Floats, hidden_biases: Floats, weights: Floats, biases: Floats,
+    gain: float, low: Floats, high: Floats, _first_action: int, _table: NDArray[np.int64], observation: Floats,
+    hidden: Floats, _scores: Floats, action: Floats,
+) -> None:  # fmt: skip
+    write_outputs(
+        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high, observation, hidden, action
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from envs import nim
 from r2po.rollout.compilation import inlined
 from r2po.rollout.compiled_policies import Floats
@@ -13,23 +11,13 @@ from r2po.rollout.random_numbers import Stream, draw_integer
 _STICKS, _MOST = nim.STICKS, nim.MOST
 
 
-class _Constants(NamedTuple):
-    """Numba takes no empty tuple."""
-
-    unused: float
-
-
-def _read(_environment: Any) -> _Constants:
-    return _Constants(0.0)
-
-
 @inlined
-def _start(state: Floats, _stream: Stream, _constants: _Constants) -> None:
+def _start(state: Floats, _stream: Stream, _constants: None) -> None:
     state[0] = _STICKS
 
 
 @inlined
-def _step(state: Floats, action: Floats, stream: Stream, _constants: _Constants) -> tuple[float, bool]:
+def _step(state: Floats, action: Floats, stream: Stream, _constants: None) -> tuple[float, bool]:
     if action[0] > state[0]:
         return -1.0, True
     sticks = int(state[0] - action[0])
@@ -49,4 +37,4 @@ def _observe(state: Floats, observation: Floats) -> None:
     observation[0] = state[0]
 
 
-KERNEL = Kernel(1, _read, _start, _step, _observe)
+KERNEL = Kernel(1, lambda _: None, _start, _step, _observe)

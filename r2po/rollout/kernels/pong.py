@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from envs import pong
@@ -19,18 +17,8 @@ _PADDLE_WIDTH, _PADDLE_HEIGHT, _LOWEST = float(pong.PADDLE_WIDTH), float(pong.PA
 _DOWN, _STAY = float(pong.DOWN), float(pong.STAY)
 
 
-class _Constants(NamedTuple):
-    """Numba takes no empty tuple."""
-
-    unused: float
-
-
-def _read(_environment: Any) -> _Constants:
-    return _Constants(0.0)
-
-
 @inlined
-def _start(state: Floats, stream: Stream, _constants: _Constants) -> None:
+def _start(state: Floats, stream: Stream, _constants: None) -> None:
     state[DX] = _SPEED if draw_integer(stream, 0, 2) == 1 else -_SPEED
     state[DY] = draw_uniform(stream, -5.0, 5.0)
     state[OWN] = state[OPPONENT] = _LOWEST / 2
@@ -38,7 +26,7 @@ def _start(state: Floats, stream: Stream, _constants: _Constants) -> None:
 
 
 @inlined
-def _step(state: Floats, action: Floats, _stream: Stream, _constants: _Constants) -> tuple[float, bool]:
+def _step(state: Floats, action: Floats, _stream: Stream, _constants: None) -> tuple[float, bool]:
     if action[0] != _STAY:
         state[OWN] = _slide(state[OWN], action[0] == _DOWN)
     state[OPPONENT] = _slide(state[OPPONENT], state[OPPONENT] + _PADDLE_HEIGHT / 2 < state[Y])
@@ -77,4 +65,4 @@ def _observe(state: Floats, observation: Floats) -> None:
         observation[index - 1] = np.float32(state[index])
 
 
-KERNEL = Kernel(6, _read, _start, _step, _observe)
+KERNEL = Kernel(6, lambda _: None, _start, _step, _observe)
