@@ -86,16 +86,16 @@ class _Client(Client):
 def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Rollouts:
     """Roll out a policy and draw the rollouts out to the most steps they can have, for the size of prompts."""
     length = setting.brief.longest_rollout
-    return Rollouts(
-        tuple(
+    return Rollouts.of(
+        [
             replace(
                 rollout,
                 observations=np.resize(rollout.observations, (length + 1, *rollout.observations.shape[1:])),
                 actions=np.resize(rollout.actions, (length, *rollout.actions.shape[1:])),
                 rewards=np.resize(rollout.rewards, length),
             )
-            for rollout in setting.roll_out(params, setting.seeds(1, candidate))
-        )
+            for rollout in setting.evaluate(params, setting.seeds(1, candidate))
+        ]
     )
 
 

@@ -58,8 +58,8 @@ class Network(NamedTuple):
     def features(self, observations: Array) -> Array:
         """Return the (B, h) values of the hidden units for (B, d) observations."""
         scaled = np.clip(observations / self.scale, -self.limit, self.limit)
-        hidden: Array = _TANH(in_order(scaled, self.hidden_weights) + self.hidden_biases).astype(np.float64)
-        return hidden
+        sums = in_order(scaled, self.hidden_weights) + self.hidden_biases
+        return np.asarray(_TANH(sums), dtype=np.float64)
 
 
 def make_network(

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy
-from r2po.policies.forms import NetworkPolicy, make_network
+from r2po.policies.base import DEFAULTS, Interval, Options, Parameters, Policy
+from r2po.policies.forms import Array, NetworkPolicy, make_network
 from r2po.policies.frozen import FrozenFamily, FrozenSettings
 from r2po.tasks.spaces import Spaces
 

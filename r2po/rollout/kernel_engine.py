@@ -20,10 +20,9 @@ from r2po.rollout.kernels.kernel import Kernel
 from r2po.rollout.kernels.loop import (
     ENDS,
     Limits,
-    Loop,
     Outcomes,
     Trajectory,
-    make_loop,
+    loop_for,
     make_scratch,
     numbers_of,
 )
@@ -54,7 +53,6 @@ class KernelEngine:
         self._limits = Limits(spaces.episode_limit or NO_LIMIT, max_steps)
         self._observation_size = 1 if spaces.discrete_observation else spaces.observation_size
         self._action_size = 1 if spaces.discrete_action else spaces.action_size
-        self._loop: Loop | None = None
 
     def runs(self, policy: Policy) -> bool:
         """Return whether the policy has a form that can be compiled, and fits the environment."""
@@ -96,12 +94,10 @@ class KernelEngine:
 
     def _run(self, policy: Policy, seeds: Sequence[int], trajectory: Trajectory) -> Outcomes:
         assert isinstance(policy, NetworkPolicy | TablePolicy)
-        if self._loop is None:  # an environment takes policies of one form only
-            self._loop = make_loop(self._kernel, policy)
         numbers = numbers_of(policy)
         scratch = make_scratch(self._kernel, numbers.network, self._observation_size, self._action_size)
         outcomes = Outcomes(np.empty(len(seeds)), np.empty(len(seeds), np.int64), np.empty(len(seeds), np.int64))
-        self._loop(
+        loop_for(self._kernel, policy)(
             np.array(seeds, np.uint64), numbers, self._constants, self._limits, outcomes, trajectory, scratch
         )
         return outcomes

@@ -1,4 +1,4 @@
-"""numpy's random numbers, compiled: what ``numpy.random.default_rng(seed)`` draws, and so a seeded Gymnasium environment.
+"""numpy's random numbers, compiled: what ``numpy.random.default_rng(seed)`` draws, and so a seeded environment.
 
 A stream is a (6,) uint64 array: the 128 bits of PCG64's state and of its increment, high half first, then whether the
 upper half of a number is left over for the next 32-bit draw, and that half. Seeding follows numpy's SeedSequence.
@@ -79,7 +79,7 @@ def draw_integer(stream: Stream, low: int, high: int) -> int:
         threshold = (_LOW + _ONE - count) % count
         while product & _LOW < threshold:
             product = _draw_32(stream) * count
-    return low + np.int64(product >> _WORD)
+    return low + int(product >> _WORD)
 
 
 @compiled
@@ -91,9 +91,7 @@ def _hash(value: np.uint64, constant: np.uint64, multiplier: np.uint64) -> tuple
 
 
 @compiled
-def _add(
-    high: np.uint64, low: np.uint64, other_high: np.uint64, other_low: np.uint64
-) -> tuple[np.uint64, np.uint64]:
+def _add(high: np.uint64, low: np.uint64, other_high: np.uint64, other_low: np.uint64) -> tuple[np.uint64, np.uint64]:
     total = low + other_low
     carry = _ONE if total < low else _ZERO
     return high + other_high + carry, total
@@ -123,7 +121,8 @@ def draw_bits(stream: Stream) -> np.uint64:
     """Return the next 64 bits: the xor of both halves, rotated right by the top six bits."""
     _advance(stream)
     mixed, rotation = stream[0] ^ stream[1], stream[0] >> _ROTATION
-    return mixed >> rotation | mixed << ((_ZERO - rotation) & _ROTATION_MASK)
+    bits: np.uint64 = mixed >> rotation | mixed << ((_ZERO - rotation) & _ROTATION_MASK)
+    return bits
 
 
 @compiled
@@ -131,7 +130,8 @@ def _draw_32(stream: Stream) -> np.uint64:
     """Return the next 32 bits: the lower half of a number, then its upper half."""
     if stream[4] == _ONE:
         stream[4] = _ZERO
-        return stream[5]
+        left: np.uint64 = stream[5]
+        return left
     number = draw_bits(stream)
     stream[4], stream[5] = _ONE, number >> _WORD
     return number & _LOW

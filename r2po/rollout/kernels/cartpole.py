@@ -28,9 +28,9 @@ class _Constants(NamedTuple):
 
 
 def _read(environment: Any) -> _Constants:
-    sutton_barto = environment._sutton_barto_reward  # noqa: SLF001 - kept nowhere else
+    sutton_barto = environment._sutton_barto_reward
     rewards = (0.0, -1.0) if sutton_barto else (1.0, 1.0)
-    return _Constants(*read_fields(_Constants._fields[:-2], environment), *rewards)
+    return _Constants(*read_fields(_Constants._fields[:-2], environment), *rewards)  # type: ignore[call-arg]
 
 
 @inlined

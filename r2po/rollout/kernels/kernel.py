@@ -35,4 +35,3 @@ class Kernel:
 def read_fields(fields: tuple[str, ...], environment: Any) -> list[float]:
     """Return attributes of an environment as numbers."""
     return [float(getattr(environment, field)) for field in fields]
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,14 +84,21 @@ def make_scratch(kernel: Kernel, network: Network, observation_size: int, action
     )
 
 
-def make_loop(kernel: Kernel, policy: NetworkPolicy | TablePolicy) -> Loop:
-    """Return the compiled loop for policies of this form.
+def loop_for(kernel: Kernel, policy: NetworkPolicy | TablePolicy) -> Loop:
+    """Return the compiled loop for an environment and policies of this form.
 
     It takes (K,) uint64 seeds, ``Numbers``, the kernel's constants, ``Limits``, ``Outcomes``, ``Trajectory`` and
     ``Scratch``.
     """
+    if isinstance(policy, TablePolicy):
+        return _make_loop(kernel, _act_by_table)
+    return _make_loop(kernel, _act_continuously if policy.first_action is None else _act_discretely)
+
+
+@cache
+def _make_loop(kernel: Kernel, act: Callable[..., None]) -> Loop:
     # What the loop closes over are plain functions: numba tells loops on disk apart by them.
-    start, step, observe, act = kernel.start, kernel.step, kernel.observe, _acting(policy)
+    start, step, observe = kernel.start, kernel.step, kernel.observe
 
     @compiled
     def loop(
@@ -140,12 +148,6 @@ def make_loop(kernel: Kernel, policy: NetworkPolicy | TablePolicy) -> Loop:
             outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
 
     return loop
-
-
-def _acting(policy: NetworkPolicy | TablePolicy) -> Callable[..., None]:
-    if isinstance(policy, TablePolicy):
-        return _act_by_table
-    return _act_continuously if policy.first_action is None else _act_discretely
 
 
 # These take the fields of Numbers and Scratch one by one: see compiled_policies.

@@ -32,7 +32,7 @@ class _Constants(NamedTuple):
 
 
 def _read(environment: Any) -> _Constants:
-    return _Constants(*read_fields(_Constants._fields[:-1], environment), exponent=2.0)
+    return _Constants(*read_fields(_Constants._fields[:-1], environment), 2.0)  # type: ignore[call-arg]
 
 
 @inlined
@@ -72,7 +72,7 @@ def _step(state: Floats, action: Floats, _stream: Stream, constants: _Constants)
 
 
 @inlined
-def _rounded(value: float, wide: bool) -> float:  # noqa: FBT001 - compiled functions take no keywords at this cost
+def _rounded(value: float, wide: bool) -> float:
     """Return the value in float64, or rounded to float32."""
     return value if wide else float(np.float32(value))
 

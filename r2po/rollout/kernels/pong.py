@@ -44,7 +44,7 @@ def _step(state: Floats, action: Floats, _stream: Stream, _constants: None) -> t
 
 
 @inlined
-def _slide(paddle: float, down: bool) -> float:  # noqa: FBT001 - compiled functions take no keywords at this cost
+def _slide(paddle: float, down: bool) -> float:
     return min(paddle + _SPEED, _LOWEST) if down else max(paddle - _SPEED, 0.0)
 
 
