@@ -1,4 +1,4 @@
-"""The MuJoCo engine: whole episodes in compiled code that calls MuJoCo itself, spread over cores when there are many."""
+"""The MuJoCo engine: whole episodes in compiled code that calls MuJoCo itself, spread over cores if they are many."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
-import mujoco
 import numpy as np
 
 from r2po.policies import Policy
@@ -48,7 +47,7 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
 
 
 class MujocoEngine:
-    """Rolls out networks in InvertedPendulum-v5, InvertedDoublePendulum-v5 and Swimmer-v5, as Gymnasium does, bit for bit.
+    """Rolls out networks in InvertedPendulum-v5, InvertedDoublePendulum-v5 and Swimmer-v5, bit for bit as Gymnasium.
 
     Evaluations of many episodes use ``threads`` threads, one simulation each; by default one per core of the process.
     """
@@ -144,8 +143,9 @@ class MujocoEngine:
         from r2po.rollout.mujoco_library import make_simulation
 
         while len(self._simulations) < count:
-            self._data.append(mujoco.MjData(self._model))
-            self._simulations.append(make_simulation(self._model, self._data[-1], *self._initial))
+            simulation, data = make_simulation(self._model, *self._initial)
+            self._simulations.append(simulation)
+            self._data.append(data)
         return self._simulations[:count]
 
     def _trajectory(self, steps: int) -> Trajectory:

@@ -1,8 +1,8 @@
 """Whole episodes of the MuJoCo environments, compiled: policy, physics, observation, reward and end.
 
-The physics are those of MuJoCo's own library, called by address. Everything else repeats Gymnasium's arithmetic, operation
-by operation. ``mj_rnePostConstraint``, which Gymnasium calls after every control step, is left out: it computes forces that
-neither these observations and rewards nor the next step depend on.
+The physics are those of MuJoCo's own library, called by address. Everything else repeats Gymnasium's arithmetic,
+operation by operation. ``mj_rnePostConstraint``, which Gymnasium calls after every control step, is left out: neither
+these observations and rewards nor the next step depend on what it computes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -164,12 +164,17 @@ def _reward(simulation: Simulation, task: Task, before: float, action: Floats, t
     if task.kind == PENDULUM:
         return 0.0 if terminated else 1.0
     if task.kind == DOUBLE_PENDULUM:
-        side, height = simulation.sites[0, 0], simulation.sites[0, 2]
-        distance = 0.01 * math.pow(side, task.two) + math.pow(height - 2.0, task.two)
-        velocity1, velocity2 = simulation.qvel[1], simulation.qvel[2]
-        speed = 1e-3 * math.pow(velocity1, task.two) + 5e-3 * math.pow(velocity2, task.two)
-        bonus = 0.0 if terminated else task.healthy_reward
-        return bonus - distance - speed
-    forward = task.forward_weight * ((simulation.qpos[0] - before) / task.dt)
+        return _reward_double_pendulum(simulation, task, terminated)
+    forward: float = task.forward_weight * ((simulation.qpos[0] - before) / task.dt)
     effort = action[0] * action[0] + action[1] * action[1]
     return forward - task.control_weight * effort
+
+
+@inlined
+def _reward_double_pendulum(simulation: Simulation, task: Task, terminated: bool) -> float:
+    side, height = simulation.sites[0, 0], simulation.sites[0, 2]
+    distance: float = 0.01 * math.pow(side, task.two) + math.pow(height - 2.0, task.two)
+    lower, upper = simulation.qvel[1], simulation.qvel[2]
+    speed: float = 1e-3 * math.pow(lower, task.two) + 5e-3 * math.pow(upper, task.two)
+    bonus = 0.0 if terminated else task.healthy_reward
+    return bonus - distance - speed

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mujoco
+import mujoco  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,10 +48,11 @@ class Simulation(NamedTuple):
     initial_qvel: Floats
 
 
-def make_simulation(model: Any, data: Any, initial_qpos: Floats, initial_qvel: Floats) -> Simulation:
-    """Return the addresses and views of an ``MjData`` and its ``MjModel``; the caller keeps both alive."""
+def make_simulation(model: Any, initial_qpos: Floats, initial_qvel: Floats) -> tuple[Simulation, Any]:
+    """Return a new simulation of an ``MjModel`` and its ``MjData``; the caller keeps model and data alive."""
+    data = mujoco.MjData(model)
     library = load_library()
-    return Simulation(
+    simulation = Simulation(
         reset=_address(library.mj_resetData),
         forward=_address(library.mj_forward),
         step=_address(library.mj_step),
@@ -65,6 +66,7 @@ def make_simulation(model: Any, data: Any, initial_qpos: Floats, initial_qvel: F
         initial_qpos=initial_qpos,
         initial_qvel=initial_qvel,
     )
+    return simulation, data
 
 
 def refused_library() -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-from numba.np.random.distributions import (
-    fi_double,
-    ki_double,
-    wi_double,
-    ziggurat_nor_inv_r,
-    ziggurat_nor_r,
-)
+from numba.np.random import distributions
 
 from r2po.rollout.compilation import inlined
 from r2po.rollout.random_numbers import Stream, draw_bits, draw_unit
+
+# numpy's tables of the ziggurat's 256 boxes, which numba carries too: widths, their integer bounds, and heights.
+_numba: Any = distributions
+_WIDTHS, _BOUNDS, _HEIGHTS = _numba.wi_double, _numba.ki_double, _numba.fi_double
+_TAIL, _INVERSE_TAIL = _numba.ziggurat_nor_r, _numba.ziggurat_nor_inv_r
 
 # Python's integers are signed to numba, and signed with unsigned integers make floating point.
 _ONE, _EIGHT = np.uint64(1), np.uint64(8)
@@ -23,20 +23,20 @@ _BOX, _MANTISSA = np.uint64(0xFF), np.uint64(0x000FFFFFFFFFFFFF)
 
 @inlined
 def standard_normal(stream: Stream) -> float:
-    """Draw by the ziggurat method (Marsaglia and Tsang, 2000) with numpy's tables, which numba carries too."""
+    """Draw by the ziggurat method (Marsaglia and Tsang, 2000)."""
     while True:
         word = draw_bits(stream)
         box = int(word & _BOX)
         word >>= _EIGHT
         magnitude = (word >> _ONE) & _MANTISSA
-        value = float(magnitude) * wi_double[box]
+        value: float = float(magnitude) * _WIDTHS[box]
         if word & _ONE:
             value = -value
-        if magnitude < ki_double[box]:
+        if magnitude < _BOUNDS[box]:
             return value
         if box == 0:
             return _tail(stream, magnitude)
-        height = (fi_double[box - 1] - fi_double[box]) * draw_unit(stream) + fi_double[box]
+        height = (_HEIGHTS[box - 1] - _HEIGHTS[box]) * draw_unit(stream) + _HEIGHTS[box]
         if height < math.exp(-0.5 * value * value):
             return value
 
@@ -44,8 +44,8 @@ def standard_normal(stream: Stream) -> float:
 @inlined
 def _tail(stream: Stream, magnitude: np.uint64) -> float:
     while True:
-        beyond = -ziggurat_nor_inv_r * math.log1p(-draw_unit(stream))
+        beyond = -_INVERSE_TAIL * math.log1p(-draw_unit(stream))
         height = -math.log1p(-draw_unit(stream))
         if height + height > beyond * beyond:
-            value = ziggurat_nor_r + beyond
+            value: float = _TAIL + beyond
             return -value if (magnitude >> _EIGHT) & _ONE else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,6 +18,9 @@ KINDS: Mapping[str, int] = {
 """The environments by entry point."""
 
 NO_LIMIT = sys.maxsize
+
+# Far from where sums with it overflow, and integers stop to be numbers of floating point.
+_LARGEST_NUMBER = 1e300
 
 # What only pictures show, and rollouts draw none.
 _FOR_PICTURES = ("width", "height", "default_camera_config", "camera_id", "camera_name", "max_geom", "visual_options")
@@ -95,7 +97,7 @@ def _known(kind: int, name: str, value: Any) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, (int, float)) and abs(value) <= _LARGEST_NUMBER
 
 
 def read_task(environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
