@@ -34,7 +34,7 @@ def compiled(function: Function) -> Function:
 
 def inlined(function: Function) -> Function:
     """Leave a function as it is in Python, and let compiled functions call it."""
-    result: Function = _extending.register_jitable(function)
+    result: Function = _extending.register_jitable(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return result
 
 

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.policies.forms import Network
-from r2po.rollout.compilation import compiled
+from r2po.rollout.compilation import inlined
 
 Floats = NDArray[np.float64]
 
 
-@compiled
+@inlined
 def act_continuous(network: Network, observation: Floats, hidden: Floats, action: Floats) -> None:
     """Write the network's output for one observation to ``action``."""
     scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high = network
@@ -34,14 +34,14 @@ def act_continuous(network: Network, observation: Floats, hidden: Floats, action
     )
 
 
-@compiled
+@inlined
 def act_discrete(network: Network, first_action: int, observation: Floats, hidden: Floats, scores: Floats) -> int:
     """Return the number of the action with the highest score for one observation."""
     act_continuous(network, observation, hidden, scores)
     return first_action + find_highest(scores)
 
 
-@compiled
+@inlined
 def write_outputs(
     scale: float,
     limit: float,
@@ -71,7 +71,7 @@ def write_outputs(
         outputs[output] = value
 
 
-@compiled
+@inlined
 def find_highest(scores: Floats) -> int:
     """Return the index of the first of the highest scores; as in numpy, not a number is the highest score."""
     best = 0
@@ -81,14 +81,14 @@ def find_highest(scores: Floats) -> int:
     return best
 
 
-@compiled
+@inlined
 def look_up(actions: NDArray[np.int64], state: int) -> int:
     """Return the action number of a state."""
     action: int = actions[state]
     return action
 
 
-@compiled
+@inlined
 def _write_hidden(
     scale: float, limit: float, weights: Floats, biases: Floats, observation: Floats, hidden: Floats
 ) -> None:
@@ -99,7 +99,7 @@ def _write_hidden(
         hidden[unit] = math.tanh(total + biases[unit])
 
 
-@compiled
+@inlined
 def _write_sums(inputs: Floats, weights: Floats, biases: Floats, sums: Floats) -> None:
     """Sum the weighted inputs in their order, then add the bias."""
     for output in range(len(biases)):
@@ -109,6 +109,8 @@ def _write_sums(inputs: Floats, weights: Floats, biases: Floats, sums: Floats) -
         sums[output] = total + biases[output]
 
 
-@compiled
+@inlined
 def _clip(value: float, limit: float) -> float:
-    return min(max(value, -limit), limit)
+    if value < -limit:
+        return -limit
+    return limit if value > limit else value

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.rollout.compilation import compiled
+from r2po.rollout.compilation import inlined
 
 Stream = NDArray[np.uint64]
 STREAM_SIZE = 6
@@ -28,7 +28,7 @@ _ROTATION, _ROTATION_MASK, _UNUSED_BITS = np.uint64(58), np.uint64(63), np.uint6
 _UNIT = 1.0 / 9007199254740992.0
 
 
-@compiled
+@inlined
 def seed_stream(stream: Stream, seed: np.uint64) -> None:
     """Set the stream to its beginning for a seed below 2**64."""
     pool = np.empty(4, np.uint64)
@@ -56,19 +56,19 @@ def seed_stream(stream: Stream, seed: np.uint64) -> None:
     stream[4] = stream[5] = _ZERO
 
 
-@compiled
+@inlined
 def draw_unit(stream: Stream) -> float:
     """Return ``rng.random()``: uniform in [0, 1)."""
     return (draw_bits(stream) >> _UNUSED_BITS) * _UNIT
 
 
-@compiled
+@inlined
 def draw_uniform(stream: Stream, low: float, high: float) -> float:
     """Return ``rng.uniform(low, high)``."""
     return low + (high - low) * draw_unit(stream)
 
 
-@compiled
+@inlined
 def draw_integer(stream: Stream, low: int, high: int) -> int:
     """Return ``rng.integers(low, high)``: uniform in low, ..., high - 1, fewer than 2**32 numbers."""
     if high - low == 1:
@@ -82,7 +82,7 @@ def draw_integer(stream: Stream, low: int, high: int) -> int:
     return low + int(product >> _WORD)
 
 
-@compiled
+@inlined
 def _hash(value: np.uint64, constant: np.uint64, multiplier: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Return the next hash constant and the hashed 32-bit value."""
     following = (constant * multiplier) & _LOW
@@ -90,14 +90,14 @@ def _hash(value: np.uint64, constant: np.uint64, multiplier: np.uint64) -> tuple
     return following, hashed ^ (hashed >> _HALF_WORD)
 
 
-@compiled
+@inlined
 def _add(high: np.uint64, low: np.uint64, other_high: np.uint64, other_low: np.uint64) -> tuple[np.uint64, np.uint64]:
     total = low + other_low
     carry = _ONE if total < low else _ZERO
     return high + other_high + carry, total
 
 
-@compiled
+@inlined
 def _advance(stream: Stream) -> None:
     """Multiply the 128-bit state and add the increment."""
     high, low = stream[0], stream[1]
@@ -106,7 +106,7 @@ def _advance(stream: Stream) -> None:
     stream[0], stream[1] = _add(product_high, product_low, stream[2], stream[3])
 
 
-@compiled
+@inlined
 def _multiply(one: np.uint64, other: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Return the high and the low half of a 128-bit product."""
     one_high, one_low, other_high, other_low = one >> _WORD, one & _LOW, other >> _WORD, other & _LOW
@@ -116,7 +116,7 @@ def _multiply(one: np.uint64, other: np.uint64) -> tuple[np.uint64, np.uint64]:
     return one_high * other_high + (middle >> _WORD) + (other_middle >> _WORD), one * other
 
 
-@compiled
+@inlined
 def draw_bits(stream: Stream) -> np.uint64:
     """Return the next 64 bits: the xor of both halves, rotated right by the top six bits."""
     _advance(stream)
@@ -125,7 +125,7 @@ def draw_bits(stream: Stream) -> np.uint64:
     return bits
 
 
-@compiled
+@inlined
 def _draw_32(stream: Stream) -> np.uint64:
     """Return the next 32 bits: the lower half of a number, then its upper half."""
     if stream[4] == _ONE:

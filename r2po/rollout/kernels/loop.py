@@ -130,8 +130,8 @@ def _make_loop(kernel: Kernel, act: Callable[..., None]) -> Loop:
                     first_action, table, observation, hidden, scores, action,
                 )  # fmt: skip
                 if keep:
-                    observations[time] = observation
-                    actions[time] = action
+                    _copy(observation, observations, time)
+                    _copy(action, actions, time)
                 reward, terminated = step(state, action, stream, constants)
                 observe(state, observation)
                 if keep:
@@ -144,10 +144,17 @@ def _make_loop(kernel: Kernel, act: Callable[..., None]) -> Loop:
                     end = _TRUNCATED
                 going = end == _CAP and time < limits.cap
             if keep:
-                observations[time] = observation
+                _copy(observation, observations, time)
             outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
 
     return loop
+
+
+@inlined
+def _copy(values: Floats, rows: Floats, row: int) -> None:
+    """Write one row; as an assignment it would take the compiler seconds, which prepares a message for wrong shapes."""
+    for index in range(len(values)):
+        rows[row, index] = values[index]
 
 
 # These take the fields of Numbers and Scratch one by one: see compiled_policies.
