@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 # With fewer episodes per thread, waking it is not worth it.
 _EPISODES_PER_THREAD = 20
-# Threads take a part whenever they are free, since episodes differ in length.
-_PARTS_PER_THREAD = 8
+_PARTS_PER_THREAD, _LARGEST_PART = 8, 20
 
 _PROBE_SEEDS, _PROBE_STEPS = (0, 2**63 - 1), 20
 
@@ -136,7 +136,11 @@ class MujocoEngine:
             work(simulations[0])
         else:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, simulations))
+                try:
+                    list(pool.map(work, simulations))
+                finally:
+                    # After an interruption, threads find nothing more to do.
+                    deque(parts, maxlen=0)
         return outcomes
 
     def _prepare(self, count: int) -> Sequence[Simulation]:
@@ -161,9 +165,12 @@ def _network(policy: Policy) -> Network:
 
 
 def _parts(count: int, threads: int) -> Iterator[slice]:
-    """Cut the episodes into parts, which threads take whenever they are free: episodes differ in length."""
-    size = count if threads == 1 else max(1, count // (threads * _PARTS_PER_THREAD))
-    return iter([slice(start, start + size) for start in range(0, count, max(1, size))])
+    """Cut the episodes into parts, which threads take whenever they are free: episodes differ in length.
+
+    Parts are small also because a running one cannot be interrupted.
+    """
+    size = min(max(1, count // (threads * _PARTS_PER_THREAD)), _LARGEST_PART) if threads > 1 else _LARGEST_PART
+    return iter([slice(start, start + size) for start in range(0, count, size)])
 
 
 def _cores() -> int:

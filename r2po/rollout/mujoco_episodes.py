@@ -66,8 +66,8 @@ def run_episodes(
         while end == _GOING:
             act_continuous(network, observation, hidden, action)
             if keep:
-                trajectory.observations[time] = observation
-                trajectory.actions[time] = action
+                _keep(observation, trajectory.observations, time)
+                _keep(action, trajectory.actions, time)
             before = simulation.qpos[0]
             _step(simulation, task, action)
             _observe(simulation, task, observation)
@@ -79,8 +79,15 @@ def run_episodes(
             time += 1
             end = _end(task, time, terminated)
         if keep:
-            trajectory.observations[time] = observation
+            _keep(observation, trajectory.observations, time)
         outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
+
+
+@inlined
+def _keep(values: Floats, rows: Floats, row: int) -> None:
+    """Copy value by value: the assignment of rows takes seconds to compile."""
+    for index in range(len(values)):
+        rows[row, index] = values[index]
 
 
 @inlined
@@ -166,7 +173,7 @@ def _reward(simulation: Simulation, task: Task, before: float, action: Floats, t
     if task.kind == DOUBLE_PENDULUM:
         return _reward_double_pendulum(simulation, task, terminated)
     forward: float = task.forward_weight * ((simulation.qpos[0] - before) / task.dt)
-    effort = action[0] * action[0] + action[1] * action[1]
+    effort: float = action[0] * action[0] + action[1] * action[1]
     return forward - task.control_weight * effort
 
 
