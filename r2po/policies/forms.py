@@ -1,4 +1,4 @@
-"""The two forms that bound policies take: a table, or a network. Engines with compiled loops run them from their numbers.
+"""The forms that bound policies take: a table or a network. Engines with compiled loops run them from their numbers.
 
 A policy of another form is any callable on batches of observations; such policies run in the reference engine.
 """

@@ -1,4 +1,4 @@
-"""Compiling functions with numba, which is optional: import this module, and those built on it, only where it is there."""
+"""Compiling functions with numba, which is optional: only what runs where it is there imports this module."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@
 ``look_up(actions, state)``
     Returns the action number of a table.
 
-``observation`` is (d,) float64, ``hidden`` is scratch of at least the number of hidden units. All arrays are float64 and
-C-contiguous. Compiled functions may call these functions, and so may Python. Taking arrays out of a tuple costs more than
-a small network does: an inner loop unpacks the network once and calls ``write_outputs`` and ``find_highest``.
+``observation`` is (d,) float64, ``hidden`` is scratch of at least the number of hidden units. All arrays are float64
+and C-contiguous. Taking arrays out of a tuple costs more than a small network does: an inner loop unpacks the network
+once and calls ``write_outputs`` and ``find_highest``.
 """
 
 from __future__ import annotations

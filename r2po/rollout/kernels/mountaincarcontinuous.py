@@ -1,8 +1,8 @@
 """MountainCarContinuous: Gymnasium's ``Continuous_MountainCarEnv``, with the mixed precision of its arithmetic.
 
 Its state is float64 after a reset and float32 after a step. numpy adds and compares a float32 with Python's own numbers
-in float32, and with numpy's float64 in float64. A position or velocity that was cut to its bound is one of Python's own,
-and so is a force that was cut; a force within its bounds is numpy's.
+in float32, and with its own float64 in float64. A position or velocity that was cut to its bound is one of Python's
+numbers, and so is a force that was cut; a force within its bounds is numpy's.
 """
 
 from __future__ import annotations
