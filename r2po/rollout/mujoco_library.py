@@ -20,11 +20,13 @@ class Simulation(NamedTuple):
     The addresses and views are valid as long as the ``MjModel`` and ``MjData`` they come from.
 
     Attributes:
-        reset: Address of ``mj_resetData``; like the others a ``void (*)(mjModel *, mjData *)``.
-        forward: Address of ``mj_forward``.
-        step: Address of ``mj_step``.
+        set_state: Address of ``mj_setState``, a ``void (*)(mjModel *, mjData *, double *, int)``.
+        forward: Address of ``mj_forward``, a ``void (*)(mjModel *, mjData *)``.
+        step: Address of ``mj_step``, likewise.
         model: Address of the ``mjModel``.
         data: Address of the ``mjData``.
+        start: All that the physics depend on after a reset: a state of the components ``state_kind``.
+        state_kind: ``mjSTATE_INTEGRATION``.
         qpos: (nq,) positions.
         qvel: (nv,) velocities.
         ctrl: (nu,) actions.
@@ -34,11 +36,13 @@ class Simulation(NamedTuple):
         initial_qvel: (nv,) velocities from which resets deviate.
     """
 
-    reset: int
+    set_state: int
     forward: int
     step: int
     model: int
     data: int
+    start: Floats
+    state_kind: int
     qpos: Floats
     qvel: Floats
     ctrl: Floats
@@ -51,13 +55,18 @@ class Simulation(NamedTuple):
 def make_simulation(model: Any, initial_qpos: Floats, initial_qvel: Floats) -> tuple[Simulation, Any]:
     """Return a new simulation of an ``MjModel`` and its ``MjData``; the caller keeps model and data alive."""
     data = mujoco.MjData(model)
+    kind = mujoco.mjtState.mjSTATE_INTEGRATION
+    start = np.empty(mujoco.mj_stateSize(model, kind))
+    mujoco.mj_getState(model, data, start, kind)
     library = load_library()
     simulation = Simulation(
-        reset=_address(library.mj_resetData),
+        set_state=_address(library.mj_setState),
         forward=_address(library.mj_forward),
         step=_address(library.mj_step),
         model=model._address,
         data=data._address,
+        start=start,
+        state_kind=int(kind),
         qpos=data.qpos,
         qvel=data.qvel,
         ctrl=data.ctrl,
