@@ -90,7 +90,7 @@ def _measure(task: Task, kind: str, episodes: int, rounds: int) -> list[Row]:
     runs: list[Callable[[], float]] = [
         lambda: _plain_seconds(environment, policies, seeds, spaces, task.max_traj_length),
         lambda: _bare_seconds(policies, evaluations),
-        *(lambda engine=engine: _engine_seconds(engine, policies, seeds) for engine in engines),  # type: ignore[misc]
+        *(lambda engine=engine: _engine_seconds(engine, policies, seeds) for engine in engines),
     ]
     for run in runs[1:]:
         run()  # compiles

@@ -108,6 +108,7 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
         f"calls: {calls} ({len(asked)} in each of {config.num_iterations} iterations), more if replies are unusable",
         f"episodes: {episodes} in evaluations, {config.warmup_episodes} in the warm-up, "
         f"{config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each",
+        f"rollout engine here: {setting.engine.name}",
     ]
     growth = line_chars * (config.num_iterations - 1)
     total = 0.0

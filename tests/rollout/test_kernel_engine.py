@@ -25,7 +25,7 @@ from r2po.rollout.kernel_engine import KernelEngine
 ENVIRONMENTS = ("cartpole", "mountaincar", "mountaincarcontinuous", "pong", "frozenlake", "maze", "nim")
 IDS = {name: TASKS[name].gym_id for name in ENVIRONMENTS}
 # A swing to the goal, so that the end of an episode is seen, too; and a push against the wall.
-MORE = {
+MORE: dict[str, list[tuple[float, ...]]] = {
     "mountaincar": [(0, 0, 0, -60, 0, 60, 0, 0, 0), (0, 0, 0, 0, 0, 0, 9, 0, 0)],
     "mountaincarcontinuous": [(0, 20, 0), (0, 6, 0), (0, -60, -1), (0, 0, -0.3), (0, 0, 0)],
 }
@@ -137,9 +137,9 @@ def test_caps_and_limits_end_episodes_alike(gym_id: str, cap: int) -> None:
 )
 def test_arguments_of_the_environment_count(gym_id: str, kwargs: dict[str, Any]) -> None:
     with engines(gym_id, kwargs) as (kernel, reference, spaces):
-        swing = MORE.get(gym_id.split("-")[0].lower(), [])
         family = family_of(spaces)
-        for policy in [*map(family.bind, swing), *policies_of(family, spaces, 12)]:
+        swings = [family.bind(params) for params in MORE.get(gym_id.split("-")[0].lower(), [])]
+        for policy in [*swings, *policies_of(family, spaces, 12)]:
             assert_equal(kernel, reference, policy, [5, 6])
 
 

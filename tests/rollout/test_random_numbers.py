@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -45,6 +46,10 @@ def test_any_seed_and_any_order_of_draws(seed: int, kinds: list[int], data: Any)
     numbers = np.empty(len(kinds))
     draw_all(np.uint64(seed), np.array(kinds), np.array(counts), numbers)
     rng, _ = gymnasium.utils.seeding.np_random(seed)
-    draws = {UNIT: lambda _: rng.random(), UNIFORM: lambda _: rng.uniform(-0.05, 0.05)}
-    expected = [draws.get(kind, lambda n: rng.integers(1, 1 + n))(n) for kind, n in zip(kinds, counts, strict=True)]
+    draws: dict[int, Callable[[int], Any]] = {
+        UNIT: lambda _: rng.random(),
+        UNIFORM: lambda _: rng.uniform(-0.05, 0.05),
+        INTEGER: lambda count: rng.integers(1, 1 + count),
+    }
+    expected = [draws[kind](count) for kind, count in zip(kinds, counts, strict=True)]
     assert numbers.tolist() == expected

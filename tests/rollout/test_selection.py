@@ -58,7 +58,7 @@ def test_the_refusal_comes_before_the_first_rollout() -> None:
 
 @needs_numba
 def test_a_kernel_that_does_not_give_gymnasiums_numbers_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = CartPoleEnv.step
+    step: Any = CartPoleEnv.step
 
     def other(environment: CartPoleEnv, action: Any) -> Any:
         observation, *rest = step(environment, action)
@@ -66,7 +66,7 @@ def test_a_kernel_that_does_not_give_gymnasiums_numbers_is_not_used(monkeypatch:
 
     monkeypatch.setattr(CartPoleEnv, "step", other)
     assert select("auto", "CartPole-v1").name == "reference"
-    with pytest.raises(InputError, match="the kernel of CartPole-v1 does not reproduce Gymnasium .* on this machine"):
+    with pytest.raises(InputError, match=r"the kernel of CartPole-v1 does not reproduce Gymnasium .* on this machine"):
         select("kernel", "CartPole-v1")
 
 
@@ -115,7 +115,7 @@ def test_the_reference_keeps_no_steps() -> None:
     engine = GymnasiumEngine("CartPole-v1", {}, read_spaces("CartPole-v1", {}), max_steps=30)
     rollouts = engine.evaluate(make_policy("linear", read_spaces("CartPole-v1", {})).bind((0.5,) * 10), range(3))
     engine.close()
-    assert not rollouts._kept  # noqa: SLF001 - what the docstring promises
+    assert not rollouts._kept
 
 
 def files_of(folder: Path) -> dict[str, Any]:
@@ -131,7 +131,12 @@ def files_of(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("environment", ["cartpole", "mountaincarcontinuous", "frozenlake", "nim"])
 @pytest.mark.parametrize("keep", ["shown", "all"])
 def test_runs_with_different_engines_write_the_same(environment: str, keep: str, tmp_path: Path) -> None:
-    settings = {"num_iterations": 3, "num_evaluation_episodes": 4, "heldout_episodes": 3, "warmup_episodes": 2}
+    settings: dict[str, Any] = {
+        "num_iterations": 3,
+        "num_evaluation_episodes": 4,
+        "heldout_episodes": 3,
+        "warmup_episodes": 2,
+    }
     runs = {}
     for engine in ("kernel", "reference"):
         config = make_config(environment, keep_trajectories=keep, rollout_engine=engine, **settings)
