@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
-from r2po.errors import InputError
+from r2po.errors import InputError, RunStopped
+from r2po.launch import launch
 from r2po.llm.embedded import EmbeddedSearch
+from r2po.observer import Observer
 from r2po.policies import make_policy
 from r2po.rollout import EngineName, GymnasiumEngine, Rollout, Rollouts, SelectedEngine, select_engine
+from r2po.runlog import RunDirectory
 from r2po.setting import Setting
 from r2po.tasks.spaces import read_spaces
 from tests.builders import make_config, make_rollout, open_experiment
@@ -125,6 +128,26 @@ def files_of(folder: Path) -> dict[str, Any]:
         del line["times"]
     trajectories = {path.name: path.read_bytes() for path in (folder / "trajectories").iterdir()}
     return {"iterations": lines, "warmup": (folder / "warmup.jsonl").read_bytes(), **trajectories}
+
+
+@needs_numba
+def test_a_run_may_be_resumed_with_another_engine(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"num_iterations": 4, "num_evaluation_episodes": 2, "heldout_episodes": 2}
+    through = make_config("nim", logdir=str(tmp_path / "through"), rollout_engine="reference", seed=1, **settings)
+    expected = launch(through, None, {}, Observer())
+    stops = make_config(
+        "nim", logdir=str(tmp_path / "stops"), max_llm_calls=4, rollout_engine="kernel", seed=1, **settings
+    )
+    with pytest.raises(RunStopped):
+        launch(stops, None, {}, Observer())
+    goes_on = stops.model_copy(update={"max_llm_calls": None, "rollout_engine": "reference"})
+    result = launch(goes_on, "latest", {}, Observer())
+    assert result["heldout_reward"] == expected["heldout_reward"]
+    assert files_of(tmp_path / "stops/run_1") == files_of(tmp_path / "through/run_1")
+    engines = [
+        RunDirectory(tmp_path / name / "run_1").read_description()["rollout_engine"] for name in ("stops", "through")
+    ]
+    assert engines == ["kernel", "reference"]
 
 
 @needs_numba
