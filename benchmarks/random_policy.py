@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.policies import clipped, make_policy
-from r2po.rollout import GymnasiumEngine
+from r2po.rollout import select_engine
 from r2po.seeding import derive_seed
 from r2po.tasks import TASKS, Task
 from r2po.tasks.spaces import read_spaces
@@ -26,13 +26,13 @@ def random_returns(task: Task, policies: int, seed: int) -> NDArray[np.float64]:
     """Return (policies,) returns of random policies, drawn as a warm-up draws them, one episode each."""
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     family = make_policy(task.policy, spaces)
-    engine = GymnasiumEngine(task.gym_id, task.env_kwargs, spaces, max_steps=task.max_traj_length)
+    engine = select_engine("auto", task.gym_id, task.env_kwargs, spaces, max_steps=task.max_traj_length)
     returns = np.empty(policies)
     for number in range(policies):
         generator = np.random.default_rng(derive_seed(seed, "random policy", task.name, number))
         policy = clipped(family.bind(family.sample(generator)), spaces)
         episode = derive_seed(seed, "random policy", task.name, number, "episode")
-        returns[number] = engine.evaluate(policy, [episode])[0].total
+        returns[number] = engine.evaluate(policy, [episode]).mean
     engine.close()
     return returns
 

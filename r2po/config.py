@@ -18,6 +18,7 @@ from r2po.llm.accounting import Prices
 from r2po.methods import METHODS
 from r2po.policies import FAMILIES
 from r2po.published_config import is_published, translate
+from r2po.rollout import EngineName
 from r2po.tasks import Task, task_for
 
 Positive = Annotated[int, Field(ge=1)]
@@ -27,7 +28,15 @@ Protocol = Literal["published", "controlled"]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
 CAP_KEYS = frozenset({"max_llm_calls", "max_tokens", "max_cost", "max_wall_time_s", "prices"})
 NEUTRAL_KEYS = CAP_KEYS | frozenset(
-    {"resume_run", "llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "logdir", "keep_trajectories"}
+    {
+        "keep_trajectories",
+        "llm_max_attempts",
+        "llm_max_wait_s",
+        "llm_timeout_s",
+        "logdir",
+        "resume_run",
+        "rollout_engine",
+    }
 )
 """Keys that do not change what a run computes: they may differ on resume."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
@@ -65,6 +74,7 @@ class Config(pydantic.BaseModel):
     num_evaluation_episodes: Positive = 20
     heldout_episodes: NotNegative = 100
     keep_trajectories: Literal["none", "auto", "shown", "all"] = "auto"
+    rollout_engine: EngineName = "auto"
 
     # Environment and policy
     env_kwargs: dict[str, Any] | None = None

@@ -86,16 +86,16 @@ class _Client(Client):
 def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Rollouts:
     """Roll out a policy and draw the rollouts out to the most steps they can have, for the size of prompts."""
     length = setting.brief.longest_rollout
-    return Rollouts(
-        tuple(
+    return Rollouts.of(
+        [
             replace(
                 rollout,
                 observations=np.resize(rollout.observations, (length + 1, *rollout.observations.shape[1:])),
                 actions=np.resize(rollout.actions, (length, *rollout.actions.shape[1:])),
                 rewards=np.resize(rollout.rewards, length),
             )
-            for rollout in setting.roll_out(params, setting.seeds(1, candidate))
-        )
+            for rollout in setting.evaluate(params, setting.seeds(1, candidate))
+        ]
     )
 
 
@@ -108,6 +108,7 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
         f"calls: {calls} ({len(asked)} in each of {config.num_iterations} iterations), more if replies are unusable",
         f"episodes: {episodes} in evaluations, {config.warmup_episodes} in the warm-up, "
         f"{config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each",
+        f"rollout engine here: {setting.engine.name}",
     ]
     growth = line_chars * (config.num_iterations - 1)
     total = 0.0

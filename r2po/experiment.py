@@ -110,13 +110,13 @@ class Experiment:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
         assert self.best is not None
         seeds = self.setting.heldout_seeds
-        heldout = self.setting.roll_out(self.best["params"], seeds).returns if seeds else np.array([])
+        heldout = self.setting.evaluate(self.best["params"], seeds).returns if seeds else np.array([])
         return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
 
     def _warmup_trial(self, trial: int) -> dict[str, Any]:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         params = self.setting.policy.sample(rng)
-        rollout = self.setting.roll_out(params, [self._warmup_seed(trial)], warmup=True)[0]
+        rollout = self.setting.roll_out(params, self._warmup_seed(trial), warmup=True)
         return warmup_record(trial + 1, params, rollout)
 
     def _warmup_seed(self, trial: int) -> int:
@@ -124,7 +124,7 @@ class Experiment:
 
     def _timed_rollouts(self, params: Parameters, iteration: int, candidate: int) -> Rollouts:
         started = time.monotonic()
-        rollouts = self.setting.roll_out(params, self.setting.seeds(iteration, candidate))
+        rollouts = self.setting.evaluate(params, self.setting.seeds(iteration, candidate))
         self._rollout_s += time.monotonic() - started
         return rollouts
 
@@ -147,7 +147,7 @@ class Experiment:
         params = tuple(params)
         show = setting.method.history_rollout
         index = show(np.array(returns), setting.brief) if show else None
-        rollout = None if index is None else setting.roll_out(params, [seeds[index]], warmup=warmup)[0]
+        rollout = None if index is None else setting.roll_out(params, seeds[index], warmup=warmup)
         self.history.append(Trial(params, write_parameters(params, setting.policy), reward, warmup, rollout))
 
     def _count(self, lengths: Sequence[int]) -> None:

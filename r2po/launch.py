@@ -159,8 +159,11 @@ def _run(config: Config, provider: Provider, directory: RunDirectory, observer: 
     with closing(directory):
         directory.lock()
         observer.opened(directory)
-        seed = _open(config, provider, directory, observer)
-        with closing(Setting(config, seed)) as setting, closing(CallStore(directory.path)) as store, closing(observer):
+        with (
+            closing(_open(config, provider, directory, observer)) as setting,
+            closing(CallStore(directory.path)) as store,
+            closing(observer),
+        ):
             client = _client(config, provider, store, observer)
             if not client.replaying:
                 client.may_ask = _budget(config, client.accounting, directory).check
@@ -208,19 +211,20 @@ def _model(config: Config, provider: Provider) -> str:
     return provider.model if isinstance(provider, Replay) else config.llm_model_name
 
 
-def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> int:
-    """Describe a new run, or check that a resumed one is the same experiment; returns its seed."""
+def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> Setting:
+    """Describe a new run, or check that a resumed one is the same experiment; returns what it stands for."""
     if not (directory.path / "run.yaml").exists():
         default = provider.seed if isinstance(provider, Replay) else directory.number
         seed = default if config.seed is None else config.seed
-        directory.write_description(_description(config, provider, seed))
-        return seed
+        setting = Setting(config, seed)
+        directory.write_description(_description(setting, provider))
+        return setting
     description = _unchanged(config, directory)
     seed = int(description["seed"])
     versions = {name: version for name, version in _versions().items() if description["versions"].get(name) != version}
     for name, version in versions.items():
         observer.note(f"this run began with {name} {description['versions'].get(name)}; it goes on with {version}")
-    return seed
+    return Setting(config, seed)
 
 
 def _unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
@@ -240,14 +244,16 @@ def _unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
     return description
 
 
-def _description(config: Config, provider: Provider, seed: int) -> dict[str, Any]:
+def _description(setting: Setting, provider: Provider) -> dict[str, Any]:
+    config = setting.config
     return {
-        "seed": seed,
+        "seed": setting.seed,
         "protocol": config.protocol,
         "model": _model(config, provider),
         "stand_in": provider.is_stand_in,
         "replay_of": provider.path if isinstance(provider, Replay) else None,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "rollout_engine": setting.engine.name,
         "versions": _versions(),
         "code_revision": _code_revision(),
         "config": config.model_dump(mode="json"),

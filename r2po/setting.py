@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from r2po.config import Config
 from r2po.methods import METHODS, Method
 from r2po.policies import Options, Parameters, Policy, PolicyFamily, clipped, make_policy
 from r2po.prompts import Brief
-from r2po.rollout import GymnasiumEngine, Rollouts
+from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.seeding import derive_seed
 from r2po.tasks import task_for
 from r2po.tasks.spaces import read_spaces
@@ -42,13 +43,32 @@ class Setting:
             structured_output=config.structured_output,
             clips_actions=config.clip_actions,
         )
-        self._engine = GymnasiumEngine(
-            config.gym_env_name, config.env_kwargs or {}, spaces, max_steps=config.max_traj_length
+        if config.rollout_engine != "auto":  # whether it can be had is said now, not at the first rollout
+            self.engine  # noqa: B018 - made when first used
+
+    @cached_property
+    def engine(self) -> SelectedEngine:
+        """What rolls out policies.
+
+        Raises:
+            InputError: The config asks for an engine that cannot run this environment here.
+        """
+        config = self.config
+        return select_engine(
+            config.rollout_engine,
+            config.gym_env_name,
+            config.env_kwargs or {},
+            self.brief.spaces,
+            max_steps=self.brief.max_traj_length,
         )
 
-    def roll_out(self, params: Parameters, seeds: Iterable[int], *, warmup: bool = False) -> Rollouts:
+    def evaluate(self, params: Parameters, seeds: Iterable[int]) -> Rollouts:
         """Roll out a policy once per seed."""
-        return self._engine.evaluate(self.bind(params, warmup=warmup), list(seeds))
+        return self.engine.evaluate(self.bind(params), list(seeds))
+
+    def roll_out(self, params: Parameters, seed: int, *, warmup: bool = False) -> Rollout:
+        """Roll out a policy from one seed, with its trajectory."""
+        return self.engine.roll_out(self.bind(params, warmup=warmup), seed)
 
     def bind(self, params: Parameters, *, warmup: bool = False) -> Policy:
         """Return the policy with these parameters; in the warm-up it always clips, else as the config says."""
@@ -74,4 +94,5 @@ class Setting:
 
     def close(self) -> None:
         """Close the environments."""
-        self._engine.close()
+        if "engine" in vars(self):
+            self.engine.close()

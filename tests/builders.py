@@ -52,7 +52,7 @@ def make_rollout(rewards: Sequence[float], end: End = "terminated", seed: int = 
 
 def make_rollouts(returns: Sequence[float]) -> Rollouts:
     """Return one-step rollouts with these returns."""
-    return Rollouts(tuple(make_rollout([value], seed=index) for index, value in enumerate(returns)))
+    return Rollouts.of(tuple(make_rollout([value], seed=index) for index, value in enumerate(returns)))
 
 
 @contextmanager

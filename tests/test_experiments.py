@@ -17,7 +17,7 @@ from r2po.llm.types import Reply, Request
 from r2po.methods import METHODS
 from r2po.observer import Observer
 from r2po.policies import Policy
-from r2po.rollout import GymnasiumEngine, Rollouts
+from r2po.rollout import Rollout, Rollouts, SelectedEngine
 from r2po.runlog import RunDirectory
 from r2po.tasks import PUBLISHED, TASKS, task_for
 from tests.builders import CONFIGS, make_config, open_experiment
@@ -94,13 +94,18 @@ class Episodes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.by_seed: Counter[int] = Counter()
-        evaluate = GymnasiumEngine.evaluate
+        evaluate, roll_out = SelectedEngine.evaluate, SelectedEngine.roll_out
 
-        def counted(engine: GymnasiumEngine, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+        def counted(engine: SelectedEngine, policy: Policy, seeds: Sequence[int]) -> Rollouts:
             self.by_seed.update(seeds)
             return evaluate(engine, policy, seeds)
 
-        monkeypatch.setattr(GymnasiumEngine, "evaluate", counted)
+        def counted_one(engine: SelectedEngine, policy: Policy, seed: int) -> Rollout:
+            self.by_seed[seed] += 1
+            return roll_out(engine, policy, seed)
+
+        monkeypatch.setattr(SelectedEngine, "evaluate", counted)
+        monkeypatch.setattr(SelectedEngine, "roll_out", counted_one)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -151,14 +156,14 @@ class Seeds(Episodes):
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(monkeypatch)
         self.evaluations: list[list[int]] = []
-        counted = GymnasiumEngine.evaluate
+        counted = SelectedEngine.evaluate
 
-        def remembered(engine: GymnasiumEngine, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+        def remembered(engine: SelectedEngine, policy: Policy, seeds: Sequence[int]) -> Rollouts:
             if len(seeds) > 1:
                 self.evaluations.append([*seeds])
             return counted(engine, policy, seeds)
 
-        monkeypatch.setattr(GymnasiumEngine, "evaluate", remembered)
+        monkeypatch.setattr(SelectedEngine, "evaluate", remembered)
 
 
 @pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.calls_per_iteration == 2])
@@ -184,8 +189,8 @@ def test_clipping_of_actions_under_the_protocols(protocol: str, tmp_path: Path) 
     file = CONFIGS / "mountaincarcontinuous/mountaincar_continuous_reptraj.yaml"
     config = load_config(file, [*SMALL, "warmup_episodes=0"], protocol=protocol)
     with open_experiment(config, EmbeddedSearch(), tmp_path) as experiment:
-        rollout = experiment.setting.roll_out((0.0, 0.0, 6.0), [1])[0]
-        warmup = experiment.setting.roll_out((0.0, 0.0, 6.0), [1], warmup=True)[0]
+        rollout = experiment.setting.roll_out((0.0, 0.0, 6.0), 1)
+        warmup = experiment.setting.roll_out((0.0, 0.0, 6.0), 1, warmup=True)
     charged = -0.1 * (36 if protocol == "published" else 1)
     assert rollout.rewards.tolist() == pytest.approx([charged] * 12)
     assert warmup.rewards.tolist() == pytest.approx([-0.1] * 12)

@@ -10,18 +10,15 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pydantic
-from numpy.typing import NDArray
 
 from r2po.errors import InputError, unknown
+from r2po.policies.forms import Array, NetworkPolicy
 from r2po.tasks.spaces import Spaces
 
 SettingsModel = TypeVar("SettingsModel", bound=pydantic.BaseModel)
 
 Parameters = tuple[float, ...]
 """A flat parameter vector; the numbers of a table are ints."""
-
-Array = NDArray[Any]
-"""float64, or int64 for state numbers and discrete actions."""
 
 Policy = Callable[[Array], Array]
 """Maps a batch of observations, (B, d) or (B,) state numbers, to actions, (B, a) or (B,) action numbers.
@@ -84,22 +81,13 @@ class NoSettings(pydantic.BaseModel):
     """For families that have none."""
 
 
-def in_order(rows: Array, matrix: Array) -> Array:
-    """Return the matrix product of (B, n) and (n, m), each entry summed in the order of n.
-
-    No BLAS product: its last bits depend on the size of the batch.
-    """
-    total: Array = rows[:, :1] * matrix[0]
-    for index in range(1, len(matrix)):
-        total += rows[:, index : index + 1] * matrix[index]
-    return total
-
-
 def clipped(policy: Policy, spaces: Spaces) -> Policy:
     """Return the policy with continuous actions moved into the environment's bounds; discrete ones stay as they are."""
     if spaces.discrete_action:
         return policy
     low, high = np.array(spaces.action_low), np.array(spaces.action_high)
+    if isinstance(policy, NetworkPolicy):
+        return policy.bounded(low, high)
     return lambda observations: np.clip(policy(observations), low, high)
 
 

@@ -9,15 +9,14 @@ import numpy as np
 from r2po.errors import InputError
 from r2po.policies.base import (
     DEFAULTS,
-    Array,
     Interval,
     NoSettings,
     Options,
     Parameters,
     Policy,
     PolicyFamily,
-    in_order,
 )
+from r2po.policies.forms import NetworkPolicy, make_network
 from r2po.tasks.spaces import Spaces
 
 WARMUP_STD = 3.0
@@ -52,18 +51,8 @@ class Linear(PolicyFamily):
         """Return the policy; float64 throughout, summed in the order of the observation dimensions, then the bias."""
         matrix = np.array(params, dtype=np.float64).reshape(self.rows, self.columns)
         dimensions = self.spaces.observation_size
-        weights = matrix[:dimensions]
-
-        def act(observations: Array) -> Array:
-            scores = in_order(observations, weights)
-            if self.bias:
-                scores += matrix[dimensions]
-            if not self.spaces.discrete_action:
-                return scores
-            actions: Array = scores.argmax(axis=1) + self.spaces.first_action
-            return actions
-
-        return act
+        network = make_network(matrix[:dimensions], matrix[dimensions] if self.bias else None)
+        return NetworkPolicy(network, self.spaces.first_action if self.spaces.discrete_action else None)
 
     def form(self, observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Name every parameter by its row and column."""

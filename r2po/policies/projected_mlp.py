@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, in_order
+from r2po.policies.base import DEFAULTS, Interval, Options, Parameters, Policy
+from r2po.policies.forms import Array, NetworkPolicy, make_network
 from r2po.policies.frozen import FrozenFamily, FrozenSettings
 from r2po.tasks.spaces import Spaces
 
@@ -65,7 +66,7 @@ class ProjectedMLP(FrozenFamily):
             _layer(projection @ latent, shape)
             for projection, latent, shape in zip(self.projections, latents, self.shapes, strict=True)
         )
-        return lambda observations: in_order(np.tanh(in_order(observations, weights1) + biases1), weights2) + biases2
+        return NetworkPolicy(make_network(weights2, biases2, hidden_weights=weights1, hidden_biases=biases1), None)
 
     def form(self, _observation_names: Sequence[str], _action_names: Sequence[str], /) -> str:
         """Say that the parameters have no direct meaning: the projection is not told."""

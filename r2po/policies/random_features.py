@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from r2po.policies.base import DEFAULTS, Array, Interval, Options, Parameters, Policy, in_order
+from r2po.policies.base import DEFAULTS, Interval, Options, Parameters, Policy
+from r2po.policies.forms import NetworkPolicy, make_network
 from r2po.policies.frozen import FrozenFamily, FrozenSettings
 from r2po.tasks.spaces import Spaces
 
@@ -46,19 +47,20 @@ class RandomFeatures(FrozenFamily):
         self.weights = rng.normal(0.0, 1.0, (settings.hidden_dim, dimensions)) / np.sqrt(dimensions)
         self.offsets = rng.uniform(-0.1, 0.1, settings.hidden_dim)
 
-    def features(self, observations: Array) -> Array:
-        """Return the (B, h) features of (B, d) observations."""
-        scaled = np.clip(observations / self.settings.obs_scale, -self.settings.obs_clip, self.settings.obs_clip)
-        hidden: Array = np.tanh(in_order(scaled, self.weights.T) + self.offsets)
-        return hidden
-
     def bind(self, params: Parameters) -> Policy:
         """Return the policy."""
         split = self.actions * self.settings.hidden_dim
         readout = np.array(params[:split]).reshape(self.actions, self.settings.hidden_dim)
-        biases = np.array(params[split:])
-        gain = self.settings.output_gain
-        return lambda observations: gain * (in_order(self.features(observations), readout.T) + biases)
+        network = make_network(
+            readout.T,
+            np.array(params[split:]),
+            hidden_weights=self.weights.T,
+            hidden_biases=self.offsets,
+            scale=self.settings.obs_scale,
+            limit=self.settings.obs_clip,
+            gain=self.settings.output_gain,
+        )
+        return NetworkPolicy(network, None)
 
     def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Name the readout weights and biases; the features are fixed and not told."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Array, Choices, NoSettings, Options, Parameters, Policy, PolicyFamily
+from r2po.policies.base import DEFAULTS, Choices, NoSettings, Options, Parameters, Policy, PolicyFamily
+from r2po.policies.forms import TablePolicy
 from r2po.tasks.spaces import Spaces
 
 MAX_STATES = 120
@@ -38,13 +39,7 @@ class Tabular(PolicyFamily):
 
     def bind(self, params: Parameters) -> Policy:
         """Return the policy that looks its actions up."""
-        table = np.array(params, dtype=np.int64)
-
-        def act(observations: Array) -> Array:
-            actions: Array = table[observations.astype(np.int64, copy=False)]
-            return actions
-
-        return act
+        return TablePolicy(np.array(params, dtype=np.int64))
 
     def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
         """Say what index and value of a parameter mean."""

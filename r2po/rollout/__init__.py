@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
-from r2po.rollout.types import End, Rollout, Rollouts, closest
+from r2po.rollout.selection import EngineName, SelectedEngine, select_engine
+from r2po.rollout.types import End, Engine, Rollout, Rollouts, closest
 
-__all__ = ["End", "GymnasiumEngine", "Rollout", "Rollouts", "closest"]
+__all__ = [
+    "End",
+    "Engine",
+    "EngineName",
+    "GymnasiumEngine",
+    "Rollout",
+    "Rollouts",
+    "SelectedEngine",
+    "closest",
+    "select_engine",
+]

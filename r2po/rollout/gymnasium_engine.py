@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -10,7 +11,7 @@ import numpy as np
 
 import envs  # noqa: F401 - registers the project's own environments
 from r2po.policies import Policy
-from r2po.policies.base import Array
+from r2po.policies.forms import Array
 from r2po.rollout.types import End, Rollout, Rollouts
 from r2po.tasks.spaces import Spaces
 
@@ -21,6 +22,8 @@ class GymnasiumEngine:
     Up to ``parallel`` episodes advance together, so that the policy is evaluated on a batch of observations. Every
     episode starts from its own seed, and equals, bit for bit, the same episode in a fresh environment stepped alone.
     """
+
+    name = "reference"
 
     def __init__(
         self,
@@ -38,12 +41,35 @@ class GymnasiumEngine:
         self._parallel = parallel
         self._pool: list[gymnasium.Env[Any, Any]] = []
 
+    def runs(self, _policy: Policy) -> bool:
+        """Return True: it rolls out any policy."""
+        return True
+
     def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
         """Roll out ``policy`` once per seed."""
-        episodes: list[Rollout] = []
+        returns: list[float] = []
+        lengths: list[int] = []
+        ends: list[End] = []
         for start in range(0, len(seeds), self._parallel):
-            episodes += self._evaluate_batch(policy, seeds[start : start + self._parallel])
-        return Rollouts(tuple(episodes))
+            batch = _Batch(self._spaces, self._environments(len(seeds[start : start + self._parallel])))
+            batch.run(policy, seeds[start : start + self._parallel], self._max_steps)
+            returns += batch.returns
+            lengths += batch.lengths
+            ends += batch.ends
+        replay = partial(self.roll_out, policy)
+        return Rollouts(tuple(seeds), np.array(returns), np.array(lengths, np.int64), tuple(ends), replay)
+
+    def roll_out(self, policy: Policy, seed: int) -> Rollout:
+        """Roll out ``policy`` from one seed, with its trajectory."""
+        batch = _Batch(self._spaces, self._environments(1), keep=True)
+        batch.run(policy, [seed], self._max_steps)
+        return Rollout(
+            seed=seed,
+            observations=np.concatenate(batch.observations),
+            actions=np.concatenate(batch.actions),
+            rewards=np.array(batch.rewards),
+            end=batch.ends[0],
+        )
 
     def close(self) -> None:
         """Close all environments."""
@@ -55,63 +81,59 @@ class GymnasiumEngine:
             self._pool.append(gymnasium.make(self._gym_id, disable_env_checker=True, **self._env_kwargs))
         return self._pool[:count]
 
-    def _evaluate_batch(self, policy: Policy, seeds: Sequence[int]) -> list[Rollout]:
-        record = _Record(self._spaces, len(seeds), self._max_steps)
-        steppers = [environment.step for environment in self._environments(len(seeds))]
-        for slot, seed in enumerate(seeds):
-            record.observations[0, slot] = self._pool[slot].reset(seed=seed)[0]
-        active = list(range(len(seeds)))
-        time = 0
-        while active:
-            everyone = len(active) == len(seeds)
-            observations = record.observations[time] if everyone else record.observations[time, active]
-            actions = policy(observations)
-            record.actions[time, active] = actions
-            active = self._step(record, steppers, time, active, actions)
-            time += 1
-        return [record.rollout(slot, seed) for slot, seed in enumerate(seeds)]
 
-    def _step(
-        self, record: _Record, steppers: Sequence[Any], time: int, active: Sequence[int], actions: Array
-    ) -> list[int]:
+class _Batch:
+    """Episodes that advance together; with ``keep``, which is for a single one, its trajectory."""
+
+    def __init__(self, spaces: Spaces, environments: Sequence[gymnasium.Env[Any, Any]], *, keep: bool = False) -> None:
+        count = len(environments)
+        self._discrete_action = spaces.discrete_action
+        self._environments = environments
+        self._steppers = [environment.step for environment in environments]
+        self._keep = keep
+        # Two buffers: a policy may hand out views of the observations as its actions.
+        shape, kind = ((count,), np.int64) if spaces.discrete_observation else ((count, spaces.observation_size), float)
+        self._current: Array = np.empty(shape, kind)
+        self.returns = [0.0] * count
+        self.lengths = [0] * count
+        self.ends: list[End] = ["cap"] * count
+        self.observations: list[Array] = []
+        self.actions: list[Array] = []
+        self.rewards: list[float] = []
+
+    def run(self, policy: Policy, seeds: Sequence[int], max_steps: int) -> None:
+        """Step every episode to its end."""
+        for slot, seed in enumerate(seeds):
+            self._current[slot] = self._environments[slot].reset(seed=seed)[0]
+        active = list(range(len(seeds)))
+        for time in range(1, max_steps + 1):
+            observations = self._current.copy() if len(active) == len(seeds) else self._current[active]
+            actions = policy(observations)
+            if self._keep:
+                self.observations.append(observations)
+                self.actions.append(np.array(actions, np.int64 if self._discrete_action else np.float64))
+            active = self._step(active, actions, time)
+            for slot in active if time == max_steps else ():
+                self.lengths[slot] = time
+            if not active:
+                break
+        if self._keep:
+            self.observations.append(self._current.copy())
+
+    def _step(self, active: Sequence[int], actions: Array, time: int) -> list[int]:
         """Step every active environment once and return those that go on."""
-        last = time + 1 >= self._max_steps
-        following = record.observations[time + 1]
-        rewards = record.rewards[time]
         going: list[int] = []
         # Discrete actions go in as Python ints, continuous ones as rows of the batch.
-        for slot, action in zip(active, actions.tolist() if self._spaces.discrete_action else actions, strict=True):
-            observation, reward, terminated, truncated, _ = steppers[slot](action)
-            following[slot] = observation
-            rewards[slot] = reward
-            if terminated or truncated or last:
-                record.lengths[slot] = time + 1
-                record.ends[slot] = "terminated" if terminated else "truncated" if truncated else "cap"
+        for slot, action in zip(active, actions.tolist() if self._discrete_action else actions, strict=True):
+            observation, reward, terminated, truncated, _ = self._steppers[slot](action)
+            self._current[slot] = observation
+            reward = float(reward)
+            self.returns[slot] += reward
+            if self._keep:
+                self.rewards.append(reward)
+            if terminated or truncated:
+                self.lengths[slot] = time
+                self.ends[slot] = "terminated" if terminated else "truncated"
             else:
                 going.append(slot)
         return going
-
-
-class _Record:
-    """Buffers for a batch of episodes, time first; pages are touched only as far as episodes get."""
-
-    def __init__(self, spaces: Spaces, count: int, max_steps: int) -> None:
-        observation = () if spaces.discrete_observation else (spaces.observation_size,)
-        action = () if spaces.discrete_action else (spaces.action_size,)
-        self.observations: Array = np.empty(
-            (max_steps + 1, count, *observation), np.int64 if spaces.discrete_observation else np.float64
-        )
-        self.actions: Array = np.empty((max_steps, count, *action), np.int64 if spaces.discrete_action else np.float64)
-        self.rewards = np.empty((max_steps, count))
-        self.lengths = [0] * count
-        self.ends: list[End] = ["cap"] * count
-
-    def rollout(self, slot: int, seed: int) -> Rollout:
-        length = self.lengths[slot]
-        return Rollout(
-            seed=seed,
-            observations=self.observations[: length + 1, slot].copy(),
-            actions=self.actions[:length, slot].copy(),
-            rewards=self.rewards[:length, slot].copy(),
-            end=self.ends[slot],
-        )

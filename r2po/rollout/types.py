@@ -1,16 +1,17 @@
-"""What an evaluation returns."""
+"""What an evaluation returns, and what makes one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, overload
+from typing import Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.policies.base import Array
+from r2po.policies import Policy
+from r2po.policies.forms import Array
 
 End = Literal["terminated", "truncated", "cap"]
 """Why a rollout ended: the environment's terminal state, the environment's own limit, or the cap of the config.
@@ -56,21 +57,39 @@ def closest(returns: NDArray[np.float64], value: float) -> int:
     return int(np.abs(returns - value).argmin())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rollouts(Sequence[Rollout]):
-    """The K episodes of one evaluation, in the order of their seeds."""
+    """The K episodes of one evaluation, in the order of their seeds.
 
-    episodes: tuple[Rollout, ...]
+    Their outcomes are at hand. Observations, actions and rewards are not kept: the first time that an episode is asked
+    for, by its index, it is rolled out again from its seed, and then kept.
 
-    @cached_property
-    def returns(self) -> NDArray[np.float64]:
-        """(K,) undiscounted returns."""
-        return np.array([episode.total for episode in self.episodes])
+    Attributes:
+        seeds: K seeds.
+        returns: (K,) undiscounted returns.
+        lengths: (K,) numbers of steps.
+        ends: Why each ended.
+        replay: Rolls the policy out from a seed.
+    """
 
-    @cached_property
-    def lengths(self) -> NDArray[np.int64]:
-        """(K,) numbers of steps."""
-        return np.array([episode.length for episode in self.episodes], dtype=np.int64)
+    seeds: tuple[int, ...]
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    ends: tuple[End, ...]
+    replay: Callable[[int], Rollout]
+    _kept: dict[int, Rollout] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, episodes: Sequence[Rollout]) -> Rollouts:
+        """Return these episodes as an evaluation."""
+        return cls(
+            seeds=tuple(episode.seed for episode in episodes),
+            returns=np.array([episode.total for episode in episodes]),
+            lengths=np.array([episode.length for episode in episodes], dtype=np.int64),
+            ends=tuple(episode.end for episode in episodes),
+            replay={episode.seed: episode for episode in episodes}.__getitem__,
+            _kept=dict(enumerate(episodes)),
+        )
 
     @property
     def mean(self) -> float:
@@ -87,14 +106,39 @@ class Rollouts(Sequence[Rollout]):
         return self.closest_to(float(np.median(self.returns)))
 
     def __len__(self) -> int:
-        return len(self.episodes)
-
-    def __iter__(self) -> Iterator[Rollout]:
-        return iter(self.episodes)
+        return len(self.seeds)
 
     @overload
     def __getitem__(self, index: int) -> Rollout: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Rollout, ...]: ...
     def __getitem__(self, index: int | slice) -> Rollout | tuple[Rollout, ...]:
-        return self.episodes[index]
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return tuple(self[number] for number in numbers)
+        if numbers not in self._kept:
+            self._kept[numbers] = self.replay(self.seeds[numbers])
+        return self._kept[numbers]
+
+
+class Engine(Protocol):
+    """Rolls out policies in one environment. All engines give the same numbers; they differ in speed."""
+
+    name: str
+    """What the config key ``rollout_engine`` calls it."""
+
+    def runs(self, policy: Policy) -> bool:
+        """Return whether it can roll out this policy."""
+        ...
+
+    def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+        """Roll out ``policy`` once per seed."""
+        ...
+
+    def roll_out(self, policy: Policy, seed: int) -> Rollout:
+        """Roll out ``policy`` from one seed, with its trajectory."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...

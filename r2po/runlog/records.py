@@ -21,7 +21,7 @@ def candidate_record(candidate: Candidate) -> dict[str, Any]:
         "reward": candidate.reward,
         "returns": rollouts.returns.tolist(),
         "lengths": rollouts.lengths.tolist(),
-        "ends": [rollout.end for rollout in rollouts],
+        "ends": list(rollouts.ends),
         "shown": sorted(candidate.shown),
     }
 

@@ -282,7 +282,7 @@ def test_critic_only_shows_the_last_warm_up_rollout_first_and_then_the_one_close
         assert (last.total, last.length, last.end) == (warmup["reward"], warmup["length"], warmup["end"])
         assert latest_rollout(provider.prompts[0]) == raw_lines(last)
         for iteration in (1, 2, 3):
-            rollouts = setting.roll_out(tuple(tables[iteration - 1]), setting.seeds(iteration, 0))
+            rollouts = setting.evaluate(tuple(tables[iteration - 1]), setting.seeds(iteration, 0))
             returns = [rollout.total for rollout in rollouts]
             distances = [abs(value - np.mean(returns)) for value in returns]
             shown = rollouts[distances.index(min(distances))]

@@ -188,7 +188,7 @@ def test_a_proposal_is_rolled_out_alike_whatever_follows(protocol: str, tmp_path
 def test_warm_up_rollouts_always_clip_actions(clip_actions: bool, largest: float, warmup: bool, tmp_path: Path) -> None:
     config = make_config("mountaincarcontinuous", clip_actions=clip_actions, max_traj_length=5)
     with open_experiment(config, Scripted([]), tmp_path) as experiment:
-        rollout = experiment.setting.roll_out((0.0, 0.0, 60.0), [1], warmup=warmup)[0]
+        rollout = experiment.setting.roll_out((0.0, 0.0, 60.0), 1, warmup=warmup)
     assert rollout.actions.max() == (1.0 if warmup else largest)
 
 

@@ -17,6 +17,7 @@ from r2po.config import Config, load_config, resolve
 from r2po.errors import InputError
 from r2po.llm.embedded import EmbeddedSearch
 from r2po.policies import Interval, Options, PolicyFamily, make_policy
+from r2po.policies.forms import NetworkPolicy
 from r2po.policies.projected_mlp import ProjectedMLP
 from r2po.policies.random_features import RandomFeatures
 from r2po.setting import Setting
@@ -114,7 +115,9 @@ def test_the_readout_lies_by_action_then_feature_and_the_biases_last() -> None:
     family = family_of("random_features")
     assert isinstance(family, RandomFeatures)
     states = np.random.default_rng(0).normal(0, 2, (6, 8))
-    hidden = family.features(states)
+    zero = family.bind((0.0,) * 18)
+    assert isinstance(zero, NetworkPolicy)
+    hidden = zero.network.features(states)
     for index in range(18):
         params = np.zeros(18)
         params[index] = 1.0

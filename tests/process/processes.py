@@ -35,6 +35,7 @@ SMALL: Mapping[str, Any] = {
     "heldout_episodes": 3,
     "warmup_episodes": 3,
     "max_traj_length": 40,
+    "rollout_engine": "reference",  # loading a compiled one into each process takes longer than these episodes
 }
 CARTPOLE: Mapping[str, Any] = {**SMALL, "method": "r2po", "gym_env_name": "CartPole-v1"}
 NIM: Mapping[str, Any] = {**SMALL, "method": "propsp", "gym_env_name": "Nim-v0", "num_iterations": 8}

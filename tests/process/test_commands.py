@@ -85,7 +85,7 @@ def through_the_maze() -> str:
     rng = np.random.default_rng(0)
     while True:
         params = setting.policy.sample(rng)
-        if setting.roll_out(params, [0])[0].end == "terminated":
+        if setting.roll_out(params, 0).end == "terminated":
             setting.close()
             return ", ".join(f"params[{index}]: {value}" for index, value in enumerate(params))
 
@@ -95,7 +95,7 @@ def heldout_return(run: Path, episode: int) -> float:
     description = directory.read_description()
     setting = Setting(Config(**description["config"]), description["seed"])
     seed = derive_seed(description["seed"], "heldout", episode)
-    total = setting.roll_out(tuple(directory.read_result()["best_params"]), [seed])[0].total
+    total = setting.roll_out(tuple(directory.read_result()["best_params"]), seed).total
     setting.close()
     return total
 

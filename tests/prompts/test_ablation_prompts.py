@@ -220,7 +220,7 @@ def test_the_searches_of_r2po_and_three_traj_differ_in_one_line(tmp_path: Path) 
 
 
 def candidate_of(*rollouts: Rollout) -> Candidate:
-    return Candidate("proposal", PROPOSAL, PROPOSAL, "key", Rollouts(rollouts))
+    return Candidate("proposal", PROPOSAL, PROPOSAL, "key", Rollouts.of(rollouts))
 
 
 MAZE = make_brief("maze")

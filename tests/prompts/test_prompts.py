@@ -52,7 +52,7 @@ def step_of(brief: Brief, history: list[Trial] | None = None, iteration: int = 3
 
 def candidate_of(brief: Brief, *rollouts: Rollout) -> Candidate:
     params = some_params(brief, 9)
-    return Candidate("proposal", params, params, "key", Rollouts(rollouts))
+    return Candidate("proposal", params, params, "key", Rollouts.of(rollouts))
 
 
 def critic_text(brief: Brief, *rollouts: Rollout) -> str:

@@ -1,0 +1,116 @@
+"""The forms of policies, compiled: one action for one observation, bit for bit as the policy itself computes it.
+
+``act_continuous(network, observation, hidden, action)``
+    Writes the action of a ``Network`` to ``action`` (m,).
+``act_discrete(network, first_action, observation, hidden, scores)``
+    Returns the action number with the highest score, the first of equal ones; writes the scores to ``scores`` (m,).
+``look_up(actions, state)``
+    Returns the action number of a table.
+
+``observation`` is (d,) float64, ``hidden`` is scratch of at least the number of hidden units. All arrays are float64
+and C-contiguous. Taking arrays out of a tuple costs more than a small network does: an inner loop unpacks the network
+once and calls ``write_outputs`` and ``find_highest``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r2po.policies.forms import Network
+from r2po.rollout.compilation import inlined
+
+Floats = NDArray[np.float64]
+
+
+@inlined
+def act_continuous(network: Network, observation: Floats, hidden: Floats, action: Floats) -> None:
+    """Write the network's output for one observation to ``action``."""
+    scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high = network
+    write_outputs(
+        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high, observation, hidden, action
+    )
+
+
+@inlined
+def act_discrete(network: Network, first_action: int, observation: Floats, hidden: Floats, scores: Floats) -> int:
+    """Return the number of the action with the highest score for one observation."""
+    act_continuous(network, observation, hidden, scores)
+    return first_action + find_highest(scores)
+
+
+@inlined
+def write_outputs(
+    scale: float,
+    limit: float,
+    hidden_weights: Floats,
+    hidden_biases: Floats,
+    weights: Floats,
+    biases: Floats,
+    gain: float,
+    low: Floats,
+    high: Floats,
+    observation: Floats,
+    hidden: Floats,
+    outputs: Floats,
+) -> None:
+    """Write the output of the network with these fields."""
+    if len(hidden_biases) > 0:
+        _write_hidden(scale, limit, hidden_weights, hidden_biases, observation, hidden)
+        _write_sums(hidden, weights, biases, outputs)
+    else:
+        _write_sums(observation, weights, biases, outputs)
+    for output in range(len(biases)):
+        value = gain * outputs[output]
+        if value < low[output]:
+            value = low[output]
+        if value > high[output]:
+            value = high[output]
+        outputs[output] = value
+
+
+@inlined
+def find_highest(scores: Floats) -> int:
+    """Return the index of the first of the highest scores; as in numpy, not a number is the highest score."""
+    best = 0
+    for index in range(1, len(scores)):
+        if scores[index] > scores[best] or (math.isnan(scores[index]) and not math.isnan(scores[best])):
+            best = index
+    return best
+
+
+@inlined
+def look_up(actions: NDArray[np.int64], state: int) -> int:
+    """Return the action number of a state."""
+    action: int = actions[state]
+    return action
+
+
+@inlined
+def _write_hidden(
+    scale: float, limit: float, weights: Floats, biases: Floats, observation: Floats, hidden: Floats
+) -> None:
+    for unit in range(len(biases)):
+        total = _clip(observation[0] / scale, limit) * weights[0, unit]
+        for index in range(1, len(observation)):
+            total += _clip(observation[index] / scale, limit) * weights[index, unit]
+        hidden[unit] = math.tanh(total + biases[unit])
+
+
+@inlined
+def _write_sums(inputs: Floats, weights: Floats, biases: Floats, sums: Floats) -> None:
+    """Sum the weighted inputs in their order, then add the bias."""
+    for output in range(len(biases)):
+        total = inputs[0] * weights[0, output]
+        for index in range(1, len(weights)):
+            total += inputs[index] * weights[index, output]
+        sums[output] = total + biases[output]
+
+
+@inlined
+def _clip(value: float, limit: float) -> float:
+    if value < -limit:
+        return -limit
+    return limit if value > limit else value

@@ -1,0 +1,107 @@
+"""Which engine rolls policies out: the fastest that can, or the one that the config asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from r2po.errors import InputError
+from r2po.policies import Policy
+from r2po.rollout.gymnasium_engine import GymnasiumEngine
+from r2po.rollout.types import Engine, Rollout, Rollouts
+from r2po.tasks.spaces import Spaces
+
+EngineName = Literal["auto", "reference", "kernel", "mujoco"]
+FAST_ENGINES: tuple[EngineName, ...] = ("kernel", "mujoco")
+
+
+class SelectedEngine:
+    """Rolls out policies with a fast engine where it can, and with plain Gymnasium otherwise.
+
+    With ``forced``, a policy that the fast engine cannot roll out is an error.
+    """
+
+    def __init__(self, fast: Engine | None, reference: Engine, *, forced: bool = False) -> None:
+        self._fast = fast
+        self._reference = reference
+        self._forced = forced
+
+    @property
+    def name(self) -> str:
+        """Name of the engine that rolls out what it can."""
+        return (self._fast or self._reference).name
+
+    def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+        """Roll out ``policy`` once per seed.
+
+        Raises:
+            InputError: The forced engine cannot roll out this policy.
+        """
+        return self._engine_for(policy).evaluate(policy, seeds)
+
+    def roll_out(self, policy: Policy, seed: int) -> Rollout:
+        """Roll out ``policy`` from one seed, with its trajectory.
+
+        Raises:
+            InputError: The forced engine cannot roll out this policy.
+        """
+        return self._engine_for(policy).roll_out(policy, seed)
+
+    def close(self) -> None:
+        """Close both engines."""
+        if self._fast is not None:
+            self._fast.close()
+        self._reference.close()
+
+    def _engine_for(self, policy: Policy) -> Engine:
+        if self._fast is None:
+            return self._reference
+        if self._fast.runs(policy):
+            return self._fast
+        if self._forced:
+            raise InputError(
+                f"rollout_engine is {self._fast.name!r}, which knows no compiled form of this policy; expected 'auto'"
+            )
+        return self._reference
+
+
+def select_engine(
+    name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int
+) -> SelectedEngine:
+    """Return the engine of this name; for ``auto``, the fastest one that gives Gymnasium's numbers here.
+
+    Raises:
+        InputError: The engine that is asked for cannot run this environment, or not on this machine.
+    """
+    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
+    if name == "reference":
+        return SelectedEngine(None, reference)
+    for candidate in FAST_ENGINES if name == "auto" else (name,):
+        reason = _refusal(candidate, gym_id, env_kwargs)
+        if not reason:
+            fast = _make(candidate, gym_id, env_kwargs, spaces, max_steps)
+            return SelectedEngine(fast, reference, forced=name != "auto")
+        if name != "auto":
+            raise InputError(f"rollout_engine is {name!r}: {reason}; expected 'auto' or 'reference'")
+    return SelectedEngine(None, reference)
+
+
+# Imported where needed: numba is optional, and costs half a second.
+
+
+def _refusal(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
+    if name == "kernel":
+        from r2po.rollout.kernels.refusal import refusal
+    else:
+        from r2po.rollout.mujoco_engine import refusal
+    return refusal(gym_id, env_kwargs)
+
+
+def _make(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, max_steps: int) -> Engine:
+    if name == "kernel":
+        from r2po.rollout.kernel_engine import KernelEngine
+
+        return KernelEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
+    from r2po.rollout.mujoco_engine import MujocoEngine
+
+    return MujocoEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
