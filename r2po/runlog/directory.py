@@ -26,7 +26,7 @@ from r2po.trial import Candidate
 
 SCHEMA_VERSION = 2
 """2: long replies are packed, and prompts by bz2; ``keep_trajectories`` may be "auto"."""
-AUTO_BYTES = 1_000_000
+AUTO_BYTES = 500_000
 """With ``keep_trajectories: auto``, rollouts are kept until their files take so many bytes."""
 _RUN_NAME = re.compile(r"run_(\d+)")
 
