@@ -21,10 +21,10 @@ DIRECTIONS = 4
 TOP_DIRECTIONS = 2
 """b: of them, the best ones make the update."""
 
-EXPLORATION_NOISE = 0.1
+EXPLORATION_NOISE = 0.05
 """nu: standard deviation of the perturbations, as a share of the interval's width."""
 
-STEP_SIZE = 0.1
+STEP_SIZE = 0.05
 """alpha, as a share of the interval's width."""
 
 
