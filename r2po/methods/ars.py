@@ -29,7 +29,7 @@ STEP_SIZE = 0.05
 
 
 def ars(step: Step) -> Candidate:
-    """One perturbed policy of augmented random search; an update follows when all directions are tried."""
+    """One perturbed policy of augmented random search; always kept."""
     return next_candidate(step, augmented_random_search)
 
 

@@ -17,7 +17,7 @@ INITIAL_STEP = 0.25
 
 
 def cma_es(step: Step) -> Candidate:
-    """One member of CMA-ES' present generation; the distribution is updated when a generation is complete."""
+    """One member of CMA-ES' present generation; always kept."""
     return next_candidate(step, covariance_matrix_adaptation)
 
 

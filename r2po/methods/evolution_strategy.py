@@ -16,7 +16,7 @@ CHILDREN = 4
 
 
 def evolution_strategy(step: Step) -> Candidate:
-    """One child of the best table so far, with few states changed; always logged, kept as parent if no worse."""
+    """One child of the best table so far, with another action in a state or a few; always kept."""
     return next_candidate(step, one_plus_lambda)
 
 
