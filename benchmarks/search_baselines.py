@@ -11,6 +11,7 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -67,17 +68,18 @@ def _run_with(logdir: Path, seed: int) -> RunDirectory | None:
 
 
 def table(experiments: Sequence[ExperimentLogs]) -> str:
-    """Return the results as Markdown: mean ± sample standard deviation over runs, the published R2PO beside them."""
+    """Return the results as Markdown: mean ± sample standard deviation over complete runs, published R2PO beside them."""
     lines = [
         "| environment | method | runs | best | held-out | mean | published R2PO: best | mean |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for each in experiments:
+    for found in experiments:
+        each = replace(found, runs=tuple(one for one in found.runs if one.complete))
         if each.method in SEARCHES and each.runs:
             scores = [score_of(each.label, each.values(metric)) for metric in METRICS]
             cells = [score.text if score else "-" for score in scores]
-            runs = sum(each_run.complete for each_run in each.runs)
-            row = [environment_label(each.environment), each.label, str(runs), *cells, *_published(each.environment)]
+            names = [environment_label(each.environment), each.label, str(len(each.runs))]
+            row = [*names, *cells, *_published(each.environment)]
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
