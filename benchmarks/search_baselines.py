@@ -68,7 +68,7 @@ def _run_with(logdir: Path, seed: int) -> RunDirectory | None:
 
 
 def table(experiments: Sequence[ExperimentLogs]) -> str:
-    """Return the results as Markdown: mean ± sample standard deviation over complete runs, published R2PO beside them."""
+    """Return the results as Markdown: mean ± standard deviation over complete runs, published R2PO beside."""
     lines = [
         "| environment | method | runs | best | held-out | mean | published R2PO: best | mean |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
