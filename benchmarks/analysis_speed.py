@@ -109,7 +109,12 @@ def timed(work: Any) -> float:
 
 def generate(root: Path, runs: int) -> None:
     """Write the logs of every published experiment."""
-    cells = [(root, environment, method, runs) for environment in PUBLISHED for method in METHODS]
+    cells = [
+        (root, environment, method, runs)
+        for environment in PUBLISHED
+        for method in METHODS
+        if METHODS[method].asks_model
+    ]
     in_parallel(write_experiment, cells)
 
 

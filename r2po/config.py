@@ -27,6 +27,11 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
 CAP_KEYS = frozenset({"max_llm_calls", "max_tokens", "max_cost", "max_wall_time_s", "prices"})
+MODEL_KEYS = (
+    *("llm_model_name", *SAMPLING_KEYS, "structured_output", "num_ctx"),
+    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS), "traj_history_last_n"),
+)
+"""Keys that do nothing where no model is asked; caps end a run before a call."""
 NEUTRAL_KEYS = CAP_KEYS | frozenset(
     {
         "keep_trajectories",
@@ -65,7 +70,7 @@ class Config(pydantic.BaseModel):
     # The experiment
     gym_env_name: str
     method: str
-    llm_model_name: str
+    llm_model_name: str | None = None
     logdir: str
     protocol: Protocol = "published"
     seed: NotNegative | None = None
@@ -181,7 +186,9 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
         raise unknown("method", config.method, METHODS)
     if config.policy is not None and config.policy not in FAMILIES:
         raise unknown("policy", config.policy, FAMILIES)
-    return _filled(config)
+    config = _filled(config)
+    _check_method(source, config)
+    return config
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -216,8 +223,21 @@ def _filled(config: Config) -> Config:
     if config.protocol == "controlled":
         # The same for every method, whatever the file says.
         missing |= {"announced_iterations": iterations, "clip_actions": True}
+    if not method.asks_model and config.llm_model_name is not None:
+        missing["llm_model_name"] = None  # the log names no model that was not asked
     _check_env_kwargs(task, config.env_kwargs or {})
     return config.model_copy(update=missing)
+
+
+def _check_method(source: str, config: Config) -> None:
+    method, policy = METHODS[config.method], str(config.policy)
+    if method.asks_model and config.llm_model_name is None:
+        raise InputError(f"{source}: key 'llm_model_name' is missing; method {method.name!r} asks a language model")
+    if not method.fits(policy):
+        fitting = ", ".join(other.name for other in METHODS.values() if not other.asks_model and other.fits(policy))
+        raise InputError(
+            f"{source}: method {method.name!r} searches {method.searches}, not policy {policy!r}; for that: {fitting}"
+        )
 
 
 def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -34,14 +35,13 @@ def preview(config: Config) -> str:
     Warm-up and first iteration are really made, with the stand-in in the model's place, in a folder that is deleted.
     """
     seed = 1 if config.seed is None else config.seed
-    setting = Setting(config, seed)
-    try:
-        with tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
-            asked, longest, line_chars = _first_iteration(setting, Path(folder))
-    finally:
-        setting.close()
+    with closing(Setting(config, seed)) as setting, tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
+        asked, longest, line_chars = _first_iteration(setting, Path(folder))
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     parts = [_headline("resolved config"), resolved]
+    if not setting.method.asks_model:
+        parts += [_headline("what to expect"), "calls: none, the method asks no model", _episodes(setting)]
+        return "\n".join(parts) + "\n"
     for index, question in enumerate(asked, 1):
         parts += [_headline(f"prompt {index} of iteration 1: {question.role}"), question.prompt]
     parts += [
@@ -65,7 +65,8 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
         history = list(experiment.history)
         experiment.remember(experiment.iterate(1))
         asked, client.asked = client.asked, []
-        setting.method.iterate(Step(setting.brief, history, 1, client, partial(_long_rollouts, setting), clip=False))
+        long_rollouts = partial(_long_rollouts, setting)
+        setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
     finally:
         store.close()
     line = write_history(experiment.history[-1:], setting.brief, kinds_apart=True, with_rollouts=True)
@@ -103,11 +104,9 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
     config = setting.config
     assert config.num_iterations is not None
     calls = len(asked) * config.num_iterations
-    episodes = calls * config.num_evaluation_episodes
     lines = [
         f"calls: {calls} ({len(asked)} in each of {config.num_iterations} iterations), more if replies are unusable",
-        f"episodes: {episodes} in evaluations, {config.warmup_episodes} in the warm-up, "
-        f"{config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each",
+        _episodes(setting),
         f"rollout engine here: {setting.engine.name}",
     ]
     growth = line_chars * (config.num_iterations - 1)
@@ -122,6 +121,16 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
         total += sum(question.role == role for question in asked) * config.num_iterations * (first + most) / 2
     lines.append(f"prompt tokens in all: up to about {_tokens(total)}")
     return lines
+
+
+def _episodes(setting: Setting) -> str:
+    config = setting.config
+    assert config.num_iterations is not None
+    evaluations = setting.method.evaluations_per_iteration * config.num_iterations
+    return (
+        f"episodes: {evaluations * config.num_evaluation_episodes} in evaluations, {config.warmup_episodes} in the "
+        f"warm-up, {config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each"
+    )
 
 
 def _size(questions: list[Question], role: str) -> int:

@@ -83,6 +83,7 @@ class Experiment:
             asker=self.client,
             roll_out=lambda params, candidate: self._timed_rollouts(params, iteration, candidate),
             clip=self.setting.clips_parameters,
+            seed=self.setting.seed,
             on_candidate=self.observer.evaluated,
         )
         accepted = self.setting.method.iterate(step)

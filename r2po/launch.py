@@ -8,19 +8,22 @@ from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timezone
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from r2po.config import SAMPLING_KEYS, Config, differences
+from r2po.config import MODEL_KEYS, SAMPLING_KEYS, Config, differences
 from r2po.errors import InputError, RunStopped
 from r2po.experiment import Experiment
 from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
 from r2po.llm.client import CallFailed, Client
+from r2po.llm.no_model import NAME as NO_MODEL
+from r2po.llm.no_model import NoModel
 from r2po.llm.registry import provider_for
 from r2po.llm.replay import Replay
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
-from r2po.methods import METHODS
+from r2po.methods import METHODS, Method
 from r2po.observer import Observer
 from r2po.runlog import RunDirectory, RunLockedError, list_runs
 from r2po.setting import Setting
@@ -60,9 +63,8 @@ def launch(
         result = directory.read_result()
         observer.finished(directory, result)
         return result
-    provider = provider_for(
-        config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ
-    )
+    _check_package(METHODS[config.method])
+    provider = _provider(config, environ)
     provider.check()
     if isinstance(provider, Replay):
         provider.by_position = replay_by_position
@@ -75,6 +77,20 @@ def launch(
         _name_idle_keys(config, observer)
         return _start(config, provider, observer)
     return _run(config, provider, directory, observer)
+
+
+def _check_package(method: Method) -> None:
+    if method.package and find_spec(method.package) is None:
+        raise InputError(
+            f"method {method.name!r} needs the package {method.package!r}, which is not installed: "
+            "pip install -r requirements.txt"
+        )
+
+
+def _provider(config: Config, environ: Mapping[str, str]) -> Provider:
+    if config.llm_model_name is None:
+        return NoModel()
+    return provider_for(config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ)
 
 
 def _find_run(config: Config, resume: Resume) -> RunDirectory | None:
@@ -118,7 +134,11 @@ def _protocol_of(run: RunDirectory) -> object:
 
 
 def _name_idle_keys(config: Config, observer: Observer) -> None:
-    if "traj_history_last_n" in config.model_fields_set and not METHODS[config.method].shows_excerpts:
+    method = METHODS[config.method]
+    idle = [key for key in MODEL_KEYS if key in config.model_fields_set]
+    if idle and not method.asks_model:
+        observer.note(f"{', '.join(idle)}: no effect, {config.method} asks no model")
+    elif "traj_history_last_n" in idle and not method.shows_excerpts:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
 
 
@@ -207,8 +227,8 @@ def _budget(config: Config, accounting: Accounting, directory: RunDirectory) -> 
 
 
 def _model(config: Config, provider: Provider) -> str:
-    """Return the name of the model that the replies come from, which a replay has from the recorded run."""
-    return provider.model if isinstance(provider, Replay) else config.llm_model_name
+    """Return the name of the model that the replies come from; a replay has it from the recorded run."""
+    return provider.model if isinstance(provider, Replay) else config.llm_model_name or NO_MODEL
 
 
 def _open(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> Setting:
@@ -221,9 +241,10 @@ def _open(config: Config, provider: Provider, directory: RunDirectory, observer:
         return setting
     description = _unchanged(config, directory)
     seed = int(description["seed"])
-    versions = {name: version for name, version in _versions().items() if description["versions"].get(name) != version}
-    for name, version in versions.items():
-        observer.note(f"this run began with {name} {description['versions'].get(name)}; it goes on with {version}")
+    began = description["versions"]
+    for name, version in _versions(config).items():
+        if began.get(name) != version:
+            observer.note(f"this run began with {name} {began.get(name)}; it goes on with {version}")
     return Setting(config, seed)
 
 
@@ -254,14 +275,15 @@ def _description(setting: Setting, provider: Provider) -> dict[str, Any]:
         "replay_of": provider.path if isinstance(provider, Replay) else None,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rollout_engine": setting.engine.name,
-        "versions": _versions(),
+        "versions": _versions(config),
         "code_revision": _code_revision(),
         "config": config.model_dump(mode="json"),
     }
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+def _versions(config: Config) -> dict[str, str]:
+    packages = filter(None, (*PACKAGES, METHODS[config.method].package))
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
 def _code_revision() -> str | None:

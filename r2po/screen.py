@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from r2po.llm.client import Client
+from r2po.llm.no_model import NAME as NO_MODEL
 from r2po.llm.replay import Replay
 from r2po.llm.types import AttemptFailed
 from r2po.observer import Observer
@@ -29,6 +30,8 @@ BAR_WIDTH = 16
 NARROW = 76
 SPARE = ("calls", "tokens", "episodes")
 """Columns that a narrow terminal does without; it has no progress bar either."""
+MODEL_COLUMNS = ("calls", "tokens")
+"""Columns that a method that asks no model does without."""
 FACT_WIDTH = len("run directory")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
 
@@ -39,6 +42,7 @@ class Screen(Observer):
     def __init__(self) -> None:
         self.run_number: int | None = None
         self._client: Client | None = None
+        self._asks_model = True
         self.best: dict[str, Any] | None = None
         self._began = time.monotonic()
         self._elapsed_before = 0.0
@@ -59,6 +63,7 @@ class Screen(Observer):
     ) -> None:
         """Take up the count where the log ends."""
         self._client = client
+        self._asks_model = setting.method.asks_model
         self._began = time.monotonic()
         self._elapsed_before = sum(record["times"]["elapsed_s"] for record in recorded)
         self._done = self._done_before = len(recorded)
@@ -127,9 +132,10 @@ class Lines(Screen):
         rewards = "  ".join(f"{name} {cells[name]}" for name in _stages(record))
         remaining = self.remaining_s
         cost = "" if self._cost is None else f"cost {self._cost}  "
+        model = f"calls {cells['calls']}  tokens {cells['tokens']}  {cost}" if self._asks_model else ""
         _say(
             f"iteration {record['iteration']}/{self._total}  {rewards}  kept {cells['kept']}  best {cells['best']}  "
-            f"calls {cells['calls']}  tokens {cells['tokens']}  {cost}episodes {cells['episodes']}  "
+            f"{model}episodes {cells['episodes']}  "
             f"elapsed {_clock(self.elapsed_s)}  left {_clock(remaining)}"
         )
 
@@ -208,7 +214,8 @@ class LiveView(Screen):
 
     def _table(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-        columns = [column for column in self._rows[-1] if not (self._is_narrow and column in SPARE)]
+        spare = (*(SPARE if self._is_narrow else ()), *(() if self._asks_model else MODEL_COLUMNS))
+        columns = [column for column in self._rows[-1] if column not in spare]
         for column in columns:
             table.add_column(column, justify="left" if column == "kept" else "right", no_wrap=True)
         # What does not fit the terminal could not be renewed.
@@ -264,9 +271,7 @@ def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
                 "held-out": heldout,
                 "mean": number(result["mean_reward"]),
                 "final": number(result["final_reward"]),
-                "calls": f"{result['llm_calls']} ({result['refused_replies']} unusable replies, "
-                f"{result['failed_attempts']} failed attempts)",
-                **_accounts(result),
+                **(_calls(result) if result["model"] != NO_MODEL else {}),
                 "episodes": f"{result['episodes']} ({result['steps']} steps)",
                 "time": f"{_clock(result['times']['elapsed_s'])}, of which model {_clock(result['times']['llm_s'])}, "
                 f"rollouts {_clock(result['times']['rollout_s'])}",
@@ -294,6 +299,14 @@ def _heading(setting: Setting, directory: RunDirectory, client: Client, recorded
 
 def _model(name: str, replay_of: str | None) -> str:
     return name if replay_of is None else f"{name} (replay of {replay_of})"
+
+
+def _calls(result: dict[str, Any]) -> dict[str, str]:
+    unusable, failed = result["refused_replies"], result["failed_attempts"]
+    return {
+        "calls": f"{result['llm_calls']} ({unusable} unusable replies, {failed} failed attempts)",
+        **_accounts(result),
+    }
 
 
 def _accounts(result: dict[str, Any]) -> dict[str, str]:

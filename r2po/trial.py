@@ -10,13 +10,13 @@ from r2po.rollout import Rollout, Rollouts
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Parameters that a model proposed and that were rolled out.
+    """Parameters that a model or an optimizer proposed and that were rolled out.
 
     Attributes:
         stage: What it is in its method: "proposal", "revision", ...
         params: The parameters that were rolled out.
-        raw_params: The parameters as the model wrote them; they differ from ``params`` only if they were clipped.
-        call: Key of the reply they come from.
+        raw_params: The parameters as they were proposed; they differ from ``params`` only if they were clipped.
+        call: Key of the reply they come from; empty if no model was asked.
         rollouts: Its K rollouts.
         shown: Indices of the rollouts that a prompt shows, kept as trajectories.
     """

@@ -14,6 +14,7 @@ from r2po.experiment import Experiment
 from r2po.llm.client import Client
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
+from r2po.methods import METHODS
 from r2po.observer import Observer
 from r2po.policies import Parameters
 from r2po.prompts import Brief
@@ -24,6 +25,8 @@ from r2po.setting import Setting
 from r2po.tasks import TASKS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+PROMPTED = tuple(name for name, method in METHODS.items() if method.asks_model)
+"""The methods that ask a model."""
 
 
 def make_config(environment: str, method: str = "r2po", **values: Any) -> Config:

@@ -89,7 +89,7 @@ def test_the_settings_of_policies_and_their_defaults() -> None:
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_every_method_has_its_section(method: Method) -> None:
     text = read("methods.md")
-    calls = f"{method.calls_per_iteration} call{'s' if method.calls_per_iteration > 1 else ''}"
+    calls = f"{method.calls_per_iteration} call{'s' if method.calls_per_iteration != 1 else ''}"
     headline = f"## {method.label} (`{method.name}`, {calls}, {method.default_iterations} iterations)"
     assert text.count(headline) == 1
     section = text.split(headline)[1].split("\n## ")[0]
@@ -160,3 +160,19 @@ def test_a_made_up_method_is_one_file_and_one_line(
     capsys.readouterr()
     assert main(["list"]) == 0
     assert "best_of_two" in capsys.readouterr().out
+
+
+def test_a_made_up_search_is_a_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = read("extending.md").split("## A method")[1].split("\n## ")[0]
+    module: dict[str, Any] = {"__name__": "r2po.methods.climb"}
+    exec(compile(section.split("```python\n")[2].split("```")[0], "climb.py", "exec"), module)
+    method = module["METHOD"]
+    monkeypatch.setitem(METHODS, method.name, method)
+    config = tmp_path / "climb.yaml"
+    values = {"num_iterations": 4, "num_evaluation_episodes": 2, "warmup_episodes": 2, "heldout_episodes": 2}
+    names = {"method": method.name, "gym_env_name": "CartPole-v1", "logdir": str(tmp_path / "logs")}
+    config.write_text(yaml.safe_dump({**names, **values}), encoding="utf-8")
+    assert main(["run", "--config", str(config), "--quiet"]) == 0
+    run = RunDirectory(tmp_path / "logs" / "run_1")
+    assert (run.read_result()["llm_calls"], run.read_result()["episodes"]) == (0, 2 + 4 * 2)
+    assert len({tuple(record["candidates"][0]["params"]) for record in run.read_iterations()}) == 4

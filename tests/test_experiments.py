@@ -20,11 +20,10 @@ from r2po.policies import Policy
 from r2po.rollout import Rollout, Rollouts, SelectedEngine
 from r2po.runlog import RunDirectory
 from r2po.tasks import PUBLISHED, TASKS, task_for
-from tests.builders import CONFIGS, make_config, open_experiment
+from tests.builders import CONFIGS, PROMPTED, make_config, open_experiment
 
 FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob("*/*.yaml"))
 SMALL = (
-    "llm_model_name=embedded/search",
     "num_iterations=3",
     "num_evaluation_episodes=2",
     "heldout_episodes=2",
@@ -57,9 +56,10 @@ def start(config: Config) -> list[str]:
 def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) -> None:
     # The warm-up as the file has it, none included, but no longer than two trials.
     warmup = min(load_config(CONFIGS / file, protocol=protocol).warmup_episodes or 0, 2)
-    overrides = [*SMALL, f"warmup_episodes={warmup}", f"logdir={tmp_path}"]
+    method = METHODS[load_config(CONFIGS / file).method]
+    model = ["llm_model_name=embedded/search"] if method.asks_model else []
+    overrides = [*SMALL, *model, f"warmup_episodes={warmup}", f"logdir={tmp_path}"]
     config = load_config(CONFIGS / file, overrides, protocol=protocol)
-    method = METHODS[config.method]
     assert [line for line in start(config) if "traj_history_last_n has no effect" not in line] == []
     run = RunDirectory(tmp_path / "run_1")
     result, records = run.read_result(), run.read_iterations()
@@ -67,8 +67,9 @@ def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) 
     assert result["environment"] == task_for(config.gym_env_name).name
     assert result["iterations"] == len(records) == 3
     assert result["llm_calls"] == 3 * method.calls_per_iteration
-    assert result["episodes"] == warmup + 2 * result["llm_calls"]
-    assert (result["refused_replies"], result["failed_attempts"], result["stand_in"]) == (0, 0, True)
+    assert result["episodes"] == warmup + 2 * 3 * method.evaluations_per_iteration
+    answered = (result["refused_replies"], result["failed_attempts"], result["stand_in"])
+    assert answered == (0, 0, method.asks_model)
     accepted = [record["candidates"][record["accepted"]] for record in records]
     assert [record["reward"] for record in records] == [candidate["reward"] for candidate in accepted]
     assert result["best_reward"] == max(candidate["reward"] for candidate in accepted)
@@ -108,7 +109,7 @@ class Episodes:
         monkeypatch.setattr(SelectedEngine, "roll_out", counted_one)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_a_full_run_is_200_calls_and_4000_episodes_after_the_warm_up(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,9 +145,11 @@ def test_under_the_controlled_protocol_the_methods_of_an_environment_differ_in_n
             continue
         assert config.announced_iterations == config.num_iterations == METHODS[config.method].default_iterations
         own = {"method", "logdir", "num_iterations", "announced_iterations", "traj_history_last_n"}
+        if not METHODS[config.method].asks_model:
+            own |= {"llm_model_name", "temperature"}
         settings[config.method] = config.model_dump(exclude=own)
-    assert set(settings) == set(METHODS)
-    assert all(others == settings["r2po"] for others in settings.values())
+    assert set(settings) == {name for name, method in METHODS.items() if method.fits(TASKS[environment].policy)}
+    assert all(others == {key: settings["r2po"][key] for key in others} for others in settings.values())
     assert settings["r2po"]["clip_actions"] is True
 
 
@@ -187,7 +190,8 @@ def test_only_the_controlled_protocol_rolls_both_candidates_out_on_the_same_seed
 def test_clipping_of_actions_under_the_protocols(protocol: str, tmp_path: Path) -> None:
     """A published ablation pays for actions beyond the bounds of MountainCarContinuous; a controlled one has none."""
     file = CONFIGS / "mountaincarcontinuous/mountaincar_continuous_reptraj.yaml"
-    config = load_config(file, [*SMALL, "warmup_episodes=0"], protocol=protocol)
+    overrides = [*SMALL, "llm_model_name=embedded/search", "warmup_episodes=0"]
+    config = load_config(file, overrides, protocol=protocol)
     with open_experiment(config, EmbeddedSearch(), tmp_path) as experiment:
         rollout = experiment.setting.roll_out((0.0, 0.0, 6.0), 1)
         warmup = experiment.setting.roll_out((0.0, 0.0, 6.0), 1, warmup=True)
@@ -224,7 +228,7 @@ def test_what_is_wrong_with_another_run_is_no_obstacle(text: str, tmp_path: Path
     assert (tmp_path / "run_2" / "result.json").exists()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_a_number_of_excerpts_is_called_idle_where_no_prompt_shows_any(method: str, tmp_path: Path) -> None:
     assert start(small(tmp_path / "unset", method)) == []
     said = start(small(tmp_path / "set", method, traj_history_last_n=3))

@@ -15,6 +15,7 @@ from r2po.analysis.run_data import RunData
 from r2po.analysis.sb3_log import summary_runs
 from r2po.analysis.style import METHOD_STYLES, STAND_IN, method_style
 from r2po.errors import InputError, nearest
+from r2po.llm.no_model import NAME as NO_MODEL
 from r2po.runlog import RunDirectory, list_runs
 
 SKIPPED = frozenset({"eval_report", "__pycache__"})
@@ -220,7 +221,8 @@ def by_experiment(
 
 def cohort_of(run: RunData) -> Cohort | None:
     """Return who answered and by which rules; None without a language model."""
-    return None if run.algorithm is not None else Cohort(run.stand_in, run.model, run.protocol)
+    without_model = run.algorithm is not None or run.model == NO_MODEL
+    return None if without_model else Cohort(run.stand_in, run.model, run.protocol)
 
 
 def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from r2po.analysis.curves import Curve, CurvePanel
 from r2po.analysis.experiments import Cohort, ExperimentLogs, choose, cohorts
 from r2po.analysis.names import environment_label, environment_order
-from r2po.analysis.paper_tables import PRESETS
+from r2po.analysis.paper_tables import PRESETS, is_possible
 from r2po.analysis.style import STAND_IN, method_style
 from r2po.errors import InputError
 from r2po.tasks import TASKS
@@ -67,7 +67,8 @@ def _figure(
         for column, methods in PRESETS[preset].items():
             best = _best([each for each in experiments if each.environment == key and each.method in methods])
             if best is None:
-                missing.append(f"{column} on {environment_label(key)}")
+                if is_possible(methods, key):
+                    missing.append(f"{column} on {environment_label(key)}")
                 continue
             if len(methods) > 1 or methods == ("sb3",):
                 chosen.append(f"{best.label} on {environment_label(key)}")

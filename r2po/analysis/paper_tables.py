@@ -12,6 +12,8 @@ from r2po.analysis.published_figures import SOURCE, published_results
 from r2po.analysis.scores import Score, best_of, published_score, score_of, z_score
 from r2po.analysis.style import method_style
 from r2po.analysis.tables import Cell, Table
+from r2po.methods import METHODS
+from r2po.tasks import TASKS
 
 METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -40,6 +42,15 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "RepTraj": ("reptraj",),
             "ThreeTraj": ("three_traj",),
             "R2PO": ("r2po",),
+        },
+        "search": {
+            "ProPS": ("props",),
+            "ProPS+": ("propsp",),
+            "R2PO": ("r2po",),
+            "Random search": ("random_search",),
+            "CMA-ES": ("cma_es",),
+            "ARS": ("ars",),
+            "(1+λ)-ES": ("evolution_strategy",),
         },
     }
 )
@@ -248,8 +259,16 @@ def _note_missing(
         there = {(each.environment, each.method) for each in part}
         for environment in environments:
             for column, methods in PRESETS[preset].items():
-                if not any((environment, method) in there for method in methods):
+                absent = not any((environment, method) in there for method in methods)
+                if absent and is_possible(methods, environment):
                     validation.rows.append((environment, column, 0, f"no runs{where}"))
+
+
+def is_possible(methods: Sequence[str], environment: str) -> bool:
+    """Whether any of these methods can search the policies of an environment: some search tables only, some none."""
+    task = TASKS.get(environment)
+    known = [METHODS[method] for method in methods if method in METHODS]
+    return task is None or len(known) < len(methods) or any(method.fits(task.policy) for method in known)
 
 
 def validation_table(preset: str, validation: Validation) -> Table:

@@ -1,8 +1,9 @@
 """How figures look: one style for all of them, legible in colour, to colour-blind readers, and in grey print.
 
 Colours are chosen by lightness first (CIE L*, evenly spaced from 28 to 77), so that they stay apart without hue; then
-by hue, such that any two lie at least 20 apart (CIE Lab) for normal and for colour-blind eyes. Line styles and markers
-tell them apart once more.
+by hue, such that any two lie at least 20 apart (CIE Lab) for normal and for colour-blind eyes. Those of the searches
+without a model, from 22 to 69, keep these distances from what they share figures with. Line styles and markers tell all
+methods apart once more.
 """
 
 from __future__ import annotations
@@ -85,6 +86,10 @@ METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
         "pure_search": MethodStyle("PureSearch", "#9d1700", (0, (6, 1.5, 1, 1.5)), "<"),
         "actor_second_pass": MethodStyle("ActorSecondPass", "#874282", (0, (2.5, 1)), ">"),
         "sb3": MethodStyle("SB3", "#debc2f", (0, (6, 1.5, 1, 1.5)), "*"),
+        "random_search": MethodStyle("Random search", "#b2a0e2", (0, (2.5, 1)), "8"),
+        "evolution_strategy": MethodStyle("(1+λ)-ES", "#650551", (0, (6, 1.5, 1, 1.5)), "h"),
+        "cma_es": MethodStyle("CMA-ES", "#a2741d", (0, (6, 1.5, 1, 1.5)), "p"),
+        "ars": MethodStyle("ARS", "#7905dd", (0, (4, 1.2, 1, 1.2, 1, 1.2)), "d"),
     }
 )
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 
+PRESETS = ("core", "variants", "search")
 TABLE_FORMATS = ("md", "csv", "latex", "png", "pdf", "svg")
 MOST_LINES = 40
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from r2po.errors import InputError
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -22,6 +24,8 @@ def run(options: argparse.Namespace) -> int:
     environ = read_environ()
     if options.config is not None:
         config = load_config(options.config)
+        if config.llm_model_name is None:
+            raise InputError(f"{options.config}: method {config.method!r} asks no model, so there is none to examine")
         patient = Patient(config.llm_model_name, environ, config.sampling, config.llm_timeout_s, config.num_ctx)
     elif options.model is not None:
         patient = Patient(options.model, environ)

@@ -6,12 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import add_logs_options, add_table_options, warn
+from r2po.cli.analysis_options import PRESETS, add_logs_options, add_table_options, warn
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--preset", choices=("core", "variants"), default="core", help="which methods (default: core)")
+    parser.add_argument("--preset", choices=PRESETS, default="core", help="which methods (default: core)")
     add_logs_options(parser)
     add_table_options(parser, "results_tables")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")

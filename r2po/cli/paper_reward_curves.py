@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import add_logs_options, warn
+from r2po.cli.analysis_options import PRESETS, add_logs_options, warn
 from r2po.errors import InputError
 
 FORMATS = ("png", "pdf", "svg")
@@ -15,7 +15,7 @@ FORMATS = ("png", "pdf", "svg")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--preset", choices=("core", "variants"), default="core", help="which methods (default: core)")
+    parser.add_argument("--preset", choices=PRESETS, default="core", help="which methods (default: core)")
     add_logs_options(parser)
     parser.add_argument(
         "--output",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from r2po.methods import (
     actor_second_pass,
     always_critic,
+    ars,
+    cma_es,
     critic_only,
+    evolution_strategy,
     props,
     propsp,
     pure_search,
     r2po,
+    random_search,
     reptraj,
     three_traj,
 )
@@ -30,5 +34,9 @@ METHODS: dict[str, Method] = {
         critic_only,
         pure_search,
         actor_second_pass,
+        random_search,
+        evolution_strategy,
+        cma_es,
+        ars,
     )
 }

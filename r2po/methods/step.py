@@ -19,10 +19,10 @@ MAX_REASKS = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """Parameters read from a reply. ``key`` names the reply in the call store."""
+    """Parameters to evaluate. ``key`` names the reply in the call store that they were read from, if they were."""
 
     params: Parameters
-    key: str
+    key: str = ""
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Step:
         asker: Gets replies.
         roll_out: Rolls out parameters: (params, number of the candidate in this iteration) -> K rollouts.
         clip: Whether parameters are clipped to the interval that prompts ask for.
+        seed: Seed of the run; a method that draws random numbers derives theirs from it.
         on_candidate: Called after each evaluation.
         candidates: The candidates of this iteration, in order.
     """
@@ -46,6 +47,7 @@ class Step:
     asker: Asker
     roll_out: Callable[[Parameters, int], Rollouts]
     clip: bool
+    seed: int = 0
     on_candidate: Callable[[Candidate], None] = lambda _: None
     candidates: list[Candidate] = field(default_factory=list)
     _asked: Counter[str] = field(default_factory=Counter)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from r2po.analysis.paper_tables import PRESETS
 from r2po.analysis.style import METHOD_STYLES, method_style, paper_style
 from r2po.methods import METHODS
 
@@ -42,14 +43,23 @@ def lab(colour: str, vision: str = "normal") -> NDArray[np.float64]:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+TOGETHER = {
+    "models": [name for name in METHOD_STYLES if name not in METHODS or METHODS[name].asks_model],
+    "search": [method for methods in PRESETS["search"].values() for method in methods],
+}
+"""What may stand in one figure of the paper."""
+
+
+@pytest.mark.parametrize("figure", TOGETHER)
 @pytest.mark.parametrize("vision", VISION)
-def test_colours_differ_for_every_eye(vision: str) -> None:
-    for (_, one), (_, other) in combinations(METHOD_STYLES.items(), 2):
+def test_colours_differ_for_every_eye(vision: str, figure: str) -> None:
+    for one, other in combinations((METHOD_STYLES[name] for name in TOGETHER[figure]), 2):
         assert np.linalg.norm(lab(one.colour, vision) - lab(other.colour, vision)) > 20, (one, other)
 
 
-def test_colours_differ_in_grey() -> None:
-    lightness = sorted(lab(style.colour)[0] for style in METHOD_STYLES.values())
+@pytest.mark.parametrize("figure", TOGETHER)
+def test_colours_differ_in_grey(figure: str) -> None:
+    lightness = sorted(lab(METHOD_STYLES[name].colour)[0] for name in TOGETHER[figure])
     assert min(np.diff(lightness)) > 4.5
     assert lightness[0] > 20, "black is taken"
     assert lightness[-1] < 80, "too pale on white"

@@ -21,7 +21,7 @@ from r2po.rollout import Rollout, Rollouts
 from r2po.runlog import RunDirectory
 from r2po.runlog.calls import Call, read_calls
 from r2po.trial import Trial, write_parameters
-from tests.builders import CONFIGS, answer, make_config, make_rollouts, open_client, open_experiment
+from tests.builders import CONFIGS, PROMPTED, answer, make_config, make_rollouts, open_client, open_experiment
 from tests.methods.one_iteration import BRIEF, PROPOSAL, REVISION, Evaluations, iterate
 from tests.scripted import Scripted
 
@@ -73,7 +73,7 @@ TRACES: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_asks_and_evaluations_in_their_order(method: str, tmp_path: Path) -> None:
     events, stages = TRACES[method]
     provider = Scripted([answer(PROPOSAL), answer(REVISION)][: len(stages)])
@@ -125,7 +125,7 @@ def test_the_rollouts_that_a_prompt_shows_are_remembered(method: str, shown: set
     assert [candidate.shown for candidate in step.candidates] == [shown, set()]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_parameters_are_clipped_before_they_are_evaluated_shown_and_remembered(method: str, tmp_path: Path) -> None:
     wild, tame = (9.0, *[0.0] * 9), (6.0, *[0.0] * 9)
     calls = METHODS[method].calls_per_iteration
@@ -332,7 +332,7 @@ def test_the_history_shows_the_rollout_closest_to_the_mean_and_not_to_the_median
 # ---- Resuming ----
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_a_resumed_run_asks_what_an_uninterrupted_one_asks(method: str, tmp_path: Path) -> None:
     """The rollouts that the history shows are made again: the prompts must be the same to the letter."""
     calls = METHODS[method].calls_per_iteration
@@ -390,7 +390,7 @@ def test_the_variants_of_r2po_differ_in_the_revision_rule_alone(
 
 def test_the_history_that_a_method_was_given_stays_as_it_is(tmp_path: Path) -> None:
     trial = Trial(PROPOSAL, written(PROPOSAL), 0.125, warmup=True)
-    for method in METHODS:
+    for method in PROMPTED:
         history = [trial]
         provider = Scripted([answer(PROPOSAL), answer(REVISION)][: METHODS[method].calls_per_iteration])
         (tmp_path / method).mkdir()

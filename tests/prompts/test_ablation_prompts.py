@@ -15,7 +15,7 @@ from r2po.prompts.history import write_excerpts
 from r2po.rollout import Rollout, Rollouts
 from r2po.runlog.calls import read_calls
 from r2po.trial import Candidate, Trial, write_parameters
-from tests.builders import answer, make_brief, make_config, make_rollout, open_experiment
+from tests.builders import PROMPTED, answer, make_brief, make_config, make_rollout, open_experiment
 from tests.methods.one_iteration import PROPOSAL, REVISION, Evaluations, iterate
 from tests.prompts.test_prompts import described_facts, step_of
 from tests.scripted import Scripted
@@ -138,7 +138,7 @@ def prompts_of(environment: str, method: str, folder: Path, **values: Any) -> di
 
 
 @pytest.mark.parametrize("environment", ["cartpole", "mountaincarcontinuous", "swimmer", "maze", "nim"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_a_prompt_has_its_sections_and_no_others(environment: str, method: str, tmp_path: Path) -> None:
     prompts = prompts_of(environment, method, tmp_path)
     assert {(method, role) for role in prompts} == {key for key in PRESENT if key[0] == method}
@@ -158,7 +158,7 @@ def test_every_section_stands_in_some_prompt() -> None:
 
 
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_a_black_box_search_of_any_method_knows_no_word_of_the_environment(
     environment: str, method: str, tmp_path: Path
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_black_box_search_of_any_method_knows_no_word_of_the_environment(
         assert told == [(role, method) != ("search", method) or method == "propsp"] * len(told)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_a_null_threshold_takes_the_rule_out_and_no_prompt_but_r2pos_has_one(method: str, tmp_path: Path) -> None:
     prompts = prompts_of("cartpole", method, tmp_path, critic_llm_conservative_threshold=None)
     assert all("Revision rule" not in prompt for prompt in prompts.values())
@@ -396,7 +396,7 @@ def test_critic_only_is_told_neither_iteration_nor_horizon(environment: str, tmp
 
 
 @pytest.mark.parametrize("last_n", [0, 50])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_the_number_of_excerpts_matters_where_it_should(method: str, last_n: int, tmp_path: Path) -> None:
     usual, other = (
         prompts_of("maze", method, tmp_path / str(count), num_iterations=1, traj_history_last_n=count)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from r2po.config import Config, load_config
 from r2po.llm.embedded import EmbeddedSearch
 from r2po.llm.types import Reply, Request
-from r2po.methods import METHODS, Step
+from r2po.methods import Step
 from r2po.prompts import Brief, critic_prompt, median_package, search_prompt
 from r2po.prompts.evidence import reached_target
 from r2po.rollout import Rollout, Rollouts
 from r2po.tasks import PUBLISHED, TASKS
 from r2po.trial import Candidate, Trial, write_parameters
-from tests.builders import CONFIGS, make_brief, make_config, make_rollout, open_experiment
+from tests.builders import CONFIGS, PROMPTED, make_brief, make_config, make_rollout, open_experiment
 
 TABLES = ("frozenlake", "maze", "nim")
 REWARDS = (12.5, -3.25, 40.0)
@@ -447,7 +447,7 @@ def test_a_table_form_says_what_its_policy_does() -> None:
 
 
 @each_environment
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PROMPTED)
 def test_no_two_bullets_stand_on_one_line(environment: str, method: str, tmp_path: Path) -> None:
     for _, prompt in play(
         environment, method, tmp_path, num_iterations=1, num_evaluation_episodes=1, max_traj_length=30
