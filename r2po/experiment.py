@@ -15,9 +15,7 @@ from r2po.jsonl import Appender
 from r2po.llm.client import Client
 from r2po.methods import Step
 from r2po.observer import Observer
-from r2po.policies import Parameters
 from r2po.result import sum_up
-from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory, candidate_record, warmup_record
 from r2po.seeding import derive_seed
 from r2po.setting import Setting
@@ -37,7 +35,6 @@ class Experiment:
     steps: int = 0
     llm_calls: int = 0
     best: dict[str, Any] | None = None
-    _rollout_s: float = 0.0
 
     def run(self) -> dict[str, Any]:
         """Run to the end and return the content of ``result.json``."""
@@ -74,14 +71,14 @@ class Experiment:
 
     def iterate(self, iteration: int) -> dict[str, Any]:
         """Run one iteration of the method and return its line for the log."""
-        started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self._rollout_s
+        started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self.setting.engine.seconds
         answered = self.client.answered
         step = Step(
             brief=self.setting.brief,
             history=self.history,
             iteration=iteration,
             asker=self.client,
-            roll_out=lambda params, candidate: self._timed_rollouts(params, iteration, candidate),
+            roll_out=lambda params, candidate: self.setting.evaluate(params, self.setting.seeds(iteration, candidate)),
             clip=self.setting.clips_parameters,
             seed=self.setting.seed,
             on_candidate=self.observer.evaluated,
@@ -103,7 +100,7 @@ class Experiment:
                 "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
                 "elapsed_s": round(time.monotonic() - started, 6),
                 "llm_s": round(self.client.latency_s - llm_s, 6),
-                "rollout_s": round(self._rollout_s - rollout_s, 6),
+                "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
             },
         }
 
@@ -122,12 +119,6 @@ class Experiment:
 
     def _warmup_seed(self, trial: int) -> int:
         return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
-
-    def _timed_rollouts(self, params: Parameters, iteration: int, candidate: int) -> Rollouts:
-        started = time.monotonic()
-        rollouts = self.setting.evaluate(params, self.setting.seeds(iteration, candidate))
-        self._rollout_s += time.monotonic() - started
-        return rollouts
 
     def remember(self, record: dict[str, Any]) -> None:
         """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from r2po.errors import InputError
@@ -25,6 +29,8 @@ class SelectedEngine:
         self._fast = fast
         self._reference = reference
         self._forced = forced
+        self.seconds = 0.0
+        """Time spent on rollouts so far, trajectories that were asked for afterwards included."""
 
     @property
     def name(self) -> str:
@@ -37,7 +43,10 @@ class SelectedEngine:
         Raises:
             InputError: The forced engine cannot roll out this policy.
         """
-        return self._engine_for(policy).evaluate(policy, seeds)
+        engine = self._engine_for(policy)
+        with self._timed():
+            rollouts = engine.evaluate(policy, seeds)
+        return replace(rollouts, replay=partial(self.roll_out, policy))
 
     def roll_out(self, policy: Policy, seed: int) -> Rollout:
         """Roll out ``policy`` from one seed, with its trajectory.
@@ -45,7 +54,17 @@ class SelectedEngine:
         Raises:
             InputError: The forced engine cannot roll out this policy.
         """
-        return self._engine_for(policy).roll_out(policy, seed)
+        engine = self._engine_for(policy)
+        with self._timed():
+            return engine.roll_out(policy, seed)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - started
 
     def close(self) -> None:
         """Close both engines."""
