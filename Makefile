@@ -26,7 +26,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint pytest format lock clean other_python
+.PHONY: help setup demo test lint pytest bench format lock clean other_python
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,9 @@ lint: setup ## ruff and mypy --strict
 
 pytest: setup ## all tests, on all cores
 	$(python) -m pytest -n auto
+
+bench: setup ## all benchmarks of speed, into docs/benchmarks.md; a quarter of an hour on an idle machine
+	$(python) -m benchmarks
 
 format: setup ## format the code, and fix what ruff can
 	$(python) -m ruff check --fix $(checked)
