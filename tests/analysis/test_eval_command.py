@@ -72,8 +72,13 @@ def test_second_evaluation_gives_the_same_bytes_and_changes_no_log(tmp_path: Pat
 def test_several_log_directories_with_labels(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 1, [1.0])
     write_run(tmp_path / "b", 1, [2.0])
-    done = evaluate("--logdir", tmp_path / "a", tmp_path / "b", "--labels", "first one", "second")
+    compared = tmp_path / "compared"
+    labels = ("--labels", "first one", "second", "--compare-output", compared)
+    done = evaluate("--logdir", tmp_path / "a", tmp_path / "b", *labels)
     assert done.returncode == 0
+    summary = json.loads((compared / "comparison_summary.json").read_text())
+    assert [each["label"] for each in summary["experiments"]] == ["first one", "second"]
+    assert (compared / "comparison_training_curve.png").stat().st_size
     assert "first one: " in report(tmp_path / "a")["summary.txt"].decode()
     assert json.loads(report(tmp_path / "b")["summary.json"])["label"] == "second"
     assert done.stdout.count("report: ") == 2
