@@ -71,7 +71,7 @@ def choose_algorithms(names: tuple[str, ...] | None, gym_id: str, *, discrete: b
         if each not in fitting:
             kinds = ("discrete", "continuous") if discrete else ("continuous", "discrete")
             raise InputError(
-                f"{each.name} does not fit {gym_id}: its actions are {kinds[0]}, {each.name} takes {kinds[1]} ones only; "
+                f"{each.name} does not fit {gym_id}: its actions are {kinds[0]}, {each.name} takes {kinds[1]} ones; "
                 f"expected {', '.join(other.name for other in fitting)}"
             )
     return tuple(chosen)
@@ -97,6 +97,6 @@ def check_installed() -> None:
     missing = [name for module, name in PACKAGES.items() if find_spec(module) is None]
     if missing:
         raise InputError(
-            f"the Stable-Baselines3 baselines need {', '.join(missing)}: pip install -r requirements.txt in the checkout, "
-            "or pip install 'r2po[sb3]'"
+            f"the Stable-Baselines3 baselines need {', '.join(missing)}, not installed here: "
+            "pip install -r requirements.txt in the checkout, or pip install 'r2po[sb3]'"
         )

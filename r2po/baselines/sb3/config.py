@@ -89,7 +89,7 @@ class SB3Config(pydantic.BaseModel):
     def episode_limit(self, spaces: Spaces) -> int:
         """Return the steps after which an episode ends, in training as in evaluations.
 
-        Under ``controlled`` that is the cap that holds for policy search too; else the environment's own, if it has one.
+        Under ``controlled`` that is the cap that policy search has, too; else the environment's own, if there is one.
         """
         cap = self.task.max_traj_length
         own = spaces.episode_limit or cap

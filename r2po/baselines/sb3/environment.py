@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces as gym_spaces
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, TransformObservation
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from r2po.policies.base import Array, Policy
@@ -59,7 +60,8 @@ class TrainingEnvironment:
 
 def one_hot(state: Any, states: int) -> Array:
     """Return (states,) or, for a batch of B, (B, states) float32 with a 1 at each state's number."""
-    return np.eye(states, dtype=np.float32)[state]
+    encoded: Array = np.eye(states, dtype=np.float32)[state]
+    return encoded
 
 
 def player(model: BaseAlgorithm, spaces: Spaces, normalizer: VecNormalize | None, *, deterministic: bool) -> Policy:
@@ -68,7 +70,9 @@ def player(model: BaseAlgorithm, spaces: Spaces, normalizer: VecNormalize | None
     def play(observations: Array) -> Array:
         seen = one_hot(observations, spaces.observation_size) if spaces.discrete_observation else observations
         if normalizer is not None:
-            seen = normalizer.normalize_obs(seen)  # type: ignore[assignment] - it is no dictionary here
+            normalized = normalizer.normalize_obs(seen)
+            assert isinstance(normalized, np.ndarray)
+            seen = normalized
         actions = model.predict(seen, deterministic=deterministic)[0]
         return actions + spaces.first_action if spaces.discrete_action else actions.astype(np.float64)
 
@@ -82,13 +86,19 @@ def statistics(normalizer: VecNormalize | None) -> dict[str, Any] | None:
     record = {"norm_obs": normalizer.norm_obs, "clip_obs": normalizer.clip_obs, "epsilon": normalizer.epsilon}
     if not normalizer.norm_obs:
         return record
-    seen = normalizer.obs_rms
-    return {**record, "mean": seen.mean.tolist(), "var": seen.var.tolist(), "count": float(seen.count)}  # type: ignore[union-attr] - likewise
+    seen = _running(normalizer)
+    return {**record, "mean": seen.mean.tolist(), "var": seen.var.tolist(), "count": float(seen.count)}
 
 
 def restore(normalizer: VecNormalize | None, record: Mapping[str, Any] | None) -> None:
     """Give a normaliser the statistics of an earlier moment."""
     if normalizer is not None and record is not None and normalizer.norm_obs:
-        normalizer.obs_rms.mean = np.array(record["mean"])  # type: ignore[union-attr] - likewise
-        normalizer.obs_rms.var = np.array(record["var"])  # type: ignore[union-attr] - likewise
-        normalizer.obs_rms.count = record["count"]  # type: ignore[union-attr] - likewise
+        seen = _running(normalizer)
+        seen.mean, seen.var, seen.count = np.array(record["mean"]), np.array(record["var"]), record["count"]
+
+
+def _running(normalizer: VecNormalize) -> RunningMeanStd:
+    # Any: it is a dictionary for environments whose observations are one; ours never are.
+    found: Any = normalizer.obs_rms
+    assert isinstance(found, RunningMeanStd)
+    return found

@@ -85,7 +85,8 @@ def _parse_expression(text: str, source: str) -> Any:
     except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
         reason = "not a Python expression" if isinstance(error, SyntaxError) else str(error)
         raise InputError(
-            f"{source} is {' '.join(text.split())!r}: {reason}; expected dict(...), literals, and classes such as nn.ReLU"
+            f"{source} is {' '.join(text.split())!r}: {reason}; "
+            "expected dict(...), literals, and classes such as nn.ReLU"
         ) from None
 
 

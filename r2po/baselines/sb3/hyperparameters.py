@@ -20,7 +20,7 @@ WITHOUT_EFFECT = frozenset({"n_timesteps", "policy"})
 LEFT_OUT = frozenset({"callback", "env_kwargs", "env_wrapper", "frame_stack", "monitor_kwargs", "vec_env_wrapper"})
 """Keys of the zoo that would change the environment or the training; they are recorded as left out."""
 OUTSIDE_CONSTRUCTOR = frozenset({"n_envs", "normalize", "noise_type", "noise_std"})
-OURS = frozenset({"self", "policy", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model"})
+OURS = frozenset({"policy", "env", "seed", "device", "verbose", "tensorboard_log", "_init_setup_model"})
 SCHEDULES = frozenset({"learning_rate", "clip_range", "clip_range_vf"})
 
 
@@ -31,7 +31,7 @@ class Hyperparameters:
     Attributes:
         raw: As the zoo and the config have them, for the record.
         values: The same, parsed.
-        source: Where they come from: that of the zoo's entry, the keys ``overridden`` by the config, those ``left_out``.
+        source: Where they come from: the zoo's entry, the keys ``overridden`` by the config, those ``left_out``.
         label: The source in a few words.
     """
 
@@ -74,7 +74,9 @@ def collect(config: SB3Config, algorithm: Algorithm, entry: Entry) -> Hyperparam
     return Hyperparameters(raw, values, source, label)
 
 
-def constructor_arguments(hyperparameters: Hyperparameters, action_size: int, *, with_schedules: bool) -> dict[str, Any]:
+def constructor_arguments(
+    hyperparameters: Hyperparameters, action_size: int, *, with_schedules: bool
+) -> dict[str, Any]:
     """Return the arguments of the algorithm's constructor; imports PyTorch.
 
     Args:
@@ -119,11 +121,13 @@ def _noise(kind: str, std: float, action_size: int) -> Any:
 
 
 def _check_names(algorithm: Algorithm, origin: Mapping[str, str]) -> None:
-    parameters = inspect.signature(algorithm.implementation.__init__).parameters  # type: ignore[misc] - of a class
+    parameters = inspect.signature(algorithm.implementation).parameters
     known = {*parameters, *OUTSIDE_CONSTRUCTOR} - OURS
     for key, where in origin.items():
         if key not in known:
-            raise InputError(f"{algorithm.name} has no hyperparameter {key!r}{nearest(key, sorted(known))}, given in {where}")
+            raise InputError(
+                f"{algorithm.name} has no hyperparameter {key!r}{nearest(key, sorted(known))}, given in {where}"
+            )
 
 
 def _check_values(algorithm: Algorithm, values: Mapping[str, Any], origin: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any
 
+from r2po.analysis.sb3_log import NO_MODEL
 from r2po.baselines.sb3.algorithms import PACKAGES, Algorithm
 from r2po.baselines.sb3.budget import Budget
 from r2po.baselines.sb3.config import SB3Config
@@ -18,7 +19,20 @@ from r2po.seeding import derive_seed
 from r2po.tasks.spaces import Spaces
 
 METHOD = "sb3"
-NO_MODEL = "no language model"
+RECORDED = (
+    "gym_env_name",
+    "env_kwargs",
+    "render_mode",
+    "protocol",
+    "budget_mode",
+    "use_periodic_eval",
+    "eval_every_episodes",
+    "eval_episodes",
+    "eval_deterministic",
+    "heldout_episodes",
+    "episode_budget_max_timesteps",
+)
+"""Keys of the suite's config that a trial's config takes over."""
 NEUTRAL = frozenset({"render_mode"})
 """Keys of a trial's config that do not change what it computes."""
 
@@ -85,14 +99,11 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """Return the trial's config with every default filled in."""
         config = self.config
-        keys = ("gym_env_name", "env_kwargs", "render_mode", "protocol", "budget_mode", "use_periodic_eval")
-        keys += ("eval_every_episodes", "eval_episodes", "eval_deterministic", "heldout_episodes")
         return {
             "method": METHOD,
             "algorithm": self.algorithm.name,
-            **{key: getattr(config, key) for key in keys},
+            **{key: getattr(config, key) for key in RECORDED},
             "budget_target": self.budget.target,
-            "episode_budget_max_timesteps": config.episode_budget_max_timesteps,
             "max_traj_length": config.episode_limit(self.spaces),
             "hyperparameters": dict(self.hyperparameters.raw),
             "optimum": config.task.optimum,

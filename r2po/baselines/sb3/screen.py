@@ -36,7 +36,9 @@ class SuiteLines(SuiteObserver):
         config = plans[0].config
         self.say(f"Stable-Baselines3 on {config.task.label}, protocol {config.protocol}: {COUNTING[config.protocol]}")
         for plan in {plan.algorithm: plan for plan in plans}.values():
-            self.say(f"  {plan.algorithm.name:<5} {plan.hyperparameters.label}")
+            left_out = plan.hyperparameters.source["left_out"]
+            more = f"; left out: {', '.join(left_out)}" if left_out else ""
+            self.say(f"  {plan.algorithm.name:<5} {plan.hyperparameters.label}{more}")
         self.say(f"  trials {len(plans)}, of which {done} are complete; log directory {config.logdir}")
 
     def note(self, text: str) -> None:

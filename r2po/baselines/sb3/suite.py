@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from r2po.baselines.sb3.algorithms import Algorithm, check_installed, choose_algorithms
+from r2po.baselines.sb3.algorithms import check_installed, choose_algorithms
 from r2po.baselines.sb3.budget import trial_budgets
 from r2po.baselines.sb3.config import SB3Config
 from r2po.baselines.sb3.hyperparameters import collect
@@ -38,8 +38,10 @@ def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteOb
         RunStopped: A file could not be written; the same call goes on.
     """
     plans = make_plans(config, trials)
-    _check_before_anything_is_made(plans, observer)
-    with closing(observer):
+    for plan in plans:
+        _check_directory(plan)
+    with closing(observer), _warnings_as_notes(observer):
+        _try_models(plans)
         observer.started(plans, sum(plan.directory.is_complete for plan in plans))
         for name in dict.fromkeys(plan.algorithm.name for plan in plans):
             mine = [plan for plan in plans if plan.algorithm.name == name]
@@ -79,22 +81,16 @@ def _numbers(config: SB3Config, trials: Sequence[int] | None) -> Sequence[int]:
     return sorted(set(trials))
 
 
-def _check_before_anything_is_made(plans: Sequence[Plan], observer: SuiteObserver) -> None:
-    for plan in plans:
-        _check_directory(plan)
+def _try_models(plans: Sequence[Plan]) -> None:
+    """Make a model of each algorithm, so that whatever is wrong with its hyperparameters shows before a run begins."""
     import torch
 
-    # The networks are small: with more threads they are slower, and sums would depend on the number of cores.
-    torch.set_num_threads(1)
     from r2po.baselines.sb3.model import Model
 
-    for algorithm in dict.fromkeys(plan.algorithm for plan in plans):
-        plan = next(plan for plan in plans if plan.algorithm == algorithm)
-        with _warnings_as_notes(algorithm, observer):
-            Model(plan).close()
-        left_out = plan.hyperparameters.source["left_out"]
-        if left_out:
-            observer.note(f"{algorithm.name}: left out of {plan.hyperparameters.label}: {', '.join(left_out)}")
+    # The networks are small: more threads gain little, and the order of sums would depend on the number of cores.
+    torch.set_num_threads(1)
+    for plan in {plan.algorithm: plan for plan in plans}.values():
+        Model(plan).close()
 
 
 def _check_directory(plan: Plan) -> None:
@@ -131,8 +127,7 @@ def _run(plan: Plan, observer: SuiteObserver) -> None:
             _empty(directory.path)
             directory.write_description(plan.description())
             observer.trial_started(plan)
-            with _warnings_as_notes(plan.algorithm, None):
-                result = run_trial(plan, observer)
+            result = run_trial(plan, observer)
             _write(directory.path / SUMMARY, trial_summary(directory.path.name, result))
             directory.write_result(result)
         except BrokenPipeError:
@@ -166,11 +161,17 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _warnings_as_notes(algorithm: Algorithm, observer: SuiteObserver | None) -> Iterator[None]:
-    """Turn the warnings of Stable-Baselines3 into notes of one line; without an observer they were noted before."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+def _warnings_as_notes(observer: SuiteObserver) -> Iterator[None]:
+    """Turn each warning of Python's, once, into a note of one line."""
+    seen: set[str] = set()
+
+    def note(message: Warning | str, *_: object, **__: object) -> None:
+        text = " ".join(str(message).split())
+        if text not in seen:
+            seen.add(text)
+            observer.note(text)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = note
         yield
-    for text in dict.fromkeys(" ".join(str(each.message).split()) for each in caught):
-        if observer is not None:
-            observer.note(f"{algorithm.name}: {text}")

@@ -9,8 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.analysis.sb3_log import NO_MODEL
 from r2po.baselines.sb3.budget import Spent
-from r2po.baselines.sb3.plan import METHOD, NO_MODEL, Plan
+from r2po.baselines.sb3.plan import METHOD, Plan
+
+KEYS = (
+    "environment",
+    "algorithm",
+    "protocol",
+    "seed",
+    "hyperparameter_source",
+    "budget_mode",
+    "budget_target",
+    "best_reward",
+    "final_reward",
+    "mean_reward",
+    "std_reward",
+    "min_reward",
+    "heldout_reward",
+    "heldout_std",
+    "heldout_episodes",
+    "episodes",
+    "steps",
+    "training_episodes",
+    "evaluation_episodes",
+    "train_time_s",
+)
+"""Keys that ``summary.json`` has from ``result.json``."""
 
 
 def trial_result(
@@ -56,12 +81,9 @@ def trial_result(
 
 def trial_summary(run: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a trial's ``summary.json``: its result under the published code's names."""
-    keys = ("environment", "algorithm", "protocol", "seed", "hyperparameter_source", "budget_mode", "budget_target")
-    keys += ("best_reward", "final_reward", "mean_reward", "std_reward", "min_reward", "heldout_reward", "heldout_std")
-    keys += ("heldout_episodes", "episodes", "steps", "training_episodes", "evaluation_episodes", "train_time_s")
     return {
         "run": run,
-        **{key: result[key] for key in keys},
+        **{key: result[key] for key in KEYS},
         "max_reward": result["best_reward"],
         "num_iterations": result["iterations"],
         "best_episode": f"episode_{result['best_iteration'] - 1}",

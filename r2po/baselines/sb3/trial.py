@@ -17,7 +17,11 @@ from r2po.baselines.sb3.model import Model
 from r2po.baselines.sb3.observer import SuiteObserver
 from r2po.baselines.sb3.plan import Plan
 from r2po.baselines.sb3.summary import trial_result
+from r2po.errors import R2POError
 from r2po.jsonl import Appender
+
+NEVER = 10**9
+"""Episodes or updates between messages of Stable-Baselines3's own."""
 
 
 def run_trial(plan: Plan, observer: SuiteObserver) -> dict[str, Any]:
@@ -55,7 +59,7 @@ class Trial:
             # By the steps of an episode budget, schedules would hardly move: few episodes are as long as they can be.
             self.model.follow(lambda: plan.budget.remaining(self.spent))
         watch = _Watch(self)
-        self.model.algorithm.learn(plan.most_steps, callback=watch, log_interval=None)
+        self._learn(watch)
         if not self.rewards or (plan.config.use_periodic_eval and watch.steps_since_evaluation):
             self.spent.training_episodes += 1  # the one within which the budget ended
             self.evaluate()
@@ -63,6 +67,13 @@ class Trial:
         seeds = plan.evaluation_seeds("heldout", 0, plan.config.heldout_episodes)
         heldout = self.model.roll_out(seeds).returns if seeds else np.array([])
         return trial_result(plan, self.spent, self.rewards, heldout, self._elapsed_s)
+
+    def _learn(self, watch: BaseCallback) -> None:
+        try:
+            self.model.algorithm.learn(self.plan.most_steps, callback=watch, log_interval=NEVER)
+        except ValueError as error:  # from PyTorch's distributions, when the weights have become nan
+            name = f"{self.plan.algorithm.name} {self.plan.directory.path.name}"
+            raise R2POError(f"{name}: the training broke down: {' '.join(str(error).split())[:200]}") from error
 
     def evaluate(self) -> None:
         """Measure the model as it is, and log that as an iteration."""
