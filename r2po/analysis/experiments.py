@@ -153,8 +153,8 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
 def cohorts(experiments: Sequence[ExperimentLogs]) -> list[tuple[Cohort | None, list[ExperimentLogs]]]:
     """Part experiments by model and protocol; each part has the baselines without a language model beside it.
 
-    Where a baseline was run under several protocols, a part takes the one that is closest to its own. What no part takes
-    stands apart, by protocol.
+    Where a baseline was run under several protocols, a part takes the one that is closest to its own. What no part
+    takes stands apart, by protocol.
 
     Returns:
         The parts, those of stand-ins last; a single one with the cohort None if there is no language model at all and

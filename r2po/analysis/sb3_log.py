@@ -1,8 +1,8 @@
 """Runs of Stable-Baselines3 in the published format: ``<env>_sb3/<algorithm>/run_N``.
 
-Ours have a ``run.yaml`` and are read like all our runs; of them, this reads what is left where only an algorithm's
-``summary.json`` was kept. A published run has an ``overall_log.txt`` like those of the other methods, or only a summary of its figures: ``summary.json`` in
-the run, or its part of the algorithm's own.
+Ours have a ``run.yaml`` and are read like all our runs; this reads what is left of them where only an algorithm's
+``summary.json`` was kept. A published run has an ``overall_log.txt`` like those of the other methods, or only a summary
+of its figures: ``summary.json`` in the run, or its part of the algorithm's own.
 """
 
 from __future__ import annotations

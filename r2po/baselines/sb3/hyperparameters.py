@@ -125,9 +125,8 @@ def _check_names(algorithm: Algorithm, origin: Mapping[str, str]) -> None:
     known = {*parameters, *OUTSIDE_CONSTRUCTOR} - OURS
     for key, where in origin.items():
         if key not in known:
-            raise InputError(
-                f"{algorithm.name} has no hyperparameter {key!r}{nearest(key, sorted(known))}, given in {where}"
-            )
+            hint = nearest(key, sorted(known))
+            raise InputError(f"{algorithm.name} has no hyperparameter {key!r}{hint}, which {where} sets")
 
 
 def _check_values(algorithm: Algorithm, values: Mapping[str, Any], origin: Mapping[str, str]) -> None:

@@ -59,9 +59,7 @@ def find_zoo(setting: str | None) -> Path | None:
         if any(folder.glob("*.yml")):
             return folder
     if setting != AUTO:
-        raise InputError(
-            f"zoo_hyperparams_dir {setting!r} has no hyperparameter files; expected ppo.yml and others there"
-        )
+        raise InputError(f"zoo_hyperparams_dir {setting!r} has no hyperparameters; expected ppo.yml and others there")
     raise InputError(
         f"no rl-baselines3-zoo found, neither installed nor in {REPOSITORY.parent / CLONE}: "
         "pip install --no-deps rl_zoo3, or --set zoo_hyperparams_dir=null for Stable-Baselines3's own hyperparameters"
