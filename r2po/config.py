@@ -149,7 +149,7 @@ def load_config(
         InputError: With one line that names the key, what was found and what is expected.
     """
     path = Path(path)
-    values = _read_yaml(path)
+    values = read_yaml(path)
     if is_published(values):
         values, notes = translate(values, str(path), Config.model_fields)
         for line in notes:
@@ -159,10 +159,10 @@ def load_config(
         published = {}
     if not isinstance(published, dict):
         raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
-    _check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
+    check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
     changes: dict[str, Any] = {}
     for text in overrides:
-        key, value = _override(text)
+        key, value = parse_override(text)
         changes |= _in_section(key, value, {**values, **changes})
     if seed is not None:
         changes["seed"] = seed
@@ -175,11 +175,11 @@ def load_config(
 
 def resolve(values: Mapping[str, Any], source: str) -> Config:
     """Validate keys and values and fill in what they leave to the task card and the method."""
-    _check_keys(source, values)
+    check_keys(source, values)
     try:
         config = Config.model_validate(values)
     except pydantic.ValidationError as error:
-        raise InputError(f"{source}: {_first_problem(error)}") from None
+        raise InputError(f"{source}: {first_problem(error)}") from None
     if config.max_cost is not None and config.prices is None:
         raise InputError(f"{source}: max_cost is {config.max_cost:g}; it needs prices.input and prices.output")
     if config.method not in METHODS:
@@ -252,7 +252,12 @@ def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
             )
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a config file as it is.
+
+    Raises:
+        InputError: It is missing, unreadable, not YAML, or no mapping.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -295,7 +300,8 @@ def _nearest_file(path: Path) -> str:
     return nearest(str(path), siblings or known)
 
 
-def _override(text: str) -> tuple[str, Any]:
+def parse_override(text: str) -> tuple[str, Any]:
+    """Return key and value of a ``--set key=value``."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise InputError(f"--set {text!r}: expected key=value")
@@ -314,13 +320,15 @@ def _in_section(key: str, value: object, values: Mapping[str, Any]) -> dict[str,
     return {section: {**(before if isinstance(before, dict) else {}), entry: value}}
 
 
-def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = Config.model_fields) -> None:
+def check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = Config.model_fields) -> None:
+    """Refuse an unknown key, with the nearest known one."""
     for key in values:
         if key not in known:
             raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), known)}")
 
 
-def _first_problem(error: pydantic.ValidationError) -> str:
+def first_problem(error: pydantic.ValidationError) -> str:
+    """Say the first thing that is wrong with the values of a config."""
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] == "missing":

@@ -42,6 +42,8 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     if output is not None and Path(output).suffix not in FORMATS:
         raise InputError(f"--output {output!r}: expected a file name that ends in {' or '.join(FORMATS)}")
     description = directory.read_description()
+    if description["config"].get("algorithm") is not None:
+        raise InputError(f"{directory.path} is a run of Stable-Baselines3: its best policy is in best_model.zip")
     config = Config(**description["config"])
     last = max(config.heldout_episodes - 1, 0)
     if not 0 <= episode <= last:

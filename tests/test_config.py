@@ -26,7 +26,8 @@ from tests.builders import CONFIGS
 
 PUBLISHED_SETTINGS = resources.files("r2po") / "data" / "published_settings.csv"
 ROWS = {row["config"]: row for row in csv.DictReader(PUBLISHED_SETTINGS.read_text(encoding="utf-8").splitlines())}
-FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob("*/*.yaml"))
+EXPERIMENTS = [path for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "sb3_baselines"]
+FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in EXPERIMENTS)
 EXAMPLE = {"gym_env_name": "CartPole-v1", "method": "props", "llm_model_name": "ollama/tiny", "logdir": "logs/x"}
 
 each_published_config = pytest.mark.parametrize("file", [file for file in FILES if file in ROWS])

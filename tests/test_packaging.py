@@ -85,7 +85,7 @@ class TestConstraints:
 
     def test_requirements_install_the_package_constrained(self) -> None:
         lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-        assert [line for line in lines if not line.startswith("#")] == ["-c constraints.txt", "-e .[fast,search]"]
+        assert [line for line in lines if not line.startswith("#")] == ["-c constraints.txt", "-e .[fast,sb3,search]"]
 
 
 def string_constants(folder: Path) -> Iterator[str]:

@@ -40,7 +40,8 @@ class Cohort:
         """Name in tables, e.g. ``"ollama/gpt-oss:20b, controlled protocol"``."""
         if self.protocol == PROTOCOL:
             return "logs of the published code"
-        return f"{self.model}, {self.protocol} protocol" + (f" [{STAND_IN}]" if self.stand_in else "")
+        model = "no language model" if self.model == NO_MODEL else self.model
+        return f"{model}, {self.protocol} protocol" + (f" [{STAND_IN}]" if self.stand_in else "")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class ExperimentLogs:
         """Name of its method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
         label = method_style(self.method).label
         return f"{label}-{self.algorithm}" if self.algorithm else label
+
+    @property
+    def protocol(self) -> str:
+        """Protocol that its runs share; empty if there are none."""
+        return self.runs[0].protocol if self.runs else ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -130,13 +136,13 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
     Returns:
         They, and a line for each folder that is left out or odd.
     """
-    chosen: dict[tuple[Cohort | None, str, str, str | None], ExperimentLogs] = {}
+    chosen: dict[tuple[Cohort | None, str, str, str, str | None], ExperimentLogs] = {}
     lines = []
     for each in experiments:
         lines += [f"{each.path}: {line}" for line in (*each.problems, *each.notes)]
         if not each.runs or each.variant:
             continue
-        key = (each.cohort, each.environment, each.method, each.algorithm)
+        key = (each.cohort, each.protocol, each.environment, each.method, each.algorithm)
         other = chosen.setdefault(key, each)
         if other is not each:
             kept, left = (each, other) if len(each.runs) > len(other.runs) else (other, each)
@@ -147,19 +153,43 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
 
 
 def cohorts(experiments: Sequence[ExperimentLogs]) -> list[tuple[Cohort | None, list[ExperimentLogs]]]:
-    """Part experiments by model and protocol; those without a language model are in each part.
+    """Part experiments by model and protocol; each part has the baselines without a language model beside it.
+
+    Where a baseline was run under several protocols, a part takes the one that is closest to its own. What no part
+    takes stands apart, by protocol.
 
     Returns:
-        The parts, those of stand-ins last; a single one with the cohort None if there is no language model at all.
+        The parts, those of stand-ins last; a single one with the cohort None if there is no language model at all and
+        one protocol.
     """
     without = [each for each in experiments if each.cohort is None]
     parts: dict[Cohort, list[ExperimentLogs]] = {}
     for each in experiments:
         if each.cohort is not None:
             parts.setdefault(each.cohort, []).append(each)
-    if not parts:
+    protocols = {each.protocol for each in without}
+    if not parts and len(protocols) <= 1:
         return [(None, without)] if without else []
-    return [(cohort, sorted([*parts[cohort], *without], key=_order)) for cohort in sorted(parts)]
+    for cohort, members in parts.items():
+        members += _closest(without, cohort.protocol)
+    taken = {id(each) for members in parts.values() for each in members}
+    for each in without:
+        if id(each) not in taken:
+            parts.setdefault(Cohort(stand_in=False, model=NO_MODEL, protocol=each.protocol), []).append(each)
+    return [(cohort, sorted(parts[cohort], key=_order)) for cohort in sorted(parts)]
+
+
+def _closest(experiments: Sequence[ExperimentLogs], protocol: str) -> list[ExperimentLogs]:
+    """Return one of each baseline on each environment: under this protocol, else under the one most like it."""
+    chosen: dict[tuple[str, str, str | None], ExperimentLogs] = {}
+    for each in sorted(experiments, key=lambda each: _distance(each.protocol, protocol)):
+        chosen.setdefault((each.environment, each.method, each.algorithm), each)
+    return list(chosen.values())
+
+
+def _distance(one: str, other: str) -> int:
+    # The published protocol is that of the published code, with its errors set right.
+    return 0 if one == other else 1 if {one, other} == {PROTOCOL, "published"} else 2
 
 
 def _log_directories(root: Path) -> list[Path]:
@@ -203,19 +233,21 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
     if not groups:
         return [_without_runs(path, problems or ("no runs",))]
     experiments: list[ExperimentLogs] = []
-    for (cohort, environment, method, variant, algorithm), members in groups.items():
+    for (cohort, _, environment, method, variant, algorithm), members in groups.items():
         lines = () if experiments else problems
         experiments.append(ExperimentLogs(environment, method, variant, algorithm, cohort, tuple(members), lines, path))
     return experiments
 
 
-def by_experiment(
-    runs: Sequence[RunData],
-) -> dict[tuple[Cohort | None, str, str, str, str | None], list[RunData]]:
-    """Part runs that must not be averaged: by cohort, environment, method, variant and algorithm."""
-    groups: dict[tuple[Cohort | None, str, str, str, str | None], list[RunData]] = {}
+Parted = tuple[Cohort | None, str, str, str, str, str | None]
+
+
+def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
+    """Part runs that must not be averaged: by cohort, protocol, environment, method, variant and algorithm."""
+    groups: dict[Parted, list[RunData]] = {}
     for run in runs:
-        groups.setdefault((cohort_of(run), run.environment, run.method, run.variant, run.algorithm), []).append(run)
+        key = (cohort_of(run), run.protocol, run.environment, run.method, run.variant, run.algorithm)
+        groups.setdefault(key, []).append(run)
     return groups
 
 

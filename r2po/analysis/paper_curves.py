@@ -9,6 +9,7 @@ from r2po.analysis.curves import Curve, CurvePanel
 from r2po.analysis.experiments import Cohort, ExperimentLogs, choose, cohorts
 from r2po.analysis.names import environment_label, environment_order
 from r2po.analysis.paper_tables import PRESETS, is_possible
+from r2po.analysis.sb3_log import budget_notes
 from r2po.analysis.style import STAND_IN, method_style
 from r2po.errors import InputError
 from r2po.tasks import TASKS
@@ -77,7 +78,9 @@ def _figure(
         panels.append(CurvePanel(environment_label(key), curves, TASKS[key].optimum if key in TASKS else None))
     title = "" if cohort is None else cohort.label.removesuffix(f" [{STAND_IN}]")
     mark = f"\n[{STAND_IN}]" if cohort is not None and cohort.stand_in else ""
-    caption = " ".join(filter(None, (_what(panels), _best_ones(preset, chosen), _missing(missing, len(environments)))))
+    budgets = budget_notes(each.protocol for each in experiments if each.method == "sb3")
+    sentences = (_what(panels), _best_ones(preset, chosen), *budgets, _missing(missing, len(environments)))
+    caption = " ".join(filter(None, sentences))
     return CurveFigure(cohort, panels, f"{title}{mark}", caption)
 
 

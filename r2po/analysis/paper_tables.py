@@ -9,6 +9,7 @@ from types import MappingProxyType
 from r2po.analysis.experiments import Cohort, ExperimentLogs, choose, cohorts
 from r2po.analysis.names import PUBLISHED_ORDER, environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE, published_results
+from r2po.analysis.sb3_log import budget_notes
 from r2po.analysis.scores import Score, best_of, published_score, score_of, z_score
 from r2po.analysis.style import method_style
 from r2po.analysis.tables import Cell, Table
@@ -231,7 +232,7 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
     for cohort, part in parts:
         who = f"{cohort.label}: " if cohort else ""
         notes.append(f"{who}{_counts(part, metric)}.")
-    return notes
+    return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")
 
 
 def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:

@@ -161,10 +161,10 @@ class RunData:
 
     def metric(self, name: str) -> float | None:
         """Return one of ``METRICS``; None if the log does not tell it."""
-        if name == "heldout_reward":
-            return self.heldout.reward if self.heldout else None
         if not self.num_iterations:
             return self.summary.get(name)
+        if name == "heldout_reward":
+            return self.heldout.reward if self.heldout else None
         rewards = self.rewards
         figures = {"mean_reward": rewards.mean(), "best_reward": rewards.max(), "final_reward": rewards[-1]}
         return float(figures[name])

@@ -1,16 +1,18 @@
 """Runs of Stable-Baselines3 in the published format: ``<env>_sb3/<algorithm>/run_N``.
 
-A run has an ``overall_log.txt`` like those of the other methods, or only a summary of its figures: ``summary.json`` in
-the run, or its part of the algorithm's own.
+Ours have a ``run.yaml`` and are read like all our runs; this reads what is left of them where only an algorithm's
+``summary.json`` was kept. A published run has an ``overall_log.txt`` like those of the other methods, or only a summary
+of its figures: ``summary.json`` in the run, or its part of the algorithm's own.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,24 @@ from r2po.analysis.names import environment_key, read_folder_name
 from r2po.analysis.published_log import NOT_RECORDED, PROTOCOL, is_published_run, load_published_run
 from r2po.analysis.run_data import METRICS, IterationData, RunData
 from r2po.analysis.unusable import LARGEST, Unusable
+from r2po.llm.no_model import NAME as NO_MODEL
 from r2po.tasks import TASKS
 
 FILE = "summary.json"
+
+BUDGETS: Mapping[str, str] = MappingProxyType(
+    {
+        "controlled": "only training episodes count against its budget",
+        "published": "evaluation episodes count against its budget",
+        PROTOCOL: "evaluation episodes count against its budget",
+    }
+)
+"""What the budget of Stable-Baselines3 means, by protocol."""
+
+
+def budget_notes(protocols: Iterable[str]) -> list[str]:
+    """Return a sentence on the budget for each of the protocols under which Stable-Baselines3 was run."""
+    return [f"SB3 ({protocol}): {BUDGETS[protocol]}." for protocol in sorted({*protocols} & BUDGETS.keys())]
 
 
 def is_sb3_run(path: Path) -> bool:
@@ -45,7 +62,7 @@ def load_sb3_run(path: Path) -> RunData:
         "method": "sb3",
         "variant": "",
         "algorithm": folder.parent.name.upper(),
-        "model": "no language model",
+        "model": NO_MODEL,
         "target": task.optimum if task else None,
         "complete": True,
     }
@@ -53,7 +70,11 @@ def load_sb3_run(path: Path) -> RunData:
         run = load_published_run(path)
         notes = tuple(note for note in run.notes if "tells neither" not in note and "no folder" not in note)
         return replace(run, **changes, notes=notes)
-    return replace(_without_iterations(path, _read_summary(path)), **changes)
+    summary = _read_summary(path)
+    protocol = summary.get("protocol")
+    if protocol in BUDGETS:
+        changes["protocol"] = protocol
+    return replace(_without_iterations(path, _figures(summary)), **changes)
 
 
 def summary_runs(algorithm: Path) -> list[Path]:
@@ -62,7 +83,7 @@ def summary_runs(algorithm: Path) -> list[Path]:
     return [algorithm / f"run_{number}" for number in range(1, len(entries) + 1)]
 
 
-def _read_summary(path: Path) -> dict[str, float]:
+def _read_summary(path: Path) -> Mapping[str, Any]:
     own = _read_json(path / FILE)
     if own is None:
         entries = _entries(path.parent / FILE)
@@ -70,7 +91,13 @@ def _read_summary(path: Path) -> dict[str, float]:
         own = entries[number - 1] if 0 < number <= len(entries) else None
     if own is None:
         raise Unusable(f"it has neither overall_log.txt nor a {FILE} that can be read")
-    figures = {name: own[name] for name in METRICS if name in own}
+    return own
+
+
+def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
+    figures = {name: summary[name] for name in METRICS if name in summary}
+    if figures.get("heldout_reward", 0.0) is None:  # not measured
+        del figures["heldout_reward"]
     if not figures:
         raise Unusable(f"{FILE} has none of {', '.join(METRICS)}")
     for name, value in figures.items():

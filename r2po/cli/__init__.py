@@ -15,6 +15,7 @@ from r2po.errors import R2POError
 
 COMMANDS = {
     "run": "run one experiment from a config file",
+    "sb3_baselines": "run the Stable-Baselines3 baselines of one environment",
     "list": "list environments, methods, policies, models and configs",
     "eval": "sum up the runs of log directories, and compare them",
     "eval_all_results": "sum up the runs of every experiment under a folder",

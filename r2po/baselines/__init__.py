@@ -1,0 +1,1 @@
+"""Baselines that are no policy search with a language model."""

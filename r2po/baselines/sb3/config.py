@@ -1,0 +1,142 @@
+"""The config of one environment's suite: every fitting algorithm, several trials each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import pydantic
+
+from r2po.baselines.sb3.algorithms import ALGORITHMS
+from r2po.config import NotNegative, Positive, Protocol, check_keys, first_problem, parse_override, read_yaml
+from r2po.errors import InputError, unknown
+from r2po.tasks import Task, task_for
+from r2po.tasks.spaces import Spaces, read_spaces
+
+AUTO = "auto"
+DEFAULT_EPISODES = 4000
+TRUTH_VALUES = frozenset({"use_periodic_eval", "eval_deterministic"})
+
+
+class SB3Config(pydantic.BaseModel):
+    """All keys of a suite's config; ``docs/baselines.md`` explains them."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    gym_env_name: str
+    logdir: str
+    env_name: str | None = None
+    protocol: Protocol = "published"
+    seed: NotNegative | None = None
+    num_trials: Positive = 10
+    algorithms: tuple[str, ...] | None = None
+    env_kwargs: dict[str, Any] = {}
+    render_mode: str | None = None
+
+    # The budget of a trial
+    budget_mode: Literal["episodes", "steps"] = "episodes"
+    budget_target: Positive | None = None
+    reference_logdir: str | None = None
+    episode_budget_max_timesteps: Positive | None = None
+
+    # What is measured
+    use_periodic_eval: bool = True
+    eval_every_episodes: Positive = 1
+    eval_episodes: Positive = 20
+    eval_deterministic: bool = True
+    heldout_episodes: NotNegative = 100
+
+    # Hyperparameters
+    zoo_hyperparams_dir: str | None = AUTO
+    algorithm_hyperparams: dict[str, dict[str, Any]] = {}
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        # pydantic would take true for 1.
+        if isinstance(value, bool) and info.field_name not in TRUTH_VALUES:
+            raise ValueError("true and false are no values of this key")
+        return value
+
+    @pydantic.field_validator("algorithms")
+    @classmethod
+    def _at_least_one(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not value:
+            raise ValueError("expected at least one algorithm, or null for all that fit")
+        return value
+
+    @property
+    def task(self) -> Task:
+        """The environment's card."""
+        return task_for(self.gym_env_name)
+
+    @property
+    def name(self) -> str:
+        """The environment's name in summaries."""
+        return self.env_name or self.task.name
+
+    def spaces(self) -> Spaces:
+        """Make the environment, and return its spaces.
+
+        Raises:
+            InputError: It cannot be made like this.
+        """
+        shown = {} if self.render_mode is None else {"render_mode": self.render_mode}
+        return read_spaces(self.gym_env_name, {**self.env_kwargs, **shown})
+
+    def episode_limit(self, spaces: Spaces) -> int:
+        """Return the steps after which an episode ends, in training as in evaluations.
+
+        Under ``controlled`` that is the cap that policy search has, too; else the environment's own, if there is one.
+        """
+        cap = self.task.max_traj_length
+        own = spaces.episode_limit or cap
+        return min(own, cap) if self.protocol == "controlled" else own
+
+
+def load_sb3_config(
+    path: str | Path, overrides: Sequence[str] = (), *, changes: Mapping[str, Any] = MappingProxyType({})
+) -> SB3Config:
+    """Read and validate a suite's config file.
+
+    Later ones win: the file, ``key=value`` overrides, ``changes``. An override may set one entry of a section:
+    ``algorithm_hyperparams.PPO.n_steps=64``.
+
+    Raises:
+        InputError: With one line that names the key, what was found and what is expected.
+    """
+    values = read_yaml(Path(path))
+    for text in overrides:
+        key, value = parse_override(text)
+        values = _with(values, key.split("."), value)
+    values |= changes
+    check_keys(str(path), values, SB3Config.model_fields)
+    try:
+        config = SB3Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise InputError(f"{path}: {first_problem(error)}") from None
+    kwargs = {**config.task.env_kwargs, **config.env_kwargs}
+    return _checked(config.model_copy(update={"env_kwargs": kwargs}), str(path))
+
+
+def _with(values: dict[str, Any], keys: Sequence[str], new: Any) -> dict[str, Any]:
+    """Return a mapping with one entry, at any depth, set."""
+    key, *rest = keys
+    if not rest:
+        return {**values, key: new}
+    below = values.get(key)
+    return {**values, key: _with(below if isinstance(below, dict) else {}, rest, new)}
+
+
+def _checked(config: SB3Config, source: str) -> SB3Config:
+    """Refuse what no field alone shows, and fill in the budget."""
+    for name in config.algorithm_hyperparams:
+        if name not in ALGORITHMS:
+            raise unknown("algorithm in algorithm_hyperparams", name, ALGORITHMS)
+    if config.budget_target is not None or config.reference_logdir is not None:
+        return config
+    if config.budget_mode == "steps":
+        raise InputError(f"{source}: budget_mode 'steps' needs budget_target or reference_logdir")
+    return config.model_copy(update={"budget_target": DEFAULT_EPISODES})

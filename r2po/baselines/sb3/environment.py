@@ -1,0 +1,104 @@
+"""The environments as networks see them: states one-hot, numbered actions from 0, observations normalised if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces as gym_spaces
+from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, TransformObservation
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from r2po.policies.base import Array, Policy
+from r2po.tasks.spaces import Spaces
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+
+@dataclass(frozen=True)
+class TrainingEnvironment:
+    """How to make the environments of a trial.
+
+    Attributes:
+        gym_id: Gymnasium id.
+        env_kwargs: Further arguments of ``gymnasium.make``.
+        spaces: The spaces of the bare environment.
+        limit: Steps after which an episode ends.
+        render_mode: Render mode of the training environments.
+    """
+
+    gym_id: str
+    env_kwargs: Mapping[str, Any]
+    spaces: Spaces
+    limit: int
+    render_mode: str | None = None
+
+    def make(self, count: int, normalization: Mapping[str, Any] | None) -> DummyVecEnv | VecNormalize:
+        """Make ``count`` environments that are stepped together."""
+        together = DummyVecEnv([self._make_one] * count)
+        return together if normalization is None else VecNormalize(together, **normalization)
+
+    def _make_one(self) -> gymnasium.Env[Any, Any]:
+        kwargs = {**self.env_kwargs, "max_episode_steps": self.limit, "render_mode": self.render_mode}
+        env: gymnasium.Env[Any, Any] = gymnasium.make(self.gym_id, disable_env_checker=True, **kwargs)
+        env = RecordEpisodeStatistics(env)
+        if self.spaces.discrete_observation:
+            states = self.spaces.observation_size
+            box = gym_spaces.Box(0.0, 1.0, (states,), np.float32)
+            env = TransformObservation(env, partial(one_hot, states=states), box)
+        if self.spaces.first_action:
+            numbered = gym_spaces.Discrete(self.spaces.action_size)
+            env = TransformAction(env, lambda action: int(action) + self.spaces.first_action, numbered)
+        return env
+
+
+def one_hot(state: Any, states: int) -> Array:
+    """Return (states,) or, for a batch of B, (B, states) float32 with a 1 at each state's number."""
+    encoded: Array = np.eye(states, dtype=np.float32)[state]
+    return encoded
+
+
+def player(model: BaseAlgorithm, spaces: Spaces, normalizer: VecNormalize | None, *, deterministic: bool) -> Policy:
+    """Return the model as a policy on bare observations, normalised by the statistics of its training."""
+
+    def play(observations: Array) -> Array:
+        seen = one_hot(observations, spaces.observation_size) if spaces.discrete_observation else observations
+        if normalizer is not None:
+            normalized = normalizer.normalize_obs(seen)
+            assert isinstance(normalized, np.ndarray)
+            seen = normalized
+        actions = model.predict(seen, deterministic=deterministic)[0]
+        return actions + spaces.first_action if spaces.discrete_action else actions.astype(np.float64)
+
+    return play
+
+
+def statistics(normalizer: VecNormalize | None) -> dict[str, Any] | None:
+    """Return what a normaliser does to observations, as plain numbers; None if there is none."""
+    if normalizer is None:
+        return None
+    record = {"norm_obs": normalizer.norm_obs, "clip_obs": normalizer.clip_obs, "epsilon": normalizer.epsilon}
+    if not normalizer.norm_obs:
+        return record
+    seen = _running(normalizer)
+    return {**record, "mean": seen.mean.tolist(), "var": seen.var.tolist(), "count": float(seen.count)}
+
+
+def restore(normalizer: VecNormalize | None, record: Mapping[str, Any] | None) -> None:
+    """Give a normaliser the statistics of an earlier moment."""
+    if normalizer is not None and record is not None and normalizer.norm_obs:
+        seen = _running(normalizer)
+        seen.mean, seen.var, seen.count = np.array(record["mean"]), np.array(record["var"]), record["count"]
+
+
+def _running(normalizer: VecNormalize) -> RunningMeanStd:
+    # Any: it is a dictionary for environments whose observations are one; ours never are.
+    found: Any = normalizer.obs_rms
+    assert isinstance(found, RunningMeanStd)
+    return found

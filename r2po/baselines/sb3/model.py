@@ -1,0 +1,102 @@
+"""The model of a trial: made from its hyperparameters, played, and kept as it was at its best."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from r2po.baselines.sb3.environment import TrainingEnvironment, player, restore, statistics
+from r2po.baselines.sb3.hyperparameters import constructor_arguments
+from r2po.baselines.sb3.plan import Plan
+from r2po.errors import InputError
+from r2po.jsonl import write_atomically
+from r2po.rollout import GymnasiumEngine, Rollouts
+
+BEST, FINAL = "best_model", "final_model"
+_PROGRESS = "_update_current_progress_remaining"
+# What constructors of algorithms and policies are known to raise for values that they cannot use.
+_REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+class Model:
+    """An untrained model with its environments; ``algorithm`` is Stable-Baselines3's own object.
+
+    Raises:
+        InputError: Stable-Baselines3 refuses a hyperparameter.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        config = plan.config
+        self._plan = plan
+        self._limit = config.episode_limit(plan.spaces)
+        self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=self._limit)
+        try:
+            self.algorithm = self._build()
+        except _REFUSALS as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            source = plan.hyperparameters.label
+            raise InputError(f"{plan.algorithm.name} refuses its hyperparameters ({source}): {reason}") from None
+        self._normalizer = self.algorithm.get_vec_normalize_env()
+        self._best: tuple[dict[str, Any], dict[str, Any] | None] | None = None
+
+    def _build(self) -> BaseAlgorithm:
+        plan, parameters = self._plan, self._plan.hyperparameters
+        config = plan.config
+        arguments = constructor_arguments(
+            parameters, plan.spaces.action_size, with_schedules=config.protocol == "controlled"
+        )
+        environment = TrainingEnvironment(
+            config.gym_env_name, config.env_kwargs, plan.spaces, self._limit, config.render_mode
+        )
+        together = environment.make(parameters.num_envs, parameters.normalization)
+        # Any: each algorithm has arguments of its own.
+        implementation: Any = plan.algorithm.implementation
+        made = implementation("MlpPolicy", together, seed=plan.training_seed, device="cpu", verbose=0, **arguments)
+        assert isinstance(made, BaseAlgorithm)
+        return made
+
+    def follow(self, remaining: Any) -> None:
+        """Let schedules and exploration follow ``remaining()``, a share from 1 to 0, and not the training steps."""
+
+        def update(_steps: int, _most_steps: int) -> None:
+            self.algorithm._current_progress_remaining = remaining()
+
+        vars(self.algorithm)[_PROGRESS] = update
+
+    def roll_out(self, seeds: Sequence[int]) -> Rollouts:
+        """Play an episode per seed, in environments apart from those of the training."""
+        deterministic = self._plan.config.eval_deterministic
+        policy = player(self.algorithm, self._plan.spaces, self._normalizer, deterministic=deterministic)
+        return self._engine.evaluate(policy, seeds)
+
+    def keep_as_best(self) -> None:
+        """Remember the model as it is."""
+        self._best = copy.deepcopy(self.algorithm.policy.state_dict()), statistics(self._normalizer)
+
+    def save_final_and_best(self, folder: Path) -> None:
+        """Write both models, and the statistics they see observations by; this is the best one from now on."""
+        assert self._best is not None
+        weights, best_statistics = self._best
+        normalization = {FINAL: statistics(self._normalizer), BEST: best_statistics}
+        self._save(folder / f"{FINAL}.zip")
+        self.algorithm.policy.load_state_dict(weights)
+        restore(self._normalizer, best_statistics)
+        self._save(folder / f"{BEST}.zip")
+        if self._normalizer is not None:
+            write_atomically(folder / "normalization.json", f"{json.dumps(normalization, indent=2)}\n".encode())
+
+    def close(self) -> None:
+        """Close all environments."""
+        self._engine.close()
+        environments = self.algorithm.get_env()
+        if isinstance(environments, VecEnv):
+            environments.close()
+
+    def _save(self, path: Path) -> None:
+        self.algorithm.save(path, exclude=[_PROGRESS])

@@ -1,0 +1,126 @@
+"""What a trial is, before anything of it is run or written."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from typing import Any
+
+from r2po.baselines.sb3.algorithms import PACKAGES, Algorithm
+from r2po.baselines.sb3.budget import Budget
+from r2po.baselines.sb3.config import SB3Config
+from r2po.baselines.sb3.hyperparameters import Hyperparameters
+from r2po.llm.no_model import NAME as NO_MODEL
+from r2po.runlog import RunDirectory
+from r2po.seeding import derive_seed
+from r2po.tasks.spaces import Spaces
+
+METHOD = "sb3"
+RECORDED = (
+    "gym_env_name",
+    "env_kwargs",
+    "render_mode",
+    "protocol",
+    "budget_mode",
+    "use_periodic_eval",
+    "eval_every_episodes",
+    "eval_episodes",
+    "eval_deterministic",
+    "heldout_episodes",
+    "episode_budget_max_timesteps",
+)
+"""Keys of the suite's config that a trial's config takes over."""
+NEUTRAL = frozenset({"render_mode"})
+"""Keys of a trial's config that do not change what it computes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One trial of one algorithm.
+
+    Attributes:
+        config: The suite's config.
+        spaces: The environment's spaces.
+        algorithm: What is trained.
+        hyperparameters: With what.
+        budget: For how long.
+        directory: Where it is logged: ``<logdir>/<algorithm>/run_N``.
+    """
+
+    config: SB3Config
+    spaces: Spaces
+    algorithm: Algorithm
+    hyperparameters: Hyperparameters
+    budget: Budget
+    directory: RunDirectory
+
+    @property
+    def seed(self) -> int:
+        """Seed of the trial: its number, or counted on from the config's seed."""
+        number = self.directory.number
+        return number if self.config.seed is None else self.config.seed + number - 1
+
+    @property
+    def training_seed(self) -> int:
+        """Seed for Stable-Baselines3, which takes 32 bits."""
+        return derive_seed(self.seed, METHOD, self.algorithm.name, "training") % 2**32
+
+    def evaluation_seeds(self, kind: str, number: int, count: int) -> list[int]:
+        """Seeds of the episodes of one evaluation."""
+        return [derive_seed(self.seed, METHOD, kind, number, "rollout", index) for index in range(count)]
+
+    @property
+    def most_steps(self) -> int:
+        """Most training steps that the budget allows, if every episode is as long as it can be."""
+        config, limit = self.config, self.config.episode_limit(self.spaces)
+        if self.budget.in_steps:
+            return self.budget.target
+        if config.episode_budget_max_timesteps is not None:
+            return config.episode_budget_max_timesteps
+        # Environments that are stepped together have unfinished episodes besides.
+        return (self.budget.target + self.hyperparameters.num_envs) * limit
+
+    def description(self) -> dict[str, Any]:
+        """Return the content of ``run.yaml``."""
+        return {
+            "seed": self.seed,
+            "protocol": self.config.protocol,
+            "model": NO_MODEL,
+            "stand_in": False,
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "versions": _versions(),
+            "hyperparameter_source": dict(self.hyperparameters.source),
+            "config": self.record(),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Return the trial's config with every default filled in."""
+        config = self.config
+        return {
+            "method": METHOD,
+            "algorithm": self.algorithm.name,
+            **{key: getattr(config, key) for key in RECORDED},
+            "budget_target": self.budget.target,
+            "max_traj_length": config.episode_limit(self.spaces),
+            "hyperparameters": dict(self.hyperparameters.raw),
+            "optimum": config.task.optimum,
+            "num_iterations": None,
+        }
+
+    def differences(self, description: Mapping[str, Any]) -> list[str]:
+        """Say in what a trial that was made before differs from this plan, one entry per key."""
+        mine = {**self.record(), "seed": self.seed}
+        other = {**description.get("config", {}), "seed": description.get("seed")}
+        return [
+            f"{key} was {other.get(key)!r}, is {mine.get(key)!r}"
+            for key in {**mine, **other}
+            if key not in NEUTRAL and mine.get(key) != other.get(key)
+        ]
+
+
+def _versions() -> dict[str, str]:
+    names = ("r2po", "gymnasium", "mujoco", "numpy", *PACKAGES.values())
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -1,0 +1,177 @@
+"""A suite: every chosen algorithm, every trial. Complete trials stay; one that was interrupted is done again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from r2po.baselines.sb3.algorithms import check_installed, choose_algorithms
+from r2po.baselines.sb3.budget import trial_budgets
+from r2po.baselines.sb3.config import SB3Config
+from r2po.baselines.sb3.hyperparameters import collect
+from r2po.baselines.sb3.observer import SuiteObserver
+from r2po.baselines.sb3.plan import METHOD, Plan
+from r2po.baselines.sb3.summary import algorithm_summary, trial_summary
+from r2po.baselines.sb3.zoo import find_zoo, zoo_entry
+from r2po.errors import InputError, RunStopped
+from r2po.jsonl import write_atomically
+from r2po.runlog import RunDirectory
+
+SUMMARY = "summary.json"
+
+
+def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteObserver) -> None:
+    """Run what is missing of a suite.
+
+    Args:
+        config: What to run.
+        trials: Numbers of the trials to run, from 1; all of the config's for None.
+        observer: Watches the suite.
+
+    Raises:
+        InputError: Something given cannot be used; no directory was made.
+        RunStopped: A file could not be written; the same call goes on.
+    """
+    plans = make_plans(config, trials)
+    for plan in plans:
+        _check_directory(plan)
+    with closing(observer), _warnings_as_notes(observer):
+        _try_models(plans)
+        observer.started(plans, sum(plan.directory.is_complete for plan in plans))
+        for name in dict.fromkeys(plan.algorithm.name for plan in plans):
+            mine = [plan for plan in plans if plan.algorithm.name == name]
+            for plan in mine:
+                if not plan.directory.is_complete:
+                    _run(plan, observer)
+            observer.algorithm_finished(name, _sum_up(mine[0]))
+
+
+def make_plans(config: SB3Config, trials: Sequence[int] | None = None) -> list[Plan]:
+    """Return the trials of a suite in the order in which they are run; nothing is written.
+
+    Raises:
+        InputError: Something given cannot be used.
+    """
+    spaces = config.spaces()
+    algorithms = choose_algorithms(config.algorithms, config.gym_env_name, discrete=spaces.discrete_action)
+    budgets = trial_budgets(config)
+    zoo = find_zoo(config.zoo_hyperparams_dir)
+    check_installed()
+    plans = []
+    for algorithm in algorithms:
+        entry = zoo_entry(zoo, algorithm.name, config.gym_env_name)
+        hyperparameters = collect(config, algorithm, entry)
+        for number in _numbers(config, trials):
+            directory = RunDirectory(Path(config.logdir) / algorithm.name / f"run_{number}")
+            plans.append(Plan(config, spaces, algorithm, hyperparameters, budgets[number - 1], directory))
+    return plans
+
+
+def _numbers(config: SB3Config, trials: Sequence[int] | None) -> Sequence[int]:
+    if trials is None:
+        return range(1, config.num_trials + 1)
+    for number in trials:
+        if number > config.num_trials:
+            raise InputError(f"there is no trial {number}; num_trials is {config.num_trials}")
+    return sorted(set(trials))
+
+
+def _try_models(plans: Sequence[Plan]) -> None:
+    """Make a model of each algorithm, so that whatever is wrong with its hyperparameters shows before a run begins."""
+    import torch
+
+    from r2po.baselines.sb3.model import Model
+
+    # The networks are small: more threads gain little, and the order of sums would depend on the number of cores.
+    torch.set_num_threads(1)
+    for plan in {plan.algorithm: plan for plan in plans}.values():
+        Model(plan).close()
+
+
+def _check_directory(plan: Plan) -> None:
+    """Refuse a directory that something else lies in, or a complete trial of another experiment."""
+    path = plan.directory.path
+    if not path.is_dir() or not any(each.name != ".lock" for each in path.iterdir()):
+        return
+    if not (path / "run.yaml").is_file():
+        raise InputError(f"{path} holds something else than a trial of this suite; give another logdir")
+    description = plan.directory.read_description()
+    ours = description.get("config", {})
+    if ours.get("method") != METHOD or ours.get("algorithm") != plan.algorithm.name:
+        raise InputError(f"{path} holds a run of {ours.get('method')}; give another logdir")
+    changed = plan.differences(description)
+    if changed:
+        raise InputError(
+            f"{path} was made with another config: {', '.join(changed)}; give another logdir (--set logdir=...)"
+        )
+
+
+def _run(plan: Plan, observer: SuiteObserver) -> None:
+    from r2po.baselines.sb3.trial import run_trial
+
+    directory = plan.directory
+    try:
+        directory.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the run directory {str(directory.path)!r}: {error}") from None
+    with closing(directory):
+        directory.lock()
+        if directory.is_complete:  # by another process, in the moment since
+            return
+        try:
+            _empty(directory.path)
+            directory.write_description(plan.description())
+            observer.trial_started(plan)
+            result = run_trial(plan, observer)
+            _write(directory.path / SUMMARY, trial_summary(directory.path.name, result))
+            directory.write_result(result)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RunStopped(f"cannot go on in {directory.path}: {error}") from None
+        observer.trial_finished(plan, result)
+
+
+def _empty(path: Path) -> None:
+    """Remove what an interrupted trial left: done again from its seed, it comes to the same."""
+    for each in path.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
+        elif each.name != ".lock":
+            each.unlink()
+
+
+def _sum_up(plan: Plan) -> dict[str, Any]:
+    """Write the algorithm's summary over all complete trials in its folder, whichever call ran them."""
+    folder = plan.directory.path.parent
+    runs = [RunDirectory(folder / f"run_{number}") for number in range(1, plan.config.num_trials + 1)]
+    trials = [trial_summary(run.path.name, run.read_result()) for run in runs if run.is_complete]
+    summary = algorithm_summary(plan.config.name, trials)
+    _write(folder / SUMMARY, summary)
+    return summary
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode())
+
+
+@contextmanager
+def _warnings_as_notes(observer: SuiteObserver) -> Iterator[None]:
+    """Turn each warning of Python's, once, into a note of one line."""
+    seen: set[str] = set()
+
+    def note(message: Warning | str, *_: object, **__: object) -> None:
+        text = " ".join(str(message).split())
+        if text not in seen:
+            seen.add(text)
+            observer.note(text)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = note
+        yield

@@ -1,0 +1,148 @@
+"""One trial: train within the budget, evaluate on the way, keep the best model, measure it on fresh episodes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.callbacks import BaseCallback
+
+from r2po.baselines.sb3.budget import Spent
+from r2po.baselines.sb3.model import Model
+from r2po.baselines.sb3.observer import SuiteObserver
+from r2po.baselines.sb3.plan import Plan
+from r2po.baselines.sb3.summary import trial_result
+from r2po.errors import R2POError
+from r2po.jsonl import Appender
+
+NEVER = 10**9
+"""Episodes or updates between messages of Stable-Baselines3's own."""
+
+
+def run_trial(plan: Plan, observer: SuiteObserver) -> dict[str, Any]:
+    """Train to the end of the budget, logging into the plan's directory; returns the content of ``result.json``."""
+    with closing(Appender(plan.directory.iterations)) as log, closing(Model(plan)) as model:
+        return Trial(plan, model, log, observer).run()
+
+
+@dataclass
+class Trial:
+    """A trial under way.
+
+    Attributes:
+        plan: What it is.
+        model: What is trained.
+        log: Takes a line per iteration.
+        observer: Watches it.
+        spent: Its episodes and steps so far.
+        rewards: Mean return of each iteration so far.
+    """
+
+    plan: Plan
+    model: Model
+    log: Appender
+    observer: SuiteObserver
+    spent: Spent = field(default_factory=Spent)
+    rewards: list[float] = field(default_factory=list)
+    _elapsed_s: float = 0.0
+    _last: float = field(default_factory=time.monotonic)
+
+    def run(self) -> dict[str, Any]:
+        """Train, then keep the models and measure the best one outside the budget."""
+        plan = self.plan
+        if plan.config.protocol == "controlled":
+            # By the steps of an episode budget, schedules would hardly move: few episodes are as long as they can be.
+            self.model.follow(lambda: plan.budget.remaining(self.spent))
+        watch = _Watch(self)
+        self._learn(watch)
+        if not self.rewards or (plan.config.use_periodic_eval and watch.steps_since_evaluation):
+            self.spent.training_episodes += 1  # the one within which the budget ended
+            self.evaluate()
+        self.model.save_final_and_best(plan.directory.path)
+        seeds = plan.evaluation_seeds("heldout", 0, plan.config.heldout_episodes)
+        heldout = self.model.roll_out(seeds).returns if seeds else np.array([])
+        return trial_result(plan, self.spent, self.rewards, heldout, self._elapsed_s)
+
+    def _learn(self, watch: BaseCallback) -> None:
+        try:
+            self.model.algorithm.learn(self.plan.most_steps, callback=watch, log_interval=NEVER)
+        except ValueError as error:  # from PyTorch's distributions, when the weights have become nan
+            name = f"{self.plan.algorithm.name} {self.plan.directory.path.name}"
+            raise R2POError(f"{name}: the training broke down: {' '.join(str(error).split())[:200]}") from error
+
+    def evaluate(self) -> None:
+        """Measure the model as it is, and log that as an iteration."""
+        started = time.monotonic()
+        seeds = self.plan.evaluation_seeds("evaluation", len(self.rewards) + 1, self.plan.config.eval_episodes)
+        rollouts = self.model.roll_out(seeds)
+        self.spent.evaluation_episodes += len(rollouts)
+        self.spent.evaluation_steps += int(rollouts.lengths.sum())
+        rollout_s = time.monotonic() - started
+        self.log_iteration("evaluation", rollouts.returns, rollouts.lengths, rollout_s)
+
+    def log_iteration(self, stage: str, returns: NDArray[Any], lengths: NDArray[Any], rollout_s: float = 0.0) -> None:
+        """Log an evaluation, or a training episode where there are no evaluations."""
+        reward = float(returns.mean())
+        if not self.rewards or reward > max(self.rewards):
+            self.model.keep_as_best()
+        self.rewards.append(reward)
+        episodes, steps = self.plan.budget.counted(self.spent)
+        record = {
+            "iteration": len(self.rewards),
+            "reward": reward,
+            "best_reward": max(self.rewards),
+            "accepted": 0,
+            "candidates": [{"stage": stage, "reward": reward, "returns": returns, "lengths": lengths}],
+            "episodes": episodes,
+            "steps": steps,
+            **vars(self.spent),
+            "llm_calls": 0,
+            "times": self._times(rollout_s),
+        }
+        self.log.append(record)
+        self.observer.evaluated(self.plan, record)
+
+    def _times(self, rollout_s: float) -> dict[str, Any]:
+        now = time.monotonic()
+        elapsed_s, self._last = now - self._last, now
+        self._elapsed_s += elapsed_s
+        return {
+            "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "elapsed_s": round(elapsed_s, 6),
+            "llm_s": 0.0,
+            "rollout_s": round(rollout_s, 6),
+        }
+
+
+class _Watch(BaseCallback):
+    """Counts episodes and steps, evaluates when it is time, and ends the training with the budget."""
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__()
+        self._trial = trial
+        self._episodes_since_evaluation = 0
+        self.steps_since_evaluation = 0
+
+    def _on_step(self) -> bool:
+        spent = self._trial.spent
+        self.steps_since_evaluation += self.num_timesteps - spent.training_steps
+        spent.training_steps = self.num_timesteps
+        for info in self.locals["infos"]:
+            if "episode" in info:
+                self._count(info["episode"])
+        config = self._trial.plan.config
+        if config.use_periodic_eval and self._episodes_since_evaluation >= config.eval_every_episodes:
+            self._trial.evaluate()
+            self._episodes_since_evaluation = self.steps_since_evaluation = 0
+        return not self._trial.plan.budget.is_spent(spent)
+
+    def _count(self, episode: dict[str, Any]) -> None:
+        self._trial.spent.training_episodes += 1
+        self._episodes_since_evaluation += 1
+        if not self._trial.plan.config.use_periodic_eval:
+            self._trial.log_iteration("training", np.array([float(episode["r"])]), np.array([int(episode["l"])]))

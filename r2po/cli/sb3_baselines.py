@@ -1,0 +1,60 @@
+"""``sb3_baselines.py`` and ``r2po sb3_baselines``: Stable-Baselines3 on one environment."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from r2po.cli.analysis_options import positive
+from r2po.cli.signals import held_back
+from r2po.errors import RunStopped
+
+CONTINUE = "the same command continues: complete trials stay, the interrupted one is done again"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="config of the suite, e.g. one of configs/sb3_baselines/"
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override keys of the config, e.g. algorithm_hyperparams.PPO.n_steps=64; may be repeated",
+    )
+    parser.add_argument("--algorithms", nargs="+", metavar="NAME", help="only these (default: the config's)")
+    parser.add_argument(
+        "--trials", nargs="+", type=positive, metavar="N", help="only these trials, by number from 1 (default: all)"
+    )
+    parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the config's)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run what is missing of the suite; returns the exit code."""
+    with held_back():
+        from r2po.baselines.sb3.config import load_sb3_config
+        from r2po.baselines.sb3.screen import make_suite_screen
+        from r2po.baselines.sb3.suite import run_suite
+
+    config = load_sb3_config(options.config, options.overrides, changes=_changes(options))
+    try:
+        run_suite(config, options.trials, make_suite_screen(quiet=options.quiet))
+    except RunStopped as stop:
+        raise RunStopped(f"{stop}; {CONTINUE}") from None
+    except BaseException as signal:
+        if not isinstance(signal, Exception):
+            print(f"stopped; {CONTINUE}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
+        raise
+    return 0
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what options of their own set."""
+    changes = {"algorithms": options.algorithms, "protocol": options.protocol}
+    return {key: value for key, value in changes.items() if value is not None}
