@@ -14,7 +14,8 @@ from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, Transfo
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from r2po.policies.base import Array, Policy
+from r2po.policies.base import Policy
+from r2po.policies.forms import Array
 from r2po.tasks.spaces import Spaces
 
 if TYPE_CHECKING:
