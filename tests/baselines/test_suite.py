@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,13 @@ def test_same_seed_same_numbers_and_an_interrupted_suite_ends_like_any_other(tmp
         assert figures(first) == figures(second)
         assert result(first) == result(second)
     assert figures(tmp_path / "a/A2C/run_1") != figures(tmp_path / "a/A2C/run_2")
+
+
+def test_nothing_is_left_among_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    run_suite(make_suite("nim", tmp_path / "logs", "algorithms=[A2C]"), None, SILENT)
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_a_part_of_a_suite(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from r2po.baselines.sb3.environment import TrainingEnvironment, player, restore, statistics
@@ -59,6 +60,8 @@ class Model:
         implementation: Any = plan.algorithm.implementation
         made = implementation("MlpPolicy", together, seed=plan.training_seed, device="cpu", verbose=0, **arguments)
         assert isinstance(made, BaseAlgorithm)
+        # The default one leaves a folder in the directory of temporary files.
+        made.set_logger(Logger(folder=None, output_formats=[]))
         return made
 
     def follow(self, remaining: Any) -> None:
