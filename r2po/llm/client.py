@@ -12,6 +12,7 @@ import tenacity
 
 from r2po.errors import RunStopped
 from r2po.llm.accounting import Accounting, CapReached, Prices
+from r2po.llm.gate import Gate
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import AttemptFailed, Judge, Provider, Question, ReceivedReply, Reply, Request
 
@@ -46,6 +47,7 @@ class Client:
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
         prices: What tokens cost, if known.
         may_ask: Called before a question is sent, with the seconds until then; raises ``CapReached`` if it must not be.
+        gate: Where attempts wait for their turn.
         replaying: Whether all replies are on record elsewhere: none counts as fresh.
         on_ask: Called with the role before a question is sent, for the screen.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
@@ -60,6 +62,7 @@ class Client:
     max_wait_s: float
     prices: Prices | None = None
     may_ask: Callable[[Question, float], None] = lambda _question, _wait: None
+    gate: Gate = field(default_factory=Gate)
     replaying: bool = False
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
@@ -94,6 +97,7 @@ class Client:
 
     def _fetch(self, key: str, turn: int, question: Question, judge: Judge) -> RecordedReply:
         self.may_ask(question, 0.0)
+        self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
         call = self.store.request(key, question)
         self.on_ask(question.role)
         started = time.monotonic()
@@ -120,13 +124,21 @@ class Client:
 
         def attempt() -> Reply:
             nonlocal attempts
-            attempts += 1
-            try:
-                return self.provider.complete(request)
-            except AttemptFailed as failed:
-                if not self.replaying:  # a reply that is not on record is no fault of a server
-                    self.store.failure(call, attempts, failed)
-                raise
+            while True:
+                if attempts:
+                    self.gate.enter(question)
+                attempts += 1
+                try:
+                    reply = self.provider.complete(request)
+                except AttemptFailed as failed:
+                    if not self.replaying:  # a reply that is not on record is no fault of a server
+                        self.store.failure(call, attempts, failed)
+                    if not self.gate.failed(failed):
+                        raise
+                    self.may_ask(question, 0.0)
+                else:
+                    self.gate.answered(reply)
+                    return reply
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
             self.may_ask(question, state.upcoming_sleep)
