@@ -92,13 +92,17 @@ class ModelServer:
             return 200, "", {"models": [{"name": "tiny:latest"}]}
         if request == "GET /stats":
             times = self.answered_at
-            return 200, "", {
-                "answered": len(times),
-                "refused": self.refused,
-                "most_in_flight": self.most_in_flight,
-                "answered_at": times,
-                "now": time.monotonic(),
-            }
+            return (
+                200,
+                "",
+                {
+                    "answered": len(times),
+                    "refused": self.refused,
+                    "most_in_flight": self.most_in_flight,
+                    "answered_at": times,
+                    "now": time.monotonic(),
+                },
+            )
         return 404, "", {"error": "nothing here"}
 
     async def _chat(self, prompt: str) -> tuple[int, str, dict[str, Any]]:
@@ -115,12 +119,16 @@ class ModelServer:
             self.in_flight -= 1
         self.answered_at.append(time.monotonic())
         text = reply(prompt)
-        return 200, "", {
-            "message": {"role": "assistant", "content": text},
-            "done_reason": "stop",
-            "prompt_eval_count": len(prompt) // 4,
-            "eval_count": len(text) // 4,
-        }
+        return (
+            200,
+            "",
+            {
+                "message": {"role": "assistant", "content": text},
+                "done_reason": "stop",
+                "prompt_eval_count": len(prompt) // 4,
+                "eval_count": len(text) // 4,
+            },
+        )
 
 
 def reply(prompt: str) -> str:

@@ -3,8 +3,8 @@
     python -m benchmarks.sweep_throughput concurrency [--runs 100] [--latency 2] [--seconds 60]
     python -m benchmarks.sweep_throughput rate [--runs 40] [--per-second 20] [--retry-after] [--seconds 60]
 
-Starts ``benchmarks.model_server`` and ``r2po sweep`` as processes of their own, stops the sweep after a while, and prints
-what the server saw, the CPU time that each of the two took, and the memory of the sweep.
+Starts ``benchmarks.model_server`` and ``r2po sweep`` as processes of their own, stops the sweep after a while, and
+prints what the server saw, the CPU time that each of the two took, and the memory of the sweep.
 """
 
 from __future__ import annotations

@@ -120,25 +120,7 @@ class Client:
         )
 
     def _complete(self, call: int, request: Request, question: Question) -> Reply:
-        attempts = 0
-
-        def attempt() -> Reply:
-            nonlocal attempts
-            while True:
-                if attempts:
-                    self.gate.enter(question)
-                attempts += 1
-                try:
-                    reply = self.provider.complete(request)
-                except AttemptFailed as failed:
-                    if not self.replaying:  # a reply that is not on record is no fault of a server
-                        self.store.failure(call, attempts, failed)
-                    if not self.gate.failed(failed):
-                        raise
-                    self.may_ask(question, 0.0)
-                else:
-                    self.gate.answered(reply)
-                    return reply
+        attempt = _Attempts(self, call, request, question)
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
             self.may_ask(question, state.upcoming_sleep)
@@ -159,10 +141,39 @@ class Client:
             raise
         except AttemptFailed as failed:
             self.store.gave_up(call)
-            tried = f" ({attempts} attempts)" if attempts > 1 else ""
+            tried = f" ({attempt.made} attempts)" if attempt.made > 1 else ""
             raise CallFailed(
                 f"{failed.reason}{tried}", retryable=failed.retryable, replies=len(self.store.replies)
             ) from None
+
+
+@dataclass
+class _Attempts:
+    """Makes one attempt at a call, and one more each time that the gate says so."""
+
+    client: Client
+    call: int
+    request: Request
+    question: Question
+    made: int = 0
+
+    def __call__(self) -> Reply:
+        client = self.client
+        while True:
+            if self.made:
+                client.gate.enter(self.question)  # the first one entered before the call was put on record
+            self.made += 1
+            try:
+                reply = client.provider.complete(self.request)
+            except AttemptFailed as failed:
+                if not client.replaying:  # a reply that is not on record is no fault of a server
+                    client.store.failure(self.call, self.made, failed)
+                if not client.gate.failed(failed):
+                    raise
+                client.may_ask(self.question, 0.0)
+            else:
+                client.gate.answered(reply)
+                return reply
 
 
 _backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)

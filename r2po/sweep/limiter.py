@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 FIRST_LIMIT = 16
 """Concurrent attempts before anything is known of a provider."""
-BACK_OFF = 0.97
+BACK_OFF = 0.985
 """What is left of the rate after a refusal. Each costs little, and the pace stays close to what the provider bears."""
-LARGEST_STEP = 0.7
+LARGEST_STEP = 0.85
 """What is left at least: what led to a refusal may be past, as when the last minute's burst still counts."""
 CREEP = 0.02
 """Relative growth of the pace in a time as long as the one that led to the last refusal."""

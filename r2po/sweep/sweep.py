@@ -16,7 +16,7 @@ from r2po.sweep.from_logs import read_progress, read_usage, sum_of
 from r2po.sweep.ledger import Ledger, SweepCaps, Used
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import available_bytes, cores, fitting_runs
-from r2po.sweep.messages import Ended, Progress
+from r2po.sweep.messages import Ended, Progress, Verdict
 from r2po.sweep.plan import Item, Request, check_runs, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.screen import Quiet, Screen, make_screen
@@ -86,6 +86,7 @@ class Sweep:
         self._screen: Screen = Quiet()
         self._errors: dict[int, str] = {}
         self._capped: set[int] = set()
+        self._reached: Verdict | None = None
 
     def run(self) -> None:
         """Make all runs that are not complete.
@@ -134,8 +135,8 @@ class Sweep:
             on_progress=self._progress,
             on_end=self._ended,
             on_note=self._note,
-            on_tick=self._tick,
-            on_pace=self.board.throttled.update,
+            on_tick=self._screen.tick,
+            on_news=self._news,
         ).run([self.items[index].task(index) for index in self._todo])
 
     def _used_before(self) -> Used:
@@ -163,8 +164,12 @@ class Sweep:
         self._screen.note(text)
 
     def _tick(self) -> None:
-        self.board.throttled.update(self._coordinator.paces(time.monotonic()))
+        self._news(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
         self._screen.tick()
+
+    def _news(self, paces: dict[str, float], reached: Verdict | None) -> None:
+        self.board.throttled.update(paces)
+        self._reached = reached
 
     def _progress(self, progress: Progress) -> None:
         self.board.update(progress)
@@ -181,7 +186,7 @@ class Sweep:
         self._screen.ended(ended.run)
 
     def _stopped(self) -> SweepStopped:
-        reached = self._coordinator.reached if self._capped else None
+        reached = (self._reached or self._coordinator.reached) if self._capped else None
         parts = [f"{reached.reached} by the sweep"] if reached else []
         if self._errors:
             parts.append(
