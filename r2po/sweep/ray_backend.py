@@ -32,7 +32,7 @@ def _ray() -> Any:
 
 
 class Clerk:
-    """The coordinator as a Ray actor, asked by all tasks. Its methods run in one event loop, so none interrupts another.
+    """The coordinator as a Ray actor, asked by all tasks. One event loop runs its methods, so none interrupts another.
 
     Args:
         coordinator: Decides about calls.
@@ -47,7 +47,7 @@ class Clerk:
 
     async def ask(self, ask: Ask, lease_s: float) -> Verdict:
         """Answer when an attempt may be made."""
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._answers[ask.run] = answer
         self._leases[ask.run] = lease_s
         self._coordinator.ask(ask)
@@ -102,7 +102,8 @@ class _Line:
 
     def ask(self, ask: Ask) -> Verdict:
         """Wait for permission to make an attempt."""
-        verdict: Verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
+        verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
+        assert isinstance(verdict, Verdict)
         return verdict
 
     def tell(self, message: Outcome | Progress | Note) -> None:
@@ -191,7 +192,8 @@ class RayBackend:
         make = ray.remote(make_run_on_node).options(
             num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
         )
-        waiting, under_way = list(reversed(tasks)), {}
+        waiting = list(reversed(tasks))
+        under_way: dict[Any, Task] = {}
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
                 task = waiting.pop()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import tenacity
 
 from r2po.errors import R2POError
 from r2po.launch import Place, launch
@@ -43,21 +44,21 @@ def make_run(task: Task, environ: Mapping[str, str], line: Line, lock_wait_s: fl
         task.number,
         gate=lambda provider, budget: SweepGate(task.run, provider, budget, line.ask, line.tell),
     )
-    deadline = time.monotonic() + lock_wait_s
-    while True:
-        try:
-            launch(task.config, None, environ, Reporter(task, line), place=place)
-            return Ended(task.run)
-        except RunLockedError as error:
-            if time.monotonic() > deadline:
-                return Ended(task.run, str(error))
-            time.sleep(1.0)
-        except SweepCapReached as stop:
-            return Ended(task.run, str(stop), capped=True)
-        except R2POError as error:
-            return Ended(task.run, str(error))
-        except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
-            return Ended(task.run, _unexpected(error))
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(RunLockedError),
+        wait=tenacity.wait_fixed(1.0),
+        stop=tenacity.stop_after_delay(lock_wait_s),
+        reraise=True,
+    )
+    try:
+        retrying(launch, task.config, None, environ, Reporter(task, line), place=place)
+    except SweepCapReached as stop:
+        return Ended(task.run, str(stop), capped=True)
+    except R2POError as error:
+        return Ended(task.run, str(error))
+    except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
+        return Ended(task.run, _unexpected(error))
+    return Ended(task.run)
 
 
 def _unexpected(error: Exception) -> str:

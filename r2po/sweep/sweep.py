@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
@@ -39,7 +39,7 @@ class Options:
 
     name: str | None = None
     jobs: int | None = None
-    caps: SweepCaps = SweepCaps()
+    caps: SweepCaps = field(default_factory=SweepCaps)
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False
@@ -147,9 +147,8 @@ class Sweep:
     def _say_what_begins(self) -> None:
         complete = len(self.items) - len(self._todo)
         begun = sum(self.items[index].directory is not None for index in self._todo)
-        self._note(
-            f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {len(self._todo) - begun} to start"
-        )
+        new = len(self._todo) - begun
+        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start")
         self._note(f"manifest: {self.manifest.folder}")
         if any(item.config.llm_model_name.startswith("embedded/") for item in self.items):
             self._note("embedded stand-in: no language model answers; these results say nothing about any model")
