@@ -189,7 +189,7 @@ class Sweep:
         parts = [f"{reached.reached} by the sweep"] if reached else []
         if self._errors:
             parts.append(
-                f"{len(self._errors)} of {len(self.items)} runs failed: {_grouped(self._errors, self.board.names)}"
+                f"{len(self._errors)} of {len(self.items)} runs failed:{_grouped(self._errors, self.board.names)}"
             )
         return SweepStopped("; ".join(parts), reached.setting if reached else "")
 
