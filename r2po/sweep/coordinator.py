@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from r2po.sweep.ledger import Ledger
 from r2po.sweep.limiter import Attempt, Limiter
-from r2po.sweep.messages import ANSWERED, REFUSED, Ask, Outcome, Verdict
+from r2po.sweep.messages import ANSWERED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
 
 @dataclass
@@ -53,6 +53,8 @@ class Coordinator:
             return
         if outcome.kind == REFUSED:
             provider.limiter.refused(attempt, now, outcome.retry_after_s)
+        elif outcome.kind == UNANSWERED:
+            provider.limiter.unanswered(attempt, now)
         else:
             provider.limiter.ended(attempt, now)
 

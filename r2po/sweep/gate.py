@@ -9,7 +9,7 @@ from r2po.llm.accounting import Budget, CapReached
 from r2po.llm.gate import Gate
 from r2po.llm.types import AttemptFailed, Provider, Question, Reply, Usage
 from r2po.llm.wire import WireFormat
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, Ask, Outcome, Verdict
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
 PATIENCE_S = 600.0
 """Refusals count as failures once a run has got nothing else for so long."""
@@ -62,20 +62,22 @@ class SweepGate(Gate):
 
     def failed(self, failure: AttemptFailed) -> bool:
         """Tell it; a refusal is waited out, unless there has been nothing else for long."""
-        refused = is_refusal(failure)
-        self._tell(Outcome(self._run, REFUSED if refused else FAILED, failure.retry_after_s))
-        if not refused:
+        kind = kind_of(failure)
+        self._tell(Outcome(self._run, kind, failure.retry_after_s))
+        if kind != REFUSED:
             return False
         now = time.monotonic()
         self._refused_since = now if self._refused_since is None else self._refused_since
         return now - self._refused_since < PATIENCE_S
 
 
-def is_refusal(failure: AttemptFailed) -> bool:
-    """Return whether a server turned an attempt away because there are too many."""
+def kind_of(failure: AttemptFailed) -> str:
+    """Return what a failure says of the load: too many attempts, perhaps too many, or nothing."""
     if not failure.retryable:
-        return False  # an account without credit, which also answers 429
-    return failure.status in OVERLOADED or (failure.status == 503 and failure.retry_after_s is not None)
+        return FAILED  # also an account without credit, which answers 429 too
+    if failure.status in OVERLOADED or (failure.status == 503 and failure.retry_after_s is not None):
+        return REFUSED
+    return UNANSWERED if failure.status is None or failure.status >= 500 else FAILED
 
 
 def _tokens(usage: Usage) -> int | None:

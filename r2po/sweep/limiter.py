@@ -1,9 +1,12 @@
 """How many attempts at calls a provider takes at once, and how many per second: found out by trying.
 
-Concurrency grows as TCP's window does: it doubles until the provider first refuses an attempt (429 and the like), then
-by one per round trip. Pace is unlimited until then. A refusal closes the gate: single probes, or the server's
-``Retry-After``, find out when it takes attempts again. What was accepted until then tells the rate that it bears; from
-just below it, the pace creeps up again, faster and faster (as CUBIC does), until the next refusal.
+Concurrency grows as TCP's window does: it doubles with each round trip until the provider first refuses an attempt (429
+and the like) or takes markedly longer, then grows by one; it is halved when attempts get no answer at all, as from a
+local server with too long a queue.
+
+Pace is unlimited until the first refusal. A refusal closes the gate: single probes, or the server's ``Retry-After``,
+find out when it takes attempts again. What was accepted until then tells the rate that it bears; from just below it,
+the pace creeps up again, faster and faster (as CUBIC does), until the next refusal.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from dataclasses import dataclass
 
 FIRST_LIMIT = 16
 """Concurrent attempts before anything is known of a provider."""
+SLOWER = 2.0
+"""Times the shortest latency at which more calls at once are taken to wait for each other."""
 BACK_OFF = 0.985
 """What is left of the rate after a refusal. Each costs little, and the pace stays close to what the provider bears."""
 LARGEST_STEP = 0.85
@@ -54,6 +59,8 @@ class Limiter:
         self.in_flight = 0
         self.refusals = 0
         self._latency_s = 0.0
+        self._shortest_s = float("inf")
+        self._halved_at = float("-inf")
         self._base_rate: float | None = None
         self._grows_over_s = SHORTEST_S
         self._next_at = 0.0
@@ -112,14 +119,24 @@ class Limiter:
         return attempt
 
     def ended(self, attempt: Attempt, now: float) -> None:
-        """An attempt was not refused: it was answered, or failed in another way."""
+        """An attempt was answered, or failed for a reason of its own."""
         took = now - attempt.sent_at
         self._latency_s = took if not self._latency_s else 0.9 * self._latency_s + 0.1 * took
+        self._shortest_s = min(self._shortest_s, self._latency_s)
         if self.in_flight >= 0.8 * self.limit:
             self.limit += 1 if self.limit < self._wanted(now) else 1 / self.limit
         self.in_flight -= 1
         if attempt is self._probe:
             self._open(now)
+
+    def unanswered(self, attempt: Attempt, now: float) -> None:
+        """An attempt got no answer, or an error of the server: perhaps there are too many. Once for all under way."""
+        self.in_flight -= 1
+        if attempt is self._probe:
+            self._open(now)
+        if attempt.sent_at > self._halved_at:
+            self._halved_at = now
+            self.limit = max(self.limit / 2, 1.0)
 
     def refused(self, attempt: Attempt, now: float, retry_after_s: float | None = None) -> None:
         """An attempt was refused because there are too many; the server may have said how long to wait."""
@@ -134,9 +151,12 @@ class Limiter:
             self._close(now, retry_after_s or 0.0)
 
     def _wanted(self, now: float) -> float:
-        """Return the concurrency that the pace takes, with some to spare (Little's law)."""
+        """Return the concurrency up to which it doubles: what the pace takes, with some to spare (Little's law)."""
         rate = self.rate(now)
-        return float("inf") if rate is None else 1.25 * rate * self._latency_s + 1
+        if rate is None:
+            eager = self._latency_s <= SLOWER * self._shortest_s and self._halved_at < 0
+            return float("inf") if eager else 0.0
+        return 1.25 * rate * self._latency_s + 1
 
     @property
     def _patience_s(self) -> float:

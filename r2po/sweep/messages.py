@@ -9,7 +9,10 @@ from r2po.config import Config
 REFUSED = "refused"
 """Outcome of an attempt that the provider turned away: too many."""
 ANSWERED = "answered"
+UNANSWERED = "unanswered"
+"""No answer, or an error of the server."""
 FAILED = "failed"
+"""Failed for a reason that has nothing to do with the load."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Outcome:
 
     Attributes:
         run: Index of the run in the sweep.
-        kind: ``ANSWERED``, ``REFUSED`` or ``FAILED``.
+        kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED`` or ``FAILED``.
         retry_after_s: Seconds that the provider asked to wait.
         tokens: Tokens of the answer; None if it does not say.
         cost: Its cost; None if it is not known.

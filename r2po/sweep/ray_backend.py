@@ -23,7 +23,12 @@ LEASE_S = 60.0
 """Beyond the time that a call may take, after which its permit is free again: its node was lost."""
 
 
-def _ray() -> Any:
+def require_ray() -> Any:
+    """Return Ray.
+
+    Raises:
+        InputError: It is not installed.
+    """
     try:
         import ray
     except ImportError:
@@ -96,7 +101,7 @@ class _Line:
     """The connection of a task to the clerk."""
 
     def __init__(self, clerk: Any, lease_s: float) -> None:
-        self._ray = _ray()
+        self._ray = require_ray()
         self._clerk = clerk
         self._lease_s = lease_s
 
@@ -157,7 +162,7 @@ class RayBackend:
         on_tick: Callable[[], None],
         on_news: Callable[[dict[str, float], Verdict | None], None],
     ) -> None:
-        self._ray = _ray()
+        self._ray = require_ray()
         self._coordinator = coordinator
         self._address = address
         self._cpus_per_run = cpus_per_run

@@ -19,6 +19,7 @@ from r2po.sweep.memory import available_bytes, cores, fitting_runs
 from r2po.sweep.messages import Ended, Progress, Verdict
 from r2po.sweep.plan import Item, Request, check_runs, plan
 from r2po.sweep.pool import Pool
+from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import Quiet, Screen, make_screen
 
 MOST_NAMED = 8
@@ -75,6 +76,8 @@ class Sweep:
         self.items = plan(request, self._note_before)
         _check_prices(self.items, options.caps)
         check_runs(self.items)
+        if options.ray is not None:
+            require_ray()
         self._todo = [index for index, item in enumerate(self.items) if not _is_complete(item)]
         _first_contacts([self.items[index].config for index in self._todo], environ)
         self.manifest = Manifest.open(options.name or request.name, self.items)
@@ -94,8 +97,6 @@ class Sweep:
         Raises:
             SweepStopped: Some runs failed, or a cap was reached.
         """
-        for index in self._todo:
-            self.board.set_state(index, "waiting")
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._say_what_begins()
@@ -124,8 +125,6 @@ class Sweep:
         ).run(self.items[index].task(index) for index in self._todo)
 
     def _run_on_ray(self) -> None:
-        from r2po.sweep.ray_backend import RayBackend
-
         assert self._options.ray is not None
         RayBackend(
             self._coordinator,

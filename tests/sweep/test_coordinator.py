@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from r2po.llm.types import AttemptFailed
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.gate import kind_of
 from r2po.sweep.ledger import Ledger, SweepCaps, Used
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, Ask, Outcome
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome
 
 SERVER = "http://server"
 
@@ -101,3 +104,23 @@ def test_providers_do_not_wait_for_each_other() -> None:
     assert [verdict.run for verdict in it.grants(1.0)] == [1, 2]
     assert it.wait_s(1.0) is not None
     assert [verdict.run for verdict in it.grants(60.2)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after_s", "retryable", "kind"),
+    [
+        (429, None, True, REFUSED),
+        (529, None, True, REFUSED),
+        (503, 3.0, True, REFUSED),
+        (503, None, True, UNANSWERED),
+        (None, None, True, UNANSWERED),
+        (429, None, False, FAILED),
+        (200, None, True, FAILED),
+        (400, None, False, FAILED),
+    ],
+)
+def test_what_a_failure_says_of_the_load(
+    status: int | None, retry_after_s: float | None, retryable: bool, kind: str
+) -> None:
+    failure = AttemptFailed("no", retryable=retryable, status=status, retry_after_s=retry_after_s)
+    assert kind_of(failure) == kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from r2po.sweep.limiter import FIRST_LIMIT, Limiter
+from r2po.sweep.limiter import FIRST_LIMIT, Attempt, Limiter
 from tests.sweep.servers import FixedWindow, Make, SlidingWindow, TokenBucket, Unlimited, drive
 
 PER_SECOND: list[tuple[Make, float]] = [
@@ -51,6 +51,29 @@ def test_it_begins_with_few_calls() -> None:
         assert limiter.wait_s(0.0) == 0.0
         limiter.sent(0.0)
     assert limiter.wait_s(0.0) is None
+
+
+def test_a_server_that_gets_slower_is_not_flooded() -> None:
+    """It answers one call a second, however many wait: what others take 2 s for takes as long as the queue is."""
+    limiter, now = Limiter(), 0.0
+    queue: list[Attempt] = []
+    while now < 300.0:
+        while limiter.in_flight < 1000 and limiter.wait_s(now) == 0:
+            queue.append(limiter.sent(now))
+        now += 1.0
+        limiter.ended(queue.pop(0), now)
+    assert limiter.limit < 2.5 * FIRST_LIMIT
+
+
+def test_attempts_without_an_answer_halve_the_concurrency_once() -> None:
+    limiter = Limiter()
+    attempts = [limiter.sent(0.0) for _ in range(8)]
+    for attempt in attempts:
+        limiter.unanswered(attempt, 300.0)
+    assert limiter.limit == FIRST_LIMIT / 2
+    limiter.unanswered(limiter.sent(301.0), 601.0)
+    assert limiter.limit == FIRST_LIMIT / 4
+    assert limiter.in_flight == 0
 
 
 def test_what_the_server_asks_for_is_kept() -> None:
