@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -90,7 +89,7 @@ def measure(url: str, server: int, options: argparse.Namespace, config: dict[str
                 "megabytes": sum(map(resident_bytes, processes)) / 2**20,
                 "processes": len(processes),
             }
-            sweep.send_signal(signal.SIGINT)
+            sweep.terminate()
         return found
 
 

@@ -22,11 +22,11 @@ BACK_OFF = 0.985
 """What is left of the rate after a refusal. Each costs little, and the pace stays close to what the provider bears."""
 LARGEST_STEP = 0.85
 """What is left at least: what led to a refusal may be past, as when the last minute's burst still counts."""
-CREEP = 0.02
+CREEP = 0.03
 """Relative growth of the pace in a time as long as the one that led to the last refusal."""
 LEAP, LEAP_AFTER = 0.1, 4.0
 """Growth beyond that is cubic: ``LEAP`` after ``LEAP_AFTER`` such times."""
-SHORTEST_S, LONGEST_S = 1.0, 20.0
+SHORTEST_S, LONGEST_S = 1.0, 12.0
 """Bounds of that time."""
 CREDIT_S = 0.05
 """How far attempts may catch up on a pace that a busy machine did not keep."""

@@ -17,7 +17,7 @@ from r2po.sweep.messages import Progress
 
 EVERY_S = 60.0
 """Pause between lines on all runs, where there is no terminal."""
-OTHER_LINES = 4
+OTHER_LINES = 5
 
 
 class Screen(Protocol):
@@ -110,8 +110,9 @@ class LiveTable(Quiet):
     def _render(self) -> RenderableType:
         speed = self._board.speed(time.monotonic())
         rows = max(self._console.height - OTHER_LINES, 1)
-        line = Text(headline(self._board, speed), no_wrap=True, overflow="ellipsis", style="bold")
-        return Group(table(self._board, ("running",), rows), line)
+        lines = [counts(self._board.total), rates(self._board, speed)]
+        below = Text("\n".join(lines), no_wrap=True, overflow="ellipsis", style="bold")
+        return Group(table(self._board, ("running",), rows), below)
 
 
 def make_screen(board: Board, *, quiet: bool) -> Screen:
@@ -124,8 +125,9 @@ def make_screen(board: Board, *, quiet: bool) -> Screen:
 def table(board: Board, states: tuple[str, ...], most: int) -> Table:
     """Return a line for each run in some states, and one that counts those that did not fit."""
     shown = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for column, justify in (("run", "left"), ("iterations", "right"), ("best", "right"), ("calls", "right")):
-        shown.add_column(column, justify="left" if justify == "left" else "right", no_wrap=True)
+    shown.add_column("run", no_wrap=True)
+    for column in ("iterations", "best", "calls"):
+        shown.add_column(column, justify="right", no_wrap=True)
     shown.add_column("now", no_wrap=True, overflow="ellipsis", ratio=1)
     runs = [run for run in board.runs if run.state in states]
     for run in runs[:most]:
@@ -138,15 +140,22 @@ def table(board: Board, states: tuple[str, ...], most: int) -> Table:
 def cells(run: Progress) -> tuple[str, str, str, str]:
     """Return iterations, best reward, calls and what it does now."""
     best = "-" if run.best is None else number(run.best)
-    return f"{run.iterations}/{run.planned}", best, str(run.calls), run.now
+    now = run.now if run.state == "running" else f"{run.state}: {run.now}" if run.now else run.state
+    return f"{run.iterations}/{run.planned}", best, str(run.calls), now
 
 
 def headline(board: Board, speed: Speed | None) -> str:
     """Return one line on all runs."""
+    return f"{counts(board.total)}  {rates(board, speed)}".rstrip()
+
+
+def rates(board: Board, speed: Speed | None) -> str:
+    """Return how fast it goes, the pace that a provider's refusals led to, and the time to go."""
     total = board.total
-    rates = "" if speed is None else f"  {speed.calls:.1f} calls/s  {speed.episodes:.1f} episodes/s"
-    paces = "".join(f"  paced {rate:.3g}/s" for rate in board.throttled.values())
-    return f"{counts(total)}{rates}{paces}  left {clock(left_s(total, speed))}"
+    parts = [] if speed is None else [f"{speed.calls:.1f} calls/s", f"{speed.episodes:.1f} episodes/s"]
+    parts += [f"paced {rate:.3g}/s" for rate in board.throttled.values()]
+    parts += [f"left {clock(left_s(total, speed))}"] if total.to_go else []
+    return "  ".join(parts)
 
 
 def counts(total: Total) -> str:
