@@ -28,7 +28,7 @@ LEAP, LEAP_AFTER = 0.1, 4.0
 """Growth beyond that is cubic: ``LEAP`` after ``LEAP_AFTER`` such times."""
 SHORTEST_S, LONGEST_S = 1.0, 12.0
 """Bounds of that time."""
-CREDIT_S = 0.05
+CREDIT_S = 0.1
 """How far attempts may catch up on a pace that a busy machine did not keep."""
 FIRST_PROBE_S = 0.1
 PROBES = 0.05
