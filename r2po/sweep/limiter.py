@@ -28,6 +28,8 @@ LEAP, LEAP_AFTER = 0.1, 4.0
 """Growth beyond that is cubic: ``LEAP`` after ``LEAP_AFTER`` such times."""
 SHORTEST_S, LONGEST_S = 1.0, 12.0
 """Bounds of that time."""
+STEADY_S = 3.0
+"""Time over which the pace before a refusal is measured: in a shorter one, a call more or less counts too much."""
 CREDIT_S = 0.1
 """How far attempts may catch up on a pace that a busy machine did not keep."""
 FIRST_PROBE_S = 0.1
@@ -187,31 +189,27 @@ class Limiter:
         """A probe was accepted: begin anew, just below what proved to be too much."""
         assert self._closed_at is not None
         assert self._opened_at is not None
+        open_s, closed_s = self._closed_at - self._opened_at, now - self._closed_at
         before = self.rate(self._closed_at)
-        open_s = self._closed_at - self._opened_at
-        if before is None:
-            self._base_rate = BACK_OFF * max(self._accepted, 1) / max(now - self._opened_at, FIRST_PROBE_S)
-        elif self._bound_by_limit and self.limit > 1:
-            self._base_rate = before  # there were too many at once, and not too many per second
+        if before is None or closed_s > max(open_s, SHORTEST_S):
+            # Nothing else is known; or a quota was used up, which holds for both times together.
+            rate = max(self._accepted, 1) / max(open_s + closed_s, FIRST_PROBE_S)
+            grows_over_s = closed_s
         else:
-            borne = self._borne(open_s, now - self._closed_at)
-            self._base_rate = BACK_OFF * max(LARGEST_STEP * before, min(before, borne))
-        self._grows_over_s = min(max(open_s, SHORTEST_S), LONGEST_S)
+            rate, grows_over_s = self._slower(before, open_s, closed_s), open_s
+        self._base_rate = BACK_OFF * rate
+        self._grows_over_s = min(max(grows_over_s, SHORTEST_S), LONGEST_S)
         self._opened_at = self._probe.sent_at if self._probe else now
         self._accepted = 1
         self._closed_at = self._probe = None
         self._next_at = now + 1 / self._base_rate
 
-    def _borne(self, open_s: float, closed_s: float) -> float:
-        """Return the rate that the provider bore.
-
-        After a closure longer than what led to it, a quota was used up: it holds for both times together. Otherwise the
-        pace at the end was too high.
-        """
+    def _slower(self, before: float, open_s: float, closed_s: float) -> float:
+        """Return what was accepted per second when the pace proved to be too much, or somewhat more."""
+        if self._bound_by_limit and self.limit > 1:
+            return before / BACK_OFF  # there were too many at once, and not too many per second
         assert self._closed_at is not None
-        if closed_s > max(open_s, SHORTEST_S):
-            return max(self._accepted, 1) / (open_s + closed_s)
-        window = max(SHORTEST_S, min(open_s, 4 * closed_s))
+        window = max(SHORTEST_S, min(open_s, max(STEADY_S, 4 * closed_s)))
         start = self._closed_at - window
         accepted = sum(start < each.sent_at <= self._closed_at and not each.refused for each in self._recent)
-        return max(accepted, 1) / window
+        return max(LARGEST_STEP * before, min(before, accepted / window))

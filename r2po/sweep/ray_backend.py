@@ -46,7 +46,8 @@ class Clerk:
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
         self._answers: dict[int, asyncio.Future[Verdict]] = {}
-        self._leases: dict[int, float] = {}
+        self._lease_s: dict[int, float] = {}
+        self._leases: dict[int, asyncio.TimerHandle] = {}
         self._news: list[Progress | Note] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -54,7 +55,8 @@ class Clerk:
         """Answer when an attempt may be made."""
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._answers[ask.run] = answer
-        self._leases[ask.run] = lease_s
+        self._lease_s[ask.run] = lease_s
+        self._end_lease(ask.run)
         self._coordinator.ask(ask)
         self._grant()
         return await answer
@@ -62,7 +64,7 @@ class Clerk:
     async def tell(self, message: Outcome | Progress | Note) -> None:
         """Take up what a run says."""
         if isinstance(message, Outcome):
-            self._leases.pop(message.run, None)
+            self._end_lease(message.run)
             self._coordinator.end(message, time.monotonic())
             self._grant()
         else:
@@ -70,6 +72,7 @@ class Clerk:
 
     async def forget(self, run: int) -> None:
         """A run has ended."""
+        self._end_lease(run)
         self._coordinator.forget([run], time.monotonic())
         self._grant()
 
@@ -85,16 +88,20 @@ class Clerk:
             answer = self._answers.pop(verdict.run, None)
             if answer is not None and not answer.done():
                 answer.set_result(verdict)
-            loop.call_later(self._leases[verdict.run], self._expire, verdict.run, self._leases[verdict.run])
+            self._leases[verdict.run] = loop.call_later(self._lease_s[verdict.run], self._expire, verdict.run)
         if self._timer is not None:
             self._timer.cancel()
         due = self._coordinator.wait_s(now)
         self._timer = None if due is None else loop.call_later(due, self._grant)
 
-    def _expire(self, run: int, lease_s: float) -> None:
-        if self._leases.get(run) is lease_s:  # not a later call's
-            self._coordinator.forget([run], time.monotonic())
-            self._grant()
+    def _end_lease(self, run: int) -> None:
+        if run in self._leases:
+            self._leases.pop(run).cancel()
+
+    def _expire(self, run: int) -> None:
+        del self._leases[run]
+        self._coordinator.forget([run], time.monotonic())
+        self._grant()
 
 
 class _Line:

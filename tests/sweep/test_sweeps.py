@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from r2po.cli.sweep import add_options
 from tests.llm.fake_ollama import FakeOllama, Handler, status
-from tests.process.processes import Completed, finish, player, run_main, run_r2po, wait_until, write_config
+from tests.process.processes import REPOSITORY, Completed, finish, player, run_main, run_r2po, wait_until, write_config
 from tests.sweep.servers import SlidingWindow
 from tests.sweep.sweeping import SMALL, children, results, run_sweep, start_sweep, write_experiments
 
@@ -47,14 +50,14 @@ class Limited(FakeOllama):
 
 def test_a_hidden_rate_is_kept_close_to_and_no_run_fails(tmp_path: Path) -> None:
     rate = 20
-    write_config(tmp_path, {**SMALL, "method": "props", "num_iterations": 30, "llm_max_attempts": 1})
+    write_config(tmp_path, {**SMALL, "method": "props", "num_iterations": 20, "llm_max_attempts": 1})
     with Limited(rate) as server:
         done = run_sweep(tmp_path, "config.yaml", "--runs", "8", "--jobs", "8", server=server)
         assert done.returncode == 0, done.stderr
-        assert len(server.accepted) == 8 * 30
+        assert len(server.accepted) == 8 * 20
         assert server.refused > 0
         # Without the start, and the end, where few runs are left.
-        middle = server.accepted[40:220]
+        middle = server.accepted[40:140]
         assert len(middle) / (middle[-1] - middle[0]) > 0.9 * rate
 
 
@@ -204,3 +207,14 @@ def test_no_key_appears_anywhere(tmp_path: Path) -> None:
     texts = [text.encode() for each in (done, shown) for text in (each.stdout, each.stderr)]
     assert b"spawn_main" in seen
     assert not [data for data in [seen, *files, *texts] if b"8c1f" in data]
+
+
+def test_the_options_that_the_document_names_are_there() -> None:
+    text = (REPOSITORY / "docs/sweeps.md").read_text(encoding="utf-8")
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    named = set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", text))
+    assert {"--runs", "--seeds", "--jobs", "--ray", "--max-cost", "--logs", "--name"} <= named
+    assert named - {"--nodes"} <= {
+        option for action in parser._actions for option in action.option_strings
+    }  # Slurm has it
