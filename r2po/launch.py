@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +19,7 @@ from r2po.errors import InputError, RunStopped
 from r2po.experiment import Experiment
 from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
 from r2po.llm.client import CallFailed, Client
+from r2po.llm.gate import Gate
 from r2po.llm.no_model import NAME as NO_MODEL
 from r2po.llm.no_model import NoModel
 from r2po.llm.registry import provider_for
@@ -34,6 +37,19 @@ Resume = int | Literal["latest"] | None
 """Number of the run to continue, "latest" for the latest unfinished one, None for a new run."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """The place of a run in a sweep.
+
+    Attributes:
+        number: N of its ``run_N``, which is continued if it is there, else made.
+        gate: Gives the gate at which it waits, given its provider and what its calls may take.
+    """
+
+    number: int
+    gate: Callable[[Provider, Budget], Gate]
+
+
 def launch(
     config: Config,
     resume: Resume,
@@ -41,6 +57,7 @@ def launch(
     observer: Observer,
     *,
     replay_by_position: bool = False,
+    place: Place | None = None,
 ) -> dict[str, Any]:
     """Run an experiment to its end and return its result.
 
@@ -50,33 +67,42 @@ def launch(
         environ: Environment variables with keys and base URLs.
         observer: Watches the run.
         replay_by_position: Replay replies by their place in the recorded run, whatever the prompts say.
+        place: Of a run of a sweep, which has made the first contact with the model once for all, and chosen the run.
 
     Raises:
         InputError: Something given cannot be used; no run directory is left behind.
         RunStopped: The run stopped and can be resumed.
     """
-    directory = _find_run(config, resume)
+    directory = _find_run(config, resume) if place is None else find_run(config, place.number)
     if directory is not None and directory.is_complete:
         if not directory.read_description().get("replay_of"):  # a replay's settings are its recorded run's
-            _unchanged(config, directory)
+            check_unchanged(config, directory)
         observer.note(f"{directory.path} is complete; nothing to do")
         result = directory.read_result()
         observer.finished(directory, result)
         return result
     _check_package(METHODS[config.method])
-    provider = _provider(config, environ)
-    provider.check()
+    provider = provider_of(config, environ)
+    if place is None:
+        provider.check()
     if isinstance(provider, Replay):
         provider.by_position = replay_by_position
         config = _as_recorded(config, provider, observer)
     elif replay_by_position:
         raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:
-        _name_unfinished(config, observer)
+        if place is None:
+            _name_unfinished(config, observer)
         _name_other_protocols(config, observer)
         _name_idle_keys(config, observer)
-        return _start(config, provider, observer)
-    return _run(config, provider, directory, observer)
+        return _start(config, provider, observer, place)
+    return _run(config, provider, directory, observer, place)
+
+
+def find_run(config: Config, number: int) -> RunDirectory | None:
+    """Return ``run_N`` of an experiment; None if there is none."""
+    directory = RunDirectory(Path(config.logdir) / f"run_{number}")
+    return directory if directory.path.is_dir() else None
 
 
 def _check_package(method: Method) -> None:
@@ -87,7 +113,8 @@ def _check_package(method: Method) -> None:
         )
 
 
-def _provider(config: Config, environ: Mapping[str, str]) -> Provider:
+def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
+    """Return the provider of a config's model; of a method that asks none, one that is never asked."""
     if config.llm_model_name is None:
         return NoModel()
     return provider_for(config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ)
@@ -157,10 +184,10 @@ def _as_recorded(config: Config, replay: Replay, observer: Observer) -> Config:
     return config.model_copy(update={key: replay.config.get(key) for key in SAMPLING_KEYS})
 
 
-def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, Any]:
-    directory = RunDirectory.create(Path(config.logdir))
+def _start(config: Config, provider: Provider, observer: Observer, place: Place | None) -> dict[str, Any]:
+    directory = RunDirectory.create(Path(config.logdir), None if place is None else place.number)
     try:
-        return _run(config, provider, directory, observer)
+        return _run(config, provider, directory, observer, place)
     except RunLockedError:
         # Another process resumed it in the moment since: it is no longer ours.
         raise
@@ -175,7 +202,9 @@ def _start(config: Config, provider: Provider, observer: Observer) -> dict[str, 
         raise InputError(str(failed)) from None
 
 
-def _run(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> dict[str, Any]:
+def _run(
+    config: Config, provider: Provider, directory: RunDirectory, observer: Observer, place: Place | None
+) -> dict[str, Any]:
     with closing(directory):
         directory.lock()
         observer.opened(directory)
@@ -186,7 +215,10 @@ def _run(config: Config, provider: Provider, directory: RunDirectory, observer: 
         ):
             client = _client(config, provider, store, observer)
             if not client.replaying:
-                client.may_ask = _budget(config, client.accounting, directory).check
+                budget = _budget(config, client.accounting, directory)
+                client.may_ask = budget.check
+                if place is not None:
+                    client.gate = place.gate(provider, budget)
             try:
                 result = Experiment(setting, directory, client, observer).run()
             except BrokenPipeError:
@@ -239,7 +271,7 @@ def _open(config: Config, provider: Provider, directory: RunDirectory, observer:
         setting = Setting(config, seed)
         directory.write_description(_description(setting, provider))
         return setting
-    description = _unchanged(config, directory)
+    description = check_unchanged(config, directory)
     seed = int(description["seed"])
     began = description["versions"]
     for name, version in _versions(config).items():
@@ -248,8 +280,8 @@ def _open(config: Config, provider: Provider, directory: RunDirectory, observer:
     return Setting(config, seed)
 
 
-def _unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
-    """Return the description of a run.
+def check_unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
+    """Return the description of a run that a config is to continue.
 
     Raises:
         InputError: The config has changed since.
@@ -286,6 +318,7 @@ def _versions(config: Config) -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
+@cache
 def _code_revision() -> str | None:
     """Return the git revision of the source tree, with ``+`` if it was changed; None if it is no checkout."""
     try:

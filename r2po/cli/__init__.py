@@ -16,6 +16,8 @@ from r2po.errors import R2POError
 COMMANDS = {
     "run": "run one experiment from a config file",
     "sb3_baselines": "run the Stable-Baselines3 baselines of one environment",
+    "sweep": "run many experiments, each with several seeds, on this machine or on a cluster",
+    "status": "say where the runs of a sweep stand",
     "list": "list environments, methods, policies, models and configs",
     "eval": "sum up the runs of log directories, and compare them",
     "eval_all_results": "sum up the runs of every experiment under a folder",

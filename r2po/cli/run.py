@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from r2po.cli import sweep
 from r2po.cli.signals import held_back
-from r2po.errors import RunStopped
+from r2po.cli.sweep import add_sweep_options
+from r2po.errors import InputError, RunStopped
 
 LATEST = "latest"
 
@@ -18,7 +20,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.set_defaults(program=parser.prog)
     parser.add_argument(
-        "--config", required=True, metavar="FILE", help="config of the experiment, e.g. one of configs/"
+        "--config",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="config of the experiment, e.g. one of configs/; several make a sweep",
     )
     parser.add_argument(
         "--set",
@@ -41,6 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="continue run_N (default: the latest unfinished run) instead of starting a new one",
     )
+    add_sweep_options(parser)
     parser.add_argument(
         "--replay-by-position",
         action="store_true",
@@ -56,7 +63,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the experiment; returns the exit code."""
+    """Run the experiment, or a sweep if there are to be several runs; returns the exit code."""
+    if len(options.config) > 1 or options.runs is not None or options.jobs is not None:
+        _check_sweep(options)
+        return sweep.run(sweep.without_extras(options))
+    options.config = options.config[0]
     with held_back():
         from r2po.config import load_config
         from r2po.environ import read_environ
@@ -92,6 +103,20 @@ def run(options: argparse.Namespace) -> int:
             print(f"stopped{how}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
         raise
     return 0
+
+
+def _check_sweep(options: argparse.Namespace) -> None:
+    """Refuse what makes sense for a single run only."""
+    given = {
+        "--seed": options.seed is not None,
+        "--resume": options.resume is not None,
+        "--fresh": options.fresh,
+        "--dry-run": options.dry_run,
+        "--replay-by-position": options.replay_by_position,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise InputError(f"{option} is for a single run; several configs, --runs and --jobs make a sweep")
 
 
 class _List(argparse.Action):

@@ -250,17 +250,16 @@ class Budget:
             raise _reached("max_tokens", what, max(2 * cap, used + 2 * following))
 
     def _check_cost(self, question: Question) -> None:
-        cap, prices = self.caps.max_cost, self._accounting.prices
+        cap = self.caps.max_cost
         if cap is None:
             return
-        assert prices is not None  # the config is refused without them
         used = self._accounting.total.cost
         if used is None:
             tokens = self._accounting.total.total_tokens
             which = "tokens" if tokens is None else "of their tokens were cached, which have a price of their own"
             raise self._unknown("max_cost", f"the model's replies do not say how many {which}")
-        prompt, completion = self.expected_tokens(question)
-        following = (prompt * prices.input + completion * prices.output) / PER
+        following = self.expected_cost(question)
+        assert following is not None  # the config is refused without prices
         if used + following > cap:
             what = f"{used:.6g} of {cap:.6g} are spent, and the next call may cost {following:.3g}"
             raise _reached("max_cost", what, float(f"{max(2 * cap, used + 2 * following):.4g}"))
@@ -286,6 +285,19 @@ class Budget:
             (reply.reply.usage.completion_tokens or 0 for reply in own or replies), default=FIRST_COMPLETION_TOKENS
         )
         return math.ceil(len(question.prompt) / ratio), self._max_output_tokens or largest
+
+    def expected_cost(self, question: Question) -> float | None:
+        """Return what a prompt and its reply may cost, judging by the replies so far; None without prices."""
+        prices = self._accounting.prices
+        if prices is None:
+            return None
+        prompt, completion = self.expected_tokens(question)
+        return (prompt * prices.input + completion * prices.output) / PER
+
+    @property
+    def prices(self) -> Prices | None:
+        """What tokens cost, if known."""
+        return self._accounting.prices
 
     def _unknown(self, key: str, why: str) -> CapReached:
         return CapReached(f"{key} cannot be kept: {why}", remedy="leave it out", setting=f"{key}=null")

@@ -12,6 +12,7 @@ import tenacity
 
 from r2po.errors import RunStopped
 from r2po.llm.accounting import Accounting, CapReached, Prices
+from r2po.llm.gate import Gate
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import AttemptFailed, Judge, Provider, Question, ReceivedReply, Reply, Request
 
@@ -46,6 +47,7 @@ class Client:
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
         prices: What tokens cost, if known.
         may_ask: Called before a question is sent, with the seconds until then; raises ``CapReached`` if it must not be.
+        gate: Where attempts wait for their turn.
         replaying: Whether all replies are on record elsewhere: none counts as fresh.
         on_ask: Called with the role before a question is sent, for the screen.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
@@ -60,6 +62,7 @@ class Client:
     max_wait_s: float
     prices: Prices | None = None
     may_ask: Callable[[Question, float], None] = lambda _question, _wait: None
+    gate: Gate = field(default_factory=Gate)
     replaying: bool = False
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
@@ -94,6 +97,7 @@ class Client:
 
     def _fetch(self, key: str, turn: int, question: Question, judge: Judge) -> RecordedReply:
         self.may_ask(question, 0.0)
+        self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
         call = self.store.request(key, question)
         self.on_ask(question.role)
         started = time.monotonic()
@@ -116,17 +120,7 @@ class Client:
         )
 
     def _complete(self, call: int, request: Request, question: Question) -> Reply:
-        attempts = 0
-
-        def attempt() -> Reply:
-            nonlocal attempts
-            attempts += 1
-            try:
-                return self.provider.complete(request)
-            except AttemptFailed as failed:
-                if not self.replaying:  # a reply that is not on record is no fault of a server
-                    self.store.failure(call, attempts, failed)
-                raise
+        attempt = _Attempts(self, call, request, question)
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
             self.may_ask(question, state.upcoming_sleep)
@@ -147,10 +141,39 @@ class Client:
             raise
         except AttemptFailed as failed:
             self.store.gave_up(call)
-            tried = f" ({attempts} attempts)" if attempts > 1 else ""
+            tried = f" ({attempt.made} attempts)" if attempt.made > 1 else ""
             raise CallFailed(
                 f"{failed.reason}{tried}", retryable=failed.retryable, replies=len(self.store.replies)
             ) from None
+
+
+@dataclass
+class _Attempts:
+    """Makes one attempt at a call, and one more each time that the gate says so."""
+
+    client: Client
+    call: int
+    request: Request
+    question: Question
+    made: int = 0
+
+    def __call__(self) -> Reply:
+        client = self.client
+        while True:
+            if self.made:
+                client.gate.enter(self.question)  # the first one entered before the call was put on record
+            self.made += 1
+            try:
+                reply = client.provider.complete(self.request)
+            except AttemptFailed as failed:
+                if not client.replaying:  # a reply that is not on record is no fault of a server
+                    client.store.failure(self.call, self.made, failed)
+                if not client.gate.failed(failed):
+                    raise
+                client.may_ask(self.question, 0.0)
+            else:
+                client.gate.answered(reply)
+                return reply
 
 
 _backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)

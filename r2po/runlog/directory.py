@@ -28,6 +28,7 @@ SCHEMA_VERSION = 2
 """2: long replies are packed, and prompts by bz2; ``keep_trajectories`` may be "auto"."""
 AUTO_BYTES = 500_000
 """With ``keep_trajectories: auto``, rollouts are kept until their files take so many bytes."""
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a sweep reads a thousand descriptions
 _RUN_NAME = re.compile(r"run_(\d+)")
 
 
@@ -44,19 +45,21 @@ class RunDirectory:
         self._lock_file: io.TextIOWrapper | None = None
 
     @classmethod
-    def create(cls, logdir: Path) -> RunDirectory:
-        """Make the next free ``run_N`` under ``logdir``; two processes never get the same one."""
+    def create(cls, logdir: Path, number: int | None = None) -> RunDirectory:
+        """Make ``run_N`` under ``logdir``, the next free one or a given one; two processes never get the same one."""
         try:
             new_parents = [folder for folder in (logdir, *logdir.parents) if not folder.exists()]
             logdir.mkdir(parents=True, exist_ok=True)
-            number = max((run.number for run in list_runs(logdir)), default=0) + 1
+            following = max((run.number for run in list_runs(logdir)), default=0) + 1 if number is None else number
             while True:
                 try:
-                    (logdir / f"run_{number}").mkdir()
+                    (logdir / f"run_{following}").mkdir()
                 except FileExistsError:
-                    number += 1
+                    if number is not None:
+                        raise RunLockedError(f"{logdir / f'run_{number}'} was made by another process") from None
+                    following += 1
                     continue
-                return cls(logdir / f"run_{number}", new_parents)
+                return cls(logdir / f"run_{following}", new_parents)
         except (OSError, ValueError) as error:
             raise InputError(f"cannot make a run directory under logdir {str(logdir)!r}: {error}") from None
 
@@ -93,6 +96,10 @@ class RunDirectory:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunLockedError(f"{self.path} is being run by another process") from None
+        except OSError as error:
+            raise InputError(
+                f"cannot lock {self.path}: {error.strerror}; r2po needs a file system with locks"
+            ) from None
 
     def close(self) -> None:
         """Give the lock up."""
@@ -119,7 +126,7 @@ class RunDirectory:
         """
         path = self.path / "run.yaml"
         try:
-            description = yaml.safe_load(path.read_text(encoding="utf-8"))
+            description = yaml.load(path.read_text(encoding="utf-8"), Loader=_FastLoader)  # noqa: S506 - a SafeLoader
             schema = int(description["schema"])
         except FileNotFoundError:
             raise InputError(f"{self.path} is no run directory: it has no run.yaml") from None

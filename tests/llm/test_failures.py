@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from r2po.llm import wire
+from r2po.llm.packing import unpack
 from r2po.llm.registry import provider_for
 from tests.llm.failures import (
     ASKED_AGAIN,
@@ -114,7 +115,7 @@ def test_odd_replies_are_kept_as_they_are(name: str, tmp_path: Path) -> None:
                 folder.mkdir()
                 seen = see_in_a_call(failure, name, folder, variant)
                 assert seen.received is not None
-                assert seen.events[-1]["text"] == seen.received.text
+                assert unpack(seen.events[-1]["text"]) == seen.received.text
                 texts.setdefault(failure.what, []).append(seen.received.text)
     assert list(texts.values()) == [
         [LONG],

@@ -48,7 +48,7 @@ def test_a_bad_config_costs_one_line_and_leaves_nothing(
 BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
     "no such config": (["--config", "confg.yaml"], "no config file 'confg.yaml' (did you mean 'config.yaml'?)"),
     "config is a folder": (["--config", "."], "cannot read config '.'"),
-    "no config": (["--config"], "expected one argument"),
+    "no config": (["--config"], "expected at least one argument"),
     "negative seed": (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     "run zero": (["--resume", "0"], "'0' is not a whole number of at least 1"),
     "no run to resume": (["--resume"], "cannot resume an unfinished run in new/logs: found no runs"),

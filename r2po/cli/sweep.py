@@ -1,0 +1,143 @@
+"""``r2po sweep``, and ``main.py`` with several configs or runs: many runs, resumed by the same command."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from typing import Any
+
+from r2po.cli.signals import held_back
+from r2po.errors import InputError
+
+DEFAULT_RUNS = 10
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.set_defaults(program=parser.prog)
+    parser.add_argument("config", nargs="+", metavar="CONFIG", help="config files, e.g. configs/nim/*.yaml")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=V1,V2",
+        help="override keys of all configs; several values make several experiments ('key=[a,b]' is one value)",
+    )
+    parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the configs')")
+    add_sweep_options(parser)
+    parser.add_argument(
+        "--seeds", nargs="+", metavar="N", help="seeds, e.g. 1-5 8: run_N of each experiment has seed N"
+    )
+    parser.add_argument("--logs", metavar="DIR", help="put all log directories into this folder")
+    parser.add_argument("--name", help="name of the folder with the manifest (default: one made from the request)")
+    parser.add_argument("--max-llm-calls", type=_count, metavar="N", help="cap on the calls of all runs together")
+    parser.add_argument("--max-tokens", type=_count, metavar="N", help="cap on the tokens of all runs together")
+    parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: the one at hand)")
+    parser.add_argument(
+        "--cpus-per-run", type=_amount, default=0.25, metavar="X", help="cores that Ray sets aside for a run (0.25)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that ``main.py`` has too."""
+    parser.add_argument(
+        "--runs", type=_count, metavar="N", help=f"runs of each experiment, with seeds 1 to N (sweep: {DEFAULT_RUNS})"
+    )
+    parser.add_argument(
+        "--jobs", type=_count, metavar="N", help="runs under way at once (sweep: all that fit in memory)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the sweep; returns the exit code."""
+    with held_back():
+        from r2po.environ import read_environ
+        from r2po.sweep.ledger import SweepCaps
+        from r2po.sweep.plan import Request
+        from r2po.sweep.sweep import Options, Sweep, SweepStopped
+
+    request = Request(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
+    how = Options(
+        name=options.name,
+        jobs=options.jobs,
+        caps=SweepCaps(options.max_llm_calls, options.max_tokens, options.max_cost),
+        ray=options.ray,
+        cpus_per_run=options.cpus_per_run,
+        quiet=options.quiet,
+    )
+    sweep: Sweep | None = None
+    try:
+        sweep = Sweep(request, how, read_environ())
+        sweep.run()
+    except SweepStopped as stop:
+        remedy = f"; raise it with {stop.setting}" if stop.setting else ""
+        raise SweepStopped(f"{stop}{remedy}\nto continue: {_again(stop.setting)}") from None
+    except BaseException as signal:
+        # Signals, not errors: those have their own line.
+        if not isinstance(signal, Exception):
+            how_on = f"; to continue: {_again()}" if sweep is not None else " before the sweep began"
+            print(f"stopped{how_on}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
+        raise
+    return 0
+
+
+def without_extras(options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of ``main.py`` as those of a sweep."""
+    extras: dict[str, Any] = dict.fromkeys(("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray"))
+    return argparse.Namespace(**{**extras, "cpus_per_run": 0.25, **vars(options)})
+
+
+def _seeds(options: argparse.Namespace) -> list[int]:
+    if options.seeds is None:
+        return list(range(1, (options.runs or DEFAULT_RUNS) + 1))
+    if options.runs is not None:
+        raise InputError("--runs and --seeds exclude each other: there is a run for each seed")
+    seeds = [seed for text in options.seeds for part in text.split(",") for seed in _range(part)]
+    return list(dict.fromkeys(seeds))
+
+
+def _range(text: str) -> range:
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    if not match or int(match[1]) < 1 or int(match[2] or match[1]) < int(match[1]):
+        raise InputError(f"--seeds {text!r}: expected a number of at least 1, or a range like 1-10")
+    return range(int(match[1]), int(match[2] or match[1]) + 1)
+
+
+def _again(setting: str = "") -> str:
+    """Return the command that continues the sweep: the same one, with a raised cap if one was reached."""
+    from pathlib import Path
+
+    arguments = sys.argv[1:]
+    option, _, value = setting.partition(" ")
+    if option in arguments:
+        arguments[arguments.index(option) + 1] = value
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        command = ["python", "-m", "r2po"]
+    elif started.suffix == ".py":
+        command = ["python", str(started)]
+    else:
+        command = [started.name]
+    return shlex.join([*command, *arguments])
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _amount(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value

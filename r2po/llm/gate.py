@@ -1,0 +1,26 @@
+"""The gate before the model: where many runs share a provider, each attempt at a call waits for its turn."""
+
+from __future__ import annotations
+
+from r2po.llm.types import AttemptFailed, Question, Reply
+
+
+class Gate:
+    """Lets every attempt through at once: the gate of a single run, and the base of the others.
+
+    Between ``enter`` and the end of the attempt, one of ``answered`` and ``failed``, the run holds a permit.
+    """
+
+    def enter(self, question: Question) -> None:
+        """Wait until one attempt at a question may be made.
+
+        Raises:
+            CapReached: It would exceed a cap that this run shares with others.
+        """
+
+    def answered(self, reply: Reply) -> None:
+        """The attempt was answered."""
+
+    def failed(self, failure: AttemptFailed) -> bool:  # noqa: ARG002 - its subclasses look at it
+        """The attempt failed; returns whether to enter again at once, without counting the failure against the run."""
+        return False

@@ -1,0 +1,1 @@
+"""Many runs at once: on one machine, or on a Ray cluster."""

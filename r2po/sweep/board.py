@@ -1,0 +1,117 @@
+"""Where all runs of a sweep stand, and the sums that a screen shows."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from r2po.sweep.messages import Progress
+
+WINDOW_S = 300.0
+"""Speed is that of the last five minutes."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a sweep goes, per second."""
+
+    iterations: float
+    calls: float
+    episodes: float
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sums over all runs.
+
+    Attributes:
+        states: Number of runs in each state.
+        calls: Replies.
+        tokens: Tokens of the replies that say it.
+        cost: Money; None if no run has prices.
+        episodes: Rollouts.
+        iterations: Complete iterations.
+        to_go: Iterations to go in runs that have not failed.
+    """
+
+    states: dict[str, int]
+    calls: int
+    tokens: int
+    cost: float | None
+    episodes: int
+    iterations: int
+    to_go: int
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return sum(self.states.values())
+
+    @property
+    def done(self) -> int:
+        """Number of complete runs."""
+        return self.states.get("complete", 0)
+
+
+@dataclass
+class Board:
+    """The state of every run.
+
+    Attributes:
+        names: What to call each run.
+        runs: Where each stands, in the order of the sweep.
+        throttled: Pace in calls per second, by provider, where one was found out.
+    """
+
+    names: Sequence[str]
+    runs: list[Progress]
+    throttled: dict[str, float] = field(default_factory=dict)
+    _past: deque[tuple[float, Total]] = field(default_factory=deque, repr=False)
+
+    def update(self, progress: Progress) -> None:
+        """A run says where it stands."""
+        self.runs[progress.run] = progress
+
+    def set_state(self, run: int, state: str, now: str = "") -> None:
+        """A run is in another state."""
+        self.runs[run] = replace(self.runs[run], state=state, now=now)
+
+    @property
+    def total(self) -> Total:
+        """The sums."""
+        states: dict[str, int] = {}
+        for run in self.runs:
+            states[run.state] = states.get(run.state, 0) + 1
+        costs = [run.cost for run in self.runs if run.cost is not None]
+        return Total(
+            states=states,
+            calls=sum(run.calls for run in self.runs),
+            tokens=sum(run.tokens for run in self.runs),
+            cost=math.fsum(costs) if costs else None,
+            episodes=sum(run.episodes for run in self.runs),
+            iterations=sum(run.iterations for run in self.runs),
+            to_go=sum(max(run.planned - run.iterations, 0) for run in self.runs if run.state != "failed"),
+        )
+
+    def speed(self, now: float) -> Speed | None:
+        """Remember the sums of this moment, and return the speed since those of some minutes ago; None at first."""
+        total = self.total
+        self._past.append((now, total))
+        while now - self._past[0][0] > WINDOW_S:
+            self._past.popleft()
+        began, first = self._past[0]
+        elapsed = now - began
+        if elapsed <= 0:
+            return None
+        return Speed(
+            (total.iterations - first.iterations) / elapsed,
+            (total.calls - first.calls) / elapsed,
+            (total.episodes - first.episodes) / elapsed,
+        )
+
+
+def left_s(total: Total, speed: Speed | None) -> float | None:
+    """Return the seconds to go; None if it is too early to say."""
+    return total.to_go / speed.iterations if speed is not None and speed.iterations > 0 else None

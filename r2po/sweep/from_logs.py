@@ -1,0 +1,115 @@
+"""Where the runs of a sweep stand and what they have used, read from their logs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from r2po.errors import InputError
+from r2po.jsonl import read_lines
+from r2po.llm.accounting import Prices
+from r2po.llm.store import FILE
+from r2po.llm.types import Usage
+from r2po.runlog import RunDirectory
+from r2po.sweep.ledger import Used
+from r2po.sweep.messages import Progress
+
+
+def read_progress(index: int, path: Path, planned: int) -> Progress:
+    """Return where a run stands. What it spent before prices were set is not known from its log alone."""
+    directory = RunDirectory(path)
+    progress = Progress(index, planned=planned)
+    if not path.is_dir():
+        return progress
+    try:
+        if directory.is_complete:
+            return _complete(progress, directory.read_result())
+        return _unfinished(progress, directory)
+    except InputError as error:
+        return replace(progress, state="failed", now=str(error))
+
+
+def _complete(progress: Progress, result: dict[str, Any]) -> Progress:
+    counts = [tokens[key] for tokens in result["tokens"].values() for key in ("prompt_tokens", "completion_tokens")]
+    return replace(
+        progress,
+        state="complete",
+        iterations=result["iterations"],
+        planned=result["iterations"],
+        best=result["best_reward"],
+        calls=result["llm_calls"],
+        episodes=result["episodes"],
+        tokens=sum(count or 0 for count in counts),
+        cost=result.get("cost"),
+    )
+
+
+def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
+    iterations = directory.read_iterations()
+    prices = _prices(directory)
+    used = read_usage(directory.path, prices)
+    last = iterations[-1] if iterations else {}
+    return replace(
+        progress,
+        iterations=len(iterations),
+        best=last.get("best_reward"),
+        calls=last.get("llm_calls", 0),
+        episodes=last.get("episodes", 0),
+        tokens=used.tokens or 0,
+        cost=used.cost if prices else None,
+    )
+
+
+def _prices(directory: RunDirectory) -> Prices | None:
+    if not (directory.path / "run.yaml").exists():
+        return None
+    prices = directory.read_description()["config"].get("prices")
+    return Prices(**prices) if prices else None
+
+
+def read_usage(path: Path, prices: Prices | None) -> Used:
+    """Return what the calls of a run have used; those that were under way when a process was killed count as calls."""
+    used, under_way = Used(), set()
+    try:
+        for event in read_lines(path / FILE):
+            if event["event"] == "request":
+                under_way.add(event["call"])
+            elif event["event"] == "reply":
+                under_way.discard(event["call"])
+                usage = Usage(**event["usage"])
+                used.add(1, _tokens(usage), prices.cost(usage) if prices else None)
+            elif event["event"] == "gave_up":
+                under_way.discard(event["call"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"damaged log: {path / FILE}") from None
+    used.add(len(under_way), 0, 0.0)
+    return used
+
+
+def sum_of(usages: Iterable[Used]) -> Used:
+    """Add up."""
+    total = Used()
+    for used in usages:
+        total.add(used.calls, used.tokens, used.cost)
+    return total
+
+
+def ended_at(path: Path) -> list[tuple[datetime, int]]:
+    """Return when each complete iteration of a run ended, and the rollouts that it took."""
+    try:
+        records = RunDirectory(path).read_iterations()
+    except InputError:
+        return []
+    return [
+        (datetime.fromisoformat(record["times"]["ended"]), sum(len(each["returns"]) for each in record["candidates"]))
+        for record in records
+    ]
+
+
+def _tokens(usage: Usage) -> int | None:
+    counts = (usage.prompt_tokens, usage.completion_tokens)
+    return None if None in counts else math.floor(math.fsum(count or 0 for count in counts))

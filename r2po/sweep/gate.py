@@ -1,0 +1,86 @@
+"""The gate of a run in a sweep: it asks the coordinator before each attempt, and tells it what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from r2po.llm.accounting import Budget, CapReached
+from r2po.llm.gate import Gate
+from r2po.llm.types import AttemptFailed, Provider, Question, Reply, Usage
+from r2po.llm.wire import WireFormat
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
+
+PATIENCE_S = 600.0
+"""Refusals count as failures once a run has got nothing else for so long."""
+OVERLOADED = frozenset({429, 529})
+
+
+class SweepCapReached(CapReached):
+    """The next call would exceed a cap of the whole sweep."""
+
+
+class SweepGate(Gate):
+    """Waits for the coordinator.
+
+    Args:
+        run: Index of the run in the sweep.
+        provider: Who is asked.
+        budget: Knows what the next call may take.
+        ask: Waits for the coordinator's answer.
+        tell: Tells the coordinator that an attempt is over.
+    """
+
+    def __init__(
+        self,
+        run: int,
+        provider: Provider,
+        budget: Budget,
+        ask: Callable[[Ask], Verdict],
+        tell: Callable[[Outcome], None],
+    ) -> None:
+        self._run = run
+        self._address = provider.base_url if isinstance(provider, WireFormat) else ""
+        self._budget = budget
+        self._ask = ask
+        self._tell = tell
+        self._refused_since: float | None = None
+
+    def enter(self, question: Question) -> None:
+        """Wait for the turn of this run."""
+        tokens, cost = sum(self._budget.expected_tokens(question)), self._budget.expected_cost(question)
+        verdict = self._ask(Ask(self._run, self._address, tokens, cost))
+        if verdict.reached:
+            raise SweepCapReached(f"{verdict.reached} by the sweep", remedy="raise it", setting=verdict.setting)
+
+    def answered(self, reply: Reply) -> None:
+        """Tell what it took."""
+        self._refused_since = None
+        prices = self._budget.prices
+        cost = None if prices is None else prices.cost(reply.usage)
+        self._tell(Outcome(self._run, ANSWERED, tokens=_tokens(reply.usage), cost=cost))
+
+    def failed(self, failure: AttemptFailed) -> bool:
+        """Tell it; a refusal is waited out, unless there has been nothing else for long."""
+        kind = kind_of(failure)
+        self._tell(Outcome(self._run, kind, failure.retry_after_s))
+        if kind != REFUSED:
+            return False
+        now = time.monotonic()
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        return now - self._refused_since < PATIENCE_S
+
+
+def kind_of(failure: AttemptFailed) -> str:
+    """Return what a failure says of the load: too many attempts, perhaps too many, or nothing."""
+    if not failure.retryable:
+        return FAILED  # also an account without credit, which answers 429 too
+    if failure.status in OVERLOADED or (failure.status == 503 and failure.retry_after_s is not None):
+        return REFUSED
+    return UNANSWERED if failure.status is None or failure.status >= 500 else FAILED
+
+
+def _tokens(usage: Usage) -> int | None:
+    if usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
+    return usage.prompt_tokens + usage.completion_tokens

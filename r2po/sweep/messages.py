@@ -1,0 +1,132 @@
+"""What runs and their coordinator say to each other. Everything is plain data: it goes through pipes and over Ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from r2po.config import Config
+
+REFUSED = "refused"
+"""Outcome of an attempt that the provider turned away: too many."""
+ANSWERED = "answered"
+UNANSWERED = "unanswered"
+"""No answer, or an error of the server."""
+FAILED = "failed"
+"""Failed for a reason that has nothing to do with the load."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A run wants to make one attempt at a call.
+
+    Attributes:
+        run: Index of the run in the sweep.
+        provider: Address of the server; empty for a stand-in, which takes any number of calls.
+        tokens: Tokens that it may take.
+        cost: Money that it may take; None without prices.
+    """
+
+    run: int
+    provider: str
+    tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The attempt of a run is over.
+
+    Attributes:
+        run: Index of the run in the sweep.
+        kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED`` or ``FAILED``.
+        retry_after_s: Seconds that the provider asked to wait.
+        tokens: Tokens of the answer; None if it does not say.
+        cost: Its cost; None if it is not known.
+    """
+
+    run: int
+    kind: str
+    retry_after_s: float | None = None
+    tokens: int | None = 0
+    cost: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to an ``Ask``: go on, or stop at a cap.
+
+    Attributes:
+        run: Index of the run in the sweep.
+        reached: Empty to go on; else the cap that forbids the call, as text.
+        setting: The cap and a value that would do, e.g. ``--max-cost 20``.
+    """
+
+    run: int
+    reached: str = ""
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        run: Index of the run in the sweep.
+        state: ``waiting``, ``running``, ``complete``, ``failed``.
+        now: What it is doing, in a few words; or why it failed.
+        iterations: Complete iterations.
+        planned: Iterations that it is to have.
+        best: Largest reward; None before the first iteration.
+        calls: Replies so far.
+        episodes: Rollouts so far.
+        tokens: Tokens of all replies that say it.
+        cost: Money; None if it is not known.
+    """
+
+    run: int
+    state: str = "waiting"
+    now: str = ""
+    iterations: int = 0
+    planned: int = 0
+    best: float | None = None
+    calls: int = 0
+    episodes: int = 0
+    tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to be made.
+
+    Attributes:
+        run: Index of the run in the sweep.
+        number: N of its ``run_N``.
+        config: The resolved config; its seed is set.
+    """
+
+    run: int
+    number: int
+    config: Config
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run came to an end in this process.
+
+    Attributes:
+        run: Index of the run in the sweep.
+        error: Why it is not complete; empty if it is.
+        capped: Whether a cap of the sweep stopped it.
+    """
+
+    run: int
+    error: str = ""
+    capped: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line for the user."""
+
+    text: str

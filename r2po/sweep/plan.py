@@ -1,0 +1,137 @@
+"""Which runs a sweep consists of, and the run directory of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from r2po.config import Config, load_config
+from r2po.errors import InputError
+from r2po.launch import check_unchanged, find_run
+from r2po.runlog import RunDirectory
+from r2po.sweep.messages import Task
+from r2po.sweep.variants import Variant, expand
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a sweep.
+
+    Attributes:
+        source: Config file.
+        overrides: ``key=value`` for each key that the command changes.
+        seed: Seed of the run, and N of its ``run_N``.
+        config: The resolved config; its seed is set.
+    """
+
+    source: str
+    overrides: tuple[str, ...]
+    seed: int
+    config: Config
+
+    @property
+    def path(self) -> Path:
+        """Its run directory."""
+        return Path(self.config.logdir) / f"run_{self.seed}"
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """The run directory, if it is there."""
+        return find_run(self.config, self.seed)
+
+    def task(self, index: int) -> Task:
+        """Return what a worker needs to know."""
+        return Task(index, self.seed, self.config)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command asks for.
+
+    Attributes:
+        configs: Config files.
+        settings: ``key=v1,v2``.
+        seeds: Seeds, one run each.
+        protocol: Protocol of all runs; None for that of the configs.
+        logs: Folder for all log directories; None to leave them where the configs put them.
+    """
+
+    configs: Sequence[str]
+    settings: Sequence[str]
+    seeds: Sequence[int]
+    protocol: str | None = None
+    logs: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A name that the same request always gets, and no other."""
+        parts = [list(self.configs), sorted(self.settings), list(self.seeds), self.protocol, self.logs]
+        return "sweep-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+
+
+def plan(request: Request, note: Callable[[str], None] = lambda _: None) -> list[Item]:
+    """Return the runs, seed by seed, so that every experiment has its first run before one has its second.
+
+    Raises:
+        InputError: A config or a setting cannot be used, or two runs would share a run directory.
+    """
+    experiments = [
+        (source, variant, _config(source, variant, request, note))
+        for source in request.configs
+        for variant in expand(request.settings)
+    ]
+    items = [
+        Item(source, variant.overrides, seed, config.model_copy(update={"seed": seed}))
+        for seed in request.seeds
+        for source, variant, config in experiments
+    ]
+    _check_distinct(items)
+    return items
+
+
+def check_runs(items: Sequence[Item]) -> None:
+    """Make sure that the runs that are there are runs of these experiments.
+
+    Raises:
+        InputError: One is not.
+    """
+    for item in items:
+        directory = item.directory
+        if directory is None or not (directory.path / "run.yaml").exists():
+            continue
+        if directory.is_complete and directory.read_description().get("replay_of"):
+            continue  # a replay's settings are its recorded run's
+        try:
+            check_unchanged(item.config, directory)
+        except InputError as error:
+            raise InputError(f"{error}; --logs DIR puts this sweep's runs elsewhere") from None
+
+
+def _config(source: str, variant: Variant, request: Request, note: Callable[[str], None]) -> Config:
+    config = load_config(source, variant.overrides, protocol=request.protocol, note=note)
+    if config.seed is not None:
+        raise InputError(f"{source} sets the seed {config.seed}; a sweep gives each run its own (--seeds)")
+    if config.resume_run is not None:
+        raise InputError(f"{source} sets resume_run; a sweep continues its runs by itself")
+    logdir = Path(config.logdir)
+    if request.logs is not None:
+        logdir = Path(request.logs) / logdir.name
+    if variant.name:
+        logdir = logdir.with_name(f"{logdir.name}__{variant.name}")
+    return config.model_copy(update={"logdir": str(logdir)})
+
+
+def _check_distinct(items: Sequence[Item]) -> None:
+    found: dict[str, Item] = {}
+    for item in items:
+        path = os.path.abspath(item.path)  # noqa: PTH100 - resolve() would look at every link on a network drive
+        other = found.setdefault(path, item)
+        if other is not item:
+            which = " and ".join(" ".join([each.source, *each.overrides]) for each in (other, item))
+            raise InputError(
+                f"two runs of this sweep have the run directory {item.path}: {which}; give them other logdirs"
+            )

@@ -1,0 +1,240 @@
+"""A sweep on a Ray cluster: a run is a Ray task, the coordinator an actor beside the process that started the sweep.
+
+Ray starts a task again if its node is lost; the task then resumes the run directory, which is on a shared path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from r2po.errors import InputError
+from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task, Verdict
+
+TICK_S = 0.5
+STALE_LOCK_S = 300.0
+"""How long a resumed run waits for the lock of a lost node: file servers keep it for a while."""
+LEASE_S = 60.0
+"""Beyond the time that a call may take, after which its permit is free again: its node was lost."""
+
+
+def require_ray() -> Any:
+    """Return Ray.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--ray needs Ray: pip install 'r2po[ray]'") from None
+    return ray
+
+
+class Clerk:
+    """The coordinator as a Ray actor, asked by all tasks. One event loop runs its methods, so none interrupts another.
+
+    Args:
+        coordinator: Decides about calls.
+    """
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._answers: dict[int, asyncio.Future[Verdict]] = {}
+        self._lease_s: dict[int, float] = {}
+        self._leases: dict[int, asyncio.TimerHandle] = {}
+        self._news: list[Progress | Note] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def ask(self, ask: Ask, lease_s: float) -> Verdict:
+        """Answer when an attempt may be made."""
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._answers[ask.run] = answer
+        self._lease_s[ask.run] = lease_s
+        self._end_lease(ask.run)
+        self._coordinator.ask(ask)
+        self._grant()
+        return await answer
+
+    async def tell(self, message: Outcome | Progress | Note) -> None:
+        """Take up what a run says."""
+        if isinstance(message, Outcome):
+            self._end_lease(message.run)
+            self._coordinator.end(message, time.monotonic())
+            self._grant()
+        else:
+            self._news.append(message)
+
+    async def forget(self, run: int) -> None:
+        """A run has ended."""
+        self._end_lease(run)
+        self._coordinator.forget([run], time.monotonic())
+        self._grant()
+
+    async def news(self) -> tuple[list[Progress | Note], dict[str, float], Verdict | None]:
+        """Return what was said since the last time, the paces, and the first cap that stopped a run."""
+        news, self._news = self._news, []
+        return news, self._coordinator.paces(time.monotonic()), self._coordinator.reached
+
+    def _grant(self) -> None:
+        now = time.monotonic()
+        loop = asyncio.get_running_loop()
+        for verdict in self._coordinator.grants(now):
+            answer = self._answers.pop(verdict.run, None)
+            if answer is not None and not answer.done():
+                answer.set_result(verdict)
+            self._leases[verdict.run] = loop.call_later(self._lease_s[verdict.run], self._expire, verdict.run)
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self._coordinator.wait_s(now)
+        self._timer = None if due is None else loop.call_later(due, self._grant)
+
+    def _end_lease(self, run: int) -> None:
+        if run in self._leases:
+            self._leases.pop(run).cancel()
+
+    def _expire(self, run: int) -> None:
+        del self._leases[run]
+        self._coordinator.forget([run], time.monotonic())
+        self._grant()
+
+
+class _Line:
+    """The connection of a task to the clerk."""
+
+    def __init__(self, clerk: Any, lease_s: float) -> None:
+        self._ray = require_ray()
+        self._clerk = clerk
+        self._lease_s = lease_s
+
+    def ask(self, ask: Ask) -> Verdict:
+        """Wait for permission to make an attempt."""
+        verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
+        assert isinstance(verdict, Verdict)
+        return verdict
+
+    def tell(self, message: Outcome | Progress | Note) -> None:
+        """Say something that wants no answer."""
+        self._clerk.tell.remote(message)
+
+
+def make_run_on_node(task: Task, clerk: Any, folder: str) -> Ended:
+    """Make a run, on whatever node this is.
+
+    Args:
+        task: The run.
+        clerk: The actor.
+        folder: Working directory of the sweep, on a shared path: relative paths and ``.env`` mean the same everywhere.
+    """
+    from r2po.environ import read_environ
+    from r2po.sweep.runner import make_run
+
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        return Ended(task.run, f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path")
+    return make_run(task, read_environ(), _Line(clerk, task.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
+
+
+class RayBackend:
+    """Makes runs on a Ray cluster.
+
+    Args:
+        coordinator: Decides about calls.
+        address: Of the cluster, or "auto".
+        cpus_per_run: Cores that are set aside for a run.
+        jobs: Largest number of runs under way; None for as many as the cores allow.
+        on_progress: Told where a run stands.
+        on_end: Told how a run ended.
+        on_note: Told what is worth a line.
+        on_tick: Called now and then.
+        on_news: Told the paces by provider, and the first cap that was reached.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        *,
+        address: str,
+        cpus_per_run: float,
+        jobs: int | None,
+        on_progress: Callable[[Progress], None],
+        on_end: Callable[[Ended], None],
+        on_note: Callable[[str], None],
+        on_tick: Callable[[], None],
+        on_news: Callable[[dict[str, float], Verdict | None], None],
+    ) -> None:
+        self._ray = require_ray()
+        self._coordinator = coordinator
+        self._address = address
+        self._cpus_per_run = cpus_per_run
+        self._jobs = jobs
+        self._on_progress = on_progress
+        self._on_end = on_end
+        self._on_note = on_note
+        self._on_tick = on_tick
+        self._on_news = on_news
+
+    def run(self, tasks: Sequence[Task]) -> None:
+        """Make all runs."""
+        ray = self._ray
+        try:
+            ray.init(address=self._address, log_to_driver=False, configure_logging=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"cannot reach the Ray cluster {self._address!r}: {' '.join(str(error).split())}"
+            ) from None
+        try:
+            self._run(tasks)
+        finally:
+            ray.shutdown()
+
+    def _run(self, tasks: Sequence[Task]) -> None:
+        ray = self._ray
+        clerk = (
+            ray.remote(Clerk)
+            .options(num_cpus=0, max_concurrency=100_000, scheduling_strategy=self._here())
+            .remote(self._coordinator)
+        )
+        make = ray.remote(make_run_on_node).options(
+            num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
+        )
+        waiting = list(reversed(tasks))
+        under_way: dict[Any, Task] = {}
+        while waiting or under_way:
+            while waiting and (self._jobs is None or len(under_way) < self._jobs):
+                task = waiting.pop()
+                under_way[make.remote(task, clerk, str(Path.cwd()))] = task
+            done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
+            self._take_news(clerk)
+            for each in done:
+                self._finish(clerk, each, under_way.pop(each))
+            self._on_tick()
+
+    def _take_news(self, clerk: Any) -> None:
+        news, paces, reached = self._ray.get(clerk.news.remote())
+        for message in news:
+            if isinstance(message, Progress):
+                self._on_progress(message)
+            else:
+                self._on_note(message.text)
+        self._on_news(paces, reached)
+
+    def _finish(self, clerk: Any, reference: Any, task: Task) -> None:
+        try:
+            ended = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            ended = Ended(task.run, f"Ray: {' '.join(str(error).split())[:300]}")
+        clerk.forget.remote(task.run)
+        self._on_end(ended)
+
+    def _here(self) -> Any:
+        """Keep the clerk on this node: it is to be lost only with the sweep itself."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)

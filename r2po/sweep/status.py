@@ -1,0 +1,70 @@
+"""The state of a sweep that runs in other processes, perhaps on other machines: read from its manifest and run logs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from rich.console import Console
+
+from r2po.sweep.board import WINDOW_S, Board, Speed
+from r2po.sweep.from_logs import ended_at, read_progress
+from r2po.sweep.manifest import Manifest
+from r2po.sweep.messages import Progress
+from r2po.sweep.screen import headline, table
+
+IDLE_S = 900.0
+"""A run whose log has not grown for so long is taken to wait; a call may take five minutes and be repeated."""
+NARROWEST = 100
+
+
+def print_status(manifest: Manifest, *, everything: bool) -> None:
+    """Print the sums, the running and failed runs, or all of them."""
+    board, speed = read_board(manifest)
+    states = ("running", "failed", "waiting", "complete") if everything else ("running", "failed")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = max(console.width, NARROWEST)
+    console.print(f"{manifest.folder}  started {manifest.created}")
+    if any(run.state in states for run in board.runs):
+        console.print(table(board, states, len(board.runs)))
+    console.print(headline(board, speed))
+
+
+def read_board(manifest: Manifest) -> tuple[Board, Speed | None]:
+    """Return where the runs stand, and the speed of the last minutes."""
+    paths = [manifest.path(index) for index in range(len(manifest.runs))]
+    runs = [
+        _with_state(read_progress(index, path, run["planned"] or 0), path, manifest.failures.get(run["run"], ""))
+        for index, (path, run) in enumerate(zip(paths, manifest.runs, strict=True))
+    ]
+    recent = [runs[index] for index, path in enumerate(paths) if _age_s(path) < WINDOW_S]
+    return Board([run["run"] for run in manifest.runs], runs), _speed([paths[run.run] for run in recent], recent)
+
+
+def _with_state(run: Progress, path: Path, failure: str) -> Progress:
+    age_s = _age_s(path)
+    if run.state != "waiting" or age_s == float("inf"):
+        return run
+    if failure:
+        return replace(run, state="failed", now=failure)
+    return replace(run, state="running", now=f"log grew {age_s:.0f} s ago") if age_s < IDLE_S else run
+
+
+def _age_s(path: Path) -> float:
+    """Return the seconds since the logs of a run last grew."""
+    written = [each.stat().st_mtime for each in path.glob("*.jsonl")]
+    return max(0.0, time.time() - max(written)) if written else float("inf")
+
+
+def _speed(paths: list[Path], runs: list[Progress]) -> Speed | None:
+    now = datetime.now(timezone.utc)
+    ended = [(when, run, rollouts) for path, run in zip(paths, runs, strict=True) for when, rollouts in ended_at(path)]
+    recent = [each for each in ended if (now - each[0]).total_seconds() < WINDOW_S]
+    if not recent:
+        return None
+    elapsed = max((now - min(when for when, _, _ in recent)).total_seconds(), 1.0)
+    calls = sum(run.calls / run.iterations for _, run, _ in recent if run.iterations)
+    return Speed(len(recent) / elapsed, calls / elapsed, sum(rollouts for _, _, rollouts in recent) / elapsed)

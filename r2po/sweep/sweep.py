@@ -1,0 +1,223 @@
+"""From a request to complete runs: what is missing is started, what is half done resumed, what is complete skipped."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from r2po.config import Config
+from r2po.errors import InputError, RunStopped
+from r2po.launch import provider_of
+from r2po.sweep.board import Board
+from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.from_logs import read_progress, read_usage, sum_of
+from r2po.sweep.ledger import Ledger, SweepCaps, Used
+from r2po.sweep.manifest import Manifest
+from r2po.sweep.memory import available_bytes, cores, fitting_runs
+from r2po.sweep.messages import Ended, Progress, Verdict
+from r2po.sweep.plan import Item, Request, check_runs, plan
+from r2po.sweep.pool import Pool
+from r2po.sweep.ray_backend import RayBackend, require_ray
+from r2po.sweep.screen import Quiet, Screen, make_screen
+
+MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep is run, which changes nothing in its results.
+
+    Attributes:
+        name: Name of the sweep's folder; None for one made from the request.
+        jobs: Largest number of runs under way; None for as many as fit into the memory.
+        caps: Limits on all runs together.
+        ray: Address of a Ray cluster; None for this machine.
+        cpus_per_run: Cores that Ray sets aside for a run.
+        quiet: Whether to print nothing but errors.
+    """
+
+    name: str | None = None
+    jobs: int | None = None
+    caps: SweepCaps = field(default_factory=SweepCaps)
+    ray: str | None = None
+    cpus_per_run: float = 0.25
+    quiet: bool = False
+
+
+class SweepStopped(RunStopped):
+    """Some runs are not complete.
+
+    Attributes:
+        setting: An option that would let the sweep go on, if a cap stopped it.
+    """
+
+    def __init__(self, reason: str, setting: str = "") -> None:
+        super().__init__(reason)
+        self.setting = setting
+
+
+class Sweep:
+    """A sweep, ready to be run.
+
+    Args:
+        request: Which runs.
+        options: How.
+        environ: Environment variables with keys and base URLs.
+
+    Raises:
+        InputError: Something given cannot be used; no run is started.
+    """
+
+    def __init__(self, request: Request, options: Options, environ: Mapping[str, str]) -> None:
+        self._options = options
+        self._notes: list[str] = []
+        self.items = plan(request, self._note_before)
+        _check_prices(self.items, options.caps)
+        check_runs(self.items)
+        if options.ray is not None:
+            require_ray()
+        self._todo = [index for index, item in enumerate(self.items) if not _is_complete(item)]
+        _first_contacts([self.items[index].config for index in self._todo], environ)
+        self.manifest = Manifest.open(options.name or request.name, self.items)
+        self.board = Board(
+            [run["run"] for run in self.manifest.runs],
+            [read_progress(index, item.path, item.config.num_iterations or 0) for index, item in enumerate(self.items)],
+        )
+        self._coordinator = Coordinator(Ledger(options.caps, self._used_before()))
+        self._screen: Screen = Quiet()
+        self._errors: dict[int, str] = {}
+        self._capped: set[int] = set()
+        self._reached: Verdict | None = None
+
+    def run(self) -> None:
+        """Make all runs that are not complete.
+
+        Raises:
+            SweepStopped: Some runs failed, or a cap was reached.
+        """
+        self._screen = make_screen(self.board, quiet=self._options.quiet)
+        try:
+            self._say_what_begins()
+            if self._todo:
+                self._run_on_ray() if self._options.ray else self._run_here()
+        finally:
+            self._screen.close()
+            self.manifest.close()
+        if self._errors or self._capped:
+            raise self._stopped()
+
+    def _run_here(self) -> None:
+        workers = min(cores(), len(self._todo))
+        fitting = fitting_runs(workers, available_bytes())
+        jobs = min(self._options.jobs or len(self._todo), fitting, len(self._todo))
+        if (self._options.jobs or 0) > fitting:
+            self._note(f"--jobs {self._options.jobs}: {fitting} runs fit into the memory that is free")
+        Pool(
+            self._coordinator,
+            workers=min(workers, jobs),
+            jobs=jobs,
+            on_progress=self._progress,
+            on_end=self._ended,
+            on_note=self._note,
+            on_tick=self._tick,
+        ).run(self.items[index].task(index) for index in self._todo)
+
+    def _run_on_ray(self) -> None:
+        assert self._options.ray is not None
+        RayBackend(
+            self._coordinator,
+            address=self._options.ray,
+            cpus_per_run=self._options.cpus_per_run,
+            jobs=self._options.jobs,
+            on_progress=self._progress,
+            on_end=self._ended,
+            on_note=self._note,
+            on_tick=self._screen.tick,
+            on_news=self._news,
+        ).run([self.items[index].task(index) for index in self._todo])
+
+    def _used_before(self) -> Used:
+        if not self._options.caps.any:
+            return Used()
+        return sum_of(read_usage(item.path, item.config.prices) for item in self.items)
+
+    def _say_what_begins(self) -> None:
+        complete = len(self.items) - len(self._todo)
+        begun = sum(self.items[index].directory is not None for index in self._todo)
+        new = len(self._todo) - begun
+        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start")
+        self._note(f"manifest: {self.manifest.folder}")
+        if any((item.config.llm_model_name or "").startswith("embedded/") for item in self.items):
+            self._note("embedded stand-in: no language model answers; these results say nothing about any model")
+        for text in self._notes:
+            self._note(text)
+
+    def _note_before(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def _note(self, text: str) -> None:
+        self._screen.note(text)
+
+    def _tick(self) -> None:
+        self._news(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
+        self._screen.tick()
+
+    def _news(self, paces: dict[str, float], reached: Verdict | None) -> None:
+        self.board.throttled.update(paces)
+        self._reached = reached
+
+    def _progress(self, progress: Progress) -> None:
+        self.board.update(progress)
+
+    def _ended(self, ended: Ended) -> None:
+        if ended.capped:
+            self._capped.add(ended.run)
+            self.board.set_state(ended.run, "waiting", "a cap of the sweep is reached")
+            return
+        self.board.set_state(ended.run, "failed" if ended.error else "complete", ended.error)
+        if ended.error:
+            self._errors[ended.run] = ended.error
+            self.manifest.fail(ended.run, ended.error)
+        self._screen.ended(ended.run)
+
+    def _stopped(self) -> SweepStopped:
+        reached = (self._reached or self._coordinator.reached) if self._capped else None
+        parts = [f"{reached.reached} by the sweep"] if reached else []
+        if self._errors:
+            parts.append(
+                f"{len(self._errors)} of {len(self.items)} runs failed:{_grouped(self._errors, self.board.names)}"
+            )
+        return SweepStopped("; ".join(parts), reached.setting if reached else "")
+
+
+def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
+    """Say what failed, each reason once."""
+    runs: dict[str, list[str]] = defaultdict(list)
+    for run, reason in sorted(errors.items()):
+        runs[reason].append(names[run])
+    parts = []
+    for reason, failed in runs.items():
+        more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
+        parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
+    return "".join(parts)
+
+
+def _is_complete(item: Item) -> bool:
+    directory = item.directory
+    return directory is not None and directory.is_complete
+
+
+def _check_prices(items: Sequence[Item], caps: SweepCaps) -> None:
+    for item in items if caps.max_cost is not None else ():
+        if item.config.prices is None:
+            raise InputError(f"--max-cost needs prices.input and prices.output; {item.source} has none")
+
+
+def _first_contacts(configs: Sequence[Config], environ: Mapping[str, str]) -> None:
+    """Make the first contact with each model once for all runs."""
+    models = {(config.llm_model_name, config.num_ctx): config for config in configs}
+    for config in models.values():
+        provider_of(config, environ).check()

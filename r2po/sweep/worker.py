@@ -1,0 +1,67 @@
+"""A worker process of a sweep: many runs, a thread each, since most of a run's time is waiting for a model.
+
+It lives as long as its connection: when the process that started it is gone, however it went, it ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+from r2po.environ import read_environ
+from r2po.sweep.messages import Ask, Note, Outcome, Progress, Task, Verdict
+from r2po.sweep.runner import make_run
+
+
+def work(connection: Connection[Any, Any]) -> None:
+    """Serve the process at the other end of a connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    _Worker(connection).serve()
+
+
+class _Worker:
+    """Starts runs and hands them the answers to what they ask."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._answers: dict[int, queue.SimpleQueue[Verdict]] = {}
+        self._environ = read_environ()
+
+    def serve(self) -> None:
+        """Take tasks and verdicts until the connection breaks."""
+        while True:
+            try:
+                message = self._connection.recv()
+            except (EOFError, OSError):
+                os._exit(0)  # not sys.exit: threads may be in the middle of anything, and logs survive that
+            if isinstance(message, Task):
+                self._answers[message.run] = queue.SimpleQueue()
+                threading.Thread(target=self._run, args=(message,), name=f"run-{message.run}", daemon=True).start()
+            else:
+                self._answers[message.run].put(message)
+
+    def ask(self, ask: Ask) -> Verdict:
+        """Wait for permission to make an attempt."""
+        self._send(ask)
+        return self._answers[ask.run].get()
+
+    def tell(self, message: Outcome | Progress | Note) -> None:
+        """Say something that wants no answer."""
+        self._send(message)
+
+    def _run(self, task: Task) -> None:
+        self._send(make_run(task, self._environ, self))
+
+    def _send(self, message: object) -> None:
+        try:
+            with self._sending:
+                self._connection.send(message)
+        except OSError:
+            os._exit(0)

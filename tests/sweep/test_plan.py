@@ -1,0 +1,79 @@
+"""Which run directory belongs to which run of a sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from r2po.cli import main
+from r2po.errors import InputError
+from r2po.sweep.plan import Request, check_runs, plan
+from tests.process.processes import NIM, write_config
+
+VALUES = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1}
+
+
+def request(folder: Path, *settings: str, seeds: tuple[int, ...] = (1, 2), **more: Any) -> Request:
+    return Request([str(write_config(folder, {**VALUES, "logdir": str(folder / "logs/nim")}))], settings, seeds, **more)
+
+
+def names(folder: Path, given: Request) -> list[str]:
+    return [str(item.path.relative_to(folder)) for item in plan(given)]
+
+
+def test_a_run_has_the_number_of_its_seed(tmp_path: Path) -> None:
+    items = plan(request(tmp_path, seeds=(1, 7)))
+    assert names(tmp_path, request(tmp_path, seeds=(1, 7))) == ["logs/nim/run_1", "logs/nim/run_7"]
+    assert [item.config.seed for item in items] == [1, 7]
+
+
+def test_variants_have_log_directories_of_their_own(tmp_path: Path) -> None:
+    given = request(tmp_path, "temperature=0,1", "bias=true", seeds=(1,))
+    assert names(tmp_path, given) == ["logs/nim__temperature=0/run_1", "logs/nim__temperature=1/run_1"]
+
+
+def test_log_directories_can_be_put_elsewhere(tmp_path: Path) -> None:
+    assert names(tmp_path, request(tmp_path, seeds=(1,), logs=str(tmp_path / "far"))) == ["far/nim/run_1"]
+
+
+def test_log_directories_can_be_chosen_for_each_variant(tmp_path: Path) -> None:
+    given = request(tmp_path, f"logdir={tmp_path}/a,{tmp_path}/b", seeds=(1,))
+    assert names(tmp_path, given) == ["a/run_1", "b/run_1"]
+
+
+def test_two_configs_never_share_a_run_directory(tmp_path: Path) -> None:
+    one, other = (str(write_config(tmp_path, VALUES, name)) for name in ("one.yaml", "other.yaml"))
+    with pytest.raises(
+        InputError, match=r"two runs of this sweep have the run directory logs/run_1: .*one.* and .*other"
+    ):
+        plan(Request([one, other], [], [1]))
+
+
+@pytest.mark.parametrize("key", ["seed", "resume_run"])
+def test_what_a_sweep_decides_itself_may_not_be_set(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError, match=key):
+        plan(request(tmp_path, f"{key}=3"))
+
+
+def test_runs_of_another_experiment_are_neither_continued_nor_counted(tmp_path: Path) -> None:
+    given = request(tmp_path, seeds=(1,))
+    assert main(["run", "--config", given.configs[0], "--quiet"]) == 0
+    check_runs(plan(given))
+    for other in (request(tmp_path, "temperature=0.3", seeds=(1,)), request(tmp_path, "method=props", seeds=(1,))):
+        with pytest.raises(InputError, match=r"config has changed since.*--logs DIR"):
+            check_runs(plan(other))
+
+
+def test_a_run_with_the_number_but_not_the_seed_is_another_one(tmp_path: Path) -> None:
+    given = request(tmp_path, seeds=(1,))
+    assert main(["run", "--config", given.configs[0], "--seed", "17", "--quiet"]) == 0
+    with pytest.raises(InputError, match="seed was 17, is 1"):
+        check_runs(plan(given))
+
+
+def test_the_same_request_has_the_same_name_and_another_one_has_not(tmp_path: Path) -> None:
+    assert request(tmp_path).name == request(tmp_path).name
+    others = [request(tmp_path, "bias=false"), request(tmp_path, seeds=(1, 2, 3)), request(tmp_path, logs="x")]
+    assert len({each.name for each in [request(tmp_path), *others]}) == 4

@@ -1,0 +1,89 @@
+"""A sweep on a cluster of two nodes, one of which is lost in the middle."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.llm.fake_ollama import FakeOllama
+from tests.process.processes import environ, finish, player, run_r2po, wait_until, write_config
+from tests.sweep.sweeping import SMALL, results, run_sweep, start_sweep
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'r2po[ray]'"
+)
+VALUES: Mapping[str, Any] = {**SMALL, "method": "props", "num_iterations": 20}
+RUNS = 6
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+memory = {"object_store_memory": 100 * 2**20}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+node = cluster.add_node(num_cpus=2, **memory)
+print(cluster.address, flush=True)
+sys.stdin.readline()
+cluster.remove_node(node, allow_graceful=False)
+print("lost", flush=True)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@contextmanager
+def two_nodes(env: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Give a cluster's address, and the process that removes a node for each line it is sent."""
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], env=dict(env), text=True, **pipes) as cluster:
+        assert cluster.stdin is not None
+        assert cluster.stdout is not None
+        try:
+            yield next(line.strip() for line in cluster.stdout if ":" in line), cluster
+        finally:
+            cluster.stdin.close()
+            cluster.wait(60)
+
+
+def iterations(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("logs/*/run_*/iterations.jsonl"))
+
+
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.filterwarnings("default")
+def test_the_runs_of_a_lost_node_are_finished_on_another(tmp_path: Path) -> None:
+    command = ["config.yaml", "--runs", str(RUNS)]
+    write_config(tmp_path / "calm", VALUES)
+    write_config(tmp_path / "lost", VALUES)
+    with FakeOllama(player) as server:
+        assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
+        calls = len(server.chats)
+    with FakeOllama(player) as server, two_nodes(environ(server, RAY_DISABLE_IMPORT_WARNING="1")) as (address, cluster):
+        options = ["--ray", address, "--cpus-per-run", "0.5"]
+        sweep = start_sweep(tmp_path / "lost", *command, *options, server=server)
+        wait_until(lambda: iterations(tmp_path / "lost") >= 2 * RUNS, sweep)
+        assert cluster.stdin is not None
+        cluster.stdin.write("\n")
+        cluster.stdin.flush()
+        done = finish(sweep)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert calls <= len(server.chats) <= calls + RUNS
+    assert results(tmp_path / "lost") == results(tmp_path / "calm")
+    assert f"{RUNS}/{RUNS} runs done" in run_r2po(tmp_path / "lost", "status", "logs").stdout
+
+
+def test_without_ray_it_says_what_to_install(tmp_path: Path) -> None:
+    write_config(tmp_path, {**VALUES, "llm_model_name": "embedded/search"})
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/ray.py").write_text("raise ImportError('hidden')\n")
+    path = os.pathsep.join([str(tmp_path / "hidden"), environ()["PYTHONPATH"]])
+    done = run_sweep(tmp_path, "config.yaml", "--ray", "auto", PYTHONPATH=path)
+    assert done.returncode == 2
+    assert "pip install 'r2po[ray]'" in done.stderr
