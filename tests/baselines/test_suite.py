@@ -41,10 +41,9 @@ SAMPLE = [
     ("invertedpendulum", "DDPG"),
     ("pong", "TRPO"),
 ]
-FEW_UPDATES = "{learning_starts: 40, train_freq: 4, policy_kwargs: 'dict(net_arch=[16])'}"
-OFF_POLICY = f"algorithm_hyperparams={{DQN: {FEW_UPDATES}, TD3: {FEW_UPDATES}, DDPG: {FEW_UPDATES}, SAC: {FEW_UPDATES}}}"
-    f"algorithm_hyperparams={{{', '.join(f'{name}: {FEW_UPDATES}' for name in ('DQN', 'TD3', 'DDPG', 'SAC'))}}}"
-)
+FEW = "{learning_starts: 40, train_freq: 4, policy_kwargs: 'dict(net_arch=[16])'}"
+OFF_POLICY = f"algorithm_hyperparams={{DQN: {FEW}, TD3: {FEW}, DDPG: {FEW}, SAC: {FEW}}}"
+"""Few and small updates."""
 
 
 def check_run(run: Path) -> None:

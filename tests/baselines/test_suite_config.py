@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from r2po.analysis.load import load_log_directory
 from r2po.analysis.names import read_folder_name
 from r2po.baselines.sb3.algorithms import ALGORITHMS, choose_algorithms
 from r2po.baselines.sb3.budget import Budget, Spent, trial_budgets
-from r2po.baselines.sb3.config import SB3Config, load_sb3_config
+from r2po.baselines.sb3.config import DEFAULT_EPISODES, SB3Config, load_sb3_config
 from r2po.baselines.sb3.zoo import SB3_DEFAULTS, find_zoo, zoo_entry
 from r2po.errors import InputError
 from r2po.tasks import PUBLISHED, TASKS
@@ -36,6 +38,16 @@ def test_every_environment_has_its_suite(name: str) -> None:
 
 def test_mountaincar_logs_where_the_published_suite_did() -> None:
     assert load_sb3_config(SUITES / "mountaincar_sb3.yaml").logdir == "logs/mountaincar_sb3_more"
+
+
+def test_the_document_has_a_row_for_every_key() -> None:
+    text = (SUITES.parents[1] / "docs/baselines.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text.split("### Config keys")[1].split("###")[0], re.MULTILINE)
+    assert {key for key, _ in rows} == set(SB3Config.model_fields)
+    for key, default in rows:
+        if default.strip("`") in ("true", "false") or default.isdigit():
+            found = SB3Config.model_fields[key].default
+            assert yaml.safe_load(default.strip("`")) == (DEFAULT_EPISODES if key == "budget_target" else found)
 
 
 PROBLEMS: dict[str, tuple[str, str]] = {
