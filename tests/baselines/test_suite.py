@@ -14,6 +14,7 @@ import pytest
 from r2po.analysis.experiments import cohorts, find_experiments
 from r2po.analysis.load import load_log_directory
 from r2po.analysis.paper_tables import Validation, build_tables
+from r2po.analysis.run_data import METRICS
 from r2po.baselines.sb3.algorithms import PACKAGES
 from r2po.cli import main
 from r2po.errors import InputError
@@ -156,13 +157,13 @@ def test_what_is_logged_is_what_analyses_read(tmp_path: Path) -> None:
     assert summary["mean_reward_mean"] == pytest.approx(np.mean(ppo.values("mean_reward")))
 
     # Where only the algorithm's summary was kept, it tells the same.
-    values = {metric: ppo.values(metric) for metric in ("mean_reward", "best_reward", "final_reward", "heldout_reward")}
+    told = {metric: ppo.values(metric) for metric in METRICS}
     for path in sorted((tmp_path / "maze_sb3/PPO").glob("run_*/*")):
         path.unlink()
     for path in (tmp_path / "maze_sb3/PPO").glob("run_*"):
         path.rmdir()
     left = find_experiments(tmp_path)[-1]
-    assert {metric: left.values(metric) for metric in values} == values
+    assert {metric: left.values(metric) for metric in METRICS} == told
     assert left.protocol == "published"
 
 
@@ -295,7 +296,7 @@ def test_the_script_shows_its_progress(tmp_path: Path) -> None:
         "heldout_episodes=1",
         f"logdir={tmp_path}/logs",
     ]
-    command = [sys.executable, "sb3_baselines.py", "--config", SUITES / "nim_sb3.yaml", "--algorithms", "a2c"]
+    command = [sys.executable, "sb3_baselines.py", "--config", str(SUITES / "nim_sb3.yaml"), "--algorithms", "a2c"]
     done = subprocess.run(
         [*command, "--set", *small], cwd=SUITES.parents[1], capture_output=True, text=True, check=True
     )
