@@ -13,6 +13,7 @@ export UV
 
 python := $(VENV)/bin/python
 stamp := $(VENV)/.installed
+baselines := $(VENV)/.baselines-installed
 checked := .
 
 # The virtual environment is made anew with the interpreter that is asked for, if its version is another one.
@@ -31,10 +32,15 @@ endif
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(stamp) ## install everything into .venv; again only when the dependencies changed
+setup: $(stamp) ## install into .venv what experiments need; again only when the dependencies changed
 
 $(stamp): pyproject.toml constraints.txt tools/setup $(python) $(other_python)
-	@tools/setup "$(VENV)" $(if $(PYTHON),"$(PYTHON)")
+	@tools/setup "$(VENV)" dev,fast $(if $(PYTHON),"$(PYTHON)")
+	@touch $@
+
+# PyTorch is large, and no demo needs it.
+$(baselines): $(stamp)
+	@tools/setup "$(VENV)" dev,fast,sb3 $(if $(PYTHON),"$(PYTHON)")
 	@touch $@
 
 # Gone with the interpreter it was made with: made anew.
@@ -48,12 +54,12 @@ demo: setup ## run R2PO on CartPole without a language model, and sum up its run
 
 test: lint pytest ## everything that CI checks: lint, then all tests
 
-lint: setup ## ruff and mypy --strict
+lint: $(baselines) ## ruff and mypy --strict
 	$(python) -m ruff check $(checked)
 	$(python) -m ruff format --check $(checked)
 	$(python) -m mypy --strict $(checked)
 
-pytest: setup ## all tests, on all cores
+pytest: $(baselines) ## all tests, on all cores
 	$(python) -m pytest -n auto
 
 bench: setup ## all benchmarks of speed, into docs/benchmarks.md; a quarter of an hour on an idle machine

@@ -120,13 +120,15 @@ def test_a_full_run_is_200_calls_and_4000_episodes_after_the_warm_up(
     episodes, provider = Episodes(monkeypatch), CountingProvider()
     with open_experiment(make_config("maze", method), provider, tmp_path) as experiment:
         result = experiment.run()
+        records = experiment.directory.read_iterations()
     warmup, heldout = 20, 100
     assert provider.calls == 200
     assert len(episodes.by_seed) == 4000 + warmup + heldout
-    # Rollouts that the history shows are made again from their seeds: no new episodes.
+    # Rollouts that prompts show are made again from their seeds: no new episodes.
     again = sum(count - 1 for count in episodes.by_seed.values())
-    shows = METHODS[method].history_rollout is not None
-    assert again == (warmup + result["iterations"] if shows else 0)
+    shown = sum(len(candidate["shown"]) for record in records for candidate in record["candidates"])
+    in_history = warmup + result["iterations"] if METHODS[method].history_rollout is not None else 0
+    assert again == shown + in_history
     assert (result["llm_calls"], result["episodes"], result["heldout_episodes"]) == (200, 4000 + warmup, heldout)
     assert result["iterations"] == 200 // METHODS[method].calls_per_iteration
 

@@ -145,7 +145,7 @@ class TestSetupErrors:
 
     def error_of(self, folder: Path, python: str, **environment: str) -> str:
         done = subprocess.run(
-            [ROOT / "tools/setup", folder / "venv", python],
+            [ROOT / "tools/setup", folder / "venv", "dev", python],
             cwd=ROOT,
             env={**os.environ, "UV": "", **environment},
             capture_output=True,
