@@ -39,6 +39,11 @@ _extending: Any = importlib.import_module("numba.extending")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def is_disabled() -> bool:
+    """Whether numba was told not to compile, by the environment variable ``NUMBA_DISABLE_JIT``."""
+    return bool(_numba.config.DISABLE_JIT)
+
+
 def compiled(function: Function) -> Function:
     """Compile a function at its first call, and keep the machine code on disk for the next process.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 
 from r2po.policies import Policy
 from r2po.policies.forms import Network, NetworkPolicy, make_network
+from r2po.rollout.availability import compilation_refusal
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
 from r2po.rollout.mujoco_task import read_task, refused_setting
 from r2po.rollout.types import Rollout, Rollouts
@@ -36,11 +36,9 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
 
     Versions and machines differ, so the last question is whether a few steps equal Gymnasium's.
     """
-    reason = refused_setting(gym_id, env_kwargs)
+    reason = refused_setting(gym_id, env_kwargs) or compilation_refusal()
     if reason:
         return reason
-    if importlib.util.find_spec("numba") is None:
-        return "numba is not installed (pip install 'r2po[fast]')"
     from r2po.rollout.mujoco_library import refused_library
 
     return refused_library() or _refused_results(gym_id, env_kwargs)

@@ -113,7 +113,10 @@ def _refusal(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any]) -> st
         from r2po.rollout.kernels.refusal import refusal
     else:
         from r2po.rollout.mujoco_engine import refusal
-    return refusal(gym_id, env_kwargs)
+    try:
+        return refusal(gym_id, env_kwargs)
+    except Exception as error:  # noqa: BLE001 - compilers fail in many ways, and the reference is always there
+        return f"it fails on this machine: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _make(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, max_steps: int) -> Engine:

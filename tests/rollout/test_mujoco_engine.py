@@ -247,7 +247,7 @@ def test_refusal_of_a_registration_with_wrappers() -> None:
 
 
 def test_refusal_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("r2po.rollout.mujoco_engine.importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert "numba is not installed" in refusal(PENDULUM, {})
 
 

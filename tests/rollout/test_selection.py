@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from r2po.rollout import EngineName, GymnasiumEngine, Rollout, Rollouts, Selecte
 from r2po.runlog import RunDirectory
 from r2po.setting import Setting
 from r2po.tasks.spaces import read_spaces
-from tests.builders import make_config, make_rollout, open_experiment
+from tests.builders import CONFIGS, make_config, make_rollout, open_experiment
 
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 
@@ -46,6 +48,32 @@ def test_without_numba_the_reference_is_taken_in_silence(monkeypatch: pytest.Mon
     assert select("auto", "CartPole-v1").name == "reference"
     with pytest.raises(InputError, match=r"rollout_engine is 'kernel': numba is not installed .*r2po\[fast\]"):
         select("kernel", "CartPole-v1")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("PYTHONPATH", "broken", "numba cannot be imported: Numba needs NumPy 2.3 or less"),
+        ("NUMBA_DISABLE_JIT", "1", "NUMBA_DISABLE_JIT is set"),
+    ],
+)
+def test_a_numba_that_does_not_work_is_done_without(
+    variable: str, value: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken" / "numba").mkdir(parents=True)
+    module = tmp_path / "broken" / "numba" / "__init__.py"
+    module.write_text("raise ImportError('Numba needs NumPy 2.3 or less')")
+    monkeypatch.setenv(variable, str(tmp_path / value) if variable == "PYTHONPATH" else value)
+    config = CONFIGS / "nim/nim_random_search.yaml"
+    run = [sys.executable, str(CONFIGS.parent / "main.py"), "--config", str(config), "--quiet", "--set"]
+    small = [f"logdir={tmp_path}/logs", "num_iterations=1", "num_evaluation_episodes=2", "heldout_episodes=1"]
+    assert subprocess.run([*run, *small], check=False, timeout=60).returncode == 0
+    assert RunDirectory(tmp_path / "logs/run_1").read_description()["rollout_engine"] == "reference"
+    forced = [*run, *small, "rollout_engine=kernel"]
+    refused = subprocess.run(forced, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert reason in refused.stderr
 
 
 def test_an_engine_that_cannot_run_the_environment_is_refused_in_one_line() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from r2po.policies.forms import NetworkPolicy, TablePolicy, make_network
+from r2po.rollout.availability import compilation_refusal
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
 from r2po.rollout.kernels import KERNELS
 from r2po.rollout.types import Engine, Rollout
@@ -30,8 +30,9 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
         return f"{gym_id} has no kernel"
     if spec.additional_wrappers:
         return f"{gym_id} is registered with wrappers, which its kernel does not know"
-    if importlib.util.find_spec("numba") is None:
-        return "numba is not installed (pip install 'r2po[fast]')"
+    reason = compilation_refusal()
+    if reason:
+        return reason
     from r2po.rollout.kernel_engine import KernelEngine
 
     spaces = read_spaces(gym_id, env_kwargs)
