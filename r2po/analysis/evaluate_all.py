@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from r2po.analysis.evenness import uneven_runs
 from r2po.analysis.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.load import LogDirectory
 from r2po.analysis.parallel import in_parallel
@@ -82,7 +83,8 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
     except R2POError as error:
         return Evaluation("", (*warnings, str(error)))
     lines = "\n".join(_line(name, part) for name, part in experiments_in(logs))
-    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in logs.notes)))
+    uneven = [line for part in parts for line in uneven_runs(part)]
+    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in logs.notes), *uneven))
 
 
 def _number(run: RunData) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from r2po.analysis.evenness import uneven_runs
 from r2po.analysis.load import load_runs_of
 from r2po.analysis.names import environment_label, environment_order, parse_environment, parse_method, read_folder_name
 from r2po.analysis.parallel import in_parallel
@@ -112,8 +113,10 @@ def find_experiments(
     root = Path(logs_root)
     environments = {parse_environment(name) for name in only_env}
     methods = {parse_method(name) for name in only_method}
+    if root.is_file():
+        raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
     if not root.is_dir():
-        siblings = [str(each) for each in root.parent.iterdir()] if root.parent.is_dir() else []
+        siblings = [str(each) for each in root.parent.iterdir() if each.is_dir()] if root.parent.is_dir() else []
         raise InputError(f"no folder {str(root)!r} with logs{nearest(str(root), siblings)}")
     folders = [path for path in _log_directories(root) if _is_wanted(path, environments, methods)]
     found = [
@@ -142,6 +145,7 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
         lines += [f"{each.path}: {line}" for line in (*each.problems, *each.notes)]
         if not each.runs or each.variant:
             continue
+        lines += uneven_runs(each)
         key = (each.cohort, each.protocol, each.environment, each.method, each.algorithm)
         other = chosen.setdefault(key, each)
         if other is not each:

@@ -73,13 +73,37 @@ def load_runs(
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
     return Frames(
-        pd.DataFrame([_run_row(run) for run in runs], columns=_run_columns(runs)),
+        pd.DataFrame([_run_row(run) for run in runs], columns=_RUN),
         pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
         pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
         tuple(_problems(experiments)),
     )
 
 
+_RUN = (
+    *RUN_COLUMNS,
+    "complete",
+    "num_iterations",
+    "planned_iterations",
+    "best_reward",
+    "best_episode",
+    "final_reward",
+    "mean_reward",
+    "std_reward",
+    "max_reward",
+    "min_reward",
+    "heldout_reward",
+    "heldout_std",
+    "heldout_episodes",
+    "seed",
+    "llm_calls",
+    "episodes",
+    "steps",
+    "llm_s",
+    "total_api_time_s",
+    "mean_api_time_per_iter_s",
+    "notes",
+)
 _ITERATION = (
     "iteration",
     "stage",
@@ -99,10 +123,6 @@ _CALL = ("iteration", "role", "prompt", "reply")
 def _key(run: RunData) -> dict[str, Any]:
     values = {name: getattr(run, name) for name in RUN_COLUMNS if name not in ("logdir", "run")}
     return {**values, "logdir": str(run.path.parent), "run": run.name}
-
-
-def _run_columns(runs: Sequence[RunData]) -> list[str]:
-    return list(_run_row(runs[0])) if runs else [*RUN_COLUMNS]
 
 
 def _run_row(run: RunData) -> dict[str, Any]:

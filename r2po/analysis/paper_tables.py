@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from r2po.analysis.evenness import other_protocols, uneven_budgets
 from r2po.analysis.experiments import Cohort, ExperimentLogs, choose, cohorts
 from r2po.analysis.names import PUBLISHED_ORDER, environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE, published_results
@@ -141,11 +142,11 @@ def build_tables(
     return tables
 
 
-def build_published_tables(preset: str) -> dict[str, Table]:
-    """Return the published tables of a preset, from the published figures alone."""
+def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dict[str, Table]:
+    """Return the published tables of a preset; of all ten environments if none is named."""
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
-        rows = [Row(key, None, _published_scores(key, metric)) for key in PUBLISHED_ORDER]
+        rows = [Row(key, None, _published_scores(key, metric)) for key in environments or PUBLISHED_ORDER]
         if any(row.scores for row in rows):
             table = _table(preset, metric, f"{title}, as published", rows, several=False, with_reference=False)
             note = f"Mean ± sample standard deviation over runs; {SOURCE}."
@@ -232,6 +233,9 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
     for cohort, part in parts:
         who = f"{cohort.label}: " if cohort else ""
         notes.append(f"{who}{_counts(part, metric)}.")
+        notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
+    if any(len(each.runs) == 1 for _, part in parts for each in part):
+        notes.append("± 0.00 of a single run is no spread.")
     return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")
 
 
@@ -246,7 +250,7 @@ def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:
         if count not in (usual, 0):
             others.setdefault(count, []).append(f"{each.label} on {environment_label(each.environment)}")
     rest = "; ".join(f"n = {count} for {', '.join(names)}" for count, names in sorted(others.items()))
-    return f"n = {usual} runs of each experiment" + (f", but {rest}" if rest else "")
+    return f"n = {usual} run{'' if usual == 1 else 's'} of each experiment" + (f", but {rest}" if rest else "")
 
 
 def _note_missing(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from r2po.analysis.evenness import uneven_budgets
 from r2po.analysis.experiments import Cohort, ExperimentLogs
 from r2po.analysis.names import PUBLISHED_ORDER, environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE
@@ -38,10 +39,11 @@ def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: 
     found = {each.environment for each in experiments if each.method in (*FAMILIES, OURS)}
     names = sorted({*PUBLISHED_ORDER, *found}, key=environment_order)
     parts = [(name, [each for each in experiments if each.environment == name]) for name in names]
-    return compare([(name, [group for each in part for group in _group(each, metric)]) for name, part in parts], mode)
+    groups = [(name, [group for each in part for group in _group(each, metric, part)]) for name, part in parts]
+    return compare(groups, mode)
 
 
-def _group(experiment: ExperimentLogs, metric: str) -> list[Group]:
+def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentLogs]) -> list[Group]:
     if experiment.method not in (*FAMILIES, OURS):
         return []
     values = experiment.values(metric)
@@ -54,6 +56,11 @@ def _group(experiment: ExperimentLogs, metric: str) -> list[Group]:
     unfinished = sum(not run.complete for run in experiment.runs)
     if unfinished:
         notes.append(f"{unfinished} of {len(experiment.runs)} runs unfinished, counted up to there")
+    ours = next((each for each in beside if each.method == OURS), None)
+    if ours is not None and experiment.protocol != ours.protocol:
+        notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")
+    if ours is not None and ours is not experiment:
+        notes += uneven_budgets([ours, experiment])
     return [Group(experiment.method, experiment.label, finite, tuple(notes))]
 
 

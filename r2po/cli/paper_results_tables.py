@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from r2po.cli.analysis_options import PRESETS, add_logs_options, add_table_options, warn
+from r2po.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +36,16 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.tables import write
 
     prefix = Path(options.output_dir) / options.preset
+    environments = [parse_environment(name) for name in options.envs]
     if options.from_published:
-        for name, table in build_published_tables(options.preset).items():
+        if options.reference or options.strict_validation or options.expected_runs:
+            raise InputError(
+                "--from-published reads no logs: leave out --reference, --expected-runs, --strict-validation"
+            )
+        for name, table in build_published_tables(options.preset, environments).items():
             _print(write(table, f"{prefix}_{name}", options.formats))
         sys.stdout.write("published figures hold neither final nor held-out rewards\n")
         return 0
-    environments = [parse_environment(name) for name in options.envs]
     expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
     validation = Validation(expected, options.strict_validation)
     experiments = find_experiments(options.logs_root, options.max_runs, environments, parallel=True)
@@ -54,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
     warn(validation.lines)
     for name, table in tables.items():
         _print(write(table, f"{prefix}_{name}", options.formats))
+    for old in prefix.parent.glob(f"{prefix.name}_missing.*"):
+        old.unlink()
     if validation.rows:
         warn(validation.summary())
         _print(write(validation_table(options.preset, validation), f"{prefix}_missing", options.formats))

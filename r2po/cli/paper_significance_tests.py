@@ -29,7 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metric", choices=METRICS, default="mean_reward", help="default: mean_reward")
     parser.add_argument(
-        "--format", choices=("markdown", "md", "latex", "csv", "json"), default="markdown", help="default: markdown"
+        "--format",
+        choices=("markdown", "md", "latex", "csv", "json"),
+        help="default: what the ending of --output says, else markdown",
     )
     parser.add_argument("--output", metavar="FILE", help="file to write (default: print)")
     parser.add_argument(
@@ -42,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Test and print, and draw."""
     figures = [_figure_file(name) for name in options.figure]
+    options.format = options.format or _format_of(options.output)
 
     from r2po.analysis.experiments import choose, cohorts, find_experiments
     from r2po.analysis.significance_report import significance_rows
@@ -69,6 +72,11 @@ def _write(text: str, output: str) -> None:
     except OSError as error:
         raise InputError(f"cannot write {output!r}: {error.strerror or error}") from None
     sys.stdout.write(f"{output}\n")
+
+
+def _format_of(output: str | None) -> str:
+    suffix = Path(output or "").suffix.lower()
+    return {".json": "json", ".csv": "csv", ".tex": "latex"}.get(suffix, "markdown")
 
 
 def _figure_file(name: str) -> Path:
