@@ -8,7 +8,6 @@ the size of the log; then how long resume and replay of that run take.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -110,12 +109,27 @@ def run_process(*arguments: str) -> Process:
         RuntimeError: It failed.
     """
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
-    return Process(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    measured = subprocess.run(
+        [sys.executable, "-c", _SMALL_PARENT, sys.executable, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    wall_s = time.perf_counter() - start
+    code, cpu_s, peak_kilobytes = json.loads(measured.stdout)
+    if code:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {code}")
+    return Process(wall_s, cpu_s, peak_kilobytes * 1024)
+
+
+_SMALL_PARENT = """
+import json, resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
+"""
+"""Starts what is measured: a child's peak memory is at least what its parent had when it forked."""
 
 
 def _measure(experiment: str, engine: str, folder: Path) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import number
@@ -28,7 +29,7 @@ def write_history(
         kind = _kind(trial, brief) if kinds_apart else ""
         lines.append(f"Trial {index}{kind}: {trial.text}; f(params) = {number(trial.reward)}")
         if with_rollouts and trial.rollout is not None:
-            lines.append(f"  its first rollout: {'; '.join(transitions(trial.rollout))}")
+            lines.append(f"  its first rollout: {_whole_rollout(trial)}")
     return "\n".join(lines)
 
 
@@ -40,6 +41,12 @@ def write_excerpts(history: Sequence[Trial], count: int) -> str:
         for index, trial in enumerate(history[first:], first + 1)
         if trial.rollout is not None
     )
+
+
+@lru_cache(maxsize=2048)
+def _whole_rollout(trial: Trial) -> str:
+    """Write the rollout of a trial once, and not in each of the prompts that show it."""
+    return "; ".join(transitions(trial.rollout)) if trial.rollout is not None else ""
 
 
 def _kind(trial: Trial, brief: Brief) -> str:
