@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from r2po.errors import InputError
+
+if TYPE_CHECKING:
+    from r2po.analysis.experiments import ExperimentLogs
 
 PRESETS = ("core", "variants", "search")
 TABLE_FORMATS = ("md", "csv", "latex", "png", "pdf", "svg")
@@ -51,6 +57,18 @@ def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
     parser.add_argument(
         "--output-dir", default=folder, metavar="DIR", help=f"where the tables are written (default: {folder})"
     )
+
+
+def require_runs(experiments: Sequence[ExperimentLogs], logs_root: str) -> None:
+    """Check that there is anything to analyse.
+
+    Raises:
+        InputError: No experiment has a usable run.
+    """
+    if not any(each.runs for each in experiments):
+        reasons = [f"{each.path}: {problem}" for each in experiments for problem in each.problems]
+        more = f" ({reasons[0]}{f', and {len(reasons) - 1} more' if len(reasons) > 1 else ''})" if reasons else ""
+        raise InputError(f"no usable runs under {logs_root!r}{more}")
 
 
 def warn(lines: Iterable[str]) -> None:

@@ -43,6 +43,11 @@ def run(options: argparse.Namespace) -> int:
     if len(labels) != len(options.logdirs):
         raise InputError(f"--labels has {len(labels)} names for {len(options.logdirs)} log directories; give one each")
 
+    given = [label for label in labels if label is not None]
+    double = next((label for label in given if given.count(label) > 1), None)
+    if double is not None:
+        raise InputError(f"--labels has {double!r} more than once; give each log directory a name of its own")
+
     from r2po.analysis.comparison import write_comparison
     from r2po.analysis.load import load_log_directory
     from r2po.analysis.report import FOLDER, experiments_in, write_report

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import add_logs_options, add_table_options, warn
+from r2po.cli.analysis_options import add_logs_options, add_table_options, require_runs, warn
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
         table = build_published_tau_c_table()
     else:
         experiments = find_experiments(options.logs_root, options.max_runs, only_method=["r2po"], parallel=True)
+        require_runs(experiments, options.logs_root)
         table, lines = build_tau_c_table(experiments, with_reference=options.reference == "published")
         warn(lines)
     for file in write(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from r2po.analysis.experiments import ExperimentLogs, choose, cohorts, find_experiments
+from r2po.cli import main
 from r2po.errors import InputError
 from tests.analysis.logs import write_run
 from tests.analysis.published_format import write_published_run
@@ -199,3 +200,31 @@ def test_in_parallel_is_the_same(tmp_path: Path) -> None:
         return [(str(each.path), [run.rewards.tolist() for run in each.runs]) for each in experiments]
 
     assert rewards(find_experiments(tmp_path, parallel=True)) == rewards(find_experiments(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["tau_c_sensitivity_results", "paper_robust_statistics", "paper_salience_analysis"],
+)
+def test_a_folder_without_any_run_is_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs" / "cartpole_props" / "run_1").mkdir(parents=True)
+    assert main([command]) == 2
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith("error: no ")
+    assert "'logs'" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+def test_uneven_conditions_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs = tmp_path / "logs"
+    write_run(logs / "a", 1, [1.0, 2.0])
+    write_run(logs / "a", 2, [1.0], config={"max_traj_length": 50})
+    write_run(logs / "b", 1, [5.0] * 30, config={"method": "r2po"})
+    out = tmp_path / "tables"
+    assert main(["paper_results_tables", "--logs-root", str(logs), "--output-dir", str(out), "--formats", "md"]) == 0
+    assert f"{logs / 'a'}: the runs differ in max_traj_length: not set in run_1; 50 in run_2" in capsys.readouterr().err
+    table = (out / "core_mean_reward.md").read_text()
+    assert "Not at the same budget, in episodes per run: CartPole 16 (ProPS) to 130 (R2PO)." in table
