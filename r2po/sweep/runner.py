@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from r2po.llm.types import AttemptFailed
 from r2po.observer import Observer
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.setting import Setting
+from r2po.sweep.from_logs import from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.ledger import Used
 from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task, Verdict
@@ -77,14 +79,15 @@ class Reporter(Observer):
         self._tokens = 0
         self._record: Mapping[str, Any] = {}
 
-    def opened(self, directory: RunDirectory) -> None:  # noqa: ARG002 - the coordinator knows it
-        """The run has begun."""
-        self._report("warm-up")
+    def opened(self, directory: RunDirectory) -> None:
+        """The run has begun, or goes on where its log ends."""
+        known = read_progress(self._task.run, directory.path, self._task.config.num_iterations or 0)
+        self._line.tell(replace(known, state="running", now="warm-up"))
 
     def started(
         self,
         setting: Setting,  # noqa: ARG002 - the coordinator has the config
-        directory: RunDirectory,  # noqa: ARG002 - and knows the directory
+        directory: RunDirectory,  # noqa: ARG002 - and the directory
         client: Client,
         recorded: Sequence[dict[str, Any]],
     ) -> None:
@@ -110,9 +113,9 @@ class Reporter(Observer):
         self._record = record
         self._report("rollouts")
 
-    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:  # noqa: ARG002 - as above
-        """The run is complete."""
-        self._report("")
+    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+        """The run is complete, perhaps since long."""
+        self._line.tell(from_result(self._task.run, directory, result))
 
     def _report(self, now: str) -> None:
         self._count()

@@ -1,0 +1,56 @@
+"""What a run reports, and what a sweep makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from r2po.cli import main
+from r2po.sweep.board import Board
+from r2po.sweep.from_logs import read_progress
+from r2po.sweep.messages import Ask, Note, Outcome, Progress, Verdict
+from r2po.sweep.plan import Item, Request, plan
+from r2po.sweep.runner import make_run
+from tests.process.processes import NIM, write_config
+
+
+class Heard:
+    """A line that grants everything and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.progress: list[Progress] = []
+
+    def ask(self, ask: Ask) -> Verdict:
+        return Verdict(ask.run)
+
+    def tell(self, message: Outcome | Progress | Note) -> None:
+        if isinstance(message, Progress):
+            self.progress.append(message)
+
+
+def one_run(folder: Path) -> Item:
+    values = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 2, "logdir": str(folder / "logs/nim")}
+    return plan(Request([str(write_config(folder, values))], [], [1]))[0]
+
+
+def test_the_counts_of_a_run_never_shrink(tmp_path: Path) -> None:
+    item = one_run(tmp_path)
+    resumed, complete = Heard(), Heard()
+    assert main(["run", "--config", item.source, "--quiet"]) == 0
+    (item.path / "result.json").unlink()
+    for heard in (resumed, complete):
+        assert not make_run(item.task(0), {}, heard).error
+    end = read_progress(0, item.path, 2)
+    assert end.state == "complete"
+    assert end.calls > 0
+    for report in resumed.progress + complete.progress:
+        assert (report.iterations, report.episodes, report.calls) == (2, end.episodes, end.calls)
+    assert complete.progress == [end]
+
+
+def test_a_speed_is_never_below_zero() -> None:
+    board = Board(["a"], [Progress(0, calls=9, episodes=9, iterations=3)])
+    board.speed(0.0)
+    board.update(Progress(0))
+    speed = board.speed(10.0)
+    assert speed is not None
+    assert (speed.iterations, speed.calls, speed.episodes) == (0, 0, 0)
