@@ -31,6 +31,8 @@ def read_progress(index: int, path: Path, planned: int) -> Progress:
         return _unfinished(progress, directory)
     except InputError as error:
         return replace(progress, state="failed", now=str(error))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return replace(progress, state="failed", now=f"damaged log in {path}")
 
 
 def from_result(index: int, directory: RunDirectory, result: dict[str, Any]) -> Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from r2po.config import Config
@@ -12,7 +13,7 @@ from r2po.errors import InputError, RunStopped
 from r2po.launch import provider_of
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.from_logs import read_progress, read_usage, sum_of
+from r2po.sweep.from_logs import from_result, read_progress, read_usage, sum_of
 from r2po.sweep.ledger import Ledger, SweepCaps, Used
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import available_bytes, cores, fitting_runs
@@ -23,6 +24,7 @@ from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import Quiet, Screen, make_screen
 
 MOST_NAMED = 8
+RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Sweep:
         check_runs(self.items)
         if options.ray is not None:
             require_ray()
+        self._damaged = [item.path / RESULT for item in self.items if _has_damaged_result(item)]
         self._todo = [index for index, item in enumerate(self.items) if not _is_complete(item)]
         _first_contacts([self.items[index].config for index in self._todo], environ)
         self.manifest = Manifest.open(options.name or request.name, self.items)
@@ -100,6 +103,7 @@ class Sweep:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._say_what_begins()
+            self._set_aside_damaged_results()
             if self._todo:
                 self._run_on_ray() if self._options.ray else self._run_here()
         finally:
@@ -154,6 +158,13 @@ class Sweep:
         for text in self._notes:
             self._note(text)
 
+    def _set_aside_damaged_results(self) -> None:
+        """Resuming a run without its result makes it again, from the logs."""
+        for path in self._damaged:
+            with suppress(FileNotFoundError):  # another sweep did
+                path.rename(path.with_name(f"{RESULT}.damaged"))
+            self._note(f"{path} is damaged: kept as {RESULT}.damaged, made again from the logs")
+
     def _note_before(self, text: str) -> None:
         if text not in self._notes:
             self._notes.append(text)
@@ -207,7 +218,18 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
 
 def _is_complete(item: Item) -> bool:
     directory = item.directory
-    return directory is not None and directory.is_complete
+    return directory is not None and directory.is_complete and not _has_damaged_result(item)
+
+
+def _has_damaged_result(item: Item) -> bool:
+    directory = item.directory
+    if directory is None or not directory.is_complete:
+        return False
+    try:
+        from_result(0, directory, directory.read_result())
+    except InputError:
+        return True
+    return False
 
 
 def _check_prices(items: Sequence[Item], caps: SweepCaps) -> None:

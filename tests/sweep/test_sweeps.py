@@ -81,6 +81,23 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_retries_it(tmp_pat
     assert "4/4 runs done" in run_r2po(tmp_path, "status", "logs").stdout
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", "\xff"])
+def test_a_damaged_result_is_made_again(tmp_path: Path, content: str) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    command = ["config.yaml", "--runs", "1"]
+    assert run_sweep(tmp_path, *command).returncode == 0
+    path = tmp_path / "logs/nim/run_1/result.json"
+    good = path.read_bytes()
+    path.write_bytes(content.encode("latin-1"))
+    shown = run_r2po(tmp_path, "status", "logs")
+    assert shown.returncode == 0
+    assert "result.json is damaged" in shown.stdout
+    done = run_sweep(tmp_path, *command)
+    assert done.returncode == 0, done.stderr
+    assert "made again from the logs" in done.stdout
+    assert path.read_bytes() == good
+
+
 def test_a_wrong_key_is_one_line_and_starts_nothing(tmp_path: Path) -> None:
     with FakeOllama(player, key=KEY) as server:
         done = run_sweep(tmp_path, *write_experiments(tmp_path), server=server, OLLAMA_API_KEY="another")
