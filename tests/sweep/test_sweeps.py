@@ -115,6 +115,7 @@ def test_a_server_that_refuses_for_good_fails_the_runs_and_leaves_nothing_half_b
     assert "2 of 2 runs failed" in done.stderr
     assert done.stderr.count("change or remove temperature in the config") == 1  # each reason once
     assert not list(tmp_path.glob("logs/*/run_*"))
+    assert "(2 failed)" in run_r2po(tmp_path, "status", "logs").stdout
 
 
 def test_a_cap_on_all_calls_is_kept_over_restarts(tmp_path: Path) -> None:
