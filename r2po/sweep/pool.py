@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -175,6 +176,8 @@ def _spawn() -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs,), name="r2po-worker", daemon=True)
+    # Starting it lets signals through, which would end the hold below.
+    resource_tracker.ensure_running()
     with held_back():  # until the worker has said what signals mean to it
         process.start()
     theirs.close()
