@@ -6,6 +6,8 @@ import argparse
 import re
 import shlex
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from r2po.cli.signals import held_back
@@ -113,10 +115,7 @@ def _again(setting: str = "") -> str:
     """Return the command that continues the sweep: the same one, with a raised cap if one was reached."""
     from pathlib import Path
 
-    arguments = sys.argv[1:]
-    option, _, value = setting.partition(" ")
-    if option in arguments:
-        arguments[arguments.index(option) + 1] = value
+    arguments = _with_setting(sys.argv[1:], setting)
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
         command = ["python", "-m", "r2po"]
@@ -125,6 +124,19 @@ def _again(setting: str = "") -> str:
     else:
         command = [started.name]
     return shlex.join([*command, *arguments])
+
+
+def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
+    """Put an option in the place of its earlier values; one that was abbreviated stays, but the last one holds."""
+    if not setting:
+        return list(arguments)
+    option, value = setting.split()
+    kept = [
+        text
+        for before, text in pairwise(["", *arguments])
+        if option not in (before, text) and not text.startswith(f"{option}=")
+    ]
+    return [*kept, option, value]
 
 
 def _count(text: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from r2po.cli.sweep import add_options
+from r2po.cli.sweep import _with_setting, add_options
 from tests.llm.fake_ollama import FakeOllama, Handler, status
 from tests.process.processes import REPOSITORY, Completed, finish, player, run_main, run_r2po, wait_until, write_config
 from tests.sweep.servers import SlidingWindow
@@ -147,6 +147,21 @@ def test_caps_on_tokens_and_money_are_kept(tmp_path: Path, option: str) -> None:
     ]
     used = sum(each["usage"]["prompt_tokens"] + each["usage"]["completion_tokens"] for each in replies)
     assert 9000 < used <= 12000
+
+
+@pytest.mark.parametrize("given", ["--max-llm-calls 2", "--max-llm-calls=2", "--max-llm-calls=1 --max-llm-calls 2"])
+def test_the_command_that_continues_has_the_new_cap_alone(given: str) -> None:
+    arguments = ["sweep", "a.yaml", *given.split(), "--runs", "2"]
+    again = ["sweep", "a.yaml", "--runs", "2", "--max-llm-calls", "4"]
+    assert _with_setting(arguments, "--max-llm-calls 4") == again
+    assert _with_setting(arguments, "") == arguments
+
+
+def test_an_abbreviated_cap_is_followed_by_the_new_one() -> None:
+    again = _with_setting(["a.yaml", "--max-llm", "2"], "--max-llm-calls 4")
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    assert parser.parse_args(again).max_llm_calls == 4
 
 
 def test_max_cost_needs_prices(tmp_path: Path) -> None:
