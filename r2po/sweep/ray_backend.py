@@ -215,6 +215,7 @@ class RayBackend:
             for each in done:
                 self._finish(clerk, each, under_way.pop(each))
             self._on_tick()
+        self._take_news(clerk)
 
     def _take_news(self, clerk: Any) -> None:
         news, paces, reached = self._ray.get(clerk.news.remote())

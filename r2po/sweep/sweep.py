@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
@@ -92,6 +92,7 @@ class Sweep:
         self._screen: Screen = Quiet()
         self._errors: dict[int, str] = {}
         self._capped: set[int] = set()
+        self._over: set[int] = set()
         self._reached: Verdict | None = None
 
     def run(self) -> None:
@@ -181,9 +182,13 @@ class Sweep:
         self._reached = reached
 
     def _progress(self, progress: Progress) -> None:
+        if progress.run in self._over:  # over Ray, news may come after the end: its counts hold, its state does not
+            known = self.board.runs[progress.run]
+            progress = replace(progress, state=known.state, now=known.now)
         self.board.update(progress)
 
     def _ended(self, ended: Ended) -> None:
+        self._over.add(ended.run)
         if ended.capped:
             self._capped.add(ended.run)
             self.board.set_state(ended.run, "waiting", "a cap of the sweep is reached")

@@ -7,9 +7,10 @@ from pathlib import Path
 from r2po.cli import main
 from r2po.sweep.board import Board
 from r2po.sweep.from_logs import read_progress
-from r2po.sweep.messages import Ask, Note, Outcome, Progress, Verdict
+from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
 from r2po.sweep.plan import Item, Request, plan
 from r2po.sweep.runner import make_run
+from r2po.sweep.sweep import Options, Sweep
 from tests.process.processes import NIM, write_config
 
 
@@ -54,3 +55,17 @@ def test_a_speed_is_never_below_zero() -> None:
     speed = board.speed(10.0)
     assert speed is not None
     assert (speed.iterations, speed.calls, speed.episodes) == (0, 0, 0)
+
+
+def test_late_news_do_not_bring_an_ended_run_back(tmp_path: Path) -> None:
+    item = one_run(tmp_path)
+    sweep = Sweep(Request([item.source], [], [1, 2, 3]), Options(quiet=True), {})
+    sweep._ended(Ended(0))
+    sweep._ended(Ended(1, "no disk"))
+    sweep._ended(Ended(2, "a cap", capped=True))
+    for run in range(3):
+        sweep._progress(Progress(run, state="running", now="asking", calls=4))
+    assert [run.state for run in sweep.board.runs] == ["complete", "failed", "waiting"]
+    assert [run.calls for run in sweep.board.runs] == [4, 4, 4]
+    assert sweep.board.runs[1].now == "no disk"
+    sweep.manifest.close()
