@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.launch import provider_of
+from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import from_result, read_progress, read_usage, sum_of
@@ -77,20 +78,21 @@ class Sweep:
         self._notes: list[str] = []
         self.items = plan(request, self._note_before)
         _check_prices(self.items, options.caps)
-        check_runs(self.items)
+        self._errors = check_runs(self.items)
         if options.ray is not None:
             require_ray()
-        self._damaged = [item.path / RESULT for item in self.items if _has_damaged_result(item)]
-        self._todo = [index for index, item in enumerate(self.items) if not _is_complete(item)]
+        usable = [(index, item) for index, item in enumerate(self.items) if index not in self._errors]
+        self._damaged = [item.path / RESULT for _, item in usable if _has_damaged_result(item)]
+        self._todo = [index for index, item in usable if not _is_complete(item)]
         _first_contacts([self.items[index].config for index in self._todo], environ)
+        used = self._used_before()
         self.manifest = Manifest.open(options.name or request.name, self.items)
         self.board = Board(
             [run["run"] for run in self.manifest.runs],
             [read_progress(index, item.path, item.config.num_iterations or 0) for index, item in enumerate(self.items)],
         )
-        self._coordinator = Coordinator(Ledger(options.caps, self._used_before()))
+        self._coordinator = Coordinator(Ledger(options.caps, used))
         self._screen: Screen = Quiet()
-        self._errors: dict[int, str] = {}
         self._capped: set[int] = set()
         self._over: set[int] = set()
         self._reached: Verdict | None = None
@@ -104,6 +106,8 @@ class Sweep:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._say_what_begins()
+            for index, reason in sorted(self._errors.items()):
+                self._ended(Ended(index, reason))
             self._set_aside_damaged_results()
             if self._todo:
                 self._run_on_ray() if self._options.ray else self._run_here()
@@ -146,13 +150,14 @@ class Sweep:
     def _used_before(self) -> Used:
         if not self._options.caps.any:
             return Used()
-        return sum_of(read_usage(item.path, item.config.prices) for item in self.items)
+        return sum_of(_usage(item) for item in self.items)
 
     def _say_what_begins(self) -> None:
-        complete = len(self.items) - len(self._todo)
+        complete = len(self.items) - len(self._todo) - len(self._errors)
         begun = sum(self.items[index].directory is not None for index in self._todo)
         new = len(self._todo) - begun
-        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start")
+        damaged = f", {len(self._errors)} damaged" if self._errors else ""
+        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start{damaged}")
         self._note(f"manifest: {self.manifest.folder}")
         if any((item.config.llm_model_name or "").startswith("embedded/") for item in self.items):
             self._note("embedded stand-in: no language model answers; these results say nothing about any model")
@@ -219,6 +224,19 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
         more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
         parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
     return "".join(parts)
+
+
+def _usage(item: Item) -> Used:
+    """Return what a run has used: its result knows too, if its log is damaged."""
+    try:
+        return read_usage(item.path, item.config.prices)
+    except InputError as error:
+        known = read_progress(0, item.path, 0)
+        if known.state != "complete":
+            raise InputError(f"{error}: no cap can be kept, as what this run has used is not known") from None
+        counts = RunDirectory(item.path).read_result()["tokens"].values()
+        said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
+        return Used(known.calls, known.tokens if said else None, known.cost)
 
 
 def _is_complete(item: Item) -> bool:

@@ -81,6 +81,36 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_retries_it(tmp_pat
     assert "4/4 runs done" in run_r2po(tmp_path, "status", "logs").stdout
 
 
+@pytest.mark.parametrize("content", ["schema: [", "schema: 2\n", "schema: 2\nseed: 1\nconfig: 3\n"])
+def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    (tmp_path / "logs/nim/run_1").mkdir(parents=True)
+    (tmp_path / "logs/nim/run_1/run.yaml").write_text(content)
+    done = run_sweep(tmp_path, "config.yaml", "--runs", "2")
+    assert done.returncode == 1
+    assert "1 of 2 runs failed" in done.stderr
+    assert "run.yaml is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "logs/nim/run_2/result.json").exists()
+    assert "1/2 runs done (1 failed)" in run_r2po(tmp_path, "status", "logs").stdout
+
+
+def test_a_damaged_log_of_calls_stops_a_sweep_only_if_a_cap_depends_on_it(tmp_path: Path) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    run = tmp_path / "logs/nim/run_1"
+    assert run_sweep(tmp_path, "config.yaml", "--runs", "1").returncode == 0
+    (run / "llm_calls.jsonl").write_text("damaged\n")
+    command = ["config.yaml", "--runs", "2", "--max-llm-calls", "9"]
+    assert run_sweep(tmp_path, *command).returncode == 0
+    (run / "result.json").unlink()
+    refused = run_sweep(tmp_path, *command)
+    assert refused.returncode == 2
+    assert "no cap can be kept" in refused.stderr
+    failed = run_sweep(tmp_path, *command[:-2])
+    assert failed.returncode == 1
+    assert "damaged log" in failed.stderr
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", "\xff"])
 def test_a_damaged_result_is_made_again(tmp_path: Path, content: str) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
