@@ -56,6 +56,8 @@ def make_run(task: Task, environ: Mapping[str, str], line: Line, lock_wait_s: fl
         retrying(launch, task.config, None, environ, Reporter(task, line), place=place)
     except SweepCapReached as stop:
         return Ended(task.run, str(stop), capped=True)
+    except RunLockedError as error:
+        return Ended(task.run, str(error), elsewhere=True)
     except R2POError as error:
         return Ended(task.run, str(error))
     except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
@@ -98,7 +100,7 @@ class Reporter(Observer):
 
     def note(self, text: str) -> None:
         """Pass the note on."""
-        self._line.tell(Note(text))
+        self._line.tell(Note(self._task.run, text))
 
     def asking(self, role: str) -> None:
         """A call is under way."""

@@ -18,7 +18,7 @@ from r2po.sweep.from_logs import from_result, read_progress, read_usage, sum_of
 from r2po.sweep.ledger import Ledger, SweepCaps, Used
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import available_bytes, cores, fitting_runs
-from r2po.sweep.messages import Ended, Progress, Verdict
+from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import Item, Request, check_runs, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import RayBackend, require_ray
@@ -95,6 +95,8 @@ class Sweep:
         self._screen: Screen = Quiet()
         self._capped: set[int] = set()
         self._over: set[int] = set()
+        self._elsewhere: dict[int, str] = {}
+        self._said: set[str] = set()
         self._reached: Verdict | None = None
 
     def run(self) -> None:
@@ -114,7 +116,7 @@ class Sweep:
         finally:
             self._screen.close()
             self.manifest.close()
-        if self._errors or self._capped:
+        if self._errors or self._capped or self._elsewhere:
             raise self._stopped()
 
     def _run_here(self) -> None:
@@ -129,7 +131,8 @@ class Sweep:
             jobs=jobs,
             on_progress=self._progress,
             on_end=self._ended,
-            on_note=self._note,
+            on_note=self._run_note,
+            on_crash=self._note,
             on_tick=self._tick,
         ).run(self.items[index].task(index) for index in self._todo)
 
@@ -142,7 +145,7 @@ class Sweep:
             jobs=self._options.jobs,
             on_progress=self._progress,
             on_end=self._ended,
-            on_note=self._note,
+            on_note=self._run_note,
             on_tick=self._screen.tick,
             on_news=self._news,
         ).run([self.items[index].task(index) for index in self._todo])
@@ -178,6 +181,12 @@ class Sweep:
     def _note(self, text: str) -> None:
         self._screen.note(text)
 
+    def _run_note(self, note: Note) -> None:
+        """Print what a run says, if no other has said it: a thousand runs of one config say the same."""
+        if note.text not in self._said:
+            self._said.add(note.text)
+            self._note(f"{self.board.names[note.run]}: {note.text}")
+
     def _tick(self) -> None:
         self._news(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
         self._screen.tick()
@@ -198,6 +207,11 @@ class Sweep:
             self._capped.add(ended.run)
             self.board.set_state(ended.run, "waiting", "a cap of the sweep is reached")
             return
+        if ended.elsewhere:
+            self._elsewhere[ended.run] = ended.error
+            self.board.set_state(ended.run, "running", "by another process")
+            self._screen.ended(ended.run)
+            return
         self.board.set_state(ended.run, "failed" if ended.error else "complete", ended.error)
         if ended.error:
             self._errors[ended.run] = ended.error
@@ -211,6 +225,9 @@ class Sweep:
             parts.append(
                 f"{len(self._errors)} of {len(self.items)} runs failed:{_grouped(self._errors, self.board.names)}"
             )
+        if self._elsewhere:
+            held = _grouped(self._elsewhere, self.board.names)
+            parts.append(f"{len(self._elsewhere)} of {len(self.items)} runs are not this sweep's to make now:{held}")
         return SweepStopped("; ".join(parts), reached.setting if reached else "")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from r2po.cli import main
 from r2po.sweep.board import Board
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
 from r2po.sweep.plan import Item, Request, plan
 from r2po.sweep.runner import make_run
+from r2po.sweep.screen import Lines
 from r2po.sweep.sweep import Options, Sweep
 from tests.process.processes import NIM, write_config
 
@@ -69,3 +72,14 @@ def test_late_news_do_not_bring_an_ended_run_back(tmp_path: Path) -> None:
     assert [run.calls for run in sweep.board.runs] == [4, 4, 4]
     assert sweep.board.runs[1].now == "no disk"
     sweep.manifest.close()
+
+
+def test_equal_notes_are_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    item = one_run(tmp_path)
+    sweep = Sweep(Request([item.source], [], [1, 2, 3]), Options(), {})
+    sweep.run()
+    capsys.readouterr()
+    sweep._screen = Lines(sweep.board)
+    for run in range(3):
+        sweep._run_note(Note(run, "no effect"))
+    assert capsys.readouterr().out == "nim/run_1: no effect\n"

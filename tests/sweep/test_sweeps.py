@@ -232,6 +232,9 @@ def test_a_sweep_is_run_once_at_a_time(tmp_path: Path) -> None:
     assert "is being run by another process" in second.stderr
     assert other.returncode == 1
     assert "logs/nim_props/run_1 is being run by another process" in other.stderr
+    assert "failed" not in other.stdout + other.stderr
+    folder = next(Path(line.split()[1]) for line in other.stdout.splitlines() if line.startswith("manifest:"))
+    assert json.loads((tmp_path / folder / "sweep.json").read_text())["failures"] == {}
 
 
 def test_status_of_a_sweep_under_way_and_of_none(tmp_path: Path) -> None:
