@@ -35,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seeds", nargs="+", metavar="N", help="seeds, e.g. 1-5 8: run_N of each experiment has seed N"
     )
     parser.add_argument("--logs", metavar="DIR", help="put all log directories into this folder")
-    parser.add_argument("--name", help="name of the folder with the manifest (default: one made from the request)")
+    parser.add_argument(
+        "--name", type=_name, help="name of the folder with the manifest (default: one made from the request)"
+    )
     parser.add_argument("--max-llm-calls", type=_count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=_count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
@@ -137,6 +139,12 @@ def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
         if option not in (before, text) and not text.startswith(f"{option}=")
     ]
     return [*kept, option, value]
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a folder: expected letters, digits and any of _.+=-")
+    return text
 
 
 def _count(text: str) -> int:
