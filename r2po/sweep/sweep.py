@@ -86,7 +86,7 @@ class Sweep:
         self._todo = [index for index, item in usable if not _is_complete(item)]
         _first_contacts([self.items[index].config for index in self._todo], environ)
         used = self._used_before()
-        self.manifest = Manifest.open(options.name or request.name, self.items)
+        self.manifest = Manifest.open(options.name or request.name, self.items, self._note_before)
         self.board = Board(
             [run["run"] for run in self.manifest.runs],
             [read_progress(index, item.path, item.config.num_iterations or 0) for index, item in enumerate(self.items)],

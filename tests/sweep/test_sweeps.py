@@ -95,6 +95,22 @@ def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str)
     assert "1/2 runs done (1 failed)" in run_r2po(tmp_path, "status", "logs").stdout
 
 
+@pytest.mark.parametrize(
+    "change", [{"runs": [1]}, {"created": None}, {"failures": {"a": 1}}, {"runs": [{"run": "a", "planned": "b"}]}]
+)
+def test_a_damaged_manifest_is_named_and_written_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    command = ["config.yaml", "--runs", "1", "--name", "one"]
+    assert run_sweep(tmp_path, *command).returncode == 0
+    path = tmp_path / "logs/one/sweep.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    shown = run_r2po(tmp_path, "status", "logs")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+    assert "sweep.json is damaged" in shown.stderr
+    assert "written anew" in run_sweep(tmp_path, *command).stdout
+    assert "1/1 runs done" in run_r2po(tmp_path, "status", "logs").stdout
+
+
 def test_a_damaged_log_of_calls_stops_a_sweep_only_if_a_cap_depends_on_it(tmp_path: Path) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
     run = tmp_path / "logs/nim/run_1"
