@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+
+from r2po.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +21,9 @@ def run(options: argparse.Namespace) -> int:
     from r2po.sweep.manifest import find
     from r2po.sweep.status import print_status
 
-    for manifest in find(Path(options.logs)):
+    manifests, errors = find(Path(options.logs))
+    for manifest in manifests:
         print_status(manifest, everything=options.all)
-    return 0
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the others were shown
+    return InputError.exit_code if errors else 0

@@ -6,6 +6,8 @@ import argparse
 import re
 import shlex
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from r2po.cli.signals import held_back
@@ -33,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seeds", nargs="+", metavar="N", help="seeds, e.g. 1-5 8: run_N of each experiment has seed N"
     )
     parser.add_argument("--logs", metavar="DIR", help="put all log directories into this folder")
-    parser.add_argument("--name", help="name of the folder with the manifest (default: one made from the request)")
+    parser.add_argument(
+        "--name", type=_name, help="name of the folder with the manifest (default: one made from the request)"
+    )
     parser.add_argument("--max-llm-calls", type=_count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=_count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
@@ -113,10 +117,7 @@ def _again(setting: str = "") -> str:
     """Return the command that continues the sweep: the same one, with a raised cap if one was reached."""
     from pathlib import Path
 
-    arguments = sys.argv[1:]
-    option, _, value = setting.partition(" ")
-    if option in arguments:
-        arguments[arguments.index(option) + 1] = value
+    arguments = _with_setting(sys.argv[1:], setting)
     started = Path(sys.argv[0])
     if started.name == "__main__.py":
         command = ["python", "-m", "r2po"]
@@ -125,6 +126,25 @@ def _again(setting: str = "") -> str:
     else:
         command = [started.name]
     return shlex.join([*command, *arguments])
+
+
+def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
+    """Put an option in the place of its earlier values; one that was abbreviated stays, but the last one holds."""
+    if not setting:
+        return list(arguments)
+    option, value = setting.split()
+    kept = [
+        text
+        for before, text in pairwise(["", *arguments])
+        if option not in (before, text) and not text.startswith(f"{option}=")
+    ]
+    return [*kept, option, value]
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a folder: expected letters, digits and any of _.+=-")
+    return text
 
 
 def _count(text: str) -> int:

@@ -106,9 +106,9 @@ class Board:
         if elapsed <= 0:
             return None
         return Speed(
-            (total.iterations - first.iterations) / elapsed,
-            (total.calls - first.calls) / elapsed,
-            (total.episodes - first.episodes) / elapsed,
+            max(0, total.iterations - first.iterations) / elapsed,  # less, if a run was begun anew
+            max(0, total.calls - first.calls) / elapsed,
+            max(0, total.episodes - first.episodes) / elapsed,
         )
 
 

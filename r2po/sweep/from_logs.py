@@ -27,25 +27,35 @@ def read_progress(index: int, path: Path, planned: int) -> Progress:
         return progress
     try:
         if directory.is_complete:
-            return _complete(progress, directory.read_result())
+            return from_result(index, directory, directory.read_result())
         return _unfinished(progress, directory)
     except InputError as error:
         return replace(progress, state="failed", now=str(error))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return replace(progress, state="failed", now=f"damaged log in {path}")
 
 
-def _complete(progress: Progress, result: dict[str, Any]) -> Progress:
-    counts = [tokens[key] for tokens in result["tokens"].values() for key in ("prompt_tokens", "completion_tokens")]
-    return replace(
-        progress,
-        state="complete",
-        iterations=result["iterations"],
-        planned=result["iterations"],
-        best=result["best_reward"],
-        calls=result["llm_calls"],
-        episodes=result["episodes"],
-        tokens=sum(count or 0 for count in counts),
-        cost=result.get("cost"),
-    )
+def from_result(index: int, directory: RunDirectory, result: dict[str, Any]) -> Progress:
+    """Return where a complete run stands.
+
+    Raises:
+        InputError: Its result lacks something.
+    """
+    keys = ("prompt_tokens", "completion_tokens")
+    try:
+        return Progress(
+            index,
+            state="complete",
+            iterations=int(result["iterations"]),
+            planned=int(result["iterations"]),
+            best=float(result["best_reward"]),
+            calls=int(result["llm_calls"]),
+            episodes=int(result["episodes"]),
+            tokens=sum(tokens[key] or 0 for tokens in result["tokens"].values() for key in keys),
+            cost=result.get("cost"),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise InputError(f"{directory.path / 'result.json'} is damaged; without it, --resume makes it again") from None
 
 
 def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:

@@ -6,7 +6,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,6 +19,10 @@ from r2po.sweep.plan import Item
 
 FILE = "sweep.json"
 SCHEMA_VERSION = 1
+
+
+class DamagedError(InputError):
+    """A manifest cannot be read. The request says all that it said, but for when the sweep began."""
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Manifest:
     _lock_file: io.TextIOWrapper | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, name: str, items: Sequence[Item]) -> Manifest:
+    def open(cls, name: str, items: Sequence[Item], note: Callable[[str], None]) -> Manifest:
         """Make or take up the manifest of a sweep, and keep other processes out of it until ``close``.
 
         Raises:
@@ -59,10 +63,14 @@ class Manifest:
             raise InputError(f"cannot make {folder}: {error.strerror}") from None
         manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), _lock_file=lock_file)
         if (folder / FILE).exists():
-            earlier = read(folder)
-            if earlier.runs != runs:
-                raise InputError(f"{folder} belongs to a sweep with other runs: give this one another --name")
-            manifest.created = earlier.created
+            try:
+                earlier = read(folder)
+            except DamagedError as error:
+                note(f"{error}: written anew")
+            else:
+                if earlier.runs != runs:
+                    raise InputError(f"{folder} belongs to a sweep with other runs: give this one another --name")
+                manifest.created = earlier.created
         manifest.write()
         return manifest
 
@@ -101,22 +109,33 @@ def read(folder: Path) -> Manifest:
     """Read the manifest in a folder.
 
     Raises:
-        InputError: It is damaged, or of a newer version.
+        DamagedError: It is damaged.
+        InputError: It is of a newer version.
     """
     path = folder / FILE
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         schema = int(content["schema"])
         manifest = Manifest(folder, list(content["runs"]), content["created"], dict(content["failures"]))
+        _check_types(manifest)
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged or was not written by r2po") from None
+        raise DamagedError(f"{path} is damaged or was not written by r2po") from None
     if schema > SCHEMA_VERSION:
         raise InputError(f"{path} has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
     return manifest
 
 
-def find(logs: Path) -> list[Manifest]:
-    """Return the sweeps in a folder of logs, or of a sweep's own folder or file; the latest last.
+def _check_types(manifest: Manifest) -> None:
+    """Raise a TypeError if an entry is not what it should be."""
+    datetime.fromisoformat(manifest.created)
+    texts = [*manifest.failures, *manifest.failures.values(), *(run["run"] for run in manifest.runs)]
+    counts = [run["planned"] for run in manifest.runs]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, int | None) for each in counts):
+        raise TypeError
+
+
+def find(logs: Path) -> tuple[list[Manifest], list[InputError]]:
+    """Return the sweeps in a folder of logs, or of a sweep's own folder or file, the latest last; and what is wrong.
 
     Raises:
         InputError: There is none.
@@ -128,4 +147,10 @@ def find(logs: Path) -> list[Manifest]:
         folders += [path.parent for path in logs.glob(f"*/{FILE}")]
     if not folders:
         raise InputError(f"no sweep in {str(logs)!r}: expected a folder with <sweep>/{FILE}")
-    return sorted(map(read, folders), key=lambda each: each.created)
+    manifests, errors = [], []
+    for folder in folders:
+        try:
+            manifests.append(read(folder))
+        except InputError as error:  # noqa: PERF203 - one broken sweep must not hide the others
+            errors.append(error)
+    return sorted(manifests, key=lambda each: each.created), errors

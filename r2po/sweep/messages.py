@@ -118,15 +118,23 @@ class Ended:
         run: Index of the run in the sweep.
         error: Why it is not complete; empty if it is.
         capped: Whether a cap of the sweep stopped it.
+        elsewhere: Whether another process has it, and may complete it.
     """
 
     run: int
     error: str = ""
     capped: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
 class Note:
-    """A line for the user."""
+    """A line for the user.
 
+    Attributes:
+        run: Index of the run in the sweep.
+        text: The line.
+    """
+
+    run: int
     text: str

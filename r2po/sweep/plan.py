@@ -93,15 +93,23 @@ def plan(request: Request, note: Callable[[str], None] = lambda _: None) -> list
     return items
 
 
-def check_runs(items: Sequence[Item]) -> None:
+def check_runs(items: Sequence[Item]) -> dict[int, str]:
     """Make sure that the runs that are there are runs of these experiments.
 
+    Returns:
+        By index, what is wrong with each run whose description cannot be read.
+
     Raises:
-        InputError: One is not.
+        InputError: One is a run of another experiment.
     """
-    for item in items:
+    damaged = {}
+    for index, item in enumerate(items):
         directory = item.directory
         if directory is None or not (directory.path / "run.yaml").exists():
+            continue
+        wrong = _damage(directory)
+        if wrong:
+            damaged[index] = wrong
             continue
         if directory.is_complete and directory.read_description().get("replay_of"):
             continue  # a replay's settings are its recorded run's
@@ -109,6 +117,20 @@ def check_runs(items: Sequence[Item]) -> None:
             check_unchanged(item.config, directory)
         except InputError as error:
             raise InputError(f"{error}; --logs DIR puts this sweep's runs elsewhere") from None
+    return damaged
+
+
+def _damage(directory: RunDirectory) -> str:
+    """Return what is wrong with the description of a run; empty if nothing is."""
+    try:
+        description = directory.read_description()
+        int(description["seed"])
+        dict(description["config"])
+    except InputError as error:
+        return str(error)
+    except (KeyError, TypeError, ValueError):
+        return f"{directory.path / 'run.yaml'} is damaged: it has no seed or no config"
+    return ""
 
 
 def _config(source: str, variant: Variant, request: Request, note: Callable[[str], None]) -> Config:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -43,7 +44,8 @@ class Pool:
         jobs: Largest number of runs under way.
         on_progress: Told where a run stands.
         on_end: Told how a run ended.
-        on_note: Told what is worth a line.
+        on_note: Told what a run finds worth a line.
+        on_crash: Told that a worker process ended.
         on_tick: Called a few times a second.
     """
 
@@ -55,7 +57,8 @@ class Pool:
         jobs: int,
         on_progress: Callable[[Progress], None],
         on_end: Callable[[Ended], None],
-        on_note: Callable[[str], None],
+        on_note: Callable[[Note], None],
+        on_crash: Callable[[str], None],
         on_tick: Callable[[], None],
     ) -> None:
         self._coordinator = coordinator
@@ -64,6 +67,7 @@ class Pool:
         self._on_progress = on_progress
         self._on_end = on_end
         self._on_note = on_note
+        self._on_crash = on_crash
         self._on_tick = on_tick
         self._workers: list[_Worker] = []
         self._waiting: deque[Task] = deque()
@@ -144,7 +148,7 @@ class Pool:
         elif isinstance(message, Progress):
             self._on_progress(message)
         elif isinstance(message, Note):
-            self._on_note(message.text)
+            self._on_note(message)
         elif isinstance(message, Ended):
             del worker.tasks[message.run]
             self._coordinator.forget([message.run], now)
@@ -159,7 +163,7 @@ class Pool:
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         if worker.tasks:
-            self._on_note(f"a worker process ended ({how}); its {len(worker.tasks)} runs go on in another one")
+            self._on_crash(f"a worker process ended ({how}); its {len(worker.tasks)} runs go on in another one")
         for run, task in worker.tasks.items():
             self._crashes[run] = self._crashes.get(run, 0) + 1
             if self._crashes[run] > MOST_CRASHES:
@@ -175,6 +179,8 @@ def _spawn() -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs,), name="r2po-worker", daemon=True)
+    # Starting it lets signals through, which would end the hold below.
+    resource_tracker.ensure_running()
     with held_back():  # until the worker has said what signals mean to it
         process.start()
     theirs.close()

@@ -151,7 +151,7 @@ class RayBackend:
         jobs: Largest number of runs under way; None for as many as the cores allow.
         on_progress: Told where a run stands.
         on_end: Told how a run ended.
-        on_note: Told what is worth a line.
+        on_note: Told what a run finds worth a line.
         on_tick: Called now and then.
         on_news: Told the paces by provider, and the first cap that was reached.
     """
@@ -165,7 +165,7 @@ class RayBackend:
         jobs: int | None,
         on_progress: Callable[[Progress], None],
         on_end: Callable[[Ended], None],
-        on_note: Callable[[str], None],
+        on_note: Callable[[Note], None],
         on_tick: Callable[[], None],
         on_news: Callable[[dict[str, float], Verdict | None], None],
     ) -> None:
@@ -215,6 +215,7 @@ class RayBackend:
             for each in done:
                 self._finish(clerk, each, under_way.pop(each))
             self._on_tick()
+        self._take_news(clerk)
 
     def _take_news(self, clerk: Any) -> None:
         news, paces, reached = self._ray.get(clerk.news.remote())
@@ -222,7 +223,7 @@ class RayBackend:
             if isinstance(message, Progress):
                 self._on_progress(message)
             else:
-                self._on_note(message.text)
+                self._on_note(message)
         self._on_news(paces, reached)
 
     def _finish(self, clerk: Any, reference: Any, task: Task) -> None:

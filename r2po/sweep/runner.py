@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from r2po.llm.types import AttemptFailed
 from r2po.observer import Observer
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.setting import Setting
+from r2po.sweep.from_logs import from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.ledger import Used
 from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task, Verdict
@@ -54,6 +56,8 @@ def make_run(task: Task, environ: Mapping[str, str], line: Line, lock_wait_s: fl
         retrying(launch, task.config, None, environ, Reporter(task, line), place=place)
     except SweepCapReached as stop:
         return Ended(task.run, str(stop), capped=True)
+    except RunLockedError as error:
+        return Ended(task.run, str(error), elsewhere=True)
     except R2POError as error:
         return Ended(task.run, str(error))
     except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
@@ -77,14 +81,15 @@ class Reporter(Observer):
         self._tokens = 0
         self._record: Mapping[str, Any] = {}
 
-    def opened(self, directory: RunDirectory) -> None:  # noqa: ARG002 - the coordinator knows it
-        """The run has begun."""
-        self._report("warm-up")
+    def opened(self, directory: RunDirectory) -> None:
+        """The run has begun, or goes on where its log ends."""
+        known = read_progress(self._task.run, directory.path, self._task.config.num_iterations or 0)
+        self._line.tell(replace(known, state="running", now="warm-up"))
 
     def started(
         self,
         setting: Setting,  # noqa: ARG002 - the coordinator has the config
-        directory: RunDirectory,  # noqa: ARG002 - and knows the directory
+        directory: RunDirectory,  # noqa: ARG002 - and the directory
         client: Client,
         recorded: Sequence[dict[str, Any]],
     ) -> None:
@@ -95,7 +100,7 @@ class Reporter(Observer):
 
     def note(self, text: str) -> None:
         """Pass the note on."""
-        self._line.tell(Note(text))
+        self._line.tell(Note(self._task.run, text))
 
     def asking(self, role: str) -> None:
         """A call is under way."""
@@ -110,9 +115,9 @@ class Reporter(Observer):
         self._record = record
         self._report("rollouts")
 
-    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:  # noqa: ARG002 - as above
-        """The run is complete."""
-        self._report("")
+    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+        """The run is complete, perhaps since long."""
+        self._line.tell(from_result(self._task.run, directory, result))
 
     def _report(self, now: str) -> None:
         self._count()

@@ -46,7 +46,7 @@ def read_board(manifest: Manifest) -> tuple[Board, Speed | None]:
 
 def _with_state(run: Progress, path: Path, failure: str) -> Progress:
     age_s = _age_s(path)
-    if run.state != "waiting" or age_s == float("inf"):
+    if run.state != "waiting":
         return run
     if failure:
         return replace(run, state="failed", now=failure)

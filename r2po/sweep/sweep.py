@@ -5,24 +5,27 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.launch import provider_of
+from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.from_logs import read_progress, read_usage, sum_of
+from r2po.sweep.from_logs import from_result, read_progress, read_usage, sum_of
 from r2po.sweep.ledger import Ledger, SweepCaps, Used
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import available_bytes, cores, fitting_runs
-from r2po.sweep.messages import Ended, Progress, Verdict
+from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import Item, Request, check_runs, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import Quiet, Screen, make_screen
 
 MOST_NAMED = 8
+RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -75,20 +78,25 @@ class Sweep:
         self._notes: list[str] = []
         self.items = plan(request, self._note_before)
         _check_prices(self.items, options.caps)
-        check_runs(self.items)
+        self._errors = check_runs(self.items)
         if options.ray is not None:
             require_ray()
-        self._todo = [index for index, item in enumerate(self.items) if not _is_complete(item)]
+        usable = [(index, item) for index, item in enumerate(self.items) if index not in self._errors]
+        self._damaged = [item.path / RESULT for _, item in usable if _has_damaged_result(item)]
+        self._todo = [index for index, item in usable if not _is_complete(item)]
         _first_contacts([self.items[index].config for index in self._todo], environ)
-        self.manifest = Manifest.open(options.name or request.name, self.items)
+        used = self._used_before()
+        self.manifest = Manifest.open(options.name or request.name, self.items, self._note_before)
         self.board = Board(
             [run["run"] for run in self.manifest.runs],
             [read_progress(index, item.path, item.config.num_iterations or 0) for index, item in enumerate(self.items)],
         )
-        self._coordinator = Coordinator(Ledger(options.caps, self._used_before()))
+        self._coordinator = Coordinator(Ledger(options.caps, used))
         self._screen: Screen = Quiet()
-        self._errors: dict[int, str] = {}
         self._capped: set[int] = set()
+        self._over: set[int] = set()
+        self._elsewhere: dict[int, str] = {}
+        self._said: set[str] = set()
         self._reached: Verdict | None = None
 
     def run(self) -> None:
@@ -100,12 +108,15 @@ class Sweep:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._say_what_begins()
+            for index, reason in sorted(self._errors.items()):
+                self._ended(Ended(index, reason))
+            self._set_aside_damaged_results()
             if self._todo:
                 self._run_on_ray() if self._options.ray else self._run_here()
         finally:
             self._screen.close()
             self.manifest.close()
-        if self._errors or self._capped:
+        if self._errors or self._capped or self._elsewhere:
             raise self._stopped()
 
     def _run_here(self) -> None:
@@ -120,7 +131,8 @@ class Sweep:
             jobs=jobs,
             on_progress=self._progress,
             on_end=self._ended,
-            on_note=self._note,
+            on_note=self._run_note,
+            on_crash=self._note,
             on_tick=self._tick,
         ).run(self.items[index].task(index) for index in self._todo)
 
@@ -133,7 +145,7 @@ class Sweep:
             jobs=self._options.jobs,
             on_progress=self._progress,
             on_end=self._ended,
-            on_note=self._note,
+            on_note=self._run_note,
             on_tick=self._screen.tick,
             on_news=self._news,
         ).run([self.items[index].task(index) for index in self._todo])
@@ -141,18 +153,26 @@ class Sweep:
     def _used_before(self) -> Used:
         if not self._options.caps.any:
             return Used()
-        return sum_of(read_usage(item.path, item.config.prices) for item in self.items)
+        return sum_of(_usage(item) for item in self.items)
 
     def _say_what_begins(self) -> None:
-        complete = len(self.items) - len(self._todo)
+        complete = len(self.items) - len(self._todo) - len(self._errors)
         begun = sum(self.items[index].directory is not None for index in self._todo)
         new = len(self._todo) - begun
-        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start")
+        damaged = f", {len(self._errors)} damaged" if self._errors else ""
+        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start{damaged}")
         self._note(f"manifest: {self.manifest.folder}")
         if any((item.config.llm_model_name or "").startswith("embedded/") for item in self.items):
             self._note("embedded stand-in: no language model answers; these results say nothing about any model")
         for text in self._notes:
             self._note(text)
+
+    def _set_aside_damaged_results(self) -> None:
+        """Resuming a run without its result makes it again, from the logs."""
+        for path in self._damaged:
+            with suppress(FileNotFoundError):  # another sweep did
+                path.rename(path.with_name(f"{RESULT}.damaged"))
+            self._note(f"{path} is damaged: kept as {RESULT}.damaged, made again from the logs")
 
     def _note_before(self, text: str) -> None:
         if text not in self._notes:
@@ -160,6 +180,12 @@ class Sweep:
 
     def _note(self, text: str) -> None:
         self._screen.note(text)
+
+    def _run_note(self, note: Note) -> None:
+        """Print what a run says, if no other has said it: a thousand runs of one config say the same."""
+        if note.text not in self._said:
+            self._said.add(note.text)
+            self._note(f"{self.board.names[note.run]}: {note.text}")
 
     def _tick(self) -> None:
         self._news(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
@@ -170,12 +196,21 @@ class Sweep:
         self._reached = reached
 
     def _progress(self, progress: Progress) -> None:
+        if progress.run in self._over:  # over Ray, news may come after the end: its counts hold, its state does not
+            known = self.board.runs[progress.run]
+            progress = replace(progress, state=known.state, now=known.now)
         self.board.update(progress)
 
     def _ended(self, ended: Ended) -> None:
+        self._over.add(ended.run)
         if ended.capped:
             self._capped.add(ended.run)
             self.board.set_state(ended.run, "waiting", "a cap of the sweep is reached")
+            return
+        if ended.elsewhere:
+            self._elsewhere[ended.run] = ended.error
+            self.board.set_state(ended.run, "running", "by another process")
+            self._screen.ended(ended.run)
             return
         self.board.set_state(ended.run, "failed" if ended.error else "complete", ended.error)
         if ended.error:
@@ -190,6 +225,9 @@ class Sweep:
             parts.append(
                 f"{len(self._errors)} of {len(self.items)} runs failed:{_grouped(self._errors, self.board.names)}"
             )
+        if self._elsewhere:
+            held = _grouped(self._elsewhere, self.board.names)
+            parts.append(f"{len(self._elsewhere)} of {len(self.items)} runs are not this sweep's to make now:{held}")
         return SweepStopped("; ".join(parts), reached.setting if reached else "")
 
 
@@ -205,9 +243,33 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
     return "".join(parts)
 
 
+def _usage(item: Item) -> Used:
+    """Return what a run has used: its result knows too, if its log is damaged."""
+    try:
+        return read_usage(item.path, item.config.prices)
+    except InputError as error:
+        known = read_progress(0, item.path, 0)
+        if known.state != "complete":
+            raise InputError(f"{error}: no cap can be kept, as what this run has used is not known") from None
+        counts = RunDirectory(item.path).read_result()["tokens"].values()
+        said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
+        return Used(known.calls, known.tokens if said else None, known.cost)
+
+
 def _is_complete(item: Item) -> bool:
     directory = item.directory
-    return directory is not None and directory.is_complete
+    return directory is not None and directory.is_complete and not _has_damaged_result(item)
+
+
+def _has_damaged_result(item: Item) -> bool:
+    directory = item.directory
+    if directory is None or not directory.is_complete:
+        return False
+    try:
+        from_result(0, directory, directory.read_result())
+    except InputError:
+        return True
+    return False
 
 
 def _check_prices(items: Sequence[Item], caps: SweepCaps) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from r2po.cli.sweep import add_options
+from r2po.cli.sweep import _with_setting, add_options
 from tests.llm.fake_ollama import FakeOllama, Handler, status
 from tests.process.processes import REPOSITORY, Completed, finish, player, run_main, run_r2po, wait_until, write_config
 from tests.sweep.servers import SlidingWindow
@@ -81,6 +81,69 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_retries_it(tmp_pat
     assert "4/4 runs done" in run_r2po(tmp_path, "status", "logs").stdout
 
 
+@pytest.mark.parametrize("content", ["schema: [", "schema: 2\n", "schema: 2\nseed: 1\nconfig: 3\n"])
+def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    (tmp_path / "logs/nim/run_1").mkdir(parents=True)
+    (tmp_path / "logs/nim/run_1/run.yaml").write_text(content)
+    done = run_sweep(tmp_path, "config.yaml", "--runs", "2")
+    assert done.returncode == 1
+    assert "1 of 2 runs failed" in done.stderr
+    assert "run.yaml is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "logs/nim/run_2/result.json").exists()
+    assert "1/2 runs done (1 failed)" in run_r2po(tmp_path, "status", "logs").stdout
+
+
+@pytest.mark.parametrize(
+    "change", [{"runs": [1]}, {"created": None}, {"failures": {"a": 1}}, {"runs": [{"run": "a", "planned": "b"}]}]
+)
+def test_a_damaged_manifest_is_named_and_written_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    command = ["config.yaml", "--runs", "1", "--name", "one"]
+    assert run_sweep(tmp_path, *command).returncode == 0
+    path = tmp_path / "logs/one/sweep.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    shown = run_r2po(tmp_path, "status", "logs")
+    assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+    assert "sweep.json is damaged" in shown.stderr
+    assert "written anew" in run_sweep(tmp_path, *command).stdout
+    assert "1/1 runs done" in run_r2po(tmp_path, "status", "logs").stdout
+
+
+def test_a_damaged_log_of_calls_stops_a_sweep_only_if_a_cap_depends_on_it(tmp_path: Path) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    run = tmp_path / "logs/nim/run_1"
+    assert run_sweep(tmp_path, "config.yaml", "--runs", "1").returncode == 0
+    (run / "llm_calls.jsonl").write_text("damaged\n")
+    command = ["config.yaml", "--runs", "2", "--max-llm-calls", "9"]
+    assert run_sweep(tmp_path, *command).returncode == 0
+    (run / "result.json").unlink()
+    refused = run_sweep(tmp_path, *command)
+    assert refused.returncode == 2
+    assert "no cap can be kept" in refused.stderr
+    failed = run_sweep(tmp_path, *command[:-2])
+    assert failed.returncode == 1
+    assert "damaged log" in failed.stderr
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "\xff"])
+def test_a_damaged_result_is_made_again(tmp_path: Path, content: str) -> None:
+    write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
+    command = ["config.yaml", "--runs", "1"]
+    assert run_sweep(tmp_path, *command).returncode == 0
+    path = tmp_path / "logs/nim/run_1/result.json"
+    good = path.read_bytes()
+    path.write_bytes(content.encode("latin-1"))
+    shown = run_r2po(tmp_path, "status", "logs")
+    assert shown.returncode == 0
+    assert "result.json is damaged" in shown.stdout
+    done = run_sweep(tmp_path, *command)
+    assert done.returncode == 0, done.stderr
+    assert "made again from the logs" in done.stdout
+    assert path.read_bytes() == good
+
+
 def test_a_wrong_key_is_one_line_and_starts_nothing(tmp_path: Path) -> None:
     with FakeOllama(player, key=KEY) as server:
         done = run_sweep(tmp_path, *write_experiments(tmp_path), server=server, OLLAMA_API_KEY="another")
@@ -98,6 +161,7 @@ def test_a_server_that_refuses_for_good_fails_the_runs_and_leaves_nothing_half_b
     assert "2 of 2 runs failed" in done.stderr
     assert done.stderr.count("change or remove temperature in the config") == 1  # each reason once
     assert not list(tmp_path.glob("logs/*/run_*"))
+    assert "(2 failed)" in run_r2po(tmp_path, "status", "logs").stdout
 
 
 def test_a_cap_on_all_calls_is_kept_over_restarts(tmp_path: Path) -> None:
@@ -129,6 +193,21 @@ def test_caps_on_tokens_and_money_are_kept(tmp_path: Path, option: str) -> None:
     ]
     used = sum(each["usage"]["prompt_tokens"] + each["usage"]["completion_tokens"] for each in replies)
     assert 9000 < used <= 12000
+
+
+@pytest.mark.parametrize("given", ["--max-llm-calls 2", "--max-llm-calls=2", "--max-llm-calls=1 --max-llm-calls 2"])
+def test_the_command_that_continues_has_the_new_cap_alone(given: str) -> None:
+    arguments = ["sweep", "a.yaml", *given.split(), "--runs", "2"]
+    again = ["sweep", "a.yaml", "--runs", "2", "--max-llm-calls", "4"]
+    assert _with_setting(arguments, "--max-llm-calls 4") == again
+    assert _with_setting(arguments, "") == arguments
+
+
+def test_an_abbreviated_cap_is_followed_by_the_new_one() -> None:
+    again = _with_setting(["a.yaml", "--max-llm", "2"], "--max-llm-calls 4")
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    assert parser.parse_args(again).max_llm_calls == 4
 
 
 def test_max_cost_needs_prices(tmp_path: Path) -> None:
@@ -169,6 +248,9 @@ def test_a_sweep_is_run_once_at_a_time(tmp_path: Path) -> None:
     assert "is being run by another process" in second.stderr
     assert other.returncode == 1
     assert "logs/nim_props/run_1 is being run by another process" in other.stderr
+    assert "failed" not in other.stdout + other.stderr
+    folder = next(Path(line.split()[1]) for line in other.stdout.splitlines() if line.startswith("manifest:"))
+    assert json.loads((tmp_path / folder / "sweep.json").read_text())["failures"] == {}
 
 
 def test_status_of_a_sweep_under_way_and_of_none(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""What a run reports, and what a sweep makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from r2po.cli import main
+from r2po.sweep.board import Board
+from r2po.sweep.from_logs import read_progress
+from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
+from r2po.sweep.plan import Item, Request, plan
+from r2po.sweep.runner import make_run
+from r2po.sweep.screen import Lines
+from r2po.sweep.sweep import Options, Sweep
+from tests.process.processes import NIM, write_config
+
+
+class Heard:
+    """A line that grants everything and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.progress: list[Progress] = []
+
+    def ask(self, ask: Ask) -> Verdict:
+        return Verdict(ask.run)
+
+    def tell(self, message: Outcome | Progress | Note) -> None:
+        if isinstance(message, Progress):
+            self.progress.append(message)
+
+
+def one_run(folder: Path) -> Item:
+    values = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 2, "logdir": str(folder / "logs/nim")}
+    return plan(Request([str(write_config(folder, values))], [], [1]))[0]
+
+
+def test_the_counts_of_a_run_never_shrink(tmp_path: Path) -> None:
+    item = one_run(tmp_path)
+    resumed, complete = Heard(), Heard()
+    assert main(["run", "--config", item.source, "--quiet"]) == 0
+    (item.path / "result.json").unlink()
+    for heard in (resumed, complete):
+        assert not make_run(item.task(0), {}, heard).error
+    end = read_progress(0, item.path, 2)
+    assert end.state == "complete"
+    assert end.calls > 0
+    for report in resumed.progress + complete.progress:
+        assert (report.iterations, report.episodes, report.calls) == (2, end.episodes, end.calls)
+    assert complete.progress == [end]
+
+
+def test_a_speed_is_never_below_zero() -> None:
+    board = Board(["a"], [Progress(0, calls=9, episodes=9, iterations=3)])
+    board.speed(0.0)
+    board.update(Progress(0))
+    speed = board.speed(10.0)
+    assert speed is not None
+    assert (speed.iterations, speed.calls, speed.episodes) == (0, 0, 0)
+
+
+def test_late_news_do_not_bring_an_ended_run_back(tmp_path: Path) -> None:
+    item = one_run(tmp_path)
+    sweep = Sweep(Request([item.source], [], [1, 2, 3]), Options(quiet=True), {})
+    sweep._ended(Ended(0))
+    sweep._ended(Ended(1, "no disk"))
+    sweep._ended(Ended(2, "a cap", capped=True))
+    for run in range(3):
+        sweep._progress(Progress(run, state="running", now="asking", calls=4))
+    assert [run.state for run in sweep.board.runs] == ["complete", "failed", "waiting"]
+    assert [run.calls for run in sweep.board.runs] == [4, 4, 4]
+    assert sweep.board.runs[1].now == "no disk"
+    sweep.manifest.close()
+
+
+def test_equal_notes_are_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    item = one_run(tmp_path)
+    sweep = Sweep(Request([item.source], [], [1, 2, 3]), Options(), {})
+    sweep.run()
+    capsys.readouterr()
+    sweep._screen = Lines(sweep.board)
+    for run in range(3):
+        sweep._run_note(Note(run, "no effect"))
+    assert capsys.readouterr().out == "nim/run_1: no effect\n"
