@@ -55,11 +55,12 @@ def permutation_test(first: ArrayLike, second: ArrayLike, seed: int = 0, draws: 
         return Permutation(p=1.0, splits=0, exact=True)
     # Sums of one group decide; centred, they round least. The smaller group is the cheaper one to draw.
     small = min(x.size, y.size)
-    values = np.concatenate([x, y])
-    values = values - values.mean()
+    raw = np.concatenate([x, y])
+    values = raw - raw.mean()
     observed = abs(float(values[: x.size].sum()))
     # A split with the same values in another order must count as equal in spite of rounding.
-    threshold = observed - 1e-12 * float(np.abs(values).sum())
+    rounding = 1e-12 * float(np.abs(values).sum()) + 1e-14 * raw.size * float(np.abs(raw).max())
+    threshold = observed - rounding
     splits = comb(values.size, small)
     if splits <= EXACT_LIMIT:
         sums = values[_all_splits(values.size, small)].sum(axis=1)

@@ -40,6 +40,10 @@ def test_agrees_with_scipy(first: list[float], second: list[float]) -> None:
     assert permutation_test(first, second).p == pytest.approx(expected.pvalue, abs=1e-12)
 
 
+def test_equal_values_whose_mean_rounds() -> None:
+    assert permutation_test([0.1] * 4, [0.1] * 2).p == 1.0
+
+
 @settings(deadline=None, max_examples=30)
 @given(first=groups, second=groups)
 def test_rounding_breaks_no_ties(first: list[float], second: list[float]) -> None:
