@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from r2po.analysis.panel import Panel
 from r2po.analysis.style import DPI, FONT_SIZE, FULL_WIDTH, SMALL_FONT_SIZE, STAND_IN, paper_style
-from r2po.errors import InputError
-from r2po.jsonl import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,17 +102,3 @@ def save(figure: Figure, suffix: str) -> bytes:
     settings: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}
     figure.savefig(buffer, format=suffix, dpi=DPI, metadata=dict(_METADATA[suffix]), **settings)
     return buffer.getvalue()
-
-
-def write_figure(path: Path, data: bytes) -> Path:
-    """Write a figure's file, and make its folder; returns the path.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    return path

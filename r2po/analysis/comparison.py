@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from r2po.analysis.canvas import save, write_figure
+from r2po.analysis.canvas import save
 from r2po.analysis.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
+from r2po.analysis.files import write_file
 from r2po.analysis.load import LogDirectory
 from r2po.analysis.names import environment_label
 from r2po.analysis.style import STAND_IN, paper_style
@@ -30,12 +31,12 @@ def write_comparison(experiments: Sequence[LogDirectory], labels: Sequence[str],
         InputError: A file cannot be written.
     """
     data = json.dumps(comparison_summary(experiments, labels), indent=2, ensure_ascii=False, allow_nan=False)
-    files = [write_figure(folder / SUMMARY, f"{data}\n".encode())]
+    files = [write_file(folder / SUMMARY, f"{data}\n".encode())]
     panels, title, caption = _figure(experiments, labels)
     if any(panel.curves for panel in panels):
         with paper_style():
             figure = draw_curves(panels, title, caption)
-            files += [write_figure(folder / f"{FIGURE}.{suffix}", save(figure, suffix)) for suffix in ("png", "pdf")]
+            files += [write_file(folder / f"{FIGURE}.{suffix}", save(figure, suffix)) for suffix in ("png", "pdf")]
     return files
 
 

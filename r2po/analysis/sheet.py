@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2po.analysis.canvas import CAPTION_CHARACTERS, TITLE_CHARACTERS, save
+from r2po.analysis.files import write_file
 from r2po.analysis.style import FONT_SIZE, FULL_WIDTH, SMALL_FONT_SIZE, paper_style
-from r2po.errors import InputError
-from r2po.jsonl import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,14 +52,7 @@ def write_figure(draw: Callable[[], Figure], path: Path, formats: Sequence[str])
         return files
     with paper_style():
         figure = draw()
-        for name in wanted:
-            file = Path(f"{path}.{name}")
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(file, save(figure, name))
-            except OSError as error:
-                raise InputError(f"cannot write {str(file)!r}: {error.strerror or error}") from None
-            files.append(file)
+        files += [write_file(Path(f"{path}.{name}"), save(figure, name)) for name in wanted]
     return files
 
 
@@ -70,12 +62,7 @@ def write_text(path: Path, text: str) -> Path:
     Raises:
         InputError: It cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    return path
+    return write_file(path, text.encode())
 
 
 def folder_name(label: str) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from r2po.errors import InputError
-from r2po.jsonl import write_atomically
+from r2po.analysis.files import write_file
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"md": "md", "csv": "csv", "latex": "tex", "png": "png", "pdf": "pdf", "svg": "svg"}
@@ -94,16 +93,7 @@ def write(table: Table, path: str | Path, formats: Sequence[str]) -> list[Path]:
     Raises:
         InputError: A file cannot be written.
     """
-    files = []
-    for name in formats:
-        file = Path(f"{path}.{SUFFIXES[name]}")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, content(table, name))
-        except OSError as error:
-            raise InputError(f"cannot write {str(file)!r}: {error.strerror or error}") from None
-        files.append(file)
-    return files
+    return [write_file(Path(f"{path}.{SUFFIXES[name]}"), content(table, name)) for name in formats]
 
 
 def content(table: Table, name: str) -> bytes:

@@ -59,6 +59,21 @@ def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
     )
 
 
+def add_report_options(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Declare formats and place of tables, figures and JSON together."""
+    formats = (*TABLE_FORMATS, "json")
+    parser.add_argument(
+        "--formats",
+        "--format",
+        nargs="+",
+        choices=formats,
+        default=["md", "csv", "json", "png", "pdf"],
+        metavar="FORMAT",
+        help=f"of {', '.join(formats)}; png, pdf and svg are figures (default: md csv json png pdf)",
+    )
+    parser.add_argument("--output-dir", default=folder, metavar="DIR", help=f"default: {folder}")
+
+
 def require_runs(experiments: Sequence[ExperimentLogs], logs_root: str) -> None:
     """Check that there is anything to analyse.
 

@@ -36,9 +36,10 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--output {str(output)!r} ends in {output.suffix!r}; expected .png, .pdf or .svg")
     layout = _layout(options.layout)
 
-    from r2po.analysis.canvas import save, write_figure
+    from r2po.analysis.canvas import save
     from r2po.analysis.curves import draw_curves
     from r2po.analysis.experiments import find_experiments
+    from r2po.analysis.files import write_file
     from r2po.analysis.names import parse_environment
     from r2po.analysis.paper_curves import build_curves
     from r2po.analysis.style import paper_style
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         with paper_style():
             drawn = draw_curves(figure.panels, figure.title, figure.caption, layout)
             for form in dict.fromkeys([suffix, *options.formats]):
-                sys.stdout.write(f"{write_figure(Path(f'{stem}.{form}'), save(drawn, form))}\n")
+                sys.stdout.write(f"{write_file(Path(f'{stem}.{form}'), save(drawn, form))}\n")
     return 0
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import TABLE_FORMATS, add_logs_options, add_only_options, positive, warn
+from r2po.cli.analysis_options import add_logs_options, add_only_options, add_report_options, positive, warn
 from r2po.cli.paper_significance_tests import METRICS
 from r2po.errors import InputError
 
@@ -17,22 +17,11 @@ if TYPE_CHECKING:
     from r2po.analysis.experiments import Cohort
     from r2po.analysis.robust import Robust
 
-FORMATS = (*TABLE_FORMATS, "json")
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--metric", choices=METRICS, default="best_reward", help="default: best_reward")
-    parser.add_argument(
-        "--formats",
-        "--format",
-        nargs="+",
-        choices=FORMATS,
-        default=["md", "csv", "json", "png", "pdf"],
-        metavar="FORMAT",
-        help=f"of {', '.join(FORMATS)}; png, pdf and svg are figures (default: md csv json png pdf)",
-    )
-    parser.add_argument("--output-dir", default="robust_statistics", metavar="DIR", help="default: robust_statistics")
+    add_report_options(parser, "robust_statistics")
     add_logs_options(parser)
     add_only_options(parser)
     parser.add_argument(

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import TABLE_FORMATS, add_logs_options, add_only_options, warn
+from r2po.cli.analysis_options import add_logs_options, add_only_options, add_report_options, warn
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from r2po.analysis.salience import Salience
     from r2po.analysis.salience_report import Found
 
-FORMATS = (*TABLE_FORMATS, "json")
 MOST_ROWS = 14
 """Rows of a figure that fit on a page."""
 
@@ -33,16 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="word",
         help='a mention is the word "worst", or "worst rollout" or "worst trajectory" (default: word)',
     )
-    parser.add_argument(
-        "--formats",
-        "--format",
-        nargs="+",
-        choices=FORMATS,
-        default=["md", "csv", "json", "png", "pdf"],
-        metavar="FORMAT",
-        help=f"of {', '.join(FORMATS)}; png, pdf and svg are figures (default: md csv json png pdf)",
-    )
-    parser.add_argument("--output-dir", default="salience_analysis", metavar="DIR", help="default: salience_analysis")
+    add_report_options(parser, "salience_analysis")
     add_logs_options(parser)
     add_only_options(parser)
     parser.add_argument("--reference", choices=("published",), help="show the published counts beside ours")
