@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,8 +43,6 @@ def reward_distribution(panel: Panel) -> Figure:
     _draw_target(axes, panel)
     axes.set_xlabel("iteration")
     axes.set_ylabel("return")
-    # Bars would have the axis end exactly at their edge.
-    axes.use_sticky_edges = False
     axes.autoscale_view(scalex=False)
     whole_numbers(axes.xaxis)
     legend_above(axes)
@@ -150,17 +148,7 @@ def _draw_boxes(axes: Axes, iterations: Ints, returns: Sequence[Floats], colour:
     means = [float(each.mean()) for each in returns]
     many = len(returns) > FEW
     axes.vlines(iterations, low, high, color=colour, linewidth=0.6 if many else 1.0, label="range")
-    axes.bar(
-        iterations,
-        third - first,
-        bottom=first,
-        width=0.6,
-        facecolor="#d0d0d0",
-        edgecolor=colour,
-        linewidth=0.4 if many else 0.8,
-        zorder=2,
-        label="middle half",
-    )
+    _draw_middle_halves(axes, iterations, first, third, edgecolor=colour, linewidth=0.4 if many else 0.8)
     axes.hlines(median, iterations - 0.4, iterations + 0.4, color=NEUTRAL, linewidth=1.2, zorder=3, label="median")
     axes.plot(
         iterations,
@@ -175,6 +163,15 @@ def _draw_boxes(axes: Axes, iterations: Ints, returns: Sequence[Floats], colour:
         label="mean",
     )
     axes.set_xlim(0, len(returns) + 1)
+
+
+def _draw_middle_halves(axes: Axes, at: Ints, low: Floats, high: Floats, **style: Any) -> None:
+    from matplotlib.collections import PolyCollection
+
+    left, right = at - 0.3, at + 0.3
+    corners = np.stack([left, low, right, low, right, high, left, high], axis=1).reshape(-1, 4, 2)
+    boxes = PolyCollection(list(corners), facecolor="#d0d0d0", zorder=2, label="middle half", **style)
+    axes.add_collection(boxes)
 
 
 def _quartiles(returns: Sequence[Floats]) -> Floats:

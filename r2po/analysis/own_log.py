@@ -67,6 +67,10 @@ class _Description(_Part):
     config: dict[str, Any]
 
 
+class _Unread(_Part):
+    """A candidate whose content is read when it is asked for."""
+
+
 class _Candidate(_Part):
     stage: str
     params: list[Finite] | None = None
@@ -81,11 +85,15 @@ class _Iteration(_Part):
     iteration: int
     reward: Finite
     accepted: Count
-    candidates: list[_Candidate]
+    candidates: list[_Unread]
     episodes: Count
     steps: Count
     llm_calls: Count
     times: _Times
+
+
+class _Candidates(_Part):
+    candidates: list[_Candidate]
 
 
 class _Result(_Part):
@@ -117,7 +125,7 @@ def _parse_line(line: bytes, source: str) -> _Iteration:
     try:
         return _Iteration.model_validate_json(line)
     except pydantic.ValidationError as error:
-        if error.errors()[0]["type"] in ("json_invalid", "model_type", "model_attributes_type"):
+        if not error.errors()[0]["loc"]:
             raise Unusable(f"damaged log: {source}: not a JSON object") from None
         raise Unusable(f"{source}: {_first_problem(error)}") from None
 
@@ -198,7 +206,7 @@ def _run_data(
         heldout=_heldout(result),
         summary={},
         notes=(*notes, *_replay_note(run)),
-        read_iterations=partial(_read_iterations, path / "iterations.jsonl", len(iterations)),
+        read_iterations=partial(_read_iterations, path / "iterations.jsonl", [(r.reward, r.accepted) for r in iterations]),
     )
 
 
@@ -206,13 +214,25 @@ def _replay_note(run: _Description) -> tuple[str, ...]:
     return (f"a replay of {run.replay_of}: the same sample, not another one",) if run.replay_of else ()
 
 
-def _read_iterations(path: Path, count: int) -> tuple[IterationData, ...]:
-    """Read the candidates of the first ``count`` iterations; a run under way may have more by now."""
-    records = _parse_lines(_complete_lines(path)[0][:count])
+def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:
+    """Read the candidates of the iterations whose rewards and accepted candidates are given: there may be more by now.
+
+    Where the candidates of an iteration are damaged, only the reward of the accepted one is returned.
+    """
+    lines = _complete_lines(path)[0]
     return tuple(
-        IterationData(record.iteration, record.accepted, tuple(map(_candidate, record.candidates)))
-        for record in records
+        _read_candidates(line, number, *outcome)
+        for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=False), 1)
     )
+
+
+def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> IterationData:
+    try:
+        record = _Candidates.model_validate_json(line)
+    except pydantic.ValidationError as error:
+        problem = f"iterations.jsonl, line {number}: {_first_problem(error)}"
+        return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), problem)
+    return IterationData(number, accepted, tuple(map(_candidate, record.candidates)))
 
 
 def _candidate(record: _Candidate) -> CandidateData:

@@ -125,7 +125,13 @@ def _left_out(panel: Panel) -> list[str]:
     """Name the figures for which the logs do not hold what they show."""
     if not panel.runs:
         return ["no figures: the iterations are not logged"]
-    return [] if has_returns(panel) else ["no reward_distribution.png: the log holds no returns of single rollouts"]
+    if not has_returns(panel):
+        return ["no reward_distribution.png: the log holds no returns of single rollouts"]
+    iterations = sum(run.num_iterations for run in panel.runs)
+    missing = sum(returns is None for run in panel.runs for returns in run.returns)
+    first = next((f" ({run.name}: {each.problem})" for run in panel.runs for each in run.iterations if each.problem), "")
+    lacks = f"reward_distribution.png lacks {missing} of {iterations} iterations: their returns cannot be read{first}"
+    return [lacks] if missing else []
 
 
 def _draw(report: Path, panel: Panel, formats: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -86,11 +86,12 @@ def test_distribution_pools_the_returns_of_the_runs(tmp_path: Path) -> None:
     write_run(tmp_path, 2, [10.0])
     figure = reward_distribution(panel(tmp_path))
     (axes,) = figure.axes
-    (boxes,) = [each for each in axes.containers if isinstance(each, BarContainer)]
+    (boxes,) = [each for each in axes.collections if each.get_label() == "middle half"]
     # Returns 8, 9, 11, 12, twice in iteration 1 and once in iteration 2.
     expected = [np.quantile([8, 8, 9, 9, 11, 11, 12, 12], (0.25, 0.75)), np.quantile([8, 9, 11, 12], (0.25, 0.75))]
-    found = [(box.get_y(), box.get_y() + box.get_height()) for box in boxes.patches]
-    np.testing.assert_allclose(found, expected)
+    corners = [np.asarray(path.vertices) for path in boxes.get_paths()]
+    np.testing.assert_allclose([(box[:, 1].min(), box[:, 1].max()) for box in corners], expected)
+    np.testing.assert_allclose([box[:, 0].mean() for box in (each[:4] for each in corners)], [1, 2])
     assert "The 4 to 8 returns" in caption(figure)
     assert "2 runs pooled" in caption(figure)
 

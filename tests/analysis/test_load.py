@@ -58,14 +58,6 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "huge whole number": (lambda run: rewrite(run, 1, reward=10**400), "line 1: reward is 1000000"),
     "text for a reward": (lambda run: rewrite(run, 1, reward="3.0"), "line 1: reward is '3.0'"),
     "missing reward": (lambda run: write_lines(run, [{"iteration": 1}]), "line 1: reward is missing"),
-    "nan return": (
-        lambda run: rewrite(run, 3, candidates=candidates_with(float("nan"))),
-        "line 3: candidates.1.returns.1 is nan",
-    ),
-    "no returns": (
-        lambda run: rewrite(run, 1, candidates=[{"stage": "proposal", "returns": []}]),
-        "line 1: candidates.0.returns is []",
-    ),
     "accepted out of range": (lambda run: rewrite(run, 1, accepted=2), "accepted is 2"),
     "negative model time": (lambda run: rewrite(run, 1, times={"llm_s": -1.0}), "times.llm_s is -1.0"),
     "a line twice": (
@@ -99,6 +91,34 @@ def test_damaged_run_is_named_and_left_out(name: str, tmp_path: Path) -> None:
     assert expected in problem
     assert "\n" not in problem
     assert len(problem) < 300
+
+
+DAMAGED_CANDIDATES: dict[str, tuple[Any, str]] = {
+    "nan return": (candidates_with(float("nan")), "candidates.1.returns.1 is nan"),
+    "text for a return": (candidates_with("3"), "candidates.1.returns.1 is '3'"),
+    "no returns": ([{"stage": "proposal", "returns": []}, {}], "candidates.0.returns is []"),
+    "no stage": ([{"returns": [1.0]}, {"returns": [1.0]}], "candidates.0.stage is missing"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_CANDIDATES)
+def test_damaged_candidates_are_named_and_the_reward_is_kept(name: str, tmp_path: Path) -> None:
+    candidates, expected = DAMAGED_CANDIDATES[name]
+    rewrite(write_run(tmp_path, 1, [1.0, 2.0, 3.0]), 2, candidates=candidates)
+    (run,) = load_log_directory(tmp_path).runs
+    assert [returns is None for returns in run.returns] == [False, True, False]
+    assert [each.number for each in run.iterations] == [1, 2, 3]
+    damaged = run.iterations[1]
+    assert damaged.problem.startswith(f"iterations.jsonl, line 2: {expected}")
+    assert [(each.reward, each.params) for each in damaged.candidates] == [(2.0, None)]
+    assert damaged.accepted == 0
+    np.testing.assert_array_equal(run.rewards, [1.0, 2.0, 3.0])
+
+
+def test_candidates_that_are_no_objects_are_damage(tmp_path: Path) -> None:
+    rewrite(write_run(tmp_path, 1, [1.0, 2.0]), 2, candidates=[1, 2])
+    with pytest.raises(InputError, match=r"line 2: candidates\.0 is 1"):
+        load_log_directory(tmp_path)
 
 
 def test_reads_the_accepted_candidate(tmp_path: Path) -> None:
