@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from r2po.analysis.style import METHOD_STYLES
-from r2po.errors import unknown
+from r2po.baselines.sb3.algorithms import ALGORITHMS
+from r2po.errors import InputError, unknown
 from r2po.tasks import TASKS
 
 PUBLISHED_ORDER = (
@@ -108,6 +109,8 @@ def parse_method(name: str) -> str:
     """
     names = {_folded(text): key for key, style in METHOD_STYLES.items() for text in (key, style.label)}
     names["propsplus"] = "propsp"
+    if name.upper() in ALGORITHMS:
+        raise InputError(f"{name!r} is an algorithm of Stable-Baselines3; as a method, all of them are called 'sb3'")
     if _folded(name) not in names:
         raise unknown("method", name, METHOD_STYLES)
     return names[_folded(name)]

@@ -182,6 +182,7 @@ def _run_data(
 ) -> RunData:
     config = _parse(_Config, run.config, "run.yaml, config")
     environment = environment_key(config.gym_env_name)
+    outcomes = [(record.reward, record.accepted) for record in iterations]
     return RunData(
         path=path,
         origin="r2po",
@@ -206,7 +207,7 @@ def _run_data(
         heldout=_heldout(result),
         summary={},
         notes=(*notes, *_replay_note(run)),
-        read_iterations=partial(_read_iterations, path / "iterations.jsonl", [(r.reward, r.accepted) for r in iterations]),
+        read_iterations=partial(_read_iterations, path / "iterations.jsonl", outcomes),
     )
 
 

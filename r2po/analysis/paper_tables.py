@@ -11,7 +11,7 @@ from r2po.analysis.experiments import Cohort, ExperimentLogs, choose, cohorts
 from r2po.analysis.names import PUBLISHED_ORDER, environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE, published_results
 from r2po.analysis.sb3_log import budget_notes
-from r2po.analysis.scores import Score, best_of, published_score, score_of, z_score
+from r2po.analysis.scores import Score, best_of, figures_of, published_score, score_of, z_score
 from r2po.analysis.style import method_style
 from r2po.analysis.tables import Cell, Table
 from r2po.methods import METHODS
@@ -82,13 +82,15 @@ class Validation:
         expected_runs: Number of runs that each experiment is to have; any if None.
         strict: Whether experiments with another number are left out.
         lines: What was found, one line each.
-        rows: Missing and odd experiments: environment, method, runs found, runs expected, remark.
+        rows: Missing and odd experiments: environment, method, runs found, remark.
+        left_out: Environment and method of each experiment that is left out.
     """
 
     expected_runs: int | None = None
     strict: bool = False
     lines: list[str] = field(default_factory=list)
     rows: list[tuple[str, str, int, str]] = field(default_factory=list)
+    left_out: set[tuple[str, str]] = field(default_factory=set)
 
     def check(self, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
         """Report experiments with another number of runs than expected; returns those that stay."""
@@ -98,7 +100,10 @@ class Validation:
         for each in odd:
             remark = "left out" if self.strict else "counted"
             self.rows.append((each.environment, each.label, len(each.runs), f"{remark}: {self.expected_runs} expected"))
-        return [each for each in experiments if each not in odd] if self.strict else list(experiments)
+        if not self.strict:
+            return list(experiments)
+        self.left_out |= {(each.environment, each.method) for each in odd}
+        return [each for each in experiments if each not in odd]
 
     def summary(self) -> list[str]:
         """Return what is missing or odd, the environments of a method in one line."""
@@ -207,9 +212,10 @@ def _of(scores: Mapping[str, Sequence[Score]], methods: Sequence[str]) -> list[S
 
 def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
     below = () if reference is None else _reference_lines(column, score, reference)
+    figures = figures_of(score, reference)
     if score is None:
-        return Cell("", below)
-    return Cell(_named(column, score), below, is_best=score.shown_mean == top)
+        return Cell("", below, figures=figures)
+    return Cell(_named(column, score), below, is_best=score.shown_mean == top, figures=figures)
 
 
 def _named(column: str, score: Score) -> str:
@@ -261,7 +267,7 @@ def _note_missing(
 ) -> None:
     for cohort, part in parts:
         where = f" ({cohort.label})" if cohort and len(parts) > 1 else ""
-        there = {(each.environment, each.method) for each in part}
+        there = {(each.environment, each.method) for each in part} | validation.left_out
         for environment in environments:
             for column, methods in PRESETS[preset].items():
                 absent = not any((environment, method) in there for method in methods)

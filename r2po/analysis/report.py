@@ -127,11 +127,12 @@ def _left_out(panel: Panel) -> list[str]:
         return ["no figures: the iterations are not logged"]
     if not has_returns(panel):
         return ["no reward_distribution.png: the log holds no returns of single rollouts"]
-    iterations = sum(run.num_iterations for run in panel.runs)
     missing = sum(returns is None for run in panel.runs for returns in run.returns)
-    first = next((f" ({run.name}: {each.problem})" for run in panel.runs for each in run.iterations if each.problem), "")
-    lacks = f"reward_distribution.png lacks {missing} of {iterations} iterations: their returns cannot be read{first}"
-    return [lacks] if missing else []
+    if not missing:
+        return []
+    total = sum(run.num_iterations for run in panel.runs)
+    why = next((f": {run.name}: {each.problem}" for run in panel.runs for each in run.iterations if each.problem), "")
+    return [f"reward_distribution.png lacks {missing} of {total} iterations, whose returns are not on record{why}"]
 
 
 def _draw(report: Path, panel: Panel, formats: Sequence[str]) -> None:

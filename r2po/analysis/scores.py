@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,14 @@ class Score:
     def shown_mean(self) -> float:
         """The mean as far as the table shows it: equal ones are equally good."""
         return float(f"{self.mean:.2f}")
+
+
+def figures_of(score: Score | None, published: Score | None = None) -> dict[str, Any] | None:
+    """Return scores as JSON objects: ours, and beside it the published one with z if there is one."""
+    if published is None:
+        return None if score is None else asdict(score)
+    z = None if score is None else z_score(score, published)
+    return {**(asdict(score) if score else {}), "published": asdict(published), "z": z}
 
 
 def score_of(label: str, values: Sequence[float]) -> Score | None:

@@ -1,18 +1,20 @@
-"""Tables as text and pictures: one content, written as Markdown, CSV, LaTeX, PNG, PDF or SVG."""
+"""Tables as text and pictures: one content, written as Markdown, CSV, LaTeX, JSON, PNG, PDF or SVG."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from r2po.analysis.files import write_file
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
-    {"md": "md", "csv": "csv", "latex": "tex", "png": "png", "pdf": "pdf", "svg": "svg"}
+    {"md": "md", "csv": "csv", "latex": "tex", "json": "json", "png": "png", "pdf": "pdf", "svg": "svg"}
 )
 """Suffix of the file of each format."""
 
@@ -47,13 +49,15 @@ class Cell:
         text: What it says; empty if there is nothing.
         below: Further lines, in small print.
         is_best: Whether it is marked as the best of its row.
-        plain: What it says in CSV, if that differs.
+        plain: What it says in CSV and JSON, if that differs.
+        figures: The numbers behind it, unrounded, for JSON; None if the text is all there is.
     """
 
     text: str
     below: tuple[str, ...] = ()
     is_best: bool = False
     plain: str | None = None
+    figures: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Table:
         columns: Heading of each column; the first one names the rows.
         rows: Cells of each row, as many as there are columns.
         notes: What a reader must know: model, protocol, number of runs, what is missing.
-        plain_columns: Headings in CSV, if they differ.
+        plain_columns: Headings in CSV and JSON, if they differ.
         texts: Numbers of the columns, from 0, that are set flush left; numbers are set flush right.
     """
 
@@ -98,7 +102,7 @@ def write(table: Table, path: str | Path, formats: Sequence[str]) -> list[Path]:
 
 def content(table: Table, name: str) -> bytes:
     """Return the content of a table's file in the format ``name``, a key of ``SUFFIXES``."""
-    text = {"md": to_markdown, "csv": to_csv, "latex": to_latex}
+    text = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
     if name in text:
         return text[name](table).encode()
     from r2po.analysis.table_figure import draw_table
@@ -151,6 +155,14 @@ def to_latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def to_json(table: Table) -> str:
+    """Return the table as a JSON object: title, notes, and an object per row by heading; numbers are not rounded."""
+    columns = table.plain_columns or table.columns
+    rows = [{column: _json_cell(cell) for column, cell in zip(columns, row, strict=True)} for row in table.cells]
+    record = {"title": table.title, "notes": list(table.notes), "rows": rows}
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def _markdown_row(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> str:
     padded = [
         cell.ljust(width) if number in texts else cell.rjust(width)
@@ -170,6 +182,10 @@ def _pipe(text: str) -> str:
 
 def _plain_cell(cell: Cell) -> str:
     return "; ".join(filter(None, (cell.text if cell.plain is None else cell.plain, *cell.below)))
+
+
+def _json_cell(cell: Cell) -> Mapping[str, Any] | str | None:
+    return dict(cell.figures) if cell.figures is not None else _plain_cell(cell) or None
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from r2po.analysis.experiments import Cohort, ExperimentLogs, cohorts
 from r2po.analysis.names import environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE, published_tau_c
-from r2po.analysis.scores import Score, score_of, z_score
+from r2po.analysis.scores import Score, figures_of, score_of, z_score
 from r2po.analysis.tables import Cell, Table
 from r2po.tasks import TASKS
 
@@ -56,7 +56,7 @@ def build_published_tau_c_table() -> Table:
     for key in ENVIRONMENTS:
         for setting in SETTINGS:
             scores = {metric: _published(key, setting, metric) for metric in METRICS}
-            cells = [Cell(score.text if score else "") for score in scores.values()]
+            cells = [Cell(score.text if score else "", figures=figures_of(score)) for score in scores.values()]
             rows.append([_environment(key), setting, _tau_c(key, setting), "10", *cells])
     heading = ["environment", "setting", "tau_c", "runs"]
     notes = [f"Mean ± sample standard deviation over runs; {SOURCE}."]
@@ -111,7 +111,8 @@ def _row(
     for metric in METRICS:
         score = score_of("R2PO", experiment.values(metric)) if experiment else None
         published = _published(key, setting, metric) if with_reference else None
-        cells.append(Cell(score.text if score else "", _below(score, published)))
+        text = score.text if score else ""
+        cells.append(Cell(text, _below(score, published), figures=figures_of(score, published)))
     return [*head, str(len(experiment.runs)) if experiment else "no runs", *cells]
 
 

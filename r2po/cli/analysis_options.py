@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from r2po.analysis.experiments import ExperimentLogs
 
 PRESETS = ("core", "variants", "search")
-TABLE_FORMATS = ("md", "csv", "latex", "png", "pdf", "svg")
+TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")
 MOST_LINES = 40
 
 
@@ -61,15 +61,14 @@ def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
 
 def add_report_options(parser: argparse.ArgumentParser, folder: str) -> None:
     """Declare formats and place of tables, figures and JSON together."""
-    formats = (*TABLE_FORMATS, "json")
     parser.add_argument(
         "--formats",
         "--format",
         nargs="+",
-        choices=formats,
+        choices=TABLE_FORMATS,
         default=["md", "csv", "json", "png", "pdf"],
         metavar="FORMAT",
-        help=f"of {', '.join(formats)}; png, pdf and svg are figures (default: md csv json png pdf)",
+        help=f"of {', '.join(TABLE_FORMATS)}; png, pdf and svg are figures (default: md csv json png pdf)",
     )
     parser.add_argument("--output-dir", default=folder, metavar="DIR", help=f"default: {folder}")
 

@@ -59,6 +59,16 @@ def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     assert STAND_IN in report(unfinished)["summary.txt"].decode()
 
 
+def test_damaged_candidates_are_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 1, [1.0, 2.0, 3.0])
+    write_lines(run, [iteration(1, 1.0), {**iteration(2, 2.0), "candidates": [{}, {}]}, iteration(3, 3.0)])
+    done = evaluate("--logdir", tmp_path)
+    assert done.returncode == 0
+    lacks = "reward_distribution.png lacks 1 of 3 iterations, whose returns are not on record"
+    assert f"{lacks}: run_1: iterations.jsonl, line 2: candidates.0.stage is missing" in done.stdout
+    assert json.loads(report(tmp_path)["summary.json"])["mean_reward_mean"] == 2.0
+
+
 def test_second_evaluation_gives_the_same_bytes_and_changes_no_log(tmp_path: Path) -> None:
     run = write_run(tmp_path, 1, [1.0, 2.0])
     logs = {path: path.read_bytes() for path in run.iterdir()}

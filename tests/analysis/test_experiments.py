@@ -83,6 +83,8 @@ def test_only_some(tmp_path: Path) -> None:
         find_experiments(tmp_path, only_env=["cartpol"])
     with pytest.raises(InputError, match="unknown method 'prop'"):
         find_experiments(tmp_path, only_method=["prop"])
+    with pytest.raises(InputError, match="'PPO' is an algorithm of Stable-Baselines3"):
+        find_experiments(tmp_path, only_method=["PPO"])
     with pytest.raises(InputError, match="no folder"):
         find_experiments(tmp_path / "nowhere")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def test_numbers_of_runs_are_checked(logs: Path) -> None:
     assert ("nim", "ProPS", 3, "counted: 2 expected") in counted.rows
     assert ("nim", "ProPS", 3, "left out: 2 expected") in strict.rows
     assert ("pong", "R2PO", 0, "no runs") in counted.rows
+    assert ("nim", "ProPS", 0, "no runs") not in strict.rows, "what is left out is reported once"
 
 
 def test_published_figures_beside_ours(logs: Path) -> None:
@@ -149,6 +151,15 @@ def test_command(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "warning: ThreeTraj: no runs: nim, pong" in error
     missing = (out / "variants_missing.csv").read_text().splitlines()
     assert "nim,ThreeTraj,0,no runs" in missing
+
+
+def test_command_writes_json(logs: Path, tmp_path: Path) -> None:
+    options = ["--format", "json", "--reference", "published", "--output-dir", str(tmp_path / "tables")]
+    assert main(["paper_results_tables", "--logs-root", str(logs), *options]) == 0
+    record = json.loads((tmp_path / "tables" / "core_mean_reward.json").read_text())
+    cell = next(row for row in record["rows"] if row["environment"] == "nim")["R2PO"]
+    assert (cell["mean"], cell["std"], cell["runs"]) == (4.25, pytest.approx(0.125**0.5), 2)
+    assert cell["published"] == {"label": "R2PO", "mean": 0.61, "std": 0.03, "runs": 10}
 
 
 def test_command_without_any_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from r2po.analysis.tables import SUFFIXES, Cell, Table, content, to_csv, to_latex, to_markdown, write
+from r2po.analysis.tables import SUFFIXES, Cell, Table, content, to_csv, to_json, to_latex, to_markdown, write
 from r2po.errors import InputError
 
 TABLE = Table(
@@ -39,6 +40,14 @@ def test_markdown() -> None:
 
 def test_csv_has_neither_marks_nor_notes() -> None:
     assert to_csv(TABLE) == ("environment,ProPS+,R2PO\nnim,0.50 ± 0.10,1.00 ± 0.00; published 0.61 ± 0.03\nab,,2\n")
+
+
+def test_json_has_unrounded_numbers_where_there_are_any() -> None:
+    score = {"label": "R2PO", "mean": 1 / 3, "std": 0.1, "runs": 3}
+    rows = [[Cell("Nim", plain="nim"), Cell("0.33 ± 0.10", figures=score)], [Cell("Pong"), Cell("")]]
+    record = json.loads(to_json(Table("t", ["environment", "R2PO"], rows, ["n = 3"], ["env", "R2PO"])))
+    expected = [{"env": "nim", "R2PO": score}, {"env": "Pong", "R2PO": None}]
+    assert record == {"title": "t", "notes": ["n = 3"], "rows": expected}
 
 
 def test_latex() -> None:
