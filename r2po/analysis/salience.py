@@ -6,12 +6,12 @@ iterations without change, and how many regressions are more than noise of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.edits import Direction
 from r2po.analysis.revisions import Revision
-from r2po.analysis.statistics import OddsRatio, odds_ratio, wilson_interval
+from r2po.analysis.statistics import OddsRatio, clustered_interval, clustered_odds_ratio
 
 DIRECTIONS: tuple[Direction, ...] = ("regression", "improvement", "no_change")
 TOGETHER = "all environments"
@@ -60,14 +60,19 @@ class Salience:
         method: Key of the method.
         has_critic: Whether mentions are counted at all.
         counts: By direction.
-        runs: Number of runs.
+        by_run: Of each run, by direction: iterations with the headline's sign, and those of which that is known.
     """
 
     environment: str
     method: str
     has_critic: bool
     counts: dict[Direction, Counts]
-    runs: int
+    by_run: tuple[Mapping[Direction, tuple[int, int]], ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.by_run)
 
     @property
     def iterations(self) -> int:
@@ -95,14 +100,16 @@ class Salience:
         return self.signs(direction) / known if known else None
 
     def share_interval(self, direction: Direction) -> tuple[float, float] | None:
-        """Wilson's 95 % interval of that share."""
-        return wilson_interval(self.signs(direction), self.known(direction))
+        """95 % interval of that share; iterations of a run may be alike."""
+        return clustered_interval([run[direction] for run in self.by_run])
 
     def against(self, *controls: Direction) -> OddsRatio | None:
         """Odds of the sign among regressions over its odds among the controls together."""
-        signs = sum(self.signs(each) for each in controls)
-        known = sum(self.known(each) for each in controls)
-        return odds_ratio(self.signs("regression"), self.known("regression"), signs, known)
+        clusters = []
+        for run in self.by_run:
+            others = [run[each] for each in controls]
+            clusters.append((*run["regression"], sum(signs for signs, _ in others), sum(known for _, known in others)))
+        return clustered_odds_ratio(clusters)
 
 
 def analyse(revisions: Sequence[Revision], environment: str, method: str, has_critic: bool, mode: str) -> Salience:
@@ -119,8 +126,20 @@ def analyse(revisions: Sequence[Revision], environment: str, method: str, has_cr
     for revision in revisions:
         by_direction[revision.direction].append(revision)
     counts = {each: count(found, has_critic, mode) for each, found in by_direction.items()}
-    runs = len({(each.environment, each.method, each.run) for each in revisions})
-    return Salience(environment, method, has_critic, counts, runs)
+    return Salience(environment, method, has_critic, counts, _by_run(revisions, has_critic, mode))
+
+
+def _by_run(
+    revisions: Sequence[Revision], has_critic: bool, mode: str
+) -> tuple[Mapping[Direction, tuple[int, int]], ...]:
+    runs: dict[tuple[str, str, str], dict[Direction, tuple[int, int]]] = {}
+    for each in revisions:
+        tally = runs.setdefault((each.environment, each.method, each.run), dict.fromkeys(DIRECTIONS, (0, 0)))
+        mentions = each.mentions(mode) if has_critic else True
+        if each.shown is not None and mentions is not None:
+            signs, known = tally[each.direction]
+            tally[each.direction] = (signs + (each.shown.strict_proxy and mentions), known + 1)
+    return tuple(runs.values())
 
 
 def count(revisions: Sequence[Revision], has_critic: bool, mode: str) -> Counts:

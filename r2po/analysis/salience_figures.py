@@ -38,8 +38,9 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     """Draw the sign's share by direction, and the odds ratio of regressions to improvements."""
     text = (
         "Left: share of iterations with the sign (worst < median return and, where there is a critic, a mention of the "
-        "worst rollout), with Wilson's 95 % intervals. Right: its odds among regressions over improvements, "
-        f"with Woolf's 95 % intervals; 1: no relation; hollow: a count is 0. {_sizes(analyses)}. {caption}"
+        "worst rollout). Right: its odds among regressions over improvements; 1: no relation; hollow: a count is 0. "
+        "Lines: 95 % intervals (Wilson, Woolf), wider where iterations of a run are alike. "
+        f"{_sizes(analyses)}. {caption}"
     )
     figure = sheet(title, text, 1.9 + ROW * max(len(analyses), 2))
     left, right = figure.subplots(1, 2, sharey=True)

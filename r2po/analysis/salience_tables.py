@@ -78,7 +78,8 @@ def controls_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
         rows.append([*_names(each), sign, *cells, *ratios])
     texts = [
         f"Share of iterations with the sign: worst < median and, where there is a critic, a mention ({MODES[mode]})",
-        "In brackets 95 % intervals, Wilson's and Woolf's (* a count is 0: 1/2 added to each)",
+        "In brackets 95 % intervals, Wilson's and Woolf's, wider where iterations of a run are alike (* a count is 0: "
+        "1/2 added to each)",
         "A sign that is as frequent among improvements says nothing about regressions: the odds ratio is then 1",
     ]
     return Table("Salience bias: regressions against control groups", columns, rows, [*texts, *notes])

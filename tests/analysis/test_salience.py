@@ -109,6 +109,19 @@ def test_returns_that_are_not_on_record(tmp_path: Path) -> None:
     assert "not on record" in (tmp_path / "out" / "salience.md").read_text()
 
 
+def test_intervals_are_over_runs(tmp_path: Path) -> None:
+    # Five regressions with the sign in one run, five without in another: two observations, not ten.
+    sign, none = ITERATIONS[0], ITERATIONS[3]
+    write_revisions(tmp_path / "cartpole_three_traj", 1, [sign] * 5)
+    write_revisions(tmp_path / "cartpole_three_traj", 2, [none] * 5)
+    (analysis,) = analyses_of(found_in(tmp_path), "word")
+    assert [run["regression"] for run in analysis.by_run] == [(5, 5), (0, 5)]
+    assert (analysis.runs, analysis.share("regression")) == (2, 0.5)
+    low, high = analysis.share_interval("regression") or (0.5, 0.5)
+    assert low < 0.01
+    assert high > 0.99
+
+
 def test_several_environments_are_pooled_too(tmp_path: Path) -> None:
     write_revisions(tmp_path / "cartpole_three_traj", 1, ITERATIONS)
     write_revisions(tmp_path / "pong_three_traj", 1, ITERATIONS)

@@ -10,7 +10,13 @@ from r2po.analysis.statistics.holm import holm
 from r2po.analysis.statistics.noise import MeanChange, mean_changes
 from r2po.analysis.statistics.permutation import Permutation, permutation_test
 from r2po.analysis.statistics.profile import Profile, performance_profile
-from r2po.analysis.statistics.proportions import OddsRatio, odds_ratio, wilson_interval
+from r2po.analysis.statistics.proportions import (
+    OddsRatio,
+    clustered_interval,
+    clustered_odds_ratio,
+    odds_ratio,
+    wilson_interval,
+)
 from r2po.analysis.statistics.welch import Welch, welch, welch_interval
 
 __all__ = [
@@ -22,6 +28,8 @@ __all__ = [
     "Profile",
     "Scores",
     "Welch",
+    "clustered_interval",
+    "clustered_odds_ratio",
     "holm",
     "iqm",
     "mean",

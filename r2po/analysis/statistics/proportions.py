@@ -1,9 +1,17 @@
-"""Shares and odds of counted events."""
+"""Shares and odds of counted events, and of events that come in clusters: iterations of one run are alike.
+
+A cluster's influence on an estimate is how far its own events are from what the estimate says of them; the spread of
+the influences is the estimate's standard error, whatever the events of a cluster have in common (the sandwich
+estimator, Liang and Zeger 1986). Intervals take the wider of that and what independent events would have.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
+
+from scipy.special import stdtrit
 
 Z95 = 1.959963984540054
 """Quantile 0.975 of the standard normal distribution."""
@@ -32,11 +40,43 @@ def wilson_interval(count: int, total: int) -> tuple[float, float] | None:
     Raises:
         ValueError: ``count`` is not within 0 and ``total``.
     """
-    if not 0 <= count <= total:
-        raise ValueError(f"{count} of {total} is no share")
-    if total == 0:
-        return None
-    share, spread = count / total, Z95**2 / total
+    _check(count, total)
+    return _wilson(count, total, Z95) if total else None
+
+
+def clustered_interval(clusters: Sequence[tuple[int, int]]) -> tuple[float, float] | None:
+    """Return the 95 % interval of a share over clusters: Wilson's with as many events as they are worth.
+
+    Where events of a cluster are alike, n of them are worth less than n independent ones, by the design effect (Kish
+    1965); the quantile is Student's with as many degrees of freedom as there are clusters, less one.
+
+    Args:
+        clusters: Events and members of each cluster.
+
+    Returns:
+        None if no cluster has members.
+
+    Raises:
+        ValueError: More events than members.
+    """
+    for pair in clusters:
+        _check(*pair)
+    clusters = [(count, total) for count, total in clusters if total]
+    count, total = (sum(column) for column in zip(*clusters, strict=True)) if clusters else (0, 0)
+    plain = wilson_interval(count, total)
+    if plain is None or len(clusters) < 2 or count in (0, total):
+        return plain
+    share = count / total
+    variance = _spread([(events - share * members) / total for events, members in clusters])
+    effect = variance * total / (share * (1 - share))
+    if effect == 0:
+        return plain
+    low, high = _wilson(count / effect, total / effect, _quantile(len(clusters)))
+    return min(low, plain[0]), max(high, plain[1])
+
+
+def _wilson(count: float, total: float, quantile: float) -> tuple[float, float]:
+    share, spread = count / total, quantile**2 / total
     centre = (share + spread / 2) / (1 + spread)
     half = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
     # At the ends the bounds are 0 and 1; rounding would leave them beside.
@@ -60,13 +100,58 @@ def odds_ratio(count: int, total: int, other_count: int, other_total: int) -> Od
     Raises:
         ValueError: More events than members.
     """
-    for events, members in ((count, total), (other_count, other_total)):
-        if not 0 <= events <= members:
-            raise ValueError(f"{events} of {members} is no share")
+    _check(count, total)
+    _check(other_count, other_total)
     if not (total and other_total):
         return None
     cells = [count, total - count, other_count, other_total - other_count]
     corrected = 0 in cells
     a, b, c, d = ((cell + 0.5 if corrected else float(cell)) for cell in cells)
-    middle, half = log(a * d / (b * c)), Z95 * sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    return OddsRatio(exp(middle), exp(middle - half), exp(middle + half), corrected)
+    return _ratio(a * d / (b * c), Z95 * sqrt(1 / a + 1 / b + 1 / c + 1 / d), corrected=corrected)
+
+
+def clustered_odds_ratio(clusters: Sequence[tuple[int, int, int, int]]) -> OddsRatio | None:
+    """Return the odds ratio of an event between two groups whose members come in clusters, with its 95 % interval.
+
+    The value is that of ``odds_ratio`` on the sums; so is the interval if a count is 0 or there is one cluster only.
+
+    Args:
+        clusters: Events and members of the first group, and of the second one, in each cluster.
+
+    Returns:
+        None if a group is empty.
+
+    Raises:
+        ValueError: More events than members.
+    """
+    for count, total, other_count, other_total in clusters:
+        _check(count, total)
+        _check(other_count, other_total)
+    clusters = [each for each in clusters if each[1] or each[3]]
+    sums = [sum(column) for column in zip(*clusters, strict=True)] if clusters else [0] * 4
+    plain = odds_ratio(*sums)
+    if plain is None or plain.corrected or len(clusters) < 2:
+        return plain
+    a, b, c, d = sums[0], sums[1] - sums[0], sums[2], sums[3] - sums[2]
+    influences = [e / a - (n - e) / b - f / c + (m - f) / d for e, n, f, m in clusters]
+    half = _quantile(len(clusters)) * sqrt(_spread(influences))
+    return _ratio(plain.value, max(half, log(plain.high / plain.value)), corrected=False)
+
+
+def _ratio(value: float, half: float, *, corrected: bool) -> OddsRatio:
+    return OddsRatio(value, exp(log(value) - half), exp(log(value) + half), corrected)
+
+
+def _spread(influences: Sequence[float]) -> float:
+    """Return the variance of an estimate from the influence of each of its clusters."""
+    clusters = len(influences)
+    return clusters / (clusters - 1) * sum(influence**2 for influence in influences)
+
+
+def _quantile(clusters: int) -> float:
+    return float(stdtrit(clusters - 1, 0.975))
+
+
+def _check(count: int, total: int) -> None:
+    if not 0 <= count <= total:
+        raise ValueError(f"{count} of {total} is no share")

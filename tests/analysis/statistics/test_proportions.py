@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from math import exp, sqrt
+import warnings
+from math import exp, log, sqrt
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
-from r2po.analysis.statistics import odds_ratio, wilson_interval
+from r2po.analysis.statistics import clustered_interval, clustered_odds_ratio, odds_ratio, wilson_interval
 
 counts = st.integers(0, 200).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
@@ -60,3 +62,71 @@ def test_more_events_than_members_are_refused(bad: tuple[int, int]) -> None:
         wilson_interval(*bad)
     with pytest.raises(ValueError, match="is no share"):
         odds_ratio(1, 2, *bad)
+
+
+clusters = st.lists(st.tuples(counts, counts).map(lambda pairs: (*pairs[0], *pairs[1])), min_size=1, max_size=8)
+
+
+@given(clusters)
+def test_clusters_never_narrow_an_interval(found: list[tuple[int, int, int, int]]) -> None:
+    sums = [sum(column) for column in zip(*found, strict=True)]
+    ratio, plain = clustered_odds_ratio(found), odds_ratio(*sums)
+    assert (ratio is None) == (plain is None)
+    if ratio is not None and plain is not None:
+        assert (ratio.value, ratio.corrected) == (plain.value, plain.corrected)
+        assert ratio.low <= plain.low * (1 + 1e-9)
+        assert ratio.high >= plain.high * (1 - 1e-9)
+    share, alone = clustered_interval([each[:2] for each in found]), wilson_interval(*sums[:2])
+    assert (share is None) == (alone is None)
+    if share is not None and alone is not None:
+        assert 0 <= share[0] <= alone[0] <= alone[1] <= share[1] <= 1
+
+
+def test_one_cluster_is_no_cluster() -> None:
+    assert clustered_odds_ratio([(20, 30, 10, 30)]) == odds_ratio(20, 30, 10, 30)
+    assert clustered_odds_ratio([(20, 30, 10, 30), (0, 0, 0, 0)]) == odds_ratio(20, 30, 10, 30)
+    assert clustered_interval([(20, 30)]) == wilson_interval(20, 30)
+    assert clustered_odds_ratio([]) is None
+    assert clustered_interval([(0, 0)]) is None
+
+
+def test_a_run_of_equal_iterations_counts_once() -> None:
+    # Ten runs of 50 iterations, in five of which all have the sign: worth ten iterations, less one, not 500.
+    low, high = clustered_interval([(50, 50)] * 5 + [(0, 50)] * 5) or (0.0, 0.0)
+    quantile, worth = 2.2621571627409915, 9  # Student's 0.975 quantile with 9 degrees of freedom
+    assert high - low == pytest.approx(quantile / sqrt(worth) / sqrt(1 + quantile**2 / worth))
+    assert (low + high) / 2 == pytest.approx(0.5)
+
+
+@given(clusters)
+def test_clusters_agree_with_the_logistic_regression_of_statsmodels(found: list[tuple[int, int, int, int]]) -> None:
+    models = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
+    ratio = clustered_odds_ratio(found)
+    sums = [sum(column) for column in zip(*found, strict=True)]
+    runs = sum(bool(each[1] or each[3]) for each in found)
+    if ratio is None or ratio.corrected or runs < 2 or sum(bool(n) + bool(m) for _, n, _, m in found) <= 2:
+        return
+    rows = [(e, n - e, 1.0, run) for run, (e, n, _, _) in enumerate(found)]
+    rows += [(f, m - f, 0.0, run) for run, (_, _, f, m) in enumerate(found)]
+    events, group, cluster = (
+        np.array(part) for part in ([r[:2] for r in rows], [r[2] for r in rows], [r[3] for r in rows])
+    )
+    present = events.sum(axis=1) > 0
+    design = models.add_constant(group[present])
+    model = models.GLM(events[present], design, family=models.families.Binomial())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of equal shares in all runs it says that they fit too well
+        fit = model.fit(cov_type="cluster", cov_kwds={"groups": cluster[present], "use_correction": False}, tol=1e-12)
+    half = t.ppf(0.975, runs - 1) * fit.bse[1] * sqrt(runs / (runs - 1))
+    plain = odds_ratio(*sums)
+    assert plain is not None
+    assert ratio.value == pytest.approx(exp(fit.params[1]), rel=1e-6)
+    assert log(ratio.high / ratio.value) == pytest.approx(max(half, log(plain.high / plain.value)), rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("bad", [(-1, 3), (4, 3)])
+def test_impossible_clusters_are_refused(bad: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="is no share"):
+        clustered_interval([(1, 2), bad])
+    with pytest.raises(ValueError, match="is no share"):
+        clustered_odds_ratio([(1, 2, *bad)])
