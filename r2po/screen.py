@@ -115,15 +115,15 @@ class Lines(Screen):
         """Say what is run and where."""
         super().started(setting, directory, client, recorded)
         for line in _heading(setting, directory, client, len(recorded)):
-            _say(line)
+            say(line)
 
     def note(self, text: str) -> None:
         """Print the note."""
-        _say(text)
+        say(text)
 
     def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
         """Say what failed and when it is tried again."""
-        _say(_failure(attempt, wait_s))
+        say(_failure(attempt, wait_s))
 
     def iterated(self, record: dict[str, Any]) -> None:
         """Sum the iteration up."""
@@ -133,16 +133,16 @@ class Lines(Screen):
         remaining = self.remaining_s
         cost = "" if self._cost is None else f"cost {self._cost}  "
         model = f"calls {cells['calls']}  tokens {cells['tokens']}  {cost}" if self._asks_model else ""
-        _say(
+        say(
             f"iteration {record['iteration']}/{self._total}  {rewards}  kept {cells['kept']}  best {cells['best']}  "
             f"{model}episodes {cells['episodes']}  "
-            f"elapsed {_clock(self.elapsed_s)}  left {_clock(remaining)}"
+            f"elapsed {clock(self.elapsed_s)}  left {clock(remaining)}"
         )
 
     def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
         """Print the summary."""
         for line in summary(directory, result):
-            _say(line)
+            say(line)
 
 
 class LiveView(Screen):
@@ -232,8 +232,8 @@ class LiveView(Screen):
             *([] if self._is_narrow else [bar]),
             f"best {best}",
             *([] if self._client is None or self._cost is None else [f"cost {self._cost}"]),
-            f"elapsed {_clock(self.elapsed_s)}",
-            f"left {_clock(self.remaining_s)}",
+            f"elapsed {clock(self.elapsed_s)}",
+            f"left {clock(self.remaining_s)}",
         ]
         status = Table.grid(padding=(0, 2, 0, 0))
         for _ in cells:
@@ -273,8 +273,8 @@ def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
                 "final": number(result["final_reward"]),
                 **(_calls(result) if result["model"] != NO_MODEL else {}),
                 "episodes": f"{result['episodes']} ({result['steps']} steps)",
-                "time": f"{_clock(result['times']['elapsed_s'])}, of which model {_clock(result['times']['llm_s'])}, "
-                f"rollouts {_clock(result['times']['rollout_s'])}",
+                "time": f"{clock(result['times']['elapsed_s'])}, of which model {clock(result['times']['llm_s'])}, "
+                f"rollouts {clock(result['times']['rollout_s'])}",
                 "run directory": str(directory.path),
             }
         ),
@@ -317,7 +317,7 @@ def _accounts(result: dict[str, Any]) -> dict[str, str]:
         tokens = result["tokens"][role]
         facts[role] = (
             f"{counts['attempts']} attempts, {counts['failures']} failed; {counts['replies']} replies, "
-            f"{counts['refused']} unusable, in {_clock(result['times']['latency_s'][role])}"
+            f"{counts['refused']} unusable, in {clock(result['times']['latency_s'][role])}"
         )
         facts[f"{role} tokens"] = (
             f"{_count(tokens['prompt_tokens'])} in (cached {_count(tokens['cached_tokens'])}), "
@@ -377,12 +377,14 @@ def _failure(attempt: AttemptFailed, wait_s: float) -> str:
     return f"a call failed: {attempt.reason}; next attempt in {wait_s:.1f} s"
 
 
-def _clock(seconds: float | None) -> str:
+def clock(seconds: float | None) -> str:
+    """Write a duration as hours, minutes and seconds; None is not known."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
     print(line, flush=True)  # noqa: T201 - the screen

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r2po.cli import sweep
+from r2po.cli.config_options import add_override_option
 from r2po.cli.signals import held_back
 from r2po.cli.sweep import add_sweep_options
 from r2po.errors import InputError, RunStopped
@@ -26,15 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="config of the experiment, e.g. one of configs/; several make a sweep",
     )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override keys of the config; may be repeated",
-    )
+    add_override_option(parser, "KEY=VALUE", "override keys of the config; may be repeated")
     parser.add_argument("--seed", type=_seed, help="seed of the run (default: the config's, else the run's number)")
     parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the config's)")
     start = parser.add_mutually_exclusive_group()

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from r2po.cli.analysis_options import positive
+from r2po.cli.config_options import add_override_option
 from r2po.cli.signals import held_back
 from r2po.errors import RunStopped
 
@@ -18,14 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", required=True, metavar="FILE", help="config of the suite, e.g. one of configs/sb3_baselines/"
     )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override keys of the config, e.g. algorithm_hyperparams.PPO.n_steps=64; may be repeated",
+    add_override_option(
+        parser, "KEY=VALUE", "override keys of the config, e.g. algorithm_hyperparams.PPO.n_steps=64; may be repeated"
     )
     parser.add_argument("--algorithms", nargs="+", metavar="NAME", help="only these (default: the config's)")
     parser.add_argument(

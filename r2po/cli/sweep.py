@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from r2po.cli.config_options import add_override_option
 from r2po.cli.signals import held_back
 from r2po.errors import InputError
 
@@ -20,14 +21,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.set_defaults(program=parser.prog)
     parser.add_argument("config", nargs="+", metavar="CONFIG", help="config files, e.g. configs/nim/*.yaml")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KEY=V1,V2",
-        help="override keys of all configs; several values make several experiments ('key=[a,b]' is one value)",
+    add_override_option(
+        parser,
+        "KEY=V1,V2",
+        "override keys of all configs; several values make several experiments ('key=[a,b]' is one value)",
     )
     parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the configs')")
     add_sweep_options(parser)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from r2po.prompts.numbers import number
+from r2po.screen import clock, say
 from r2po.sweep.board import Board, Speed, Total, left_s
 from r2po.sweep.messages import Progress
 
@@ -62,7 +63,7 @@ class Lines(Quiet):
 
     def note(self, text: str) -> None:
         """Print the note."""
-        _say(text)
+        say(text)
 
     def ended(self, run: int) -> None:
         """Print how it ended."""
@@ -70,18 +71,18 @@ class Lines(Quiet):
         total = self._board.total
         best = "" if progress.best is None else f"  best {number(progress.best)}"
         reason = f": {progress.now}" if progress.now else ""
-        _say(f"{total.done}/{total.runs}  {self._board.names[run]}  {progress.state}{reason}{best}")
+        say(f"{total.done}/{total.runs}  {self._board.names[run]}  {progress.state}{reason}{best}")
 
     def tick(self) -> None:
         """Print the sums if it is time."""
         now = time.monotonic()
         if now - self._said_at >= EVERY_S:
             self._said_at = now
-            _say(headline(self._board, self._board.speed(now)))
+            say(headline(self._board, self._board.speed(now)))
 
     def close(self) -> None:
         """Print the sums."""
-        _say(headline(self._board, self._board.speed(time.monotonic())))
+        say(headline(self._board, self._board.speed(time.monotonic())))
 
 
 class LiveTable(Quiet):
@@ -168,15 +169,3 @@ def counts(total: Total) -> str:
         f"{total.done}/{total.runs} runs done{f' ({states})' if states else ''}  calls {total.calls:,}  "
         f"tokens {total.tokens:,}{money}  episodes {total.episodes:,}"
     )
-
-
-def clock(seconds: float | None) -> str:
-    """Write a time to go."""
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - the screen
