@@ -69,10 +69,12 @@ class Found:
 
 def collect(experiments: Sequence[ExperimentLogs]) -> list[Found]:
     """Read the iterations of all two-call methods."""
-    return in_parallel(_collect, [each for each in experiments if each.method in TWO_CALL_METHODS])
+    chosen = [each for each in experiments if each.method in TWO_CALL_METHODS]
+    return [Found(each, *content) for each, content in zip(chosen, in_parallel(_collect, chosen), strict=True)]
 
 
-def _collect(experiment: ExperimentLogs) -> Found:
+def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
+    """Return the revisions of an experiment and what is missing."""
     revisions: list[Revision] = []
     problems: list[str] = []
     for run in experiment.runs:
@@ -85,7 +87,7 @@ def _collect(experiment: ExperimentLogs) -> Found:
             problems.append(f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record")
         if replies.problem and run.method in CRITIC_METHODS:
             problems.append(f"{where}: no replies: {replies.problem}")
-    return Found(experiment, tuple(revisions), tuple(problems))
+    return tuple(revisions), tuple(problems)
 
 
 def _critics(run: RunData, replies: RunReplies) -> list[Reply | None]:
