@@ -84,7 +84,8 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
         return Evaluation("", (*warnings, str(error)))
     lines = "\n".join(_line(name, part) for name, part in experiments_in(logs))
     uneven = [line for part in parts for line in uneven_runs(part)]
-    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in logs.notes), *uneven))
+    unread = [f"{run.name}: {run.unread}" for run in runs if run.unread]
+    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
 
 
 def _number(run: RunData) -> int:

@@ -41,6 +41,7 @@ def reward_distribution(panel: Panel) -> Figure:
     figure, (axes,) = new_figure(panel, returns_caption(panel, [len(returns) for returns in pooled.values()]))
     _draw_boxes(axes, np.array(list(pooled)), list(pooled.values()), panel.colour)
     _draw_target(axes, panel)
+    axes.set_xlim(0, max(int(run.numbers[-1]) for run in panel.runs) + 1)
     axes.set_xlabel("iteration")
     axes.set_ylabel("return")
     axes.autoscale_view(scalex=False)
@@ -162,7 +163,6 @@ def _draw_boxes(axes: Axes, iterations: Ints, returns: Sequence[Floats], colour:
         zorder=4,
         label="mean",
     )
-    axes.set_xlim(0, len(returns) + 1)
 
 
 def _draw_middle_halves(axes: Axes, at: Ints, low: Floats, high: Floats, **style: Any) -> None:

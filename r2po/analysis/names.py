@@ -109,7 +109,7 @@ def parse_method(name: str) -> str:
     """
     names = {_folded(text): key for key, style in METHOD_STYLES.items() for text in (key, style.label)}
     names["propsplus"] = "propsp"
-    if name.upper() in ALGORITHMS:
+    if name.upper().removeprefix("SB3-") in ALGORITHMS:
         raise InputError(f"{name!r} is an algorithm of Stable-Baselines3; as a method, all of them are called 'sb3'")
     if _folded(name) not in names:
         raise unknown("method", name, METHOD_STYLES)

@@ -83,14 +83,14 @@ class Validation:
         strict: Whether experiments with another number are left out.
         lines: What was found, one line each.
         rows: Missing and odd experiments: environment, method, runs found, remark.
-        left_out: Environment and method of each experiment that is left out.
+        left_out: Cohort, environment and method of each experiment that is left out.
     """
 
     expected_runs: int | None = None
     strict: bool = False
     lines: list[str] = field(default_factory=list)
     rows: list[tuple[str, str, int, str]] = field(default_factory=list)
-    left_out: set[tuple[str, str]] = field(default_factory=set)
+    left_out: set[tuple[Cohort | None, str, str]] = field(default_factory=set)
 
     def check(self, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
         """Report experiments with another number of runs than expected; returns those that stay."""
@@ -102,7 +102,7 @@ class Validation:
             self.rows.append((each.environment, each.label, len(each.runs), f"{remark}: {self.expected_runs} expected"))
         if not self.strict:
             return list(experiments)
-        self.left_out |= {(each.environment, each.method) for each in odd}
+        self.left_out |= {(each.cohort, each.environment, each.method) for each in odd}
         return [each for each in experiments if each not in odd]
 
     def summary(self) -> list[str]:
@@ -267,7 +267,8 @@ def _note_missing(
 ) -> None:
     for cohort, part in parts:
         where = f" ({cohort.label})" if cohort and len(parts) > 1 else ""
-        there = {(each.environment, each.method) for each in part} | validation.left_out
+        there = {(each.environment, each.method) for each in part}
+        there |= {(key, method) for owner, key, method in validation.left_out if owner in (cohort, None)}
         for environment in environments:
             for column, methods in PRESETS[preset].items():
                 absent = not any((environment, method) in there for method in methods)
@@ -285,7 +286,7 @@ def is_possible(methods: Sequence[str], environment: str) -> bool:
 def validation_table(preset: str, validation: Validation) -> Table:
     """Return the missing and odd experiments, one row each."""
     rows: list[list[Cell | str]] = [
-        [Cell(environment_label(environment), plain=environment), method, str(runs), remark]
+        [Cell(environment_label(environment), plain=environment), method, Cell(str(runs), figures=runs), remark]
         for environment, method, runs, remark in validation.rows
     ]
     columns = ["environment", "method", "runs", "remark"]

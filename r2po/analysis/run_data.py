@@ -140,6 +140,14 @@ class RunData:
         return self.read_iterations()
 
     @property
+    def unread(self) -> str:
+        """One line on iterations whose candidates the log does not tell, which are read for it; else empty."""
+        problems = [each.problem for each in self.iterations if each.problem]
+        if not problems:
+            return ""
+        return f"the candidates of {len(problems)} of {self.num_iterations} iterations cannot be read: {problems[0]}"
+
+    @property
     def returns(self) -> tuple[Floats | None, ...]:
         """The (K,) returns of each of the n accepted candidates; None where the log does not hold them."""
         return tuple(iteration.candidates[iteration.accepted].returns for iteration in self.iterations)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROW = 0.42
 """Inches per experiment."""
+WIDEST = 1000.0
+"""Odds ratios beyond it are shown as arrows: a few runs that differ give intervals over many powers of ten."""
 
 _MARKS: dict[Direction, tuple[str, str, float]] = {
     "regression": ("#003c97", "o", -0.22),
@@ -38,18 +40,20 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     """Draw the sign's share by direction, and the odds ratio of regressions to improvements."""
     text = (
         "Left: share of iterations with the sign (worst < median return and, where there is a critic, a mention of the "
-        "worst rollout). Right: its odds among regressions over improvements; 1: no relation; hollow: a count is 0. "
+        "worst rollout). Right: its odds among regressions over improvements; 1: no relation; hollow: a count is 0; "
+        "arrow: goes on. "
         "Lines: 95 % intervals (Wilson, Woolf), wider where iterations of a run are alike. "
         f"{_sizes(analyses)}. {caption}"
     )
     figure = sheet(title, text, 1.9 + ROW * max(len(analyses), 2))
     left, right = figure.subplots(1, 2, sharey=True)
+    right.set_xscale("log")
+    right.set_xlim(*_odds_limits(analyses))
     for row, each in enumerate(analyses):
         _draw_shares(left, row, each)
         _draw_odds(right, row, each)
     left.set_xlim(-0.03, 1.03)
     left.set_xlabel("share of iterations with the sign")
-    right.set_xscale("log")
     right.axvline(1.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
     right.set_xlabel("odds ratio to improvements")
     _plain_ticks(right)
@@ -121,9 +125,13 @@ def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
         _say(axes, row, "nothing to compare")
         return
     colour = method_style(analysis.method).colour
+    least, most = axes.get_xlim()
     axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
+    for end, sign, is_beyond in ((least, "<", ratio.low < least), (most, ">", ratio.high > most)):
+        if is_beyond:
+            axes.plot([end], [row], color=colour, marker=sign, markersize=6, linestyle="none", clip_on=False)
     axes.plot(
-        [ratio.value],
+        [min(max(ratio.value, least), most)],
         [row],
         color=colour,
         marker=method_style(analysis.method).marker,
@@ -135,6 +143,13 @@ def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
         linestyle="none",
         zorder=3,
     )
+
+
+def _odds_limits(analyses: Sequence[Salience]) -> tuple[float, float]:
+    """Return what the axis shows: all intervals, but no more than ``WIDEST`` to either side."""
+    ratios = [ratio for each in analyses if (ratio := each.against("improvement")) is not None]
+    low, high = min([0.5, *(each.low for each in ratios)]), max([2.0, *(each.high for each in ratios)])
+    return max(low / 1.5, 1 / WIDEST), min(high * 1.5, WIDEST)
 
 
 def _plain_ticks(axes: Axes) -> None:

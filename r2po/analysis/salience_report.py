@@ -84,7 +84,10 @@ def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[st
         where = f"{experiment.path}: {run.name}"
         if len(found) < run.num_iterations:
             left = run.num_iterations - len(found)
-            problems.append(f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record")
+            why = f" ({run.unread})" if run.unread else ""
+            problems.append(
+                f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record{why}"
+            )
         if replies.problem and run.method in CRITIC_METHODS:
             problems.append(f"{where}: no replies: {replies.problem}")
     return tuple(revisions), tuple(problems)

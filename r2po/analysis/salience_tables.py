@@ -78,8 +78,9 @@ def controls_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
         rows.append([*_names(each), sign, *cells, *ratios])
     texts = [
         f"Share of iterations with the sign: worst < median and, where there is a critic, a mention ({MODES[mode]})",
-        "In brackets 95 % intervals, Wilson's and Woolf's, wider where iterations of a run are alike (* a count is 0: "
-        "1/2 added to each)",
+        "In brackets 95 % intervals, Wilson's and Woolf's, wider where iterations of a run are alike",
+        "* a count is 0: 1/2 added to each; † one of the groups is found in a single run; in both, iterations pass for "
+        "independent",
         "A sign that is as frequent among improvements says nothing about regressions: the odds ratio is then 1",
     ]
     return Table("Salience bias: regressions against control groups", columns, rows, [*texts, *notes])
@@ -98,8 +99,9 @@ def _interval_share(analysis: Salience, direction: Direction) -> Cell:
 def _odds_cell(ratio: OddsRatio | None) -> Cell:
     if ratio is None:
         return Cell("")
-    mark = "*" if ratio.corrected else ""
-    return Cell(f"{ratio.value:.2f}{mark}", (f"[{ratio.low:.2f}, {ratio.high:.2f}]",), plain=f"{ratio.value:.6g}{mark}")
+    mark = "*" if ratio.corrected else "" if ratio.clustered else "†"
+    interval = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
+    return Cell(f"{ratio.value:.3g}{mark}", (interval,), plain=f"{ratio.value:.6g}{mark}")
 
 
 def noise_table(analyses: Sequence[Salience], notes: Sequence[str]) -> Table:

@@ -52,7 +52,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "llm_s": llm_s,
         "total_api_time_s": llm_s,
         "mean_api_time_per_iter_s": llm_s / run.num_iterations if any_iterations else None,
-        "notes": list(run.notes),
+        "notes": [*run.notes, *filter(None, [run.unread])],
     }
 
 

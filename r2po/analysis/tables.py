@@ -30,6 +30,7 @@ _LATEX: Mapping[str, str] = MappingProxyType(
         ">": r"$>$",
         "|": r"$|$",
         "±": r"$\pm$",
+        "†": r"$\dagger$",
         "≥": r"$\geq$",
         "≤": r"$\leq$",
         "×": r"$\times$",  # noqa: RUF001 - the sign of multiplication
@@ -50,14 +51,14 @@ class Cell:
         below: Further lines, in small print.
         is_best: Whether it is marked as the best of its row.
         plain: What it says in CSV and JSON, if that differs.
-        figures: The numbers behind it, unrounded, for JSON; None if the text is all there is.
+        figures: The number or numbers behind it, unrounded, for JSON; None if the text is all there is.
     """
 
     text: str
     below: tuple[str, ...] = ()
     is_best: bool = False
     plain: str | None = None
-    figures: Mapping[str, Any] | None = None
+    figures: Mapping[str, Any] | float | None = None
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,8 @@ def _plain_cell(cell: Cell) -> str:
     return "; ".join(filter(None, (cell.text if cell.plain is None else cell.plain, *cell.below)))
 
 
-def _json_cell(cell: Cell) -> Mapping[str, Any] | str | None:
-    return dict(cell.figures) if cell.figures is not None else _plain_cell(cell) or None
+def _json_cell(cell: Cell) -> Mapping[str, Any] | float | str | None:
+    return cell.figures if cell.figures is not None else _plain_cell(cell) or None
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -57,7 +57,8 @@ def build_published_tau_c_table() -> Table:
         for setting in SETTINGS:
             scores = {metric: _published(key, setting, metric) for metric in METRICS}
             cells = [Cell(score.text if score else "", figures=figures_of(score)) for score in scores.values()]
-            rows.append([_environment(key), setting, _tau_c(key, setting), "10", *cells])
+            runs = max(score.runs for score in scores.values() if score)
+            rows.append([_environment(key), setting, _tau_c(key, setting), _runs(runs), *cells])
     heading = ["environment", "setting", "tau_c", "runs"]
     notes = [f"Mean ± sample standard deviation over runs; {SOURCE}."]
     title = "Sensitivity of R2PO to tau_c, as published"
@@ -113,7 +114,7 @@ def _row(
         published = _published(key, setting, metric) if with_reference else None
         text = score.text if score else ""
         cells.append(Cell(text, _below(score, published), figures=figures_of(score, published)))
-    return [*head, str(len(experiment.runs)) if experiment else "no runs", *cells]
+    return [*head, _runs(len(experiment.runs)) if experiment else "no runs", *cells]
 
 
 def _below(score: Score | None, published: Score | None) -> tuple[str, ...]:
@@ -135,9 +136,13 @@ def _environment(key: str) -> Cell:
     return Cell(environment_label(key), plain=key)
 
 
-def _tau_c(key: str, setting: str) -> str:
+def _tau_c(key: str, setting: str) -> Cell:
     default = TASKS[key].conservative_threshold if key in TASKS else None
     factors = {"default": 1.0, "half": 0.5}
-    if setting in factors:
-        return "?" if default is None else f"{default * factors[setting]:g}"
-    return "" if setting == "none" else setting
+    if setting not in factors:
+        return Cell("" if setting == "none" else setting)
+    return Cell("?") if default is None else Cell(f"{default * factors[setting]:g}", figures=default * factors[setting])
+
+
+def _runs(number: int) -> Cell:
+    return Cell(str(number), figures=number)

@@ -48,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
         find_experiments(options.logs_root, options.max_runs, options.only_env, options.only_method, parallel=True)
     )
     parts = [(cohort, collect(part)) for cohort, part in cohorts(experiments)]
+    warn([*lines, *(line for _, found in parts for each in found for line in each.problems)])
     parts = [(cohort, [each for each in found if each.revisions]) for cohort, found in parts]
     parts = [(cohort, found) for cohort, found in parts if found]
-    warn([*lines, *(line for _, found in parts for each in found for line in each.problems)])
     if not parts:
         raise InputError(f"no iteration with two policies in {options.logs_root!r}: nothing to analyse")
     folder = Path(options.output_dir)

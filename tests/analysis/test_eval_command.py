@@ -64,8 +64,12 @@ def test_damaged_candidates_are_named(tmp_path: Path) -> None:
     write_lines(run, [iteration(1, 1.0), {**iteration(2, 2.0), "candidates": [{}, {}]}, iteration(3, 3.0)])
     done = evaluate("--logdir", tmp_path)
     assert done.returncode == 0
-    lacks = "reward_distribution.png lacks 1 of 3 iterations, whose returns are not on record"
-    assert f"{lacks}: run_1: iterations.jsonl, line 2: candidates.0.stage is missing" in done.stdout
+    assert "reward_distribution.png lacks 1 of 3 iterations" in done.stdout
+    unread = (
+        "the candidates of 1 of 3 iterations cannot be read: iterations.jsonl, line 2: candidates.0.stage is missing"
+    )
+    for text in (done.stdout, report(run)["summary.txt"].decode(), (tmp_path / "eval_report/summary.txt").read_text()):
+        assert unread in text
     assert json.loads(report(tmp_path)["summary.json"])["mean_reward_mean"] == 2.0
 
 

@@ -16,7 +16,7 @@ from r2po.analysis.figures import api_time, reward_distribution, training_curve
 from r2po.analysis.load import load_log_directory
 from r2po.analysis.panel import Panel
 from r2po.analysis.style import STAND_IN, paper_style
-from tests.analysis.logs import write_run
+from tests.analysis.logs import iteration, write_lines, write_run
 
 DRAWINGS = (training_curve, reward_distribution, api_time)
 
@@ -94,6 +94,15 @@ def test_distribution_pools_the_returns_of_the_runs(tmp_path: Path) -> None:
     np.testing.assert_allclose([box[:, 0].mean() for box in (each[:4] for each in corners)], [1, 2])
     assert "The 4 to 8 returns" in caption(figure)
     assert "2 runs pooled" in caption(figure)
+
+
+def test_distribution_keeps_the_place_of_iterations_that_cannot_be_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 1, [1.0, 2.0, 3.0])
+    damaged = [{**iteration(number, float(number)), "candidates": [{}, {}]} for number in (1, 2)]
+    write_lines(run, [*damaged, iteration(3, 3.0)])
+    (axes,) = reward_distribution(panel(tmp_path)).axes
+    assert axes.get_xlim() == (0, 4)
+    assert np.asarray(line(axes, "mean").get_xdata()).tolist() == [3]
 
 
 def test_model_time_is_shown_per_iteration_and_summed(tmp_path: Path) -> None:

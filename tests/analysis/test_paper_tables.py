@@ -107,6 +107,19 @@ def test_numbers_of_runs_are_checked(logs: Path) -> None:
     assert ("nim", "ProPS", 0, "no runs") not in strict.rows, "what is left out is reported once"
 
 
+def test_what_is_left_out_of_one_model_is_still_missing_of_another(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_run(tmp_path / "a", number, [1.0], description={"model": "ollama/one"})
+    for number in (1, 2):
+        changes = {"description": {"model": "ollama/other"}, "config": {"method": "r2po"}}
+        write_run(tmp_path / "b", number, [1.0], **changes)  # type: ignore[arg-type]
+        write_run(tmp_path / "c", number, [1.0], description={"model": "ollama/one"}, config={"method": "r2po"})
+    validation = Validation(2, strict=True)
+    build_tables("core", find_experiments(tmp_path), validation, environments=["cartpole"])
+    missing = {(method, remark) for _, method, _, remark in validation.rows if method == "ProPS"}
+    assert missing == {("ProPS", "left out: 2 expected"), ("ProPS", "no runs (ollama/other, published protocol)")}
+
+
 def test_published_figures_beside_ours(logs: Path) -> None:
     row = rows(tables(logs, with_reference=True)["mean_reward"])["nim"]
     z = (4.25 - 0.61) / math.sqrt(0.125 / 2 + 0.03**2 / 10)

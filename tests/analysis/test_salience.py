@@ -11,8 +11,11 @@ import pytest
 from r2po.analysis.experiments import choose, find_experiments
 from r2po.analysis.revisions import direction
 from r2po.analysis.rewards_shown import extremes
+from r2po.analysis.salience_figures import WIDEST, salience_figure
 from r2po.analysis.salience_report import Found, analyses_of, collect, to_records
+from r2po.analysis.salience_tables import controls_table
 from r2po.cli import main
+from tests.analysis.logs import iteration, write_lines, write_run
 from tests.analysis.published_archive import published_archive
 from tests.analysis.revision_logs import Tried, write_revisions
 
@@ -120,6 +123,32 @@ def test_intervals_are_over_runs(tmp_path: Path) -> None:
     low, high = analysis.share_interval("regression") or (0.5, 0.5)
     assert low < 0.01
     assert high > 0.99
+
+
+def test_runs_that_differ_have_wide_intervals_that_are_readable(tmp_path: Path) -> None:
+    # With the sign and without, of regressions and of improvements.
+    down, down_without, up, up_without = (ITERATIONS[index] for index in (0, 3, 4, 5))
+    write_revisions(tmp_path / "cartpole_three_traj", 1, [down] * 9 + [down_without] + [up] + [up_without] * 9)
+    write_revisions(tmp_path / "cartpole_three_traj", 2, [down] + [down_without] * 9 + [up] * 9 + [up_without])
+    (analysis,) = analyses_of(found_in(tmp_path), "word")
+    ratio = analysis.against("improvement")
+    assert ratio is not None
+    assert ratio.clustered
+    assert ratio.high > 1e6
+    figure = salience_figure([analysis], "title", "caption")
+    assert figure.axes[1].get_xlim() == pytest.approx((1 / WIDEST, WIDEST))
+    assert {each.get_marker() for each in figure.axes[1].lines} >= {"<", ">"}
+    table = controls_table([analysis], "word", [])
+    assert all(len(line) < 30 for cell in table.cells[0] for line in (cell.text, *cell.below))
+
+
+def test_iterations_that_cannot_be_read_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_revisions(tmp_path / "logs" / "cartpole_three_traj", 1, ITERATIONS)
+    run = write_run(tmp_path / "logs" / "own", 1, [1.0, 2.0], config={"method": "r2po"})
+    write_lines(run, [{**iteration(number, 1.0), "candidates": [{}, {}]} for number in (1, 2)])
+    assert main(["paper_salience_analysis", "--logs-root", str(tmp_path / "logs"), "--output-dir", str(tmp_path)]) == 0
+    assert "own: run_1: left out 2 of 2 iterations" in (error := capsys.readouterr().err)
+    assert "iterations.jsonl, line 1: candidates.0.stage is missing" in error
 
 
 def test_several_environments_are_pooled_too(tmp_path: Path) -> None:

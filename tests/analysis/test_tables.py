@@ -44,9 +44,13 @@ def test_csv_has_neither_marks_nor_notes() -> None:
 
 def test_json_has_unrounded_numbers_where_there_are_any() -> None:
     score = {"label": "R2PO", "mean": 1 / 3, "std": 0.1, "runs": 3}
-    rows = [[Cell("Nim", plain="nim"), Cell("0.33 ± 0.10", figures=score)], [Cell("Pong"), Cell("")]]
+    rows = [
+        [Cell("Nim", plain="nim"), Cell("0.33 ± 0.10", figures=score)],
+        [Cell("Pong"), Cell("")],
+        ["3", Cell("3", figures=3)],
+    ]
     record = json.loads(to_json(Table("t", ["environment", "R2PO"], rows, ["n = 3"], ["env", "R2PO"])))
-    expected = [{"env": "nim", "R2PO": score}, {"env": "Pong", "R2PO": None}]
+    expected = [{"env": "nim", "R2PO": score}, {"env": "Pong", "R2PO": None}, {"env": "3", "R2PO": 3}]
     assert record == {"title": "t", "notes": ["n = 3"], "rows": expected}
 
 

@@ -8,7 +8,7 @@ estimator, Liang and Zeger 1986). Intervals take the wider of that and what inde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log, sqrt
 
 from scipy.special import stdtrit
@@ -26,12 +26,14 @@ class OddsRatio:
         low: Lower end of the 95 % interval.
         high: Upper end.
         corrected: Whether 1/2 was added to each of the four counts, since one was 0.
+        clustered: Whether the interval takes account of what events of a cluster have in common.
     """
 
     value: float
     low: float
     high: float
     corrected: bool
+    clustered: bool = False
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float] | None:
@@ -48,7 +50,8 @@ def clustered_interval(clusters: Sequence[tuple[int, int]]) -> tuple[float, floa
     """Return the 95 % interval of a share over clusters: Wilson's with as many events as they are worth.
 
     Where events of a cluster are alike, n of them are worth less than n independent ones, by the design effect (Kish
-    1965); the quantile is Student's with as many degrees of freedom as there are clusters, less one.
+    1965); the quantile is Student's with as many degrees of freedom as there are clusters, less one. Of shares of 0 and
+    1 the likeness is not known: each cluster is then worth one event. A single cluster's events pass for independent.
 
     Args:
         clusters: Events and members of each cluster.
@@ -64,14 +67,17 @@ def clustered_interval(clusters: Sequence[tuple[int, int]]) -> tuple[float, floa
     clusters = [(count, total) for count, total in clusters if total]
     count, total = (sum(column) for column in zip(*clusters, strict=True)) if clusters else (0, 0)
     plain = wilson_interval(count, total)
-    if plain is None or len(clusters) < 2 or count in (0, total):
+    if plain is None or len(clusters) < 2:
         return plain
+    number, quantile = len(clusters), _quantile(len(clusters))
+    if count in (0, total):
+        return _wilson(number if count else 0, number, quantile)
     share = count / total
-    variance = _spread([(events - share * members) / total for events, members in clusters])
+    variance = _spread([(events - share * members) / total for events, members in clusters], number)
     effect = variance * total / (share * (1 - share))
     if effect == 0:
         return plain
-    low, high = _wilson(count / effect, total / effect, _quantile(len(clusters)))
+    low, high = _wilson(count / effect, total / effect, quantile)
     return min(low, plain[0]), max(high, plain[1])
 
 
@@ -113,7 +119,8 @@ def odds_ratio(count: int, total: int, other_count: int, other_total: int) -> Od
 def clustered_odds_ratio(clusters: Sequence[tuple[int, int, int, int]]) -> OddsRatio | None:
     """Return the odds ratio of an event between two groups whose members come in clusters, with its 95 % interval.
 
-    The value is that of ``odds_ratio`` on the sums; so is the interval if a count is 0 or there is one cluster only.
+    The value is that of ``odds_ratio`` on the sums. So is the interval if a count is 0 or a group is found in a single
+    cluster; the result is then not marked as clustered. The group in fewer clusters sets the degrees of freedom.
 
     Args:
         clusters: Events and members of the first group, and of the second one, in each cluster.
@@ -127,24 +134,24 @@ def clustered_odds_ratio(clusters: Sequence[tuple[int, int, int, int]]) -> OddsR
     for count, total, other_count, other_total in clusters:
         _check(count, total)
         _check(other_count, other_total)
-    clusters = [each for each in clusters if each[1] or each[3]]
     sums = [sum(column) for column in zip(*clusters, strict=True)] if clusters else [0] * 4
     plain = odds_ratio(*sums)
-    if plain is None or plain.corrected or len(clusters) < 2:
+    fewer = min(sum(bool(each[1]) for each in clusters), sum(bool(each[3]) for each in clusters))
+    if plain is None or plain.corrected or fewer < 2:
         return plain
     a, b, c, d = sums[0], sums[1] - sums[0], sums[2], sums[3] - sums[2]
     influences = [e / a - (n - e) / b - f / c + (m - f) / d for e, n, f, m in clusters]
-    half = _quantile(len(clusters)) * sqrt(_spread(influences))
-    return _ratio(plain.value, max(half, log(plain.high / plain.value)), corrected=False)
+    half = _quantile(fewer) * sqrt(_spread(influences, fewer))
+    widest = _ratio(plain.value, max(half, log(plain.high / plain.value)), corrected=False)
+    return replace(widest, clustered=True)
 
 
 def _ratio(value: float, half: float, *, corrected: bool) -> OddsRatio:
     return OddsRatio(value, exp(log(value) - half), exp(log(value) + half), corrected)
 
 
-def _spread(influences: Sequence[float]) -> float:
-    """Return the variance of an estimate from the influence of each of its clusters."""
-    clusters = len(influences)
+def _spread(influences: Sequence[float], clusters: int) -> float:
+    """Return the variance of an estimate from the influence of each cluster, as many as there are or count."""
     return clusters / (clusters - 1) * sum(influence**2 for influence in influences)
 
 

@@ -85,6 +85,7 @@ def test_clusters_never_narrow_an_interval(found: list[tuple[int, int, int, int]
 def test_one_cluster_is_no_cluster() -> None:
     assert clustered_odds_ratio([(20, 30, 10, 30)]) == odds_ratio(20, 30, 10, 30)
     assert clustered_odds_ratio([(20, 30, 10, 30), (0, 0, 0, 0)]) == odds_ratio(20, 30, 10, 30)
+    assert clustered_odds_ratio([(20, 30, 0, 0), (0, 0, 7, 20), (0, 0, 3, 10)]) == odds_ratio(20, 30, 10, 30)
     assert clustered_interval([(20, 30)]) == wilson_interval(20, 30)
     assert clustered_odds_ratio([]) is None
     assert clustered_interval([(0, 0)]) is None
@@ -103,8 +104,8 @@ def test_clusters_agree_with_the_logistic_regression_of_statsmodels(found: list[
     models = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
     ratio = clustered_odds_ratio(found)
     sums = [sum(column) for column in zip(*found, strict=True)]
-    runs = sum(bool(each[1] or each[3]) for each in found)
-    if ratio is None or ratio.corrected or runs < 2 or sum(bool(n) + bool(m) for _, n, _, m in found) <= 2:
+    runs = min(sum(bool(n) for _, n, _, _ in found), sum(bool(m) for *_, m in found))
+    if ratio is None or not ratio.clustered:
         return
     rows = [(e, n - e, 1.0, run) for run, (e, n, _, _) in enumerate(found)]
     rows += [(f, m - f, 0.0, run) for run, (_, _, f, m) in enumerate(found)]
@@ -122,6 +123,37 @@ def test_clusters_agree_with_the_logistic_regression_of_statsmodels(found: list[
     assert plain is not None
     assert ratio.value == pytest.approx(exp(fit.params[1]), rel=1e-6)
     assert log(ratio.high / ratio.value) == pytest.approx(max(half, log(plain.high / plain.value)), rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("runs", [2, 5, 10])
+def test_of_shares_of_0_and_1_each_run_counts_once(runs: int) -> None:
+    bound = 1 / (1 + t.ppf(0.975, runs - 1) ** 2 / runs)
+    assert clustered_interval([(50, 50)] * runs) == (pytest.approx(bound), 1.0)
+    assert clustered_interval([(0, 50)] * runs) == (0.0, pytest.approx(1 - bound))
+
+
+@given(clusters)
+def test_shares_agree_with_the_clustered_regression_of_statsmodels(found: list[tuple[int, int, int, int]]) -> None:
+    models = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed")
+    pairs = [(count, total) for count, total, *_ in found if total]
+    count, total = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
+    if len(pairs) < 2 or count in (0, total):
+        return
+    events = np.concatenate([np.arange(total) < count for count, total in pairs]).astype(float)
+    groups = np.repeat(np.arange(len(pairs)), [total for _, total in pairs])
+    fit = models.OLS(events, np.ones((len(events), 1))).fit()
+    fit = fit.get_robustcov_results("cluster", groups=groups, use_correction=False)
+    share, error = count / total, fit.bse[0] * sqrt(len(pairs) / (len(pairs) - 1))
+    low, high = clustered_interval(pairs) or (0.0, 1.0)
+    plain = wilson_interval(count, total) or (0.0, 1.0)
+    if error < 1e-9:
+        assert (low, high) == pytest.approx(plain)
+        return
+    # Wilson's bounds are where the share is as far away as the quantile, in standard errors there.
+    worth, quantile = share * (1 - share) / error**2, t.ppf(0.975, len(pairs) - 1)
+    for bound, alone in ((low, plain[0]), (high, plain[1])):
+        if bound != alone:
+            assert abs(share - bound) == pytest.approx(quantile * sqrt(bound * (1 - bound) / worth), rel=1e-6)
 
 
 @pytest.mark.parametrize("bad", [(-1, 3), (4, 3)])
