@@ -79,8 +79,8 @@ def controls_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
     texts = [
         f"Share of iterations with the sign: worst < median and, where there is a critic, a mention ({MODES[mode]})",
         "In brackets 95 % intervals, Wilson's and Woolf's, wider where iterations of a run are alike",
-        "Marked * where a count is 0 (1/2 is added to each), † where one of the groups is found in a single run: there, "
-        "iterations pass for independent",
+        "Marked * where a count is 0 (1/2 is added to each), † where one of the groups is found in a single run: "
+        "there, iterations pass for independent",
         "A sign that is as frequent among improvements says nothing about regressions: the odds ratio is then 1",
     ]
     return Table("Salience bias: regressions against control groups", columns, rows, [*texts, *notes])
