@@ -44,7 +44,7 @@ def test_csv_has_neither_marks_nor_notes() -> None:
 
 def test_json_has_unrounded_numbers_where_there_are_any() -> None:
     score = {"label": "R2PO", "mean": 1 / 3, "std": 0.1, "runs": 3}
-    rows = [
+    rows: list[list[Cell | str]] = [
         [Cell("Nim", plain="nim"), Cell("0.33 ± 0.10", figures=score)],
         [Cell("Pong"), Cell("")],
         ["3", Cell("3", figures=3)],

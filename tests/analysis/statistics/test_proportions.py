@@ -128,8 +128,8 @@ def test_clusters_agree_with_the_logistic_regression_of_statsmodels(found: list[
 @pytest.mark.parametrize("runs", [2, 5, 10])
 def test_of_shares_of_0_and_1_each_run_counts_once(runs: int) -> None:
     bound = 1 / (1 + t.ppf(0.975, runs - 1) ** 2 / runs)
-    assert clustered_interval([(50, 50)] * runs) == (pytest.approx(bound), 1.0)
-    assert clustered_interval([(0, 50)] * runs) == (0.0, pytest.approx(1 - bound))
+    assert clustered_interval([(50, 50)] * runs) == pytest.approx((bound, 1.0))
+    assert clustered_interval([(0, 50)] * runs) == pytest.approx((0.0, 1 - bound))
 
 
 @given(clusters)
