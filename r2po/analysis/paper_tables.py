@@ -11,9 +11,9 @@ from r2po.analysis.experiments import Cohort, ExperimentLogs, choose, cohorts
 from r2po.analysis.names import PUBLISHED_ORDER, environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE, published_results
 from r2po.analysis.sb3_log import budget_notes
-from r2po.analysis.scores import Score, best_of, figures_of, published_score, score_of, z_score
+from r2po.analysis.scores import Score, best_of, figures_of, published_score, reference_lines, score_of
 from r2po.analysis.style import method_style
-from r2po.analysis.tables import Cell, Table
+from r2po.analysis.tables import Cell, Table, count_cell
 from r2po.methods import METHODS
 from r2po.tasks import TASKS
 
@@ -211,7 +211,7 @@ def _of(scores: Mapping[str, Sequence[Score]], methods: Sequence[str]) -> list[S
 
 
 def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
-    below = () if reference is None else _reference_lines(column, score, reference)
+    below = () if reference is None else reference_lines(score, reference, _named(column, reference))
     figures = figures_of(score, reference)
     if score is None:
         return Cell("", below, figures=figures)
@@ -223,14 +223,6 @@ def _named(column: str, score: Score) -> str:
     if column == "SB3":
         return f"{score.label.removeprefix('SB3-')}: {score.text}"
     return f"{score.label}: {score.text}" if column == _BEST else score.text
-
-
-def _reference_lines(column: str, score: Score | None, reference: Score) -> tuple[str, ...]:
-    line = f"published {_named(column, reference)}"
-    if score is None:
-        return (line,)
-    z = z_score(score, reference)
-    return line, f"z = {'undefined' if z is None else f'{z:+.2f}'}"
 
 
 def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metric: str) -> list[str]:
@@ -286,7 +278,7 @@ def is_possible(methods: Sequence[str], environment: str) -> bool:
 def validation_table(preset: str, validation: Validation) -> Table:
     """Return the missing and odd experiments, one row each."""
     rows: list[list[Cell | str]] = [
-        [Cell(environment_label(environment), plain=environment), method, Cell(str(runs), figures=runs), remark]
+        [Cell(environment_label(environment), plain=environment), method, count_cell(runs), remark]
         for environment, method, runs, remark in validation.rows
     ]
     columns = ["environment", "method", "runs", "remark"]

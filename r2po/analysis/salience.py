@@ -86,13 +86,11 @@ class Salience:
 
     def signs(self, direction: Direction) -> int:
         """Iterations with the headline's sign: strict proxy and mention; without a critic, the strict proxy alone."""
-        counts = self.counts[direction]
-        return counts.strict_mention if self.has_critic else counts.strict
+        return sum(run[direction][0] for run in self.by_run)
 
     def known(self, direction: Direction) -> int:
         """Iterations of which it is known whether they have the sign."""
-        counts = self.counts[direction]
-        return counts.total - counts.without_returns - (counts.without_reply if self.has_critic else 0)
+        return sum(run[direction][1] for run in self.by_run)
 
     def share(self, direction: Direction) -> float | None:
         """Share of iterations with the sign."""

@@ -48,6 +48,15 @@ def figures_of(score: Score | None, published: Score | None = None) -> dict[str,
     return {**(asdict(score) if score else {}), "published": asdict(published), "z": z}
 
 
+def reference_lines(score: Score | None, published: Score, shown: str) -> tuple[str, ...]:
+    """Return what stands below a cell in small print: the published score as it is shown, and z if there is ours."""
+    line = f"published {shown}"
+    if score is None:
+        return (line,)
+    z = z_score(score, published)
+    return line, f"z = {'undefined' if z is None else f'{z:+.2f}'}"
+
+
 def score_of(label: str, values: Sequence[float]) -> Score | None:
     """Sum up a metric over runs; None if no run tells it."""
     if not values:

@@ -61,6 +61,11 @@ class Cell:
     figures: Mapping[str, Any] | float | None = None
 
 
+def count_cell(number: int) -> Cell:
+    """Return a cell with a whole number."""
+    return Cell(str(number), figures=number)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table.

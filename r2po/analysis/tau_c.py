@@ -8,8 +8,8 @@ from types import MappingProxyType
 from r2po.analysis.experiments import Cohort, ExperimentLogs, cohorts
 from r2po.analysis.names import environment_label, environment_order
 from r2po.analysis.published_figures import SOURCE, published_tau_c
-from r2po.analysis.scores import Score, figures_of, score_of, z_score
-from r2po.analysis.tables import Cell, Table
+from r2po.analysis.scores import Score, figures_of, reference_lines, score_of
+from r2po.analysis.tables import Cell, Table, count_cell
 from r2po.tasks import TASKS
 
 SETTINGS = ("default", "half", "none")
@@ -58,7 +58,7 @@ def build_published_tau_c_table() -> Table:
             scores = {metric: _published(key, setting, metric) for metric in METRICS}
             cells = [Cell(score.text if score else "", figures=figures_of(score)) for score in scores.values()]
             runs = max(score.runs for score in scores.values() if score)
-            rows.append([_environment(key), setting, _tau_c(key, setting), _runs(runs), *cells])
+            rows.append([_environment(key), setting, _tau_c(key, setting), count_cell(runs), *cells])
     heading = ["environment", "setting", "tau_c", "runs"]
     notes = [f"Mean ± sample standard deviation over runs; {SOURCE}."]
     title = "Sensitivity of R2PO to tau_c, as published"
@@ -113,18 +113,9 @@ def _row(
         score = score_of("R2PO", experiment.values(metric)) if experiment else None
         published = _published(key, setting, metric) if with_reference else None
         text = score.text if score else ""
-        cells.append(Cell(text, _below(score, published), figures=figures_of(score, published)))
-    return [*head, _runs(len(experiment.runs)) if experiment else "no runs", *cells]
-
-
-def _below(score: Score | None, published: Score | None) -> tuple[str, ...]:
-    if published is None:
-        return ()
-    line = f"published {published.text}"
-    if score is None:
-        return (line,)
-    z = z_score(score, published)
-    return line, f"z = {'undefined' if z is None else f'{z:+.2f}'}"
+        below = () if published is None else reference_lines(score, published, published.text)
+        cells.append(Cell(text, below, figures=figures_of(score, published)))
+    return [*head, count_cell(len(experiment.runs)) if experiment else "no runs", *cells]
 
 
 def _published(key: str, setting: str, metric: str) -> Score | None:
@@ -141,8 +132,7 @@ def _tau_c(key: str, setting: str) -> Cell:
     factors = {"default": 1.0, "half": 0.5}
     if setting not in factors:
         return Cell("" if setting == "none" else setting)
-    return Cell("?") if default is None else Cell(f"{default * factors[setting]:g}", figures=default * factors[setting])
-
-
-def _runs(number: int) -> Cell:
-    return Cell(str(number), figures=number)
+    if default is None:
+        return Cell("?")
+    value = default * factors[setting]
+    return Cell(f"{value:g}", figures=value)

@@ -45,32 +45,27 @@ def add_only_options(parser: argparse.ArgumentParser) -> None:
 
 def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
     """Declare formats and place of tables."""
-    parser.add_argument(
-        "--formats",
-        "--format",
-        nargs="+",
-        choices=TABLE_FORMATS,
-        default=["md", "csv"],
-        metavar="FORMAT",
-        help=f"of {', '.join(TABLE_FORMATS)} (default: md csv)",
-    )
-    parser.add_argument(
-        "--output-dir", default=folder, metavar="DIR", help=f"where the tables are written (default: {folder})"
-    )
+    _add_output_options(parser, folder, ["md", "csv"], "")
 
 
 def add_report_options(parser: argparse.ArgumentParser, folder: str) -> None:
     """Declare formats and place of tables, figures and JSON together."""
+    _add_output_options(parser, folder, ["md", "csv", "json", "png", "pdf"], "; png, pdf and svg are figures")
+
+
+def _add_output_options(parser: argparse.ArgumentParser, folder: str, default: list[str], remark: str) -> None:
     parser.add_argument(
         "--formats",
         "--format",
         nargs="+",
         choices=TABLE_FORMATS,
-        default=["md", "csv", "json", "png", "pdf"],
+        default=default,
         metavar="FORMAT",
-        help=f"of {', '.join(TABLE_FORMATS)}; png, pdf and svg are figures (default: md csv json png pdf)",
+        help=f"of {', '.join(TABLE_FORMATS)}{remark} (default: {' '.join(default)})",
     )
-    parser.add_argument("--output-dir", default=folder, metavar="DIR", help=f"default: {folder}")
+    parser.add_argument(
+        "--output-dir", default=folder, metavar="DIR", help=f"where the files are written (default: {folder})"
+    )
 
 
 def require_runs(experiments: Sequence[ExperimentLogs], logs_root: str) -> None:
