@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from r2po.analysis.parallel import in_parallel
+from r2po.analysis.logs.parallel import in_parallel
 from r2po.methods import METHODS
 from r2po.tasks import PUBLISHED, TASKS
 

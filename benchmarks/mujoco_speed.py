@@ -21,7 +21,7 @@ import numpy as np
 
 from r2po.policies import Policy, clipped, make_policy
 from r2po.rollout import Rollout
-from r2po.rollout.mujoco_engine import MujocoEngine
+from r2po.rollout.mujoco.engine import MujocoEngine
 from r2po.seeding import derive_seed
 from r2po.tasks import TASKS, Task
 from r2po.tasks.spaces import Spaces, read_spaces

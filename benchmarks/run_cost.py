@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from r2po.llm.packing import shared_prefix
 from r2po.runlog import RunDirectory
 from r2po.runlog.calls import Call, read_calls
+from r2po.runlog.packing import shared_prefix
 
 ROOT = Path(__file__).parents[1]
 R2PO = "reflective_prompted_policy_optimization"

@@ -15,15 +15,15 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from r2po.analysis.experiments import ExperimentLogs, find_experiments
-from r2po.analysis.names import environment_label
-from r2po.analysis.published_figures import published_results
-from r2po.analysis.scores import published_score, score_of
+from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
+from r2po.analysis.logs.names import environment_label
+from r2po.analysis.paper.published_figures import published_results
+from r2po.analysis.paper.scores import published_score, score_of
 from r2po.config import Config, config_folder, load_config
 from r2po.errors import R2POError
-from r2po.launch import launch
+from r2po.experiment.launch import launch
+from r2po.experiment.observer import Observer
 from r2po.methods import METHODS
-from r2po.observer import Observer
 from r2po.runlog import RunDirectory, list_runs
 from r2po.tasks import TASKS, task_for
 

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from r2po.config import Config, resolve
-from r2po.experiment import Experiment
+from r2po.experiment.loop import Experiment
+from r2po.experiment.observer import Observer
+from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
-from r2po.observer import Observer
 from r2po.policies import Parameters
 from r2po.prompts import Brief
+from r2po.registry import Registry, T
 from r2po.rollout import Rollout, Rollouts
 from r2po.rollout.types import End
 from r2po.runlog import RunDirectory
-from r2po.setting import Setting
 from r2po.tasks import TASKS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -88,6 +90,12 @@ def open_experiment(
             yield Experiment(setting, directory, client, Observer())
     finally:
         setting.close()
+
+
+def register(registry: Registry[T], item: T, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register something for the length of a test."""
+    monkeypatch.setattr(registry, "_items", dict(registry))
+    registry.register(item)
 
 
 def answer(params: Parameters | Sequence[float]) -> str:

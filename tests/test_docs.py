@@ -17,7 +17,7 @@ from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
 from r2po.runlog.calls import read_calls
 from r2po.tasks import TASKS
-from tests.builders import CONFIGS
+from tests.builders import CONFIGS, register
 
 ROOT = CONFIGS.parent
 DOCS = ROOT / "docs"
@@ -135,7 +135,7 @@ def test_a_made_up_method_is_one_file_and_one_line(
     _, module = example_method()
     method = module["METHOD"]
     assert method.name not in METHODS
-    monkeypatch.setitem(METHODS, method.name, method)
+    register(METHODS, method, monkeypatch)
     config = tmp_path / "mine.yaml"
     values = {
         "method": method.name,
@@ -167,7 +167,7 @@ def test_a_made_up_search_is_a_generator(tmp_path: Path, monkeypatch: pytest.Mon
     module: dict[str, Any] = {"__name__": "r2po.methods.climb"}
     exec(compile(section.split("```python\n")[2].split("```")[0], "climb.py", "exec"), module)
     method = module["METHOD"]
-    monkeypatch.setitem(METHODS, method.name, method)
+    register(METHODS, method, monkeypatch)
     config = tmp_path / "climb.yaml"
     values = {"num_iterations": 4, "num_evaluation_episodes": 2, "warmup_episodes": 2, "heldout_episodes": 2}
     names = {"method": method.name, "gym_env_name": "CartPole-v1", "logdir": str(tmp_path / "logs")}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.experiments import ExperimentLogs
+    from r2po.analysis.logs.experiments import ExperimentLogs
 
 PRESETS = ("core", "variants", "search")
 TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")

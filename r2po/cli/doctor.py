@@ -17,9 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; without a model, which keys are set. Returns 2 if something must be changed."""
+    from r2po.commands.doctor import Patient, examine, list_keys
     from r2po.config import load_config
-    from r2po.doctor import Patient, examine, list_keys
-    from r2po.environ import read_environ
+    from r2po.config.environ import read_environ
 
     environ = read_environ()
     if options.config is not None:

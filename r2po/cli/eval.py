@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.load import LogDirectory
+    from r2po.analysis.logs.load import LogDirectory
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
     if double is not None:
         raise InputError(f"--labels has {double!r} more than once; give each log directory a name of its own")
 
-    from r2po.analysis.comparison import write_comparison
-    from r2po.analysis.load import load_log_directory
-    from r2po.analysis.report import FOLDER, experiments_in, write_report
+    from r2po.analysis.evaluation.comparison import write_comparison
+    from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
+    from r2po.analysis.logs.load import load_log_directory
 
     # All are read before any is written: a wrong name among them leaves nothing half done.
     experiments = [load_log_directory(path) for path in options.logdirs]

@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write ``eval_report/`` in each log directory and each run; print a line for each experiment."""
-    from r2po.analysis.evaluate_all import evaluate_all
+    from r2po.analysis.evaluation.evaluate_all import evaluate_all
 
     for evaluation in evaluate_all(
         options.logs_root, options.max_runs, options.only_env, options.only_method, options.figures

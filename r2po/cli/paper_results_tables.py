@@ -30,10 +30,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write one table per metric in each format."""
-    from r2po.analysis.experiments import find_experiments
-    from r2po.analysis.names import parse_environment
-    from r2po.analysis.paper_tables import Validation, build_published_tables, build_tables, validation_table
-    from r2po.analysis.tables import write
+    from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.names import parse_environment
+    from r2po.analysis.output.tables import write
+    from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables, validation_table
 
     prefix = Path(options.output_dir) / options.preset
     environments = [parse_environment(name) for name in options.envs]

@@ -36,13 +36,13 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--output {str(output)!r} ends in {output.suffix!r}; expected .png, .pdf or .svg")
     layout = _layout(options.layout)
 
-    from r2po.analysis.canvas import save
-    from r2po.analysis.curves import draw_curves
-    from r2po.analysis.experiments import find_experiments
-    from r2po.analysis.files import write_file
-    from r2po.analysis.names import parse_environment
-    from r2po.analysis.paper_curves import build_curves
-    from r2po.analysis.style import paper_style
+    from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.names import parse_environment
+    from r2po.analysis.output.canvas import save
+    from r2po.analysis.output.files import write_file
+    from r2po.analysis.output.style import paper_style
+    from r2po.analysis.paper.curves import draw_curves
+    from r2po.analysis.paper.reward_curves import build_curves
 
     environments = [parse_environment(name) for name in options.envs]
     experiments = find_experiments(options.logs_root, options.max_runs, environments, parallel=True)

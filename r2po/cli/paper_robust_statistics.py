@@ -14,8 +14,8 @@ from r2po.cli.paper_significance_tests import METRICS
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.experiments import Cohort
-    from r2po.analysis.robust import Robust
+    from r2po.analysis.logs.experiments import Cohort
+    from r2po.analysis.robust.summary import Robust
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write tables and figures, for each model and protocol apart."""
-    from r2po.analysis.experiments import choose, cohorts, find_experiments
-    from r2po.analysis.robust import analyse
-    from r2po.analysis.sheet import folder_name
+    from r2po.analysis.logs.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.output.sheet import folder_name
+    from r2po.analysis.robust.summary import analyse
 
     experiments, lines = choose(
         find_experiments(options.logs_root, options.max_runs, options.only_env, options.only_method, parallel=True)
@@ -55,9 +55,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(robust: Robust, cohort: Cohort | None, folder: Path, options: argparse.Namespace) -> list[Path]:
-    from r2po.analysis import robust_figures, robust_tables, tables
-    from r2po.analysis.sheet import FIGURE_FORMATS, write_figure, write_text
-    from r2po.analysis.significance_report import METRIC_LABELS
+    from r2po.analysis.output import tables as output
+    from r2po.analysis.output.sheet import FIGURE_FORMATS, write_figure, write_text
+    from r2po.analysis.robust import figures, tables
+    from r2po.analysis.significance.report import METRIC_LABELS
 
     of = f"of the {METRIC_LABELS[options.metric]}"
     names = {
@@ -66,17 +67,17 @@ def _write(robust: Robust, cohort: Cohort | None, folder: Path, options: argpars
         "performance_profiles": f"Performance profiles {of}",
     }
     about = f"{options.resamples} resamples, seed {options.seed}" + (f"; runs: {cohort.label}" if cohort else "")
-    make_tables = (robust_tables.aggregates_table, robust_tables.improvement_table, robust_tables.profiles_table)
-    draw = (robust_figures.aggregates_figure, robust_figures.improvement_figure, robust_figures.profiles_figure)
+    make_tables = (tables.aggregates_table, tables.improvement_table, tables.profiles_table)
+    draw = (figures.aggregates_figure, figures.improvement_figure, figures.profiles_figure)
     texts = [name for name in options.formats if name not in (*FIGURE_FORMATS, "json")]
     files: list[Path] = []
     for (name, title), make, figure in zip(names.items(), make_tables, draw, strict=True):
         path = folder / f"{options.metric}_{name}"
-        files += tables.write(make(robust, title, (about,)), path, texts)
+        files += output.write(make(robust, title, (about,)), path, texts)
         files += write_figure(partial(figure, robust, title, f"{about}."), path, options.formats)
     if "json" in options.formats:
         record = {"metric": options.metric, "seed": options.seed, "resamples": options.resamples}
-        record |= {"cohort": cohort.label if cohort else None} | robust_tables.to_record(robust)
+        record |= {"cohort": cohort.label if cohort else None} | tables.to_record(robust)
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         files.append(write_text(folder / f"{options.metric}_robust_statistics.json", text))
     return files

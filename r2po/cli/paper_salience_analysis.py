@@ -16,9 +16,9 @@ from r2po.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from r2po.analysis.experiments import Cohort
-    from r2po.analysis.salience import Salience
-    from r2po.analysis.salience_report import Found
+    from r2po.analysis.logs.experiments import Cohort
+    from r2po.analysis.salience.counts import Salience
+    from r2po.analysis.salience.report import Found
 
 MOST_ROWS = 14
 """Rows of a figure that fit on a page."""
@@ -40,9 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write ``episodes.csv``, tables and figures; for each model and protocol apart."""
-    from r2po.analysis.experiments import choose, cohorts, find_experiments
-    from r2po.analysis.salience_report import collect, episodes_csv
-    from r2po.analysis.sheet import folder_name, write_text
+    from r2po.analysis.logs.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.output.sheet import folder_name, write_text
+    from r2po.analysis.salience.report import collect, episodes_csv
 
     experiments, lines = choose(
         find_experiments(options.logs_root, options.max_runs, options.only_env, options.only_method, parallel=True)
@@ -64,25 +64,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(found: list[Found], cohort: Cohort | None, folder: Path, options: argparse.Namespace) -> list[Path]:
-    from r2po.analysis import salience_tables, tables
-    from r2po.analysis.salience_report import analyses_of, to_records
-    from r2po.analysis.sheet import FIGURE_FORMATS, write_figure, write_text
+    from r2po.analysis.output import tables as output
+    from r2po.analysis.output.sheet import FIGURE_FORMATS, write_figure, write_text
+    from r2po.analysis.salience import tables
+    from r2po.analysis.salience.report import analyses_of, to_records
 
     mode = options.mention_mode
     analyses = analyses_of(found, mode)
     revisions = [each.revisions for each in found]
     about = f"Runs: {cohort.label}" if cohort else "Runs of no language model"
     made = {
-        "salience": salience_tables.headline_table(
-            analyses, mode, [about], with_reference=options.reference == "published"
-        ),
-        "salience_controls": salience_tables.controls_table(analyses, mode, [about]),
-        "salience_noise": salience_tables.noise_table(analyses, [about]),
-        "salience_groups": salience_tables.groups_table(revisions, [about]),
-        "edit_patterns": salience_tables.edits_table(revisions, [about]),
+        "salience": tables.headline_table(analyses, mode, [about], with_reference=options.reference == "published"),
+        "salience_controls": tables.controls_table(analyses, mode, [about]),
+        "salience_noise": tables.noise_table(analyses, [about]),
+        "salience_groups": tables.groups_table(revisions, [about]),
+        "edit_patterns": tables.edits_table(revisions, [about]),
     }
     texts = [name for name in options.formats if name not in (*FIGURE_FORMATS, "json")]
-    files = [file for name, table in made.items() for file in tables.write(table, folder / name, texts)]
+    files = [file for name, table in made.items() for file in output.write(table, folder / name, texts)]
     for name, draw in _drawings(analyses, found).items():
         files += write_figure(partial(draw, f"{about}."), folder / name, options.formats)
     if "json" in options.formats:
@@ -94,8 +93,8 @@ def _write(found: list[Found], cohort: Cohort | None, folder: Path, options: arg
 
 def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str, Callable[[str], Figure]]:
     """Return what to draw by the name of its file; rows that do not fit on a page stand apart by method."""
-    from r2po.analysis.salience_figures import changes_figure, edits_figure, has_shares, salience_figure
-    from r2po.analysis.style import method_style
+    from r2po.analysis.output.style import method_style
+    from r2po.analysis.salience.figures import changes_figure, edits_figure, has_shares, salience_figure
 
     revisions = [each.revisions for each in found]
     title, edits = "Salience of the worst rollout", "Edit patterns of revisions"

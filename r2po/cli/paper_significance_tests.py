@@ -13,8 +13,8 @@ from r2po.cli.analysis_options import add_logs_options, warn
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.experiments import Cohort
-    from r2po.analysis.significance import Row
+    from r2po.analysis.logs.experiments import Cohort
+    from r2po.analysis.significance.tests import Row
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 
@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     figures = [_figure_file(name) for name in options.figure]
     options.format = options.format or _format_of(options.output)
 
-    from r2po.analysis.experiments import choose, cohorts, find_experiments
-    from r2po.analysis.significance_report import significance_rows
+    from r2po.analysis.logs.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.significance.report import significance_rows
 
     experiments, lines = choose(find_experiments(options.logs_root, options.max_runs, parallel=True))
     warn(lines)
@@ -88,9 +88,9 @@ def _figure_file(name: str) -> Path:
 
 def _draw(parts: list[tuple[Cohort | None, list[Row]]], file: Path, options: argparse.Namespace) -> None:
     """Draw the tests of each model and protocol."""
-    from r2po.analysis.sheet import folder_name, write_figure
-    from r2po.analysis.significance_figure import significance_figure
-    from r2po.analysis.significance_report import title
+    from r2po.analysis.output.sheet import folder_name, write_figure
+    from r2po.analysis.significance.figure import significance_figure
+    from r2po.analysis.significance.report import title
 
     for cohort, rows in parts:
         about = f"Runs: {cohort.label}." if cohort else ""
@@ -103,8 +103,8 @@ def _draw(parts: list[tuple[Cohort | None, list[Row]]], file: Path, options: arg
 
 
 def _render(parts: list[tuple[Cohort | None, list[Row]]], options: argparse.Namespace) -> str:
-    from r2po.analysis.significance_report import to_records, to_table
-    from r2po.analysis.tables import content
+    from r2po.analysis.output.tables import content
+    from r2po.analysis.significance.report import to_records, to_table
 
     with_reference = options.reference == "published"
     if options.format == "json":

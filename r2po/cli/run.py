@@ -63,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
     options.config = options.config[0]
     with held_back():
         from r2po.config import load_config
-        from r2po.environ import read_environ
-        from r2po.launch import launch
+        from r2po.config.environ import read_environ
+        from r2po.experiment.launch import launch
+        from r2po.experiment.screen import make_screen
         from r2po.llm.accounting import CapReached
-        from r2po.screen import make_screen
 
     screen = make_screen(quiet=options.quiet)
     config = load_config(
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     if options.fresh:
         config = config.model_copy(update={"resume_run": None})
     if options.dry_run:
-        from r2po.dry_run import preview
+        from r2po.commands.dry_run import preview
 
         sys.stdout.write(preview(config))
         return 0

@@ -58,7 +58,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the sweep; returns the exit code."""
     with held_back():
-        from r2po.environ import read_environ
+        from r2po.config.environ import read_environ
         from r2po.sweep.ledger import SweepCaps
         from r2po.sweep.plan import Request
         from r2po.sweep.sweep import Options, Sweep, SweepStopped

@@ -21,9 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the table in each format."""
-    from r2po.analysis.experiments import find_experiments
-    from r2po.analysis.tables import write
-    from r2po.analysis.tau_c import build_published_tau_c_table, build_tau_c_table
+    from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.output.tables import write
+    from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
 
     if options.from_published:
         table = build_published_tau_c_table()

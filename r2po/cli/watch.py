@@ -18,8 +18,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play the episode."""
+    from r2po.commands.watch import watch
     from r2po.runlog import open_run
-    from r2po.watch import watch
 
     print(watch(open_run(options.run_directory), options.episode, options.output))  # noqa: T201 - the command's answer
     return 0

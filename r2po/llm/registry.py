@@ -31,7 +31,7 @@ class ProviderSettings:
 
 
 def _ollama(name: str, settings: ProviderSettings) -> Provider:
-    from r2po.llm.ollama import Ollama
+    from r2po.llm.providers.ollama import Ollama
 
     model = name[len("ollama/") :].strip()
     if not model:
@@ -40,7 +40,7 @@ def _ollama(name: str, settings: ProviderSettings) -> Provider:
 
 
 def _openrouter(name: str, settings: ProviderSettings) -> Provider:
-    from r2po.llm.openai import OpenRouter
+    from r2po.llm.providers.openai import OpenRouter
 
     model = name[len("openrouter/") :].strip()
     if not re.fullmatch(r"[^/]+/.+", model):
@@ -52,19 +52,19 @@ def _openrouter(name: str, settings: ProviderSettings) -> Provider:
 
 
 def _anthropic(name: str, settings: ProviderSettings) -> Provider:
-    from r2po.llm.anthropic import Anthropic
+    from r2po.llm.providers.anthropic import Anthropic
 
     return Anthropic(name, environ=settings.environ, timeout_s=settings.timeout_s)
 
 
 def _gemini(name: str, settings: ProviderSettings) -> Provider:
-    from r2po.llm.gemini import Gemini
+    from r2po.llm.providers.gemini import Gemini
 
     return Gemini(name.removeprefix("models/"), environ=settings.environ, timeout_s=settings.timeout_s)
 
 
 def _openai(name: str, settings: ProviderSettings) -> Provider:
-    from r2po.llm.openai import OpenAI
+    from r2po.llm.providers.openai import OpenAI
 
     return OpenAI(name, environ=settings.environ, timeout_s=settings.timeout_s)
 
@@ -72,13 +72,13 @@ def _openai(name: str, settings: ProviderSettings) -> Provider:
 def _embedded(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
     if name != "embedded/search":
         raise unknown("embedded model", name, ["embedded/search"])
-    from r2po.llm.embedded import EmbeddedSearch
+    from r2po.llm.providers.embedded import EmbeddedSearch
 
     return EmbeddedSearch()
 
 
 def _replay(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
-    from r2po.llm.replay import PREFIX, Replay
+    from r2po.llm.providers.replay import PREFIX, Replay
 
     return Replay(name[len(PREFIX) :].strip())
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
-from r2po.jsonl import Appender, read_lines
-from r2po.llm.packing import pack, pack_prompt, unpack, unpack_prompt
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+from r2po.runlog.jsonl import Appender, read_lines
+from r2po.runlog.packing import pack, pack_prompt, unpack, unpack_prompt
 
 FILE = "llm_calls.jsonl"
 

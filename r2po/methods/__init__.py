@@ -1,42 +1,42 @@
-"""Methods. Adding one is a file here and a line in ``METHODS``."""
+"""Methods.
+
+Adding one is a file here and a line in the loop below; from outside the package, ``METHODS.register(method)``.
+"""
 
 from __future__ import annotations
 
 from r2po.methods import (
     actor_second_pass,
     always_critic,
-    ars,
-    cma_es,
     critic_only,
-    evolution_strategy,
     props,
     propsp,
     pure_search,
     r2po,
-    random_search,
     reptraj,
     three_traj,
 )
 from r2po.methods.method import Method
+from r2po.methods.search import ars, cma_es, evolution_strategy, random_search
 from r2po.methods.step import Step, keep_best
+from r2po.registry import Registry
 
 __all__ = ["METHODS", "Method", "Step", "keep_best"]
 
-METHODS: dict[str, Method] = {
-    module.METHOD.name: module.METHOD
-    for module in (
-        props,
-        propsp,
-        r2po,
-        reptraj,
-        three_traj,
-        always_critic,
-        critic_only,
-        pure_search,
-        actor_second_pass,
-        random_search,
-        evolution_strategy,
-        cma_es,
-        ars,
-    )
-}
+METHODS: Registry[Method] = Registry("method")
+for _module in (
+    props,
+    propsp,
+    r2po,
+    reptraj,
+    three_traj,
+    always_critic,
+    critic_only,
+    pure_search,
+    actor_second_pass,
+    random_search,
+    evolution_strategy,
+    cma_es,
+    ars,
+):
+    METHODS.register(_module.METHOD)

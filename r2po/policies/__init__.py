@@ -1,15 +1,16 @@
-"""Policy families. Adding one is a file here and a line in ``FAMILIES``."""
+"""Policy families.
+
+Adding one is a file here and a line in the loop below; from outside the package, ``FAMILIES.register(family)``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from r2po.errors import unknown
 from r2po.policies.base import DEFAULTS, Choices, Interval, Options, Parameters, Policy, PolicyFamily, clipped
 from r2po.policies.linear import Linear
 from r2po.policies.projected_mlp import ProjectedMLP
 from r2po.policies.random_features import RandomFeatures
 from r2po.policies.tabular import Tabular
+from r2po.registry import Registry
 from r2po.tasks.spaces import Spaces
 
 __all__ = [
@@ -24,15 +25,14 @@ __all__ = [
     "make_policy",
 ]
 
-FAMILIES: dict[str, Callable[[Spaces, Options], PolicyFamily]] = {
-    family.name: family
-    for family in (
-        Linear,
-        Tabular,
-        RandomFeatures,
-        ProjectedMLP,
-    )
-}
+FAMILIES: Registry[type[PolicyFamily]] = Registry("policy")
+for _family in (
+    Linear,
+    Tabular,
+    RandomFeatures,
+    ProjectedMLP,
+):
+    FAMILIES.register(_family)
 
 
 def make_policy(name: str, spaces: Spaces, options: Options = DEFAULTS) -> PolicyFamily:
@@ -41,6 +41,4 @@ def make_policy(name: str, spaces: Spaces, options: Options = DEFAULTS) -> Polic
     Raises:
         InputError: No such family, it does not fit the spaces, or its settings are wrong.
     """
-    if name not in FAMILIES:
-        raise unknown("policy", name, FAMILIES)
-    return FAMILIES[name](spaces, options)
+    return FAMILIES.find(name)(spaces, options)

@@ -106,6 +106,10 @@ class PolicyFamily(ABC):
     """Whether parameters are clipped to the interval under every protocol."""
 
     @abstractmethod
+    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
+        """Make the family over these spaces."""
+
+    @abstractmethod
     def sample(self, rng: np.random.Generator) -> Parameters:
         """Draw the parameters of a warm-up policy."""
 

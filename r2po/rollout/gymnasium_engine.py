@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-import envs  # noqa: F401 - registers the project's own environments
+import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.policies import Policy
 from r2po.policies.forms import Array
 from r2po.rollout.types import End, Rollout, Rollouts

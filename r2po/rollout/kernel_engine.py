@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-import envs  # noqa: F401 - registers the project's own environments
+import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.policies import Policy
 from r2po.policies.forms import NetworkPolicy, TablePolicy
 from r2po.rollout.kernels import KERNELS

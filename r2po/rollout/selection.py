@@ -112,7 +112,7 @@ def _refusal(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any]) -> st
     if name == "kernel":
         from r2po.rollout.kernels.refusal import refusal
     else:
-        from r2po.rollout.mujoco_engine import refusal
+        from r2po.rollout.mujoco.engine import refusal
     try:
         return refusal(gym_id, env_kwargs)
     except Exception as error:  # noqa: BLE001 - compilers fail in many ways, and the reference is always there
@@ -124,6 +124,6 @@ def _make(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any], spaces: 
         from r2po.rollout.kernel_engine import KernelEngine
 
         return KernelEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
-    from r2po.rollout.mujoco_engine import MujocoEngine
+    from r2po.rollout.mujoco.engine import MujocoEngine
 
     return MujocoEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from r2po.errors import InputError
-from r2po.jsonl import read_lines
-from r2po.llm.packing import unpack
 from r2po.llm.store import FILE, with_prompts
 from r2po.runlog.directory import RunDirectory
+from r2po.runlog.jsonl import read_lines
+from r2po.runlog.packing import unpack
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ import numpy as np
 import yaml
 
 from r2po.errors import InputError
-from r2po.jsonl import read_lines, write_atomically
 from r2po.rollout import Rollout
+from r2po.runlog.jsonl import read_lines, write_atomically
 from r2po.trial import Candidate
 
 SCHEMA_VERSION = 2

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
-from r2po.jsonl import read_lines
 from r2po.llm.accounting import Prices
 from r2po.llm.store import FILE
 from r2po.llm.types import Usage
 from r2po.runlog import RunDirectory
+from r2po.runlog.jsonl import read_lines
 from r2po.sweep.ledger import Used
 from r2po.sweep.messages import Progress
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from r2po.llm.accounting import Budget, CapReached
 from r2po.llm.gate import Gate
+from r2po.llm.providers.wire import WireFormat
 from r2po.llm.types import AttemptFailed, Provider, Question, Reply, Usage
-from r2po.llm.wire import WireFormat
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
 PATIENCE_S = 600.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
-from r2po.jsonl import write_atomically
+from r2po.runlog.jsonl import write_atomically
 from r2po.sweep.plan import Item
 
 FILE = "sweep.json"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from r2po.config import Config, load_config
 from r2po.errors import InputError
-from r2po.launch import check_unchanged, find_run
+from r2po.experiment.prepare import check_unchanged
+from r2po.experiment.resolve import find_run
 from r2po.runlog import RunDirectory
 from r2po.sweep.messages import Task
 from r2po.sweep.variants import Variant, expand

@@ -131,7 +131,7 @@ def make_run_on_node(task: Task, clerk: Any, folder: str) -> Ended:
         clerk: The actor.
         folder: Working directory of the sweep, on a shared path: relative paths and ``.env`` mean the same everywhere.
     """
-    from r2po.environ import read_environ
+    from r2po.config.environ import read_environ
     from r2po.sweep.runner import make_run
 
     try:

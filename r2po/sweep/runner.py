@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import tenacity
 
 from r2po.errors import R2POError
-from r2po.launch import Place, launch
+from r2po.experiment.launch import Place, launch
+from r2po.experiment.observer import Observer
+from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
-from r2po.observer import Observer
 from r2po.runlog import RunDirectory, RunLockedError
-from r2po.setting import Setting
 from r2po.sweep.from_logs import from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.ledger import Used

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
-from r2po.launch import provider_of
+from r2po.experiment.resolve import provider_of
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator

@@ -12,7 +12,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
-from r2po.environ import read_environ
+from r2po.config.environ import read_environ
 from r2po.sweep.messages import Ask, Note, Outcome, Progress, Task, Verdict
 from r2po.sweep.runner import make_run
 

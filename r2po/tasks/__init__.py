@@ -1,8 +1,12 @@
-"""The environments as tasks. Adding one is a file here and a line in ``TASKS``."""
+"""The environments as tasks.
+
+Adding one is a file here and a line in the loop below; from outside the package, ``TASKS.register(task)``.
+"""
 
 from __future__ import annotations
 
 from r2po.errors import InputError, unknown
+from r2po.registry import Registry
 from r2po.tasks import (
     cartpole,
     frozenlake,
@@ -19,24 +23,23 @@ from r2po.tasks.task import Dimension, Task
 
 __all__ = ["PUBLISHED", "TASKS", "Dimension", "Task", "task_for"]
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        cartpole.TASK,
-        mountaincar.TASK,
-        mountaincarcontinuous.TASK,
-        invertedpendulum.TASK,
-        inverteddoublependulum.TASK,
-        swimmer.TASK,
-        pong.TASK,
-        frozenlake.TASK,
-        maze.TASK,
-        nim.TASK,
-        # Beyond the ten environments of the paper:
-        maze.SAMPLE_5X5,
-        maze.RANDOM,
-    )
-}
+TASKS: Registry[Task] = Registry("environment")
+for _task in (
+    cartpole.TASK,
+    mountaincar.TASK,
+    mountaincarcontinuous.TASK,
+    invertedpendulum.TASK,
+    inverteddoublependulum.TASK,
+    swimmer.TASK,
+    pong.TASK,
+    frozenlake.TASK,
+    maze.TASK,
+    nim.TASK,
+    # Beyond the ten environments of the paper:
+    maze.SAMPLE_5X5,
+    maze.RANDOM,
+):
+    TASKS.register(_task)
 
 PUBLISHED: tuple[str, ...] = tuple(TASKS)[:10]
 """Names of the ten environments of the paper."""

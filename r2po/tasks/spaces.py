@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-import envs  # noqa: F401 - registers the project's own environments
+import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.errors import InputError, nearest, unknown
 
 # What constructors are known to raise for arguments that they cannot use.

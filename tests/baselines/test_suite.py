@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r2po.analysis.experiments import cohorts, find_experiments
-from r2po.analysis.load import load_log_directory
-from r2po.analysis.paper_tables import Validation, build_tables
-from r2po.analysis.run_data import METRICS
+from r2po.analysis.logs.experiments import cohorts, find_experiments
+from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.logs.run_data import METRICS
+from r2po.analysis.paper.results_tables import Validation, build_tables
 from r2po.baselines.sb3.algorithms import PACKAGES
 from r2po.cli import main
 from r2po.errors import InputError
 from r2po.tasks import PUBLISHED
-from tests.analysis.logs import write_run
+from tests.analysis.made_logs import write_run
 from tests.baselines.suites import SUITES, figures, make_suite, result, write_zoo
 
 for module, name in PACKAGES.items():

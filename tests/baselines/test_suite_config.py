@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from r2po.analysis.load import load_log_directory
-from r2po.analysis.names import read_folder_name
+from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.logs.names import read_folder_name
 from r2po.baselines.sb3.algorithms import ALGORITHMS, choose_algorithms
 from r2po.baselines.sb3.budget import Budget, Spent, trial_budgets
 from r2po.baselines.sb3.config import DEFAULT_EPISODES, SB3Config, load_sb3_config
 from r2po.baselines.sb3.zoo import SB3_DEFAULTS, find_zoo, zoo_entry
 from r2po.errors import InputError
 from r2po.tasks import PUBLISHED, TASKS
-from tests.analysis.logs import write_run
+from tests.analysis.made_logs import write_run
 from tests.baselines.suites import SUITES, make_suite, write_zoo
 
 DISCRETE, CONTINUOUS = ["DQN", "A2C", "PPO", "TRPO"], ["DDPG", "TD3", "SAC", "A2C", "PPO", "TRPO"]

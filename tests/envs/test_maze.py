@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.maze import SAMPLES, MazeEnv, Passages, RandomMazeEnv, SampleMazeEnv, carve_maze, decode_masks
+from r2po.envs.maze import SAMPLES, MazeEnv, Passages, RandomMazeEnv, SampleMazeEnv, carve_maze, decode_masks
 
 SAMPLE_3X3 = {(0, 1), (0, 3), (1, 2), (2, 5), (4, 5), (3, 6), (6, 7), (7, 8)}
 NORTH, SOUTH, EAST, WEST = range(4)

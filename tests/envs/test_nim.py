@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from envs.nim import NimEnv
+from r2po.envs.nim import NimEnv
 
 
 @lru_cache(None)

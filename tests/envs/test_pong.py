@@ -11,7 +11,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.pong import PongEnv
+from r2po.envs.pong import PongEnv
 
 UP, DOWN, STAY = range(3)
 

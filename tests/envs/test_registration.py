@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import envs
+from r2po import envs
 
 IDS = ("maze-sample-3x3-v0", "maze-sample-5x5-v0", "maze-random-v0", "Nim-v0", "Pong-v0")
 SHAPES = {
@@ -123,7 +123,7 @@ def test_render_without_a_mode_warns_and_shows_nothing() -> None:
 
 
 def test_unknown_render_mode_is_refused() -> None:
-    from envs.pong import PongEnv
+    from r2po.envs.pong import PongEnv
 
     with pytest.raises(gymnasium.error.UnsupportedMode, match="rgb_array, human or None, not 'ansi'"):
         PongEnv(render_mode="ansi")
@@ -161,11 +161,12 @@ def test_a_foreign_environment_of_the_same_id_does_not_pass_for_ours(monkeypatch
     foreign = gymnasium.envs.registration.EnvSpec("Pong-v0", entry_point="atari:Pong")
     monkeypatch.setitem(gymnasium.registry, "Pong-v0", foreign)
     envs.register_environments()
-    assert gymnasium.registry["Pong-v0"].entry_point == "envs.pong:PongEnv"
+    assert gymnasium.registry["Pong-v0"].entry_point == "r2po.envs.pong:PongEnv"
 
 
 def test_importing_the_package_loads_no_environment_and_no_pygame() -> None:
-    code = "import sys, envs; print([m for m in ('envs.maze', 'envs.nim', 'envs.pong', 'pygame') if m in sys.modules])"
+    modules = ["r2po.envs.maze", "r2po.envs.nim", "r2po.envs.pong", "pygame"]
+    code = f"import sys, r2po.envs; print([m for m in {modules} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )

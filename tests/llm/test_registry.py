@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from r2po.errors import InputError
-from r2po.llm.anthropic import Anthropic
-from r2po.llm.gemini import Gemini
-from r2po.llm.ollama import Ollama
-from r2po.llm.openai import OpenAI, OpenRouter
+from r2po.llm.providers.anthropic import Anthropic
+from r2po.llm.providers.gemini import Gemini
+from r2po.llm.providers.ollama import Ollama
+from r2po.llm.providers.openai import OpenAI, OpenRouter
+from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
 from r2po.llm.types import Provider, Request
-from r2po.llm.wire import WireFormat
 from tests.llm.fake_ollama import FakeOllama
 
 

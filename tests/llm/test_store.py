@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.jsonl import read_lines
 from r2po.llm.store import FILE, CallStore, call_key, with_prompts
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+from r2po.runlog.jsonl import read_lines
 
 QUESTION = Question(3, "search", 0, 1, "prompt")
 REPLY = Reply("params[0]: 1", "thought", "stop", Usage(10, 5, 3, None), {"num_ctx": 4096})

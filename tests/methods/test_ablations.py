@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from r2po.config import load_config
-from r2po.experiment import Experiment
+from r2po.experiment.loop import Experiment
 from r2po.llm.client import Client
 from r2po.llm.types import Judge, Question, ReceivedReply
 from r2po.methods import METHODS, Step

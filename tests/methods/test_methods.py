@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from r2po.errors import RunStopped
-from r2po.llm.embedded import EmbeddedSearch
+from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import AttemptFailed, Reply
 from r2po.methods import METHODS, Method
 from r2po.policies import Parameters

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from r2po.config import Config, load_config, resolve
 from r2po.errors import InputError
-from r2po.llm.embedded import EmbeddedSearch
+from r2po.experiment.setting import Setting
+from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.policies import Interval, Options, PolicyFamily, make_policy
 from r2po.policies.forms import NetworkPolicy
 from r2po.policies.projected_mlp import ProjectedMLP
 from r2po.policies.random_features import RandomFeatures
-from r2po.setting import Setting
 from r2po.tasks.spaces import Spaces, read_spaces
 from tests.builders import CONFIGS, answer, make_config, open_experiment
 from tests.policies.test_policies import continuous, discrete, numbered

@@ -152,9 +152,6 @@ def _child(folder: str, options: list[str], kill_at: int) -> int:
 
 
 def _serve() -> None:
-    import r2po.launch
-    import r2po.llm.ollama
-    import r2po.screen  # noqa: F401 - loaded once, before the first fork
 
     for line in sys.stdin:
         folder, options, kill_at = json.loads(line)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from r2po.llm.embedded import EmbeddedSearch
+from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import Request
 from tests.llm.fake_servers.core import FakeServer, Handler, stall
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from r2po.cli import main
 from r2po.config import Config, resolve
+from r2po.experiment.setting import Setting
 from r2po.runlog import open_run
 from r2po.seeding import derive_seed
-from r2po.setting import Setting
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import CARTPOLE, NIM, SMALL, one_line, player, run_main, run_r2po, write_config
 

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from r2po.config import resolve
-from r2po.launch import launch
+from r2po.experiment.launch import launch
+from r2po.experiment.observer import Observer
 from r2po.llm.client import Client
-from r2po.llm.ollama import Ollama
+from r2po.llm.providers.ollama import Ollama
 from r2po.llm.types import Reply, Request
-from r2po.observer import Observer
 from tests.llm.fake_ollama import FakeOllama, Fault, hang_up, reset, stall, status, truncated
 from tests.process.processes import (
     CARTPOLE,
@@ -83,7 +83,7 @@ class BadDay(FakeOllama):
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits between attempts, which are only noted."""
     waits: list[float] = []
-    monkeypatch.setattr("r2po.launch.Client", partial(Client, sleep=waits.append))
+    monkeypatch.setattr("r2po.experiment.prepare.Client", partial(Client, sleep=waits.append))
     return waits
 
 

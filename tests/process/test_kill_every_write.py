@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from r2po.jsonl import read_lines
+from r2po.runlog.jsonl import read_lines
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.crashing import Crasher
 from tests.process.processes import SMALL, environ, logged, player, write_config

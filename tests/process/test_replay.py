@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from r2po.cli import main
-from r2po.llm.replay import first_difference
+from r2po.llm.providers.replay import first_difference
 from r2po.runlog import open_run
 from tests.llm.fake_ollama import Answer, FakeOllama
 from tests.process.processes import CARTPOLE, KEYS, NIM, logged, one_line, player, records, write_config

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r2po.llm.embedded import EmbeddedSearch
+from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.methods import METHODS
 from r2po.prompts import Brief, critic_only_prompt, critic_prompt, raw_rollout, three_rollouts
 from r2po.prompts.history import write_excerpts

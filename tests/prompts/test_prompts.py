@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r2po.config import Config, load_config
-from r2po.llm.embedded import EmbeddedSearch
+from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import Reply, Request
 from r2po.methods import Step
 from r2po.prompts import Brief, critic_prompt, median_package, search_prompt

@@ -14,13 +14,13 @@ import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
 from r2po.errors import InputError, RunStopped
-from r2po.launch import launch
-from r2po.llm.embedded import EmbeddedSearch
-from r2po.observer import Observer
+from r2po.experiment.launch import launch
+from r2po.experiment.observer import Observer
+from r2po.experiment.setting import Setting
+from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.policies import make_policy
 from r2po.rollout import EngineName, GymnasiumEngine, Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.runlog import RunDirectory
-from r2po.setting import Setting
 from r2po.tasks.spaces import read_spaces
 from tests.builders import CONFIGS, make_config, make_rollout, open_experiment
 

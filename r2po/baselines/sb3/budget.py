@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from r2po.analysis.load import load_log_directory
+from r2po.analysis.logs.load import load_log_directory
 from r2po.baselines.sb3.config import SB3Config
 from r2po.errors import InputError
 

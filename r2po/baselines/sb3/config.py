@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pydantic
 
 from r2po.baselines.sb3.algorithms import ALGORITHMS
-from r2po.config import NotNegative, Positive, Protocol, check_keys, first_problem, parse_override, read_yaml
+from r2po.config import check_keys, first_problem, parse_override, read_yaml
+from r2po.config.config import NotNegative, Positive, Protocol
 from r2po.errors import InputError, unknown
 from r2po.tasks import Task, task_for
 from r2po.tasks.spaces import Spaces, read_spaces

@@ -16,8 +16,8 @@ from r2po.baselines.sb3.environment import TrainingEnvironment, player, restore,
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
-from r2po.jsonl import write_atomically
 from r2po.rollout import GymnasiumEngine, Rollouts
+from r2po.runlog.jsonl import write_atomically
 
 BEST, FINAL = "best_model", "final_model"
 _PROGRESS = "_update_current_progress_remaining"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib import metadata
 from typing import Any
 
 from r2po.baselines.sb3.algorithms import PACKAGES, Algorithm
 from r2po.baselines.sb3.budget import Budget
 from r2po.baselines.sb3.config import SB3Config
 from r2po.baselines.sb3.hyperparameters import Hyperparameters
-from r2po.llm.no_model import NAME as NO_MODEL
+from r2po.llm.providers.no_model import NAME as NO_MODEL
 from r2po.runlog import RunDirectory
+from r2po.runlog.origin import code_revision, versions
 from r2po.seeding import derive_seed
 from r2po.tasks.spaces import Spaces
 
@@ -91,7 +90,8 @@ class Plan:
             "model": NO_MODEL,
             "stand_in": False,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "versions": _versions(),
+            "versions": versions(PACKAGES.values()),
+            "code_revision": code_revision(),
             "hyperparameter_source": dict(self.hyperparameters.source),
             "config": self.record(),
         }
@@ -119,8 +119,3 @@ class Plan:
             for key in {**mine, **other}
             if key not in NEUTRAL and mine.get(key) != other.get(key)
         ]
-
-
-def _versions() -> dict[str, str]:
-    names = ("r2po", "gymnasium", "mujoco", "numpy", *PACKAGES.values())
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -19,8 +19,8 @@ from r2po.baselines.sb3.plan import METHOD, Plan
 from r2po.baselines.sb3.summary import algorithm_summary, trial_summary
 from r2po.baselines.sb3.zoo import find_zoo, zoo_entry
 from r2po.errors import InputError, RunStopped
-from r2po.jsonl import write_atomically
 from r2po.runlog import RunDirectory
+from r2po.runlog.jsonl import write_atomically
 
 SUMMARY = "summary.json"
 

@@ -18,7 +18,7 @@ from r2po.baselines.sb3.observer import SuiteObserver
 from r2po.baselines.sb3.plan import Plan
 from r2po.baselines.sb3.summary import trial_result
 from r2po.errors import R2POError
-from r2po.jsonl import Appender
+from r2po.runlog.jsonl import Appender
 
 NEVER = 10**9
 """Episodes or updates between messages of Stable-Baselines3's own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envs import nim
+from r2po.envs import nim
 from r2po.rollout.compilation import inlined
 from r2po.rollout.compiled_policies import Floats
 from r2po.rollout.kernels.kernel import Kernel

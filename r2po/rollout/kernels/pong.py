@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs import pong
+from r2po.envs import pong
 from r2po.rollout.compilation import inlined
 from r2po.rollout.compiled_policies import Floats
 from r2po.rollout.kernels.kernel import Kernel

@@ -1,0 +1,1 @@
+"""The report on one log directory, and on all."""

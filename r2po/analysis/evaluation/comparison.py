@@ -1,0 +1,76 @@
+"""Several log directories side by side: one figure and one summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from r2po.analysis.evaluation.summary import summarise_runs
+from r2po.analysis.logs.load import LogDirectory
+from r2po.analysis.logs.names import environment_label
+from r2po.analysis.output.canvas import save
+from r2po.analysis.output.files import write_file
+from r2po.analysis.output.style import STAND_IN, paper_style
+from r2po.analysis.paper.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
+
+FIGURE = "comparison_training_curve"
+SUMMARY = "comparison_summary.json"
+
+
+def write_comparison(experiments: Sequence[LogDirectory], labels: Sequence[str], folder: Path) -> list[Path]:
+    """Write the comparison of several log directories; returns the files.
+
+    Args:
+        experiments: The log directories.
+        labels: A name for each.
+        folder: Where the files are written; it is made.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    data = json.dumps(comparison_summary(experiments, labels), indent=2, ensure_ascii=False, allow_nan=False)
+    files = [write_file(folder / SUMMARY, f"{data}\n".encode())]
+    panels, title, caption = _figure(experiments, labels)
+    if any(panel.curves for panel in panels):
+        with paper_style():
+            figure = draw_curves(panels, title, caption)
+            files += [write_file(folder / f"{FIGURE}.{suffix}", save(figure, suffix)) for suffix in ("png", "pdf")]
+    return files
+
+
+def comparison_summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict[str, Any]:
+    """Return the summaries of the log directories, without those of their single runs."""
+    entries = []
+    for logs, label in zip(experiments, labels, strict=True):
+        summary = summarise_runs(logs, label)
+        rows = summary.pop("per_run_summaries")
+        names = {key: sorted({row[key] for row in rows}) for key in ("environment", "method", "model", "protocol")}
+        entries.append({"logdir": str(logs.path), **summary, **names})
+    return {"experiments": entries}
+
+
+def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple[list[CurvePanel], str, str]:
+    """Return a panel for each environment, a title and a caption."""
+    pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if _rows(logs)]
+    environments = list(dict.fromkeys(logs.runs[0].environment for logs, _ in pairs))
+    panels, phrases = [], []
+    for environment in environments:
+        here = [(logs, label) for logs, label in pairs if logs.runs[0].environment == environment]
+        styles = distinct_styles([logs.runs[0].method for logs, _ in here])
+        curves = [Curve(label, style, logs.runs) for (logs, label), style in zip(here, styles, strict=True)]
+        panels.append(CurvePanel(environment_label(environment), curves, here[0][0].runs[0].target))
+        phrases.append(runs_phrase(curves))
+    runs = [run for logs, _ in pairs for run in logs.runs]
+    models = ", ".join(sorted({f"{run.model} ({run.protocol})" for run in runs}))
+    mark = f"[{STAND_IN}]" if any(run.stand_in for run in runs) else ""
+    caption = (
+        "Reward of the accepted candidate over all episodes spent, warm-up included: mean over runs on a common grid. "
+        f"Band: \u00b1 1 sample standard deviation over runs; {'; '.join(dict.fromkeys(phrases))}. Model: {models}."
+    )
+    return panels, mark, caption
+
+
+def _rows(logs: LogDirectory) -> bool:
+    return any(run.num_iterations for run in logs.runs)

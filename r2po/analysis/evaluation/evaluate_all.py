@@ -1,0 +1,103 @@
+"""``eval_report/`` of every experiment under a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
+from r2po.analysis.logs.evenness import uneven_runs
+from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
+from r2po.analysis.logs.load import LogDirectory
+from r2po.analysis.logs.parallel import in_parallel
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.output.style import STAND_IN
+from r2po.analysis.paper.scores import score_of
+from r2po.errors import R2POError
+
+MANY_RUNS = 100
+"""Beyond so many runs, their single figures are drawn only if asked for: each run takes half a second."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of one log directory.
+
+    Attributes:
+        line: What to print, a line per experiment; empty if there is nothing.
+        warnings: What is missing or odd, one line each.
+    """
+
+    line: str
+    warnings: tuple[str, ...]
+
+
+def evaluate_all(
+    logs_root: str | Path,
+    max_runs: int | None,
+    only_env: Sequence[str] = (),
+    only_method: Sequence[str] = (),
+    figures: str = "auto",
+) -> list[Evaluation]:
+    """Write the reports of all log directories under a folder, on all cores.
+
+    Args:
+        logs_root: Where log directories are, at any depth.
+        max_runs: Largest number of runs of each experiment.
+        only_env: Keys or labels of environments; all if empty.
+        only_method: Keys or labels of methods; all if empty.
+        figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
+
+    Raises:
+        InputError: There is no such folder, environment or method.
+    """
+    experiments = find_experiments(logs_root, max_runs, only_env, only_method, parallel=True)
+    folders: dict[Path, list[ExperimentLogs]] = {}
+    for each in experiments:
+        folders.setdefault(each.path, []).append(each)
+    if not folders:
+        return [Evaluation(f"no log directory in {str(logs_root)!r}: nothing holds run_1, run_2, ...", ())]
+    runs = sum(len(each.runs) for each in experiments)
+    all_figures = figures == "all" or (figures == "auto" and runs <= MANY_RUNS)
+    work = partial(_evaluate, all_figures=all_figures)
+    evaluations = in_parallel(work, list(folders.values()), module=__name__)
+    if figures == "auto" and not all_figures:
+        note = f"figures of the {runs} single runs are left out; --figures all draws them too"
+        evaluations.append(Evaluation(note, ()))
+    return evaluations
+
+
+def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluation:
+    """Evaluate one log directory, which may hold runs of several experiments."""
+    path = parts[0].path
+    problems = tuple(problem for part in parts for problem in part.problems)
+    warnings = tuple(f"{path}: left out: {problem}" for problem in problems)
+    runs = sorted((run for part in parts for run in part.runs), key=_number)
+    if not runs:
+        return Evaluation("", warnings)
+    logs = LogDirectory(path, tuple(runs), problems)
+    try:
+        write_report(logs, all_figures=all_figures)
+    except R2POError as error:
+        return Evaluation("", (*warnings, str(error)))
+    lines = "\n".join(_line(name, part) for name, part in experiments_in(logs))
+    uneven = [line for part in parts for line in uneven_runs(part)]
+    unread = [f"{run.name}: {run.unread}" for run in runs if run.unread]
+    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
+
+
+def _number(run: RunData) -> int:
+    return int(run.name.removeprefix("run_"))
+
+
+def _line(name: str, logs: LogDirectory) -> str:
+    figures = []
+    for metric in ("mean", "best", "final", "heldout"):
+        values = [value for run in logs.runs if (value := run.metric(f"{metric}_reward")) is not None]
+        score = score_of("", values)
+        figures.append(f"{metric} {score.text}" if score else "")
+    mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) else ""
+    count = f"{len(logs.runs)} run{'' if len(logs.runs) == 1 else 's'}"
+    return f"{name}{mark}: {count}: {', '.join(filter(None, figures))}: {logs.path / FOLDER}"

@@ -1,0 +1,196 @@
+"""The figures of an ``eval_report``. One run and many runs share the drawing: a run is a mean over one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from r2po.analysis.logs.run_data import Floats, Ints, RunData
+from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
+from r2po.analysis.output.panel import Panel, returns_caption, rewards_caption, runs_caption
+from r2po.analysis.output.style import NEUTRAL
+from r2po.analysis.paper.align import MeanCurve, Series, mean_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FEW = 40
+"""Up to so many points a line has markers: a single point would be invisible without."""
+
+
+def training_curve(panel: Panel) -> Figure:
+    """Draw accepted reward and best so far over the episodes spent, and the held-out reward at the end."""
+    figure, (axes,) = new_figure(panel, rewards_caption(panel))
+    _draw_rewards(axes, panel)
+    _draw_target(axes, panel)
+    _draw_heldout(axes, panel)
+    axes.set_xlabel("total episodes (warm-up included)")
+    axes.set_ylabel("reward (mean return)")
+    axes.set_xlim(left=0)
+    whole_numbers(axes.xaxis)
+    legend_above(axes)
+    return figure
+
+
+def reward_distribution(panel: Panel) -> Figure:
+    """Draw a box per iteration over the returns of the accepted candidates, pooled over the runs."""
+    pooled = _pool(panel)
+    figure, (axes,) = new_figure(panel, returns_caption(panel, [len(returns) for returns in pooled.values()]))
+    _draw_boxes(axes, np.array(list(pooled)), list(pooled.values()), panel.colour)
+    _draw_target(axes, panel)
+    axes.set_xlim(0, max(int(run.numbers[-1]) for run in panel.runs) + 1)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("return")
+    axes.autoscale_view(scalex=False)
+    whole_numbers(axes.xaxis)
+    legend_above(axes)
+    return figure
+
+
+def api_time(panel: Panel) -> Figure:
+    """Draw the time spent waiting for the model: per iteration, and summed up."""
+    each = _over_iterations(panel, lambda run: run.llm_s)
+    total = _over_iterations(panel, lambda run: run.llm_s.cumsum())
+    unit, seconds = _time_unit(float(total.mean.max()))
+    total = MeanCurve(total.grid, total.mean / seconds, total.std / seconds, total.count)
+    figure, (left, right) = new_figure(panel, f"Time spent waiting for the model. {runs_caption(panel)}", columns=2)
+    for axes, curve in ((left, each), (right, total)):
+        _draw_mean(axes, curve, panel, label="")
+        axes.set_xlabel("iteration")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        whole_numbers(axes.xaxis)
+    left.set_ylabel("model time per iteration (s)")
+    right.set_ylabel(f"model time so far ({unit})")
+    return figure
+
+
+def has_returns(panel: Panel) -> bool:
+    """Whether the logs hold what a distribution of returns is drawn from."""
+    return any(returns is not None for run in panel.runs for returns in run.returns)
+
+
+def _pool(panel: Panel) -> dict[int, Floats]:
+    """Return the returns of the accepted candidates of all runs, by number of the iteration."""
+    groups: dict[int, list[Floats]] = {}
+    for run in panel.runs:
+        for number, returns in zip(run.numbers, run.returns, strict=True):
+            if returns is not None:
+                groups.setdefault(int(number), []).append(returns)
+    return {number: np.concatenate(groups[number]) for number in sorted(groups)}
+
+
+def _draw_rewards(axes: Axes, panel: Panel) -> None:
+    accepted = mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in panel.runs])
+    best = mean_curve([Series(run.episodes, run.best_so_far, carried=run.complete) for run in panel.runs])
+    _draw_mean(axes, accepted, panel, label="accepted candidate")
+    axes.plot(
+        best.grid,
+        best.mean,
+        color=NEUTRAL,
+        linestyle=(0, (4, 1.5)),
+        linewidth=1.3,
+        drawstyle="steps-post",
+        marker="_" if len(best.grid) == 1 else "",
+        markersize=14,
+        label="best so far",
+        zorder=2.5,
+    )
+
+
+def _draw_mean(axes: Axes, curve: MeanCurve, panel: Panel, label: str) -> None:
+    """Draw a mean over runs with its standard deviation; a single run is a thinner line without a band."""
+    if not panel.is_single:
+        low, high = curve.mean - curve.std, curve.mean + curve.std
+        axes.fill_between(curve.grid, low, high, color=panel.colour, alpha=0.2, linewidth=0)
+    axes.plot(
+        curve.grid,
+        curve.mean,
+        color=panel.colour,
+        linewidth=1.0 if panel.is_single else 1.6,
+        marker="o" if len(curve.grid) <= FEW else "",
+        markersize=3,
+        label=label,
+    )
+
+
+def _draw_target(axes: Axes, panel: Panel) -> None:
+    for target in sorted({run.target for run in panel.runs if run.target is not None}):
+        axes.axhline(target, color=NEUTRAL, linestyle=":", linewidth=1.0, label=f"target {target:g}", zorder=1.5)
+
+
+def _draw_heldout(axes: Axes, panel: Panel) -> None:
+    heldout = [run.heldout.reward for run in panel.runs if run.heldout is not None]
+    if not heldout:
+        return
+    axes.errorbar(
+        [max(int(run.episodes[-1]) for run in panel.runs if run.heldout is not None)],
+        [float(np.mean(heldout))],
+        yerr=None if len(heldout) == 1 else [float(np.std(heldout, ddof=1))],
+        color=NEUTRAL,
+        marker="D",
+        markersize=6,
+        markerfacecolor="white",
+        markeredgewidth=1.2,
+        linestyle="none",
+        capsize=3,
+        elinewidth=1.0,
+        label="best policy, held-out",
+        zorder=4,
+    )
+
+
+def _draw_boxes(axes: Axes, iterations: Ints, returns: Sequence[Floats], colour: str) -> None:
+    """Draw quartile boxes; as collections, since hundreds of separate boxes take seconds."""
+    low, first, median, third, high = _quartiles(returns)
+    means = [float(each.mean()) for each in returns]
+    many = len(returns) > FEW
+    axes.vlines(iterations, low, high, color=colour, linewidth=0.6 if many else 1.0, label="range")
+    _draw_middle_halves(axes, iterations, first, third, edgecolor=colour, linewidth=0.4 if many else 0.8)
+    axes.hlines(median, iterations - 0.4, iterations + 0.4, color=NEUTRAL, linewidth=1.2, zorder=3, label="median")
+    axes.plot(
+        iterations,
+        means,
+        linestyle="none",
+        marker="o",
+        markersize=1.8 if many else 3.5,
+        color=NEUTRAL,
+        markerfacecolor="white",
+        markeredgewidth=0.5 if many else 0.8,
+        zorder=4,
+        label="mean",
+    )
+
+
+def _draw_middle_halves(axes: Axes, at: Ints, low: Floats, high: Floats, **style: Any) -> None:
+    from matplotlib.collections import PolyCollection
+
+    left, right = at - 0.3, at + 0.3
+    corners = np.stack([left, low, right, low, right, high, left, high], axis=1).reshape(-1, 4, 2)
+    boxes = PolyCollection(list(corners), facecolor="#d0d0d0", zorder=2, label="middle half", **style)
+    axes.add_collection(boxes)
+
+
+def _quartiles(returns: Sequence[Floats]) -> Floats:
+    """Return (5, n) the quartiles of n samples, from their minimum to their maximum."""
+    at = (0, 0.25, 0.5, 0.75, 1)
+    if len({len(each) for each in returns}) == 1:
+        quartiles: Floats = np.quantile(np.stack(returns), at, axis=1)
+        return quartiles
+    return np.array([np.quantile(each, at) for each in returns]).T
+
+
+def _over_iterations(panel: Panel, values: Callable[[RunData], Floats]) -> MeanCurve:
+    # A run that has ended spends no more time: nothing is carried on.
+    series = [(np.arange(1, run.num_iterations + 1, dtype=np.int64), values(run)) for run in panel.runs]
+    return mean_curve([Series(at, each, carried=False) for at, each in series])
+
+
+def _time_unit(seconds: float) -> tuple[str, float]:
+    """Return a unit that keeps the axis in readable numbers, and its length in seconds."""
+    if seconds < 600:
+        return "s", 1.0
+    return ("min", 60.0) if seconds < 36_000 else ("h", 3600.0)

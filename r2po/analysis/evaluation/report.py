@@ -1,0 +1,141 @@
+"""``eval_report/``: summaries and figures of each run, and of all runs of a log directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from r2po.analysis.evaluation.figures import api_time, has_returns, reward_distribution, training_curve
+from r2po.analysis.evaluation.summary import summarise_run, summarise_runs, to_json
+from r2po.analysis.evaluation.text import run_text, runs_text
+from r2po.analysis.logs.experiments import by_experiment, cohort_of
+from r2po.analysis.logs.load import LogDirectory
+from r2po.analysis.logs.names import environment_label
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.output.canvas import render
+from r2po.analysis.output.panel import Panel
+from r2po.analysis.output.sheet import folder_name
+from r2po.analysis.output.style import method_style
+from r2po.errors import InputError
+from r2po.runlog.jsonl import write_atomically
+
+FOLDER = "eval_report"
+FIGURES = (
+    ("training_curve", training_curve, ("png", "pdf")),
+    ("reward_distribution", reward_distribution, ("png",)),
+    ("api_time", api_time, ("png",)),
+)
+
+
+def write_report(logs: LogDirectory, label: str | None = None, *, all_figures: bool = True) -> str:
+    """Write ``eval_report/`` in the log directory and in each of its runs.
+
+    Args:
+        logs: The runs.
+        label: Name of the experiment; by default its method and environment.
+        all_figures: Whether each run gets figures too, and the training curve a PDF: they take most of the time.
+
+    Returns:
+        The content of the log directory's ``summary.txt``.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    label = label or default_label(logs)
+    formats = ("png", "pdf") if all_figures else ("png",)
+    try:
+        for run in logs.runs:
+            _write_run(logs.path / run.name, run, label, with_figures=all_figures)
+        parts = experiments_in(logs)
+        if len(parts) == 1:
+            return _write_experiment(logs.path / FOLDER, logs, label, formats)
+        return _write_parts(logs, label, parts, formats)
+    except OSError as error:
+        raise InputError(f"cannot write the report: {error}") from None
+
+
+def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
+    """Part the runs of a log directory into those of one experiment each, with a name; what is averaged is one part.
+
+    Runs of different methods, environments, models or protocols in one folder are a mistake, or somebody's archive.
+    """
+    groups = list(by_experiment(logs.runs).values())
+    if len(groups) == 1:
+        return [(default_label(logs), logs)]
+    parts = [LogDirectory(logs.path, tuple(runs), ()) for runs in groups]
+    return [(f"{default_label(part)}, {_cohort_label(part.runs[0])}", part) for part in parts]
+
+
+def _cohort_label(run: RunData) -> str:
+    cohort = cohort_of(run)
+    return cohort.label if cohort else "no language model"
+
+
+def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:
+    """Write the report on runs that may be averaged."""
+    summary = summarise_runs(logs, label)
+    drawable = Panel(label, _drawable(logs.runs))
+    text = runs_text(summary, str(logs.path), left_out=_left_out(drawable))
+    _write(report, to_json(summary), text)
+    _draw(report, drawable, formats)
+    return text
+
+
+def _write_parts(
+    logs: LogDirectory, label: str, parts: Sequence[tuple[str, LogDirectory]], formats: Sequence[str]
+) -> str:
+    """Write a report on each experiment that the folder holds, and one without means over all of them."""
+    folders = {name: folder_name(name) for name, _ in parts}
+    summary = summarise_runs(logs, label, parts=list(folders.values()))
+    text = runs_text(summary, str(logs.path))
+    for name, part in parts:
+        text += f"\n{_write_experiment(logs.path / FOLDER / folders[name], part, name, formats)}"
+    _write(logs.path / FOLDER, to_json(summary), text)
+    return text
+
+
+def default_label(logs: LogDirectory) -> str:
+    """Return "R2PO on CartPole", or the folder's name if the runs are of several experiments."""
+    names = {(run.method, run.algorithm, run.environment, run.variant) for run in logs.runs}
+    if len(names) > 1:
+        return logs.path.resolve().name
+    method, algorithm, environment, variant = names.pop()
+    label = method_style(method).label + (f"-{algorithm}" if algorithm else "")
+    return f"{label} on {environment_label(environment)}" + (f" ({variant})" if variant else "")
+
+
+def _drawable(runs: Sequence[RunData]) -> list[RunData]:
+    return [run for run in runs if run.num_iterations]
+
+
+def _write_run(folder: Path, run: RunData, label: str, *, with_figures: bool) -> None:
+    summary = summarise_run(run)
+    _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder)))
+    if with_figures:
+        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", _drawable([run])), ("png", "pdf"))
+
+
+def _write(report: Path, json: bytes, text: str) -> None:
+    report.mkdir(parents=True, exist_ok=True)
+    write_atomically(report / "summary.json", json)
+    write_atomically(report / "summary.txt", text.encode())
+
+
+def _left_out(panel: Panel) -> list[str]:
+    """Name the figures for which the logs do not hold what they show."""
+    if not panel.runs:
+        return ["no figures: the iterations are not logged"]
+    if not has_returns(panel):
+        return ["no reward_distribution.png: the log holds no returns of single rollouts"]
+    missing = sum(returns is None for run in panel.runs for returns in run.returns)
+    total = sum(run.num_iterations for run in panel.runs)
+    return [f"reward_distribution.png lacks {missing} of {total} iterations"] if missing else []
+
+
+def _draw(report: Path, panel: Panel, formats: Sequence[str]) -> None:
+    """Draw the figures for which the logs hold what they show."""
+    for name, draw, suffixes in FIGURES:
+        if not panel.runs or (draw is reward_distribution and not has_returns(panel)):
+            continue
+        for suffix, data in render(draw, panel, [each for each in suffixes if each in formats]).items():
+            write_atomically(report / f"{name}.{suffix}", data)

@@ -1,0 +1,113 @@
+"""The numbers of ``summary.json``: those of the published evaluation under its names; held-out and what was spent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from r2po.analysis.logs.load import LogDirectory
+from r2po.analysis.logs.run_data import Floats, RunData
+
+METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
+"""Per-run figures that are averaged over runs, besides the held-out reward."""
+
+
+def summarise_run(run: RunData) -> dict[str, Any]:
+    """Return the figures of one run.
+
+    ``std_reward`` is the sample standard deviation over iterations (ddof 1; 0 for one), as in the published evaluation.
+    What the log does not tell is None.
+    """
+    rewards, heldout = run.rewards, run.heldout
+    any_iterations = bool(run.num_iterations)
+    best = run.metric("best_reward")
+    llm_s = float(run.llm_s.sum())
+    return {
+        "run": run.name,
+        "complete": run.complete,
+        "num_iterations": run.num_iterations,
+        "planned_iterations": run.planned_iterations,
+        "best_reward": best,
+        "best_episode": f"episode_{run.best_iteration - 1}" if any_iterations else None,
+        "final_reward": run.metric("final_reward"),
+        "mean_reward": run.metric("mean_reward"),
+        "std_reward": sample_std(rewards) if any_iterations else None,
+        "max_reward": best,
+        "min_reward": float(rewards.min()) if any_iterations else None,
+        "heldout_reward": heldout.reward if heldout else None,
+        "heldout_std": heldout.std if heldout else None,
+        "heldout_episodes": heldout.episodes if heldout else None,
+        "environment": run.environment,
+        "method": run.method,
+        "model": run.model,
+        "stand_in": run.stand_in,
+        "protocol": run.protocol,
+        "seed": run.seed,
+        "llm_calls": None if run.llm_calls is None else int(run.llm_calls[-1]),
+        "episodes": int(run.episodes[-1]) if any_iterations else None,
+        "steps": int(run.steps[-1]) if any_iterations else None,
+        "llm_s": llm_s,
+        "total_api_time_s": llm_s,
+        "mean_api_time_per_iter_s": llm_s / run.num_iterations if any_iterations else None,
+        "notes": [*run.notes, *filter(None, [run.unread])],
+    }
+
+
+def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the figures of all runs of a log directory, with mean and sample standard deviation over the runs.
+
+    Args:
+        logs: The runs.
+        label: Name of the experiment in tables and figures.
+        parts: Names of the experiments, if the runs are of several: there are no means over those.
+    """
+    per_run = [summarise_run(run) for run in logs.runs]
+    averaged = [] if parts else per_run
+    return {
+        "label": label,
+        "num_runs": len(per_run),
+        "num_iterations_per_run": [run.num_iterations for run in logs.runs],
+        "unfinished_runs": [run.name for run in logs.runs if not run.complete],
+        "stand_in": any(run.stand_in for run in logs.runs),
+        "parts": list(parts),
+        **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
+        **_over_runs(averaged, "heldout_reward"),
+        "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
+        "differences": differences(logs.runs),
+        "problems": list(logs.problems),
+        "per_run_summaries": per_run,
+    }
+
+
+def differences(runs: Sequence[RunData]) -> list[str]:
+    """Name each setting in which runs differ that should be runs of one experiment, one line each."""
+    lines = []
+    for key in {key: None for run in runs for key in run.settings}:
+        by_value: dict[str, list[str]] = {}
+        for run in runs:
+            value = str(run.settings[key]) if key in run.settings else "not set"
+            by_value.setdefault(value, []).append(run.name)
+        if len(by_value) > 1:
+            lines.append(f"{key}: " + "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items()))
+    return lines
+
+
+def to_json(summary: dict[str, Any]) -> bytes:
+    """Return the content of ``summary.json``."""
+    return (json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _over_runs(per_run: Sequence[dict[str, Any]], metric: str) -> dict[str, float | None]:
+    values = [row[metric] for row in per_run if row[metric] is not None]
+    return {
+        f"{metric}_mean": float(np.mean(values)) if values else None,
+        f"{metric}_std": sample_std(values) if values else None,
+    }
+
+
+def sample_std(values: Sequence[float] | Floats) -> float:
+    """Return the sample standard deviation (ddof 1); 0 for a single value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -1,0 +1,143 @@
+"""``summary.txt``: the figures of ``summary.json`` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from r2po.analysis.logs.run_data import progress
+from r2po.analysis.output.style import STAND_IN
+
+COLUMNS = (
+    "run",
+    "iterations",
+    "best",
+    "best at",
+    "held-out",
+    "mean",
+    "std",
+    "final",
+    "episodes",
+    "calls",
+    "model time",
+)
+LEFT = {"run"}
+
+
+def run_text(summary: dict[str, Any], label: str, path: str) -> str:
+    """Return the text on one run.
+
+    Args:
+        summary: From ``summarise_run``.
+        label: Name of the experiment.
+        path: The run's folder.
+    """
+    return _join(_heading(label, path, [summary]), _table([summary]), _notes([summary]))
+
+
+def runs_text(summary: dict[str, Any], path: str, left_out: Sequence[str] = ()) -> str:
+    """Return the text on all runs of a log directory.
+
+    Args:
+        summary: From ``summarise_runs``.
+        path: The log directory.
+        left_out: What the report does not hold, one line each.
+    """
+    rows = summary["per_run_summaries"]
+    findings = [f"the runs differ in {line}" for line in summary["differences"]]
+    findings += [f"left out: {line}" for line in summary["problems"]]
+    findings += left_out
+    heading = _heading(summary["label"], path, rows)
+    return _join(heading, _table(rows), _over_runs(summary), _notes(rows) + findings)
+
+
+def _join(*sections: Sequence[str]) -> str:
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    models = ", ".join(sorted({row["model"] for row in rows}))
+    protocols = ", ".join(sorted({row["protocol"] for row in rows}))
+    lines = [f"{label}: {path}", f"model {models}, protocol {protocols}"]
+    stand_ins = [row["run"] for row in rows if row["stand_in"]]
+    if stand_ins:
+        whose = "" if len(stand_ins) == len(rows) else f" ({', '.join(stand_ins)})"
+        lines.append(f"{STAND_IN}{whose}: these results say nothing about any model")
+    return lines
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    cells = [list(COLUMNS), *(_cells(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.ljust(width) if name in LEFT else cell.rjust(width)
+            for name, cell, width in zip(COLUMNS, row, widths, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return [*lines, "mean, std: over iterations; held-out: best policy on fresh episodes, ± over these"]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["run"] + ("" if row["complete"] else " *"),
+        str(row["num_iterations"]),
+        _number(row["best_reward"]),
+        "-" if row["best_episode"] is None else str(int(row["best_episode"].removeprefix("episode_")) + 1),
+        _plus_minus(row["heldout_reward"], row["heldout_std"]),
+        _number(row["mean_reward"]),
+        _number(row["std_reward"]),
+        _number(row["final_reward"]),
+        _count(row["episodes"]),
+        _count(row["llm_calls"]),
+        _clock(row["llm_s"]),
+    ]
+
+
+def _over_runs(summary: dict[str, Any]) -> list[str]:
+    count, parts = summary["num_runs"], summary["parts"]
+    if parts:
+        return [f"no means: these runs are of {len(parts)} experiments, each with a report of its own below"]
+    if count == 1:
+        return ["a single run: nothing can be said about the spread over runs"]
+    lines = [f"over {count} runs: mean ± sample standard deviation"]
+    for name in ("best", "heldout", "mean", "final"):
+        cell = _plus_minus(summary[f"{name}_reward_mean"], summary[f"{name}_reward_std"])
+        of = f" ({summary['heldout_num_runs']} of {count} runs)" if name == "heldout" else ""
+        lines.append(f"  {name.replace('heldout', 'held-out'):8}  {cell}{of}")
+    return lines
+
+
+def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [f"{row['run']}: {note}" for row in rows for note in row["notes"]]
+    unfinished = [row for row in rows if not row["complete"]]
+    if not unfinished:
+        return lines
+    names = ", ".join(
+        f"{row['run']} ({progress(row['num_iterations'], row['planned_iterations'])})" for row in unfinished
+    )
+    return [f"* unfinished, counted with what is there: {names}", *lines]
+
+
+def _plus_minus(value: float | None, spread: float | None) -> str:
+    if value is None:
+        return "-"
+    return _number(value) if spread is None else f"{_number(value)} ± {_number(spread)}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _number(value: float | None) -> str:
+    """Write a number with 5 significant digits and no negative zero."""
+    if value is None:
+        return "-"
+    text = f"{value:.5g}"
+    return "0" if text == "-0" else text
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,1 @@
+"""From log directories, in any format, to runs and experiments."""

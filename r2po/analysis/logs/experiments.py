@@ -1,0 +1,293 @@
+"""All experiments under a folder: ours, known by their run.yaml, and the published code's, known by their folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from r2po.analysis.logs.evenness import uneven_runs
+from r2po.analysis.logs.load import load_runs_of
+from r2po.analysis.logs.names import (
+    environment_label,
+    environment_order,
+    parse_environment,
+    parse_method,
+    read_folder_name,
+)
+from r2po.analysis.logs.parallel import in_parallel
+from r2po.analysis.logs.published import PROTOCOL
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.sb3 import summary_runs
+from r2po.analysis.output.style import METHOD_STYLES, STAND_IN, method_style
+from r2po.errors import InputError, nearest
+from r2po.llm.providers.no_model import NAME as NO_MODEL
+from r2po.runlog import RunDirectory, list_runs
+
+SKIPPED = frozenset({"eval_report", "__pycache__"})
+
+
+@dataclass(frozen=True, order=True)
+class Cohort:
+    """What runs must share to be compared with each other: who answered, and by which rules.
+
+    Attributes:
+        stand_in: Whether an embedded stand-in answered instead of a language model.
+        model: Name of the model.
+        protocol: "published", "controlled", or "published code" for logs of that.
+    """
+
+    stand_in: bool
+    model: str
+    protocol: str
+
+    @property
+    def label(self) -> str:
+        """Name in tables, e.g. ``"ollama/gpt-oss:20b, controlled protocol"``."""
+        if self.protocol == PROTOCOL:
+            return "logs of the published code"
+        model = "no language model" if self.model == NO_MODEL else self.model
+        return f"{model}, {self.protocol} protocol" + (f" [{STAND_IN}]" if self.stand_in else "")
+
+
+@dataclass(frozen=True)
+class ExperimentLogs:
+    """The runs of one experiment.
+
+    Attributes:
+        environment: Short name of the task; empty if no run tells it.
+        method: Key of the method; "sb3" for Stable-Baselines3; empty if no run tells it.
+        variant: How the setting differs from the method's own, e.g. "tau_c half"; empty if it does not.
+        algorithm: Algorithm of Stable-Baselines3.
+        cohort: Model and protocol; None without a language model: such runs compare with all others.
+        runs: The usable ones, by number, at most as many as were asked for; may be empty.
+        problems: One line on each run or folder that is left out.
+        path: The log directory.
+    """
+
+    environment: str
+    method: str
+    variant: str
+    algorithm: str | None
+    cohort: Cohort | None
+    runs: tuple[RunData, ...]
+    problems: tuple[str, ...]
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """Name of its method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
+        label = method_style(self.method).label
+        return f"{label}-{self.algorithm}" if self.algorithm else label
+
+    @property
+    def protocol(self) -> str:
+        """Protocol that its runs share; empty if there are none."""
+        return self.runs[0].protocol if self.runs else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each oddity of a run that is used."""
+        return tuple(f"{run.name}: {note}" for run in self.runs for note in run.notes)
+
+    def values(self, metric: str) -> list[float]:
+        """Return a metric (``run_data.METRICS``) of each run that tells it."""
+        figures = (run.metric(metric) for run in self.runs)
+        return [figure for figure in figures if figure is not None]
+
+
+def find_experiments(
+    logs_root: str | Path,
+    max_runs: int | None = None,
+    only_env: Sequence[str] = (),
+    only_method: Sequence[str] = (),
+    parallel: bool = False,
+) -> list[ExperimentLogs]:
+    """Read all experiments under a folder, in the order of the published tables.
+
+    Args:
+        logs_root: Where log directories are, at any depth.
+        max_runs: Largest number of runs of each experiment: its first usable ones.
+        only_env: Keys or labels of environments; all if empty.
+        only_method: Keys or labels of methods; all if empty.
+        parallel: Read on all cores; only for programs whose main module may be imported once more.
+
+    Raises:
+        InputError: There is no such folder, environment or method.
+    """
+    root = Path(logs_root)
+    environments = {parse_environment(name) for name in only_env}
+    methods = {parse_method(name) for name in only_method}
+    if root.is_file():
+        raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
+    if not root.is_dir():
+        siblings = [str(each) for each in root.parent.iterdir() if each.is_dir()] if root.parent.is_dir() else []
+        raise InputError(f"no folder {str(root)!r} with logs{nearest(str(root), siblings)}")
+    folders = [path for path in _log_directories(root) if _is_wanted(path, environments, methods)]
+    found = [
+        each
+        for group in (in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders))
+        for each in group
+    ]
+    wanted = [
+        each
+        for each in found
+        if not each.runs
+        or ((not environments or each.environment in environments) and (not methods or each.method in methods))
+    ]
+    return [_cut(each, max_runs) for each in sorted(wanted, key=_order)]
+
+
+def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs], list[str]]:
+    """Choose the experiments that tables compare: with runs, in the method's own setting, one for each cell.
+
+    Returns:
+        They, and a line for each folder that is left out or odd.
+    """
+    chosen: dict[tuple[Cohort | None, str, str, str, str | None], ExperimentLogs] = {}
+    lines = []
+    for each in experiments:
+        lines += [f"{each.path}: {line}" for line in (*each.problems, *each.notes)]
+        if not each.runs or each.variant:
+            continue
+        lines += uneven_runs(each)
+        key = (each.cohort, each.protocol, each.environment, each.method, each.algorithm)
+        other = chosen.setdefault(key, each)
+        if other is not each:
+            kept, left = (each, other) if len(each.runs) > len(other.runs) else (other, each)
+            chosen[key] = kept
+            what = f"{each.label} on {environment_label(each.environment)}"
+            lines.append(f"{left.path}: left out, {kept.path} is {what} too; keep them under different --logs-root")
+    return list(chosen.values()), lines
+
+
+def cohorts(experiments: Sequence[ExperimentLogs]) -> list[tuple[Cohort | None, list[ExperimentLogs]]]:
+    """Part experiments by model and protocol; each part has the baselines without a language model beside it.
+
+    Where a baseline was run under several protocols, a part takes the one that is closest to its own. What no part
+    takes stands apart, by protocol.
+
+    Returns:
+        The parts, those of stand-ins last; a single one with the cohort None if there is no language model at all and
+        one protocol.
+    """
+    without = [each for each in experiments if each.cohort is None]
+    parts: dict[Cohort, list[ExperimentLogs]] = {}
+    for each in experiments:
+        if each.cohort is not None:
+            parts.setdefault(each.cohort, []).append(each)
+    protocols = {each.protocol for each in without}
+    if not parts and len(protocols) <= 1:
+        return [(None, without)] if without else []
+    for cohort, members in parts.items():
+        members += _closest(without, cohort.protocol)
+    taken = {id(each) for members in parts.values() for each in members}
+    for each in without:
+        if id(each) not in taken:
+            parts.setdefault(Cohort(stand_in=False, model=NO_MODEL, protocol=each.protocol), []).append(each)
+    return [(cohort, sorted(parts[cohort], key=_order)) for cohort in sorted(parts)]
+
+
+def _closest(experiments: Sequence[ExperimentLogs], protocol: str) -> list[ExperimentLogs]:
+    """Return one of each baseline on each environment: under this protocol, else under the one most like it."""
+    chosen: dict[tuple[str, str, str | None], ExperimentLogs] = {}
+    for each in sorted(experiments, key=lambda each: _distance(each.protocol, protocol)):
+        chosen.setdefault((each.environment, each.method, each.algorithm), each)
+    return list(chosen.values())
+
+
+def _distance(one: str, other: str) -> int:
+    # The published protocol is that of the published code, with its errors set right.
+    return 0 if one == other else 1 if {one, other} == {PROTOCOL, "published"} else 2
+
+
+def _log_directories(root: Path) -> list[Path]:
+    """Return the folders that hold run_1, run_2, ..., and those of baselines of which only summaries are left."""
+    found = []
+    seen: set[str] = set()
+    for folder, names, files in os.walk(root, followlinks=True):
+        names[:] = sorted(name for name in names if not name.startswith(".") and name not in SKIPPED)
+        real = str(Path(folder).resolve())
+        if real in seen:
+            names.clear()
+            continue
+        seen.add(real)
+        runs = [name for name in names if name.startswith("run_") and name[4:].isdigit()]
+        names[:] = [name for name in names if name not in runs]
+        if runs or ("summary.json" in files and _is_sb3(Path(folder))):
+            found.append(Path(folder))
+    return found
+
+
+def _is_sb3(path: Path) -> bool:
+    name = read_folder_name(path.resolve().parent.name)
+    return name is not None and name.method == "sb3"
+
+
+def _is_wanted(path: Path, environments: set[str], methods: set[str]) -> bool:
+    """Whether a folder must be read: any that may hold our runs, whatever its name, and published ones by name."""
+    resolved = path.resolve()
+    name = read_folder_name(resolved.parent.name if _is_sb3(path) else resolved.name)
+    if name is None or any((run.path / "run.yaml").exists() for run in list_runs(path)):
+        return True
+    return (not environments or name.environment in environments) and (not methods or name.method in methods)
+
+
+def _read_folder(path: Path) -> list[ExperimentLogs]:
+    directories = list_runs(path)
+    if not directories and _is_sb3(path):
+        directories = [RunDirectory(run) for run in summary_runs(path)]
+    runs, problems = load_runs_of(directories)
+    groups = by_experiment(runs)
+    if not groups:
+        return [_without_runs(path, problems or ("no runs",))]
+    experiments: list[ExperimentLogs] = []
+    for (cohort, _, environment, method, variant, algorithm), members in groups.items():
+        lines = () if experiments else problems
+        experiments.append(ExperimentLogs(environment, method, variant, algorithm, cohort, tuple(members), lines, path))
+    return experiments
+
+
+Parted = tuple[Cohort | None, str, str, str, str, str | None]
+
+
+def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
+    """Part runs that must not be averaged: by cohort, protocol, environment, method, variant and algorithm."""
+    groups: dict[Parted, list[RunData]] = {}
+    for run in runs:
+        key = (cohort_of(run), run.protocol, run.environment, run.method, run.variant, run.algorithm)
+        groups.setdefault(key, []).append(run)
+    return groups
+
+
+def cohort_of(run: RunData) -> Cohort | None:
+    """Return who answered and by which rules; None without a language model."""
+    without_model = run.algorithm is not None or run.model == NO_MODEL
+    return None if without_model else Cohort(run.stand_in, run.model, run.protocol)
+
+
+def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:
+    folder = path.resolve()
+    name = read_folder_name(folder.parent.name if _is_sb3(path) else folder.name)
+    environment, method, variant = name or ("", "", "")
+    algorithm = folder.name.upper() if _is_sb3(path) else None
+    return ExperimentLogs(environment, method, variant, algorithm, None, (), problems, path)
+
+
+def _cut(experiment: ExperimentLogs, max_runs: int | None) -> ExperimentLogs:
+    if max_runs is None or len(experiment.runs) <= max_runs:
+        return experiment
+    return ExperimentLogs(**{**vars(experiment), "runs": experiment.runs[:max_runs]})
+
+
+def _order(experiment: ExperimentLogs) -> tuple[tuple[int, str], int, str, str, str]:
+    methods: Iterator[str] = iter(METHOD_STYLES)
+    rank = next((number for number, name in enumerate(methods) if name == experiment.method), len(METHOD_STYLES))
+    return (
+        environment_order(experiment.environment),
+        rank,
+        experiment.algorithm or "",
+        experiment.variant,
+        str(experiment.path),
+    )

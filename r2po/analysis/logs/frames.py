@@ -1,0 +1,166 @@
+"""Runs as pandas DataFrames, for analyses of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from r2po.analysis.evaluation.summary import summarise_run
+from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
+from r2po.analysis.logs.replies import RunReplies
+from r2po.analysis.logs.run_data import RunData
+from r2po.errors import R2POError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_COLUMNS = (
+    "environment",
+    "method",
+    "variant",
+    "algorithm",
+    "model",
+    "stand_in",
+    "protocol",
+    "origin",
+    "logdir",
+    "run",
+)
+"""What tells a run from all others; the first columns of each frame."""
+
+
+class Frames(NamedTuple):
+    """Runs as tables.
+
+    Attributes:
+        runs: One row per run: what it is, and its figures as in ``summary.json``.
+        iterations: One row per candidate of each iteration: reward, parameters, returns.
+        calls: One row per reply that was used: role, prompt, text.
+        problems: One line for each run, file or row that is left out or odd.
+    """
+
+    runs: pd.DataFrame
+    iterations: pd.DataFrame
+    calls: pd.DataFrame
+    problems: tuple[str, ...]
+
+
+def load_runs(
+    logs_root: str | Path = "logs",
+    max_runs: int | None = None,
+    only_env: Sequence[str] = (),
+    only_method: Sequence[str] = (),
+    calls: bool = True,
+) -> Frames:
+    """Read all runs under a folder, in this project's or the published code's format.
+
+    Args:
+        logs_root: Where log directories are, at any depth; may be a log directory itself.
+        max_runs: Largest number of runs of each experiment.
+        only_env: Keys or labels of environments; all if empty.
+        only_method: Keys or labels of methods; all if empty.
+        calls: Whether to read prompts and replies, which are most of the bytes; without, ``calls`` is empty.
+
+    Raises:
+        InputError: There is no such folder, environment or method.
+        R2POError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise R2POError(f"load_runs needs pandas: pip install pandas ({error})") from None
+    experiments = find_experiments(logs_root, max_runs, only_env, only_method)
+    runs = [run for experiment in experiments for run in experiment.runs]
+    return Frames(
+        pd.DataFrame([_run_row(run) for run in runs], columns=_RUN),
+        pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
+        pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
+        tuple(_problems(experiments)),
+    )
+
+
+_RUN = (
+    *RUN_COLUMNS,
+    "complete",
+    "num_iterations",
+    "planned_iterations",
+    "best_reward",
+    "best_episode",
+    "final_reward",
+    "mean_reward",
+    "std_reward",
+    "max_reward",
+    "min_reward",
+    "heldout_reward",
+    "heldout_std",
+    "heldout_episodes",
+    "seed",
+    "llm_calls",
+    "episodes",
+    "steps",
+    "llm_s",
+    "total_api_time_s",
+    "mean_api_time_per_iter_s",
+    "notes",
+)
+_ITERATION = (
+    "iteration",
+    "stage",
+    "accepted",
+    "candidate_reward",
+    "reward",
+    "best_so_far",
+    "episodes",
+    "steps",
+    "llm_s",
+    "params",
+    "returns",
+)
+_CALL = ("iteration", "role", "prompt", "reply")
+
+
+def _key(run: RunData) -> dict[str, Any]:
+    values = {name: getattr(run, name) for name in RUN_COLUMNS if name not in ("logdir", "run")}
+    return {**values, "logdir": str(run.path.parent), "run": run.name}
+
+
+def _run_row(run: RunData) -> dict[str, Any]:
+    return {**_key(run), **summarise_run(run)}
+
+
+def _iteration_rows(run: RunData) -> Iterable[dict[str, Any]]:
+    key = _key(run)
+    for position, iteration in enumerate(run.iterations):
+        for index, candidate in enumerate(iteration.candidates):
+            yield {
+                **key,
+                "iteration": iteration.number,
+                "stage": candidate.stage,
+                "accepted": index == iteration.accepted,
+                "candidate_reward": candidate.reward,
+                "reward": run.rewards[position],
+                "best_so_far": run.best_so_far[position],
+                "episodes": run.episodes[position],
+                "steps": run.steps[position],
+                "llm_s": run.llm_s[position],
+                "params": candidate.params,
+                "returns": candidate.returns,
+            }
+
+
+def _call_rows(run: RunData) -> Iterable[dict[str, Any]]:
+    key, replies = _key(run), RunReplies(run)
+    for number in run.numbers:
+        for reply in replies.of(int(number)):
+            yield {**key, "iteration": reply.iteration, "role": reply.role, "prompt": reply.prompt, "reply": reply.text}
+
+
+def _problems(experiments: Sequence[ExperimentLogs]) -> Iterable[str]:
+    for experiment in experiments:
+        for line in (*experiment.problems, *experiment.notes):
+            yield f"{experiment.path}: {line}"
+        for run in experiment.runs:
+            for iteration in run.iterations:
+                if iteration.problem:
+                    yield f"{run.path}: {iteration.problem}"

@@ -1,0 +1,115 @@
+"""From a log directory to ``RunData``. Log files are not trusted: what cannot be used is named and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from r2po.analysis.logs.own import load_own_run
+from r2po.analysis.logs.published import is_published_run, load_published_run
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.sb3 import is_sb3_run, load_sb3_run
+from r2po.analysis.logs.unusable import Unusable, one_line
+from r2po.errors import InputError, nearest
+from r2po.runlog import RunDirectory, list_runs
+
+
+@dataclass(frozen=True)
+class LogDirectory:
+    """The runs of one experiment.
+
+    Attributes:
+        path: The folder, as it was given.
+        runs: The usable runs by number, at least one.
+        problems: One line for each run that is left out.
+    """
+
+    path: Path
+    runs: tuple[RunData, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each oddity of a run that is used."""
+        return tuple(f"{run.name}: {note}" for run in self.runs for note in run.notes)
+
+
+def load_log_directory(path: str | Path) -> LogDirectory:
+    """Read all runs of a log directory, in this project's or the published code's format.
+
+    Raises:
+        InputError: It is missing, is itself a run, or holds no usable run.
+    """
+    path = Path(path)
+    try:
+        directories = _find_runs(path)
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error}") from None
+    runs, problems = load_runs_of(directories)
+    if not runs:
+        raise InputError(f"no usable run in {str(path)!r}: {'; '.join(problems)}")
+    return LogDirectory(path, runs, problems)
+
+
+def load_runs_of(directories: Sequence[RunDirectory]) -> tuple[tuple[RunData, ...], tuple[str, ...]]:
+    """Read the runs of one folder; returns the usable ones, and a line for each of the others."""
+    problems: list[str] = []
+    runs = [run for run in (_try_run(directory, problems) for directory in directories) if run is not None]
+    return _with_lengths(runs), tuple(problems)
+
+
+def _try_run(directory: RunDirectory, problems: list[str]) -> RunData | None:
+    try:
+        return load_run(directory)
+    except (Unusable, OSError, ValueError) as problem:  # the latter two: unreadable, or changed while it was read
+        problems.append(f"{directory.path.name}: {one_line(str(problem))}")
+        return None
+
+
+def load_run(directory: RunDirectory) -> RunData:
+    """Read the complete iterations of one run.
+
+    Raises:
+        Unusable: There is none, or a file is missing, damaged or holds a number that is not finite.
+    """
+    path = directory.path
+    if (path / "run.yaml").exists():
+        return load_own_run(directory)
+    if is_sb3_run(path):
+        return load_sb3_run(path)
+    if is_published_run(path):
+        return load_published_run(path)
+    raise Unusable("it has no run.yaml, nor the published code's overall_log.txt")
+
+
+def _with_lengths(runs: Sequence[RunData]) -> tuple[RunData, ...]:
+    """Call runs of the published code unfinished that are shorter than others: its logs do not say it."""
+    lengths = [run.num_iterations for run in runs if run.origin == "published" and run.algorithm is None]
+    longest = max(lengths, default=0)
+    return tuple(
+        replace(run, planned_iterations=longest, complete=run.num_iterations == longest)
+        if run.origin == "published" and run.algorithm is None
+        else run
+        for run in runs
+    )
+
+
+def _find_runs(path: Path) -> list[RunDirectory]:
+    name = str(path)
+    if not path.exists():
+        parent = path.parent
+        siblings = [str(folder) for folder in parent.iterdir() if folder.is_dir()] if parent.is_dir() else []
+        raise InputError(f"no log directory {name!r}{nearest(name, siblings)}")
+    if not path.is_dir():
+        raise InputError(f"{name!r} is a file; expected a log directory, which holds run_1, run_2, ...")
+    runs = list_runs(path)
+    if not runs:
+        here = path.resolve()
+        if any(run.path == here for run in list_runs(here.parent)):
+            above = path.parent if path.name == here.name else here.parent
+            raise InputError(f"{name!r} is a single run; give the log directory above it: --logdir {above}")
+        below = sorted(str(folder) for folder in path.iterdir() if list_runs(folder))
+        hint = f"; log directories in it: {', '.join(below)}" if below else ""
+        raise InputError(f"{name!r} is no log directory: it holds no run_N{hint}")
+    return runs

@@ -1,0 +1,79 @@
+"""Prompts and replies of a run, by iteration, whichever format it was read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from r2po.analysis.logs.published_episode import TWO_CANDIDATES, Turn, read_turns
+from r2po.analysis.logs.run_data import RunData
+from r2po.errors import InputError
+from r2po.runlog import RunDirectory
+from r2po.runlog.calls import read_calls
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A question that was answered with a reply that was used.
+
+    Attributes:
+        iteration: Number of the iteration, from 1.
+        role: "search" or "critic".
+        prompt: The question; of the published code's logs what they hold of it.
+        text: The reply.
+    """
+
+    iteration: int
+    role: str
+    prompt: str
+    text: str
+
+
+class RunReplies:
+    """The used replies of one run; read when first asked for, in the published format one iteration at a time."""
+
+    def __init__(self, run: RunData) -> None:
+        self.run = run
+
+    def of(self, iteration: int) -> tuple[Reply, ...]:
+        """Return the replies of an iteration, in the order in which they were asked for; none if the log has none."""
+        if self.run.origin == "r2po":
+            return self._own.get(iteration, ())
+        turns = read_turns(self.run.path / f"episode_{iteration - 1}")
+        return tuple(Reply(iteration, role, turn.prompt, turn.reply) for role, turn in _roles(self.run.method, turns))
+
+    def critic(self, iteration: int) -> Reply | None:
+        """Return the critic's reply in an iteration; None if there is none."""
+        return next((reply for reply in self.of(iteration) if reply.role == "critic"), None)
+
+    @cached_property
+    def problem(self) -> str:
+        """One line that says why there are no replies; empty if there is nothing to say."""
+        if self.run.origin == "published":
+            return ""
+        try:
+            read_calls(RunDirectory(self.run.path))
+        except (InputError, OSError) as error:
+            return str(error)
+        return ""
+
+    @cached_property
+    def _own(self) -> dict[int, tuple[Reply, ...]]:
+        try:
+            calls = read_calls(RunDirectory(self.run.path))
+        except (InputError, OSError):
+            return {}
+        replies: dict[int, list[Reply]] = {}
+        for call in sorted(calls, key=lambda call: (call.iteration, call.role != "search", call.sample, call.attempt)):
+            if call.reply is not None and not call.refusal:
+                reply = Reply(call.iteration, call.role, call.prompt, call.reply)
+                replies.setdefault(call.iteration, []).append(reply)
+        return {iteration: tuple(group) for iteration, group in replies.items()}
+
+
+def _roles(method: str, turns: tuple[Turn, ...]) -> list[tuple[str, Turn]]:
+    second = "search" if method in ("pure_search", "actor_second_pass") else "critic"
+    first = "critic" if method == "critic_only" else "search"
+    if method in TWO_CANDIDATES and len(turns) == 1:
+        return [("search", turns[0])]
+    return [(first if number == 0 else second, turn) for number, turn in enumerate(turns)]

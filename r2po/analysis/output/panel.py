@@ -1,0 +1,81 @@
+"""The runs of one figure, and what its caption says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.output.style import method_style
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The runs of one figure.
+
+    Attributes:
+        label: What they are, e.g. "R2PO on CartPole".
+        runs: At least one.
+    """
+
+    label: str
+    runs: Sequence[RunData]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it shows one run, without any spread over runs."""
+        return len(self.runs) == 1
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether no language model answered in any of the runs."""
+        return any(run.stand_in for run in self.runs)
+
+    @property
+    def colour(self) -> str:
+        """Colour of the runs' method; that of an unknown one if they are of several."""
+        methods = {run.method for run in self.runs}
+        return method_style(methods.pop() if len(methods) == 1 else "several").colour
+
+
+def rewards_caption(panel: Panel) -> str:
+    """Say what a training curve shows."""
+    text = runs_caption(panel)
+    heldout = [run.heldout for run in panel.runs if run.heldout is not None]
+    if heldout:
+        episodes = " or ".join(map(str, sorted({each.episodes for each in heldout})))
+        runs = "1 run" if len(heldout) == 1 else f"mean ± 1 sample standard deviation of {len(heldout)} runs"
+        text += f" Held-out: the best policy on {episodes} fresh episodes{'' if panel.is_single else f' ({runs})'}."
+    return text
+
+
+def returns_caption(panel: Panel, counts: Sequence[int]) -> str:
+    """Say what a distribution of returns shows; ``counts`` holds the number of returns of each iteration."""
+    few, many = min(counts), max(counts)
+    returns = str(many) if few == many else f"{few} to {many}"
+    end = "; their mean is the reward" if panel.is_single else f", {len(panel.runs)} runs pooled"
+    return f"The {returns} returns of the accepted candidate in each iteration{end}. {_unfinished(panel)}".rstrip()
+
+
+def runs_caption(panel: Panel) -> str:
+    """Say how many runs there are, of which model and protocol, and what the band is."""
+    if panel.is_single:
+        text = f"One run ({panel.runs[0].name}{_seed(panel.runs[0])})."
+    else:
+        text = f"Mean of {len(panel.runs)} runs; band: ± 1 sample standard deviation over runs."
+    models = ", ".join(sorted({run.model for run in panel.runs}))
+    protocols = ", ".join(sorted({run.protocol for run in panel.runs}))
+    return f"{text} Model {models}, protocol {protocols}. {_unfinished(panel)}".rstrip()
+
+
+def _seed(run: RunData) -> str:
+    return "" if run.seed is None else f", seed {run.seed}"
+
+
+def _unfinished(panel: Panel) -> str:
+    unfinished = [run for run in panel.runs if not run.complete]
+    if not unfinished:
+        return ""
+    rows = ", ".join(f"{run.name} ({run.progress})" for run in unfinished)
+    end = "" if panel.is_single else f"; {'it counts' if len(unfinished) == 1 else 'they count'} up to there"
+    return f"Unfinished: {rows}{end}."

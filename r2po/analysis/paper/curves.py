@@ -1,0 +1,202 @@
+"""Learning curves of several methods: reward over the episodes spent, a panel per environment."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.output.style import FONT_SIZE, METHOD_STYLES, NEUTRAL, SMALL_FONT_SIZE, MethodStyle, method_style
+from r2po.analysis.paper.align import MeanCurve, Series, mean_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+PANEL_WIDTH, PANEL_HEIGHT = 2.3, 1.75
+SINGLE_WIDTH, SINGLE_HEIGHT = 6.5, 3.4
+"""Inches."""
+
+CHARACTERS_PER_INCH = 18.5
+BAND_SHARE = 0.3
+"""How far bands may widen the vertical axis, in ranges of the means: one method that scatters must not flatten all."""
+
+FEW = 3
+"""Up to so many points a line has markers."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line: the mean over runs.
+
+    Attributes:
+        label: What the legend calls it.
+        style: How it is drawn.
+        runs: At least one with iterations; those without are left out.
+    """
+
+    label: str
+    style: MethodStyle
+    runs: Sequence[RunData]
+
+    @property
+    def drawn(self) -> list[RunData]:
+        """The runs that have iterations."""
+        return [run for run in self.runs if run.num_iterations]
+
+    @property
+    def mean(self) -> MeanCurve:
+        """The mean of the runs on a common grid: each run's latest reward, the last one carried on."""
+        return mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in self.drawn])
+
+
+@dataclass(frozen=True)
+class CurvePanel:
+    """The lines of one environment; may be none.
+
+    Attributes:
+        title: Name of the environment.
+        curves: The lines.
+        target: Return that counts as solved, if there is one.
+    """
+
+    title: str
+    curves: Sequence[Curve]
+    target: float | None = None
+
+
+def draw_curves(
+    panels: Sequence[CurvePanel], title: str, caption: str, layout: tuple[int, int] | None = None
+) -> Figure:
+    """Draw a panel per environment, one legend for all of them, and a caption.
+
+    Args:
+        panels: At least one.
+        title: Heading of the figure; empty for none.
+        caption: What the lines and bands are.
+        layout: Rows and columns of the grid; must hold all panels.
+    """
+    from matplotlib.figure import Figure
+
+    rows, columns = layout or default_layout(len(panels))
+    single = rows == columns == 1
+    width = SINGLE_WIDTH if single else max(PANEL_WIDTH * columns, 4.5)
+    lines = textwrap.wrap(caption, int(width * CHARACTERS_PER_INCH), break_on_hyphens=False)
+    height = (SINGLE_HEIGHT if single else PANEL_HEIGHT * rows + 0.5) + 0.12 * len(lines)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.supxlabel("\n".join(lines), fontsize=SMALL_FONT_SIZE - 1, color="#404040")
+    handles: dict[str, Line2D] = {}
+    for number, panel in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        _draw_panel(axes, panel, handles, small=not single)
+        if number + columns >= len(panels):
+            axes.set_xlabel("total episodes", fontsize=SMALL_FONT_SIZE)
+        if number % columns == 0:
+            axes.set_ylabel("reward (mean return)" if single else "reward", fontsize=SMALL_FONT_SIZE)
+    _draw_legend(figure, handles, (rows, columns), len(panels), textwrap.fill(title, int(width * 13)))
+    return figure
+
+
+def default_layout(panels: int) -> tuple[int, int]:
+    """Return rows and columns that fit a page."""
+    columns = panels if panels <= 3 else 2 if panels == 4 else 3
+    return math.ceil(panels / columns), columns
+
+
+def distinct_styles(methods: Sequence[str]) -> list[MethodStyle]:
+    """Return a style for each line: that of its method, or another one where the method has a line already."""
+    free = [style for method, style in METHOD_STYLES.items() if method not in methods]
+    styles: list[MethodStyle] = []
+    for method in methods:
+        style = method_style(method)
+        if style in styles:
+            style = free.pop(0) if free else style
+        styles.append(style)
+    return styles
+
+
+def runs_phrase(curves: Sequence[Curve]) -> str:
+    """Say how many runs each line is the mean of: ``"n = 10 runs"``, or the number for each."""
+    counts = {curve.label: len(curve.drawn) for curve in curves}
+    numbers = set(counts.values())
+    if len(numbers) == 1:
+        (count,) = numbers
+        return f"n = {count} run{'' if count == 1 else 's'} each" if len(counts) > 1 else f"n = {count}"
+    return "n = " + ", ".join(f"{count} ({label})" for label, count in counts.items())
+
+
+def _draw_panel(axes: Axes, panel: CurvePanel, handles: dict[str, Line2D], *, small: bool) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    means = [(curve, curve.mean) for curve in panel.curves]
+    for curve, mean in means:
+        line = _draw_curve(axes, curve, mean, alpha=0.14 if len(means) <= 4 else 0.07)
+        handles.setdefault(curve.label, line)
+    axes.set_title(panel.title, fontsize=SMALL_FONT_SIZE)
+    if not means:
+        axes.text(0.5, 0.5, "no runs", transform=axes.transAxes, ha="center", va="center", color="#6e6e6e")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    if panel.target is not None:
+        line = axes.axhline(panel.target, color=NEUTRAL, linestyle=":", linewidth=1.0, zorder=1.5)
+        handles.setdefault("target", line)
+    _limit(axes, [mean for _, mean in means], panel.target)
+    axes.xaxis.set_major_locator(MaxNLocator(4 if small else 8, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5 if small else 7, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if small:
+        axes.tick_params(labelsize=SMALL_FONT_SIZE - 1)
+
+
+def _draw_curve(axes: Axes, curve: Curve, mean: MeanCurve, alpha: float) -> Line2D:
+    if len(curve.drawn) > 1:
+        low, high = mean.mean - mean.std, mean.mean + mean.std
+        axes.fill_between(mean.grid, low, high, color=curve.style.colour, alpha=alpha, linewidth=0)
+    (line,) = axes.plot(
+        mean.grid,
+        mean.mean,
+        color=curve.style.colour,
+        linestyle=curve.style.dashes,
+        linewidth=1.3,
+        marker=curve.style.marker if len(mean.grid) <= FEW else "",
+        markersize=3.5,
+    )
+    return line
+
+
+def _limit(axes: Axes, means: Sequence[MeanCurve], target: float | None) -> None:
+    values = np.concatenate([mean.mean for mean in means] + ([] if target is None else [np.array([target])]))
+    bands = np.concatenate([mean.mean + sign * np.nan_to_num(mean.std) for mean in means for sign in (-1, 1)])
+    low, high = float(values.min()), float(values.max())
+    span = high - low or max(abs(high), 1.0) * 0.1
+    bottom = max(float(bands.min()), low - BAND_SHARE * span)
+    top = min(float(bands.max()), high + BAND_SHARE * span)
+    axes.set_ylim(min(bottom, low) - 0.05 * span, max(top, high) + 0.05 * span)
+    axes.set_xlim(0, max(float(mean.grid[-1]) for mean in means) * 1.02)
+
+
+def _draw_legend(figure: Figure, handles: dict[str, Line2D], layout: tuple[int, int], panels: int, title: str) -> None:
+    """Put the legend where the grid has room, with the title above the grid; else above it, headed by the title."""
+    rows, columns = layout
+    if rows * columns > panels and rows > 1:
+        # The free end of the last row.
+        axes = figure.add_subplot(rows, columns, (panels + 1, rows * columns))
+        axes.axis("off")
+        figure.suptitle(title, fontsize=FONT_SIZE)
+        axes.legend(handles.values(), handles.keys(), loc="center", ncols=min(2, rows * columns - panels))
+        return
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside upper center",
+        ncols=max(1, min(len(handles), 5 if columns == 1 else 2 * columns)),
+        title=title,
+        title_fontsize=FONT_SIZE,
+    )

@@ -1,0 +1,285 @@
+"""The results tables of the paper: environments by methods, one table per metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from r2po.analysis.logs.evenness import other_protocols, uneven_budgets
+from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, choose, cohorts
+from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_label, environment_order
+from r2po.analysis.logs.sb3 import budget_notes
+from r2po.analysis.output.style import method_style
+from r2po.analysis.output.tables import Cell, Table, count_cell
+from r2po.analysis.paper.published_figures import SOURCE, published_results
+from r2po.analysis.paper.scores import Score, best_of, figures_of, published_score, reference_lines, score_of
+from r2po.methods import METHODS
+from r2po.tasks import TASKS
+
+METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "mean_reward": ("mean_reward", "Mean reward over the iterations"),
+        "best_reward": ("mean_best_reward", "Best reward"),
+        "final_reward": ("mean_final_reward", "Final reward"),
+        "heldout_reward": ("heldout", "Held-out reward of the best policy, on fresh episodes"),
+    }
+)
+"""End of the file's name and title, by metric."""
+
+BASELINES = ("props", "propsp", "sb3")
+"""Of equals, the first of these is the best baseline; algorithms of Stable-Baselines3 stand by name."""
+
+_BEST = "BestBaseline"
+
+PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "core": {"ProPS": ("props",), "ProPS+": ("propsp",), "R2PO": ("r2po",), "SB3": ("sb3",)},
+        "variants": {
+            _BEST: BASELINES,
+            "PureSearch": ("pure_search",),
+            "ActorSecondPass": ("actor_second_pass",),
+            "CriticOnly": ("critic_only",),
+            "AlwaysCritic": ("always_critic",),
+            "RepTraj": ("reptraj",),
+            "ThreeTraj": ("three_traj",),
+            "R2PO": ("r2po",),
+        },
+        "search": {
+            "ProPS": ("props",),
+            "ProPS+": ("propsp",),
+            "R2PO": ("r2po",),
+            "Random search": ("random_search",),
+            "CMA-ES": ("cma_es",),
+            "ARS": ("ars",),
+            "(1+λ)-ES": ("evolution_strategy",),
+        },
+    }
+)
+"""Columns of each preset, with the methods of which the best one stands there."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one environment, by method and label.
+
+    Attributes:
+        environment: Its key.
+        cohort: Which runs: model and protocol; None if no language model is involved.
+        scores: By method; several for the algorithms of Stable-Baselines3.
+    """
+
+    environment: str
+    cohort: Cohort | None
+    scores: Mapping[str, Sequence[Score]]
+
+
+@dataclass
+class Validation:
+    """What is missing or odd.
+
+    Attributes:
+        expected_runs: Number of runs that each experiment is to have; any if None.
+        strict: Whether experiments with another number are left out.
+        lines: What was found, one line each.
+        rows: Missing and odd experiments: environment, method, runs found, remark.
+        left_out: Cohort, environment and method of each experiment that is left out.
+    """
+
+    expected_runs: int | None = None
+    strict: bool = False
+    lines: list[str] = field(default_factory=list)
+    rows: list[tuple[str, str, int, str]] = field(default_factory=list)
+    left_out: set[tuple[Cohort | None, str, str]] = field(default_factory=set)
+
+    def check(self, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
+        """Report experiments with another number of runs than expected; returns those that stay."""
+        if self.expected_runs is None:
+            return list(experiments)
+        odd = [each for each in experiments if len(each.runs) != self.expected_runs]
+        for each in odd:
+            remark = "left out" if self.strict else "counted"
+            self.rows.append((each.environment, each.label, len(each.runs), f"{remark}: {self.expected_runs} expected"))
+        if not self.strict:
+            return list(experiments)
+        self.left_out |= {(each.cohort, each.environment, each.method) for each in odd}
+        return [each for each in experiments if each not in odd]
+
+    def summary(self) -> list[str]:
+        """Return what is missing or odd, the environments of a method in one line."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for environment, method, runs, remark in self.rows:
+            groups.setdefault((method, f"{runs} runs, {remark}" if runs else remark), []).append(environment)
+        return [f"{method}: {remark}: {', '.join(names)}" for (method, remark), names in groups.items()]
+
+
+def build_tables(
+    preset: str,
+    experiments: Sequence[ExperimentLogs],
+    validation: Validation,
+    *,
+    environments: Sequence[str] = (),
+    with_reference: bool = False,
+) -> dict[str, Table]:
+    """Return the tables of a preset by the ends of their files' names.
+
+    Args:
+        preset: Key of ``PRESETS``.
+        experiments: What was found.
+        validation: Which numbers of runs are right; takes what is missing or odd.
+        environments: Rows; the ten of the paper, and all others that were found, if empty.
+        with_reference: Whether each cell shows the published figure too.
+    """
+    chosen, lines = choose(experiments)
+    validation.lines += lines
+    methods = {method for names in PRESETS[preset].values() for method in names}
+    chosen = validation.check([each for each in chosen if each.method in methods])
+    keys = list(environments) or sorted(
+        {*PUBLISHED_ORDER, *(each.environment for each in chosen)}, key=environment_order
+    )
+    parts = cohorts(chosen) or [(None, [])]
+    _note_missing(preset, keys, parts, validation)
+    tables = {}
+    for metric, (name, title) in METRIC_FILES.items():
+        rows = [Row(key, cohort, _scores(part, key, metric)) for key in keys for cohort, part in parts]
+        table = _table(preset, metric, title, rows, several=len(parts) > 1, with_reference=with_reference)
+        tables[name] = replace(table, notes=[*_about(parts, metric), *table.notes, *_hints(preset, metric)])
+    return tables
+
+
+def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dict[str, Table]:
+    """Return the published tables of a preset; of all ten environments if none is named."""
+    tables = {}
+    for metric, (name, title) in METRIC_FILES.items():
+        rows = [Row(key, None, _published_scores(key, metric)) for key in environments or PUBLISHED_ORDER]
+        if any(row.scores for row in rows):
+            table = _table(preset, metric, f"{title}, as published", rows, several=False, with_reference=False)
+            note = f"Mean ± sample standard deviation over runs; {SOURCE}."
+            tables[name] = replace(table, notes=[note, *table.notes])
+    return tables
+
+
+def _hints(preset: str, metric: str) -> list[str]:
+    if metric != "best_reward":
+        return []
+    return [f"A best reward is a maximum over noisy means and flatters; {preset}_heldout has the held-out ones."]
+
+
+def _scores(experiments: Sequence[ExperimentLogs], environment: str, metric: str) -> dict[str, list[Score]]:
+    scores: dict[str, list[Score]] = {}
+    for each in experiments:
+        score = score_of(each.label, each.values(metric)) if each.environment == environment else None
+        if score is not None:
+            scores.setdefault(each.method, []).append(score)
+    return scores
+
+
+def _published_scores(environment: str, metric: str) -> dict[str, list[Score]]:
+    return {
+        method: [published_score(method_style(method).label, figure)]
+        for (key, method, name), figure in published_results().items()
+        if (key, name) == (environment, metric)
+    }
+
+
+def _table(preset: str, metric: str, title: str, rows: Sequence[Row], *, several: bool, with_reference: bool) -> Table:
+    columns = PRESETS[preset]
+    body: list[list[Cell | str]] = []
+    for row in rows:
+        best = {column: best_of(_of(row.scores, methods)) for column, methods in columns.items()}
+        published = _published_scores(row.environment, metric) if with_reference else {}
+        reference = {column: best_of(_of(published, methods)) for column, methods in columns.items()}
+        top = max((score.shown_mean for score in best.values() if score), default=None)
+        names = [Cell(environment_label(row.environment), plain=row.environment)]
+        if several:
+            names.append(Cell(row.cohort.label if row.cohort else "no language model"))
+        body.append([*names, *(_cell(column, best[column], reference[column], top) for column in columns)])
+    heading = ["environment", "logs"] if several else ["environment"]
+    notes = ["Bold: the largest mean of the row, as far as it is shown."]
+    if with_reference:
+        has_any = any(key[2] == metric for key in published_results())
+        notes.append(
+            f"Small print: {SOURCE}; z is our difference from it in standard errors."
+            if has_any
+            else "There are no published figures of this metric."
+        )
+    return Table(f"{title} ({preset})", [*heading, *columns], body, notes, texts=range(len(heading)))
+
+
+def _of(scores: Mapping[str, Sequence[Score]], methods: Sequence[str]) -> list[Score]:
+    return [score for method in methods for score in scores.get(method, ())]
+
+
+def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
+    below = () if reference is None else reference_lines(score, reference, _named(column, reference))
+    figures = figures_of(score, reference)
+    if score is None:
+        return Cell("", below, figures=figures)
+    return Cell(_named(column, score), below, is_best=score.shown_mean == top, figures=figures)
+
+
+def _named(column: str, score: Score) -> str:
+    """Write a score; where a column stands for several methods, with the name of this one."""
+    if column == "SB3":
+        return f"{score.label.removeprefix('SB3-')}: {score.text}"
+    return f"{score.label}: {score.text}" if column == _BEST else score.text
+
+
+def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metric: str) -> list[str]:
+    """Say what the numbers are, which runs they come from, and how many."""
+    notes = ["Mean ± sample standard deviation over runs."]
+    for cohort, part in parts:
+        who = f"{cohort.label}: " if cohort else ""
+        notes.append(f"{who}{_counts(part, metric)}.")
+        notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
+    if any(len(each.runs) == 1 for _, part in parts for each in part):
+        notes.append("± 0.00 of a single run is no spread.")
+    return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")
+
+
+def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:
+    counts = [(each, len(each.values(metric))) for each in experiments]
+    present = [count for _, count in counts if count]
+    if not present:
+        return "no run tells this metric" if experiments else "no runs"
+    usual = max(set(present), key=lambda count: (present.count(count), count))
+    others: dict[int, list[str]] = {}
+    for each, count in counts:
+        if count not in (usual, 0):
+            others.setdefault(count, []).append(f"{each.label} on {environment_label(each.environment)}")
+    rest = "; ".join(f"n = {count} for {', '.join(names)}" for count, names in sorted(others.items()))
+    return f"n = {usual} run{'' if usual == 1 else 's'} of each experiment" + (f", but {rest}" if rest else "")
+
+
+def _note_missing(
+    preset: str,
+    environments: Sequence[str],
+    parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]],
+    validation: Validation,
+) -> None:
+    for cohort, part in parts:
+        where = f" ({cohort.label})" if cohort and len(parts) > 1 else ""
+        there = {(each.environment, each.method) for each in part}
+        there |= {(key, method) for owner, key, method in validation.left_out if owner in (cohort, None)}
+        for environment in environments:
+            for column, methods in PRESETS[preset].items():
+                absent = not any((environment, method) in there for method in methods)
+                if absent and is_possible(methods, environment):
+                    validation.rows.append((environment, column, 0, f"no runs{where}"))
+
+
+def is_possible(methods: Sequence[str], environment: str) -> bool:
+    """Whether any of these methods can search the policies of an environment: some search tables only, some none."""
+    task = TASKS.get(environment)
+    known = [METHODS[method] for method in methods if method in METHODS]
+    return task is None or len(known) < len(methods) or any(method.fits(task.policy) for method in known)
+
+
+def validation_table(preset: str, validation: Validation) -> Table:
+    """Return the missing and odd experiments, one row each."""
+    rows: list[list[Cell | str]] = [
+        [Cell(environment_label(environment), plain=environment), method, count_cell(runs), remark]
+        for environment, method, runs, remark in validation.rows
+    ]
+    columns = ["environment", "method", "runs", "remark"]
+    return Table(f"Missing or odd experiments ({preset})", columns, rows, texts=(0, 1, 3))

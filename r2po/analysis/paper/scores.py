@@ -1,0 +1,80 @@
+"""A metric of a method on an environment: what stands in one cell of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from r2po.analysis.evaluation.summary import sample_std
+from r2po.analysis.paper.published_figures import Published
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean and sample standard deviation (ddof 1; 0 for one run) over n >= 1 runs.
+
+    Attributes:
+        label: Name of the method, e.g. "ProPS+" or "SB3-PPO".
+        mean: Mean over runs.
+        std: Sample standard deviation over runs.
+        runs: Number of runs.
+    """
+
+    label: str
+    mean: float
+    std: float
+    runs: int
+
+    @property
+    def text(self) -> str:
+        """As tables show it, with two decimals."""
+        return f"{self.mean:.2f} ± {self.std:.2f}"
+
+    @property
+    def shown_mean(self) -> float:
+        """The mean as far as the table shows it: equal ones are equally good."""
+        return float(f"{self.mean:.2f}")
+
+
+def figures_of(score: Score | None, published: Score | None = None) -> dict[str, Any] | None:
+    """Return scores as JSON objects: ours, and beside it the published one with z if there is one."""
+    if published is None:
+        return None if score is None else asdict(score)
+    z = None if score is None else z_score(score, published)
+    return {**(asdict(score) if score else {}), "published": asdict(published), "z": z}
+
+
+def reference_lines(score: Score | None, published: Score, shown: str) -> tuple[str, ...]:
+    """Return what stands below a cell in small print: the published score as it is shown, and z if there is ours."""
+    line = f"published {shown}"
+    if score is None:
+        return (line,)
+    z = z_score(score, published)
+    return line, f"z = {'undefined' if z is None else f'{z:+.2f}'}"
+
+
+def score_of(label: str, values: Sequence[float]) -> Score | None:
+    """Sum up a metric over runs; None if no run tells it."""
+    if not values:
+        return None
+    return Score(label, float(np.mean(values)), sample_std(values), len(values))
+
+
+def published_score(label: str, figure: Published) -> Score:
+    """Return a published figure as a score."""
+    return Score(f"{label}-{figure.algorithm}" if figure.algorithm else label, figure.mean, figure.std, figure.runs)
+
+
+def best_of(scores: Sequence[Score]) -> Score | None:
+    """Return the one with the largest mean, the first of equals; None if there is none."""
+    return max(scores, key=lambda score: score.mean, default=None)
+
+
+def z_score(ours: Score, other: Score) -> float | None:
+    """Return the difference of two means in standard errors; None where neither varies."""
+    error = math.sqrt(ours.std**2 / ours.runs + other.std**2 / other.runs)
+    return (ours.mean - other.mean) / error if error else None

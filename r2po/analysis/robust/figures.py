@@ -1,0 +1,149 @@
+"""Robust statistics as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from r2po.analysis.output.sheet import sheet
+from r2po.analysis.output.style import NEUTRAL, MethodStyle, method_style
+from r2po.analysis.robust.summary import BEST_SB3, OURS, Improvement, Robust, Summary
+from r2po.analysis.robust.tables import AGGREGATE_LABELS
+from r2po.analysis.statistics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BASELINES = ("props", "propsp", "sb3")
+MOST_LINES = 5
+"""Up to so many methods are drawn in one panel."""
+
+ROW = 0.24
+"""Inches per method."""
+
+
+def aggregates_figure(robust: Robust, title: str, caption: str) -> Figure:
+    """Draw each aggregate with its interval, a row per method."""
+    shown = [each for each in robust.summaries if each.aggregates]
+    text = f"{_scale(robust, shown)} Marks: value; lines: 95 % stratified bootstrap intervals. {caption}"
+    figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
+    axes = figure.subplots(1, len(AGGREGATE_LABELS), sharey=True)
+    for panel, (name, label) in zip(axes, AGGREGATE_LABELS.items(), strict=True):
+        for row, each in enumerate(shown):
+            _draw_interval(panel, row, each.aggregates[name], _style(each))
+        better = "lower is better" if name == "optimality_gap" else "higher is better"
+        panel.set_title(f"{label}\n({better})")
+        panel.grid(visible=False, axis="y")
+    _name_rows(axes[0], [each.scores.label for each in shown])
+    return figure
+
+
+def improvement_figure(robust: Robust, title: str, caption: str) -> Figure:
+    """Draw the probability of improvement against each method."""
+    shown = [each for each in robust.improvements if each.probability is not None]
+    text = (
+        "Probability that a run of R2PO is better than one of the named method, averaged over the environments that "
+        f"both have (their number in brackets), {_run_range(shown)}. Lines: 95 % stratified bootstrap intervals. "
+        f"{caption}"
+    )
+    figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
+    axes = figure.subplots()
+    for row, each in enumerate(shown):
+        assert each.probability is not None
+        _draw_interval(axes, row, each.probability, _other_style(each))
+    axes.axvline(0.5, color=NEUTRAL, linestyle=":", linewidth=1.0)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("P(R2PO > method)")
+    axes.grid(visible=False, axis="y")
+    _name_rows(axes, [f"{each.other.label} ({len(each.environments)})" for each in shown])
+    return figure
+
+
+def profiles_figure(robust: Robust, title: str, caption: str) -> Figure:
+    """Draw performance profiles with pointwise bands; many methods in two panels, R2PO in both."""
+    shown = [each for each in robust.summaries if each.profile is not None]
+    text = (
+        f"{_scale(robust, shown)} Share of runs above each score, averaged over environments. Bands: 95 % pointwise "
+        f"stratified bootstrap intervals. {caption}"
+    )
+    figure = sheet(title, text, 3.8)
+    # Of the algorithms of SB3, which look the same, only the best one of each environment.
+    shown = [each for each in shown if each.scores.method != "sb3" or each.scores.label == BEST_SB3]
+    groups = [shown]
+    if len(shown) > MOST_LINES:
+        baselines = [each for each in shown if each.scores.method in (*BASELINES, OURS)]
+        groups = [baselines, [each for each in shown if each not in baselines or each.scores.method == OURS]]
+    panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, group in zip(panels, groups, strict=True):
+        _draw_profiles(axes, group, columns=3 if len(groups) == 1 else 2)
+    panels[0].set_ylabel("share of runs with score > τ")
+    return figure
+
+
+def _draw_profiles(axes: Axes, group: Sequence[Summary], columns: int) -> None:
+    for each in group:
+        assert each.profile is not None
+        style, taus = _style(each), each.profile.thresholds
+        axes.fill_between(taus, each.profile.low, each.profile.high, color=style.colour, alpha=0.15, linewidth=0)
+        axes.plot(
+            taus,
+            each.profile.share,
+            color=style.colour,
+            linestyle=style.dashes,
+            marker=style.marker,
+            markersize=3.5,
+            markevery=(len(taus) // 20, len(taus) // 8),
+            label=each.scores.label,
+        )
+    axes.axvline(1.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
+    axes.set_xlabel("normalised score τ")
+    axes.set_ylim(-0.02, 1.02)
+    axes.margins(x=0)
+    if group:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, columnspacing=1.0)
+
+
+def _scale(robust: Robust, shown: Sequence[Summary]) -> str:
+    low = min((each.runs[0] for each in shown), default=0)
+    high = max((each.runs[1] for each in shown), default=0)
+    runs = f"n = {low}" if low == high else f"n = {low} to {high}"
+    count = len(robust.environments)
+    environments = f"{count} environment{'' if count == 1 else 's'}"
+    left = [each.scores.label for each in robust.summaries if each not in shown]
+    missing = f" Not shown, since environments are missing: {', '.join(left)}." if left else ""
+    return f"Over {environments}, {runs} runs each; score 0 is the random policy, 1 the target.{missing}"
+
+
+def _run_range(shown: Sequence[Improvement]) -> str:
+    counts = [each.other.scores[name].size for each in shown for name in each.environments]
+    low, high = (min(counts), max(counts)) if counts else (0, 0)
+    return f"n = {low} runs each" if low == high else f"n = {low} to {high} runs each"
+
+
+def _style(summary: Summary) -> MethodStyle:
+    return method_style(summary.scores.method)
+
+
+def _other_style(improvement: Improvement) -> MethodStyle:
+    return method_style(improvement.other.method)
+
+
+def _draw_interval(axes: Axes, row: int, interval: Interval, style: MethodStyle) -> None:
+    axes.plot([interval.low, interval.high], [row, row], color=style.colour, linewidth=2.4, solid_capstyle="butt")
+    axes.plot(
+        [interval.value],
+        [row],
+        marker=style.marker,
+        markersize=5.5,
+        color=style.colour,
+        markeredgecolor=NEUTRAL,
+        markeredgewidth=0.6,
+        linestyle="none",
+        zorder=3,
+    )
+
+
+def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)

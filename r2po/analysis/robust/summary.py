@@ -1,0 +1,228 @@
+"""Methods over all environments at once: normalised scores and robust statistics on them (Agarwal et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from types import MappingProxyType
+
+import numpy as np
+
+from r2po.analysis.logs.experiments import ExperimentLogs
+from r2po.analysis.logs.names import environment_label, environment_order
+from r2po.analysis.logs.run_data import Floats
+from r2po.analysis.output.style import METHOD_STYLES
+from r2po.analysis.statistics import (
+    AGGREGATES,
+    Interval,
+    Profile,
+    performance_profile,
+    probability_of_improvement,
+    stratified_bootstrap,
+)
+from r2po.seeding import derive_seed
+from r2po.tasks import TASKS
+
+OURS = "r2po"
+BEST_SB3 = "SB3 (best)"
+TABLE_THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+CURVE_POINTS = 201
+
+
+@dataclass(frozen=True)
+class MethodScores:
+    """Normalised scores of one method.
+
+    Attributes:
+        method: Its key.
+        label: Its name, for SB3 with the algorithm.
+        scores: (runs,) by environment.
+    """
+
+    method: str
+    label: str
+    scores: Mapping[str, Floats]
+
+    def over(self, environments: Sequence[str]) -> list[Floats]:
+        """Return the scores of each of these environments."""
+        return [self.scores[name] for name in environments]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One method over the compared environments.
+
+    Attributes:
+        scores: Its scores.
+        runs: Smallest and largest number of runs of an environment.
+        missing: Environments that are compared but which it has no runs of; with any, there are no figures.
+        aggregates: By name (``AGGREGATES``).
+        profile: Performance profile over the thresholds of ``curve_thresholds``.
+        table_profile: The same at ``TABLE_THRESHOLDS``.
+    """
+
+    scores: MethodScores
+    runs: tuple[int, int]
+    missing: tuple[str, ...]
+    aggregates: Mapping[str, Interval]
+    profile: Profile | None
+    table_profile: Profile | None
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """How likely a run of R2PO beats a run of another method, over the environments that both have.
+
+    Attributes:
+        other: The other method.
+        environments: What they share; with none there is no figure.
+        probability: The figure.
+    """
+
+    other: MethodScores
+    environments: tuple[str, ...]
+    probability: Interval | None
+
+
+@dataclass(frozen=True)
+class Robust:
+    """The analysis of one cohort.
+
+    Attributes:
+        environments: What aggregates and profiles are over: those that R2PO has, or else the method with most.
+        summaries: By method, in the order of ``METHOD_STYLES``.
+        improvements: R2PO against each other method; empty without R2PO.
+        notes: What could not be used.
+    """
+
+    environments: tuple[str, ...]
+    summaries: tuple[Summary, ...]
+    improvements: tuple[Improvement, ...]
+    notes: tuple[str, ...]
+
+
+def normalise(environment: str, values: Floats) -> Floats:
+    """Return values on the scale on which the random policy is 0 and the target 1.
+
+    Raises:
+        KeyError: There is no task card of this environment, or it has no random reward.
+    """
+    task = TASKS[environment]
+    if task.random_reward is None:
+        raise KeyError(environment)
+    return (values - task.random_reward) / (task.optimum - task.random_reward)
+
+
+def analyse(experiments: Sequence[ExperimentLogs], metric: str, seed: int, resamples: int) -> Robust:
+    """Compute all robust statistics.
+
+    Args:
+        experiments: Of one cohort, one for each cell.
+        metric: One of ``run_data.METRICS``.
+        seed: Seed of the bootstrap.
+        resamples: Number of resamples.
+    """
+    methods, notes = collect(experiments, metric)
+    environments = compared_environments(methods)
+    curve = curve_thresholds(methods, environments)
+    summaries = [_summarise(each, environments, curve, seed, resamples) for each in methods]
+    ours = next((each for each in methods if each.method == OURS), None)
+    others = [each for each in methods if each is not ours]
+    improvements = [] if ours is None else [_improvement(ours, each, seed, resamples) for each in others]
+    left = sorted({name for each in methods for name in each.scores} - set(environments), key=environment_order)
+    if left:
+        names = ", ".join(environment_label(name) for name in left)
+        notes.append(f"not among the compared environments, since the reference method has no runs there: {names}")
+    return Robust(environments, tuple(summaries), tuple(improvements), tuple(notes))
+
+
+def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[MethodScores], list[str]]:
+    """Return the normalised scores by method, and a line for what could not be used.
+
+    Of SB3 there is each algorithm, and the best one of each environment by mean, which flatters it: the maximum of
+    several noisy means.
+    """
+    scores: dict[tuple[str, str], dict[str, Floats]] = {}
+    notes: list[str] = []
+    for each in experiments:
+        values = np.array([value for value in each.values(metric) if isfinite(value)], dtype=np.float64)
+        where = f"{each.label} on {environment_label(each.environment)}"
+        if not values.size:
+            notes.append(f"{where}: no run tells this metric")
+        elif each.environment not in TASKS or TASKS[each.environment].random_reward is None:
+            notes.append(f"{where}: left out, no random policy has been measured there")
+        else:
+            if values.size < len(each.runs):
+                notes.append(
+                    f"{where}: {len(each.runs) - values.size} of {len(each.runs)} runs do not tell this metric"
+                )
+            scores.setdefault((each.method, each.label), {})[each.environment] = normalise(each.environment, values)
+    best = _best_of([found for (method, _), found in scores.items() if method == "sb3"])
+    if best:
+        scores["sb3", BEST_SB3] = best
+    ordered = sorted(scores, key=_order)
+    return [MethodScores(method, label, MappingProxyType(scores[method, label])) for method, label in ordered], notes
+
+
+def _best_of(algorithms: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    best: dict[str, Floats] = {}
+    for found in algorithms:
+        for environment, values in found.items():
+            if environment not in best or values.mean() > best[environment].mean():
+                best[environment] = values
+    return best
+
+
+def _order(key: tuple[str, str]) -> tuple[int, bool, str]:
+    method, label = key
+    names = list(METHOD_STYLES)
+    rank = names.index(method) if method in names else len(names)
+    return rank, label != BEST_SB3, label
+
+
+def compared_environments(methods: Sequence[MethodScores]) -> tuple[str, ...]:
+    """Return the environments that aggregates are over: those that R2PO has, or else the method that has most."""
+    if not methods:
+        return ()
+    ours = [each for each in methods if each.method == OURS]
+    reference = ours[0] if ours else max(methods, key=lambda each: len(each.scores))
+    return tuple(sorted(reference.scores, key=environment_order))
+
+
+def curve_thresholds(methods: Sequence[MethodScores], environments: Sequence[str]) -> Floats:
+    """Return the thresholds of drawn profiles: from 0 to just above the target, further where scores are."""
+    scores = [each.scores[name] for each in methods for name in environments if name in each.scores]
+    low, high = (float(np.quantile(np.concatenate(scores), q)) for q in (0.01, 0.99)) if scores else (0.0, 1.0)
+    ends = min(0.0, max(low, -0.25)), max(1.05, min(high, 2.0))
+    return np.linspace(*ends, CURVE_POINTS, dtype=np.float64)
+
+
+def _summarise(method: MethodScores, environments: Sequence[str], curve: Floats, seed: int, resamples: int) -> Summary:
+    counts = [method.scores[name].size for name in environments if name in method.scores]
+    runs = (min(counts), max(counts)) if counts else (0, 0)
+    missing = tuple(name for name in environments if name not in method.scores)
+    if missing or not environments:
+        return Summary(method, runs, missing, {}, None, None)
+    scores = method.over(environments)
+    aggregates = {
+        name: stratified_bootstrap(scores, statistic, _generator(seed, name, method), resamples=resamples)
+        for name, statistic in AGGREGATES.items()
+    }
+    generator = _generator(seed, "profile", method)
+    table = performance_profile(scores, TABLE_THRESHOLDS, generator, resamples=resamples)
+    profile = performance_profile(scores, curve, generator, resamples=min(resamples, 2_000))
+    return Summary(method, runs, (), aggregates, profile, table)
+
+
+def _improvement(ours: MethodScores, other: MethodScores, seed: int, resamples: int) -> Improvement:
+    shared = tuple(sorted(set(ours.scores) & set(other.scores), key=environment_order))
+    if not shared:
+        return Improvement(other, (), None)
+    generator = _generator(seed, "improvement", other)
+    value = probability_of_improvement(ours.over(shared), other.over(shared), generator, resamples=resamples)
+    return Improvement(other, shared, value)
+
+
+def _generator(seed: int, use: str, method: MethodScores) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(seed, "robust statistics", use, method.label))

@@ -1,0 +1,1 @@
+"""The salience analysis: what critics do with the worst rollout."""

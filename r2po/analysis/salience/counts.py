@@ -1,0 +1,168 @@
+"""Salience bias: does a critic that sees the worst rollout mend that one, and lose what worked?
+
+The published figure is a share of regressions alone. Here stand beside it the same share among improvements and
+iterations without change, and how many regressions are more than noise of the rollouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from r2po.analysis.salience.edits import Direction
+from r2po.analysis.salience.revisions import Revision
+from r2po.analysis.statistics import OddsRatio, clustered_interval, clustered_odds_ratio
+
+DIRECTIONS: tuple[Direction, ...] = ("regression", "improvement", "no_change")
+TOGETHER = "all environments"
+"""Stands for the environment where a method's environments are pooled."""
+
+DIRECTION_LABELS = {"regression": "regressions", "improvement": "improvements", "no_change": "no change"}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often the signs of salience occur among some iterations.
+
+    Attributes:
+        total: Iterations.
+        without_returns: Of them, those whose initial returns are not on record; no sign is counted in them.
+        without_reply: Those whose critic's reply is not on record, likewise for mentions.
+        old: Worst <= median and worst < best.
+        strict: Worst < median.
+        old_mention: ``old``, and the critic speaks of the worst rollout.
+        strict_mention: ``strict`` likewise: the headline.
+        beyond_noise: Iterations whose change excludes 0.
+        with_noise: Iterations for which that is known.
+        strict_beyond_noise: ``strict``, beyond noise.
+        strict_mention_beyond_noise: ``strict_mention``, beyond noise.
+    """
+
+    total: int
+    without_returns: int
+    without_reply: int
+    old: int
+    strict: int
+    old_mention: int
+    strict_mention: int
+    beyond_noise: int
+    with_noise: int
+    strict_beyond_noise: int
+    strict_mention_beyond_noise: int
+
+
+@dataclass(frozen=True)
+class Salience:
+    """The analysis of one method on one environment, or of several together.
+
+    Attributes:
+        environment: Short name of the task, or what the iterations have in common.
+        method: Key of the method.
+        has_critic: Whether mentions are counted at all.
+        counts: By direction.
+        by_run: Of each run, by direction: iterations with the headline's sign, and those of which that is known.
+    """
+
+    environment: str
+    method: str
+    has_critic: bool
+    counts: dict[Direction, Counts]
+    by_run: tuple[Mapping[Direction, tuple[int, int]], ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.by_run)
+
+    @property
+    def iterations(self) -> int:
+        """Number of iterations."""
+        return sum(each.total for each in self.counts.values())
+
+    @property
+    def is_together(self) -> bool:
+        """Whether environments are pooled."""
+        return self.environment == TOGETHER
+
+    def signs(self, direction: Direction) -> int:
+        """Iterations with the headline's sign: strict proxy and mention; without a critic, the strict proxy alone."""
+        return sum(run[direction][0] for run in self.by_run)
+
+    def known(self, direction: Direction) -> int:
+        """Iterations of which it is known whether they have the sign."""
+        return sum(run[direction][1] for run in self.by_run)
+
+    def share(self, direction: Direction) -> float | None:
+        """Share of iterations with the sign."""
+        known = self.known(direction)
+        return self.signs(direction) / known if known else None
+
+    def share_interval(self, direction: Direction) -> tuple[float, float] | None:
+        """95 % interval of that share; iterations of a run may be alike."""
+        return clustered_interval([run[direction] for run in self.by_run])
+
+    def against(self, *controls: Direction) -> OddsRatio | None:
+        """Odds of the sign among regressions over its odds among the controls together."""
+        clusters = []
+        for run in self.by_run:
+            others = [run[each] for each in controls]
+            clusters.append((*run["regression"], sum(signs for signs, _ in others), sum(known for _, known in others)))
+        return clustered_odds_ratio(clusters)
+
+
+def analyse(revisions: Sequence[Revision], environment: str, method: str, has_critic: bool, mode: str) -> Salience:
+    """Count the signs of salience.
+
+    Args:
+        revisions: The iterations.
+        environment: What to call their environment.
+        method: What to call their method.
+        has_critic: Whether there is a critic, who may speak of the worst rollout.
+        mode: ``"word"`` or ``"phrase"``, see ``Revision.mentions``.
+    """
+    by_direction: dict[Direction, list[Revision]] = {each: [] for each in DIRECTIONS}
+    for revision in revisions:
+        by_direction[revision.direction].append(revision)
+    counts = {each: count(found, has_critic, mode) for each, found in by_direction.items()}
+    return Salience(environment, method, has_critic, counts, _by_run(revisions, has_critic, mode))
+
+
+def _by_run(
+    revisions: Sequence[Revision], has_critic: bool, mode: str
+) -> tuple[Mapping[Direction, tuple[int, int]], ...]:
+    runs: dict[tuple[str, str, str], dict[Direction, tuple[int, int]]] = {}
+    for each in revisions:
+        tally = runs.setdefault((each.environment, each.method, each.run), dict.fromkeys(DIRECTIONS, (0, 0)))
+        mentions = each.mentions(mode) if has_critic else True
+        if each.shown is not None and mentions is not None:
+            signs, known = tally[each.direction]
+            tally[each.direction] = (signs + (each.shown.strict_proxy and mentions), known + 1)
+    return tuple(runs.values())
+
+
+def count(revisions: Sequence[Revision], has_critic: bool, mode: str) -> Counts:
+    """Count the signs of salience among iterations of one direction."""
+
+    def number(condition: Callable[[Revision], bool | None]) -> int:
+        return sum(bool(condition(each)) for each in revisions)
+
+    def old(each: Revision) -> bool:
+        return each.shown is not None and each.shown.old_proxy
+
+    def strict(each: Revision) -> bool:
+        return each.shown is not None and each.shown.strict_proxy
+
+    return Counts(
+        total=len(revisions),
+        without_returns=number(lambda each: each.shown is None),
+        # One that lacks both counts once, above.
+        without_reply=number(lambda each: has_critic and each.shown is not None and each.mentions(mode) is None),
+        old=number(old),
+        strict=number(strict),
+        old_mention=number(lambda each: old(each) and each.mentions(mode)),
+        strict_mention=number(lambda each: strict(each) and each.mentions(mode)),
+        beyond_noise=number(lambda each: each.beyond_noise),
+        with_noise=number(lambda each: each.beyond_noise is not None),
+        strict_beyond_noise=number(lambda each: strict(each) and each.beyond_noise),
+        strict_mention_beyond_noise=number(lambda each: strict(each) and each.mentions(mode) and each.beyond_noise),
+    )

@@ -1,0 +1,148 @@
+"""What a revision changed, and which pattern that makes together with the change of reward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from r2po.analysis.logs.run_data import Floats
+
+Direction = Literal["regression", "improvement", "no_change"]
+
+SMALLEST_CHANGE = 0.05
+"""A real-valued parameter counts as changed beyond this; a number of a table if it changed at all."""
+
+SURGICAL, MULTI_STATE, REDESIGN = 3, 4, 8
+"""Changed parameters: at most, at least, at least."""
+
+NO_CHANGE = "no_change"
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What counts as what in an environment, in units of its reward.
+
+    Attributes:
+        partial: Above, a policy works in part.
+        high: Above, it is close to optimal.
+        near_zero: Up to this absolute value, its rollouts tell nothing.
+        meaningful: Above, a change of reward counts.
+    """
+
+    partial: float
+    high: float
+    near_zero: float
+    meaningful: float
+
+
+_CARTPOLE = Thresholds(partial=200, high=450, near_zero=20, meaningful=0.1)
+
+THRESHOLDS: Mapping[str, Thresholds] = MappingProxyType(
+    {
+        "cartpole": _CARTPOLE,
+        "pong": Thresholds(partial=1.0, high=2.8, near_zero=0.2, meaningful=0.1),
+        "frozenlake": Thresholds(partial=0.3, high=0.8, near_zero=0.05, meaningful=0.1),
+    }
+)
+"""Environments without a line of their own use CartPole's, which says little about them."""
+
+CATEGORIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "regression": {
+            "pure_stochasticity": "no edit: pure stochasticity",
+            "near_optimal_broken": "breaks a near-optimal policy",
+            "small_fix_backfires": "small fix that backfires",
+            "uninformed_redesign": "full redesign on uninformative rollouts",
+            OTHER: "other",
+        },
+        "improvement": {
+            "fine_tuning": "fine-tunes a near-optimal policy",
+            "pinpoint_fix": "pinpoint fix",
+            "rescue_from_history": "rescue from history",
+            "multi_state_fix": "targeted multi-state fix",
+            OTHER: "other",
+        },
+    }
+)
+"""Patterns of each direction in the order in which they are tried, with their names in tables."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """How two parameter vectors differ.
+
+    Attributes:
+        changed: Indices of the changed parameters.
+        l2: Euclidean distance of all parameters.
+        largest: Largest absolute change of a parameter.
+    """
+
+    changed: tuple[int, ...]
+    l2: float
+    largest: float
+
+    @property
+    def count(self) -> int:
+        """Number of changed parameters."""
+        return len(self.changed)
+
+
+def measure_edit(initial: Floats, revised: Floats, *, tabular: bool) -> Edit | None:
+    """Return how (n,) parameters were changed; None if their numbers differ or there are none."""
+    if initial.shape != revised.shape or not initial.size:
+        return None
+    change = np.abs(revised - initial)
+    changed = np.flatnonzero(change > (0.0 if tabular else SMALLEST_CHANGE))
+    return Edit(tuple(changed.tolist()), float(np.sqrt(np.square(change).sum())), float(change.max()))
+
+
+def thresholds_of(environment: str) -> Thresholds:
+    """Return the thresholds of an environment."""
+    return THRESHOLDS.get(environment, _CARTPOLE)
+
+
+def categorise(direction: Direction, edit: Edit, initial: float, change: float, limits: Thresholds) -> str:
+    """Return the pattern of a revision, a key of ``CATEGORIES[direction]``, or "no_change".
+
+    Args:
+        direction: Whether the reward fell, rose or stayed.
+        edit: What was changed.
+        initial: Reward of the initial proposal.
+        change: Reward of the revision minus that.
+        limits: The environment's thresholds.
+    """
+    if direction == "regression":
+        return _regression(edit, initial, -change > limits.meaningful, limits)
+    if direction == "improvement":
+        return _improvement(edit, initial, limits) if change > limits.meaningful else OTHER
+    return NO_CHANGE
+
+
+def _regression(edit: Edit, initial: float, meaningful: bool, limits: Thresholds) -> str:
+    if not edit.count:
+        return "pure_stochasticity"
+    if initial > limits.high and meaningful:
+        return "near_optimal_broken"
+    if initial > limits.partial and edit.count <= SURGICAL and meaningful:
+        return "small_fix_backfires"
+    if abs(initial) <= limits.near_zero and edit.count >= REDESIGN:
+        return "uninformed_redesign"
+    return OTHER
+
+
+def _improvement(edit: Edit, initial: float, limits: Thresholds) -> str:
+    surgical = edit.count <= SURGICAL
+    if initial > limits.high and surgical:
+        return "fine_tuning"
+    if initial > limits.partial and surgical:
+        return "pinpoint_fix"
+    if abs(initial) <= limits.near_zero and edit.count >= REDESIGN:
+        return "rescue_from_history"
+    if initial > limits.near_zero and edit.count >= MULTI_STATE:
+        return "multi_state_fix"
+    return OTHER

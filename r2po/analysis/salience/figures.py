@@ -1,0 +1,315 @@
+"""Salience and edit patterns as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from r2po.analysis.logs.names import environment_label
+from r2po.analysis.output.canvas import whole_numbers
+from r2po.analysis.output.sheet import sheet
+from r2po.analysis.output.style import FONT_SIZE, METHOD_STYLES, NEUTRAL, SMALL_FONT_SIZE, method_style
+from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
+from r2po.analysis.salience.edits import CATEGORIES, Direction
+from r2po.analysis.salience.revisions import Revision
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROW = 0.42
+"""Inches per experiment."""
+WIDEST = 1000.0
+"""Odds ratios beyond it are shown as arrows: a few runs that differ give intervals over many powers of ten."""
+
+_MARKS: dict[Direction, tuple[str, str, float]] = {
+    "regression": ("#003c97", "o", -0.22),
+    "improvement": ("#d98200", "^", 0.0),
+    "no_change": ("#8c8c8c", "s", 0.22),
+}
+"""Colour, marker and place in the row of each direction."""
+
+_GREYS = ("#1f3b73", "#4f7cac", "#9ab8d3", "#d7e3ee", "#ffffff")
+_HATCHES = ("", "", "", "", "///")
+
+
+def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> Figure:
+    """Draw the sign's share by direction, and the odds ratio of regressions to improvements."""
+    text = (
+        "Left: share of iterations with the sign (worst < median return and, where there is a critic, a mention of the "
+        "worst rollout). Right: its odds among regressions over improvements; 1: no relation; hollow: a count is 0; "
+        "arrow: goes on. "
+        "Lines: 95 % intervals (Wilson, Woolf), wider where iterations of a run are alike. "
+        f"{_sizes(analyses)}. {caption}"
+    )
+    figure = sheet(title, text, 1.9 + ROW * max(len(analyses), 2))
+    left, right = figure.subplots(1, 2, sharey=True)
+    right.set_xscale("log")
+    right.set_xlim(*_odds_limits(analyses))
+    for row, each in enumerate(analyses):
+        _draw_shares(left, row, each)
+        _draw_odds(right, row, each)
+    left.set_xlim(-0.03, 1.03)
+    left.set_xlabel("share of iterations with the sign")
+    right.axvline(1.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
+    right.set_xlabel("odds ratio to improvements")
+    _plain_ticks(right)
+    left.set_yticks(range(len(analyses)), _labels([(each.environment, each.method) for each in analyses]))
+    left.set_ylim(len(analyses) - 0.4, -0.6)
+    for axes in (left, right):
+        axes.grid(visible=False, axis="y")
+    if analyses:
+        handles, labels = left.get_legend_handles_labels()
+        drawn = dict(zip(labels, handles, strict=True))
+        shown = [label for label in DIRECTION_LABELS.values() if label in drawn]
+        left.legend(
+            [drawn[label] for label in shown],
+            shown,
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=3,
+            columnspacing=1.0,
+            handlelength=1.0,
+            handletextpad=0.3,
+        )
+    return figure
+
+
+def has_shares(analysis: Salience) -> bool:
+    """Whether a row has anything to draw: without the critic's replies, nothing is known of mentions."""
+    return any(analysis.share(direction) is not None for direction in _MARKS)
+
+
+def _draw_shares(axes: Axes, row: int, analysis: Salience) -> None:
+    if not has_shares(analysis):
+        _say(axes, row, "no replies in the logs")
+    for direction, (colour, marker, shift) in _MARKS.items():
+        share, interval = analysis.share(direction), analysis.share_interval(direction)
+        if share is None or interval is None:
+            continue
+        axes.plot(interval, [row + shift] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(
+            [share],
+            [row + shift],
+            color=colour,
+            marker=marker,
+            markersize=5,
+            markeredgecolor=NEUTRAL,
+            markeredgewidth=0.5,
+            linestyle="none",
+            label=DIRECTION_LABELS[direction],
+            zorder=3,
+        )
+
+
+def _say(axes: Axes, row: int, text: str) -> None:
+    axes.text(
+        0.5,
+        row,
+        text,
+        transform=axes.get_yaxis_transform(),
+        ha="center",
+        va="center",
+        fontsize=SMALL_FONT_SIZE - 1,
+        color="#606060",
+        backgroundcolor="white",
+    )
+
+
+def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
+    ratio = analysis.against("improvement")
+    if ratio is None:
+        _say(axes, row, "nothing to compare")
+        return
+    colour = method_style(analysis.method).colour
+    least, most = axes.get_xlim()
+    axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
+    for end, sign, is_beyond in ((least, "<", ratio.low < least), (most, ">", ratio.high > most)):
+        if is_beyond:
+            axes.plot([end], [row], color=colour, marker=sign, markersize=6, linestyle="none", clip_on=False)
+    axes.plot(
+        [min(max(ratio.value, least), most)],
+        [row],
+        color=colour,
+        marker=method_style(analysis.method).marker,
+        markersize=5.5,
+        # Hollow: one of its counts is 0 and the value rests on the correction.
+        markerfacecolor="white" if ratio.corrected else colour,
+        markeredgecolor=NEUTRAL,
+        markeredgewidth=0.6,
+        linestyle="none",
+        zorder=3,
+    )
+
+
+def _odds_limits(analyses: Sequence[Salience]) -> tuple[float, float]:
+    """Return what the axis shows: all intervals, but no more than ``WIDEST`` to either side."""
+    ratios = [ratio for each in analyses if (ratio := each.against("improvement")) is not None]
+    low, high = min([0.5, *(each.low for each in ratios)]), max([2.0, *(each.high for each in ratios)])
+    return max(low / 1.5, 1 / WIDEST), min(high * 1.5, WIDEST)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def edits_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: str) -> Figure:
+    """Draw the shares of edit patterns among regressions and among improvements."""
+    shown = [found for found in revisions if any(each.edit for each in found)]
+    text = f"Share of each pattern; n: iterations in that direction. {_totals(revisions)} {caption}"
+    figure = sheet(title, text, 2.4 + ROW * max(len(shown), 2))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, direction in zip(panels, CATEGORIES, strict=True):
+        _draw_patterns(axes, direction, shown)
+    panels[0].set_yticks(range(len(shown)), _labels([(found[0].environment, found[0].method) for found in shown]))
+    panels[0].set_ylim(len(shown) - 0.4, -0.6)
+    return figure
+
+
+def _draw_patterns(axes: Axes, direction: str, shown: Sequence[Sequence[Revision]]) -> None:
+    members = [[each for each in found if each.edit and each.direction == direction] for found in shown]
+    left = np.zeros(len(shown))
+    for (key, label), colour, hatch in zip(CATEGORIES[direction].items(), _GREYS, _HATCHES, strict=True):
+        shares = np.array([sum(each.category == key for each in found) / max(len(found), 1) for found in members])
+        axes.barh(
+            range(len(shown)),
+            shares,
+            left=left,
+            height=0.6,
+            color=colour,
+            hatch=hatch,
+            edgecolor="#404040",
+            linewidth=0.5,
+            label=label,
+        )
+        left += shares
+    for row, found in enumerate(members):
+        axes.text(1.02, row, f"{len(found)}", va="center", fontsize=7)
+    axes.set_xlim(0, 1.12)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_xlabel(f"share of {DIRECTION_LABELS[direction]} (n)")
+    axes.grid(visible=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=1, labelspacing=0.25, handlelength=1.6)
+
+
+def changes_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: str) -> Figure:
+    """Draw the change of reward over the size of the edit, a panel per environment."""
+    environments: dict[str, list[Sequence[Revision]]] = {}
+    for found in revisions:
+        if any(each.edit for each in found):
+            environments.setdefault(found[0].environment, []).append(found)
+    text = (
+        "Mean change of the mean return over iterations with so many changed parameters; lines: ± 1.96 standard errors "
+        f"over at least {FEWEST} iterations each; marks moved sideways to stay apart. {_totals(revisions)} {caption}"
+    )
+    columns = min(len(environments), 3) or 1
+    rows = -(-len(environments) // columns) or 1
+    height = 1.8 + 1.75 * rows
+    # Lines are kept free below the title for the legend, which belongs to all panels.
+    figure = sheet(title, text, height)
+    figure.suptitle(f"{title}\n\n", fontsize=FONT_SIZE)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for number, (axes, (environment, members)) in enumerate(zip(panels, environments.items(), strict=False)):
+        for place, found in enumerate(members):
+            _draw_changes(axes, found, (place - (len(members) - 1) / 2) * 0.12)
+        _finish_changes(axes, environment_label(environment), is_last=number + columns >= len(environments))
+    for axes in list(figure.axes)[len(environments) :]:
+        axes.set_visible(False)
+    figure.axes[0].set_ylabel("change of mean return")
+    _legend_below_title(figure, height)
+    return figure
+
+
+def _finish_changes(axes: Axes, label: str, *, is_last: bool) -> None:
+    axes.set_title(label)
+    if is_last:
+        axes.set_xlabel("changed parameters")
+    if not axes.has_data():
+        text = f"fewer than {FEWEST} iterations\nof each size"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=SMALL_FONT_SIZE)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    axes.axhline(0.0, color=NEUTRAL, linestyle=":", linewidth=0.9)
+    low, high = axes.get_xlim()
+    axes.set_xlim(round(low) - 0.7, round(high) + 0.7)
+    whole_numbers(axes.xaxis)
+
+
+def _legend_below_title(figure: Figure, height: float) -> None:
+    drawn = {label: handle for axes in figure.axes for handle, label in zip(*_legend(axes), strict=True)}
+    labels = [style.label for style in METHOD_STYLES.values() if style.label in drawn]
+    if labels:
+        figure.legend(
+            [drawn[label] for label in labels],
+            labels,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 1 - 0.22 / height),
+            ncols=6,
+            columnspacing=1.0,
+            handlelength=1.0,
+            handletextpad=0.3,
+        )
+
+
+FEWEST = 3
+"""Iterations that a mark of ``changes_figure`` stands for, at least."""
+
+
+def _legend(axes: Axes) -> tuple[list[Artist], list[str]]:
+    handles, labels = axes.get_legend_handles_labels()
+    return list(handles), list(labels)
+
+
+def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
+    by_size: dict[int, list[float]] = {}
+    for each in found:
+        if each.edit is not None:
+            by_size.setdefault(each.edit.count, []).append(each.delta)
+    sizes = [size for size in sorted(by_size) if len(by_size[size]) >= FEWEST]
+    if not sizes:
+        return
+    style = method_style(found[0].method)
+    axes.errorbar(
+        [size + shift for size in sizes],
+        [float(np.mean(by_size[size])) for size in sizes],
+        yerr=[1.96 * float(np.std(by_size[size], ddof=1)) / len(by_size[size]) ** 0.5 for size in sizes],
+        color=style.colour,
+        marker=style.marker,
+        markersize=4,
+        linestyle="none",
+        elinewidth=1.0,
+        capsize=2,
+        label=style.label,
+    )
+
+
+def _totals(revisions: Sequence[Sequence[Revision]]) -> str:
+    runs = [len({each.run for each in found}) for found in revisions] or [0]
+    low, high = min(runs), max(runs)
+    return f"{low if low == high else f'{low} to {high}'} runs of each method and environment."
+
+
+def _sizes(analyses: Sequence[Salience]) -> str:
+    totals = [each.iterations for each in analyses] or [0]
+    low, high = min(totals), max(totals)
+    runs = sorted({each.runs for each in analyses})
+    text = f"{low} iterations" if low == high else f"{low} to {high} iterations"
+    return f"{text} of {' or '.join(map(str, runs))} runs each"
+
+
+def _labels(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Name each row by environment and method, without what all of them share, which the title tells."""
+    environments, methods = {environment for environment, _ in rows}, {method for _, method in rows}
+    named = []
+    for environment, method in rows:
+        parts = [environment_label(environment)] if len(environments) > 1 or len(methods) == 1 else []
+        parts += [method_style(method).label] if len(methods) > 1 else []
+        named.append("\n".join(parts))
+    return named

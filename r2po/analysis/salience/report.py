@@ -1,0 +1,219 @@
+"""The whole salience analysis: experiments in, analyses and ``episodes.csv`` out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.parallel import in_parallel
+from r2po.analysis.logs.replies import Reply, RunReplies
+from r2po.analysis.logs.run_data import Floats, RunData
+from r2po.analysis.salience.counts import DIRECTIONS, TOGETHER, Salience, analyse
+from r2po.analysis.salience.edits import thresholds_of
+from r2po.analysis.salience.revisions import CRITIC_METHODS, TWO_CALL_METHODS, Revision, read_revisions
+from r2po.analysis.salience.rewards_shown import GROUPS
+from r2po.analysis.salience.tables import group_means
+from r2po.analysis.statistics import OddsRatio
+
+EPISODE_COLUMNS = (
+    "environment",
+    "method",
+    "run",
+    "iteration",
+    "initial_reward",
+    "revised_reward",
+    "delta",
+    "direction",
+    "accepted",
+    "worst_reward",
+    "median_reward",
+    "best_reward",
+    "reward_group",
+    "old_proxy",
+    "strict_proxy",
+    "mentions_word",
+    "mentions_phrase",
+    "change_low",
+    "change_high",
+    "paired",
+    "beyond_noise",
+    "edit_distance",
+    "l2_distance",
+    "abs_max_change",
+    "changed_indices",
+    "category",
+    "initial_params",
+    "revised_params",
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an experiment holds.
+
+    Attributes:
+        experiment: The experiment.
+        revisions: Its iterations in which two policies were tried.
+        problems: One line each for what is missing.
+    """
+
+    experiment: ExperimentLogs
+    revisions: tuple[Revision, ...]
+    problems: tuple[str, ...]
+
+
+def collect(experiments: Sequence[ExperimentLogs]) -> list[Found]:
+    """Read the iterations of all two-call methods."""
+    chosen = [each for each in experiments if each.method in TWO_CALL_METHODS]
+    return [Found(each, *content) for each, content in zip(chosen, in_parallel(_collect, chosen), strict=True)]
+
+
+def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
+    """Return the revisions of an experiment and what is missing."""
+    revisions: list[Revision] = []
+    problems: list[str] = []
+    for run in experiment.runs:
+        replies = RunReplies(run)
+        found = read_revisions(run, lambda run, replies=replies: _critics(run, replies))  # type: ignore[misc]
+        revisions += found
+        where = f"{experiment.path}: {run.name}"
+        if len(found) < run.num_iterations:
+            left = run.num_iterations - len(found)
+            why = f" ({run.unread})" if run.unread else ""
+            problems.append(
+                f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record{why}"
+            )
+        if replies.problem and run.method in CRITIC_METHODS:
+            problems.append(f"{where}: no replies: {replies.problem}")
+    return tuple(revisions), tuple(problems)
+
+
+def _critics(run: RunData, replies: RunReplies) -> list[Reply | None]:
+    return [replies.critic(int(number)) for number in run.numbers]
+
+
+def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
+    """Analyse each experiment, and then each method over all its environments if it has several."""
+    single = [
+        analyse(each.revisions, each.experiment.environment, each.experiment.method, _has_critic(each), mode)
+        for each in found
+    ]
+    together = []
+    for method in TWO_CALL_METHODS:
+        members = [each for each in found if each.experiment.method == method]
+        if len(members) > 1:
+            revisions = [revision for each in members for revision in each.revisions]
+            together.append(analyse(revisions, TOGETHER, method, method in CRITIC_METHODS, mode))
+    return single + together
+
+
+def _has_critic(found: Found) -> bool:
+    return found.experiment.method in CRITIC_METHODS
+
+
+def episodes_csv(found: Sequence[tuple[Cohort | None, Found]]) -> str:
+    """Return a row for each iteration; what is not on record is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("model", "protocol", *EPISODE_COLUMNS))
+    for cohort, each in found:
+        who = (cohort.model, cohort.protocol) if cohort else ("", "")
+        writer.writerows([*who, *_episode(revision)] for revision in each.revisions)
+    return buffer.getvalue()
+
+
+def _episode(each: Revision) -> list[Any]:
+    shown = each.shown
+    extremes = (
+        [shown.worst, shown.median, shown.best, shown.group, shown.old_proxy, shown.strict_proxy] if shown else []
+    )
+    change = [each.change.low, each.change.high, each.paired, each.beyond_noise] if each.change else []
+    edit = each.edit
+    edits = [edit.count, edit.l2, edit.largest, ",".join(map(str, edit.changed)), each.category] if edit else []
+    head = [each.environment, each.method, each.run, each.iteration, each.initial, each.revised, each.delta]
+    row = [*head, each.direction, each.accepted, *_padded(extremes, 6), each.says_worst, each.says_phrase]
+    row += [*_padded(change, 4), *_padded(edits, 5), _vector(each.initial_params), _vector(each.revised_params)]
+    return ["" if value is None else int(value) if isinstance(value, bool) else value for value in row]
+
+
+def _padded(values: list[Any], size: int) -> list[Any]:
+    return values + [None] * (size - len(values))
+
+
+def _vector(params: Floats | None) -> str | None:
+    return None if params is None else json.dumps(params.tolist())
+
+
+def to_records(analyses: Sequence[Salience], found: Sequence[Found]) -> list[dict[str, Any]]:
+    """Return the analyses as JSON objects, with reward groups and edit patterns."""
+    members = {(each.experiment.environment, each.experiment.method): each.revisions for each in found}
+    return [_record(each, members.get((each.environment, each.method), ())) for each in analyses]
+
+
+def _record(analysis: Salience, revisions: Sequence[Revision]) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "environment": analysis.environment,
+        "method": analysis.method,
+        "has_critic": analysis.has_critic,
+        "runs": analysis.runs,
+        "iterations": analysis.iterations,
+    }
+    for direction in DIRECTIONS:
+        interval = analysis.share_interval(direction)
+        share = {"share": analysis.share(direction), "share_interval": list(interval) if interval else None}
+        record[direction] = asdict(analysis.counts[direction]) | share
+    record["odds_ratio_to_improvements"] = _odds_record(analysis.against("improvement"))
+    record["odds_ratio_to_others"] = _odds_record(analysis.against("improvement", "no_change"))
+    if revisions:
+        record["reward_groups"] = _group_records(revisions)
+        record["edit_patterns"] = _edit_record(revisions)
+    return record
+
+
+def _odds_record(ratio: OddsRatio | None) -> dict[str, Any] | None:
+    return None if ratio is None else asdict(ratio)
+
+
+def _group_records(revisions: Sequence[Revision]) -> list[dict[str, Any]]:
+    known = [each for each in revisions if each.shown is not None]
+    names = ("worst_reward", "median_reward", "best_reward", "initial_reward", "revised_reward", "delta")
+    records = []
+    for key in GROUPS:
+        members = [each for each in known if each.shown is not None and each.shown.group == key]
+        if members:
+            means = {f"mean_{name}": mean for name, mean in zip(names, group_means(members), strict=True)}
+            share = 100 * len(members) / len(known)
+            records.append({"reward_group": key, "episodes": len(members), "pct": share, **means})
+    return records
+
+
+def _edit_record(revisions: Sequence[Revision]) -> dict[str, Any]:
+    known = [each for each in revisions if each.edit is not None]
+    record: dict[str, Any] = {
+        "iterations": len(known),
+        "without_parameters": len(revisions) - len(known),
+        "thresholds": asdict(thresholds_of(revisions[0].environment)),
+    }
+    for direction in DIRECTIONS:
+        members = [each for each in known if each.direction == direction]
+        categories: dict[str, int] = {}
+        for each in members:
+            categories[str(each.category)] = categories.get(str(each.category), 0) + 1
+        record[direction] = {"count": len(members), "categories": categories, **_edit_sizes(members)}
+    return record
+
+
+def _edit_sizes(members: Sequence[Revision]) -> dict[str, float | None]:
+    edits = [each.edit for each in members if each.edit is not None]
+    if not edits:
+        return {"mean_delta": None, "mean_edit_distance": None, "mean_l2_distance": None}
+    return {
+        "mean_delta": sum(each.delta for each in members) / len(members),
+        "mean_edit_distance": sum(edit.count for edit in edits) / len(edits),
+        "mean_l2_distance": sum(edit.l2 for edit in edits) / len(edits),
+    }

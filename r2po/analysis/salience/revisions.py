@@ -1,0 +1,172 @@
+"""Every iteration in which two policies were tried one after the other, as the salience analysis sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from r2po.analysis.logs.replies import Reply
+from r2po.analysis.logs.run_data import Floats, IterationData, RunData
+from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
+from r2po.analysis.salience.rewards_shown import Extremes, extremes
+from r2po.analysis.statistics import Interval, mean_changes
+from r2po.seeding import derive_seed
+from r2po.tasks import TASKS
+
+TWO_CALL_METHODS = ("r2po", "reptraj", "three_traj", "always_critic", "pure_search", "actor_second_pass")
+CRITIC_METHODS = ("r2po", "reptraj", "three_traj", "always_critic")
+"""Methods whose second policy comes from a critic, who may speak of the worst rollout."""
+
+PHRASES = ("worst rollout", "worst trajectory")
+
+_ROUNDING = 1e-9
+"""Means of the same returns in another order may differ by their last bits; relative."""
+
+ReadReplies = Callable[[RunData], Sequence[Reply | None]]
+"""Returns the critic's reply in each iteration of a run; None where there is none."""
+
+# The published code's logs of long environments may lack the rollouts; ThreeTraj's prompts name the three returns.
+_SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9.]+)\):", re.MULTILINE)
+
+
+@dataclass(frozen=True, eq=False)
+class Revision:
+    """One iteration of a two-call method.
+
+    Attributes:
+        environment: Short name of the task.
+        method: Key of the method.
+        run: Name of the run's folder.
+        iteration: Its number, from 1.
+        initial: Mean return of the first policy.
+        revised: Mean return of the second one.
+        accepted: Index of the one that was kept.
+        shown: Worst, median and best return of the first policy; None if its returns are not on record.
+        says_worst: Whether the critic's reply has the word "worst"; None without a critic or its reply.
+        says_phrase: Whether it has "worst rollout" or "worst trajectory"; likewise.
+        edit: What was changed; None if the parameters are not on record.
+        category: Pattern of edit and change of reward; None likewise.
+        change: ``revised - initial`` with its bootstrap interval over rollouts; None without at least two returns each.
+        paired: Whether both were tried on the same seeds.
+        initial_params: Flat parameters of the first policy, or None.
+        revised_params: Those of the second one, or None.
+    """
+
+    environment: str
+    method: str
+    run: str
+    iteration: int
+    initial: float
+    revised: float
+    accepted: int
+    shown: Extremes | None
+    says_worst: bool | None
+    says_phrase: bool | None
+    edit: Edit | None
+    category: str | None
+    change: Interval | None
+    paired: bool
+    initial_params: Floats | None
+    revised_params: Floats | None
+
+    @property
+    def delta(self) -> float:
+        """Change of the mean return."""
+        return self.revised - self.initial
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the mean return fell, rose or stayed, up to rounding."""
+        return direction(self.initial, self.revised)
+
+    @property
+    def beyond_noise(self) -> bool | None:
+        """Whether the interval of the change excludes 0; None if it has none."""
+        return None if self.change is None else not self.change.low <= 0 <= self.change.high
+
+    def mentions(self, mode: str) -> bool | None:
+        """Whether the critic speaks of the worst rollout, by ``"word"`` or by ``"phrase"``."""
+        return self.says_worst if mode == "word" else self.says_phrase
+
+
+def direction(initial: float, revised: float) -> Direction:
+    """Return what became of the mean return."""
+    if abs(revised - initial) <= _ROUNDING * max(abs(initial), abs(revised)):
+        return "no_change"
+    return "regression" if revised < initial else "improvement"
+
+
+def read_revisions(run: RunData, read_replies: ReadReplies) -> list[Revision]:
+    """Return the iterations of a run in which two policies were tried; those half on record are left out."""
+    replies = read_replies(run) if run.method in CRITIC_METHODS else ()
+    pairs = [(i, each) for i, each in enumerate(run.iterations) if len(each.candidates) == 2]
+    found = [_revision(run, each, replies[i] if replies else None) for i, each in pairs]
+    changes = _changes(run, [each for _, each in pairs])
+    return [replace(each, change=change) for each, change in zip(found, changes, strict=True)]
+
+
+def _revision(run: RunData, iteration: IterationData, reply: Reply | None) -> Revision:
+    first, second = iteration.candidates
+    edit = category = None
+    if first.params is not None and second.params is not None:
+        edit = measure_edit(first.params, second.params, tabular=_is_tabular(run))
+    if edit is not None:
+        turn, limits = direction(first.reward, second.reward), thresholds_of(run.environment)
+        category = categorise(turn, edit, first.reward, second.reward - first.reward, limits)
+    text = None if reply is None else " ".join(reply.text.casefold().split())
+    return Revision(
+        environment=run.environment,
+        method=run.method,
+        run=run.name,
+        iteration=iteration.number,
+        initial=first.reward,
+        revised=second.reward,
+        accepted=iteration.accepted,
+        shown=_named(reply) if first.returns is None else extremes(first.returns),
+        says_worst=None if text is None else "worst" in text,
+        says_phrase=None if text is None else any(phrase in text for phrase in PHRASES),
+        edit=edit,
+        category=category,
+        change=None,
+        paired=_is_paired(run),
+        initial_params=first.params,
+        revised_params=second.params,
+    )
+
+
+def _named(reply: Reply | None) -> Extremes | None:
+    """Return the three returns that the critic's prompt names, if it does."""
+    named = dict(_SHOWN.findall(reply.prompt)) if reply else {}
+    return Extremes(*(float(named[key]) for key in ("Worst", "Median", "Best"))) if len(named) == 3 else None
+
+
+def _is_tabular(run: RunData) -> bool:
+    policy = run.settings.get("policy")
+    if policy is None and run.environment in TASKS:
+        policy = TASKS[run.environment].policy
+    return policy == "tabular"
+
+
+def _is_paired(run: RunData) -> bool:
+    return run.protocol == "controlled"
+
+
+def _changes(run: RunData, iterations: Sequence[IterationData]) -> list[Interval | None]:
+    """Return the interval of each change; all iterations with equal numbers of rollouts at once."""
+    result: list[Interval | None] = [None] * len(iterations)
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for index, iteration in enumerate(iterations):
+        first, second = (each.returns for each in iteration.candidates)
+        if first is not None and second is not None and min(first.size, second.size) > 1:
+            by_size.setdefault((first.size, second.size), []).append(index)
+    generator = np.random.default_rng(derive_seed(0, "noise", run.environment, run.method, run.name))
+    for (before, after), indices in by_size.items():
+        pairs = [[np.asarray(each.returns) for each in iterations[i].candidates] for i in indices]
+        first, second = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+        found = mean_changes(first, second, generator, paired=_is_paired(run) and before == after)
+        for index, *values in zip(indices, found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True):
+            result[index] = Interval(*values)
+    return result

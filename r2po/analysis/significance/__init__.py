@@ -1,0 +1,1 @@
+"""Welch's tests between methods."""

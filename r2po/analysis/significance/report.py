@@ -1,0 +1,190 @@
+"""The significance tests of all experiments under a folder, as rows of JSON and of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+from r2po.analysis.logs.evenness import uneven_budgets
+from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_label, environment_order
+from r2po.analysis.output.tables import Cell, Table
+from r2po.analysis.paper.published_figures import SOURCE
+from r2po.analysis.paper.published_tests import PublishedTest, published_test
+from r2po.analysis.significance.tests import FAMILIES, OURS, Group, Mode, Row, compare
+
+METRIC_LABELS = {
+    "mean_reward": "mean reward",
+    "best_reward": "best reward",
+    "final_reward": "final reward",
+    "heldout_reward": "held-out reward of the best policy",
+}
+
+COLUMNS = ("Environment", "Baseline", "R2PO", "baseline", "gap", "t", "p", "Holm p", "permutation p")
+REFERENCE_COLUMNS = ("published gap", "published t", "published p", "published Holm p", "z of the gap")
+
+
+def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: Mode) -> list[Row]:
+    """Test R2PO against its baselines on per-run values of a metric.
+
+    Args:
+        experiments: Of one cohort; those of other methods are passed over.
+        metric: One of ``run_data.METRICS``.
+        mode: See ``compare``.
+
+    Returns:
+        The rows, in the order of the published tables; environments without runs among the ten have one too.
+    """
+    found = {each.environment for each in experiments if each.method in (*FAMILIES, OURS)}
+    names = sorted({*PUBLISHED_ORDER, *found}, key=environment_order)
+    parts = [(name, [each for each in experiments if each.environment == name]) for name in names]
+    groups = [(name, [group for each in part for group in _group(each, metric, part)]) for name, part in parts]
+    return compare(groups, mode)
+
+
+def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentLogs]) -> list[Group]:
+    if experiment.method not in (*FAMILIES, OURS):
+        return []
+    values = experiment.values(metric)
+    finite = tuple(value for value in values if isfinite(value))
+    notes = []
+    if len(values) < len(experiment.runs):
+        notes.append(f"{len(experiment.runs) - len(values)} of {len(experiment.runs)} runs do not tell this metric")
+    if len(finite) < len(values):
+        notes.append(f"{len(values) - len(finite)} of {len(values)} values are not finite and left out")
+    unfinished = sum(not run.complete for run in experiment.runs)
+    if unfinished:
+        notes.append(f"{unfinished} of {len(experiment.runs)} runs unfinished, counted up to there")
+    ours = next((each for each in beside if each.method == OURS), None)
+    if ours is not None and experiment.protocol != ours.protocol:
+        notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")
+    if ours is not None and ours is not experiment:
+        notes += uneven_budgets([ours, experiment])
+    return [Group(experiment.method, experiment.label, finite, tuple(notes))]
+
+
+def to_records(
+    rows: Sequence[Row], cohort: Cohort | None, metric: str, *, with_reference: bool = False
+) -> list[dict[str, Any]]:
+    """Return the rows as JSON objects; what is missing is null, and an infinite t too."""
+    return [_record(row, cohort) | (_reference_record(row, metric) if with_reference else {}) for row in rows]
+
+
+def _record(row: Row, cohort: Cohort | None) -> dict[str, Any]:
+    test, permutation = row.welch, row.permutation
+    return {
+        "environment": row.environment,
+        "baseline_method": row.baseline.label if row.baseline else None,
+        "baseline_mean": row.baseline.mean if row.baseline else None,
+        "r2po_mean": row.ours.mean if row.ours else None,
+        "mean_gap": row.gap,
+        "t_statistic": test.t if test and not test.degenerate else None,
+        "raw_p": test.p if test else None,
+        "holm_p": row.holm_p,
+        "permutation_p": permutation.p if permutation else None,
+        "permutation_exact": permutation.exact if permutation else None,
+        "degrees_of_freedom": test.degrees if test and test.degrees else None,
+        "baseline_std": row.baseline.std if row.baseline else None,
+        "r2po_std": row.ours.std if row.ours else None,
+        "baseline_runs": len(row.baseline.values) if row.baseline else 0,
+        "r2po_runs": len(row.ours.values) if row.ours else 0,
+        "too_few_runs": bool(test and test.too_few),
+        "degenerate": bool(test and test.degenerate),
+        "model": cohort.model if cohort else None,
+        "protocol": cohort.protocol if cohort else None,
+        "stand_in": bool(cohort and cohort.stand_in),
+        "notes": list(row.notes),
+    }
+
+
+def _reference_record(row: Row, metric: str) -> dict[str, Any]:
+    published = published_test(row, metric)
+    return {"published": None if published is None else published._asdict()}
+
+
+def to_table(
+    parts: Sequence[tuple[Cohort | None, Sequence[Row]]], metric: str, mode: Mode, *, with_reference: bool = False
+) -> Table:
+    """Return the rows of all cohorts as one table."""
+    marks: dict[str, str] = {}
+    body = [
+        [*_cells(row, marks), *(_reference_cells(published_test(row, metric)) if with_reference else ())]
+        for _, rows in parts
+        for row in rows
+    ]
+    if len(parts) > 1:
+        labels = [cohort.label if cohort else "" for cohort, rows in parts for _ in rows]
+        body = [[Cell(_text(row[0]), (label,)), *row[1:]] for row, label in zip(body, labels, strict=True)]
+    columns = COLUMNS + (REFERENCE_COLUMNS if with_reference else ())
+    notes = [*_explanations(parts, mode), *(f"{mark} {note}" for note, mark in marks.items())]
+    if with_reference:
+        notes.append(f"{SOURCE[0].upper()}{SOURCE[1:]}; z: our gap minus the published one in standard errors of both")
+    return Table(title(metric, mode), columns, body, notes)
+
+
+def title(metric: str, mode: Mode) -> str:
+    """Return the title of table and figure."""
+    against = "the best baseline" if mode == "best" else "each baseline"
+    return f"R2PO against {against}: {METRIC_LABELS[metric]}"
+
+
+def _explanations(parts: Sequence[tuple[Cohort | None, Sequence[Row]]], mode: Mode) -> list[str]:
+    families = "over the environments" if mode == "best" else "over the environments, apart for ProPS, ProPS+ and SB3"
+    labels = "; ".join(cohort.label for cohort, _ in parts if cohort)
+    model = [f"Runs: {labels}"] if labels else []
+    return [
+        "Mean ± sample standard deviation over runs (their number); gap: R2PO minus baseline",
+        f"t, p: two-sided Welch test on per-run values; Holm p: corrected {families}",
+        "permutation p: all splits of the runs up to 200,000, else 99,999 at random; of 3 against 3 runs at least 0.1",
+        *model,
+    ]
+
+
+def _cells(row: Row, marks: dict[str, str]) -> list[Cell | str]:
+    test, permutation = row.welch, row.permutation
+    signs = " ".join(marks.setdefault(note, f"({_letter(len(marks))})") for note in row.notes)
+    label = row.baseline.label if row.baseline else ""
+    return [
+        environment_label(row.environment),
+        f"{label} {signs}".strip(),
+        _group_cell(row.ours),
+        _group_cell(row.baseline),
+        "" if row.gap is None else _number(row.gap),
+        "" if test is None else f"{test.t:.2f}".replace("inf", "∞"),
+        "" if test is None else p_cell(test.p),
+        "" if row.holm_p is None else p_cell(row.holm_p),
+        "" if permutation is None else p_cell(permutation.p),
+    ]
+
+
+def _letter(index: int) -> str:
+    return chr(ord("a") + index) if index < 26 else str(index)
+
+
+def _group_cell(group: Group | None) -> str:
+    if group is None:
+        return ""
+    spread = "" if group.std is None else f" ± {group.std:.2f}"
+    return f"{group.mean:.2f}{spread} ({len(group.values)})"
+
+
+def _reference_cells(published: PublishedTest | None) -> list[str]:
+    if published is None:
+        return [""] * len(REFERENCE_COLUMNS)
+    numbers = [f"{published.gap:.2f}", f"{published.t:.2f}", p_cell(published.p), p_cell(published.holm_p)]
+    return [*numbers, "" if published.z is None else f"{published.z:.1f}"]
+
+
+def _number(value: float) -> str:
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
+
+
+def _text(cell: Cell | str) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def p_cell(p: float) -> str:
+    """Write a p-value with three decimals, in powers of ten only where it is tiny."""
+    return f"{p:.1e}" if 0 < p < 0.0005 else f"{p:.3f}"

@@ -1,0 +1,174 @@
+"""What ``r2po doctor`` finds out about a model: key, server, model, context length, and one tiny call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from r2po.errors import InputError
+from r2po.llm.providers.wire import UnknownModelError, WireFormat
+from r2po.llm.registry import provider_for, usages
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.policies import PolicyFamily
+from r2po.policies.tabular import Tabular
+from r2po.prompts import UnusableReply, answer_schema, read_parameters
+from r2po.tasks.spaces import Spaces
+
+TIMEOUT_S = 300.0
+"""For one tiny call: a server on one's own machine may have to load the model first."""
+
+_QUESTION = """This is a test. There are 2 parameters, params[0] and params[1]. Each is one of the integers 0, 1.
+
+# Reply format
+"""
+_FREE_TEXT = """The first line of your reply holds all 2 parameters and nothing else, in this form:
+params[0]: v, params[1]: v
+"""
+_JSON = """Your reply is one JSON object and nothing else, in this form:
+{"params": [v, v, ...], "reasoning": "..."}
+The list "params" holds all 2 parameters.
+"""
+
+Verdict = Literal["ok", "note", "FAILED"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. A failure says what to change, and is the last finding."""
+
+    verdict: Verdict
+    what: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The model to examine, and what a config says about its use.
+
+    Attributes:
+        model: ``llm_model_name``.
+        environ: Environment with keys and base URLs.
+        sampling: The sampling settings that the config sets.
+        timeout_s: Seconds that one call may take.
+        num_ctx: Context length in tokens that the config sets.
+    """
+
+    model: str
+    environ: Mapping[str, str]
+    sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    timeout_s: float = TIMEOUT_S
+    num_ctx: int | None = None
+
+
+def list_keys(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Say for each provider whether its key is set; nobody is contacted."""
+    for form, provider, variable in usages():
+        if variable != "-":
+            state = "set" if environ.get(variable, "").strip() else "not set"
+            yield Finding("ok" if state == "set" else "note", "key", f"{variable} is {state}; {provider}: {form}")
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Look at one thing after the other, up to the first that fails."""
+    try:
+        provider = provider_for(
+            patient.model, timeout_s=patient.timeout_s, num_ctx=patient.num_ctx, environ=patient.environ
+        )
+    except InputError as error:
+        yield Finding("FAILED", "name", str(error))
+        return
+    steps = [_contact(provider, patient), _call(provider, patient)] if isinstance(provider, WireFormat) else []
+    if not steps:
+        yield Finding("note", "model", f"{patient.model} needs no key and no server")
+        steps = [_call(provider, patient)] if provider.name.startswith("embedded") else []
+    for step in steps:
+        for finding in step:
+            yield finding
+            if finding.verdict == "FAILED":
+                return
+
+
+def _contact(provider: WireFormat, patient: Patient) -> Iterator[Finding]:
+    variable = provider.server.key_variable
+    if provider.has_key:
+        yield Finding("ok", "key", f"{variable} is set")
+    elif not provider.lacks_key:
+        yield Finding("note", "key", f"{variable} is not set; many servers of one's own want none")
+    try:
+        known = provider.knows_model()
+    except UnknownModelError as error:
+        yield Finding("ok", "server", f"{provider.base_url} answers")
+        yield Finding("FAILED", "model", str(error))
+        return
+    except InputError as error:
+        yield Finding("FAILED", "key" if provider.lacks_key else "server", str(error))
+        return
+    yield Finding("ok", "server", f"{provider.base_url} answers")
+    if known:
+        yield Finding("ok", "model", f"{provider.model} is known there")
+    else:
+        yield Finding("note", "model", f"the server does not tell whether it knows {provider.model}")
+    yield _context(provider, patient.num_ctx)
+
+
+def _context(provider: WireFormat, num_ctx: int | None) -> Finding:
+    try:
+        length = provider.context_length()
+    except InputError:
+        length = None
+    if length is None:
+        return Finding("note", "context", "the server does not tell the context length")
+    if num_ctx is not None and num_ctx > length:
+        return Finding("FAILED", "context", f"{length:,} tokens, but num_ctx is {num_ctx:,}: lower it in the config")
+    return Finding("ok", "context", f"{length:,} tokens")
+
+
+def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
+    structured = bool(patient.sampling.get("structured_output"))
+    policy = Tabular(Spaces(True, 2, True, 2, 0, (), (), None))
+    request = Request(
+        _QUESTION + (_JSON if structured else _FREE_TEXT),
+        patient.sampling,
+        schema=answer_schema(policy) if structured else None,
+    )
+    started = time.monotonic()
+    try:
+        reply = provider.complete(request)
+    except AttemptFailed as failure:
+        later = "; this may pass: try again later" if failure.retryable else ""
+        yield Finding("FAILED", "call", f"{failure.reason}{later}")
+        return
+    seconds = time.monotonic() - started
+    if reply.finish == "length":
+        yield Finding(
+            "FAILED", "call", "the reply was cut off at the token limit: raise max_output_tokens or remove it"
+        )
+        return
+    yield Finding("ok", "call", f"answered in {seconds:.1f} s")
+    yield _tokens(reply)
+    if reply.thinking:
+        yield Finding("ok", "thinking", f"{len(reply.thinking):,} characters, kept apart from the answer")
+    yield _format(reply, policy)
+
+
+def _tokens(reply: Reply) -> Finding:
+    counts = {
+        "prompt": reply.usage.prompt_tokens,
+        "cached": reply.usage.cached_tokens,
+        "completion": reply.usage.completion_tokens,
+        "reasoning": reply.usage.reasoning_tokens,
+    }
+    text = ", ".join(f"{name} {'unknown' if count is None else f'{count:,}'}" for name, count in counts.items())
+    counted = None not in (reply.usage.prompt_tokens, reply.usage.completion_tokens)
+    return Finding("ok" if counted else "note", "tokens", text)
+
+
+def _format(reply: Reply, policy: PolicyFamily) -> Finding:
+    try:
+        read_parameters(reply.text, policy)
+    except UnusableReply as refusal:
+        return Finding("note", "format", f"the reply could not be used ({refusal}); a run would ask again")
+    return Finding("ok", "format", "the reply could be used")

@@ -1,0 +1,145 @@
+"""What a run would do: its config, the first prompt of each role, and what to expect. No model is asked."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from r2po.config import Config
+from r2po.experiment.loop import Experiment
+from r2po.experiment.observer import Observer
+from r2po.experiment.setting import Setting
+from r2po.llm.client import Client
+from r2po.llm.providers.embedded import NAME, EmbeddedSearch
+from r2po.llm.store import CallStore
+from r2po.llm.types import Judge, Question, ReceivedReply
+from r2po.methods import Step
+from r2po.policies import Parameters
+from r2po.prompts.history import write_history
+from r2po.rollout import Rollouts
+from r2po.runlog import RunDirectory
+
+CHARACTERS_PER_TOKEN = 2.5
+"""Prompts here are mostly numbers, which take more tokens per character than prose."""
+
+
+def preview(config: Config) -> str:
+    """Return the text of ``--dry-run``.
+
+    Warm-up and first iteration are really made, with the stand-in in the model's place, in a folder that is deleted.
+    """
+    seed = 1 if config.seed is None else config.seed
+    with closing(Setting(config, seed)) as setting, tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
+        asked, longest, line_chars = _first_iteration(setting, Path(folder))
+    resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    parts = [_headline("resolved config"), resolved]
+    if not setting.method.asks_model:
+        parts += [_headline("what to expect"), "calls: none, the method asks no model", _episodes(setting)]
+        return "\n".join(parts) + "\n"
+    for index, question in enumerate(asked, 1):
+        parts += [_headline(f"prompt {index} of iteration 1: {question.role}"), question.prompt]
+    parts += [
+        _headline("what to expect"),
+        *_expectations(setting, asked, longest, line_chars),
+        "",
+        f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
+        f"for which {NAME} stood in here.",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
+    """Return what the first iteration asks, what it would ask at most, and the characters of one line of history."""
+    directory = RunDirectory.create(folder)
+    store = CallStore(directory.path)
+    client = _Client(EmbeddedSearch(), NAME, {}, store, max_attempts=1, max_wait_s=0.0)
+    experiment = Experiment(setting, directory, client, Observer())
+    try:
+        experiment.warm_up()
+        history = list(experiment.history)
+        experiment.remember(experiment.iterate(1))
+        asked, client.asked = client.asked, []
+        long_rollouts = partial(_long_rollouts, setting)
+        setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
+    finally:
+        store.close()
+    line = write_history(experiment.history[-1:], setting.brief, kinds_apart=True, with_rollouts=True)
+    return asked, client.asked, len(line) + 1
+
+
+@dataclass
+class _Client(Client):
+    """Remembers what it was asked."""
+
+    asked: list[Question] = field(default_factory=list)
+
+    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+        self.asked.append(question)
+        return super().ask(question, judge)
+
+
+def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Rollouts:
+    """Roll out a policy and draw the rollouts out to the most steps they can have, for the size of prompts."""
+    length = setting.brief.longest_rollout
+    return Rollouts.of(
+        [
+            replace(
+                rollout,
+                observations=np.resize(rollout.observations, (length + 1, *rollout.observations.shape[1:])),
+                actions=np.resize(rollout.actions, (length, *rollout.actions.shape[1:])),
+                rewards=np.resize(rollout.rewards, length),
+            )
+            for rollout in setting.evaluate(params, setting.seeds(1, candidate))
+        ]
+    )
+
+
+def _expectations(setting: Setting, asked: list[Question], longest: list[Question], line_chars: int) -> list[str]:
+    config = setting.config
+    assert config.num_iterations is not None
+    calls = len(asked) * config.num_iterations
+    lines = [
+        f"calls: {calls} ({len(asked)} in each of {config.num_iterations} iterations), more if replies are unusable",
+        _episodes(setting),
+        f"rollout engine here: {setting.engine.name}",
+    ]
+    growth = line_chars * (config.num_iterations - 1)
+    total = 0.0
+    for role in dict.fromkeys(question.role for question in asked):
+        first = _size(asked, role)
+        most = max(first, _size(longest, role)) + growth
+        lines.append(
+            f"{role} prompts: {first:,} characters in the first iteration, up to about {most:,} in the last "
+            f"({_tokens(first)} to {_tokens(most)} tokens)"
+        )
+        total += sum(question.role == role for question in asked) * config.num_iterations * (first + most) / 2
+    lines.append(f"prompt tokens in all: up to about {_tokens(total)}")
+    return lines
+
+
+def _episodes(setting: Setting) -> str:
+    config = setting.config
+    assert config.num_iterations is not None
+    evaluations = setting.method.evaluations_per_iteration * config.num_iterations
+    return (
+        f"episodes: {evaluations * config.num_evaluation_episodes} in evaluations, {config.warmup_episodes} in the "
+        f"warm-up, {config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each"
+    )
+
+
+def _size(questions: list[Question], role: str) -> int:
+    return max(len(question.prompt) for question in questions if question.role == role)
+
+
+def _tokens(characters: float) -> str:
+    return f"{characters / CHARACTERS_PER_TOKEN:,.0f}"
+
+
+def _headline(text: str) -> str:
+    return f"===== {text} ====="

@@ -1,0 +1,138 @@
+"""Play the best policy of a run, in a window or into an animation."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import r2po.envs  # noqa: F401 - registers the project's own environments
+from r2po.config import Config
+from r2po.errors import InputError
+from r2po.experiment.setting import Setting
+from r2po.prompts.numbers import number
+from r2po.runlog import RunDirectory
+from r2po.seeding import derive_seed
+
+FORMATS = (".gif", ".webp")
+FRAMES_PER_SECOND = 25
+DEFAULT_RENDER_FPS = 30
+
+
+def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
+    """Play one held-out episode of the best policy so far and return one line on how it went.
+
+    Args:
+        directory: The run.
+        episode: Number of the held-out episode.
+        output: Animation to write; None to open a window.
+
+    Raises:
+        InputError: The run has no complete iteration or no such episode, the format is unknown, the file cannot be
+            written, or rendering is not possible here.
+    """
+    if output is not None and Path(output).suffix not in FORMATS:
+        raise InputError(f"--output {output!r}: expected a file name that ends in {' or '.join(FORMATS)}")
+    description = directory.read_description()
+    if description["config"].get("algorithm") is not None:
+        raise InputError(f"{directory.path} is a run of Stable-Baselines3: its best policy is in best_model.zip")
+    config = Config(**description["config"])
+    last = max(config.heldout_episodes - 1, 0)
+    if not 0 <= episode <= last:
+        raise InputError(f"--episode {episode}: expected 0 to {last}, the held-out episodes of this run")
+    setting = Setting(config, int(description["seed"]))
+    iterations = directory.read_iterations()
+    if not iterations:
+        raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
+    best = max(iterations, key=lambda record: float(record["reward"]))
+    params = tuple(best["candidates"][best["accepted"]]["params"])
+    environment = _make(setting, "human" if output is None else "rgb_array")
+    try:
+        player = _Player(setting, environment, params, derive_seed(setting.seed, "heldout", episode))
+        frames = list(player.frames())
+        if output is not None:
+            _write(Path(output), frames, environment.metadata.get("render_fps", DEFAULT_RENDER_FPS))
+    finally:
+        environment.close()
+        setting.close()
+    where = "" if output is None else f"; written to {output}"
+    stand_in = "embedded stand-in, no language model: " if description["stand_in"] else ""
+    return (
+        f"{stand_in}best policy of {directory.path} (iteration {best['iteration']}, "
+        f"mean return {number(best['reward'])}): return {number(player.total)} in {player.steps} steps{where}"
+    )
+
+
+class _Player:
+    """Steps an environment and renders it."""
+
+    def __init__(
+        self, setting: Setting, environment: gymnasium.Env[Any, Any], params: tuple[float, ...], seed: int
+    ) -> None:
+        self.total = 0.0
+        self.steps = 0
+        self._setting = setting
+        self._environment = environment
+        self._policy = setting.bind(params)
+        self._seed = seed
+
+    def frames(self) -> Iterator[NDArray[np.uint8]]:
+        """Play the episode and yield its pictures; none in a window."""
+        observation = self._environment.reset(seed=self._seed)[0]
+        yield from self._picture()
+        over = False
+        while not over and self.steps < self._setting.brief.max_traj_length:
+            action = self._policy(np.asarray(observation)[np.newaxis])[0]
+            observation, reward, terminated, truncated, _ = self._environment.step(action)
+            self.total += float(reward)
+            self.steps += 1
+            over = terminated or truncated
+            yield from self._picture()
+
+    def _picture(self) -> Iterator[NDArray[np.uint8]]:
+        try:
+            picture = self._environment.render()
+        except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
+            raise _cannot_render(error) from None
+        if isinstance(picture, np.ndarray):
+            yield picture
+
+
+def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        # Read by MuJoCo when it first renders: without a display only EGL can draw.
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    if mode == "rgb_array":
+        # Read by pygame, which else looks for a display that it does not need, and complains if there is none.
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    try:
+        config = setting.config
+        return gymnasium.make(config.gym_env_name, render_mode=mode, **(config.env_kwargs or {}))
+    except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
+        raise _cannot_render(error) from None
+
+
+def _cannot_render(error: Exception) -> InputError:
+    return InputError(
+        f"cannot render here: {' '.join(str(error).split())[:200]}; without a display use --output best.gif; "
+        "MuJoCo then draws with EGL (Debian: libegl1 libgl1) or, with MUJOCO_GL=osmesa, OSMesa (libosmesa6)"
+    )
+
+
+def _write(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:
+    """Write an animation at real speed, leaving frames out that come faster than animations can show."""
+    every = max(1, math.ceil(fps / FRAMES_PER_SECOND))
+    images = [Image.fromarray(frame) for frame in frames[::every]]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images[0].save(path, save_all=True, append_images=images[1:], duration=round(1000 * every / fps), loop=0)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None

@@ -1,0 +1,119 @@
+"""The config of one experiment: YAML, typed, validated, and resolved against the task card and the method.
+
+Keys keep their published names. What is left out comes from the environment's task card and from the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from r2po.llm.accounting import Prices
+from r2po.rollout import EngineName
+from r2po.runlog.keys import CAP_KEYS, NEUTRAL_KEYS
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Protocol = Literal["published", "controlled"]
+SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
+MODEL_KEYS = (
+    *("llm_model_name", *SAMPLING_KEYS, "structured_output", "num_ctx"),
+    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS), "traj_history_last_n"),
+)
+"""Keys that do nothing where no model is asked; caps end a run before a call."""
+MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
+"""Keys whose explicit null says something: no threshold, no announced number of iterations."""
+
+PUBLISHED_KEYS = (
+    "warmup_episodes",
+    "max_traj_length",
+    "clip_actions",
+    "optimum",
+    "search_step_size",
+    "critic_llm_conservative_threshold",
+    "announced_iterations",
+)
+"""Keys that the section ``published`` takes: the settings in which the published methods differ."""
+
+
+class Config(pydantic.BaseModel):
+    """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    # The experiment
+    gym_env_name: str
+    method: str
+    llm_model_name: str | None = None
+    logdir: str
+    protocol: Protocol = "published"
+    seed: NotNegative | None = None
+    resume_run: Positive | None = None
+    num_iterations: Positive | None = None
+    num_evaluation_episodes: Positive = 20
+    heldout_episodes: NotNegative = 100
+    keep_trajectories: Literal["none", "auto", "shown", "all"] = "auto"
+    rollout_engine: EngineName = "auto"
+
+    # Environment and policy
+    env_kwargs: dict[str, Any] | None = None
+    policy: str | None = None
+    bias: bool = True
+    policy_settings: dict[str, Any] = {}
+    warmup_episodes: NotNegative | None = None
+    max_traj_length: Positive | None = None
+    clip_actions: bool = True
+
+    # What the prompts say
+    optimum: Number | None = None
+    search_step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    critic_llm_conservative_threshold: Number | None = None
+    announced_iterations: Positive | None = None
+    traj_history_last_n: NotNegative = 5
+
+    # The model
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_output_tokens: Positive | None = None
+    reasoning_effort: str | None = None
+    think: bool | str | None = None
+    structured_output: bool = False
+    num_ctx: Positive | None = None
+    llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
+    llm_max_attempts: Positive = 8
+    llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
+
+    # Caps and prices
+    max_llm_calls: Positive | None = None
+    max_tokens: Positive | None = None
+    max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    prices: Prices | None = None
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        # pydantic would take true for 1.
+        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think", "structured_output"):
+            raise ValueError("true and false are no values of this key")
+        return value
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The sampling settings that are set."""
+        values = {key: getattr(self, key) for key in SAMPLING_KEYS if getattr(self, key) is not None}
+        return {**values, "structured_output": True} if self.structured_output else values
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name the keys in which two resolved configs differ, but for those that change nothing in a run.
+
+    Runs made before there was a key have its default.
+    """
+    defaults = {key: field.default for key, field in Config.model_fields.items()}
+    old, new = {**defaults, **old}, {**defaults, **new}
+    return [key for key in {**old, **new} if key not in NEUTRAL_KEYS and old.get(key) != new.get(key)]

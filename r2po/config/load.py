@@ -1,0 +1,219 @@
+"""From a config file to a validated config, resolved against the task card and the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config
+from r2po.config.published import is_published, translate
+from r2po.errors import InputError, nearest
+from r2po.llm.accounting import Prices
+from r2po.methods import METHODS
+from r2po.policies import FAMILIES
+from r2po.tasks import Task, task_for
+
+# PyYAML lets out whatever Python raises for a value, e.g. for the date 2001-13-45.
+_YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def load_config(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    protocol: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Config:
+    """Read, validate and resolve a config file.
+
+    Later ones win: task card and method, the file's keys, its section ``published`` (under that protocol only),
+    ``key=value`` overrides, ``seed`` and ``protocol``. A file written for the published code is translated; ``note`` is
+    called with a line for each key of it that means nothing here.
+
+    Raises:
+        InputError: With one line that names the key, what was found and what is expected.
+    """
+    path = Path(path)
+    values = read_yaml(path)
+    if is_published(values):
+        values, notes = translate(values, str(path), Config.model_fields)
+        for line in notes:
+            note(line)
+    published = values.pop("published", None)
+    if published is None:
+        published = {}
+    if not isinstance(published, dict):
+        raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
+    check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
+    changes: dict[str, Any] = {}
+    for text in overrides:
+        key, value = parse_override(text)
+        changes |= _in_section(key, value, {**values, **changes})
+    if seed is not None:
+        changes["seed"] = seed
+    if protocol is not None:
+        changes["protocol"] = protocol
+    if {**values, **changes}.get("protocol", "published") == "published":
+        values |= published
+    return resolve({**values, **changes}, str(path))
+
+
+def resolve(values: Mapping[str, Any], source: str) -> Config:
+    """Validate keys and values and fill in what they leave to the task card and the method."""
+    check_keys(source, values)
+    try:
+        config = Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise InputError(f"{source}: {first_problem(error)}") from None
+    if config.max_cost is not None and config.prices is None:
+        raise InputError(f"{source}: max_cost is {config.max_cost:g}; it needs prices.input and prices.output")
+    METHODS.find(config.method)
+    if config.policy is not None:
+        FAMILIES.find(config.policy)
+    config = _filled(config)
+    _check_method(source, config)
+    return config
+
+
+def _filled(config: Config) -> Config:
+    task = task_for(config.gym_env_name)
+    method = METHODS[config.method]
+    iterations = config.num_iterations or method.default_iterations
+    defaults: dict[str, Any] = {
+        "num_iterations": iterations,
+        "announced_iterations": iterations,
+        "env_kwargs": dict(task.env_kwargs),
+        "policy": task.policy,
+        "warmup_episodes": task.warmup_episodes,
+        "max_traj_length": task.max_traj_length,
+        "optimum": task.optimum,
+        "search_step_size": task.search_step_size,
+        "critic_llm_conservative_threshold": task.conservative_threshold,
+    }
+    said = config.model_fields_set & MEANINGFUL_NULLS
+    missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
+    if config.env_kwargs is not None:
+        missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
+    if config.protocol == "controlled":
+        # The same for every method, whatever the file says.
+        missing |= {"announced_iterations": iterations, "clip_actions": True}
+    if not method.asks_model and config.llm_model_name is not None:
+        missing["llm_model_name"] = None  # the log names no model that was not asked
+    _check_env_kwargs(task, config.env_kwargs or {})
+    return config.model_copy(update=missing)
+
+
+def _check_method(source: str, config: Config) -> None:
+    method, policy = METHODS[config.method], str(config.policy)
+    if method.asks_model and config.llm_model_name is None:
+        raise InputError(f"{source}: key 'llm_model_name' is missing; method {method.name!r} asks a language model")
+    if not method.fits(policy):
+        fitting = ", ".join(other.name for other in METHODS.values() if not other.asks_model and other.fits(policy))
+        raise InputError(
+            f"{source}: method {method.name!r} searches {method.searches}, not policy {policy!r}; for that: {fitting}"
+        )
+
+
+def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that would make the card's description of the environment untrue."""
+    for key, value in env_kwargs.items():
+        described = task.env_kwargs.get(key)
+        if key not in task.free_kwargs and value is not None and value != described:
+            raise InputError(
+                f"env_kwargs: with {key!r} {value!r} the description of {task.gym_id} in prompts would not be true; "
+                f"it holds for {'the default' if described is None else repr(described)}; "
+                "to change the environment, add a task card (docs/extending.md)"
+            )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a config file as it is.
+
+    Raises:
+        InputError: It is missing, unreadable, not YAML, or no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"no config file {str(path)!r}{_nearest_file(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read config {str(path)!r}: {error}") from None
+    try:
+        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except _YAML_ERRORS as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
+    return values
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice: PyYAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def config_folder() -> Path:
+    """Return where the configs are: in the working directory, or in the checkout."""
+    here = Path("configs")
+    return here if here.is_dir() else Path(__file__).parents[2] / "configs"
+
+
+def _nearest_file(path: Path) -> str:
+    known = [str(candidate) for candidate in config_folder().glob("**/*.yaml")]
+    siblings = [str(candidate) for candidate in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    return nearest(str(path), siblings or known)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Return key and value of a ``--set key=value``."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text!r}: expected key=value")
+    try:
+        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except _YAML_ERRORS:
+        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+
+
+def _in_section(key: str, value: object, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an override sets: ``prices.input=3`` changes one entry of a section and leaves the others."""
+    section, dot, entry = key.partition(".")
+    if not dot or section != "prices":
+        return {key: value}
+    before = values.get(section)
+    return {section: {**(before if isinstance(before, dict) else {}), entry: value}}
+
+
+def check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = Config.model_fields) -> None:
+    """Refuse an unknown key, with the nearest known one."""
+    for key in values:
+        if key not in known:
+            raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), known)}")
+
+
+def first_problem(error: pydantic.ValidationError) -> str:
+    """Say the first thing that is wrong with the values of a config."""
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    if problem["type"] == "extra_forbidden":
+        known = [f"prices.{name}" for name in Prices.model_fields]
+        return f"unknown key {key!r}{nearest(key, known)}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{key} is {problem['input']!r}; {message}"

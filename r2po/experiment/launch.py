@@ -1,0 +1,141 @@
+"""From a config to a running experiment: the model, the run directory, a fresh start or a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from r2po.config import Config
+from r2po.errors import InputError, RunStopped
+from r2po.experiment.loop import Experiment
+from r2po.experiment.observer import Observer
+from r2po.experiment.prepare import check_unchanged, make_budget, make_client, open_setting
+from r2po.experiment.resolve import (
+    Resume,
+    as_recorded,
+    check_package,
+    find_run,
+    name_idle_keys,
+    name_other_protocols,
+    name_unfinished,
+    provider_of,
+    run_to_resume,
+)
+from r2po.llm.accounting import Budget
+from r2po.llm.client import CallFailed
+from r2po.llm.gate import Gate
+from r2po.llm.providers.replay import Replay
+from r2po.llm.store import CallStore
+from r2po.llm.types import Provider
+from r2po.methods import METHODS
+from r2po.runlog import RunDirectory, RunLockedError
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a run in a sweep.
+
+    Attributes:
+        number: N of its ``run_N``, which is continued if it is there, else made.
+        gate: Gives the gate at which it waits, given its provider and what its calls may take.
+    """
+
+    number: int
+    gate: Callable[[Provider, Budget], Gate]
+
+
+def launch(
+    config: Config,
+    resume: Resume,
+    environ: Mapping[str, str],
+    observer: Observer,
+    *,
+    replay_by_position: bool = False,
+    place: Place | None = None,
+) -> dict[str, Any]:
+    """Run an experiment to its end and return its result.
+
+    Args:
+        config: The resolved config.
+        resume: Which run to continue, if any.
+        environ: Environment variables with keys and base URLs.
+        observer: Watches the run.
+        replay_by_position: Replay replies by their place in the recorded run, whatever the prompts say.
+        place: Of a run of a sweep, which has made the first contact with the model once for all, and chosen the run.
+
+    Raises:
+        InputError: Something given cannot be used; no run directory is left behind.
+        RunStopped: The run stopped and can be resumed.
+    """
+    directory = run_to_resume(config, resume) if place is None else find_run(config, place.number)
+    if directory is not None and directory.is_complete:
+        if not directory.read_description().get("replay_of"):  # a replay's settings are its recorded run's
+            check_unchanged(config, directory)
+        observer.note(f"{directory.path} is complete; nothing to do")
+        result = directory.read_result()
+        observer.finished(directory, result)
+        return result
+    check_package(METHODS[config.method])
+    provider = provider_of(config, environ)
+    if place is None:
+        provider.check()
+    if isinstance(provider, Replay):
+        provider.by_position = replay_by_position
+        config = as_recorded(config, provider, observer)
+    elif replay_by_position:
+        raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
+    if directory is None:
+        if place is None:
+            name_unfinished(config, observer)
+        name_other_protocols(config, observer)
+        name_idle_keys(config, observer)
+        return _start(config, provider, observer, place)
+    return _run(config, provider, directory, observer, place)
+
+
+def _start(config: Config, provider: Provider, observer: Observer, place: Place | None) -> dict[str, Any]:
+    directory = RunDirectory.create(Path(config.logdir), None if place is None else place.number)
+    try:
+        return _run(config, provider, directory, observer, place)
+    except RunLockedError:
+        # Another process resumed it in the moment since: it is no longer ours.
+        raise
+    except InputError:
+        directory.remove()
+        raise
+    except CallFailed as failed:
+        # The first contact: what is wrong now would be wrong for ever, and nothing was gained yet.
+        if failed.retryable or failed.replies:
+            raise
+        directory.remove()
+        raise InputError(str(failed)) from None
+
+
+def _run(
+    config: Config, provider: Provider, directory: RunDirectory, observer: Observer, place: Place | None
+) -> dict[str, Any]:
+    with closing(directory):
+        directory.lock()
+        observer.opened(directory)
+        with (
+            closing(open_setting(config, provider, directory, observer)) as setting,
+            closing(CallStore(directory.path)) as store,
+            closing(observer),
+        ):
+            client = make_client(config, provider, store, observer)
+            if not client.replaying:
+                budget = make_budget(config, client.accounting, directory)
+                client.may_ask = budget.check
+                if place is not None:
+                    client.gate = place.gate(provider, budget)
+            try:
+                result = Experiment(setting, directory, client, observer).run()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise RunStopped(f"cannot go on in {directory.path}: {error}") from None
+            observer.finished(directory, result)
+            return result

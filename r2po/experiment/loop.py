@@ -1,0 +1,147 @@
+"""The loop: warm-up, iterations, held-out re-evaluation; stop and resume. One for all methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+from r2po.experiment.observer import Observer
+from r2po.experiment.result import sum_up
+from r2po.experiment.setting import Setting
+from r2po.llm.client import Client
+from r2po.methods import Step
+from r2po.runlog import RunDirectory, candidate_record, warmup_record
+from r2po.runlog.jsonl import Appender
+from r2po.seeding import derive_seed
+from r2po.trial import Trial, write_parameters
+
+
+@dataclass
+class Experiment:
+    """One run of one experiment, from wherever its run directory stands to its end."""
+
+    setting: Setting
+    directory: RunDirectory
+    client: Client
+    observer: Observer
+    history: list[Trial] = field(default_factory=list)
+    episodes: int = 0
+    steps: int = 0
+    llm_calls: int = 0
+    best: dict[str, Any] | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Run to the end and return the content of ``result.json``."""
+        config = self.setting.config
+        assert config.num_iterations is not None
+        recorded = self.directory.read_iterations()
+        self.observer.started(self.setting, self.directory, self.client, recorded)
+        self.warm_up()
+        for record in recorded:
+            self.remember(record)
+        with closing(Appender(self.directory.iterations)) as log:
+            for iteration in range(len(recorded) + 1, config.num_iterations + 1):
+                record = self.iterate(iteration)
+                log.append(record)
+                self.remember(record)
+                self.observer.iterated(record)
+        result = self.conclude()
+        self.directory.write_result(result)
+        return result
+
+    def warm_up(self) -> None:
+        """Try random policies, one rollout each; those on record are not tried again."""
+        recorded = self.directory.read_warmup()
+        with closing(Appender(self.directory.warmup)) as log:
+            for trial in range(self.setting.config.warmup_episodes or 0):
+                if trial < len(recorded):
+                    record = recorded[trial]
+                else:
+                    record = self._warmup_trial(trial)
+                    log.append(record)
+                self._count([record["length"]])
+                seeds = [self._warmup_seed(trial)]
+                self._enter_history(record["params"], record["reward"], [record["reward"]], seeds, warmup=True)
+
+    def iterate(self, iteration: int) -> dict[str, Any]:
+        """Run one iteration of the method and return its line for the log."""
+        started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self.setting.engine.seconds
+        answered = self.client.answered
+        step = Step(
+            brief=self.setting.brief,
+            history=self.history,
+            iteration=iteration,
+            asker=self.client,
+            roll_out=lambda params, candidate: self.setting.evaluate(params, self.setting.seeds(iteration, candidate)),
+            clip=self.setting.clips_parameters,
+            seed=self.setting.seed,
+            on_candidate=self.observer.evaluated,
+        )
+        accepted = self.setting.method.iterate(step)
+        self.directory.write_trajectories(iteration, step.candidates, self.setting.config.keep_trajectories)
+        lengths = [candidate.rollouts.lengths for candidate in step.candidates]
+        best_before = self.best["reward"] if self.best else -np.inf
+        return {
+            "iteration": iteration,
+            "reward": accepted.reward,
+            "best_reward": max(accepted.reward, best_before),
+            "accepted": step.candidates.index(accepted),
+            "candidates": [candidate_record(candidate) for candidate in step.candidates],
+            "episodes": self.episodes + sum(map(len, lengths)),
+            "steps": self.steps + int(sum(map(np.sum, lengths))),
+            "llm_calls": self.llm_calls + self.client.answered - answered,
+            "times": {
+                "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+                "elapsed_s": round(time.monotonic() - started, 6),
+                "llm_s": round(self.client.latency_s - llm_s, 6),
+                "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
+            },
+        }
+
+    def conclude(self) -> dict[str, Any]:
+        """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
+        assert self.best is not None
+        seeds = self.setting.heldout_seeds
+        heldout = self.setting.evaluate(self.best["params"], seeds).returns if seeds else np.array([])
+        return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
+
+    def _warmup_trial(self, trial: int) -> dict[str, Any]:
+        rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
+        params = self.setting.policy.sample(rng)
+        rollout = self.setting.roll_out(params, self._warmup_seed(trial), warmup=True)
+        return warmup_record(trial + 1, params, rollout)
+
+    def _warmup_seed(self, trial: int) -> int:
+        return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
+
+    def remember(self, record: dict[str, Any]) -> None:
+        """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""
+        accepted = record["candidates"][record["accepted"]]
+        for candidate in record["candidates"]:
+            self._count(candidate["lengths"])
+        self.llm_calls = record["llm_calls"]
+        if self.best is None or record["reward"] > self.best["reward"]:
+            self.best = {key: record[key] for key in ("reward", "iteration")} | {"params": accepted["params"]}
+        seeds = self.setting.seeds(record["iteration"], record["accepted"])
+        self._enter_history(accepted["params"], record["reward"], accepted["returns"], seeds, warmup=False)
+
+    def _enter_history(
+        self, params: Sequence[float], reward: float, returns: Sequence[float], seeds: Sequence[int], *, warmup: bool
+    ) -> None:
+        """Append a trial; the rollout that the method's history shows is made again from its seed."""
+        setting = self.setting
+        params = tuple(params)
+        show = setting.method.history_rollout
+        index = show(np.array(returns), setting.brief) if show else None
+        rollout = None if index is None else setting.roll_out(params, seeds[index], warmup=warmup)
+        self.history.append(Trial(params, write_parameters(params, setting.policy), reward, warmup, rollout))
+
+    def _count(self, lengths: Sequence[int]) -> None:
+        self.episodes += len(lengths)
+        self.steps += sum(lengths)

@@ -1,0 +1,47 @@
+"""What a run tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from r2po.llm.types import AttemptFailed
+from r2po.runlog import RunDirectory
+from r2po.trial import Candidate
+
+if TYPE_CHECKING:
+    from r2po.experiment.setting import Setting
+    from r2po.llm.client import Client
+
+
+class Observer:
+    """Watches a run and sees nothing: the base of the screens."""
+
+    def opened(self, directory: RunDirectory) -> None:
+        """The run directory is there: whatever happens from now on, the run can be resumed."""
+
+    def started(
+        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
+    ) -> None:
+        """The run starts with the warm-up, or goes on after the recorded iterations."""
+
+    def note(self, text: str) -> None:
+        """Something worth one line happened."""
+
+    def asking(self, role: str) -> None:
+        """A call to the model is under way."""
+
+    def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
+        """An attempt at a call failed and will be repeated after ``wait_s`` seconds."""
+
+    def evaluated(self, candidate: Candidate) -> None:
+        """A candidate was rolled out."""
+
+    def iterated(self, record: dict[str, Any]) -> None:
+        """An iteration is complete; ``record`` is its line in the log."""
+
+    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+        """The run is complete; ``result`` is the content of ``result.json``."""
+
+    def close(self) -> None:
+        """The run is over, complete or not: leave the terminal as it was."""

@@ -1,0 +1,110 @@
+"""What a run needs before its first iteration: its setting, its description in run.yaml, its client and its budget."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from r2po.config import Config, differences
+from r2po.errors import InputError
+from r2po.experiment.observer import Observer
+from r2po.experiment.setting import Setting
+from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
+from r2po.llm.client import Client
+from r2po.llm.providers.no_model import NAME as NO_MODEL
+from r2po.llm.providers.replay import Replay
+from r2po.llm.store import CallStore
+from r2po.llm.types import Provider
+from r2po.methods import METHODS
+from r2po.runlog import RunDirectory
+from r2po.runlog.origin import code_revision, versions
+
+
+def make_client(config: Config, provider: Provider, store: CallStore, observer: Observer) -> Client:
+    """Return the client, with provider and store where an earlier process left them."""
+    if store.interrupted:
+        observer.note(f"{store.interrupted} call(s) were under way when the run stopped; asked again when needed")
+    for recorded in store.replies:
+        provider.restore(recorded.reply.sent)
+    return Client(
+        provider=provider,
+        model=_model(config, provider),
+        sampling=config.sampling,
+        store=store,
+        prices=config.prices,
+        replaying=isinstance(provider, Replay),
+        max_attempts=config.llm_max_attempts,
+        max_wait_s=config.llm_max_wait_s,
+        on_ask=observer.asking,
+        on_failure=observer.failed,
+    )
+
+
+def make_budget(config: Config, accounting: Accounting, directory: RunDirectory) -> Budget:
+    """Return the caps of the run, with what earlier processes spent on it."""
+    return Budget(
+        Caps(config.max_llm_calls, config.max_tokens, config.max_cost, config.max_wall_time_s),
+        accounting,
+        max_output_tokens=config.max_output_tokens,
+        earlier_s=earlier_seconds(directory.read_iterations(), accounting.store),
+    )
+
+
+def _model(config: Config, provider: Provider) -> str:
+    """Return the name of the model that the replies come from; a replay has it from the recorded run."""
+    return provider.model if isinstance(provider, Replay) else config.llm_model_name or NO_MODEL
+
+
+def open_setting(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> Setting:
+    """Describe a new run, or check that a resumed one is the same experiment; returns what it stands for."""
+    if not (directory.path / "run.yaml").exists():
+        default = provider.seed if isinstance(provider, Replay) else directory.number
+        seed = default if config.seed is None else config.seed
+        setting = Setting(config, seed)
+        directory.write_description(_description(setting, provider))
+        return setting
+    description = check_unchanged(config, directory)
+    seed = int(description["seed"])
+    began = description["versions"]
+    for name, version in _versions(config).items():
+        if began.get(name) != version:
+            observer.note(f"this run began with {name} {began.get(name)}; it goes on with {version}")
+    return Setting(config, seed)
+
+
+def check_unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
+    """Return the description of a run that a config is to continue.
+
+    Raises:
+        InputError: The config has changed since.
+    """
+    description = directory.read_description()
+    seed = int(description["seed"])
+    recorded = {**description["config"], "seed": seed}
+    now = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
+    changed = differences(recorded, now)
+    if changed:
+        rows = ", ".join(f"{key} was {recorded.get(key)!r}, is {now.get(key)!r}" for key in changed)
+        raise InputError(f"cannot resume {directory.path}: the config has changed since: {rows}")
+    return description
+
+
+def _description(setting: Setting, provider: Provider) -> dict[str, Any]:
+    config = setting.config
+    return {
+        "seed": setting.seed,
+        "protocol": config.protocol,
+        "model": _model(config, provider),
+        "stand_in": provider.is_stand_in,
+        "replay_of": provider.path if isinstance(provider, Replay) else None,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "rollout_engine": setting.engine.name,
+        "versions": _versions(config),
+        "code_revision": code_revision(),
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def _versions(config: Config) -> dict[str, str]:
+    package = METHODS[config.method].package
+    return versions([package] if package else [])

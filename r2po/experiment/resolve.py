@@ -1,0 +1,114 @@
+"""What a start refers to: which run is continued, which model answers, and what is worth a note before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from r2po.config import MODEL_KEYS, SAMPLING_KEYS, Config, differences
+from r2po.errors import InputError
+from r2po.experiment.observer import Observer
+from r2po.llm.providers.no_model import NoModel
+from r2po.llm.providers.replay import Replay
+from r2po.llm.registry import provider_for
+from r2po.llm.types import Provider
+from r2po.methods import METHODS, Method
+from r2po.runlog import RunDirectory, list_runs
+
+Resume = int | Literal["latest"] | None
+"""Number of the run to continue, "latest" for the latest unfinished one, None for a new run."""
+
+
+def find_run(config: Config, number: int) -> RunDirectory | None:
+    """Return ``run_N`` of an experiment; None if there is none."""
+    directory = RunDirectory(Path(config.logdir) / f"run_{number}")
+    return directory if directory.path.is_dir() else None
+
+
+def check_package(method: Method) -> None:
+    """Refuse a method whose optional dependency is not installed."""
+    if method.package and find_spec(method.package) is None:
+        raise InputError(
+            f"method {method.name!r} needs the package {method.package!r}, which is not installed: "
+            "pip install -r requirements.txt"
+        )
+
+
+def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
+    """Return the provider of a config's model; of a method that asks none, one that is never asked."""
+    if config.llm_model_name is None:
+        return NoModel()
+    return provider_for(config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ)
+
+
+def run_to_resume(config: Config, resume: Resume) -> RunDirectory | None:
+    """Return the run that is to be continued; None for a new one.
+
+    Raises:
+        InputError: There is no such run; names those that there are.
+    """
+    resume = resume or config.resume_run
+    if resume is None:
+        return None
+    logdir = Path(config.logdir)
+    runs = list_runs(logdir)
+    wanted = [run for run in runs if (run.number == resume if resume != "latest" else not run.is_complete)]
+    if not wanted:
+        there = ", ".join(f"{run.path.name}{' (complete)' if run.is_complete else ''}" for run in runs) or "no runs"
+        what = "an unfinished run" if resume == "latest" else f"run_{resume}"
+        raise InputError(f"cannot resume {what} in {logdir}: found {there}")
+    return wanted[-1]
+
+
+def name_unfinished(config: Config, observer: Observer) -> None:
+    """Name the runs that could be continued instead."""
+    unfinished = [run.path.name for run in list_runs(Path(config.logdir)) if not run.is_complete]
+    if unfinished:
+        observer.note(f"unfinished in {config.logdir}: {', '.join(unfinished)}; --resume N continues one")
+
+
+def name_other_protocols(config: Config, observer: Observer) -> None:
+    """Say so if runs of different protocols come to stand in one log directory: they must not be averaged."""
+    for run in list_runs(Path(config.logdir)):
+        protocol = _protocol_of(run)
+        if protocol not in (None, config.protocol):
+            observer.note(
+                f"{run.path} was made under protocol {protocol}, this run is {config.protocol}: "
+                "give them log directories of their own (--set logdir=...)"
+            )
+            return
+
+
+def _protocol_of(run: RunDirectory) -> object:
+    """Return the protocol of an earlier run; None if it does not say, which is no obstacle to a new one."""
+    try:
+        return run.read_description().get("protocol")
+    except InputError:
+        return None
+
+
+def name_idle_keys(config: Config, observer: Observer) -> None:
+    """Name the keys of the config that do nothing with its method."""
+    method = METHODS[config.method]
+    idle = [key for key in MODEL_KEYS if key in config.model_fields_set]
+    if idle and not method.asks_model:
+        observer.note(f"{', '.join(idle)}: no effect, {config.method} asks no model")
+    elif "traj_history_last_n" in idle and not method.shows_excerpts:
+        observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
+
+
+def as_recorded(config: Config, replay: Replay, observer: Observer) -> Config:
+    """Return the config with the recorded run's sampling settings, which its replies belong to; name what differs."""
+    recorded = {**replay.config, "llm_model_name": config.llm_model_name, "seed": replay.seed}
+    mine = {**config.model_dump(mode="json"), "seed": replay.seed if config.seed is None else config.seed}
+    rows = [f"{key} was {recorded.get(key)!r}, is {mine.get(key)!r}" for key in differences(recorded, mine)]
+    if rows:
+        observer.note(f"replay of {replay.path}, with other settings: {', '.join(rows)}")
+    if replay.logdir == Path(config.logdir).resolve():
+        observer.note(
+            f"this replay stands beside the run that it repeats, in {config.logdir}: they are one sample, not two "
+            "(--set logdir=... keeps them apart)"
+        )
+    return config.model_copy(update={key: replay.config.get(key) for key in SAMPLING_KEYS})

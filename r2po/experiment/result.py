@@ -1,0 +1,86 @@
+"""What a complete run comes to: the content of ``result.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r2po.experiment.setting import Setting
+from r2po.llm.accounting import Account
+from r2po.llm.client import Client
+from r2po.llm.providers.replay import Replay
+
+
+def sum_up(
+    setting: Setting,
+    client: Client,
+    iterations: Sequence[Mapping[str, Any]],
+    best: Mapping[str, Any],
+    heldout: NDArray[np.float64],
+) -> dict[str, Any]:
+    """Sum a run up.
+
+    Args:
+        setting: What was run.
+        client: The client that asked for its replies.
+        iterations: Its logged iterations.
+        best: Reward, iteration and parameters of its best policy; of equals, the first.
+        heldout: Returns of the best policy on fresh episodes; may be empty.
+    """
+    rewards = [iteration["reward"] for iteration in iterations]
+    return {
+        "environment": setting.brief.task.name,
+        "method": setting.method.name,
+        "model": client.model,
+        "stand_in": client.provider.is_stand_in,
+        **_replay(client),
+        "protocol": setting.config.protocol,
+        "seed": setting.seed,
+        "iterations": len(rewards),
+        "best_reward": best["reward"],
+        "best_iteration": best["iteration"],
+        "best_params": best["params"],
+        "heldout_reward": float(heldout.mean()) if len(heldout) else None,
+        "heldout_std": float(heldout.std(ddof=1)) if len(heldout) > 1 else None,
+        "heldout_episodes": len(heldout),
+        "mean_reward": float(np.mean(rewards)),
+        "final_reward": rewards[-1],
+        "episodes": iterations[-1]["episodes"],
+        "steps": iterations[-1]["steps"],
+        **_calls(client),
+        "times": {
+            key: round(sum(iteration["times"][key] for iteration in iterations), 3)
+            for key in ("elapsed_s", "llm_s", "rollout_s")
+        }
+        | {"latency_s": {role: client.accounting.of(role).latency_s for role in client.accounting.roles}},
+    }
+
+
+def _replay(client: Client) -> dict[str, Any]:
+    """Say of what the run is a replay, and how many of the prompts that were answered were other ones there."""
+    replay = client.provider
+    if not isinstance(replay, Replay):
+        return {"replay_of": None, "differing_prompts": None}
+    differing = sum(not replay.knows(reply.key) for reply in client.store.replies)
+    return {"replay_of": replay.path, "differing_prompts": differing}
+
+
+def _calls(client: Client) -> dict[str, Any]:
+    accounting = client.accounting
+    accounts = {role: accounting.of(role) for role in accounting.roles}
+    total = accounting.total
+    return {
+        "llm_calls": total.replies,
+        "refused_replies": total.refused,
+        "failed_attempts": total.failures,
+        "cost": total.cost,
+        "tokens": {role: account.tokens for role, account in accounts.items()},
+        "accounting": {role: _counts(account) for role, account in accounts.items()},
+    }
+
+
+def _counts(account: Account) -> dict[str, float | None]:
+    return {key: getattr(account, key) for key in ("attempts", "failures", "replies", "refused", "cost")}

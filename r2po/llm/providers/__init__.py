@@ -1,0 +1,1 @@
+"""Providers: one wire format each, and what stands in a model's place."""

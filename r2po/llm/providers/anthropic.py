@@ -1,0 +1,115 @@
+"""Anthropic's ``/v1/messages``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from r2po.llm.providers.wire import Server, WireFormat, count, entries, entry, string, total
+from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
+
+VERSION = "2023-06-01"
+MAX_TOKENS = 16384
+"""Limit on the reply, thinking included, where the config sets none: the protocol requires one."""
+MIN_THINKING_TOKENS = 1024
+_ANSWER_TOOL = "answer"
+_FINISH: dict[str, Finish] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+}
+
+
+class Anthropic(WireFormat):
+    """A model of Anthropic. It takes no seed: a second sample is a second draw, unless the temperature is 0."""
+
+    name = "anthropic"
+    server = Server("Anthropic", "https://api.anthropic.com", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY")
+    settings: ClassVar[Mapping[str, str]] = {
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "max_output_tokens": "max_tokens",
+        "reasoning_effort": "output_config",
+        "think": "thinking",
+    }
+    _chat_path = "/v1/messages"
+
+    def context_length(self) -> int | None:
+        """Return the most tokens that a prompt can have, if the server tells."""
+        return count(entry(self._ask(self._model_path)[1], "max_input_tokens"))
+
+    def _headers(self, key: str) -> dict[str, str]:
+        return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
+
+    @property
+    def _model_path(self) -> str:
+        return f"/v1/models/{quote(self.model, safe=':@')}"
+
+    def _knows_model(self) -> bool:
+        status, _ = self._ask(self._model_path)
+        if status == 404:
+            # Also a server without this path says so.
+            _, answer = self._ask("/v1/models?limit=1000", first=False)
+            known = [string(each.get("id")) for each in entries(answer, "data")]
+            if known and self.model not in known:
+                raise self._unknown_model(known)
+        return status == 200
+
+    def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": request.prompt}],
+            "max_tokens": settings.get("max_output_tokens", MAX_TOKENS),
+        }
+        body |= {key: settings[key] for key in ("temperature", "top_p") if key in settings}
+        if "reasoning_effort" in settings:
+            body["output_config"] = {"effort": settings["reasoning_effort"]}
+        if "think" in settings:
+            body["thinking"] = self._thinking(settings["think"], body["max_tokens"])
+        if request.schema is not None:
+            if settings.get("think"):
+                raise AttemptFailed(
+                    "Anthropic's models cannot think when a schema is enforced: remove think or structured_output "
+                    "in the config",
+                    retryable=False,
+                )
+            body["tools"] = [{"name": _ANSWER_TOOL, "description": "Gives the answer.", "input_schema": request.schema}]
+            body["tool_choice"] = {"type": "tool", "name": _ANSWER_TOOL}
+        return body
+
+    def _thinking(self, think: bool | str, max_tokens: int) -> dict[str, Any]:
+        if think == "adaptive" or not think:
+            return {"type": think or "disabled"}
+        if think is not True:
+            raise AttemptFailed(f"think is {think!r}; Anthropic has true, false or 'adaptive'", retryable=False)
+        # Thoughts count towards the limit: half of it is left for the answer.
+        budget = max_tokens // 2
+        if budget < MIN_THINKING_TOKENS:
+            raise AttemptFailed(
+                f"max_output_tokens is {max_tokens}; with think: true it takes {2 * MIN_THINKING_TOKENS} or more",
+                retryable=False,
+            )
+        return {"type": "enabled", "budget_tokens": budget}
+
+    def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
+        blocks = entries(payload, "content")
+        answers = [json.dumps(block.get("input")) for block in blocks if block.get("type") == "tool_use"]
+        texts = [string(block.get("text")) for block in blocks if block.get("type") == "text"]
+        cached = count(entry(payload, "usage", "cache_read_input_tokens"))
+        written = count(entry(payload, "usage", "cache_creation_input_tokens"))
+        # The server counts apart what it read from its cache and what it wrote there.
+        prompt = total(count(entry(payload, "usage", "input_tokens")), cached, written)
+        sent = {key: value for key, value in body.items() if key not in ("model", "messages", "tools")}
+        return self._finished(
+            "".join(answers or texts),
+            thinking="".join(string(block.get("thinking")) for block in blocks if block.get("type") == "thinking"),
+            finish=_FINISH.get(string(payload.get("stop_reason")), "unknown"),
+            usage=Usage(prompt, cached, count(entry(payload, "usage", "output_tokens"))),
+            sent={**sent, "seed": None},
+            said="".join(texts) or entry(payload, "error", "message"),
+        )

@@ -1,0 +1,116 @@
+"""Gemini's ``generateContent``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat, count, entries, entry, string, total
+from r2po.llm.types import Finish, Reply, Request, Usage
+
+_REFUSALS = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY")
+_FINISH: dict[str, Finish] = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(_REFUSALS, "refusal")}
+
+
+class Gemini(WireFormat):
+    """A Gemini model. The key goes in a header: an address ends up in logs."""
+
+    name = "gemini"
+    server = Server("Gemini", "https://generativelanguage.googleapis.com", "GEMINI_BASE_URL", "GEMINI_API_KEY")
+    settings: ClassVar[Mapping[str, str]] = {
+        "temperature": "temperature",
+        "top_p": "topP",
+        "max_output_tokens": "maxOutputTokens",
+        "reasoning_effort": "thinkingLevel",
+        "think": "thinkingConfig",
+    }
+    key_refusals = frozenset({400, 401, 403})  # 400: a key that it does not know, or a place that it does not serve
+
+    def context_length(self) -> int | None:
+        """Return the most tokens that a prompt can have."""
+        return count(entry(self._ask(self._model_path)[1], "inputTokenLimit"))
+
+    def _headers(self, key: str) -> dict[str, str]:
+        return {"x-goog-api-key": key} if key else {}
+
+    @property
+    def _model_path(self) -> str:
+        return f"/v1beta/models/{quote(self.model, safe='')}"
+
+    @property
+    def _chat_path(self) -> str:
+        return f"{self._model_path}:generateContent"
+
+    def _knows_model(self) -> bool:
+        status, _ = self._ask(self._model_path)
+        if status == 404:
+            # Also a server without this path says so.
+            _, answer = self._ask("/v1beta/models?pageSize=1000", first=False)
+            known = [string(each.get("name")).removeprefix("models/") for each in entries(answer, "models")]
+            if known and self.model not in known:
+                raise self._unknown_model(known)
+        return status == 200
+
+    def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
+        generation: dict[str, Any] = {
+            self.settings[key]: settings[key]
+            for key in ("temperature", "top_p", "max_output_tokens")
+            if key in settings
+        }
+        if request.sample:
+            generation["seed"] = request.sample
+        thinking = self._thinking(settings)
+        if thinking:
+            generation["thinkingConfig"] = thinking
+        if request.schema is not None:
+            generation |= {"responseMimeType": "application/json", "responseSchema": _openapi(request.schema)}
+        body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": request.prompt}]}]}
+        return {**body, "generationConfig": generation} if generation else body
+
+    def _thinking(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        think = settings.get("think")
+        if isinstance(think, str):
+            raise self._unusable(f"think: {think}", "it has think: true or false, and reasoning_effort")
+        thinking: dict[str, Any] = {}
+        if think is not None:
+            thinking = {"includeThoughts": True} if think else {"thinkingBudget": 0}
+        if "reasoning_effort" in settings:
+            thinking["thinkingLevel"] = settings["reasoning_effort"]
+        return thinking
+
+    def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
+        candidate = entry(payload, "candidates", 0)
+        blocked = string(entry(payload, "promptFeedback", "blockReason"))
+        reason = string(entry(candidate, "finishReason"))
+        parts = entries(candidate, "content", "parts")
+        thoughts = count(entry(payload, "usageMetadata", "thoughtsTokenCount"))
+        answer = count(entry(payload, "usageMetadata", "candidatesTokenCount"))
+        usage = Usage(
+            count(entry(payload, "usageMetadata", "promptTokenCount")),
+            count(entry(payload, "usageMetadata", "cachedContentTokenCount")),
+            total(answer, thoughts) if answer is not None else thoughts,  # the server counts thoughts apart
+            thoughts,
+        )
+        sent = dict(body.get("generationConfig", {}))
+        return self._finished(
+            "".join(string(part.get("text")) for part in parts if not part.get("thought")),
+            thinking="".join(string(part.get("text")) for part in parts if part.get("thought")),
+            finish="refusal" if blocked else _FINISH.get(reason, "unknown"),
+            usage=usage,
+            sent={**sent, "responseSchema": JSON_SCHEMA} if "responseSchema" in sent else sent,
+            said=blocked or entry(candidate, "finishMessage") or reason,
+        )
+
+
+def _openapi(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON schema in the subset that Gemini takes: no further keys, and only strings have an ``enum``."""
+    kept = {key: value for key, value in schema.items() if key not in ("additionalProperties", "enum", "properties")}
+    if "items" in schema:
+        kept["items"] = _openapi(schema["items"])
+    if "properties" in schema:
+        kept["properties"] = {name: _openapi(value) for name, value in schema["properties"].items()}
+        kept["propertyOrdering"] = list(schema["properties"])
+    if "enum" in schema:
+        kept |= {"minimum": min(schema["enum"]), "maximum": max(schema["enum"])}
+    return kept

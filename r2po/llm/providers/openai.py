@@ -1,0 +1,124 @@
+"""OpenAI's ``/chat/completions``: OpenAI, OpenRouter, and servers that speak it, such as vLLM, llama.cpp, LM Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat, count, entries, entry, string
+from r2po.llm.types import Finish, Reply, Request, Usage
+
+_FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
+_CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
+
+
+class OpenAI(WireFormat):
+    """A model of OpenAI, or of any server that speaks its protocol."""
+
+    name = "openai"
+    server = Server("OpenAI", "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+    settings: ClassVar[Mapping[str, str]] = {
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "max_output_tokens": "max_tokens",
+        "reasoning_effort": "reasoning_effort",
+    }
+    _chat_path = "/chat/completions"
+
+    def context_length(self) -> int | None:
+        """Return the context length, which OpenAI itself does not tell but most other servers do."""
+        listed = entries(self._ask("/models")[1], "data")
+        model = next((each for each in listed if each.get("id") == self.model), {})
+        return next((length for key in _CONTEXT_LENGTHS if (length := count(model.get(key)))), None)
+
+    def _headers(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _knows_model(self) -> bool:
+        _, answer = self._ask("/models")
+        known = {string(each.get("id")) for each in entries(answer, "data")}
+        if self.model in known or not isinstance(entry(answer, "data"), list):
+            return self.model in known
+        status, _ = self._ask(self._model_path, first=False)
+        if status == 404:
+            raise self._unknown_model(known)
+        return status == 200
+
+    @property
+    def _model_path(self) -> str:
+        return f"/models/{quote(self.model, safe='/:')}"
+
+    def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": request.prompt}]}
+        body |= {self._wire_name(key): value for key, value in settings.items()}
+        if request.sample:
+            body["seed"] = request.sample
+        if request.schema is not None:
+            schema = {"name": "answer", "strict": True, "schema": request.schema}
+            body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: schema}
+        return body
+
+    def _wire_name(self, key: str) -> str:
+        # Only OpenAI knows the new name, and its reasoning models no longer know the old one.
+        return "max_completion_tokens" if key == "max_output_tokens" and self.is_at_home else self.settings[key]
+
+    def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
+        choice = entry(payload, "choices", 0)
+        message = entry(choice, "message")
+        refusal = string(entry(message, "refusal"))
+        usage = Usage(
+            count(entry(payload, "usage", "prompt_tokens")),
+            count(entry(payload, "usage", "prompt_tokens_details", "cached_tokens")),
+            count(entry(payload, "usage", "completion_tokens")),
+            count(entry(payload, "usage", "completion_tokens_details", "reasoning_tokens")),
+        )
+        sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
+        return self._finished(
+            _text(entry(message, "content")),
+            thinking=string(entry(message, "reasoning_content")) or string(entry(message, "reasoning")),
+            finish="refusal" if refusal else _FINISH.get(string(entry(choice, "finish_reason")), "unknown"),
+            usage=usage,
+            sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
+            said=refusal or entry(payload, "error", "message") or entry(choice, "error", "message"),
+        )
+
+
+class OpenRouter(OpenAI):
+    """A model behind OpenRouter."""
+
+    name = "openrouter"
+    server = Server("OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_BASE_URL", "OPENROUTER_API_KEY")
+    settings: ClassVar[Mapping[str, str]] = {
+        **OpenAI.settings,
+        "reasoning_effort": "reasoning",
+        "think": "reasoning",
+    }
+
+    def _knows_model(self) -> bool:
+        self._ask("/key")  # everyone may see its list of models, with whatever key
+        return super()._knows_model()
+
+    @property
+    def _model_path(self) -> str:
+        # Not every name is in the list: endings like ":online" can be added to any.
+        return f"/models/{quote(self.model.partition(':')[0], safe='/')}/endpoints"
+
+    def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
+        think, effort = settings.get("think"), settings.get("reasoning_effort")
+        others = {key: value for key, value in settings.items() if key not in ("think", "reasoning_effort")}
+        body = super()._body(request, others)
+        if think is False:
+            body["reasoning"] = {"enabled": False}
+        elif effort or isinstance(think, str):
+            body["reasoning"] = {"effort": effort or think}
+        elif think:
+            body["reasoning"] = {"enabled": True}
+        if request.schema is not None:
+            body["provider"] = {"require_parameters": True}  # else it may choose a provider that ignores the schema
+        return body
+
+
+def _text(content: Any) -> str:
+    """Return the text of a message, which some servers give in parts."""
+    return string(content) or "".join(string(part.get("text")) for part in entries(content))

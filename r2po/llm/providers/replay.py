@@ -1,0 +1,160 @@
+"""``replay/<run dir>``: the replies of a recorded run instead of a model's. No network, no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from r2po.errors import InputError
+from r2po.llm.store import FILE, recorded_reply, with_prompts
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.runlog import RunDirectory, open_run
+from r2po.runlog.jsonl import read_lines
+
+PREFIX = "replay/"
+SHOWN_CHARACTERS = 60
+
+_Place = tuple[int, str, int, int]
+"""Iteration, role, sample, attempt."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A recorded reply and the number of its call."""
+
+    key: str
+    call: int
+    reply: Reply
+
+
+class Replay(Provider):
+    """Answers as a recorded run was answered.
+
+    A reply is found by the address that it has in the recorded run's call store: the same model, settings and prompt.
+    With ``by_position`` it is found by its place in the run, whatever the prompt says.
+
+    Args:
+        path: The recorded run, finished or not. Nothing is written there.
+
+    Raises:
+        InputError: It is no run directory, or is damaged.
+    """
+
+    name = "replay"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.by_position = False
+        self._directory = _open(path)
+        self.description = self._directory.read_description()
+        try:
+            self.is_stand_in = bool(self.description["stand_in"])
+            self.model = str(self.description["model"])
+            self.seed = int(self.description["seed"])
+            self.config: Mapping[str, Any] = dict(self.description["config"])
+            self._places = self._read()
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"cannot replay {path}: it is damaged ({error})") from None
+        self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
+
+    @property
+    def logdir(self) -> Path:
+        """The log directory of the recorded run."""
+        return self._directory.path.parent
+
+    def check(self) -> None:
+        """Find out whether there is anything to replay.
+
+        Raises:
+            InputError: There is not.
+        """
+        if not self._by_key:
+            raise InputError(f"cannot replay {self.path}: it has no recorded replies")
+
+    def restore(self, sent: Mapping[str, Any]) -> None:
+        """There is nothing to remember."""
+
+    def complete(self, request: Request) -> Reply:
+        """Return the recorded reply.
+
+        Raises:
+            AttemptFailed: There is none; the reason says where the prompt differs from the recorded one.
+        """
+        found = self._at(request) if self.by_position else self._by_key.get(request.key)
+        if found is None:
+            raise AttemptFailed(f"replay of {self.path}: {self._miss(request)}", retryable=False)
+        return found.reply
+
+    def knows(self, key: str) -> bool:
+        """Whether this very call is on record: the same prompt with the same settings."""
+        return key in self._by_key
+
+    def _read(self) -> dict[_Place, list[_Entry]]:
+        places: dict[_Place, list[_Entry]] = {}
+        requests: dict[int, dict[str, Any]] = {}
+        for event, _ in with_prompts(read_lines(self._directory.path / FILE)):
+            if event["event"] == "request":
+                requests[event["call"]] = {key: event[key] for key in event if key != "prompt"}
+            elif event["event"] == "reply":
+                request = requests[event["call"]]
+                recorded = recorded_reply(request, event)
+                entry = _Entry(recorded.key, event["call"], recorded.reply)
+                places.setdefault(_place(request), []).append(entry)
+        return places
+
+    def _at(self, request: Request) -> _Entry | None:
+        entries = self._places.get((request.iteration, request.role, request.sample, request.attempt), [])
+        return entries[request.turn] if request.turn < len(entries) else None
+
+    def _miss(self, request: Request) -> str:
+        where = f"iteration {request.iteration}, {request.role}, attempt {request.attempt}"
+        recorded = self._at(request)
+        if recorded is None:
+            if self._directory.is_complete:
+                return f"{where}: the recorded run is complete and made no such call"
+            return f"{where}: the recorded run is unfinished and ends before this call; continue that one first"
+        prompt = self._prompt(recorded.call)
+        if prompt == request.prompt:
+            return f"{where}: the prompt is the recorded one, but the model's settings are not"
+        number, was, is_ = first_difference(prompt, request.prompt)
+        return (
+            f"{where}: the prompt is not the recorded one; line {number} was {was!r}, is {is_!r}; "
+            "--replay-by-position goes on all the same"
+        )
+
+    def _prompt(self, call: int) -> str:
+        events = with_prompts(read_lines(self._directory.path / FILE))
+        return next(prompt for event, prompt in events if event["event"] == "request" and event["call"] == call)
+
+
+def first_difference(one: str, other: str) -> tuple[int, str, str]:
+    """Return the number, from 1, of the first line in which two texts differ, and both lines around that place."""
+    for number, lines in enumerate(zip_longest(one.split("\n"), other.split("\n"), fillvalue=""), 1):
+        if lines[0] != lines[1]:
+            at = next(at for at, pair in enumerate(zip_longest(*lines)) if pair[0] != pair[1])
+            return number, _around(lines[0], at), _around(lines[1], at)
+    raise AssertionError("the texts are equal")
+
+
+def _around(line: str, at: int) -> str:
+    start = max(0, min(at - SHOWN_CHARACTERS // 3, len(line) - SHOWN_CHARACTERS))
+    end = start + SHOWN_CHARACTERS
+    return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
+
+
+def _place(request: Mapping[str, Any]) -> _Place:
+    return request["iteration"], request["role"], request["sample"], request["attempt"]
+
+
+def _open(path: str) -> RunDirectory:
+    if not path:
+        raise InputError(
+            f"llm_model_name {PREFIX!r} names no run; expected {PREFIX}<run dir>, e.g. {PREFIX}logs/x/run_1"
+        )
+    try:
+        return open_run(Path(path).expanduser())
+    except InputError as error:
+        raise InputError(f"cannot replay: {error}") from None

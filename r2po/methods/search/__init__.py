@@ -1,0 +1,1 @@
+"""Black-box search: numerical optimizers, which ask no model."""

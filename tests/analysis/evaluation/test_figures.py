@@ -1,0 +1,157 @@
+"""What figures show, read back from the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from r2po.analysis.evaluation.figures import api_time, reward_distribution, training_curve
+from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.output.canvas import Draw, arrange, render
+from r2po.analysis.output.panel import Panel
+from r2po.analysis.output.style import STAND_IN, paper_style
+from tests.analysis.made_logs import iteration, write_lines, write_run
+
+DRAWINGS = (training_curve, reward_distribution, api_time)
+
+
+def panel(logdir: Path) -> Panel:
+    return Panel("some experiment", load_log_directory(logdir).runs)
+
+
+def line(axes: Axes, label: str) -> Line2D:
+    (found,) = [each for each in axes.lines if each.get_label() == label]
+    return found
+
+
+def title(figure: Figure) -> str:
+    return figure.get_suptitle()
+
+
+def caption(figure: Figure) -> str:
+    return " ".join(figure.get_supxlabel().split())
+
+
+def test_training_curve_of_one_run(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [3.0, 1.0, 5.0])
+    figure = training_curve(panel(tmp_path))
+    (axes,) = figure.axes
+    np.testing.assert_array_equal(line(axes, "accepted candidate").get_xydata(), [[14, 3], [18, 1], [22, 5]])
+    np.testing.assert_array_equal(line(axes, "best so far").get_xydata(), [[14, 3], [18, 3], [22, 5]])
+    assert line(axes, "target 500").get_linestyle() == ":"
+    (heldout,) = [each for each in axes.containers if isinstance(each, ErrorbarContainer)]
+    np.testing.assert_array_equal(heldout.lines[0].get_xydata(), [[22, 7.5]])
+    assert not axes.collections, "a single run has no band"
+    assert "One run (run_1, seed 1)" in caption(figure)
+    assert "30 fresh episodes" in caption(figure)
+
+
+def test_training_curve_of_several_runs_states_their_number_and_the_band(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0])
+    write_run(tmp_path, 2, [3.0, 6.0], heldout=None)
+    figure = training_curve(panel(tmp_path))
+    (axes,) = figure.axes
+    np.testing.assert_array_equal(line(axes, "accepted candidate").get_ydata(), [2.0, 4.0])
+    band = axes.collections[0].get_paths()[0].vertices
+    spread = 8**0.5  # sample standard deviation of 2 and 6
+    assert np.asarray(band)[:, 1].min() == pytest.approx(min(2 - 2**0.5, 4 - spread))
+    assert np.asarray(band)[:, 1].max() == pytest.approx(4 + spread)
+    assert "Mean of 2 runs; band: ± 1 sample standard deviation over runs" in caption(figure)
+    assert "(1 run)" in caption(figure)
+
+
+def test_unfinished_runs_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0])
+    write_run(tmp_path, 2, [3.0], complete=False, config={"num_iterations": 9})
+    for draw in DRAWINGS:
+        assert "Unfinished: run_2 (1 of 9 iterations)" in caption(draw(panel(tmp_path)))
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_stand_ins_are_marked_in_every_figure(draw: Draw, tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0])
+    assert STAND_IN not in title(draw(panel(tmp_path)))
+    write_run(tmp_path, 2, [1.0, 2.0], description={"stand_in": True})
+    assert STAND_IN in title(draw(panel(tmp_path)))
+
+
+def test_distribution_pools_the_returns_of_the_runs(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [10.0, 10.0])
+    write_run(tmp_path, 2, [10.0])
+    figure = reward_distribution(panel(tmp_path))
+    (axes,) = figure.axes
+    (boxes,) = [each for each in axes.collections if each.get_label() == "middle half"]
+    # Returns 8, 9, 11, 12, twice in iteration 1 and once in iteration 2.
+    expected = [np.quantile([8, 8, 9, 9, 11, 11, 12, 12], (0.25, 0.75)), np.quantile([8, 9, 11, 12], (0.25, 0.75))]
+    corners = [np.asarray(path.vertices) for path in boxes.get_paths()]
+    np.testing.assert_allclose([(box[:, 1].min(), box[:, 1].max()) for box in corners], expected)
+    np.testing.assert_allclose([box[:, 0].mean() for box in (each[:4] for each in corners)], [1, 2])
+    assert "The 4 to 8 returns" in caption(figure)
+    assert "2 runs pooled" in caption(figure)
+
+
+def test_distribution_keeps_the_place_of_iterations_that_cannot_be_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 1, [1.0, 2.0, 3.0])
+    damaged = [{**iteration(number, float(number)), "candidates": [{}, {}]} for number in (1, 2)]
+    write_lines(run, [*damaged, iteration(3, 3.0)])
+    (axes,) = reward_distribution(panel(tmp_path)).axes
+    assert axes.get_xlim() == (0, 4)
+    assert np.asarray(line(axes, "mean").get_xdata()).tolist() == [3]
+
+
+def test_model_time_is_shown_per_iteration_and_summed(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0] * 3)
+    each, total = api_time(panel(tmp_path)).axes
+    np.testing.assert_array_equal(each.lines[0].get_ydata(), [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(total.lines[0].get_ydata(), [1.0, 3.0, 6.0])
+    assert total.get_ylabel() == "model time so far (s)"
+
+
+def test_long_model_times_are_in_minutes(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0] * 100)
+    _, total = api_time(panel(tmp_path)).axes
+    assert total.lines[0].get_ydata()[-1] == pytest.approx(5050 / 60)  # type: ignore[index]
+    assert total.get_ylabel() == "model time so far (min)"
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_same_data_give_the_same_bytes(draw: Draw, iterations: int, tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0] * iterations, description={"model": "a $ in {a} name_"})
+    shown = panel(tmp_path)
+    files = render(draw, shown, ("png", "pdf"))
+    assert files["png"].startswith(b"\x89PNG")
+    assert files["pdf"].startswith(b"%PDF")
+    assert b"Software" not in files["png"]
+    assert b"CreationDate" not in files["pdf"]
+    assert render(draw, shown, ("png", "pdf")) == files
+
+
+def test_nothing_overlaps_and_nothing_is_cut_off(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 400.0, 30.0], description={"stand_in": True})
+    write_run(tmp_path, 2, [3.0, 100.0], complete=False, config={"num_iterations": 3})
+    for draw in DRAWINGS:
+        with paper_style():
+            figure = draw(panel(tmp_path))
+            arrange(figure)
+            figure.draw_without_rendering()
+        parts = [text.get_window_extent() for text in figure.texts]
+        assert len(parts) == 2, "title and caption"
+        for axes in figure.axes:
+            legend = axes.get_legend()
+            assert legend is None or not legend.get_window_extent().overlaps(axes.get_window_extent())
+            tight = axes.get_tightbbox()
+            assert tight is not None
+            parts.append(tight)
+        for index, part in enumerate(parts):
+            assert figure.bbox.x0 <= part.x0
+            assert part.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= part.y0
+            assert part.y1 <= figure.bbox.y1
+            assert not any(part.overlaps(other) for other in parts[:index])

@@ -1,0 +1,143 @@
+"""The numbers of a summary, against hand-made logs and independent formulas."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r2po.analysis.evaluation.report import default_label
+from r2po.analysis.evaluation.summary import summarise_run, summarise_runs, to_json
+from r2po.analysis.logs.load import load_log_directory
+from tests.analysis.made_logs import iteration, write_lines, write_run
+
+
+def summary_of(logdir: Path) -> dict[str, Any]:
+    logs = load_log_directory(logdir)
+    summary = summarise_runs(logs, default_label(logs))
+    assert json.loads(to_json(summary)) == summary
+    return summary
+
+
+def test_figures_of_one_run(tmp_path: Path) -> None:
+    write_run(tmp_path, 3, [10.0, 40.0, 40.0, 30.0])
+    (run,) = load_log_directory(tmp_path).runs
+    assert summarise_run(run) == {
+        "run": "run_3",
+        "complete": True,
+        "num_iterations": 4,
+        "planned_iterations": 4,
+        "best_reward": 40.0,
+        "best_episode": "episode_1",
+        "final_reward": 30.0,
+        "mean_reward": 30.0,
+        "std_reward": pytest.approx(200**0.5),  # (400 + 100 + 100 + 0) / 3
+        "max_reward": 40.0,
+        "min_reward": 10.0,
+        "heldout_reward": 7.5,
+        "heldout_std": 1.5,
+        "heldout_episodes": 30,
+        "environment": "cartpole",
+        "method": "props",
+        "model": "ollama/some-model",
+        "stand_in": False,
+        "protocol": "published",
+        "seed": 3,
+        "llm_calls": 8,
+        "episodes": 26,
+        "steps": 400,
+        "llm_s": 10.0,
+        "total_api_time_s": 10.0,
+        "mean_api_time_per_iter_s": 2.5,
+        "notes": [],
+    }
+
+
+def test_figures_over_runs(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 3.0], heldout=2.0)
+    write_run(tmp_path, 2, [5.0, 5.0], heldout=None)
+    write_run(tmp_path, 10, [9.0, 6.0, 3.0], heldout=6.0)
+    summary = summary_of(tmp_path)
+    assert summary["num_runs"] == 3
+    assert [row["run"] for row in summary["per_run_summaries"]] == ["run_1", "run_2", "run_10"]
+    assert summary["mean_reward_mean"] == pytest.approx((2 + 5 + 6) / 3)
+    assert summary["mean_reward_std"] == pytest.approx(statistics.stdev([2, 5, 6]))
+    for metric in ("max_reward", "best_reward"):
+        assert summary[f"{metric}_mean"] == pytest.approx((3 + 5 + 9) / 3)
+        assert summary[f"{metric}_std"] == pytest.approx(statistics.stdev([3, 5, 9]))
+    assert summary["final_reward_mean"] == pytest.approx(11 / 3)
+    assert summary["final_reward_std"] == pytest.approx(statistics.stdev([3, 5, 3]))
+    assert (summary["heldout_num_runs"], summary["heldout_reward_mean"]) == (2, 4.0)
+    assert summary["heldout_reward_std"] == pytest.approx(8**0.5)
+
+
+def test_one_run_has_no_spread(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 3.0], heldout=None)
+    summary = summary_of(tmp_path)
+    metrics = ("mean_reward", "max_reward", "best_reward", "final_reward")
+    assert [summary[f"{metric}_std"] for metric in metrics] == [0.0] * 4
+    assert (summary["heldout_reward_mean"], summary["heldout_reward_std"]) == (None, None)
+    assert summary["heldout_num_runs"] == 0
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e90, max_value=1e90)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(finite, min_size=1, max_size=8), min_size=1, max_size=4))
+def test_agrees_with_numpy(runs: list[list[float]]) -> None:
+    with TemporaryDirectory() as folder:
+        for number, rewards in enumerate(runs, 1):
+            write_run(Path(folder), number, rewards)
+        summary = summary_of(Path(folder))
+    for row, rewards in zip(summary["per_run_summaries"], runs, strict=True):
+        assert row["mean_reward"] == np.mean(rewards)
+        assert row["std_reward"] == (np.std(rewards, ddof=1) if len(rewards) > 1 else 0.0)
+        assert (row["min_reward"], row["max_reward"]) == (min(rewards), max(rewards))
+        assert row["best_episode"] == f"episode_{rewards.index(max(rewards))}"
+        assert row["final_reward"] == rewards[-1]
+    bests = [max(rewards) for rewards in runs]
+    assert summary["best_reward_mean"] == np.mean(bests)
+    assert summary["best_reward_std"] == (np.std(bests, ddof=1) if len(runs) > 1 else 0.0)
+
+
+def test_unfinished_run_is_summarised_with_what_is_there(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 1, [1.0, 2.0, 3.0], complete=False)
+    write_lines(run, [iteration(1, 1.0), iteration(2, 2.0)], torn='{"iteration":3,"reward":3')
+    summary = summary_of(tmp_path)
+    (row,) = summary["per_run_summaries"]
+    assert (row["complete"], row["num_iterations"], row["planned_iterations"]) == (False, 2, 3)
+    assert (row["final_reward"], row["heldout_reward"]) == (2.0, None)
+    assert row["notes"] == ["the last line of iterations.jsonl is torn and not counted"]
+    assert summary["unfinished_runs"] == ["run_1"]
+    assert summary["problems"] == []
+
+
+def test_differences_name_what_should_agree_and_nothing_else(tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0])
+    assert summary_of(tmp_path)["differences"] == []
+    write_run(tmp_path, 2, [1.0], config={"seed": 5, "logdir": "elsewhere"})
+    assert summary_of(tmp_path)["differences"] == []
+    write_run(tmp_path, 3, [1.0], config={"protocol": "controlled", "method": "r2po"})
+    write_run(tmp_path, 4, [1.0], config={"llm_model_name": "other"})
+    assert summary_of(tmp_path)["differences"] == [
+        "method: props in run_1, run_2, run_4; r2po in run_3",
+        "llm_model_name: ollama/some-model in run_1, run_2, run_3; other in run_4",
+        "protocol: published in run_1, run_2, run_4; controlled in run_3",
+    ]
+
+
+def test_label_names_method_and_environment_unless_they_are_mixed(tmp_path: Path) -> None:
+    write_run(tmp_path / "mine", 1, [1.0])
+    assert default_label(load_log_directory(tmp_path / "mine")) == "ProPS on CartPole"
+    write_run(tmp_path / "mine", 2, [1.0], config={"gym_env_name": "Unheard-Of-v3", "method": "unheard_of"})
+    assert default_label(load_log_directory(tmp_path / "mine")) == "mine"
+    write_run(tmp_path / "other", 1, [1.0], config={"gym_env_name": "Unheard-Of-v3", "method": "unheard_of"})
+    assert default_label(load_log_directory(tmp_path / "other")) == "unheard_of on Unheard-Of-v3"

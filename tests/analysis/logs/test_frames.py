@@ -1,0 +1,58 @@
+"""``from r2po import load_runs``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import r2po
+from r2po.errors import InputError
+from tests.analysis.made_logs import write_run
+from tests.analysis.published_format import folder_name, write_published_run
+
+
+def test_importing_r2po_is_light() -> None:
+    heavy = "{'numpy', 'pandas', 'matplotlib', 'gymnasium', 'pydantic'}"
+    code = f"import sys, r2po; assert not {heavy} & set(sys.modules); assert not hasattr(r2po, 'nothing')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_both_formats(tmp_path: Path) -> None:
+    write_run(tmp_path / "mine", 1, [3.0, 9.0])
+    write_published_run(tmp_path / folder_name("nim", "r2po"), 1, [5.0, 6.0], method="r2po")
+    frames = r2po.load_runs(tmp_path)
+    assert list(frames.runs["environment"]) == ["nim", "cartpole"]
+    assert list(frames.runs["best_reward"]) == [6.0, 9.0]
+    assert list(frames.runs["origin"]) == ["published", "r2po"]
+    nim = frames.iterations[frames.iterations["environment"] == "nim"]
+    assert list(nim["stage"]) == ["proposal", "revision"] * 2
+    assert list(nim["candidate_reward"]) == [4.0, 5.0, 5.0, 6.0]
+    assert list(nim["accepted"]) == [False, True] * 2
+    accepted = frames.iterations[frames.iterations["accepted"]]
+    np.testing.assert_array_equal(accepted["candidate_reward"], accepted["reward"])
+    np.testing.assert_array_equal(nim["returns"].iloc[0], [3.0, 4.0, 5.0])
+    assert list(frames.calls["role"]) == ["search", "critic"] * 2
+    assert frames.calls["reply"].str.contains("params").all()
+    assert len(r2po.load_runs(tmp_path, calls=False).calls) == 0
+    assert len(r2po.load_runs(tmp_path, only_env=["nim"]).runs) == 1
+
+
+def test_problems_are_told(tmp_path: Path) -> None:
+    run = write_published_run(tmp_path / folder_name("nim", "r2po"), 1, [5.0], method="r2po")
+    (run / "episode_0" / "reflection_outcome.txt").unlink()
+    (tmp_path / "other" / "run_1").mkdir(parents=True)
+    problems = r2po.load_runs(tmp_path).problems
+    assert any("episode_0 does not tell all candidates" in line for line in problems)
+    assert any("it has no run.yaml" in line for line in problems)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    frames = r2po.load_runs(tmp_path)
+    assert [len(frame) for frame in frames[:3]] == [0, 0, 0]
+    assert "environment" in frames.runs
+    with pytest.raises(InputError, match="no folder"):
+        r2po.load_runs(tmp_path / "nowhere")

@@ -1,0 +1,90 @@
+"""Methods are told apart in colour, by colour-blind readers, and in grey print."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from r2po.analysis.output.style import METHOD_STYLES, method_style, paper_style
+from r2po.analysis.paper.results_tables import PRESETS
+from r2po.methods import METHODS
+
+# Linear RGB as seen with one kind of cone missing (Machado, Oliveira and Fernandes 2009, severity 1).
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+WHITE = np.array([0.95047, 1.0, 1.08883])
+
+
+def linear(colour: str) -> NDArray[np.float64]:
+    rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colour: str, vision: str = "normal") -> NDArray[np.float64]:
+    xyz = TO_XYZ @ np.clip(VISION[vision] @ linear(colour), 0, 1) / WHITE
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+TOGETHER = {
+    "models": [name for name in METHOD_STYLES if name not in METHODS or METHODS[name].asks_model],
+    "search": [method for methods in PRESETS["search"].values() for method in methods],
+}
+"""What may stand in one figure of the paper."""
+
+
+@pytest.mark.parametrize("figure", TOGETHER)
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_differ_for_every_eye(vision: str, figure: str) -> None:
+    for one, other in combinations((METHOD_STYLES[name] for name in TOGETHER[figure]), 2):
+        assert np.linalg.norm(lab(one.colour, vision) - lab(other.colour, vision)) > 20, (one, other)
+
+
+@pytest.mark.parametrize("figure", TOGETHER)
+def test_colours_differ_in_grey(figure: str) -> None:
+    lightness = sorted(lab(METHOD_STYLES[name].colour)[0] for name in TOGETHER[figure])
+    assert min(np.diff(lightness)) > 4.5
+    assert lightness[0] > 20, "black is taken"
+    assert lightness[-1] < 80, "too pale on white"
+    core = sorted(lab(METHOD_STYLES[name].colour)[0] for name in ("props", "propsp", "r2po", "sb3"))
+    assert min(np.diff(core)) > 14
+
+
+def test_markers_and_labels_differ() -> None:
+    for looks in (
+        {style.marker for style in METHOD_STYLES.values()},
+        {style.label for style in METHOD_STYLES.values()},
+    ):
+        assert len(looks) == len(METHOD_STYLES)
+
+
+def test_labels_are_those_of_the_methods() -> None:
+    for method in METHODS.values():
+        assert METHOD_STYLES[method.name].label == method.label
+    assert method_style("unheard_of").label == "unheard_of"
+
+
+def test_style_ignores_the_users_and_leaves_it_as_it_was() -> None:
+    with mpl.rc_context({"axes.facecolor": "red", "font.size": 3.0}):
+        with paper_style():
+            assert mpl.rcParams["axes.facecolor"] == "white"
+            assert mpl.rcParams["font.size"] > 3
+        assert mpl.rcParams["axes.facecolor"] == "red"
+        assert mpl.rcParams["font.size"] == 3

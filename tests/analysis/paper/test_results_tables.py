@@ -1,0 +1,184 @@
+"""The results tables, from small logs whose figures are known, and from the published figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from r2po.analysis.logs.experiments import find_experiments
+from r2po.analysis.output.tables import Table, to_csv
+from r2po.analysis.paper.published_figures import published_results
+from r2po.analysis.paper.results_tables import PRESETS, Validation, build_published_tables, build_tables
+from r2po.analysis.paper.scores import Score, z_score
+from r2po.cli import main
+from tests.analysis.made_logs import write_run
+from tests.analysis.published_format import folder_name, write_published_run
+
+
+def rows(table: Table) -> dict[str, dict[str, str]]:
+    return {row["environment"]: row for row in csv.DictReader(to_csv(table).splitlines())}
+
+
+def best(table: Table, environment: str) -> set[str]:
+    (row,) = [cells for cells in table.cells if cells[0].plain == environment]
+    return {column for column, cell in zip(table.columns, row, strict=True) if cell.is_best}
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    for method, values in {"props": ([1, 3], [3, 5]), "propsp": ([0, 6], [2, 4]), "r2po": ([4, 4], [4, 5])}.items():
+        for number, rewards in enumerate(values, 1):
+            write_published_run(tmp_path / folder_name("nim", method), number, rewards, method=method)
+    return tmp_path
+
+
+def tables(root: Path, preset: str = "core", **options: bool) -> dict[str, Table]:
+    return build_tables(preset, find_experiments(root), Validation(), **options)  # type: ignore[arg-type]
+
+
+def test_mean_and_sample_standard_deviation(logs: Path) -> None:
+    row = rows(tables(logs)["mean_reward"])["nim"]
+    assert row["ProPS"] == f"3.00 ± {math.sqrt(2):.2f}"
+    assert row["ProPS+"] == "3.00 ± 0.00"
+    assert row["R2PO"] == "4.25 ± 0.35"
+    assert row["SB3"] == ""
+    assert rows(tables(logs)["mean_best_reward"])["nim"]["ProPS+"] == "5.00 ± 1.41"
+    assert rows(tables(logs)["mean_final_reward"])["nim"]["ProPS"] == "4.00 ± 1.41"
+    assert rows(tables(logs)["heldout"])["nim"]["ProPS"] == ""
+
+
+def test_heldout_of_our_runs(tmp_path: Path) -> None:
+    for number, heldout in enumerate([6.0, 8.0, None], 1):
+        write_run(tmp_path / "a", number, [1.0], heldout=heldout)
+    table = tables(tmp_path)["heldout"]
+    assert rows(table)["cartpole"]["ProPS"] == "7.00 ± 1.41"
+    assert any("n = 2 runs" in note for note in table.notes)
+
+
+def test_the_best_cells_are_marked(logs: Path) -> None:
+    assert best(tables(logs)["mean_reward"], "nim") == {"R2PO"}
+    assert best(tables(logs)["mean_best_reward"], "nim") == {"ProPS+"}
+    assert best(tables(logs)["mean_reward"], "pong") == set()
+
+
+def test_cells_that_look_equal_are_equally_good(tmp_path: Path) -> None:
+    write_published_run(tmp_path / "nim_props", 1, [1.001])
+    write_published_run(tmp_path / "nim_propsp", 1, [1.002])
+    assert best(tables(tmp_path)["mean_reward"], "nim") == {"ProPS", "ProPS+"}
+
+
+def test_best_baseline_and_ties(logs: Path) -> None:
+    table = tables(logs, "variants")["mean_reward"]
+    assert rows(table)["nim"]["BestBaseline"] == "ProPS: 3.00 ± 1.41"
+    for number in (1, 2):
+        write_published_run(logs / "nim_sb3" / "trpo", number, [3.5])
+        write_published_run(logs / "nim_sb3" / "a2c", number, [3.5])
+    assert rows(tables(logs, "variants")["mean_reward"])["nim"]["BestBaseline"] == "SB3-A2C: 3.50 ± 0.00"
+    assert rows(tables(logs)["mean_reward"])["nim"]["SB3"] == "A2C: 3.50 ± 0.00"
+
+
+def test_one_run_has_no_spread(tmp_path: Path) -> None:
+    write_published_run(tmp_path / "nim_props", 1, [1.0])
+    assert rows(tables(tmp_path)["mean_reward"])["nim"]["ProPS"] == "1.00 ± 0.00"
+
+
+def test_models_and_protocols_have_rows_of_their_own(logs: Path) -> None:
+    write_run(logs / "mine", 1, [9.0], config={"gym_env_name": "nim-v0"})
+    write_run(logs / "mine", 2, [1.0], config={"gym_env_name": "nim-v0"}, description={"stand_in": True})
+    table = tables(logs)["mean_reward"]
+    nim = [[cell.text for cell in row] for row in table.cells if row[0].plain == "nim"]
+    assert [row[2] for row in nim] == ["3.00 ± 1.41", "9.00 ± 0.00", "1.00 ± 0.00"]
+    assert "no language model" in nim[2][1]
+
+
+def test_numbers_of_runs_are_checked(logs: Path) -> None:
+    write_published_run(logs / folder_name("nim", "props"), 3, [100.0, 100.0])
+    counted, strict = Validation(2), Validation(2, strict=True)
+    experiments = find_experiments(logs)
+    assert rows(build_tables("core", experiments, counted)["mean_reward"])["nim"]["ProPS"].startswith("35.33")
+    assert rows(build_tables("core", experiments, strict)["mean_reward"])["nim"]["ProPS"] == ""
+    assert ("nim", "ProPS", 3, "counted: 2 expected") in counted.rows
+    assert ("nim", "ProPS", 3, "left out: 2 expected") in strict.rows
+    assert ("pong", "R2PO", 0, "no runs") in counted.rows
+    assert ("nim", "ProPS", 0, "no runs") not in strict.rows, "what is left out is reported once"
+
+
+def test_what_is_left_out_of_one_model_is_still_missing_of_another(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_run(tmp_path / "a", number, [1.0], description={"model": "ollama/one"})
+    for number in (1, 2):
+        changes = {"description": {"model": "ollama/other"}, "config": {"method": "r2po"}}
+        write_run(tmp_path / "b", number, [1.0], **changes)  # type: ignore[arg-type]
+        write_run(tmp_path / "c", number, [1.0], description={"model": "ollama/one"}, config={"method": "r2po"})
+    validation = Validation(2, strict=True)
+    build_tables("core", find_experiments(tmp_path), validation, environments=["cartpole"])
+    missing = {(method, remark) for _, method, _, remark in validation.rows if method == "ProPS"}
+    assert missing == {("ProPS", "left out: 2 expected"), ("ProPS", "no runs (ollama/other, published protocol)")}
+
+
+def test_published_figures_beside_ours(logs: Path) -> None:
+    row = rows(tables(logs, with_reference=True)["mean_reward"])["nim"]
+    z = (4.25 - 0.61) / math.sqrt(0.125 / 2 + 0.03**2 / 10)
+    assert row["R2PO"] == f"4.25 ± 0.35; published 0.61 ± 0.03; z = {z:+.2f}"
+    assert row["SB3"] == "published A2C: 0.01 ± 0.32"
+    assert "published" not in rows(tables(logs, with_reference=True)["mean_final_reward"])["nim"]["R2PO"]
+
+
+def test_z_is_undefined_without_spread() -> None:
+    assert z_score(Score("a", 1.0, 0.0, 3), Score("b", 2.0, 0.0, 10)) is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_published_tables(preset: str) -> None:
+    made = build_published_tables(preset)
+    assert list(made) == ["mean_reward", "mean_best_reward"]
+    for name, metric in (("mean_reward", "mean_reward"), ("mean_best_reward", "best_reward")):
+        table = rows(made[name])
+        assert len(table) == 10
+        for (environment, method, which), figure in published_results().items():
+            columns = [c for c, methods in PRESETS[preset].items() if methods == (method,)]
+            if which == metric and columns:
+                cell = table[environment][columns[0]]
+                assert cell.removeprefix(f"{figure.algorithm}: ") == f"{figure.mean:.2f} ± {figure.std:.2f}"
+    if preset == "variants":
+        assert rows(made["mean_reward"])["maze"]["BestBaseline"] == "SB3-A2C: 0.83 ± 0.13"
+        assert rows(made["mean_reward"])["cartpole"]["BestBaseline"] == "ProPS: 258.09 ± 138.58"
+        assert best(made["mean_reward"], "frozenlake") == {"ThreeTraj"}
+
+
+def test_command(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "tables"
+    options = ["--formats", "md", "csv", "png", "latex", "--output-dir", str(out)]
+    assert main(["paper_results_tables", "--preset", "variants", "--logs-root", str(logs), *options]) == 0
+    names = [
+        f"variants_{name}" for name in ("mean_reward", "mean_best_reward", "mean_final_reward", "heldout", "missing")
+    ]
+    assert {path.name for path in out.iterdir()} == {
+        f"{name}.{s}" for name in names for s in ("md", "csv", "png", "tex")
+    }
+    error = capsys.readouterr().err
+    assert "warning: ThreeTraj: no runs: nim, pong" in error
+    missing = (out / "variants_missing.csv").read_text().splitlines()
+    assert "nim,ThreeTraj,0,no runs" in missing
+
+
+def test_command_writes_json(logs: Path, tmp_path: Path) -> None:
+    options = ["--format", "json", "--reference", "published", "--output-dir", str(tmp_path / "tables")]
+    assert main(["paper_results_tables", "--logs-root", str(logs), *options]) == 0
+    record = json.loads((tmp_path / "tables" / "core_mean_reward.json").read_text())
+    cell = next(row for row in record["rows"] if row["environment"] == "nim")["R2PO"]
+    assert (cell["mean"], cell["std"], cell["runs"]) == (4.25, pytest.approx(0.125**0.5), 2)
+    assert cell["published"] == {"label": "R2PO", "mean": 0.61, "std": 0.03, "runs": 10}
+
+
+def test_command_without_any_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    out = str(tmp_path / "out")
+    assert main(["paper_results_tables", "--logs-root", str(tmp_path / "empty"), "--output-dir", out]) == 0
+    assert "R2PO: no runs" in capsys.readouterr().err
+    assert main(["paper_results_tables", "--logs-root", str(tmp_path / "nowhere"), "--output-dir", out]) == 2
+    assert main(["paper_results_tables", "--from-published", "--output-dir", out]) == 0

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
+
+
+def test_linear_parameters_change_beyond_a_twentieth() -> None:
+    edit = measure_edit(np.zeros(4), np.array([0.05, 0.06, -3.0, 0.0]), tabular=False)
+    assert edit is not None
+    assert edit.changed == (1, 2)
+    assert edit.largest == 3.0
+    # The distance is over all parameters, small changes included.
+    assert edit.l2 == pytest.approx(np.sqrt(0.05**2 + 0.06**2 + 9))
+
+
+def test_tables_change_by_any_difference() -> None:
+    edit = measure_edit(np.array([0.0, 1.0]), np.array([0.01, 1.0]), tabular=True)
+    assert edit is not None
+    assert edit.changed == (0,)
+
+
+def test_vectors_that_do_not_fit_have_no_edit() -> None:
+    assert measure_edit(np.zeros(3), np.zeros(4), tabular=False) is None
+    assert measure_edit(np.empty(0), np.empty(0), tabular=False) is None
+
+
+@pytest.mark.parametrize(
+    ("direction", "changed", "initial", "change", "expected"),
+    [
+        ("regression", 0, 500, -400, "pure_stochasticity"),
+        ("regression", 1, 451, -0.2, "near_optimal_broken"),
+        ("regression", 1, 450, -0.2, "small_fix_backfires"),
+        ("regression", 3, 201, -0.2, "small_fix_backfires"),
+        ("regression", 4, 201, -0.2, "other"),
+        ("regression", 3, 201, -0.1, "other"),
+        ("regression", 8, 20, -0.01, "uninformed_redesign"),
+        ("regression", 8, -20, -5, "uninformed_redesign"),
+        ("regression", 7, 20, -5, "other"),
+        ("improvement", 3, 451, 0.2, "fine_tuning"),
+        ("improvement", 3, 201, 0.2, "pinpoint_fix"),
+        ("improvement", 8, 20, 0.2, "rescue_from_history"),
+        ("improvement", 4, 21, 0.2, "multi_state_fix"),
+        ("improvement", 3, 21, 0.2, "other"),
+        ("improvement", 3, 451, 0.1, "other"),
+        ("no_change", 5, 451, 0.0, "no_change"),
+    ],
+)
+def test_patterns_on_cartpole(direction: Direction, changed: int, initial: float, change: float, expected: str) -> None:
+    edit = Edit(tuple(range(changed)), 1.0, 1.0)
+    assert categorise(direction, edit, initial, change, thresholds_of("cartpole")) == expected
+
+
+def test_environments_without_thresholds_use_those_of_cartpole() -> None:
+    assert thresholds_of("nim") == thresholds_of("cartpole")
+    assert thresholds_of("pong").high == 2.8
+    assert thresholds_of("frozenlake").partial == 0.3

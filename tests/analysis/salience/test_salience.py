@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from r2po.analysis.logs.experiments import choose, find_experiments
+from r2po.analysis.salience.figures import WIDEST, salience_figure
+from r2po.analysis.salience.report import Found, analyses_of, collect, to_records
+from r2po.analysis.salience.revisions import direction
+from r2po.analysis.salience.rewards_shown import extremes
+from r2po.analysis.salience.tables import controls_table
+from r2po.cli import main
+from tests.analysis.made_logs import iteration, write_lines, write_run
+from tests.analysis.published_archive import published_archive
+from tests.analysis.revision_logs import Tried, write_revisions
+
+CATEGORY_NAMES = {
+    "surgical_fix_backfires": "small_fix_backfires",
+    "compulsive_revision_of_near_optimal": "near_optimal_broken",
+    "history_guided_rescue": "rescue_from_history",
+    "targeted_multi_state_fix": "multi_state_fix",
+    "pinpoint_bottleneck_fix": "pinpoint_fix",
+}
+"""The published code's names of the patterns that occur in its sample logs."""
+
+ITERATIONS = (
+    # Regressions: strict with mention; old only (worst = median); strict by phrase; identical.
+    Tried([1, 5, 9, 9], [1, 1, 1, 1], reply="The worst one falls."),
+    Tried([1, 1, 1, 9], [1, 1, 1, 1], reply="The WORST one falls."),
+    Tried([1, 5, 5, 5], [2, 2, 2, 2], reply="The worst\nrollout falls."),
+    Tried([5, 5, 5, 5], [1, 5, 5, 5], reply="All fall."),
+    # Improvements: strict with mention; strict without.
+    Tried([1, 5, 9, 9], [50, 60, 70, 80], reply="worst trajectory"),
+    Tried([1, 5, 9, 9], [7, 7, 7, 7], reply="fine"),
+    # No change.
+    Tried([1, 5, 9, 9], [6, 6, 6, 6], reply="worst"),
+)
+
+
+def found_in(root: Path) -> list[Found]:
+    experiments, _ = choose(find_experiments(root))
+    return collect(experiments)
+
+
+def test_extremes_are_those_that_prompts_show() -> None:
+    # The median of four is 3; the first return that is closest to it is 2.
+    assert extremes(np.array([9.0, 2.0, 4.0, 1.0])) == extremes(np.array([1.0, 2.0, 4.0, 9.0]))
+    shown = extremes(np.array([9.0, 2.0, 4.0, 1.0]))
+    assert (shown.worst, shown.median, shown.best, shown.group) == (1.0, 2.0, 9.0, "all_diverse")
+
+
+@pytest.mark.parametrize(
+    ("returns", "group", "old", "strict"),
+    [
+        ([1, 1, 1], "identical", False, False),
+        ([1, 1, 2], "worst_eq_median", True, False),
+        ([1, 2, 2], "median_eq_best", True, True),
+        ([1, 2, 3], "all_diverse", True, True),
+    ],
+)
+def test_reward_groups_and_proxies(returns: list[float], group: str, old: bool, strict: bool) -> None:
+    shown = extremes(np.array(returns, dtype=float))
+    assert (shown.group, shown.old_proxy, shown.strict_proxy) == (group, old, strict)
+
+
+def test_rounding_is_no_change() -> None:
+    assert direction(0.1 + 0.2, 0.3) == "no_change"
+    assert direction(0.3, 0.31) == "improvement"
+    assert direction(0.0, -1e-12) == "regression"
+
+
+def test_counts_of_known_logs(tmp_path: Path) -> None:
+    write_revisions(tmp_path / "cartpole_three_traj", 1, ITERATIONS)
+    (analysis,) = analyses_of(found_in(tmp_path), "word")
+    regressions, improvements = analysis.counts["regression"], analysis.counts["improvement"]
+    assert (regressions.total, improvements.total, analysis.counts["no_change"].total) == (4, 2, 1)
+    assert (regressions.old, regressions.strict) == (3, 2)
+    assert (regressions.old_mention, regressions.strict_mention) == (3, 2)
+    assert (improvements.strict, improvements.strict_mention) == (2, 1)
+    assert analysis.counts["no_change"].strict_mention == 1
+    # 2 of 4 against 1 of 2: the same odds.
+    ratio = analysis.against("improvement")
+    assert ratio is not None
+    assert ratio.value == pytest.approx(1.0)
+    # Only the fifth change is more than the noise of four rollouts; what is unpaired is not taken for paired.
+    assert (improvements.beyond_noise, improvements.with_noise) == (1, 2)
+    (by_phrase,) = analyses_of(found_in(tmp_path), "phrase")
+    assert by_phrase.counts["regression"].strict_mention == 1
+
+
+def test_the_search_reply_is_no_mention(tmp_path: Path) -> None:
+    write_revisions(tmp_path / "cartpole_three_traj", 1, [Tried([1, 5, 9], [1, 1, 1], reply="fine")])
+    (analysis,) = analyses_of(found_in(tmp_path), "word")
+    assert analysis.counts["regression"].strict_mention == 0
+
+
+def test_returns_that_are_not_on_record(tmp_path: Path) -> None:
+    write_revisions(tmp_path / "swimmer_three_traj", 1, ITERATIONS[:2], with_rollouts=False)
+    write_revisions(tmp_path / "swimmer_reflective", 1, ITERATIONS[:2], with_rollouts=False)
+    by_method = {each.method: each for each in analyses_of(found_in(tmp_path), "word")}
+    # ThreeTraj's prompts name the three returns, so proxies are known; noise is not.
+    assert by_method["three_traj"].counts["regression"].strict == 1
+    assert by_method["three_traj"].counts["regression"].with_noise == 0
+    assert by_method["reptraj"].counts["regression"].without_returns == 2
+    assert by_method["reptraj"].share("regression") is None
+    assert main(["paper_salience_analysis", "--logs-root", str(tmp_path), "--output-dir", str(tmp_path / "out")]) == 0
+    assert "not on record" in (tmp_path / "out" / "salience.md").read_text()
+
+
+def test_intervals_are_over_runs(tmp_path: Path) -> None:
+    # Five regressions with the sign in one run, five without in another: two observations, not ten.
+    sign, none = ITERATIONS[0], ITERATIONS[3]
+    write_revisions(tmp_path / "cartpole_three_traj", 1, [sign] * 5)
+    write_revisions(tmp_path / "cartpole_three_traj", 2, [none] * 5)
+    (analysis,) = analyses_of(found_in(tmp_path), "word")
+    assert [run["regression"] for run in analysis.by_run] == [(5, 5), (0, 5)]
+    assert (analysis.runs, analysis.share("regression")) == (2, 0.5)
+    low, high = analysis.share_interval("regression") or (0.5, 0.5)
+    assert low < 0.01
+    assert high > 0.99
+
+
+def test_runs_that_differ_have_wide_intervals_that_are_readable(tmp_path: Path) -> None:
+    # With the sign and without, of regressions and of improvements.
+    down, down_without, up, up_without = (ITERATIONS[index] for index in (0, 3, 4, 5))
+    write_revisions(tmp_path / "cartpole_three_traj", 1, [down] * 9 + [down_without] + [up] + [up_without] * 9)
+    write_revisions(tmp_path / "cartpole_three_traj", 2, [down] + [down_without] * 9 + [up] * 9 + [up_without])
+    (analysis,) = analyses_of(found_in(tmp_path), "word")
+    ratio = analysis.against("improvement")
+    assert ratio is not None
+    assert ratio.clustered
+    assert ratio.high > 1e6
+    figure = salience_figure([analysis], "title", "caption")
+    assert figure.axes[1].get_xlim() == pytest.approx((1 / WIDEST, WIDEST))
+    assert {each.get_marker() for each in figure.axes[1].lines} >= {"<", ">"}
+    table = controls_table([analysis], "word", [])
+    assert all(len(line) < 30 for cell in table.cells[0] for line in (cell.text, *cell.below))
+
+
+def test_iterations_that_cannot_be_read_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_revisions(tmp_path / "logs" / "cartpole_three_traj", 1, ITERATIONS)
+    run = write_run(tmp_path / "logs" / "own", 1, [1.0, 2.0], config={"method": "r2po"})
+    write_lines(run, [{**iteration(number, 1.0), "candidates": [{}, {}]} for number in (1, 2)])
+    assert main(["paper_salience_analysis", "--logs-root", str(tmp_path / "logs"), "--output-dir", str(tmp_path)]) == 0
+    assert "own: run_1: left out 2 of 2 iterations" in (error := capsys.readouterr().err)
+    assert "iterations.jsonl, line 1: candidates.0.stage is missing" in error
+
+
+def test_several_environments_are_pooled_too(tmp_path: Path) -> None:
+    write_revisions(tmp_path / "cartpole_three_traj", 1, ITERATIONS)
+    write_revisions(tmp_path / "pong_three_traj", 1, ITERATIONS)
+    *_, together = analyses_of(found_in(tmp_path), "word")
+    assert together.is_together
+    assert (together.iterations, together.runs) == (14, 2)
+
+
+def test_half_written_iterations_are_named(tmp_path: Path) -> None:
+    run = write_revisions(tmp_path / "cartpole_three_traj", 1, ITERATIONS)
+    (run / "episode_2" / "reflection_outcome.txt").unlink()
+    (found,) = found_in(tmp_path)
+    assert len(found.revisions) == len(ITERATIONS) - 1
+    assert "left out 1 of 7 iterations" in found.problems[0]
+
+
+def test_command_writes_all_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_revisions(tmp_path / "logs" / "cartpole_three_traj", 1, ITERATIONS)
+    write_revisions(tmp_path / "logs" / "cartpole_reflective", 1, ITERATIONS)
+    out = tmp_path / "out"
+    arguments = ["--logs-root", str(tmp_path / "logs"), "--output-dir", str(out), "--reference", "published"]
+    formats = ["--formats", "md", "csv", "latex", "json", "png", "svg"]
+    assert main(["paper_salience_analysis", *arguments, *formats]) == 0
+    files = {Path(line).name for line in capsys.readouterr().out.split()}
+    assert files == {path.name for path in out.iterdir()}
+    assert {
+        "episodes.csv",
+        "salience.md",
+        "salience.tex",
+        "salience.json",
+        "salience.svg",
+        "edit_patterns.png",
+    } <= files
+    with (out / "episodes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * len(ITERATIONS)
+    assert (rows[0]["direction"], rows[0]["mentions_word"], rows[0]["changed_indices"]) == ("regression", "1", "0")
+    assert "233" in (out / "salience.md").read_text()
+
+
+def test_nothing_to_analyse_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["paper_salience_analysis", "--logs-root", str(tmp_path)]) == 2
+    assert "nothing to analyse" in capsys.readouterr().err
+
+
+def test_our_own_logs_are_paired_under_the_controlled_protocol(tmp_path: Path) -> None:
+    configs = Path(__file__).parents[3] / "configs" / "cartpole"
+    for protocol, config in (("controlled", "cartpole_three_traj.yaml"), ("published", "cartpole_pure_search.yaml")):
+        changes = {"llm_model_name": "embedded/search", "logdir": tmp_path / protocol, "protocol": protocol}
+        changes |= {"num_iterations": 3, "num_evaluation_episodes": 4, "heldout_episodes": 0}
+        options = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+        assert main(["run", "--config", str(configs / config), *options]) == 0
+    by_method = {each.experiment.method: each.revisions for each in found_in(tmp_path)}
+    three = by_method["three_traj"]
+    assert len(three) == 3
+    assert all(each.paired and each.shown and each.edit for each in three)
+    # There is a critic and its reply is on record, whatever it says.
+    assert all(each.says_worst is not None for each in three)
+    assert [(each.paired, each.says_worst) for each in by_method["pure_search"]] == [(False, None)] * 3
+    assert not analyses_of([each for each in found_in(tmp_path) if each.experiment.method == "pure_search"], "word")[
+        0
+    ].has_critic
+
+
+@pytest.mark.parametrize("mode", ["word", "phrase"])
+def test_counts_equal_the_published_ones(mode: str) -> None:
+    root = published_archive()
+    expected = json.loads((root / f"expected/salience/salience_{mode}/salience_regression_rerun.json").read_text())
+    analyses = analyses_of(found_in(root / "salience_logs"), mode)
+    own = {each.environment: each.counts["regression"] for each in analyses if each.method == "three_traj"}
+    keys = {
+        "regressions": "total",
+        "old_reward_proxy_count": "old",
+        "strict_reward_proxy_count": "strict",
+        "old_with_worst_reference_count": "old_mention",
+        "strict_with_worst_reference_count": "strict_mention",
+    }
+    for environment, counts in expected["per_env"].items():
+        assert {key: getattr(own[environment], ours) for key, ours in keys.items()} == {k: counts[k] for k in keys}
+    assert own["all environments"].strict_mention == expected["strict_with_worst_reference"]["count"]
+    assert own["all environments"].old == expected["old_reward_proxy"]["count"]
+
+
+@pytest.mark.parametrize("environment", ["cartpole", "pong"])
+def test_reward_groups_equal_the_published_ones(environment: str) -> None:
+    folder = published_archive() / "expected" / "salience" / environment
+    found = [
+        each
+        for each in found_in(published_archive() / "salience_logs")
+        if (each.experiment.environment, each.experiment.method) == (environment, "three_traj")
+    ]
+    with (folder / "episodes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(found[0].revisions)
+    for row, each in zip(rows, found[0].revisions, strict=True):
+        assert (row["run"], int(row["episode"]), row["reward_group"]) == (
+            each.run,
+            each.iteration - 1,
+            each.shown and each.shown.group,
+        )
+        assert each.shown is not None
+        ours = (each.shown.worst, each.shown.median, each.shown.best, each.initial, each.revised, each.delta)
+        names = ("worst_reward", "median_reward", "best_reward", "initial_reward", "revised_reward", "delta")
+        assert ours == pytest.approx([float(row[name]) for name in names], abs=1e-9)
+    (record,) = to_records(analyses_of(found, "word"), found)
+    own = {each["reward_group"]: each for each in record["reward_groups"]}
+    for each in json.loads((folder / "summary.json").read_text()):
+        assert own[each["reward_group"]] == pytest.approx(each, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("cartpole_three_traj", 0), ("pong_three_traj", 0), ("cartpole_reflective", 1)]
+)
+def test_edit_patterns_equal_the_published_ones(name: str, method: int) -> None:
+    root = published_archive()
+    expected: dict[str, Any] = json.loads((root / f"expected/salience/edit_{name}/summary.json").read_text())
+    (found,) = (each for each in found_in(root / "salience_logs") if each.experiment.path.name == name)
+    record = to_records(analyses_of([found], "word"), [found])[0]["edit_patterns"]
+    for key in ("regression", "improvement"):
+        theirs = {CATEGORY_NAMES.get(k, k): count for k, count in expected[f"{key}_category_counts"].items()}
+        assert record[key]["categories"] == theirs
+        assert record[key]["count"] == expected["direction_counts"][key]
+        for figure in ("mean_delta", "mean_edit_distance", "mean_l2_distance"):
+            assert record[key][figure] == pytest.approx(expected[f"{key}_stats"][figure], abs=1e-9)
+    with (root / f"expected/salience/edit_{name}/episodes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, each in zip(rows, found.revisions, strict=True):
+        assert each.edit is not None
+        assert ",".join(map(str, each.edit.changed)) == row["changed_indices"]
+        assert f"{each.edit.l2:.6f}" == row["l2_distance"]
+        assert f"{each.edit.largest:.6f}" == row["abs_max_change"]
+        assert CATEGORY_NAMES.get(row["category"], row["category"]) == each.category

@@ -1,0 +1,40 @@
+"""docs/statistics.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from r2po.analysis.salience.edits import THRESHOLDS
+from r2po.analysis.significance.report import significance_rows, to_records
+from r2po.tasks import PUBLISHED, TASKS
+
+TEXT = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+
+
+def rows(first_cell: str) -> list[list[str]]:
+    """Return the cells of the table whose head begins with this cell."""
+    start = TEXT.index(f"| {first_cell} |")
+    lines = TEXT[start:].split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in [lines[0], *lines[2:]]]
+
+
+def test_random_rewards_are_those_of_the_cards() -> None:
+    documented = {cells[0]: (float(cells[1]), float(cells[3])) for cells in rows("environment")[1:]}
+    assert documented == {TASKS[name].label: (TASKS[name].random_reward, TASKS[name].optimum) for name in PUBLISHED}
+
+
+def test_thresholds_of_edit_patterns() -> None:
+    head, *body = rows("threshold")
+    names = {TASKS[name].label: name for name in THRESHOLDS}
+    assert set(head[1:]) == set(names)
+    for name, *values in body:
+        ours = [getattr(THRESHOLDS[names[label]], name.replace(" ", "_")) for label in head[1:]]
+        assert [float(value) for value in values] == ours
+
+
+def test_keys_of_a_significance_record() -> None:
+    (record, *_) = to_records(significance_rows([], "mean_reward", "best"), None, "mean_reward")
+    paragraph = TEXT[TEXT.index("JSON has a row per test") :].split("\n\n")[0]
+    named = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"`([^`]*)`", paragraph))))
+    assert set(record) <= named

@@ -1,0 +1,406 @@
+"""Configs: the published settings column by column, precedence, and one clear line for everything that is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from r2po.config import Config, differences, load_config, resolve
+from r2po.errors import InputError
+from r2po.experiment.setting import Setting
+from r2po.methods import METHODS
+from r2po.policies.projected_mlp import ProjectedMLP
+from r2po.policies.random_features import RandomFeatures
+from r2po.tasks import TASKS, task_for
+from tests.builders import CONFIGS
+
+PUBLISHED_SETTINGS = resources.files("r2po") / "data" / "published_settings.csv"
+ROWS = {row["config"]: row for row in csv.DictReader(PUBLISHED_SETTINGS.read_text(encoding="utf-8").splitlines())}
+EXPERIMENTS = [path for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "sb3_baselines"]
+FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in EXPERIMENTS)
+EXAMPLE = {"gym_env_name": "CartPole-v1", "method": "props", "llm_model_name": "ollama/tiny", "logdir": "logs/x"}
+
+each_published_config = pytest.mark.parametrize("file", [file for file in FILES if file in ROWS])
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a config file: the example's keys, changed; or a text as it is."""
+
+    def write_config(text: str | None = None, **changes: Any) -> Path:
+        path = tmp_path / "example.yaml"
+        path.write_text(yaml.safe_dump({**EXAMPLE, **changes}) if text is None else text, encoding="utf-8")
+        return path
+
+    return write_config
+
+
+def complaint(path: Path | str, *overrides: str, **options: Any) -> str:
+    """Load a config that cannot be used; return what is said about it."""
+    with pytest.raises(InputError) as caught:
+        load_config(path, overrides, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# ---- The published experiments ----
+
+
+def test_every_published_experiment_has_its_config() -> None:
+    assert len(ROWS) == 99
+    assert set(ROWS) <= set(FILES)
+
+
+@each_published_config
+def test_a_config_equals_its_published_row(file: str) -> None:
+    row, config = ROWS[file], load_config(CONFIGS / file)
+    for key in ("gym_env_name", "method", "policy", "logdir"):
+        assert getattr(config, key) == row[key], key
+    for key in ("num_iterations", "num_evaluation_episodes", "warmup_episodes", "max_traj_length"):
+        assert getattr(config, key) == int(row[key]), key
+    assert config.optimum == float(row["optimum"])
+    assert config.search_step_size == (None if row["search_step_size"] == "-" else float(row["search_step_size"]))
+    # A dash: the setting does nothing there. Empty: there is no threshold.
+    if row["announced_iterations"] != "-":
+        assert config.announced_iterations == int(row["announced_iterations"])
+    threshold = row["critic_llm_conservative_threshold"]
+    if threshold != "-":
+        assert config.critic_llm_conservative_threshold == (float(threshold) if threshold else None)
+    if row["clips_actions"] != "-":
+        assert config.clip_actions == (row["clips_actions"] == "yes")
+    if METHODS[config.method].shows_excerpts:
+        assert config.traj_history_last_n == int(row["traj_history_last_n"])
+    assert config.protocol == "published"
+    assert config.heldout_episodes == 100
+    assert config.bias
+
+
+@pytest.mark.parametrize("file", [file for file, row in ROWS.items() if row["policy_settings"] != "-"])
+def test_the_settings_of_a_policy_equal_the_published_ones(file: str) -> None:
+    setting = Setting(load_config(CONFIGS / file), seed=1)
+    setting.close()
+    assert isinstance(setting.policy, ProjectedMLP | RandomFeatures)
+    # The activation is no choice here: both families use tanh.
+    published = {**setting.policy.settings.model_dump(), "activation": "tanh", "feature_activation": "tanh"}
+    for key, value in json.loads(ROWS[file]["policy_settings"]).items():
+        assert published[key] == value, key
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file in ROWS and "tau_c" not in file])
+def test_the_controlled_protocol_is_the_setting_of_r2po(file: str) -> None:
+    row, config = ROWS[file], load_config(CONFIGS / file, protocol="controlled")
+    (reference,) = (
+        other
+        for other in ROWS.values()
+        if other["method"] == "r2po" and other["gym_env_name"] == row["gym_env_name"] and "tau_c" not in other["config"]
+    )
+    assert config.warmup_episodes == int(reference["warmup_episodes"])
+    assert config.max_traj_length == int(reference["max_traj_length"])
+    assert config.optimum == float(reference["optimum"])
+    assert config.critic_llm_conservative_threshold == float(reference["critic_llm_conservative_threshold"])
+    assert config.announced_iterations == config.num_iterations == int(row["num_iterations"])
+    assert config.clip_actions
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_config_loads_under_both_protocols_and_names_its_own_log(file: str) -> None:
+    config = load_config(CONFIGS / file)
+    assert load_config(CONFIGS / file, protocol="controlled").logdir == config.logdir
+    assert config.logdir.startswith("logs/")
+    assert file.split("/")[0].replace("_", "") == task_for(config.gym_env_name).name
+
+
+def test_no_two_configs_share_a_log() -> None:
+    logs = [load_config(CONFIGS / file).logdir for file in FILES]
+    assert len(set(logs)) == len(logs)
+
+
+# ---- What is left out, and what wins ----
+
+
+def test_what_is_left_out_comes_from_the_task_and_the_method(write: Write) -> None:
+    config, task = load_config(write(method="r2po")), TASKS["cartpole"]
+    assert (config.warmup_episodes, config.max_traj_length) == (task.warmup_episodes, task.max_traj_length)
+    assert (config.optimum, config.search_step_size) == (task.optimum, task.search_step_size)
+    assert config.critic_llm_conservative_threshold == task.conservative_threshold
+    assert (config.policy, config.num_iterations, config.announced_iterations) == ("linear", 100, 100)
+    assert config.sampling == {}
+
+
+def test_the_later_wins(write: Write) -> None:
+    path = write(optimum=1, warmup_episodes=1, seed=1, published={"optimum": 2, "warmup_episodes": 2})
+    config = load_config(path, ["warmup_episodes=3", "seed=3"], seed=4)
+    assert (config.optimum, config.warmup_episodes, config.seed) == (2, 3, 4)
+    config = load_config(path, ["warmup_episodes=3"], protocol="controlled")
+    assert (config.optimum, config.warmup_episodes, config.seed) == (1, 3, 1)
+    assert load_config(path, ["warmup_episodes=3", "warmup_episodes=5"]).warmup_episodes == 5
+
+
+@pytest.mark.parametrize("where", ["file", "override", "option"])
+def test_the_published_section_follows_the_protocol_wherever_it_is_set(where: str, write: Write) -> None:
+    file = {"protocol": "controlled"} if where == "file" else {}
+    path = write(optimum=1, published={"optimum": 2}, **file)
+    overrides = ["protocol=controlled"] if where == "override" else []
+    option = "controlled" if where == "option" else None
+    assert load_config(path, overrides, protocol=option).optimum == 1
+    assert load_config(path, protocol="published").optimum == 2
+
+
+def test_the_announced_iterations_follow_the_number_that_is_run(write: Write) -> None:
+    config = load_config(write(), ["num_iterations=7"])
+    assert (config.num_iterations, config.announced_iterations) == (7, 7)
+    config = load_config(write(published={"announced_iterations": 400}), ["num_iterations=7"])
+    assert (config.num_iterations, config.announced_iterations) == (7, 400)
+
+
+def test_sampling_settings_that_are_set(write: Write) -> None:
+    assert load_config(write(temperature=0, think=False)).sampling == {"temperature": 0.0, "think": False}
+
+
+@pytest.mark.parametrize("key", ["critic_llm_conservative_threshold", "announced_iterations"])
+def test_an_explicit_null_that_says_something(key: str, write: Write) -> None:
+    assert getattr(load_config(write(**{key: None})), key) is None
+    assert getattr(load_config(write(), [f"{key}=null"]), key) is None
+    assert getattr(load_config(write()), key) is not None
+
+
+@pytest.mark.parametrize(
+    "key", ["num_iterations", "policy", "warmup_episodes", "max_traj_length", "optimum", "search_step_size"]
+)
+def test_any_other_null_leaves_the_default(key: str, write: Write) -> None:
+    assert getattr(load_config(write(**{key: None})), key) == getattr(load_config(write()), key) is not None
+
+
+def test_arguments_of_the_environment_add_to_those_of_its_task(write: Write) -> None:
+    name = TASKS["mazerandom"].gym_id
+    assert load_config(write(gym_env_name=name)).env_kwargs == {"size": 5, "maze_seed": 0}
+    assert load_config(write(gym_env_name=name, env_kwargs={"size": 7})).env_kwargs == {"size": 7, "maze_seed": 0}
+    assert load_config(write(gym_env_name=name, env_kwargs=None)).env_kwargs == {"size": 5, "maze_seed": 0}
+
+
+def test_a_config_without_a_published_section_may_say_so(write: Write) -> None:
+    assert load_config(write(published=None)) == load_config(write())
+
+
+# ---- What is wrong ----
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"warmup_episode": 3}, "unknown key 'warmup_episode' (did you mean 'warmup_episodes'?)"),
+        ({"published": {"optimun": 3}}, "section 'published': unknown key 'optimun' (did you mean 'optimum'?)"),
+        ({"method": "propps"}, "unknown method 'propps' (did you mean 'props'?)"),
+        ({"gym_env_name": "CartPole-v7"}, "unknown environment 'CartPole-v7' (did you mean 'CartPole-v1'?)"),
+        ({"gym_env_name": "cartpole"}, "unknown environment 'cartpole' (did you mean 'CartPole-v1'?)"),
+        ({"policy": "tabulra"}, "unknown policy 'tabulra' (did you mean 'tabular'?)"),
+        ({"protocol": "fair"}, "protocol is 'fair'; input should be 'published' or 'controlled'"),
+        ({"num_iterations": 0}, "num_iterations is 0; input should be greater than or equal to 1"),
+        ({"num_iterations": "many"}, "num_iterations is 'many'; input should be a valid integer"),
+        ({"num_evaluation_episodes": 2.5}, "num_evaluation_episodes is 2.5; input should be a valid integer"),
+        ({"warmup_episodes": -1}, "warmup_episodes is -1; input should be greater than or equal to 0"),
+        ({"optimum": float("nan")}, "optimum is nan; input should be a finite number"),
+        ({"search_step_size": 0}, "search_step_size is 0; input should be greater than 0"),
+        ({"temperature": -0.1}, "temperature is -0.1; input should be greater than or equal to 0"),
+        ({"top_p": 1.5}, "top_p is 1.5; input should be less than or equal to 1"),
+        ({"seed": -1}, "seed is -1; input should be greater than or equal to 0"),
+        ({"env_kwargs": [1]}, "env_kwargs is [1]; input should be a valid dictionary"),
+        ({"gym_env_name": None}, "gym_env_name is None; input should be a valid string"),
+        ({"published": 3}, "'published' is 3; expected a section of keys"),
+        ({"published": False}, "'published' is False; expected a section of keys"),
+        ({"published": []}, "'published' is []; expected a section of keys"),
+        (
+            {"keep_trajectories": "some"},
+            "keep_trajectories is 'some'; input should be 'none', 'auto', 'shown' or 'all'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(changes: dict[str, Any], said: str, write: Write) -> None:
+    assert said in complaint(write(**changes))
+
+
+@pytest.mark.parametrize("key", EXAMPLE)
+def test_a_key_that_is_missing(key: str, write: Write) -> None:
+    text = yaml.safe_dump({name: value for name, value in EXAMPLE.items() if name != key})
+    assert f"key '{key}' is missing" in complaint(write(text))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("seed", "--set 'seed': expected key=value"),
+        ("=3", "--set '=3': expected key=value"),
+        ("seed=[1", "--set 'seed=[1': the value is not valid YAML"),
+        ("seed=2001-13-45", "--set 'seed=2001-13-45': the value is not valid YAML"),
+        ("sed=1", "unknown key 'sed' (did you mean 'seed'?)"),
+        ("seed=x", "seed is 'x'; input should be a valid integer"),
+        ("published={optimum: 1}", "unknown key 'published'"),
+    ],
+)
+def test_wrong_overrides(override: str, said: str, write: Write) -> None:
+    assert said in complaint(write(), override)
+
+
+def test_values_of_overrides_are_yaml(write: Write) -> None:
+    config = load_config(write(), ["optimum=1e3", " seed = 5", "policy_settings={a: b=c}", "logdir=logs/a=b"])
+    assert (config.seed, config.policy_settings, config.logdir) == (5, {"a": "b=c"}, "logs/a=b")
+    assert config.optimum == 1000.0
+
+
+@pytest.mark.parametrize("text", ["a: 1\nseed: 1\nseed: 2\n", "published:\n  seed: 1\n  seed: 2\n"])
+def test_a_key_that_stands_twice(text: str, write: Write) -> None:
+    said = complaint(write(text))
+    assert "key 'seed' stands twice" in said
+    assert "line 3" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", "NoneType"), ("# nothing", "NoneType"), ("- a\n- b", "list"), ("hello", "str"), ("3", "int")],
+)
+def test_a_file_that_is_no_mapping(text: str, found: str, write: Write) -> None:
+    assert f"expected a mapping of keys to values, found {found}" in complaint(write(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "a: b: c",
+        "\tseed: 1",
+        "seed: 2001-13-45",
+        "seed: 0x_",
+        "seed: !!int abc",
+        "seed: !!float abc",
+        "seed: !!timestamp abc",
+        "seed: !!bool abc",
+        "seed: !!python/object/apply:os.getcwd []",
+        "? [a, b]\n: c",
+        "? {a: b}\n: c",
+        "seed: {[a]: b}",
+        "seed: *nothing",
+        "a: " + "[" * 5000,
+        "a: " + "1" * 5000,
+        "--- 1\n--- 2",
+        "seed: !unknown 1",
+        "<<: 3",
+    ],
+)
+def test_broken_yaml(text: str, write: Write) -> None:
+    complaint(write(text))
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "cannot read config" in complaint(path)
+
+
+def test_a_folder_is_no_config(tmp_path: Path) -> None:
+    assert "cannot read config" in complaint(tmp_path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CONFIGS.parent)
+    assert complaint("configs/cartpole/cartpole_prop.yaml") == (
+        "no config file 'configs/cartpole/cartpole_prop.yaml' (did you mean 'configs/cartpole/cartpole_props.yaml'?)"
+    )
+    assert "did you mean 'configs/cartpole/cartpole_props.yaml'" in complaint("configs/cartpol/cartpole_props.yaml")
+    assert complaint(tmp_path / "nothing" / "at-all.yaml").startswith("no config file ")
+
+
+# ---- Anything at all ----
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10) | st.dates() | st.binary()
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+keys = st.sampled_from(sorted(Config.model_fields))
+
+
+@given(st.dictionaries(keys | st.just("published"), anything, max_size=4), st.booleans())
+@settings(max_examples=200)
+@example({"think": 3.5}, False)
+@example({"env_kwargs": {1: 2}}, False)
+def test_any_value_is_used_or_refused_in_one_line(values: dict[str, Any], complete: bool) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "any.yaml")
+        path.write_text(yaml.safe_dump({**(EXAMPLE if complete else {}), **values}), encoding="utf-8")
+        assert_used_or_refused(path)
+
+
+@given(st.text(alphabet=st.sampled_from("ab:-[]{}?!&*|>#'\"\n ,.0x19_<=%@~e"), max_size=40) | st.text(max_size=20))
+@settings(max_examples=300)
+def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "any.yaml")
+        path.write_text(text, encoding="utf-8")
+        assert_used_or_refused(path)
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=200)
+def test_any_override_is_used_or_refused_in_one_line(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "any.yaml")
+        path.write_text(yaml.safe_dump(EXAMPLE), encoding="utf-8")
+        assert_used_or_refused(path, text, f"seed={text}", f"env_kwargs={text}")
+
+
+def assert_used_or_refused(path: Path, *overrides: str) -> None:
+    for chosen in [[override] for override in overrides] or [[]]:
+        refused, config = outcome(path, chosen)
+        assert len(refused.splitlines()) == (0 if config else 1)
+        assert not config or (config.num_iterations and config.max_traj_length and config.policy)
+
+
+def outcome(path: Path, overrides: list[str]) -> tuple[str, Config | None]:
+    """Return what is said against a config, or the config."""
+    try:
+        return "", load_config(path, overrides)
+    except InputError as error:
+        return str(error), None
+
+
+# ---- Resuming ----
+
+
+def test_what_has_changed_between_two_configs() -> None:
+    old = resolve(EXAMPLE, "test").model_dump(mode="json")
+    new = {**old, "optimum": 3.0, "logdir": "logs/elsewhere", "llm_timeout_s": 1.0, "resume_run": 3}
+    assert differences(old, old) == []
+    assert differences(old, new) == ["optimum"]
+    assert differences(old, {**old, "new_key": 1}) == ["new_key"]
+
+
+def test_what_would_make_a_description_untrue_is_refused(write: Write) -> None:
+    frozen_lake = {"gym_env_name": "FrozenLake-v1"}
+    assert load_config(write(**frozen_lake, env_kwargs={"is_slippery": True})).env_kwargs is not None
+    said = complaint(write(**frozen_lake, env_kwargs={"is_slippery": False}))
+    assert said.startswith("env_kwargs: with 'is_slippery' False the description of FrozenLake-v1")
+    assert "'max_episode_steps' 50" in complaint(write(env_kwargs={"max_episode_steps": 50}))
+    free = load_config(write(gym_env_name="maze-random-v0", env_kwargs={"size": 4}))
+    assert free.env_kwargs == {"size": 4, "maze_seed": 0}
+
+
+def test_the_controlled_protocol_cannot_be_loosened(write: Write) -> None:
+    config = load_config(write(protocol="controlled", announced_iterations=400, clip_actions=False))
+    assert (config.announced_iterations, config.clip_actions) == (config.num_iterations, True)
+
+
+def test_the_published_section_takes_only_what_differs_between_methods(write: Write) -> None:
+    for key in ("protocol", "method", "logdir", "seed"):
+        assert f"unknown key '{key}'" in complaint(write(published={key: "controlled"}))

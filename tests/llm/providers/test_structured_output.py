@@ -1,0 +1,160 @@
+"""``structured_output``: the schema, the prompt that goes with it, how its replies are read, and whole runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from r2po.cli import main
+from r2po.config import differences
+from r2po.llm.store import FILE, call_key
+from r2po.llm.types import Question
+from r2po.policies import Options, PolicyFamily
+from r2po.policies.linear import Linear
+from r2po.policies.tabular import Tabular
+from r2po.prompts import UnusableReply, answer_schema, read_parameters
+from r2po.runlog.jsonl import read_lines
+from r2po.tasks.spaces import Spaces
+from tests.builders import make_config
+from tests.llm.fake_servers import SERVERS
+from tests.process.processes import CARTPOLE, player
+
+TABLE = Tabular(Spaces(True, 2, True, 3, 1, (), (), None))
+
+
+def linear(size: int) -> Linear:
+    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), Options(bias=False))
+
+
+# ---- The schema ----
+
+
+def test_the_schema_of_a_table() -> None:
+    assert answer_schema(TABLE) == {
+        "type": "object",
+        "properties": {
+            "params": {"type": "array", "items": {"type": "integer", "enum": [1, 2, 3]}, "minItems": 2, "maxItems": 2},
+            "reasoning": {"type": "string"},
+        },
+        "required": ["params", "reasoning"],
+        "additionalProperties": False,
+    }
+
+
+def test_the_schema_of_real_numbers() -> None:
+    params = answer_schema(linear(4))["properties"]["params"]
+    assert params["items"] == {"type": "number", "minimum": -6.0, "maximum": 6.0}
+    assert (params["minItems"], params["maxItems"]) == (4, 4)
+
+
+# ---- Reading ----
+
+
+@given(
+    st.lists(st.floats(-1e12, 1e12, allow_nan=False), min_size=1, max_size=8),
+    st.text(),
+    st.booleans(),
+    st.sampled_from(["{}", "```json\n{}\n```", "\n```\n{}```\n", "<think>params[0]: 7</think>{}"]),
+    st.sampled_from([None, 0, 2]),
+)
+def test_an_object_is_read_back_exactly_whatever_its_reasoning_says(
+    params: list[float], said: str, first: bool, around: str, indent: int | None
+) -> None:
+    reasoning = {"reasoning": f"params[0]: 9, params = {[9.0] * len(params)}, {said.replace('<', '')}"}
+    whole = {"params": params, **reasoning} if first else {**reasoning, "params": params}
+    reply = around.replace("{}", json.dumps(whole, indent=indent))
+    assert read_parameters(reply, linear(len(params))) == tuple(params)
+
+
+def test_an_object_among_prose_is_read_as_a_list() -> None:
+    text = 'Here it is:\n{"params": [1, 2], "reasoning": "because"}\nI hope it helps.'
+    assert read_parameters(text, TABLE) == (1, 2)
+    assert read_parameters("{'params': [3.0, 2]}", TABLE) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "reason"),
+    [
+        ('{"params": [1]}', TABLE, "missing params[1]"),
+        ('{"params": [1, 2, 3]}', TABLE, "params[2] given, but there are only"),
+        ('{"params": [1, 4]}', TABLE, "params[1] is 4, not one of 1, 2, 3"),
+        ('{"params": []}', TABLE, "missing params[0], params[1]"),
+        ('{"params": [NaN, 2]}', TABLE, "params[0] is 'NaN', not a finite number"),
+        ('{"params": [1, Infinity]}', linear(2), "params[1] is 'Infinity'"),
+        ('{"params": [1, 1e999]}', linear(2), "params[1] is '1e999'"),
+        ('{"params": [true, null]}', TABLE, "params[0] is 'true'"),
+        ('{"params": [[1, 2], 2]}', TABLE, "params[0] is"),
+        ('{"params": ["__import__", 2]}', TABLE, "params[0] is '__import__'"),
+        ('{"params": [1, 2], "params": [1, 3]}', TABLE, "contradicting values for params[1]"),
+        ('{"params": {"0": 1}}', TABLE, "no parameters found"),
+        ('{"reasoning": "none"}', TABLE, "no parameters found"),
+        ("[" * 100_000, TABLE, "no parameters found"),
+        ('{"params": ' + "[" * 100_000, TABLE, "no parameters found"),
+    ],
+)
+def test_what_is_refused(text: str, policy: PolicyFamily, reason: str) -> None:
+    with pytest.raises(UnusableReply) as caught:
+        read_parameters(text, policy)
+    assert reason in str(caught.value)
+
+
+# ---- Config and keys ----
+
+
+def test_runs_without_it_keep_their_addresses_and_older_runs_can_be_resumed() -> None:
+    plain = make_config("cartpole", temperature=0.0)
+    off = make_config("cartpole", temperature=0.0, structured_output=False)
+    on = make_config("cartpole", temperature=0.0, structured_output=True)
+    assert plain.sampling == off.sampling == {"temperature": 0.0}
+    assert on.sampling == {"temperature": 0.0, "structured_output": True}
+    question = Question(1, "search", 0, 1, "prompt")
+    with_schema = Question(1, "search", 0, 1, "prompt", answer_schema(TABLE))
+    assert call_key("m", plain.sampling, question) == call_key("m", plain.sampling, with_schema)
+    assert call_key("m", plain.sampling, question) != call_key("m", on.sampling, question)
+    new = plain.model_dump()
+    old = {key: value for key, value in new.items() if key not in ("structured_output", "reasoning_effort")}
+    assert differences(old, new) == []
+    assert differences(old, on.model_dump()) == ["structured_output"]
+
+
+# ---- Whole runs ----
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """Run an experiment; return the first request and the logged calls."""
+    monkeypatch.chdir(folder)
+    with SERVERS[name](player) as server:
+        values = {**CARTPOLE, "llm_model_name": server.model, "num_iterations": 2, **changes}
+        (folder / "config.yaml").write_text(yaml.safe_dump(values))
+        for variable, value in server.environ.items():
+            monkeypatch.setenv(variable, value)
+        assert main(["run", "--config", "config.yaml", "--quiet"]) == 0
+        assert len(server.chats) == 4
+        return server.chats[0], read_lines(folder / "logs/run_1" / FILE)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_run_with_a_schema(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, events = run(tmp_path, monkeypatch, name, structured_output=True)
+    assert '"minItems": 10' in json.dumps(body)
+    assert '{\\"params\\": [v, v, ...]' in json.dumps(body)
+    assert "params[0]: v" not in json.dumps(body)
+    replies = [event for event in events if event["event"] == "reply"]
+    assert [event["refusal"] for event in replies] == [""] * 4
+    assert all(len(json.loads(event["text"])["params"]) == 10 for event in replies)
+    assert "minItems" not in json.dumps(replies)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_run_without_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, events = run(tmp_path, monkeypatch, name)
+    assert "minItems" not in json.dumps(body)
+    replies = [event for event in events if event["event"] == "reply"]
+    assert [event["refusal"] for event in replies] == [""] * 4
+    assert all(event["text"].startswith("params[0]: ") for event in replies)
