@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from r2po.runlog import RunDirectory
 from r2po.runlog.calls import Call, read_calls
 from r2po.runlog.packing import shared_prefix
 
@@ -136,7 +135,7 @@ def _measure(experiment: str, engine: str, folder: Path) -> Row:
     run = folder / "original" / "run_1"
     original = _run(experiment, engine, "embedded/search", run)
     log_bytes = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
-    roles = _roles(read_calls(RunDirectory(run)))
+    roles = _roles(read_calls(run))
     iterations = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
     replay = _run(experiment, engine, f"replay/{run}", folder / "replay" / "run_1")
     _without_the_end(run)

@@ -150,7 +150,7 @@ def test_a_made_up_method_is_one_file_and_one_line(
     config.write_text(yaml.safe_dump(values), encoding="utf-8")
     assert main(["run", "--config", str(config), "--quiet"]) == 0
     run = RunDirectory(tmp_path / "logs" / "run_1")
-    records, calls = run.read_iterations(), read_calls(run)
+    records, calls = run.read_iterations(), read_calls(run.path)
     assert [[candidate["stage"] for candidate in record["candidates"]] for record in records] == [
         ["first", "second"]
     ] * 2

@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     from r2po.runlog.calls import read_calls
 
     directory = open_run(options.run_directory)
-    calls = read_calls(directory)
+    calls = read_calls(directory.path)
     roles = sorted({call.role for call in calls})
     if options.role not in roles:
         raise unknown("role", options.role, roles)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
@@ -32,6 +31,7 @@ from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory, RunLockedError
+from r2po.runlog.records import Result
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def launch(
     *,
     replay_by_position: bool = False,
     place: Place | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Run an experiment to its end and return its result.
 
     Args:
@@ -96,7 +96,7 @@ def launch(
     return _run(config, provider, directory, observer, place)
 
 
-def _start(config: Config, provider: Provider, observer: Observer, place: Place | None) -> dict[str, Any]:
+def _start(config: Config, provider: Provider, observer: Observer, place: Place | None) -> Result:
     directory = RunDirectory.create(Path(config.logdir), None if place is None else place.number)
     try:
         return _run(config, provider, directory, observer, place)
@@ -116,7 +116,7 @@ def _start(config: Config, provider: Provider, observer: Observer, place: Place 
 
 def _run(
     config: Config, provider: Provider, directory: RunDirectory, observer: Observer, place: Place | None
-) -> dict[str, Any]:
+) -> Result:
     with closing(directory):
         directory.lock()
         observer.opened(directory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,14 +12,18 @@ from typing import Any
 import numpy as np
 
 from r2po.experiment.observer import Observer
+from r2po.experiment.records import candidate_record, warmup_record
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.methods import Step
-from r2po.runlog import RunDirectory, candidate_record, warmup_record
+from r2po.rollout import Rollout
+from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
+from r2po.runlog.records import IterationRecord, Result, WarmupRecord
+from r2po.runlog.trajectories import has_room, write_trajectories
 from r2po.seeding import derive_seed
-from r2po.trial import Trial, write_parameters
+from r2po.trial import Candidate, Trial, write_parameters
 
 
 @dataclass
@@ -36,7 +40,7 @@ class Experiment:
     llm_calls: int = 0
     best: dict[str, Any] | None = None
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Result:
         """Run to the end and return the content of ``result.json``."""
         config = self.setting.config
         assert config.num_iterations is not None
@@ -69,7 +73,7 @@ class Experiment:
                 seeds = [self._warmup_seed(trial)]
                 self._enter_history(record["params"], record["reward"], [record["reward"]], seeds, warmup=True)
 
-    def iterate(self, iteration: int) -> dict[str, Any]:
+    def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
         started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self.setting.engine.seconds
         answered = self.client.answered
@@ -84,7 +88,7 @@ class Experiment:
             on_candidate=self.observer.evaluated,
         )
         accepted = self.setting.method.iterate(step)
-        self.directory.write_trajectories(iteration, step.candidates, self.setting.config.keep_trajectories)
+        write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates))
         lengths = [candidate.rollouts.lengths for candidate in step.candidates]
         best_before = self.best["reward"] if self.best else -np.inf
         return {
@@ -104,14 +108,23 @@ class Experiment:
             },
         }
 
-    def conclude(self) -> dict[str, Any]:
+    def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Rollout]]:
+        """Go through the rollouts that are kept as trajectories: all, those that prompts show, or none."""
+        keep = self.setting.config.keep_trajectories
+        if keep == "none" or (keep == "auto" and not has_room(self.directory.path, iteration)):
+            return
+        for candidate in candidates:
+            for index in range(len(candidate.rollouts)) if keep == "all" else sorted(candidate.shown):
+                yield candidate.stage, index, candidate.rollouts[index]
+
+    def conclude(self) -> Result:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
         assert self.best is not None
         seeds = self.setting.heldout_seeds
         heldout = self.setting.evaluate(self.best["params"], seeds).returns if seeds else np.array([])
         return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
 
-    def _warmup_trial(self, trial: int) -> dict[str, Any]:
+    def _warmup_trial(self, trial: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         params = self.setting.policy.sample(rng)
         rollout = self.setting.roll_out(params, self._warmup_seed(trial), warmup=True)
@@ -120,7 +133,7 @@ class Experiment:
     def _warmup_seed(self, trial: int) -> int:
         return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
 
-    def remember(self, record: dict[str, Any]) -> None:
+    def remember(self, record: IterationRecord) -> None:
         """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""
         accepted = record["candidates"][record["accepted"]]
         for candidate in record["candidates"]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory
+from r2po.runlog.records import IterationRecord, Result
 from r2po.trial import Candidate
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Observer:
         """The run directory is there: whatever happens from now on, the run can be resumed."""
 
     def started(
-        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
+        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[IterationRecord]
     ) -> None:
         """The run starts with the warm-up, or goes on after the recorded iterations."""
 
@@ -37,10 +38,10 @@ class Observer:
     def evaluated(self, candidate: Candidate) -> None:
         """A candidate was rolled out."""
 
-    def iterated(self, record: dict[str, Any]) -> None:
+    def iterated(self, record: IterationRecord) -> None:
         """An iteration is complete; ``record`` is its line in the log."""
 
-    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+    def finished(self, directory: RunDirectory, result: Result) -> None:
         """The run is complete; ``result`` is the content of ``result.json``."""
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from r2po.llm.types import Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.origin import code_revision, versions
+from r2po.runlog.records import Description
 
 
 def make_client(config: Config, provider: Provider, store: CallStore, observer: Observer) -> Client:
@@ -64,7 +65,7 @@ def open_setting(config: Config, provider: Provider, directory: RunDirectory, ob
         directory.write_description(_description(setting, provider))
         return setting
     description = check_unchanged(config, directory)
-    seed = int(description["seed"])
+    seed = description["seed"]
     began = description["versions"]
     for name, version in _versions(config).items():
         if began.get(name) != version:
@@ -72,14 +73,14 @@ def open_setting(config: Config, provider: Provider, directory: RunDirectory, ob
     return Setting(config, seed)
 
 
-def check_unchanged(config: Config, directory: RunDirectory) -> dict[str, Any]:
+def check_unchanged(config: Config, directory: RunDirectory) -> Description:
     """Return the description of a run that a config is to continue.
 
     Raises:
         InputError: The config has changed since.
     """
     description = directory.read_description()
-    seed = int(description["seed"])
+    seed = description["seed"]
     recorded = {**description["config"], "seed": seed}
     now = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
     changed = differences(recorded, now)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 from r2po.policies import Parameters
 from r2po.rollout import Rollout
+from r2po.runlog.records import CandidateRecord, WarmupRecord
 from r2po.trial import Candidate
 
 
-def candidate_record(candidate: Candidate) -> dict[str, Any]:
+def candidate_record(candidate: Candidate) -> CandidateRecord:
     """Return the entry of a candidate in a line of ``iterations.jsonl``."""
     rollouts = candidate.rollouts
     clipped = candidate.raw_params != candidate.params
-    return {
+    record = {
         "stage": candidate.stage,
         "call": candidate.call,
         "params": list(candidate.params),
@@ -24,9 +25,10 @@ def candidate_record(candidate: Candidate) -> dict[str, Any]:
         "ends": list(rollouts.ends),
         "shown": sorted(candidate.shown),
     }
+    return cast("CandidateRecord", record)
 
 
-def warmup_record(trial: int, params: Parameters, rollout: Rollout) -> dict[str, Any]:
+def warmup_record(trial: int, params: Parameters, rollout: Rollout) -> WarmupRecord:
     """Return the line of a warm-up trial, numbered from 1, in ``warmup.jsonl``."""
     return {
         "trial": trial,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,16 @@ from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Account
 from r2po.llm.client import Client
 from r2po.llm.providers.replay import Replay
+from r2po.runlog.records import IterationRecord, Result
 
 
 def sum_up(
     setting: Setting,
     client: Client,
-    iterations: Sequence[Mapping[str, Any]],
+    iterations: Sequence[IterationRecord],
     best: Mapping[str, Any],
     heldout: NDArray[np.float64],
-) -> dict[str, Any]:
+) -> Result:
     """Sum a run up.
 
     Args:
@@ -31,7 +32,7 @@ def sum_up(
         heldout: Returns of the best policy on fresh episodes; may be empty.
     """
     rewards = [iteration["reward"] for iteration in iterations]
-    return {
+    result = {
         "environment": setting.brief.task.name,
         "method": setting.method.name,
         "model": client.model,
@@ -57,6 +58,7 @@ def sum_up(
         }
         | {"latency_s": {role: client.accounting.of(role).latency_s for role in client.accounting.roles}},
     }
+    return cast("Result", result)
 
 
 def _replay(client: Client) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -22,6 +21,7 @@ from r2po.llm.providers.replay import Replay
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
+from r2po.runlog.records import IterationRecord, Result
 from r2po.trial import Candidate
 
 ROWS = 12
@@ -43,7 +43,7 @@ class Screen(Observer):
         self.run_number: int | None = None
         self._client: Client | None = None
         self._asks_model = True
-        self.best: dict[str, Any] | None = None
+        self.best: IterationRecord | None = None
         self._began = time.monotonic()
         self._elapsed_before = 0.0
         self._done_before = 0
@@ -59,7 +59,7 @@ class Screen(Observer):
         setting: Setting,
         directory: RunDirectory,  # noqa: ARG002 - its subclasses say where it is
         client: Client,
-        recorded: Sequence[dict[str, Any]],
+        recorded: Sequence[IterationRecord],
     ) -> None:
         """Take up the count where the log ends."""
         self._client = client
@@ -71,7 +71,7 @@ class Screen(Observer):
         if recorded:
             self.best = max(recorded, key=lambda record: float(record["reward"]))
 
-    def iterated(self, record: dict[str, Any]) -> None:
+    def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
         self._done = record["iteration"]
         if self.best is None or record["reward"] > self.best["reward"]:
@@ -110,7 +110,7 @@ class Lines(Screen):
     """One plain line per event, for logs and pipes."""
 
     def started(
-        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
+        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[IterationRecord]
     ) -> None:
         """Say what is run and where."""
         super().started(setting, directory, client, recorded)
@@ -125,7 +125,7 @@ class Lines(Screen):
         """Say what failed and when it is tried again."""
         say(_failure(attempt, wait_s))
 
-    def iterated(self, record: dict[str, Any]) -> None:
+    def iterated(self, record: IterationRecord) -> None:
         """Sum the iteration up."""
         super().iterated(record)
         cells = _cells(record, self._tokens("{:,}".format), number)
@@ -139,7 +139,7 @@ class Lines(Screen):
             f"elapsed {clock(self.elapsed_s)}  left {clock(remaining)}"
         )
 
-    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+    def finished(self, directory: RunDirectory, result: Result) -> None:
         """Print the summary."""
         for line in summary(directory, result):
             say(line)
@@ -157,7 +157,7 @@ class LiveView(Screen):
         self._asked_at: float | None = None
 
     def started(
-        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[dict[str, Any]]
+        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[IterationRecord]
     ) -> None:
         """Print the heading and start the live part."""
         super().started(setting, directory, client, recorded)
@@ -183,12 +183,12 @@ class LiveView(Screen):
         """Show the latest evaluation."""
         self._show(f"{candidate.stage}: {number(candidate.reward)}")
 
-    def iterated(self, record: dict[str, Any]) -> None:
+    def iterated(self, record: IterationRecord) -> None:
         """Add a row."""
         super().iterated(record)
         self._rows.append(_cells(record, self._tokens(_short), _fixed))
 
-    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+    def finished(self, directory: RunDirectory, result: Result) -> None:
         """Stop the live part and print the summary."""
         self._show("done")
         self.close()
@@ -253,7 +253,7 @@ def make_screen(*, quiet: bool) -> Screen:
     return LiveView() if sys.stdout.isatty() else Lines()
 
 
-def summary(directory: RunDirectory, result: dict[str, Any]) -> list[str]:
+def summary(directory: RunDirectory, result: Result) -> list[str]:
     """Sum a complete run up."""
     heldout = "not measured"
     if result["heldout_reward"] is not None:
@@ -301,7 +301,7 @@ def _model(name: str, replay_of: str | None) -> str:
     return name if replay_of is None else f"{name} (replay of {replay_of})"
 
 
-def _calls(result: dict[str, Any]) -> dict[str, str]:
+def _calls(result: Result) -> dict[str, str]:
     unusable, failed = result["refused_replies"], result["failed_attempts"]
     return {
         "calls": f"{result['llm_calls']} ({unusable} unusable replies, {failed} failed attempts)",
@@ -309,7 +309,7 @@ def _calls(result: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _accounts(result: dict[str, Any]) -> dict[str, str]:
+def _accounts(result: Result) -> dict[str, str]:
     """Return lines on the attempts, the time and the tokens of each role, and on the money."""
     accounts = result.get("accounting", {})  # runs of earlier versions have none
     facts = {}
@@ -343,11 +343,11 @@ def _facts(facts: dict[str, str]) -> list[str]:
     return [f"  {name:<{FACT_WIDTH}}  {value}" for name, value in facts.items()]
 
 
-def _stages(record: dict[str, Any]) -> list[str]:
+def _stages(record: IterationRecord) -> list[str]:
     return [candidate["stage"] for candidate in record["candidates"]]
 
 
-def _cells(record: dict[str, Any], tokens: str, write: Callable[[float], str]) -> dict[str, str]:
+def _cells(record: IterationRecord, tokens: str, write: Callable[[float], str]) -> dict[str, str]:
     candidates = record["candidates"]
     return {
         "iteration": str(record["iteration"]),

@@ -104,7 +104,7 @@ class Client:
         reply = self._complete(call, self._request(key, turn, question), question)
         latency_s = time.monotonic() - started
         refusal = "it was cut off at the token limit" if reply.finish == "length" else judge(reply.text)
-        return self.store.reply(call, key, question.role, reply, refusal, latency_s)
+        return self.store.reply(call, key, reply, refusal, latency_s)
 
     def _request(self, key: str, turn: int, question: Question) -> Request:
         return Request(

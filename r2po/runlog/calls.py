@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from r2po.errors import InputError
-from r2po.llm.store import FILE, with_prompts
-from r2po.runlog.directory import RunDirectory
-from r2po.runlog.jsonl import read_lines
-from r2po.runlog.packing import unpack
+from r2po.runlog.events import FILE, Replied, Requested, read_events
 
 
 @dataclass(frozen=True)
@@ -25,24 +23,19 @@ class Call:
     refusal: str = ""
 
 
-def read_calls(directory: RunDirectory) -> list[Call]:
-    """Read all calls of a run, in the order they were made.
+def read_calls(run: Path) -> list[Call]:
+    """Read all calls of a run directory, in the order they were made.
 
     Raises:
         InputError: The log is missing or damaged.
     """
     calls: dict[int, Call] = {}
-    try:
-        for event, prompt in with_prompts(read_lines(directory.path / FILE)):
-            if event["event"] == "request":
-                place = (event["iteration"], event["role"], event["sample"], event["attempt"])
-                calls[event["call"]] = Call(*place, prompt)
-            elif event["event"] == "reply":
-                reply, thinking = unpack(event["text"]), unpack(event["thinking"])
-                answered = replace(calls[event["call"]], reply=reply, thinking=thinking, refusal=event["refusal"])
-                calls[event["call"]] = answered
-    except (ValueError, KeyError) as error:
-        raise InputError(f"damaged log: {error}") from None
+    for event in read_events(run / FILE):
+        if isinstance(event, Requested):
+            calls[event.call] = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+        elif isinstance(event, Replied):
+            call = event.request.call
+            calls[call] = replace(calls[call], reply=event.text, thinking=event.thinking, refusal=event.refusal)
     if not calls:
-        raise InputError(f"{directory.path} has no recorded calls")
+        raise InputError(f"{run} has no recorded calls")
     return list(calls.values())

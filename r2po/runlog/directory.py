@@ -6,30 +6,38 @@
 
 from __future__ import annotations
 
-import fcntl
-import io
 import json
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import yaml
+from pydantic import TypeAdapter
 
 from r2po.errors import InputError
-from r2po.rollout import Rollout
-from r2po.runlog.jsonl import read_lines, write_atomically
-from r2po.trial import Candidate
+from r2po.runlog.jsonl import DamagedLog, complete_lines, write_atomically
+from r2po.runlog.lock import Lock
+from r2po.runlog.records import (
+    DESCRIPTION,
+    ITERATION,
+    RESULT,
+    SCHEMA_VERSION,
+    WARMUP,
+    Description,
+    IterationRecord,
+    Result,
+    WarmupRecord,
+    checked,
+)
 
-SCHEMA_VERSION = 2
-"""2: long replies are packed, and prompts by bz2; ``keep_trajectories`` may be "auto"."""
-AUTO_BYTES = 500_000
-"""With ``keep_trajectories: auto``, rollouts are kept until their files take so many bytes."""
 _FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a sweep reads a thousand descriptions
 _RUN_NAME = re.compile(r"run_(\d+)")
+
+
+T = TypeVar("T")
 
 
 class RunLockedError(InputError):
@@ -42,7 +50,7 @@ class RunDirectory:
     def __init__(self, path: Path, new_parents: Sequence[Path] = ()) -> None:
         self.path = path
         self._new_parents = new_parents
-        self._lock_file: io.TextIOWrapper | None = None
+        self._lock: Lock | None = None
 
     @classmethod
     def create(cls, logdir: Path, number: int | None = None) -> RunDirectory:
@@ -91,20 +99,15 @@ class RunDirectory:
         Raises:
             RunLockedError: Another process holds the run.
         """
-        self._lock_file = (self.path / ".lock").open("w")
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = Lock(self.path / ".lock")
         except BlockingIOError:
             raise RunLockedError(f"{self.path} is being run by another process") from None
-        except OSError as error:
-            raise InputError(
-                f"cannot lock {self.path}: {error.strerror}; r2po needs a file system with locks"
-            ) from None
 
     def close(self) -> None:
         """Give the lock up."""
-        if self._lock_file is not None:
-            self._lock_file.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def remove(self) -> None:
         """Delete the directory and the folders that were made for it, unless they hold something: it never began."""
@@ -113,12 +116,12 @@ class RunDirectory:
             for folder in self._new_parents:
                 folder.rmdir()
 
-    def write_description(self, description: dict[str, Any]) -> None:
+    def write_description(self, description: Mapping[str, Any]) -> None:
         """Write ``run.yaml``."""
         text = yaml.safe_dump({"schema": SCHEMA_VERSION, **description}, sort_keys=False, allow_unicode=True)
         write_atomically(self.path / "run.yaml", text.encode())
 
-    def read_description(self) -> dict[str, Any]:
+    def read_description(self) -> Description:
         """Read ``run.yaml``.
 
         Raises:
@@ -131,60 +134,43 @@ class RunDirectory:
         except FileNotFoundError:
             raise InputError(f"{self.path} is no run directory: it has no run.yaml") from None
         except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, ValueError):
-            raise InputError(f"{path} is damaged or was not written by r2po") from None
+            raise DamagedLog(f"{path} is damaged or was not written by r2po") from None
         if schema > SCHEMA_VERSION:
             raise InputError(f"{path} has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
-        assert isinstance(description, dict)
-        return description
+        return checked(DESCRIPTION, description, str(path))
 
-    def write_result(self, result: dict[str, Any]) -> None:
+    def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``: the run is complete."""
         text = json.dumps({"schema": SCHEMA_VERSION, **result}, indent=2, ensure_ascii=False)
         write_atomically(self.path / "result.json", f"{text}\n".encode())
 
-    def read_result(self) -> dict[str, Any]:
-        """Read ``result.json`` of a complete run."""
+    def read_result(self) -> Result:
+        """Read ``result.json`` of a complete run.
+
+        Raises:
+            DamagedLog: It is not what r2po writes.
+        """
         path = self.path / "result.json"
         try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            result = None
-        if not isinstance(result, dict):
-            raise InputError(f"{path} is damaged; without it, --resume makes it again")
-        return result
+            return checked(RESULT, path.read_bytes(), str(path))
+        except DamagedLog as error:
+            raise DamagedLog(f"{path} is damaged ({error}); delete it, and --resume rebuilds it") from None
 
-    def write_trajectories(self, iteration: int, candidates: Iterable[Candidate], keep: str) -> None:
-        """Keep rollouts of an iteration: "all", those "shown" in prompts, the same up to a size ("auto"), or "none"."""
-        if keep == "auto" and self._trajectory_bytes(before=iteration) >= AUTO_BYTES:
-            keep = "none"
-        arrays: dict[str, np.ndarray[Any, Any]] = {}
-        for candidate in candidates:
-            indices = range(len(candidate.rollouts)) if keep == "all" else sorted(candidate.shown)
-            for index in indices if keep != "none" else ():
-                arrays |= _arrays(f"{candidate.stage}_{index}", candidate.rollouts[index])
-        if arrays:
-            buffer = io.BytesIO()
-            # Any: numpy's signature takes the keyword allow_pickle for one of the arrays.
-            np.savez_compressed(buffer, **_any(arrays))
-            (self.path / "trajectories").mkdir(exist_ok=True)
-            # They can be made again from the seed: not worth the wait for the disk.
-            write_atomically(self._trajectories(iteration), buffer.getvalue(), sync=False)
+    def read_iterations(self) -> list[IterationRecord]:
+        """Read the complete iterations.
 
-    def _trajectories(self, iteration: int) -> Path:
-        return self.path / "trajectories" / f"iteration_{iteration:04d}.npz"
+        Raises:
+            DamagedLog: A line is not what r2po writes.
+        """
+        return _read(self.iterations, ITERATION)
 
-    def _trajectory_bytes(self, before: int) -> int:
-        """Return the size of the files of earlier iterations: what a killed iteration left does not count."""
-        files = map(self._trajectories, range(1, before))
-        return sum(file.stat().st_size for file in files if file.exists())
+    def read_warmup(self) -> list[WarmupRecord]:
+        """Read the warm-up trials.
 
-    def read_iterations(self) -> list[dict[str, Any]]:
-        """Read the complete iterations."""
-        return _readable(self.iterations)
-
-    def read_warmup(self) -> list[dict[str, Any]]:
-        """Read the warm-up trials."""
-        return _readable(self.warmup)
+        Raises:
+            DamagedLog: A line is not what r2po writes.
+        """
+        return _read(self.warmup, WARMUP)
 
 
 def list_runs(logdir: Path) -> list[RunDirectory]:
@@ -209,20 +195,8 @@ def open_run(path: str | Path) -> RunDirectory:
     raise InputError(f"{path} is no run directory; expected <logdir>/run_N{hint}")
 
 
-def _readable(path: Path) -> list[dict[str, Any]]:
-    try:
-        return read_lines(path)
-    except ValueError as error:
-        raise InputError(f"damaged log: {error}") from None
-
-
-def _arrays(name: str, rollout: Rollout) -> dict[str, np.ndarray[Any, Any]]:
-    return {
-        f"{name}_observations": rollout.observations,
-        f"{name}_actions": rollout.actions,
-        f"{name}_rewards": rollout.rewards,
-    }
-
-
-def _any(value: Any) -> Any:
-    return value
+def _read(path: Path, adapter: TypeAdapter[T]) -> list[T]:
+    return [
+        checked(adapter, line, f"damaged log: {path}, line {number}")
+        for number, line in enumerate(complete_lines(path), 1)
+    ]

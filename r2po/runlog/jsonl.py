@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from r2po.errors import InputError
+
+
+class DamagedLog(InputError):
+    """A file of a run directory is not what r2po writes; the message names it, the line and what is wrong."""
 
 
 def dump(record: Any) -> str:
@@ -22,34 +29,38 @@ def _plain(value: Any) -> Any:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read all complete records. A torn last line, the trace of a kill, is left out; so is a missing file.
+    """Read all complete records; see ``iterate_lines``."""
+    return list(iterate_lines(path))
+
+
+def iterate_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the complete records one by one. A torn last line, the trace of a kill, is left out; so is a missing file.
 
     Raises:
-        ValueError: A line that is not the last one is no JSON object: the file was damaged by something else.
+        DamagedLog: A line that is not the last one is no JSON object: the file was damaged by something else.
     """
-    return _complete(path)[0]
+    for number, line in enumerate(complete_lines(path), 1):
+        yield _parsed(line, f"{path}, line {number}")
 
 
-def _complete(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the complete records and the number of bytes that they take."""
+def complete_lines(path: Path) -> Iterator[bytes]:
+    """Return the lines that end, with their line breaks; none of a missing file."""
     if not path.exists():
-        return [], 0
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    records = []
-    for number, line in enumerate(data[:end].split(b"\n")[:-1], 1):
-        records.append(_parsed(line, f"{path}, line {number}"))
-    return records, end
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
 
 
 def _parsed(line: bytes, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     if isinstance(record, dict):
         return record
-    raise ValueError(f"{where}: not a JSON object")
+    raise DamagedLog(f"damaged log: {where}: not a JSON object")
 
 
 class Appender:
@@ -57,11 +68,14 @@ class Appender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        end = _complete(path)[1]
+        end = 0
+        for number, line in enumerate(complete_lines(path), 1):
+            _parsed(line, f"{path}, line {number}")
+            end += len(line)
         self._file = path.open("ab")
         self._file.truncate(end)
 
-    def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
+    def append(self, record: Mapping[str, Any], *, sync: bool = True) -> None:
         """Write one record. When this returns, it survives a kill; synced, with all before it, a power cut too."""
         # Half a surrogate pair, which servers do send, is written as its JSON escape: the file stays valid UTF-8.
         self._file.write(dump(record).encode(errors="backslashreplace") + b"\n")

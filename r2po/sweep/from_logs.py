@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from r2po.errors import InputError
 from r2po.llm.accounting import Prices
-from r2po.llm.store import FILE
 from r2po.llm.types import Usage
 from r2po.runlog import RunDirectory
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.events import FILE, GaveUp, Replied, Requested, read_events
+from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.records import Result
 from r2po.sweep.ledger import Used
 from r2po.sweep.messages import Progress
 
@@ -35,40 +35,41 @@ def read_progress(index: int, path: Path, planned: int) -> Progress:
         return replace(progress, state="failed", now=f"damaged log in {path}")
 
 
-def from_result(index: int, directory: RunDirectory, result: dict[str, Any]) -> Progress:
+def from_result(index: int, directory: RunDirectory, result: Result) -> Progress:
     """Return where a complete run stands.
 
     Raises:
-        InputError: Its result lacks something.
+        DamagedLog: Its result lacks something.
     """
     keys = ("prompt_tokens", "completion_tokens")
     try:
         return Progress(
             index,
             state="complete",
-            iterations=int(result["iterations"]),
-            planned=int(result["iterations"]),
-            best=float(result["best_reward"]),
-            calls=int(result["llm_calls"]),
-            episodes=int(result["episodes"]),
+            iterations=result["iterations"],
+            planned=result["iterations"],
+            best=result["best_reward"],
+            calls=result["llm_calls"],
+            episodes=result["episodes"],
             tokens=sum(tokens[key] or 0 for tokens in result["tokens"].values() for key in keys),
             cost=result.get("cost"),
         )
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise InputError(f"{directory.path / 'result.json'} is damaged; without it, --resume makes it again") from None
+    except (KeyError, TypeError) as error:
+        path = directory.path / "result.json"
+        raise DamagedLog(f"{path} is damaged ({error}); delete it, and --resume rebuilds it") from None
 
 
 def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
     iterations = directory.read_iterations()
     prices = _prices(directory)
     used = read_usage(directory.path, prices)
-    last = iterations[-1] if iterations else {}
+    last = iterations[-1] if iterations else None
     return replace(
         progress,
         iterations=len(iterations),
-        best=last.get("best_reward"),
-        calls=last.get("llm_calls", 0),
-        episodes=last.get("episodes", 0),
+        best=last["best_reward"] if last else None,
+        calls=last["llm_calls"] if last else 0,
+        episodes=last["episodes"] if last else 0,
         tokens=used.tokens or 0,
         cost=used.cost if prices else None,
     )
@@ -85,16 +86,15 @@ def read_usage(path: Path, prices: Prices | None) -> Used:
     """Return what the calls of a run have used; those that were under way when a process was killed count as calls."""
     used, under_way = Used(), set()
     try:
-        for event in read_lines(path / FILE):
-            if event["event"] == "request":
-                under_way.add(event["call"])
-            elif event["event"] == "reply":
-                under_way.discard(event["call"])
-                usage = Usage(**event["usage"])
+        for event in read_events(path / FILE, texts=False):
+            if isinstance(event, Requested):
+                under_way.add(event.call)
+            elif isinstance(event, Replied | GaveUp):
+                under_way.discard(event.request.call)
+            if isinstance(event, Replied):
+                usage = Usage(**event.usage)
                 used.add(1, _tokens(usage), prices.cost(usage) if prices else None)
-            elif event["event"] == "gave_up":
-                under_way.discard(event["call"])
-    except (ValueError, KeyError, TypeError):
+    except TypeError:
         raise InputError(f"damaged log: {path / FILE}") from None
     used.add(len(under_way), 0, 0.0)
     return used

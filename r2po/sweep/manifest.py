@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +13,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.lock import Lock
 from r2po.sweep.plan import Item
 
 FILE = "sweep.json"
@@ -41,7 +40,7 @@ class Manifest:
     runs: list[dict[str, Any]]
     created: str
     failures: dict[str, str] = field(default_factory=dict)
-    _lock_file: io.TextIOWrapper | None = field(default=None, repr=False)
+    _lock: Lock | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, name: str, items: Sequence[Item], note: Callable[[str], None]) -> Manifest:
@@ -54,14 +53,12 @@ class Manifest:
         runs = [_entry(item, folder.parent) for item in items]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock_file = (folder / ".lock").open("w")
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = Lock(folder / ".lock")
         except BlockingIOError:
-            lock_file.close()
             raise InputError(f"this sweep is being run by another process: {folder}") from None
         except OSError as error:
             raise InputError(f"cannot make {folder}: {error.strerror}") from None
-        manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), _lock_file=lock_file)
+        manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), _lock=lock)
         if (folder / FILE).exists():
             try:
                 earlier = read(folder)
@@ -91,8 +88,8 @@ class Manifest:
 
     def close(self) -> None:
         """Let other processes run the sweep."""
-        if self._lock_file is not None:
-            self._lock_file.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 def _entry(item: Item, logs: Path) -> dict[str, Any]:

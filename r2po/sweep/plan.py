@@ -108,30 +108,18 @@ def check_runs(items: Sequence[Item]) -> dict[int, str]:
         directory = item.directory
         if directory is None or not (directory.path / "run.yaml").exists():
             continue
-        wrong = _damage(directory)
-        if wrong:
-            damaged[index] = wrong
+        try:
+            description = directory.read_description()
+        except InputError as error:
+            damaged[index] = str(error)
             continue
-        if directory.is_complete and directory.read_description().get("replay_of"):
+        if directory.is_complete and description.get("replay_of"):
             continue  # a replay's settings are its recorded run's
         try:
             check_unchanged(item.config, directory)
         except InputError as error:
             raise InputError(f"{error}; --logs DIR puts this sweep's runs elsewhere") from None
     return damaged
-
-
-def _damage(directory: RunDirectory) -> str:
-    """Return what is wrong with the description of a run; empty if nothing is."""
-    try:
-        description = directory.read_description()
-        int(description["seed"])
-        dict(description["config"])
-    except InputError as error:
-        return str(error)
-    except (KeyError, TypeError, ValueError):
-        return f"{directory.path / 'run.yaml'} is damaged: it has no seed or no config"
-    return ""
 
 
 def _config(source: str, variant: Variant, request: Request, note: Callable[[str], None]) -> Config:

@@ -17,6 +17,7 @@ from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory, RunLockedError
+from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.from_logs import from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.ledger import Used
@@ -91,7 +92,7 @@ class Reporter(Observer):
         setting: Setting,  # noqa: ARG002 - the coordinator has the config
         directory: RunDirectory,  # noqa: ARG002 - and the directory
         client: Client,
-        recorded: Sequence[dict[str, Any]],
+        recorded: Sequence[IterationRecord],
     ) -> None:
         """Take up the count where the log ends."""
         self._client = client
@@ -110,12 +111,12 @@ class Reporter(Observer):
         """An attempt failed."""
         self._report(f"next attempt in {wait_s:.0f} s: {attempt.reason}")
 
-    def iterated(self, record: dict[str, Any]) -> None:
+    def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
         self._record = record
         self._report("rollouts")
 
-    def finished(self, directory: RunDirectory, result: dict[str, Any]) -> None:
+    def finished(self, directory: RunDirectory, result: Result) -> None:
         """The run is complete, perhaps since long."""
         self._line.tell(from_result(self._task.run, directory, result))
 

@@ -20,8 +20,8 @@ from typing import Any
 from r2po.errors import InputError
 from r2po.llm.client import CallFailed
 from r2po.llm.registry import provider_for
-from r2po.llm.store import FILE
 from r2po.llm.types import AttemptFailed, Provider, Question, ReceivedReply
+from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines
 from tests.builders import open_client
 from tests.llm.fake_servers import SERVERS, FakeServer

@@ -34,7 +34,7 @@ def record(store: CallStore, usage: Usage, *, refusal: str = "", **changes: Any)
     """Ask a new question and answer it after 2 s."""
     asked = dataclasses.replace(QUESTION, sample=len(store.replies), **changes)
     key = call_key("model", {}, asked)
-    store.reply(store.request(key, asked), key, asked.role, Reply("text", usage=usage), refusal, 2.0)
+    store.reply(store.request(key, asked), key, Reply("text", usage=usage), refusal, 2.0)
 
 
 # ---- Prices ----

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from r2po.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, CallFailed
-from r2po.llm.store import FILE
 from r2po.llm.types import AttemptFailed, Question, Reply
+from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines
 from tests.builders import open_client
 from tests.scripted import Scripted

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.llm.store import FILE, CallStore, call_key, with_prompts
+from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.events import FILE, Requested, read_events
+from r2po.runlog.jsonl import DamagedLog, read_lines
 
 QUESTION = Question(3, "search", 0, 1, "prompt")
 REPLY = Reply("params[0]: 1", "thought", "stop", Usage(10, 5, 3, None), {"num_ctx": 4096})
@@ -27,7 +28,7 @@ def question(prompt: str, role: str = "search", **changes: Any) -> Question:
 def record(store: CallStore, asked: Question, reply: Reply = REPLY) -> str:
     """Ask and answer; return the key."""
     key = call_key("model", {}, asked)
-    store.reply(store.request(key, asked), key, asked.role, reply, "", 0.5)
+    store.reply(store.request(key, asked), key, reply, "", 0.5)
     return key
 
 
@@ -45,7 +46,8 @@ def test_every_prompt_comes_back(asked: list[tuple[str, tuple[str, str]]]) -> No
             for role, (head, tail) in part:
                 store.request("key", question(head + tail, role))
             store.close()
-        unpacked = [(event["role"], prompt) for event, prompt in with_prompts(read_lines(Path(folder, FILE)))]
+        events = read_events(Path(folder, FILE))
+        unpacked = [(event.role, event.prompt) for event in events if isinstance(event, Requested)]
         assert unpacked == [(role, head + tail) for role, (head, tail) in asked]
 
 
@@ -67,8 +69,9 @@ def test_a_damaged_prompt_is_noticed(tmp_path: Path) -> None:
     store.close()
     event = read_lines(tmp_path / FILE)[0]
     event["prompt_sha256"] = "0" * 64
-    with pytest.raises(ValueError, match="call 1 is damaged"):
-        list(with_prompts([event]))
+    (tmp_path / FILE).write_text(json.dumps(event) + "\n")
+    with pytest.raises(DamagedLog, match="call 1 is damaged"):
+        list(read_events(tmp_path / FILE))
 
 
 def test_a_reply_comes_back_whole(tmp_path: Path) -> None:
@@ -104,9 +107,9 @@ def test_replies_survive_a_tear_at_any_byte(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     record(store, question("three and a half"))
     store.close()
-    events = list(with_prompts(read_lines(tmp_path / FILE)))
-    assert [event["call"] for event, _ in events if event["event"] == "request"] == [1, 2, 3, 4]
-    assert events[-2][1] == "three and a half"
+    asked = [event for event in read_events(tmp_path / FILE) if isinstance(event, Requested)]
+    assert [event.call for event in asked] == [1, 2, 3, 4]
+    assert asked[-1].prompt == "three and a half"
 
 
 def test_calls_that_were_under_way(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_always_critic_keeps_a_worse_revision_but_not_as_the_best_of_the_run(tmp
 
 
 def calls_of(experiment: Experiment) -> list[Call]:
-    return read_calls(experiment.directory)
+    return read_calls(experiment.directory.path)
 
 
 def test_pure_search_asks_the_same_prompt_for_a_second_sample_and_the_log_says_so(tmp_path: Path) -> None:

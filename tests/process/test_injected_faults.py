@@ -21,6 +21,7 @@ from r2po.experiment.observer import Observer
 from r2po.llm.client import Client
 from r2po.llm.providers.ollama import Ollama
 from r2po.llm.types import Reply, Request
+from r2po.runlog.records import Result
 from tests.llm.fake_ollama import FakeOllama, Fault, hang_up, reset, stall, status, truncated
 from tests.process.processes import (
     CARTPOLE,
@@ -96,7 +97,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return trials(logdir / "run_1")
 
 
-def run_on_a_bad_day(folder: Path, server: BadDay, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+def run_on_a_bad_day(folder: Path, server: BadDay, environ: Mapping[str, str] | None = None) -> Result:
     values = {**VALUES, "logdir": str(folder), "llm_timeout_s": TIMEOUT_S}
     return launch(resolve(values, "test"), None, environ or server.environ, Observer())
 

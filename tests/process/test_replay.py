@@ -230,7 +230,7 @@ BAD_PATHS = {
     "empty/run_1": "it has no run.yaml",
     "silent/run_1": "it has no recorded replies",
     "damaged/run_1": "llm_calls.jsonl, line 1: not a JSON object",
-    "odd/run_1": "it is damaged",
+    "odd/run_1": "an event lacks what belongs to it",
 }
 
 

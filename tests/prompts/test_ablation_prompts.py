@@ -134,7 +134,7 @@ def prompts_of(environment: str, method: str, folder: Path, **values: Any) -> di
     config = make_config(environment, method, **{**settings, "max_traj_length": 30, **values})
     with open_experiment(config, EmbeddedSearch(), folder) as experiment:
         experiment.run()
-        return {call.role: call.prompt for call in read_calls(experiment.directory)}
+        return {call.role: call.prompt for call in read_calls(experiment.directory.path)}
 
 
 @pytest.mark.parametrize("environment", ["cartpole", "mountaincarcontinuous", "swimmer", "maze", "nim"])

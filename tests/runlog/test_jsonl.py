@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.runlog.jsonl import Appender, dump, read_lines, write_atomically
+from r2po.runlog.jsonl import Appender, DamagedLog, dump, read_lines, write_atomically
 
 texts = st.text(max_size=6)
 values = st.recursive(
@@ -69,9 +69,9 @@ def test_no_file_is_an_empty_log(tmp_path: Path) -> None:
 def test_damage_before_the_last_line_is_reported_with_its_place(damage: bytes, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"a":1}\n' + damage + b'\n{"a":2}\n')
-    with pytest.raises(ValueError, match=r"log\.jsonl, line 2: not a JSON object"):
+    with pytest.raises(DamagedLog, match=r"log\.jsonl, line 2: not a JSON object"):
         read_lines(path)
-    with pytest.raises(ValueError, match="line 2"):
+    with pytest.raises(DamagedLog, match="line 2"):
         Appender(path)
     assert path.read_bytes().endswith(b'{"a":2}\n')
 

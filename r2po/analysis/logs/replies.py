@@ -8,7 +8,6 @@ from functools import cached_property
 from r2po.analysis.logs.published_episode import TWO_CANDIDATES, Turn, read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
-from r2po.runlog import RunDirectory
 from r2po.runlog.calls import read_calls
 
 
@@ -52,7 +51,7 @@ class RunReplies:
         if self.run.origin == "published":
             return ""
         try:
-            read_calls(RunDirectory(self.run.path))
+            read_calls(self.run.path)
         except (InputError, OSError) as error:
             return str(error)
         return ""
@@ -60,7 +59,7 @@ class RunReplies:
     @cached_property
     def _own(self) -> dict[int, tuple[Reply, ...]]:
         try:
-            calls = read_calls(RunDirectory(self.run.path))
+            calls = read_calls(self.run.path)
         except (InputError, OSError):
             return {}
         replies: dict[int, list[Reply]] = {}

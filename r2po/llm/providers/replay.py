@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
-from r2po.llm.store import FILE, recorded_reply, with_prompts
+from r2po.llm.store import recorded_reply
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request
 from r2po.runlog import RunDirectory, open_run
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.events import FILE, Replied, Requested, read_events
+from r2po.runlog.jsonl import DamagedLog
 
 PREFIX = "replay/"
 SHOWN_CHARACTERS = 60
@@ -50,14 +51,14 @@ class Replay(Provider):
         self.by_position = False
         self._directory = _open(path)
         self.description = self._directory.read_description()
+        self.is_stand_in = self.description["stand_in"]
+        self.model = self.description["model"]
+        self.seed = self.description["seed"]
+        self.config: Mapping[str, Any] = self.description["config"]
         try:
-            self.is_stand_in = bool(self.description["stand_in"])
-            self.model = str(self.description["model"])
-            self.seed = int(self.description["seed"])
-            self.config: Mapping[str, Any] = dict(self.description["config"])
             self._places = self._read()
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"cannot replay {path}: it is damaged ({error})") from None
+        except DamagedLog as error:
+            raise InputError(f"cannot replay {path}: {error}") from None
         self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
 
     @property
@@ -94,19 +95,15 @@ class Replay(Provider):
 
     def _read(self) -> dict[_Place, list[_Entry]]:
         places: dict[_Place, list[_Entry]] = {}
-        requests: dict[int, dict[str, Any]] = {}
-        for event, _ in with_prompts(read_lines(self._directory.path / FILE)):
-            if event["event"] == "request":
-                requests[event["call"]] = {key: event[key] for key in event if key != "prompt"}
-            elif event["event"] == "reply":
-                request = requests[event["call"]]
-                recorded = recorded_reply(request, event)
-                entry = _Entry(recorded.key, event["call"], recorded.reply)
-                places.setdefault(_place(request), []).append(entry)
+        for event in read_events(self._directory.path / FILE):
+            if isinstance(event, Replied):
+                recorded = recorded_reply(event)
+                entry = _Entry(recorded.key, event.request.call, recorded.reply)
+                places.setdefault(_place(event.request), []).append(entry)
         return places
 
     def _at(self, request: Request) -> _Entry | None:
-        entries = self._places.get((request.iteration, request.role, request.sample, request.attempt), [])
+        entries = self._places.get(_place(request), [])
         return entries[request.turn] if request.turn < len(entries) else None
 
     def _miss(self, request: Request) -> str:
@@ -126,8 +123,8 @@ class Replay(Provider):
         )
 
     def _prompt(self, call: int) -> str:
-        events = with_prompts(read_lines(self._directory.path / FILE))
-        return next(prompt for event, prompt in events if event["event"] == "request" and event["call"] == call)
+        events = read_events(self._directory.path / FILE)
+        return next(event.prompt for event in events if isinstance(event, Requested) and event.call == call)
 
 
 def first_difference(one: str, other: str) -> tuple[int, str, str]:
@@ -145,8 +142,8 @@ def _around(line: str, at: int) -> str:
     return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
 
 
-def _place(request: Mapping[str, Any]) -> _Place:
-    return request["iteration"], request["role"], request["sample"], request["attempt"]
+def _place(request: Request | Requested) -> _Place:
+    return request.iteration, request.role, request.sample, request.attempt
 
 
 def _open(path: str) -> RunDirectory:

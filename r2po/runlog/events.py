@@ -1,0 +1,205 @@
+"""``llm_calls.jsonl``: every request, failure and reply of a run, as a log of events. Its one writer, its one reader.
+
+A request is written before it is sent, so that a kill during a call leaves a trace; its reply is written before anyone
+sees it, so that it is never paid for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from r2po.runlog.jsonl import Appender, DamagedLog, iterate_lines
+from r2po.runlog.packing import pack, pack_prompt, unpack, unpack_prompt
+
+FILE = "llm_calls.jsonl"
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A request that is about to be sent.
+
+    Attributes:
+        call: Number of the call, from 1.
+        at: When it was written.
+        key: Address of the reply.
+        iteration: Iteration that asks, from 1.
+        role: "search" or "critic".
+        sample: Which sample of this prompt within the iteration, from 0.
+        attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
+        prompt_chars: Length of the prompt in characters.
+        prompt: The prompt; empty if texts are not read.
+    """
+
+    call: int
+    at: datetime
+    key: str
+    iteration: int
+    role: str
+    sample: int
+    attempt: int
+    prompt_chars: int
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An attempt at sending a request failed."""
+
+    request: Requested
+    at: datetime
+
+
+@dataclass(frozen=True)
+class GaveUp:
+    """A request will not be sent again: the run stopped."""
+
+    request: Requested
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Replied:
+    """A reply.
+
+    Attributes:
+        request: What it answers.
+        at: When it was written.
+        text: What the model said; empty if texts are not read.
+        thinking: Reasoning text that came apart from the reply, likewise; empty if none.
+        finish: Why the model stopped.
+        refusal: Why it could not be used; empty if it was.
+        usage: Token counts by name.
+        sent: Settings in effect.
+        latency_s: Seconds from the request to the reply, failed attempts and waits included.
+    """
+
+    request: Requested
+    at: datetime
+    text: str
+    thinking: str
+    finish: str
+    refusal: str
+    usage: Mapping[str, int | None]
+    sent: Mapping[str, Any]
+    latency_s: float
+
+
+Event = Requested | Failed | GaveUp | Replied
+
+
+def read_events(path: Path, *, texts: bool = True) -> Iterator[Event]:
+    """Read a log event by event, in the order in which they were written; none if there is no such file.
+
+    Args:
+        path: ``llm_calls.jsonl``.
+        texts: Whether to unpack prompts and replies, and check the prompts, which takes most of the time.
+
+    Raises:
+        DamagedLog: A line is no event, lacks something, or a prompt does not have the hash recorded with it.
+    """
+    under_way: dict[int, Requested] = {}
+    before: dict[str, str] = {}
+    try:
+        for event in iterate_lines(path):
+            yield _read(event, under_way, before, texts)
+    except (KeyError, TypeError, AttributeError):
+        raise DamagedLog(f"damaged log: {path}: an event lacks what belongs to it") from None
+    except ValueError as error:
+        raise DamagedLog(f"damaged log: {path}: {error}") from None
+
+
+def _read(event: Mapping[str, Any], under_way: dict[int, Requested], before: dict[str, str], texts: bool) -> Event:
+    call, at, kind = event["call"], datetime.fromisoformat(event["at"]), event["event"]
+    if kind == "request":
+        under_way[call] = _request(event, at, before, texts)
+        return under_way[call]
+    if kind == "failure":
+        return Failed(under_way[call], at)
+    request = under_way.pop(call)
+    if kind == "gave_up":
+        return GaveUp(request, at)
+    return Replied(
+        request,
+        at,
+        text=unpack(event["text"]) if texts else "",
+        thinking=unpack(event["thinking"]) if texts else "",
+        finish=event["finish"],
+        refusal=event["refusal"],
+        usage=event["usage"],
+        sent=event["sent"],
+        latency_s=event["latency_s"],
+    )
+
+
+def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], texts: bool) -> Requested:
+    call, prompt, role = event["call"], "", event["role"]
+    if texts:
+        prompt = before[role] = unpack_prompt(event["prompt"], before.get(role, ""))
+        if _digest(prompt) != event["prompt_sha256"]:
+            raise ValueError(f"the prompt of call {call} is damaged")
+    return Requested(
+        call,
+        at,
+        key=event["key"],
+        iteration=event["iteration"],
+        role=role,
+        sample=event["sample"],
+        attempt=event["attempt"],
+        prompt_chars=event["prompt_chars"],
+        prompt=prompt,
+    )
+
+
+class EventWriter:
+    """Appends events.
+
+    Args:
+        path: ``llm_calls.jsonl``.
+        calls: Number of the last call that it holds.
+        prompts: The last prompt of each role.
+    """
+
+    def __init__(self, path: Path, calls: int, prompts: Mapping[str, str]) -> None:
+        self._log = Appender(path)
+        self._calls = calls
+        self._prompts = dict(prompts)
+
+    def request(self, *, key: str, iteration: int, role: str, sample: int, attempt: int, prompt: str) -> int:
+        """Write that a request is about to be sent; returns the number of the call."""
+        self._calls += 1
+        before = self._prompts.get(role, "")
+        self._prompts[role] = prompt
+        request = {"key": key, "iteration": iteration, "role": role, "sample": sample, "attempt": attempt}
+        about = {"prompt_sha256": _digest(prompt), "prompt_chars": len(prompt), "prompt": pack_prompt(prompt, before)}
+        # Its reply is synced, and this with it: until then, only a power cut can make it unknown.
+        self._append("request", self._calls, sync=False, **request, **about)
+        return self._calls
+
+    def failure(self, call: int, *, attempt: int, reason: str, status: int | None) -> None:
+        """Write that an attempt at sending a request failed."""
+        self._append("failure", call, attempt=attempt, reason=reason, status=status)
+
+    def gave_up(self, call: int) -> None:
+        """Write that a request will not be sent again."""
+        self._append("gave_up", call)
+
+    def reply(self, call: int, *, text: str, thinking: str, **fields: Any) -> None:
+        """Write a reply; ``fields`` are those of ``Replied`` that follow its time, in the order of docs/run-log.md."""
+        self._append("reply", call, text=pack(text), thinking=pack(thinking), **fields)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def _append(self, event: str, call: int, *, sync: bool = True, **fields: Any) -> None:
+        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self._log.append({"event": event, "call": call, **fields, "at": at}, sync=sync)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,39 @@
+"""Locks: one process at a time works in a folder, until it ends, however it ends."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from r2po.errors import InputError
+
+
+class Lock:
+    """Keeps other processes out, from the moment that it is made until it is closed or the process ends.
+
+    Args:
+        path: A file to lock, made if need be.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+        InputError: The file system knows no locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Where there is no fcntl, logs can be read all the same.
+        import fcntl
+
+        self._file: io.TextIOWrapper = path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise
+        except OSError as error:
+            self._file.close()
+            reason = f"{error.strerror}; r2po needs a file system with locks"
+            raise InputError(f"cannot lock {path.parent}: {reason}") from None
+
+    def close(self) -> None:
+        """Let others in."""
+        self._file.close()

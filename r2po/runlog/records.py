@@ -1,0 +1,193 @@
+"""The records of a run directory: what each file holds, and how it is checked when it is read.
+
+docs/run-log.md explains every field. Records are plain dictionaries with these types. Fields that are not named here
+are kept, so that a version of r2po can read what a newer one added.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import NotRequired, TypedDict
+
+from r2po.runlog.jsonl import DamagedLog
+
+SCHEMA_VERSION = 2
+"""2: long replies are packed, and prompts by bz2; ``keep_trajectories`` may be "auto"."""
+LARGEST = 1e100
+"""Far beyond any return; the squares of larger numbers would overflow."""
+
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=-(2**62), le=2**62)] | Finite
+"""A whole number stays one: tables have them."""
+Count = Annotated[int, Field(ge=0, le=2**62)]
+
+_STRICT = ConfigDict(strict=True, extra="allow")
+_LONGEST_VALUE = 40
+
+
+@with_config(_STRICT)
+class Description(TypedDict):
+    """``run.yaml``."""
+
+    schema: int
+    seed: int
+    protocol: str
+    model: str
+    stand_in: bool
+    replay_of: NotRequired[str | None]
+    created: NotRequired[str]
+    rollout_engine: NotRequired[str]
+    versions: NotRequired[dict[str, str]]
+    code_revision: NotRequired[str | None]
+    config: dict[str, Any]
+
+
+@with_config(_STRICT)
+class WarmupRecord(TypedDict):
+    """A line of ``warmup.jsonl``."""
+
+    trial: int
+    params: NotRequired[list[Number]]
+    source: NotRequired[str]
+    reward: float
+    length: Count
+    end: str
+
+
+@with_config(_STRICT)
+class CandidateRecord(TypedDict):
+    """A candidate in a line of ``iterations.jsonl``; Stable-Baselines3's have no parameters."""
+
+    stage: str
+    call: NotRequired[str]
+    params: NotRequired[list[Number]]
+    source: NotRequired[str]
+    raw_params: NotRequired[list[Number]]
+    reward: NotRequired[Finite]
+    returns: Annotated[list[Finite], Field(min_length=1)]
+    lengths: NotRequired[list[Count]]
+    ends: NotRequired[list[str]]
+    shown: NotRequired[list[Count]]
+
+
+@with_config(_STRICT)
+class Times(TypedDict):
+    """When an iteration ended, and how long it took."""
+
+    ended: NotRequired[str]
+    elapsed_s: NotRequired[Seconds]
+    llm_s: Seconds
+    rollout_s: NotRequired[Seconds]
+
+
+class _Outcome(TypedDict):
+    iteration: int
+    reward: Finite
+    best_reward: NotRequired[Finite]
+    accepted: Count
+    episodes: Count
+    steps: Count
+    llm_calls: Count
+    times: Times
+
+
+@with_config(_STRICT)
+class IterationRecord(_Outcome):
+    """A line of ``iterations.jsonl``."""
+
+    candidates: list[CandidateRecord]
+
+
+class Unread(TypedDict):
+    """A candidate whose content is checked when it is asked for."""
+
+
+@with_config(ConfigDict(strict=True))
+class Outcome(_Outcome):
+    """A line of ``iterations.jsonl`` without the content of its candidates, which is most of it."""
+
+    candidates: list[Unread]
+
+
+@with_config(ConfigDict(strict=True))
+class Candidates(TypedDict):
+    """The candidates of a line of ``iterations.jsonl``, and nothing else of it."""
+
+    candidates: list[CandidateRecord]
+
+
+@with_config(_STRICT)
+class Result(TypedDict):
+    """``result.json``; Stable-Baselines3's lacks what is about a language model."""
+
+    environment: NotRequired[str]
+    method: NotRequired[str]
+    model: NotRequired[str]
+    stand_in: NotRequired[bool]
+    replay_of: NotRequired[str | None]
+    differing_prompts: NotRequired[int | None]
+    protocol: NotRequired[str]
+    seed: NotRequired[int]
+    iterations: int
+    best_reward: NotRequired[Finite]
+    best_iteration: NotRequired[int]
+    best_params: NotRequired[list[Number]]
+    best_source: NotRequired[str]
+    heldout_reward: Finite | None
+    heldout_std: Finite | None
+    heldout_episodes: Count
+    mean_reward: NotRequired[Finite]
+    final_reward: NotRequired[Finite]
+    episodes: NotRequired[Count]
+    steps: NotRequired[Count]
+    llm_calls: NotRequired[Count]
+    refused_replies: NotRequired[Count]
+    failed_attempts: NotRequired[Count]
+    cost: NotRequired[float | None]
+    tokens: NotRequired[dict[str, dict[str, Any]]]
+    accounting: NotRequired[dict[str, dict[str, Any]]]
+    times: NotRequired[dict[str, Any]]
+
+
+T = TypeVar("T")
+
+DESCRIPTION: TypeAdapter[Description] = TypeAdapter(Description)
+WARMUP: TypeAdapter[WarmupRecord] = TypeAdapter(WarmupRecord)
+ITERATION: TypeAdapter[IterationRecord] = TypeAdapter(IterationRecord)
+OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+CANDIDATES: TypeAdapter[Candidates] = TypeAdapter(Candidates)
+RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+
+
+def checked(adapter: TypeAdapter[T], record: Any, source: str) -> T:
+    """Return a record whose fields are what they should be.
+
+    Args:
+        adapter: One of those above.
+        record: A line of JSON as bytes, or the values that a file was parsed to.
+        source: What to call it in messages.
+
+    Raises:
+        DamagedLog: A field is missing, or is not what it should be.
+    """
+    try:
+        return adapter.validate_json(record) if isinstance(record, bytes) else adapter.validate_python(record)
+    except pydantic.ValidationError as error:
+        raise DamagedLog(f"{source}{first_problem(error)}") from None
+
+
+def first_problem(error: pydantic.ValidationError) -> str:
+    """Say the first thing that is wrong with a record, after its name: ``": reward is missing"``."""
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    if not key:
+        return ": not a JSON object"
+    if problem["type"] == "missing":
+        return f": {key} is missing"
+    found = " ".join(repr(problem["input"]).split())
+    found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
+    return f": {key} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
