@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from r2po.errors import InputError
+from r2po.errors import InputError, UnusableReply
 from r2po.llm.providers.wire import UnknownModelError, WireFormat
 from r2po.llm.registry import provider_for, usages
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request
 from r2po.policies import PolicyFamily
 from r2po.policies.tabular import Tabular
-from r2po.prompts import UnusableReply, answer_schema, read_parameters
+from r2po.prompts import answer_schema, read_parameters
 from r2po.tasks.spaces import Spaces
 
 TIMEOUT_S = 300.0

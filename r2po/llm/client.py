@@ -10,11 +10,11 @@ from typing import Any
 
 import tenacity
 
-from r2po.errors import RunStopped
+from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, CapReached, Prices
 from r2po.llm.gate import Gate
 from r2po.llm.store import CallStore, RecordedReply, call_key
-from r2po.llm.types import AttemptFailed, Judge, Provider, Question, ReceivedReply, Reply, Request
+from r2po.llm.types import AttemptFailed, Provider, Question, Received, Reply, Request, T
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -67,10 +67,6 @@ class Client:
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
     sleep: Callable[[float], None] = time.sleep
-    latency_s: float = field(default=0.0, init=False)
-    """Seconds spent waiting for the replies handed out so far; recorded replies count what they took when they came."""
-    answered: int = field(default=0, init=False)
-    """Replies handed out so far, recorded ones included."""
     _turns: Counter[tuple[int, str, int, int]] = field(default_factory=Counter, init=False)
 
     @property
@@ -78,24 +74,41 @@ class Client:
         """What the calls of the run have used."""
         return Accounting(self.store, self.prices)
 
-    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+    def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
 
         Raises:
             CallFailed: There is no reply to be had.
             CapReached: It is not on record, and asking for it would exceed a cap.
+            InputError: It is on record as usable, but ``read`` refuses it now.
         """
         key = call_key(self.model, self.sampling, question)
         place = (question.iteration, question.role, question.sample, question.attempt)
         turn = self._turns[place]
         self._turns[place] += 1
         known = self.store.find(key)
-        reply = known or self._fetch(key, turn, question, judge)
-        self.latency_s += reply.latency_s
-        self.answered += 1
-        return ReceivedReply(key, reply.reply.text, reply.refusal, fresh=known is None and not self.replaying)
+        if known is None:
+            recorded, value = self._fetch(key, turn, question, read)
+        else:
+            recorded, value = known, self._read_again(known, question, read)
+        fresh = known is None and not self.replaying
+        return Received(key, value, recorded.refusal, fresh, recorded.latency_s)
 
-    def _fetch(self, key: str, turn: int, question: Question, judge: Judge) -> RecordedReply:
+    def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
+        """Read a reply on record; one that was refused stays refused, whatever it would be taken for now."""
+        if known.refusal:
+            return None
+        try:
+            return read(known.reply.text)
+        except UnusableReply as refusal:
+            where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
+            raise InputError(
+                f"{self.store.path}: the reply on record for {where} was usable and no longer is: {refusal}"
+            ) from None
+
+    def _fetch(
+        self, key: str, turn: int, question: Question, read: Callable[[str], T]
+    ) -> tuple[RecordedReply, T | None]:
         self.may_ask(question, 0.0)
         self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
         call = self.store.request(key, question)
@@ -103,8 +116,8 @@ class Client:
         started = time.monotonic()
         reply = self._complete(call, self._request(key, turn, question), question)
         latency_s = time.monotonic() - started
-        refusal = "it was cut off at the token limit" if reply.finish == "length" else judge(reply.text)
-        return self.store.reply(call, key, question.role, reply, refusal, latency_s)
+        value, refusal = _understood(reply, read)
+        return self.store.reply(call, key, question.role, reply, refusal, latency_s), value
 
     def _request(self, key: str, turn: int, question: Question) -> Request:
         return Request(
@@ -174,6 +187,16 @@ class _Attempts:
             else:
                 client.gate.answered(reply)
                 return reply
+
+
+def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
+    """Return what a reply says, and why it cannot be used; empty if it can."""
+    if reply.finish == "length":
+        return None, "it was cut off at the token limit"
+    try:
+        return read(reply.text), ""
+    except UnusableReply as refusal:
+        return None, str(refusal) or "it cannot be read"
 
 
 _backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)

@@ -46,7 +46,7 @@ class CallStore:
     """The calls of one run directory."""
 
     def __init__(self, run_directory: Path) -> None:
-        path = run_directory / FILE
+        self.path = path = run_directory / FILE
         self._calls = 0
         self._prompts: dict[str, str] = {}
         self._requests: dict[int, dict[str, Any]] = {}

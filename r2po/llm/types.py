@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
+T = TypeVar("T")
 Finish = Literal["stop", "length", "refusal", "unknown"]
 
 
@@ -142,28 +143,31 @@ class Question:
 
 
 @dataclass(frozen=True)
-class ReceivedReply:
-    """A reply that is recorded.
+class Received(Generic[T]):
+    """A reply that is recorded, as its reader understood it.
 
     Attributes:
         key: Its address in the call store.
-        text: What it says.
+        value: What was read from it; None if it was refused.
         refusal: Empty if it was accepted, else says why not.
         fresh: Whether it came just now, and was not on record from an earlier process.
+        latency_s: Seconds from the request to the reply, as recorded.
     """
 
     key: str
-    text: str
+    value: T | None
     refusal: str
-    fresh: bool = True
-
-
-Judge = Callable[[str], str]
-"""Says why a reply's text is unusable, or returns an empty string."""
+    fresh: bool
+    latency_s: float
 
 
 class Asker(Protocol):
-    """Gets replies; retries, stores and counts."""
+    """Gets replies; retries, stores and counts. Several threads may ask at once."""
 
-    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
-        """Return the reply to a question, from the store if it is recorded there."""
+    def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
+        """Return the reply to a question, from the store if it is recorded there.
+
+        Args:
+            question: What is asked.
+            read: Reads the reply's text, or raises ``UnusableReply``, which refuses it.
+        """
