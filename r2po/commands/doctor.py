@@ -100,13 +100,13 @@ def _contact(provider: WireFormat, patient: Patient) -> Iterator[Finding]:
     try:
         known = provider.knows_model()
     except UnknownModelError as error:
-        yield Finding("ok", "server", f"{provider.base_url} answers")
+        yield Finding("ok", "server", f"{provider.address} answers")
         yield Finding("FAILED", "model", str(error))
         return
     except InputError as error:
         yield Finding("FAILED", "key" if provider.lacks_key else "server", str(error))
         return
-    yield Finding("ok", "server", f"{provider.base_url} answers")
+    yield Finding("ok", "server", f"{provider.address} answers")
     if known:
         yield Finding("ok", "model", f"{provider.model} is known there")
     else:

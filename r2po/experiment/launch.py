@@ -27,7 +27,6 @@ from r2po.experiment.resolve import (
 from r2po.llm.accounting import Budget
 from r2po.llm.client import CallFailed
 from r2po.llm.gate import Gate
-from r2po.llm.providers.replay import Replay
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
@@ -82,9 +81,9 @@ def launch(
     provider = provider_of(config, environ)
     if place is None:
         provider.check()
-    if isinstance(provider, Replay):
-        provider.by_position = replay_by_position
-        config = as_recorded(config, provider, observer)
+    provider.by_position = replay_by_position
+    if provider.recording is not None:
+        config = as_recorded(config, provider.recording, observer)
     elif replay_by_position:
         raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from r2po.llm.accounting import Budget, CapReached
 from r2po.llm.gate import Gate
-from r2po.llm.providers.wire import WireFormat
 from r2po.llm.types import AttemptFailed, Provider, Question, Reply, Usage
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
@@ -40,7 +39,7 @@ class SweepGate(Gate):
         tell: Callable[[Outcome], None],
     ) -> None:
         self._run = run
-        self._address = provider.base_url if isinstance(provider, WireFormat) else ""
+        self._address = provider.address
         self._budget = budget
         self._ask = ask
         self._tell = tell

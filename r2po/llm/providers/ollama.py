@@ -93,7 +93,7 @@ class Ollama(WireFormat):
     def _not_installed(self, installed: list[str]) -> UnknownModelError:
         names = ", ".join(installed[:10]) + (", …" if installed[10:] else "")
         return UnknownModelError(
-            f"Ollama at {self.base_url} has no model {self.model!r}{nearest(self.model, installed)};"
+            f"Ollama at {self.address} has no model {self.model!r}{nearest(self.model, installed)};"
             f" installed: {names or 'none'}; to get it: ollama pull {self.model}"
         )
 

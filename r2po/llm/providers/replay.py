@@ -10,7 +10,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.llm.store import FILE, recorded_reply, with_prompts
-from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.llm.types import AttemptFailed, Provider, Recording, Reply, Request
 from r2po.runlog import RunDirectory, open_run
 from r2po.runlog.jsonl import read_lines
 
@@ -46,24 +46,22 @@ class Replay(Provider):
     name = "replay"
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.by_position = False
         self._directory = _open(path)
-        self.description = self._directory.read_description()
+        description = self._directory.read_description()
         try:
-            self.is_stand_in = bool(self.description["stand_in"])
-            self.model = str(self.description["model"])
-            self.seed = int(self.description["seed"])
-            self.config: Mapping[str, Any] = dict(self.description["config"])
+            self.is_stand_in = bool(description["stand_in"])
             self._places = self._read()
+            self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
+            self.recording: Recording = Recording(
+                path=path,
+                logdir=self._directory.path.parent,
+                seed=int(description["seed"]),
+                models={"search": str(description["model"])},
+                config=dict(description["config"]),
+                keys=self._by_key.keys(),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"cannot replay {path}: it is damaged ({error})") from None
-        self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
-
-    @property
-    def logdir(self) -> Path:
-        """The log directory of the recorded run."""
-        return self._directory.path.parent
 
     def check(self) -> None:
         """Find out whether there is anything to replay.
@@ -72,10 +70,7 @@ class Replay(Provider):
             InputError: There is not.
         """
         if not self._by_key:
-            raise InputError(f"cannot replay {self.path}: it has no recorded replies")
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
+            raise InputError(f"cannot replay {self.recording.path}: it has no recorded replies")
 
     def complete(self, request: Request) -> Reply:
         """Return the recorded reply.
@@ -85,12 +80,8 @@ class Replay(Provider):
         """
         found = self._at(request) if self.by_position else self._by_key.get(request.key)
         if found is None:
-            raise AttemptFailed(f"replay of {self.path}: {self._miss(request)}", retryable=False)
+            raise AttemptFailed(f"replay of {self.recording.path}: {self._miss(request)}", retryable=False)
         return found.reply
-
-    def knows(self, key: str) -> bool:
-        """Whether this very call is on record: the same prompt with the same settings."""
-        return key in self._by_key
 
     def _read(self) -> dict[_Place, list[_Entry]]:
         places: dict[_Place, list[_Entry]] = {}
@@ -151,9 +142,7 @@ def _place(request: Mapping[str, Any]) -> _Place:
 
 def _open(path: str) -> RunDirectory:
     if not path:
-        raise InputError(
-            f"llm_model_name {PREFIX!r} names no run; expected {PREFIX}<run dir>, e.g. {PREFIX}logs/x/run_1"
-        )
+        raise InputError(f"{PREFIX!r} names no run; expected {PREFIX}<run dir>, e.g. {PREFIX}logs/x/run_1")
     try:
         return open_run(Path(path).expanduser())
     except InputError as error:
