@@ -126,10 +126,9 @@ def _run(
         ):
             client = make_client(config, provider, store, observer)
             if not client.replaying:
-                budget = make_budget(config, client.accounting, directory)
-                client.may_ask = budget.check
+                client.budget = make_budget(config, client.accounting, directory)
                 if place is not None:
-                    client.gate = place.gate(provider, budget)
+                    client.gate = place.gate(provider, client.budget)
             try:
                 result = Experiment(setting, directory, client, observer).run()
             except BrokenPipeError:

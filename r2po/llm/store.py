@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from r2po.errors import InputError
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
@@ -42,10 +44,26 @@ class RecordedReply:
     prompt_chars: int
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _one_at_a_time(method: Callable[Concatenate[CallStore, P], R]) -> Callable[Concatenate[CallStore, P], R]:
+    """Let one thread at a time number, record and find calls: a prompt is packed against the one before it."""
+
+    @wraps(method)
+    def locked(store: CallStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with store.lock:
+            return method(store, *args, **kwargs)
+
+    return locked
+
+
 class CallStore:
-    """The calls of one run directory."""
+    """The calls of one run directory. Any number of threads may use it."""
 
     def __init__(self, run_directory: Path) -> None:
+        self.lock = threading.Lock()
         self.path = path = run_directory / FILE
         self._calls = 0
         self._prompts: dict[str, str] = {}
@@ -95,14 +113,17 @@ class CallStore:
         return self.failures_by_role.total()
 
     @property
+    @_one_at_a_time
     def replies(self) -> list[RecordedReply]:
         """All replies, in the order they came."""
         return list(self._replies.values())
 
+    @_one_at_a_time
     def find(self, key: str) -> RecordedReply | None:
         """Return the recorded reply with this key."""
         return self._replies.get(key)
 
+    @_one_at_a_time
     def request(self, key: str, question: Question) -> int:
         """Record that a question is about to be sent; returns the number of the call."""
         self._calls += 1
@@ -122,15 +143,18 @@ class CallStore:
         self._append("request", self._calls, sync=False, **request, prompt=pack_prompt(question.prompt, before))
         return self._calls
 
+    @_one_at_a_time
     def failure(self, call: int, attempt: int, failed: AttemptFailed) -> None:
         """Record that one attempt at sending a request failed."""
         self.failures_by_role[self._requests[call]["role"]] += 1
         self._append("failure", call, attempt=attempt, reason=failed.reason, status=failed.status)
 
+    @_one_at_a_time
     def gave_up(self, call: int) -> None:
         """Record that a request will not be sent again: the run stops."""
         self._append("gave_up", call)
 
+    @_one_at_a_time
     def reply(self, call: int, key: str, role: str, reply: Reply, refusal: str, latency_s: float) -> RecordedReply:
         """Record a reply."""
         request = self._requests[call]

@@ -234,7 +234,7 @@ def test_a_wait_that_would_exceed_the_cap_is_not_begun(tmp_path: Path) -> None:
     waits: list[float] = []
     busy = AttemptFailed("busy", retryable=True, retry_after_s=30.0)
     with open_client(Scripted([busy]), tmp_path, sleep=waits.append) as client:
-        client.may_ask = budget(client.store, max_wall_time_s=20.0).check
+        client.budget = budget(client.store, max_wall_time_s=20.0)
         with pytest.raises(CapReached):
             client.ask(QUESTION, str)
     assert waits == []
@@ -247,7 +247,7 @@ def test_recorded_replies_are_handed_out_when_a_cap_is_reached(tmp_path: Path) -
     with open_client(Scripted(["one"]), tmp_path) as client:
         client.ask(QUESTION, str)
     with open_client(Scripted([]), tmp_path) as client:
-        client.may_ask = budget(client.store, max_llm_calls=1).check
+        client.budget = budget(client.store, max_llm_calls=1)
         assert client.ask(QUESTION, str).value == "one"
         with pytest.raises(CapReached):
             client.ask(dataclasses.replace(QUESTION, sample=1), str)
