@@ -22,6 +22,10 @@ class RunStopped(R2POError):
     """A run stopped before its end and can be resumed: the model failed, or a cap was reached. Exit code 1."""
 
 
+class UnusableReply(Exception):
+    """A model's reply that cannot be used; the text says why, in words that the model is told."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the option that is closest to ``name``, or an empty string."""
     by_folded = {option.casefold(): option for option in options}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from r2po.llm.types import AttemptFailed, Reply, Request
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request
 
 
-class Scripted:
+class Scripted(Provider):
     """Answers each request with the next item of a script: a text, a reply, or a failure to raise."""
 
     name = "scripted"
@@ -22,12 +21,6 @@ class Scripted:
     def prompts(self) -> list[str]:
         """What it was asked, in order."""
         return [request.prompt for request in self.requests]
-
-    def check(self) -> None:
-        """There is nothing to reach."""
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
 
     def complete(self, request: Request) -> Reply:
         self.requests.append(request)

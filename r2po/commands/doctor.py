@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from r2po.errors import InputError
+from r2po.errors import InputError, UnusableReply
 from r2po.llm.providers.wire import UnknownModelError, WireFormat
 from r2po.llm.registry import provider_for, usages
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request
 from r2po.policies import PolicyFamily
 from r2po.policies.tabular import Tabular
-from r2po.prompts import UnusableReply, answer_schema, read_parameters
+from r2po.prompts import answer_schema, read_parameters
 from r2po.tasks.spaces import Spaces
 
 TIMEOUT_S = 300.0
@@ -100,13 +100,13 @@ def _contact(provider: WireFormat, patient: Patient) -> Iterator[Finding]:
     try:
         known = provider.knows_model()
     except UnknownModelError as error:
-        yield Finding("ok", "server", f"{provider.base_url} answers")
+        yield Finding("ok", "server", f"{provider.address} answers")
         yield Finding("FAILED", "model", str(error))
         return
     except InputError as error:
         yield Finding("FAILED", "key" if provider.lacks_key else "server", str(error))
         return
-    yield Finding("ok", "server", f"{provider.base_url} answers")
+    yield Finding("ok", "server", f"{provider.address} answers")
     if known:
         yield Finding("ok", "model", f"{provider.model} is known there")
     else:

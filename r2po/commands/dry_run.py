@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +19,7 @@ from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.llm.providers.embedded import NAME, EmbeddedSearch
 from r2po.llm.store import CallStore
-from r2po.llm.types import Judge, Question, ReceivedReply
+from r2po.llm.types import Question, Received, T
 from r2po.methods import Step
 from r2po.policies import Parameters
 from r2po.prompts.history import write_history
@@ -79,9 +80,9 @@ class _Client(Client):
 
     asked: list[Question] = field(default_factory=list)
 
-    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+    def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
         self.asked.append(question)
-        return super().ask(question, judge)
+        return super().ask(question, read)
 
 
 def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Rollouts:

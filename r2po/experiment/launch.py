@@ -26,7 +26,6 @@ from r2po.experiment.resolve import (
 from r2po.llm.accounting import Budget
 from r2po.llm.client import CallFailed
 from r2po.llm.gate import Gate
-from r2po.llm.providers.replay import Replay
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
@@ -82,9 +81,9 @@ def launch(
     provider = provider_of(config, environ)
     if place is None:
         provider.check()
-    if isinstance(provider, Replay):
-        provider.by_position = replay_by_position
-        config = as_recorded(config, provider, observer)
+    provider.by_position = replay_by_position
+    if provider.recording is not None:
+        config = as_recorded(config, provider.recording, observer)
     elif replay_by_position:
         raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:
@@ -127,10 +126,9 @@ def _run(
         ):
             client = make_client(config, provider, store, observer)
             if not client.replaying:
-                budget = make_budget(config, client.accounting, directory)
-                client.may_ask = budget.check
+                client.budget = make_budget(config, client.accounting, directory)
                 if place is not None:
-                    client.gate = place.gate(provider, budget)
+                    client.gate = place.gate(provider, client.budget)
             try:
                 result = Experiment(setting, directory, client, observer).run()
             except BrokenPipeError:

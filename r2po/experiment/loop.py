@@ -75,8 +75,7 @@ class Experiment:
 
     def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
-        started, llm_s, rollout_s = time.monotonic(), self.client.latency_s, self.setting.engine.seconds
-        answered = self.client.answered
+        started, rollout_s = time.monotonic(), self.setting.engine.seconds
         step = Step(
             brief=self.setting.brief,
             history=self.history,
@@ -99,11 +98,11 @@ class Experiment:
             "candidates": [candidate_record(candidate) for candidate in step.candidates],
             "episodes": self.episodes + sum(map(len, lengths)),
             "steps": self.steps + int(sum(map(np.sum, lengths))),
-            "llm_calls": self.llm_calls + self.client.answered - answered,
+            "llm_calls": self.llm_calls + step.calls,
             "times": {
                 "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
                 "elapsed_s": round(time.monotonic() - started, 6),
-                "llm_s": round(self.client.latency_s - llm_s, 6),
+                "llm_s": round(step.llm_s, 6),
                 "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
             },
         }

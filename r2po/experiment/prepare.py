@@ -12,7 +12,6 @@ from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
 from r2po.llm.client import Client
 from r2po.llm.providers.no_model import NAME as NO_MODEL
-from r2po.llm.providers.replay import Replay
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
@@ -33,7 +32,7 @@ def make_client(config: Config, provider: Provider, store: CallStore, observer: 
         sampling=config.sampling,
         store=store,
         prices=config.prices,
-        replaying=isinstance(provider, Replay),
+        replaying=provider.recording is not None,
         max_attempts=config.llm_max_attempts,
         max_wait_s=config.llm_max_wait_s,
         on_ask=observer.asking,
@@ -53,13 +52,13 @@ def make_budget(config: Config, accounting: Accounting, directory: RunDirectory)
 
 def _model(config: Config, provider: Provider) -> str:
     """Return the name of the model that the replies come from; a replay has it from the recorded run."""
-    return provider.model if isinstance(provider, Replay) else config.llm_model_name or NO_MODEL
+    return provider.recording.models["search"] if provider.recording else config.llm_model_name or NO_MODEL
 
 
 def open_setting(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> Setting:
     """Describe a new run, or check that a resumed one is the same experiment; returns what it stands for."""
     if not (directory.path / "run.yaml").exists():
-        default = provider.seed if isinstance(provider, Replay) else directory.number
+        default = provider.recording.seed if provider.recording else directory.number
         seed = default if config.seed is None else config.seed
         setting = Setting(config, seed)
         directory.write_description(_description(setting, provider))
@@ -97,7 +96,7 @@ def _description(setting: Setting, provider: Provider) -> dict[str, Any]:
         "protocol": config.protocol,
         "model": _model(config, provider),
         "stand_in": provider.is_stand_in,
-        "replay_of": provider.path if isinstance(provider, Replay) else None,
+        "replay_of": provider.recording.path if provider.recording else None,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rollout_engine": setting.engine.name,
         "versions": _versions(config),

@@ -11,9 +11,8 @@ from r2po.config import MODEL_KEYS, SAMPLING_KEYS, Config, differences
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.no_model import NoModel
-from r2po.llm.providers.replay import Replay
 from r2po.llm.registry import provider_for
-from r2po.llm.types import Provider
+from r2po.llm.types import Provider, Recording
 from r2po.methods import METHODS, Method
 from r2po.runlog import RunDirectory, list_runs
 
@@ -99,16 +98,16 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
 
 
-def as_recorded(config: Config, replay: Replay, observer: Observer) -> Config:
+def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:
     """Return the config with the recorded run's sampling settings, which its replies belong to; name what differs."""
-    recorded = {**replay.config, "llm_model_name": config.llm_model_name, "seed": replay.seed}
-    mine = {**config.model_dump(mode="json"), "seed": replay.seed if config.seed is None else config.seed}
+    recorded = {**recording.config, "llm_model_name": config.llm_model_name, "seed": recording.seed}
+    mine = {**config.model_dump(mode="json"), "seed": recording.seed if config.seed is None else config.seed}
     rows = [f"{key} was {recorded.get(key)!r}, is {mine.get(key)!r}" for key in differences(recorded, mine)]
     if rows:
-        observer.note(f"replay of {replay.path}, with other settings: {', '.join(rows)}")
-    if replay.logdir == Path(config.logdir).resolve():
+        observer.note(f"replay of {recording.path}, with other settings: {', '.join(rows)}")
+    if recording.logdir == Path(config.logdir).resolve():
         observer.note(
             f"this replay stands beside the run that it repeats, in {config.logdir}: they are one sample, not two "
             "(--set logdir=... keeps them apart)"
         )
-    return config.model_copy(update={key: replay.config.get(key) for key in SAMPLING_KEYS})
+    return config.model_copy(update={key: recording.config.get(key) for key in SAMPLING_KEYS})

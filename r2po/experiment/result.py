@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Account
 from r2po.llm.client import Client
-from r2po.llm.providers.replay import Replay
 from r2po.runlog.records import IterationRecord, Result
 
 
@@ -63,11 +62,11 @@ def sum_up(
 
 def _replay(client: Client) -> dict[str, Any]:
     """Say of what the run is a replay, and how many of the prompts that were answered were other ones there."""
-    replay = client.provider
-    if not isinstance(replay, Replay):
+    recording = client.provider.recording
+    if recording is None:
         return {"replay_of": None, "differing_prompts": None}
-    differing = sum(not replay.knows(reply.key) for reply in client.store.replies)
-    return {"replay_of": replay.path, "differing_prompts": differing}
+    differing = sum(reply.key not in recording.keys for reply in client.store.replies)
+    return {"replay_of": recording.path, "differing_prompts": differing}
 
 
 def _calls(client: Client) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.llm.providers.no_model import NAME as NO_MODEL
-from r2po.llm.providers.replay import Replay
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
@@ -282,13 +281,13 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
 
 
 def _heading(setting: Setting, directory: RunDirectory, client: Client, recorded: int) -> list[str]:
-    config, replay = setting.config, client.provider
+    config, recording = setting.config, client.provider.recording
     return [
         f"{setting.method.label} on {setting.brief.task.label}",
         *([STAND_IN] if client.provider.is_stand_in else []),
         *_facts(
             {
-                "model": _model(client.model, replay.path if isinstance(replay, Replay) else None),
+                "model": _model(client.model, recording.path if recording else None),
                 "protocol": f"{config.protocol}, seed {setting.seed}",
                 "run directory": str(directory.path),
             }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -185,8 +187,16 @@ class Caps:
     max_wall_time_s: float | None = None
 
 
+@dataclass(frozen=True)
+class _Share:
+    """What a call under way may take."""
+
+    tokens: int
+    cost: float
+
+
 class Budget:
-    """Stops a run before the call that would exceed a cap.
+    """Stops a run before the call that would exceed a cap, whatever the calls under way beside it take.
 
     Args:
         caps: The caps.
@@ -211,16 +221,58 @@ class Budget:
         self._earlier_s = earlier_s
         self._clock = clock
         self._began = clock()
+        self._ended = threading.Condition()
+        self._under_way: dict[object, _Share] = {}
 
-    def check(self, question: Question, wait_s: float = 0.0) -> None:
-        """Return if a question may be sent after a wait.
+    @contextmanager
+    def set_aside(self, question: Question) -> Iterator[Callable[[float], None]]:
+        """Set aside what a question may take, until the block ends.
+
+        Where that fits only if the calls under way take less than they may, this waits for one of them to end.
+
+        Yields:
+            What must be called before each further attempt, with the seconds until then: it sets aside anew.
+
+        Raises:
+            CapReached: It would not fit even if no call under way took anything.
+        """
+        call = object()
+
+        def renew(wait_s: float = 0.0) -> None:
+            with self._ended:
+                self._give_back(call)  # else two calls could wait for each other
+                while not self._fits(question, wait_s):
+                    self._ended.wait()
+                self._under_way[call] = _Share(sum(self.expected_tokens(question)), self.expected_cost(question) or 0.0)
+
+        try:
+            renew()
+            yield renew
+        finally:
+            with self._ended:
+                self._give_back(call)
+
+    def _give_back(self, call: object) -> None:
+        if self._under_way.pop(call, None) is not None:
+            self._ended.notify_all()
+
+    def _fits(self, question: Question, wait_s: float) -> bool:
+        self.check(question, wait_s)
+        try:
+            self.check(question, wait_s, self._under_way.values())
+        except CapReached:
+            return False
+        return True
+
+    def check(self, question: Question, wait_s: float = 0.0, beside: Collection[_Share] = ()) -> None:
+        """Return if a question may be sent after a wait, beside calls that are under way.
 
         Raises:
             CapReached: It may not.
         """
-        self._check_calls()
-        self._check_tokens(question)
-        self._check_cost(question)
+        self._check_calls(len(beside))
+        self._check_tokens(question, sum(share.tokens for share in beside))
+        self._check_cost(question, math.fsum(share.cost for share in beside))
         self._check_wall_time(question, wait_s)
 
     @property
@@ -228,16 +280,16 @@ class Budget:
         """Seconds since the run began, without the pauses between its processes."""
         return self._earlier_s + self._clock() - self._began
 
-    def _check_calls(self) -> None:
+    def _check_calls(self, beside: int) -> None:
         cap, store = self.caps.max_llm_calls, self._accounting.store
         if cap is None:
             return
-        used = len(store.replies) + store.lost
+        used = len(store.replies) + store.lost + beside
         if used + 1 > cap:
             lost = f", {store.lost} of them interrupted" if store.lost else ""
             raise _reached("max_llm_calls", f"{used} of {cap} calls are used{lost}", max(2 * cap, used + 1))
 
-    def _check_tokens(self, question: Question) -> None:
+    def _check_tokens(self, question: Question, beside: int) -> None:
         cap = self.caps.max_tokens
         if cap is None:
             return
@@ -245,11 +297,11 @@ class Budget:
         if used is None:
             raise self._unknown("max_tokens", "the model's replies do not say how many tokens they took")
         following = sum(self.expected_tokens(question))
-        if used + following > cap:
+        if used + beside + following > cap:
             what = f"{used:,} of {cap:,} tokens are used, and the next call may take {following:,}"
             raise _reached("max_tokens", what, max(2 * cap, used + 2 * following))
 
-    def _check_cost(self, question: Question) -> None:
+    def _check_cost(self, question: Question, beside: float) -> None:
         cap = self.caps.max_cost
         if cap is None:
             return
@@ -260,7 +312,7 @@ class Budget:
             raise self._unknown("max_cost", f"the model's replies do not say how many {which}")
         following = self.expected_cost(question)
         assert following is not None  # the config is refused without prices
-        if used + following > cap:
+        if used + beside + following > cap:
             what = f"{used:.6g} of {cap:.6g} are spent, and the next call may cost {following:.3g}"
             raise _reached("max_cost", what, float(f"{max(2 * cap, used + 2 * following):.4g}"))
 

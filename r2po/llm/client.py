@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import tenacity
 
-from r2po.errors import RunStopped
-from r2po.llm.accounting import Accounting, CapReached, Prices
-from r2po.llm.gate import Gate
+from r2po.errors import InputError, RunStopped, UnusableReply
+from r2po.llm.accounting import Accounting, Budget, CapReached, Prices
+from r2po.llm.gate import Gate, Permit
 from r2po.llm.store import CallStore, RecordedReply, call_key
-from r2po.llm.types import AttemptFailed, Judge, Provider, Question, ReceivedReply, Reply, Request
+from r2po.llm.types import AttemptFailed, Provider, Question, Received, Reply, Request, T
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -25,18 +27,22 @@ class CallFailed(RunStopped):
 
     Attributes:
         retryable: Whether the same request may succeed later.
-        replies: Number of replies that the run has on record.
     """
 
-    def __init__(self, reason: str, *, retryable: bool, replies: int) -> None:
+    def __init__(self, reason: str, *, retryable: bool, store: CallStore) -> None:
         super().__init__(reason)
         self.retryable = retryable
-        self.replies = replies
+        self._store = store
+
+    @property
+    def replies(self) -> int:
+        """Number of replies that the run has on record by now: other calls may have ended since."""
+        return len(self._store.replies)
 
 
 @dataclass
 class Client:
-    """Asks one model, on behalf of one run.
+    """Asks one model, on behalf of one run. Any number of threads may ask at once.
 
     Attributes:
         provider: The wire format.
@@ -46,10 +52,10 @@ class Client:
         max_attempts: Attempts at one request before the run stops.
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
         prices: What tokens cost, if known.
-        may_ask: Called before a question is sent, with the seconds until then; raises ``CapReached`` if it must not be.
+        budget: Sets aside what calls may take, and refuses those that would exceed a cap; None for no caps.
         gate: Where attempts wait for their turn.
         replaying: Whether all replies are on record elsewhere: none counts as fresh.
-        on_ask: Called with the role before a question is sent, for the screen.
+        on_ask: Called with the role before a question is sent, for the screen; like the next, by one thread at a time.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
         sleep: Waits; tests replace it.
     """
@@ -61,50 +67,70 @@ class Client:
     max_attempts: int
     max_wait_s: float
     prices: Prices | None = None
-    may_ask: Callable[[Question, float], None] = lambda _question, _wait: None
+    budget: Budget | None = None
     gate: Gate = field(default_factory=Gate)
     replaying: bool = False
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
     sleep: Callable[[float], None] = time.sleep
-    latency_s: float = field(default=0.0, init=False)
-    """Seconds spent waiting for the replies handed out so far; recorded replies count what they took when they came."""
-    answered: int = field(default=0, init=False)
-    """Replies handed out so far, recorded ones included."""
     _turns: Counter[tuple[int, str, int, int]] = field(default_factory=Counter, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
     def accounting(self) -> Accounting:
         """What the calls of the run have used."""
         return Accounting(self.store, self.prices)
 
-    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+    def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
 
         Raises:
             CallFailed: There is no reply to be had.
             CapReached: It is not on record, and asking for it would exceed a cap.
+            InputError: It is on record as usable, but ``read`` refuses it now.
         """
         key = call_key(self.model, self.sampling, question)
         place = (question.iteration, question.role, question.sample, question.attempt)
-        turn = self._turns[place]
-        self._turns[place] += 1
+        with self._lock:
+            turn = self._turns[place]
+            self._turns[place] += 1
         known = self.store.find(key)
-        reply = known or self._fetch(key, turn, question, judge)
-        self.latency_s += reply.latency_s
-        self.answered += 1
-        return ReceivedReply(key, reply.reply.text, reply.refusal, fresh=known is None and not self.replaying)
+        if known is None:
+            recorded, value = self._fetch(key, turn, question, read)
+        else:
+            recorded, value = known, self._read_again(known, question, read)
+        fresh = known is None and not self.replaying
+        return Received(key, value, recorded.refusal, fresh, recorded.latency_s)
 
-    def _fetch(self, key: str, turn: int, question: Question, judge: Judge) -> RecordedReply:
-        self.may_ask(question, 0.0)
-        self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
-        call = self.store.request(key, question)
-        self.on_ask(question.role)
-        started = time.monotonic()
-        reply = self._complete(call, self._request(key, turn, question), question)
-        latency_s = time.monotonic() - started
-        refusal = "it was cut off at the token limit" if reply.finish == "length" else judge(reply.text)
-        return self.store.reply(call, key, reply, refusal, latency_s)
+    def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
+        """Read a reply on record; one that was refused stays refused, whatever it would be taken for now."""
+        if known.refusal:
+            return None
+        try:
+            return read(known.reply.text)
+        except UnusableReply as refusal:
+            where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
+            raise InputError(
+                f"{self.store.path}: the reply on record for {where} was usable and no longer is: {refusal}"
+            ) from None
+
+    def _fetch(
+        self, key: str, turn: int, question: Question, read: Callable[[str], T]
+    ) -> tuple[RecordedReply, T | None]:
+        with self._set_aside(question) as renew:
+            permit = self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
+            call = self.store.request(key, question)
+            with self._lock:
+                self.on_ask(question.role)
+            started = time.monotonic()
+            attempts = _Attempts(self, call, self._request(key, turn, question), question, renew, permit)
+            reply = self._complete(attempts)
+            latency_s = time.monotonic() - started
+            value, refusal = _understood(reply, read)
+            return self.store.reply(call, key, reply, refusal, latency_s), value
+
+    def _set_aside(self, question: Question) -> AbstractContextManager[Callable[[float], None]]:
+        return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)
 
     def _request(self, key: str, turn: int, question: Question) -> Request:
         return Request(
@@ -119,12 +145,11 @@ class Client:
             schema=question.schema,
         )
 
-    def _complete(self, call: int, request: Request, question: Question) -> Reply:
-        attempt = _Attempts(self, call, request, question)
-
+    def _complete(self, attempts: _Attempts) -> Reply:
         def before_sleep(state: tenacity.RetryCallState) -> None:
-            self.may_ask(question, state.upcoming_sleep)
-            self.on_failure(_failed(state), state.upcoming_sleep)
+            attempts.renew(state.upcoming_sleep)
+            with self._lock:
+                self.on_failure(_failed(state), state.upcoming_sleep)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.retryable),
@@ -135,45 +160,54 @@ class Client:
             reraise=True,
         )
         try:
-            return retrying(attempt)
+            return retrying(attempts)
         except CapReached:
-            self.store.gave_up(call)
+            self.store.gave_up(attempts.call)
             raise
         except AttemptFailed as failed:
-            self.store.gave_up(call)
-            tried = f" ({attempt.made} attempts)" if attempt.made > 1 else ""
-            raise CallFailed(
-                f"{failed.reason}{tried}", retryable=failed.retryable, replies=len(self.store.replies)
-            ) from None
+            self.store.gave_up(attempts.call)
+            tried = f" ({attempts.made} attempts)" if attempts.made > 1 else ""
+            raise CallFailed(f"{failed.reason}{tried}", retryable=failed.retryable, store=self.store) from None
 
 
 @dataclass
 class _Attempts:
-    """Makes one attempt at a call, and one more each time that the gate says so."""
+    """Makes one attempt at a call, and one more each time that the gate says so; the first has its permit already."""
 
     client: Client
     call: int
     request: Request
     question: Question
+    renew: Callable[[float], None]
+    permit: Permit | None
     made: int = 0
 
     def __call__(self) -> Reply:
         client = self.client
         while True:
-            if self.made:
-                client.gate.enter(self.question)  # the first one entered before the call was put on record
+            permit, self.permit = self.permit or client.gate.enter(self.question), None
             self.made += 1
             try:
                 reply = client.provider.complete(self.request)
             except AttemptFailed as failed:
                 if not client.replaying:  # a reply that is not on record is no fault of a server
                     client.store.failure(self.call, self.made, failed)
-                if not client.gate.failed(failed):
+                if not permit.failed(failed):
                     raise
-                client.may_ask(self.question, 0.0)
+                self.renew(0.0)
             else:
-                client.gate.answered(reply)
+                permit.answered(reply)
                 return reply
+
+
+def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
+    """Return what a reply says, and why it cannot be used; empty if it can."""
+    if reply.finish == "length":
+        return None, "it was cut off at the token limit"
+    try:
+        return read(reply.text), ""
+    except UnusableReply as refusal:
+        return None, str(refusal) or "it cannot be read"
 
 
 _backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)

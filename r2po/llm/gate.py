@@ -5,18 +5,8 @@ from __future__ import annotations
 from r2po.llm.types import AttemptFailed, Question, Reply
 
 
-class Gate:
-    """Lets every attempt through at once: the gate of a single run, and the base of the others.
-
-    Between ``enter`` and the end of the attempt, one of ``answered`` and ``failed``, the run holds a permit.
-    """
-
-    def enter(self, question: Question) -> None:
-        """Wait until one attempt at a question may be made.
-
-        Raises:
-            CapReached: It would exceed a cap that this run shares with others.
-        """
+class Permit:
+    """Leave to make one attempt, until one of ``answered`` and ``failed`` says what came of it."""
 
     def answered(self, reply: Reply) -> None:
         """The attempt was answered."""
@@ -24,3 +14,15 @@ class Gate:
     def failed(self, failure: AttemptFailed) -> bool:  # noqa: ARG002 - its subclasses look at it
         """The attempt failed; returns whether to enter again at once, without counting the failure against the run."""
         return False
+
+
+class Gate:
+    """Lets every attempt through at once: the gate of a single run, and the base of the others."""
+
+    def enter(self, question: Question) -> Permit:  # noqa: ARG002 - its subclasses look at it
+        """Wait until one attempt at a question may be made.
+
+        Raises:
+            CapReached: It would exceed a cap that this run shares with others.
+        """
+        return Permit()

@@ -1,6 +1,6 @@
 """Which provider a model name chooses.
 
-To add a provider, write its file and give its row a factory. The first row that matches counts.
+Adding one is a file, and here a factory and a rule; from elsewhere, ``PROVIDERS.register(ProviderKind(...))``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from r2po.errors import InputError, unknown
 from r2po.llm.types import Provider
+from r2po.registry import Registry
 
 # Providers are imported when they are chosen: the stand-in must work where no HTTP library does.
 
@@ -35,7 +36,7 @@ def _ollama(name: str, settings: ProviderSettings) -> Provider:
 
     model = name[len("ollama/") :].strip()
     if not model:
-        raise InputError(f"llm_model_name {name!r} names no model; expected ollama/<model>, e.g. ollama/qwen3:8b")
+        raise InputError(f"{name!r} names no model; expected ollama/<model>, e.g. ollama/qwen3:8b")
     return Ollama(model, environ=settings.environ, timeout_s=settings.timeout_s, num_ctx=settings.num_ctx)
 
 
@@ -45,8 +46,7 @@ def _openrouter(name: str, settings: ProviderSettings) -> Provider:
     model = name[len("openrouter/") :].strip()
     if not re.fullmatch(r"[^/]+/.+", model):
         raise InputError(
-            f"llm_model_name {name!r} names no model; expected openrouter/<vendor>/<model>, "
-            "e.g. openrouter/qwen/qwen3-8b"
+            f"{name!r} names no model; expected openrouter/<vendor>/<model>, e.g. openrouter/qwen/qwen3-8b"
         )
     return OpenRouter(model, environ=settings.environ, timeout_s=settings.timeout_s)
 
@@ -84,30 +84,56 @@ def _replay(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One rule: names that match choose this provider, whose key is in that variable."""
+class ProviderKind:
+    """One rule: names that match choose this provider.
 
-    provider: str
+    Attributes:
+        name: A name of its own, for the registry.
+        label: Who it is, for people.
+        usage: The form of the names that match.
+        matches: Whether a model's name is one of them.
+        make: Makes the provider, given the model's name.
+        key_variable: Environment variable that holds its key; empty if it takes none.
+    """
+
+    name: str
+    label: str
     usage: str
     matches: Callable[[str], bool]
     make: Callable[[str, ProviderSettings], Provider]
     key_variable: str = ""
 
 
-_ROWS = (
-    _Row("Ollama", "ollama/<model>", lambda name: name.startswith(("ollama/", "ollama:")), _ollama, "OLLAMA_API_KEY"),
-    _Row(
+PROVIDERS: Registry[ProviderKind] = Registry(
+    "provider",
+    # The latest that matches counts, so that those registered later, from anywhere, come before the one for all names.
+    ProviderKind(
+        "openai", "OpenAI, or who speaks its protocol", "any other name", lambda _: True, _openai, "OPENAI_API_KEY"
+    ),
+    ProviderKind("gemini", "Google", "…gemini…", lambda name: "gemini" in name, _gemini, "GEMINI_API_KEY"),
+    ProviderKind(
+        "anthropic", "Anthropic", "claude…", lambda name: name.startswith("claude"), _anthropic, "ANTHROPIC_API_KEY"
+    ),
+    ProviderKind("replay", "a replay", "replay/<run dir>", lambda name: name.startswith("replay/"), _replay),
+    ProviderKind(
+        "embedded", "the built-in stand-in", "embedded/search", lambda name: name.startswith("embedded/"), _embedded
+    ),
+    ProviderKind(
+        "openrouter",
         "OpenRouter",
         "openrouter/<vendor>/<model>",
         lambda name: name.startswith("openrouter/"),
         _openrouter,
         "OPENROUTER_API_KEY",
     ),
-    _Row("the built-in stand-in", "embedded/search", lambda name: name.startswith("embedded/"), _embedded),
-    _Row("a replay", "replay/<run dir>", lambda name: name.startswith("replay/"), _replay),
-    _Row("Anthropic", "claude…", lambda name: name.startswith("claude"), _anthropic, "ANTHROPIC_API_KEY"),
-    _Row("Google", "…gemini…", lambda name: "gemini" in name, _gemini, "GEMINI_API_KEY"),
-    _Row("OpenAI, or who speaks its protocol", "any other name", bool, _openai, "OPENAI_API_KEY"),
+    ProviderKind(
+        "ollama",
+        "Ollama",
+        "ollama/<model>",
+        lambda name: name.startswith(("ollama/", "ollama:")),
+        _ollama,
+        "OLLAMA_API_KEY",
+    ),
 )
 
 
@@ -115,7 +141,7 @@ def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, envi
     """Return the provider that a model name chooses; nothing is contacted yet.
 
     Args:
-        model_name: ``llm_model_name`` of the config.
+        model_name: The name in the config.
         timeout_s: Seconds that one call may take.
         num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
         environ: Environment with keys and base URLs.
@@ -125,15 +151,15 @@ def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, envi
     """
     name = model_name.strip()
     if not name:
-        raise InputError(f"llm_model_name is empty; available: {_available()}")
-    row = next(row for row in _ROWS if row.matches(name))
-    return row.make(name, ProviderSettings(timeout_s, num_ctx, environ))
+        raise InputError(f"the name of the model is empty; available: {', '.join(usage for usage, _, _ in usages())}")
+    kind = next(kind for kind in _latest_first() if kind.matches(name))
+    return kind.make(name, ProviderSettings(timeout_s, num_ctx, environ))
 
 
 def usages() -> list[tuple[str, str, str]]:
     """Return, for each rule, the form of the name, the provider it chooses, and the variable that holds its key."""
-    return [(row.usage, row.provider, row.key_variable or "-") for row in _ROWS]
+    return [(kind.usage, kind.label, kind.key_variable or "-") for kind in _latest_first()]
 
 
-def _available() -> str:
-    return ", ".join(row.usage for row in _ROWS)
+def _latest_first() -> list[ProviderKind]:
+    return list(PROVIDERS.values())[::-1]

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -45,7 +46,7 @@ _QUOTA_CODES = frozenset(
 
 
 class Transport:
-    """A connection to one server, kept open between calls.
+    """Connections to one server, kept open between calls. Any number of threads may use it.
 
     Proxies and certificates come from the environment, as for any program built on ``requests``; a ``.netrc`` is
     ignored, since it would replace the key. Redirects are not followed, since the key would go along.
@@ -277,6 +278,8 @@ def _session(headers: Mapping[str, str]) -> requests.Session:
     session.headers.update(headers)
     # Without an authentication of its own, requests puts the one in .netrc in the place of our header.
     session.auth = lambda request: request
+    # Calls do not depend on each other; and a jar of cookies is the one part that threads cannot share.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return session
 
 

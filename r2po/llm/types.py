@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
+T = TypeVar("T")
 Finish = Literal["stop", "length", "refusal", "unknown"]
 
 
@@ -75,23 +78,57 @@ class Reply:
     sent: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-class Provider(Protocol):
-    """One wire format. A provider makes one attempt; retrying, storing and counting is the client's business."""
+@dataclass(frozen=True)
+class Recording:
+    """A recorded run whose replies a provider repeats.
+
+    Attributes:
+        path: Its run directory, as the config names it.
+        logdir: The log directory that it is in.
+        seed: Its seed.
+        models: The model that each role asked, by name; "search" stands for all roles that are not named.
+        config: Its resolved config.
+        keys: The addresses of its replies.
+    """
+
+    path: str
+    logdir: Path
+    seed: int
+    models: Mapping[str, str]
+    config: Mapping[str, Any]
+    keys: Collection[str]
+
+
+class Provider(ABC):
+    """Answers for one model. It makes one attempt at a call; retrying, storing and counting is the client's business.
+
+    Several threads may call at once.
+    """
 
     name: str
-    is_stand_in: bool
+    is_stand_in = False
     """True if the answers do not come from a language model."""
+    recording: Recording | None = None
+    """The run that it repeats, if it does: its replies are not fresh, and cost nothing."""
+    by_position = False
+    """Whether it goes by a call's place in that run, whatever the prompt says."""
 
-    def check(self) -> None:
+    @property
+    def address(self) -> str:
+        """The server that it asks; empty if there is none."""
+        return ""
+
+    def check(self) -> None:  # noqa: B027 - many have nothing to reach
         """First contact, before anything is created: reachable, key accepted, model known.
 
         Raises:
             InputError: With one line that says what to change.
         """
 
-    def restore(self, sent: Mapping[str, Any]) -> None:
+    def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
         """Take up what an earlier process of this run had come to, given ``Reply.sent`` of each of its replies."""
 
+    @abstractmethod
     def complete(self, request: Request) -> Reply:
         """Make one attempt.
 
@@ -142,28 +179,31 @@ class Question:
 
 
 @dataclass(frozen=True)
-class ReceivedReply:
-    """A reply that is recorded.
+class Received(Generic[T]):
+    """A reply that is recorded, as its reader understood it.
 
     Attributes:
         key: Its address in the call store.
-        text: What it says.
+        value: What was read from it; None if it was refused.
         refusal: Empty if it was accepted, else says why not.
         fresh: Whether it came just now, and was not on record from an earlier process.
+        latency_s: Seconds from the request to the reply, as recorded.
     """
 
     key: str
-    text: str
+    value: T | None
     refusal: str
-    fresh: bool = True
-
-
-Judge = Callable[[str], str]
-"""Says why a reply's text is unusable, or returns an empty string."""
+    fresh: bool
+    latency_s: float
 
 
 class Asker(Protocol):
-    """Gets replies; retries, stores and counts."""
+    """Gets replies; retries, stores and counts. Several threads may ask at once."""
 
-    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
-        """Return the reply to a question, from the store if it is recorded there."""
+    def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
+        """Return the reply to a question, from the store if it is recorded there.
+
+        Args:
+            question: What is asked.
+            read: Reads the reply's text, or raises ``UnusableReply``, which refuses it.
+        """

@@ -10,7 +10,7 @@ from typing import Any
 from r2po.errors import RunStopped
 from r2po.llm.types import Asker, Question
 from r2po.policies import Parameters
-from r2po.prompts import Brief, UnusableReply, answer_schema, read_parameters
+from r2po.prompts import Brief, answer_schema, read_parameters
 from r2po.rollout import Rollouts
 from r2po.trial import Candidate, Trial, write_parameters
 
@@ -39,6 +39,8 @@ class Step:
         seed: Seed of the run; a method that draws random numbers derives theirs from it.
         on_candidate: Called after each evaluation.
         candidates: The candidates of this iteration, in order.
+        calls: Replies that were handed out, recorded and unusable ones included.
+        llm_s: Seconds that these replies took when they came.
     """
 
     brief: Brief
@@ -50,6 +52,8 @@ class Step:
     seed: int = 0
     on_candidate: Callable[[Candidate], None] = lambda _: None
     candidates: list[Candidate] = field(default_factory=list)
+    calls: int = 0
+    llm_s: float = 0.0
     _asked: Counter[str] = field(default_factory=Counter)
 
     def ask(self, role: str, prompt: str) -> Answer:
@@ -66,9 +70,11 @@ class Step:
         while fresh <= MAX_REASKS:
             attempt += 1
             question = Question(self.iteration, role, sample, attempt, prompt + complaint, self._schema)
-            reply = self.asker.ask(question, self._refusal)
-            if not reply.refusal:
-                return Answer(read_parameters(reply.text, self.brief.policy), reply.key)
+            reply = self.asker.ask(question, self._read)
+            self.calls += 1
+            self.llm_s += reply.latency_s
+            if reply.value is not None:
+                return Answer(reply.value, reply.key)
             fresh += reply.fresh
             complaint = f"\n\nYour previous reply could not be used: {reply.refusal}. Keep to the reply format.\n"
         raise RunStopped(
@@ -93,12 +99,8 @@ class Step:
     def _schema(self) -> dict[str, Any] | None:
         return answer_schema(self.brief.policy) if self.brief.structured_output else None
 
-    def _refusal(self, text: str) -> str:
-        try:
-            read_parameters(text, self.brief.policy)
-        except UnusableReply as refusal:
-            return str(refusal)
-        return ""
+    def _read(self, text: str) -> Parameters:
+        return read_parameters(text, self.brief.policy)
 
 
 def keep_best(first: Candidate, second: Candidate) -> Candidate:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from r2po.prompts.brief import Brief, Situation
 from r2po.prompts.evidence import median_package, raw_rollout, three_rollouts
 from r2po.prompts.prompts import Evidence, critic_only_prompt, critic_prompt, search_prompt
-from r2po.prompts.reply import UnusableReply, read_parameters
+from r2po.prompts.reply import read_parameters
 from r2po.prompts.schema import answer_schema
 
 __all__ = [
     "Brief",
     "Evidence",
     "Situation",
-    "UnusableReply",
     "answer_schema",
     "critic_only_prompt",
     "critic_prompt",

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from r2po.errors import UnusableReply
 from r2po.policies import Choices, Parameters, PolicyFamily
 
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -36,10 +37,6 @@ _MAX_NAMED = 8
 
 LARGEST = 1e12
 """Beyond any use, and small enough for sums and squares of actions to stay finite."""
-
-
-class UnusableReply(Exception):
-    """A reply that the grammar refuses; the text says why, in words that the model is told."""
 
 
 @dataclass

@@ -6,12 +6,12 @@ It has neither clock nor threads nor connections: the local pool and the Ray act
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from r2po.sweep.ledger import Ledger
 from r2po.sweep.limiter import Attempt, Limiter
-from r2po.sweep.messages import ANSWERED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
+from r2po.sweep.messages import ANSWERED, REFUSED, UNANSWERED, Ask, Key, Outcome, Verdict
 
 
 @dataclass
@@ -32,23 +32,23 @@ class Coordinator:
         self.reached: Verdict | None = None
         """The first cap that stopped a run."""
         self._providers: dict[str, _Provider] = {}
-        self._under_way: dict[int, tuple[_Provider, Attempt | None]] = {}
+        self._under_way: dict[Key, tuple[_Provider, Attempt | None]] = {}
 
     def ask(self, ask: Ask) -> None:
-        """Take a request up; ``grants`` answers it. Whatever the run held before, e.g. on a lost node, it gives up."""
-        self.forget([ask.run])
+        """Take a request up; ``grants`` answers it. Who asked the same before is gone, e.g. with its node."""
+        self._drop(lambda key: key == ask.key)
         provider = self._providers.setdefault(ask.provider, _Provider(limiter=Limiter() if ask.provider else None))
         provider.queue.append(ask)
 
     def end(self, outcome: Outcome, now: float) -> None:
         """An attempt is over."""
-        provider, attempt = self._under_way.pop(outcome.run, (None, None))
+        provider, attempt = self._under_way.pop(outcome.key, (None, None))
         if provider is None:
             return
         if outcome.kind == ANSWERED:
-            self.ledger.settle(outcome.run, 1, outcome.tokens, outcome.cost)
+            self.ledger.settle(outcome.key, 1, outcome.tokens, outcome.cost)
         else:
-            self.ledger.settle(outcome.run, 0, 0, 0.0)
+            self.ledger.settle(outcome.key, 0, 0, 0.0)
         if provider.limiter is None or attempt is None:
             return
         if outcome.kind == REFUSED:
@@ -58,15 +58,22 @@ class Coordinator:
         else:
             provider.limiter.ended(attempt, now)
 
-    def forget(self, runs: Iterable[int], now: float | None = None) -> None:
+    def forget(self, runs: Iterable[int], now: float) -> None:
         """These runs have gone, with all that they waited for and held."""
         gone = set(runs)
+        self._drop(lambda key: key[0] in gone, now)
+
+    def lose(self, key: Key, now: float) -> None:
+        """Who made this attempt has gone."""
+        self._drop(lambda each: each == key, now)
+
+    def _drop(self, is_gone: Callable[[Key], bool], now: float | None = None) -> None:
         for provider in self._providers.values():
-            if any(ask.run in gone for ask in provider.queue):
-                provider.queue = deque(ask for ask in provider.queue if ask.run not in gone)
-        for run in gone & set(self._under_way):
-            provider, attempt = self._under_way.pop(run)
-            self.ledger.lose(run)
+            if any(is_gone(ask.key) for ask in provider.queue):
+                provider.queue = deque(ask for ask in provider.queue if not is_gone(ask.key))
+        for key in filter(is_gone, list(self._under_way)):
+            provider, attempt = self._under_way.pop(key)
+            self.ledger.lose(key)
             if provider.limiter is not None and attempt is not None:
                 provider.limiter.ended(attempt, attempt.sent_at if now is None else now)
 
@@ -95,7 +102,7 @@ class Coordinator:
 
     @property
     def waiting(self) -> int:
-        """Number of runs that wait for their turn."""
+        """Number of attempts that wait for their turn."""
         return sum(len(provider.queue) for provider in self._providers.values())
 
     @property
@@ -112,7 +119,7 @@ class Coordinator:
     def _verdict(self, provider: _Provider, ask: Ask, now: float) -> Verdict | None:
         obstacle = self.ledger.obstacle(ask)
         if obstacle is not None:
-            verdict = Verdict(ask.run, *obstacle)
+            verdict = Verdict(ask.run, *obstacle, call=ask.call)
             self.reached = self.reached or verdict
             return verdict
         if self.ledger.must_wait(ask):
@@ -121,5 +128,5 @@ class Coordinator:
         if limiter is not None and limiter.wait_s(now) != 0:
             return None
         self.ledger.reserve(ask)
-        self._under_way[ask.run] = (provider, limiter.sent(now) if limiter else None)
-        return Verdict(ask.run)
+        self._under_way[ask.key] = (provider, limiter.sent(now) if limiter else None)
+        return Verdict(ask.run, call=ask.call)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from r2po.llm.accounting import Budget, CapReached
-from r2po.llm.gate import Gate
-from r2po.llm.providers.wire import WireFormat
+from r2po.llm.gate import Gate, Permit
 from r2po.llm.types import AttemptFailed, Provider, Question, Reply, Usage
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
@@ -40,35 +41,50 @@ class SweepGate(Gate):
         tell: Callable[[Outcome], None],
     ) -> None:
         self._run = run
-        self._address = provider.base_url if isinstance(provider, WireFormat) else ""
+        self._address = provider.address
         self._budget = budget
         self._ask = ask
         self._tell = tell
         self._refused_since: float | None = None
+        self._numbers = itertools.count()
 
-    def enter(self, question: Question) -> None:
-        """Wait for the turn of this run."""
+    def enter(self, question: Question) -> Permit:
+        """Wait for the turn of this attempt."""
         tokens, cost = sum(self._budget.expected_tokens(question)), self._budget.expected_cost(question)
-        verdict = self._ask(Ask(self._run, self._address, tokens, cost))
+        ask = Ask(self._run, self._address, tokens, cost, call=next(self._numbers))
+        verdict = self._ask(ask)
         if verdict.reached:
             raise SweepCapReached(f"{verdict.reached} by the sweep", remedy="raise it", setting=verdict.setting)
+        return _SweepPermit(self, ask)
 
-    def answered(self, reply: Reply) -> None:
-        """Tell what it took."""
+    def answered(self, ask: Ask, reply: Reply) -> None:
+        """Tell what an attempt took."""
         self._refused_since = None
         prices = self._budget.prices
         cost = None if prices is None else prices.cost(reply.usage)
-        self._tell(Outcome(self._run, ANSWERED, tokens=_tokens(reply.usage), cost=cost))
+        self._tell(Outcome(ask.run, ANSWERED, tokens=_tokens(reply.usage), cost=cost, call=ask.call))
 
-    def failed(self, failure: AttemptFailed) -> bool:
+    def failed(self, ask: Ask, failure: AttemptFailed) -> bool:
         """Tell it; a refusal is waited out, unless there has been nothing else for long."""
         kind = kind_of(failure)
-        self._tell(Outcome(self._run, kind, failure.retry_after_s))
+        self._tell(Outcome(ask.run, kind, failure.retry_after_s, call=ask.call))
         if kind != REFUSED:
             return False
         now = time.monotonic()
         self._refused_since = now if self._refused_since is None else self._refused_since
         return now - self._refused_since < PATIENCE_S
+
+
+@dataclass(frozen=True)
+class _SweepPermit(Permit):
+    gate: SweepGate
+    ask: Ask
+
+    def answered(self, reply: Reply) -> None:
+        self.gate.answered(self.ask, reply)
+
+    def failed(self, failure: AttemptFailed) -> bool:
+        return self.gate.failed(self.ask, failure)
 
 
 def kind_of(failure: AttemptFailed) -> str:

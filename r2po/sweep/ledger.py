@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from r2po.sweep.messages import Ask
+from r2po.sweep.messages import Ask, Key
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Ledger:
 
     caps: SweepCaps
     used: Used = field(default_factory=Used)
-    _reserved: dict[int, Ask] = field(default_factory=dict)
+    _reserved: dict[Key, Ask] = field(default_factory=dict)
 
     def obstacle(self, ask: Ask) -> tuple[str, str] | None:
         """Return the cap that a call would exceed even if no call under way took anything, and a setting that helps."""
@@ -61,16 +61,16 @@ class Ledger:
 
     def reserve(self, ask: Ask) -> None:
         """Set aside what a call may take."""
-        self._reserved[ask.run] = ask
+        self._reserved[ask.key] = ask
 
-    def settle(self, run: int, calls: int, tokens: int | None, cost: float | None) -> None:
+    def settle(self, key: Key, calls: int, tokens: int | None, cost: float | None) -> None:
         """A call is over: put in what it took."""
-        if self._reserved.pop(run, None) is not None:
+        if self._reserved.pop(key, None) is not None:
             self.used.add(calls, tokens, cost)
 
-    def lose(self, run: int) -> None:
+    def lose(self, key: Key) -> None:
         """The process that made the call is gone: it may have been paid for, as ``llm_calls.jsonl`` counts it."""
-        self.settle(run, 1, 0, 0.0)
+        self.settle(key, 1, 0, 0.0)
 
     def _exceeded(self, ask: Ask, under_way: list[Ask]) -> tuple[str, str] | None:
         return self._calls(len(under_way)) or self._tokens(ask, under_way) or self._cost(ask, under_way)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from r2po.config import Config
+
+Key = tuple[int, int]
+"""Index of a run, and its number for an attempt."""
 
 REFUSED = "refused"
 """Outcome of an attempt that the provider turned away: too many."""
@@ -16,35 +19,49 @@ FAILED = "failed"
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A run wants to make one attempt at a call.
+class OfAttempt:
+    """Belongs to one attempt of a run at a call.
 
     Attributes:
         run: Index of the run in the sweep.
+        call: The run's own number for the attempt: several may be under way at once.
+    """
+
+    run: int
+    call: int = field(default=0, kw_only=True)
+
+    @property
+    def key(self) -> Key:
+        """What tells the attempt from all others."""
+        return self.run, self.call
+
+
+@dataclass(frozen=True)
+class Ask(OfAttempt):
+    """A run wants to make one attempt at a call.
+
+    Attributes:
         provider: Address of the server; empty for a stand-in, which takes any number of calls.
         tokens: Tokens that it may take.
         cost: Money that it may take; None without prices.
     """
 
-    run: int
     provider: str
     tokens: int = 0
     cost: float | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The attempt of a run is over.
+class Outcome(OfAttempt):
+    """The attempt is over.
 
     Attributes:
-        run: Index of the run in the sweep.
         kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED`` or ``FAILED``.
         retry_after_s: Seconds that the provider asked to wait.
         tokens: Tokens of the answer; None if it does not say.
         cost: Its cost; None if it is not known.
     """
 
-    run: int
     kind: str
     retry_after_s: float | None = None
     tokens: int | None = 0
@@ -52,16 +69,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(OfAttempt):
     """The answer to an ``Ask``: go on, or stop at a cap.
 
     Attributes:
-        run: Index of the run in the sweep.
         reached: Empty to go on; else the cap that forbids the call, as text.
         setting: The cap and a value that would do, e.g. ``--max-cost 20``.
     """
 
-    run: int
     reached: str = ""
     setting: str = ""
 

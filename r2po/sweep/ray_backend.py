@@ -14,7 +14,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task, Verdict
+from r2po.sweep.messages import Ask, Ended, Key, Note, Outcome, Progress, Task, Verdict
 
 TICK_S = 0.5
 STALE_LOCK_S = 300.0
@@ -45,18 +45,16 @@ class Clerk:
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
-        self._answers: dict[int, asyncio.Future[Verdict]] = {}
-        self._lease_s: dict[int, float] = {}
-        self._leases: dict[int, asyncio.TimerHandle] = {}
+        self._answers: dict[Key, tuple[asyncio.Future[Verdict], float]] = {}
+        self._leases: dict[Key, asyncio.TimerHandle] = {}
         self._news: list[Progress | Note] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, ask: Ask, lease_s: float) -> Verdict:
         """Answer when an attempt may be made."""
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._answers[ask.run] = answer
-        self._lease_s[ask.run] = lease_s
-        self._end_lease(ask.run)
+        self._answers[ask.key] = answer, lease_s
+        self._end_lease(ask.key)
         self._coordinator.ask(ask)
         self._grant()
         return await answer
@@ -64,15 +62,17 @@ class Clerk:
     async def tell(self, message: Outcome | Progress | Note) -> None:
         """Take up what a run says."""
         if isinstance(message, Outcome):
-            self._end_lease(message.run)
+            self._end_lease(message.key)
             self._coordinator.end(message, time.monotonic())
             self._grant()
         else:
             self._news.append(message)
 
     async def forget(self, run: int) -> None:
-        """A run has ended."""
-        self._end_lease(run)
+        """A run has ended, or begins anew because its node was lost: it holds nothing any more."""
+        for key in [key for key in (*self._leases, *self._answers) if key[0] == run]:
+            self._end_lease(key)
+            self._answers.pop(key, None)
         self._coordinator.forget([run], time.monotonic())
         self._grant()
 
@@ -85,22 +85,22 @@ class Clerk:
         now = time.monotonic()
         loop = asyncio.get_running_loop()
         for verdict in self._coordinator.grants(now):
-            answer = self._answers.pop(verdict.run, None)
-            if answer is not None and not answer.done():
+            answer, lease_s = self._answers.pop(verdict.key)
+            if not answer.done():
                 answer.set_result(verdict)
-            self._leases[verdict.run] = loop.call_later(self._lease_s[verdict.run], self._expire, verdict.run)
+            self._leases[verdict.key] = loop.call_later(lease_s, self._expire, verdict.key)
         if self._timer is not None:
             self._timer.cancel()
         due = self._coordinator.wait_s(now)
         self._timer = None if due is None else loop.call_later(due, self._grant)
 
-    def _end_lease(self, run: int) -> None:
-        if run in self._leases:
-            self._leases.pop(run).cancel()
+    def _end_lease(self, key: Key) -> None:
+        if key in self._leases:
+            self._leases.pop(key).cancel()
 
-    def _expire(self, run: int) -> None:
-        del self._leases[run]
-        self._coordinator.forget([run], time.monotonic())
+    def _expire(self, key: Key) -> None:
+        del self._leases[key]
+        self._coordinator.lose(key, time.monotonic())
         self._grant()
 
 
@@ -138,6 +138,7 @@ def make_run_on_node(task: Task, clerk: Any, folder: str) -> Ended:
         os.chdir(folder)
     except OSError as error:
         return Ended(task.run, f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path")
+    require_ray().get(clerk.forget.remote(task.run))
     return make_run(task, read_environ(), _Line(clerk, task.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from r2po.config.environ import read_environ
-from r2po.sweep.messages import Ask, Note, Outcome, Progress, Task, Verdict
+from r2po.sweep.messages import Ask, Key, Note, Outcome, Progress, Task, Verdict
 from r2po.sweep.runner import make_run
 
 
@@ -31,7 +31,7 @@ class _Worker:
     def __init__(self, connection: Connection[Any, Any]) -> None:
         self._connection = connection
         self._sending = threading.Lock()
-        self._answers: dict[int, queue.SimpleQueue[Verdict]] = {}
+        self._answers: dict[Key, queue.SimpleQueue[Verdict]] = {}
         self._environ = read_environ()
 
     def serve(self) -> None:
@@ -42,15 +42,15 @@ class _Worker:
             except (EOFError, OSError):
                 os._exit(0)  # not sys.exit: threads may be in the middle of anything, and logs survive that
             if isinstance(message, Task):
-                self._answers[message.run] = queue.SimpleQueue()
                 threading.Thread(target=self._run, args=(message,), name=f"run-{message.run}", daemon=True).start()
             else:
-                self._answers[message.run].put(message)
+                self._answers.pop(message.key).put(message)
 
     def ask(self, ask: Ask) -> Verdict:
         """Wait for permission to make an attempt."""
+        answer = self._answers[ask.key] = queue.SimpleQueue()
         self._send(ask)
-        return self._answers[ask.run].get()
+        return answer.get()
 
     def tell(self, message: Outcome | Progress | Note) -> None:
         """Say something that wants no answer."""

@@ -20,7 +20,7 @@ from typing import Any
 from r2po.errors import InputError
 from r2po.llm.client import CallFailed
 from r2po.llm.registry import provider_for
-from r2po.llm.types import AttemptFailed, Provider, Question, ReceivedReply
+from r2po.llm.types import AttemptFailed, Provider, Question, Received
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines
 from tests.builders import open_client
@@ -73,7 +73,7 @@ class Seen:
     attempts: int = 0
     waits: list[float] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
-    received: ReceivedReply | None = None
+    received: Received[str] | None = None
 
 
 def said(server: FakeServer, text: str = "no") -> str:
@@ -277,7 +277,7 @@ def _ask(provider: Provider, folder: Path) -> Seen:
     }
     with open_client(provider, folder, **settings) as client:
         try:
-            seen.received = client.ask(QUESTION, lambda _: "")
+            seen.received = client.ask(QUESTION, str)
         except CallFailed as failed:
             seen.outcome = RETRIED if failed.retryable else STOPS
             seen.reason = str(failed)

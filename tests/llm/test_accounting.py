@@ -234,9 +234,9 @@ def test_a_wait_that_would_exceed_the_cap_is_not_begun(tmp_path: Path) -> None:
     waits: list[float] = []
     busy = AttemptFailed("busy", retryable=True, retry_after_s=30.0)
     with open_client(Scripted([busy]), tmp_path, sleep=waits.append) as client:
-        client.may_ask = budget(client.store, max_wall_time_s=20.0).check
+        client.budget = budget(client.store, max_wall_time_s=20.0)
         with pytest.raises(CapReached):
-            client.ask(QUESTION, lambda _: "")
+            client.ask(QUESTION, str)
     assert waits == []
     store = CallStore(tmp_path)
     assert (store.interrupted, store.lost, store.failures) == (0, 0, 1)
@@ -245,12 +245,12 @@ def test_a_wait_that_would_exceed_the_cap_is_not_begun(tmp_path: Path) -> None:
 
 def test_recorded_replies_are_handed_out_when_a_cap_is_reached(tmp_path: Path) -> None:
     with open_client(Scripted(["one"]), tmp_path) as client:
-        client.ask(QUESTION, lambda _: "")
+        client.ask(QUESTION, str)
     with open_client(Scripted([]), tmp_path) as client:
-        client.may_ask = budget(client.store, max_llm_calls=1).check
-        assert client.ask(QUESTION, lambda _: "").text == "one"
+        client.budget = budget(client.store, max_llm_calls=1)
+        assert client.ask(QUESTION, str).value == "one"
         with pytest.raises(CapReached):
-            client.ask(dataclasses.replace(QUESTION, sample=1), lambda _: "")
+            client.ask(dataclasses.replace(QUESTION, sample=1), str)
 
 
 # ---- Time of earlier processes ----
@@ -274,7 +274,7 @@ def test_earlier_time_is_what_the_log_shows(store: CallStore) -> None:
 def test_time_spent_on_calls_without_a_reply_counts(tmp_path: Path) -> None:
     failed = AttemptFailed("no", retryable=False)
     with open_client(Scripted([failed]), tmp_path) as client, pytest.raises(CallFailed):
-        client.ask(QUESTION, lambda _: "")
+        client.ask(QUESTION, str)
     path = tmp_path / "llm_calls.jsonl"
     lines = path.read_text().splitlines()
     assert len(lines) == 3

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from r2po.errors import InputError, UnusableReply
 from r2po.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, CallFailed
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.runlog.events import FILE
@@ -26,8 +27,12 @@ def forbidden() -> AttemptFailed:
     return AttemptFailed("key refused", retryable=False, status=401)
 
 
-def accept(_: str) -> str:
-    return ""
+def accept(text: str) -> str:
+    return text
+
+
+def refuse(text: str) -> str:
+    raise UnusableReply(f"{text} is no good")
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -36,18 +41,18 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_reply_is_handed_out_and_recorded(tmp_path: Path) -> None:
     with open_client(Scripted(["params[0]: 1"]), tmp_path) as client:
-        received = client.ask(QUESTION, lambda text: f"judged {text}")
-    assert (received.text, received.refusal) == ("params[0]: 1", "judged params[0]: 1")
+        received = client.ask(QUESTION, lambda text: text.split())
+    assert (received.value, received.refusal) == (["params[0]:", "1"], "")
     request, reply = events(tmp_path)
     assert (request["event"], reply["event"], reply["text"]) == ("request", "reply", "params[0]: 1")
     assert (request["iteration"], request["role"], request["attempt"]) == (1, "search", 1)
-    assert (request["key"], reply["refusal"]) == (received.key, "judged params[0]: 1")
+    assert (request["key"], reply["refusal"], reply["latency_s"]) == (received.key, "", received.latency_s)
 
 
 def test_a_recorded_reply_is_not_asked_for_again(tmp_path: Path) -> None:
     with open_client(Scripted([Reply("one", thinking="hm")]), tmp_path) as client:
-        first = client.ask(QUESTION, lambda _: "no good")
-    assert (first.refusal, first.fresh) == ("no good", True)
+        first = client.ask(QUESTION, refuse)
+    assert (first.value, first.refusal, first.fresh) == (None, "one is no good", True)
     with open_client(Scripted([]), tmp_path) as client:
         assert client.ask(QUESTION, accept) == replace(first, fresh=False)
         assert client.ask(QUESTION, accept) == replace(first, fresh=False)
@@ -59,7 +64,7 @@ def test_other_settings_are_other_calls(tmp_path: Path) -> None:
     with open_client(provider, tmp_path, sampling={"temperature": 0.0}) as client:
         client.ask(QUESTION, accept)
     with open_client(provider, tmp_path, sampling={"temperature": 1.0}) as client:
-        assert client.ask(QUESTION, accept).text == "two"
+        assert client.ask(QUESTION, accept).value == "two"
     assert [dict(request.sampling) for request in provider.requests] == [{"temperature": 0.0}, {"temperature": 1.0}]
 
 
@@ -81,7 +86,7 @@ def test_a_request_is_on_record_before_it_is_sent(tmp_path: Path) -> None:
     assert [event["event"] for event in events(tmp_path)] == ["request"]
     with open_client(Scripted(["one"]), tmp_path) as client:
         assert client.store.interrupted == 1
-        assert client.ask(QUESTION, accept).text == "one"
+        assert client.ask(QUESTION, accept).value == "one"
 
 
 def test_a_reply_is_on_record_before_anyone_judges_what_follows(tmp_path: Path) -> None:
@@ -94,9 +99,26 @@ def test_a_reply_is_on_record_before_anyone_judges_what_follows(tmp_path: Path) 
 def test_a_reply_that_was_cut_off_is_refused_unread(finish: Any, refused: bool, tmp_path: Path) -> None:
     judged: list[str] = []
     with open_client(Scripted([Reply("params[0]: 1", finish=finish)]), tmp_path) as client:
-        received = client.ask(QUESTION, lambda text: judged.append(text) or "")  # type: ignore[func-returns-value]
+        received = client.ask(QUESTION, judged.append)
     assert bool(received.refusal) is refused
     assert judged == ([] if refused else ["params[0]: 1"])
+
+
+def test_a_reply_is_read_once_when_it_comes_and_again_when_it_is_on_record(tmp_path: Path) -> None:
+    read: list[str] = []
+    for script in (["one"], []):
+        with open_client(Scripted(script), tmp_path) as client:
+            client.ask(QUESTION, read.append)
+    assert read == ["one", "one"]
+
+
+def test_a_reply_that_was_usable_and_no_longer_is_is_named(tmp_path: Path) -> None:
+    with open_client(Scripted(["one"]), tmp_path) as client:
+        client.ask(QUESTION, accept)
+    with open_client(Scripted([]), tmp_path) as client, pytest.raises(InputError) as caught:
+        client.ask(QUESTION, refuse)
+    where = "the reply on record for iteration 1, search, attempt 1 was usable and no longer is: one is no good"
+    assert str(caught.value) == f"{tmp_path / FILE}: {where}"
 
 
 # ---- Retrying ----
@@ -111,7 +133,7 @@ def test_failures_are_retried_and_recorded(tmp_path: Path) -> None:
         sleep=waits.append,
         on_failure=lambda failed, wait: told.append((failed.reason, wait)),
     ) as client:
-        assert client.ask(QUESTION, accept).text == "one"
+        assert client.ask(QUESTION, accept).value == "one"
         assert client.store.failures == 2
     log = events(tmp_path)
     assert [event["event"] for event in log] == ["request", "failure", "failure", "reply"]
@@ -201,13 +223,11 @@ def test_a_call_that_was_given_up_is_made_again_by_the_next_process(tmp_path: Pa
         client.ask(QUESTION, accept)
     with open_client(Scripted(["one"]), tmp_path) as client:
         assert client.store.interrupted == 0
-        assert client.ask(QUESTION, accept).text == "one"
+        assert client.ask(QUESTION, accept).value == "one"
 
 
-def test_the_latency_of_recorded_replies_counts_again(tmp_path: Path) -> None:
+def test_the_latency_of_recorded_replies_is_that_of_their_first_time(tmp_path: Path) -> None:
     with open_client(Scripted(["one"]), tmp_path) as client:
-        client.ask(QUESTION, accept)
-        first = client.latency_s
+        first = client.ask(QUESTION, accept)
     with open_client(Scripted([]), tmp_path) as client:
-        client.ask(QUESTION, accept)
-        assert client.latency_s == first
+        assert client.ask(QUESTION, accept).latency_s == first.latency_s > 0.0

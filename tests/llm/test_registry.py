@@ -13,8 +13,9 @@ from r2po.llm.providers.gemini import Gemini
 from r2po.llm.providers.ollama import Ollama
 from r2po.llm.providers.openai import OpenAI, OpenRouter
 from r2po.llm.providers.wire import WireFormat
-from r2po.llm.registry import provider_for
+from r2po.llm.registry import PROVIDERS, provider_for, usages
 from r2po.llm.types import Provider, Request
+from tests.builders import CONFIGS
 from tests.llm.fake_ollama import FakeOllama
 
 
@@ -42,6 +43,16 @@ def test_settings_reach_the_provider() -> None:
     with FakeOllama() as fake:
         chosen = provider_for("ollama/tiny", timeout_s=5.0, num_ctx=4321, environ=fake.environ)
         assert chosen.complete(Request("hello")).sent == {"num_ctx": 4321}
+
+
+def test_a_provider_from_outside_is_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = (CONFIGS.parent / "docs/extending.md").read_text(encoding="utf-8").split("## A provider")[1]
+    monkeypatch.setattr(PROVIDERS, "_items", dict(PROVIDERS))
+    exec(section.split("```python\n")[1].split("```")[0], {"__name__": "parrot"})
+    assert provider("parrot/claude-gemini").complete(Request("hello")).text == "hello"
+    assert usages()[0] == ("parrot/<any>", "a parrot", "-")
+    assert isinstance(provider("claude-gemini"), Anthropic)
+    assert isinstance(provider("parrot"), OpenAI)
 
 
 def test_the_stand_in() -> None:

@@ -78,6 +78,14 @@ def test_one_connection_serves_all_calls(fake: FakeOllama) -> None:
     assert len({request.client_port for request in fake.requests}) == 1
 
 
+def test_no_cookie_is_kept(fake: FakeOllama) -> None:
+    fake.inject(status(200, {}, {"Set-Cookie": "session=1; Path=/"}))
+    transport = transport_to(fake.url)
+    for _ in range(2):
+        transport.post_json(PATH, BODY)
+    assert all("Cookie" not in request.headers for request in fake.requests)
+
+
 def test_a_connection_is_kept_after_a_refusal(fake: FakeOllama) -> None:
     fake.inject(status(503, {"error": "busy"}))
     transport = transport_to(fake.url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from r2po.config import load_config
 from r2po.experiment.loop import Experiment
 from r2po.llm.client import Client
-from r2po.llm.types import Judge, Question, ReceivedReply
+from r2po.llm.types import Question, Received, T
 from r2po.methods import METHODS, Step
 from r2po.policies import Parameters
 from r2po.rollout import Rollout, Rollouts
@@ -49,9 +49,9 @@ class Trace:
     returns: list[Sequence[float]]
     events: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def ask(self, question: Question, judge: Judge) -> ReceivedReply:
+    def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
         self.events.append(("ask", question.role, question.sample))
-        return self.client.ask(question, judge)
+        return self.client.ask(question, read)
 
     def roll_out(self, params: Parameters, candidate: int) -> Rollouts:
         self.events.append(("evaluate", params, candidate))

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from r2po.errors import UnusableReply
 from r2po.policies import Options, Parameters, PolicyFamily
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
-from r2po.prompts import UnusableReply, read_parameters
+from r2po.prompts import read_parameters
 from r2po.tasks.spaces import Spaces
 from tests.builders import answer
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.llm.types import AttemptFailed
+from r2po.llm.accounting import Accounting, Budget, Caps
+from r2po.llm.providers.no_model import NoModel
+from r2po.llm.store import CallStore
+from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.gate import kind_of
+from r2po.sweep.gate import SweepGate, kind_of
 from r2po.sweep.ledger import Ledger, SweepCaps, Used
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
+from r2po.sweep.ray_backend import Clerk
+from r2po.sweep.worker import _Worker
 
 SERVER = "http://server"
 
@@ -91,6 +102,114 @@ def test_a_run_that_asks_again_has_lost_what_it_held() -> None:
     it.ask(Ask(0, SERVER))
     assert it.under_way == 0
     assert [verdict.run for verdict in it.grants(0.0)] == [0]
+
+
+# ---- Several calls of one run ----
+
+
+def test_two_calls_of_one_run_are_told_apart() -> None:
+    it = coordinator(max_tokens=100)
+    for call, tokens in enumerate((60, 30, 30)):
+        it.ask(Ask(0, SERVER, tokens, call=call))
+    assert [verdict.key for verdict in it.grants(0.0)] == [(0, 0), (0, 1)]
+    it.end(Outcome(0, ANSWERED, tokens=20, call=1), 1.0)
+    assert it.grants(1.0) == []  # the first may still take its 60, and 20 are used
+    it.end(Outcome(0, ANSWERED, tokens=10, call=0), 2.0)
+    assert [verdict.key for verdict in it.grants(2.0)] == [(0, 2)]
+    assert (it.ledger.used.calls, it.ledger.used.tokens, it.under_way) == (2, 30, 1)
+
+
+def test_a_run_that_is_gone_gives_up_all_its_calls() -> None:
+    it = coordinator(max_llm_calls=10)
+    for run in (0, 1):
+        for call in range(3):
+            it.ask(Ask(run, SERVER, call=call))
+    assert len(it.grants(0.0)) == 6
+    it.ask(Ask(0, SERVER, call=3))
+    it.forget([0], 1.0)
+    assert (it.under_way, it.waiting) == (3, 0)
+    assert it.ledger.used.calls == 3  # perhaps paid for
+    it.lose((1, 2), 1.0)
+    assert (it.under_way, it.ledger.used.calls) == (2, 4)
+
+
+@settings(max_examples=100)
+@given(cap=st.integers(1, 300), order=st.permutations(range(24)), tokens=st.lists(st.integers(1, 40), min_size=24))
+def test_a_cap_holds_for_the_calls_of_few_runs(cap: int, order: list[int], tokens: list[int]) -> None:
+    it = coordinator(max_tokens=cap)
+    for index in range(24):
+        it.ask(Ask(index % 3, "", tokens[index], call=index // 3))
+    under_way, used = {}, 0
+    for index in order:
+        for verdict in it.grants(0.0):
+            if not verdict.reached:
+                under_way[verdict.key] = tokens[3 * verdict.call + verdict.run]
+        assert used + sum(under_way.values()) <= cap
+        key = (index % 3, index // 3)
+        if key in under_way:
+            used += under_way.pop(key)
+            it.end(Outcome(key[0], ANSWERED, tokens=tokens[index], call=key[1]), 0.0)
+
+
+def test_a_worker_hands_each_call_its_own_verdict() -> None:
+    class Line:
+        """A connection that never breaks: a worker whose connection does ends the process."""
+
+        def __init__(self) -> None:
+            self.sent, self.received = queue.SimpleQueue[Any](), queue.SimpleQueue[Any]()
+            self.send, self.recv = self.sent.put, self.received.get
+
+    line = Line()
+    worker = _Worker(line)  # type: ignore[arg-type]
+    threading.Thread(target=worker.serve, daemon=True).start()
+    answers: dict[int, Verdict] = {}
+
+    def ask(call: int) -> None:
+        answers[call] = worker.ask(Ask(0, SERVER, call=call))
+
+    asking = [threading.Thread(target=ask, args=(call,)) for call in range(10)]
+    for thread in asking:
+        thread.start()
+    for asked in reversed([line.sent.get() for _ in asking]):
+        line.received.put(Verdict(0, f"cap of call {asked.call}", call=asked.call))
+    for thread in asking:
+        thread.join()
+    assert {call: verdict.reached for call, verdict in answers.items()} == {
+        call: f"cap of call {call}" for call in range(10)
+    }
+
+
+def test_the_gate_tells_the_attempts_of_a_run_apart(tmp_path: Path) -> None:
+    told: list[Outcome] = []
+    store = CallStore(tmp_path)
+    budget = Budget(Caps(), Accounting(store))
+    gate = SweepGate(7, NoModel(), budget, lambda ask: Verdict(ask.run, call=ask.call), told.append)
+    first, second = (gate.enter(Question(1, "search", sample, 1, "prompt")) for sample in range(2))
+    second.answered(Reply("two", usage=Usage(1, 0, 2)))
+    assert first.failed(AttemptFailed("too many", retryable=True, status=429))
+    assert [(outcome.key, outcome.kind, outcome.tokens) for outcome in told] == [
+        ((7, 1), ANSWERED, 3),
+        ((7, 0), REFUSED, 0),
+    ]
+    store.close()
+
+
+def test_the_clerk_answers_calls_of_one_run_one_by_one_and_ends_their_leases() -> None:
+    async def talk() -> None:
+        it = coordinator(max_llm_calls=3)
+        clerk = Clerk(it)
+        one, two = await asyncio.gather(*(clerk.ask(Ask(0, SERVER, call=call), 60.0) for call in (1, 2)))
+        assert (one.call, two.call, it.under_way) == (1, 2, 2)
+        await clerk.tell(Outcome(0, ANSWERED, tokens=1, call=2))
+        assert it.under_way == 1
+        short = await clerk.ask(Ask(0, SERVER, call=3), 0.01)
+        assert (short.call, it.under_way) == (3, 2)
+        await asyncio.sleep(0.1)  # the lease of the last one ends, and no other
+        assert it.under_way == 1
+        await clerk.forget(0)
+        assert (it.under_way, it.ledger.used.calls) == (0, 3)
+
+    asyncio.run(talk())
 
 
 def test_providers_do_not_wait_for_each_other() -> None:

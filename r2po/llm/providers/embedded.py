@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.llm.types import AttemptFailed, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
 
 NAME = "embedded/search"
 
@@ -45,17 +44,11 @@ class _Reading:
     proposal: tuple[Vector, float] | None
 
 
-class EmbeddedSearch:
+class EmbeddedSearch(Provider):
     """Mutates, crosses and now and then redraws what the prompt's history shows to be good."""
 
     name = NAME
     is_stand_in = True
-
-    def check(self) -> None:
-        """There is nothing to reach."""
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
 
     def complete(self, request: Request) -> Reply:
         """Answer a prompt; the same request always gets the same answer."""

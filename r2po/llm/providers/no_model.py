@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from r2po.llm.types import Request
+from r2po.llm.types import Provider, Request
 
 NAME = "none"
 """Stands in the place of a model's name."""
 
 
-class NoModel:
+class NoModel(Provider):
     """Needs no key, contacts nobody, and is never asked."""
 
     name = NAME
-    is_stand_in = False
-
-    def check(self) -> None:
-        """There is nothing to reach."""
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
 
     def complete(self, request: Request) -> NoReturn:
         """Refuse: only a method that declares calls may ask."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -61,6 +62,7 @@ class Ollama(WireFormat):
         super().__init__(model, environ=environ, timeout_s=timeout_s)
         self._fixed_num_ctx = num_ctx
         self._largest_num_ctx = MIN_NUM_CTX
+        self._growing = threading.Lock()
 
     def context_length(self) -> int | None:
         """Return the context length that the model was made for."""
@@ -71,7 +73,7 @@ class Ollama(WireFormat):
 
     def restore(self, sent: Mapping[str, Any]) -> None:
         """Take up what an earlier process of this run had come to, given the ``sent`` of each of its replies."""
-        self._largest_num_ctx = max(self._largest_num_ctx, count(sent.get("num_ctx")) or 0)
+        self._grow(count(sent.get("num_ctx")) or 0)
 
     def _headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"} if key else {}
@@ -93,7 +95,7 @@ class Ollama(WireFormat):
     def _not_installed(self, installed: list[str]) -> UnknownModelError:
         names = ", ".join(installed[:10]) + (", …" if installed[10:] else "")
         return UnknownModelError(
-            f"Ollama at {self.base_url} has no model {self.model!r}{nearest(self.model, installed)};"
+            f"Ollama at {self.address} has no model {self.model!r}{nearest(self.model, installed)};"
             f" installed: {names or 'none'}; to get it: ollama pull {self.model}"
         )
 
@@ -120,9 +122,12 @@ class Ollama(WireFormat):
             return self._fixed_num_ctx
         reply = num_predict if num_predict is not None and num_predict > 0 else REPLY_TOKENS  # Ollama: -1 is no limit
         needed = estimate_tokens(prompt) + _TEMPLATE_TOKENS + reply
-        power_of_two = 1 << (needed - 1).bit_length()
-        self._largest_num_ctx = max(self._largest_num_ctx, power_of_two)
-        return self._largest_num_ctx
+        return self._grow(1 << (needed - 1).bit_length())  # a power of two
+
+    def _grow(self, num_ctx: int) -> int:
+        with self._growing:
+            self._largest_num_ctx = max(self._largest_num_ctx, num_ctx)
+            return self._largest_num_ctx
 
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         usage = Usage(count(payload.get("prompt_eval_count")), completion_tokens=count(payload.get("eval_count")))

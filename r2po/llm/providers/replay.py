@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from r2po.errors import InputError
 from r2po.llm.store import recorded_reply
-from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.llm.types import AttemptFailed, Provider, Recording, Reply, Request
 from r2po.runlog import RunDirectory, open_run
 from r2po.runlog.events import FILE, Replied, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog
@@ -47,24 +45,22 @@ class Replay(Provider):
     name = "replay"
 
     def __init__(self, path: str) -> None:
-        self.path = path
-        self.by_position = False
         self._directory = _open(path)
-        self.description = self._directory.read_description()
-        self.is_stand_in = self.description["stand_in"]
-        self.model = self.description["model"]
-        self.seed = self.description["seed"]
-        self.config: Mapping[str, Any] = self.description["config"]
+        description = self._directory.read_description()
+        self.is_stand_in = description["stand_in"]
         try:
             self._places = self._read()
         except DamagedLog as error:
             raise InputError(f"cannot replay {path}: {error}") from None
         self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
-
-    @property
-    def logdir(self) -> Path:
-        """The log directory of the recorded run."""
-        return self._directory.path.parent
+        self.recording: Recording = Recording(
+            path=path,
+            logdir=self._directory.path.parent,
+            seed=description["seed"],
+            models={"search": description["model"]},
+            config=description["config"],
+            keys=self._by_key.keys(),
+        )
 
     def check(self) -> None:
         """Find out whether there is anything to replay.
@@ -73,10 +69,7 @@ class Replay(Provider):
             InputError: There is not.
         """
         if not self._by_key:
-            raise InputError(f"cannot replay {self.path}: it has no recorded replies")
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
+            raise InputError(f"cannot replay {self.recording.path}: it has no recorded replies")
 
     def complete(self, request: Request) -> Reply:
         """Return the recorded reply.
@@ -86,12 +79,8 @@ class Replay(Provider):
         """
         found = self._at(request) if self.by_position else self._by_key.get(request.key)
         if found is None:
-            raise AttemptFailed(f"replay of {self.path}: {self._miss(request)}", retryable=False)
+            raise AttemptFailed(f"replay of {self.recording.path}: {self._miss(request)}", retryable=False)
         return found.reply
-
-    def knows(self, key: str) -> bool:
-        """Whether this very call is on record: the same prompt with the same settings."""
-        return key in self._by_key
 
     def _read(self) -> dict[_Place, list[_Entry]]:
         places: dict[_Place, list[_Entry]] = {}
@@ -148,9 +137,7 @@ def _place(request: Request | Requested) -> _Place:
 
 def _open(path: str) -> RunDirectory:
     if not path:
-        raise InputError(
-            f"llm_model_name {PREFIX!r} names no run; expected {PREFIX}<run dir>, e.g. {PREFIX}logs/x/run_1"
-        )
+        raise InputError(f"{PREFIX!r} names no run; expected {PREFIX}<run dir>, e.g. {PREFIX}logs/x/run_1")
     try:
         return open_run(Path(path).expanduser())
     except InputError as error:

@@ -60,8 +60,6 @@ class WireFormat(Provider, ABC):
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses of a first contact that mean: not with this key."""
 
-    is_stand_in = False
-
     def __init__(self, model: str, *, environ: Mapping[str, str], timeout_s: float = 300.0) -> None:
         key = environ.get(self.server.key_variable, "").strip()
         self.model = model
@@ -76,17 +74,17 @@ class WireFormat(Provider, ABC):
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.model!r}, {self.base_url!r})"
+        return f"{type(self).__name__}({self.model!r}, {self.address!r})"
 
     @property
-    def base_url(self) -> str:
-        """Address of the server."""
+    def address(self) -> str:
+        """The base URL of the server."""
         return self._transport.base_url
 
     @property
     def is_at_home(self) -> bool:
         """Whether this is the provider's own server, and not one that only speaks its protocol."""
-        return self.base_url == self.server.base_url
+        return self.address == self.server.base_url
 
     @property
     def lacks_key(self) -> bool:
@@ -119,9 +117,6 @@ class WireFormat(Provider, ABC):
     def context_length(self) -> int | None:
         """Return the most tokens that the model takes, if the server tells."""
         return None
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
 
     def complete(self, request: Request) -> Reply:
         """Make one attempt.
@@ -200,7 +195,7 @@ class WireFormat(Provider, ABC):
         close = nearest(self.model, known)
         names = ", ".join(known[:_MAX_NAMED]) + (", …" if known[_MAX_NAMED:] else "")
         listed = "" if close and len(known) > _MAX_NAMED else f"; known: {names or 'none'}"
-        return UnknownModelError(f"{self.server.name} at {self.base_url} has no model {self.model!r}{close}{listed}")
+        return UnknownModelError(f"{self.server.name} at {self.address} has no model {self.model!r}{close}{listed}")
 
     def _finished(
         self, text: str, *, thinking: str, finish: Finish, usage: Usage, sent: Mapping[str, Any], said: object = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -183,6 +185,20 @@ def test_num_ctx_holds_prompt_and_reply(
 ) -> None:
     body = sent(fake, Request(prompt, {"max_output_tokens": max_output_tokens}))
     assert body["options"]["num_ctx"] == num_ctx
+
+
+def test_num_ctx_never_shrinks_whatever_threads_ask_for(fake: FakeOllama) -> None:
+    model, sampling = ollama(fake), {"max_output_tokens": 10}
+    lengths = [10, 12_000, 30_000, 10] * 5
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(lengths)) as pool:
+            replies = list(pool.map(lambda length: model.complete(Request("7" * length, sampling)), lengths))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(reply.sent["num_ctx"] >= length for reply, length in zip(replies, lengths, strict=True))
+    assert model.complete(Request("hello", sampling)).sent["num_ctx"] == 32768
 
 
 def test_num_ctx_never_shrinks_also_after_a_resume(fake: FakeOllama) -> None:

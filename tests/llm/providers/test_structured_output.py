@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from r2po.cli import main
 from r2po.config import differences
+from r2po.errors import UnusableReply
 from r2po.llm.store import call_key
 from r2po.llm.types import Question
 from r2po.policies import Options, PolicyFamily
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
-from r2po.prompts import UnusableReply, answer_schema, read_parameters
+from r2po.prompts import answer_schema, read_parameters
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines
 from r2po.tasks.spaces import Spaces
