@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from r2po.policies import Parameters
+from r2po.policies import PolicyFamily, Solution
 from r2po.rollout import Rollout
 from r2po.trial import Candidate
 
 
-def candidate_record(candidate: Candidate) -> dict[str, Any]:
+def candidate_record(candidate: Candidate, policy: PolicyFamily[Any]) -> dict[str, Any]:
     """Return the entry of a candidate in a line of ``iterations.jsonl``."""
     rollouts = candidate.rollouts
-    clipped = candidate.raw_params != candidate.params
+    raw = policy.record(candidate.raw) if candidate.raw != candidate.solution else {}
     return {
         "stage": candidate.stage,
         "call": candidate.call,
-        "params": list(candidate.params),
-        **({"raw_params": list(candidate.raw_params)} if clipped else {}),
+        **policy.record(candidate.solution),
+        **{f"raw_{key}": value for key, value in raw.items()},
         "reward": candidate.reward,
         "returns": rollouts.returns.tolist(),
         "lengths": rollouts.lengths.tolist(),
@@ -26,11 +26,11 @@ def candidate_record(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def warmup_record(trial: int, params: Parameters, rollout: Rollout) -> dict[str, Any]:
+def warmup_record(trial: int, solution: Solution, rollout: Rollout, policy: PolicyFamily[Any]) -> dict[str, Any]:
     """Return the line of a warm-up trial, numbered from 1, in ``warmup.jsonl``."""
     return {
         "trial": trial,
-        "params": list(params),
+        **policy.record(solution),
         "reward": rollout.total,
         "length": rollout.length,
         "end": rollout.end,

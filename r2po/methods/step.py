@@ -9,19 +9,19 @@ from typing import Any
 
 from r2po.errors import RunStopped
 from r2po.llm.types import Asker, Question
-from r2po.policies import Parameters
-from r2po.prompts import Brief, answer_schema, read_parameters
+from r2po.policies import Solution
+from r2po.prompts import Brief
 from r2po.rollout import Rollouts
-from r2po.trial import Candidate, Trial, write_parameters
+from r2po.trial import Candidate, Trial
 
 MAX_REASKS = 5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Parameters to evaluate. ``key`` names the reply in the call store that they were read from, if they were."""
+    """A solution to evaluate. ``key`` names the reply in the call store that they were read from, if they were."""
 
-    params: Parameters
+    value: Solution
     key: str = ""
 
 
@@ -34,8 +34,8 @@ class Step:
         history: All trials so far, oldest first.
         iteration: Number of the iteration, from 1.
         asker: Gets replies.
-        roll_out: Rolls out parameters: (params, number of the candidate in this iteration) -> K rollouts.
-        clip: Whether parameters are clipped to the interval that prompts ask for.
+        roll_out: Rolls out a solution: (solution, number of the candidate in this iteration) -> K rollouts.
+        clip: Whether solutions are clipped to what prompts ask for.
         seed: Seed of the run; a method that draws random numbers derives theirs from it.
         on_candidate: Called after each evaluation.
         candidates: The candidates of this iteration, in order.
@@ -47,7 +47,7 @@ class Step:
     history: Sequence[Trial]
     iteration: int
     asker: Asker
-    roll_out: Callable[[Parameters, int], Rollouts]
+    roll_out: Callable[[Solution, int], Rollouts]
     clip: bool
     seed: int = 0
     on_candidate: Callable[[Candidate], None] = lambda _: None
@@ -57,7 +57,7 @@ class Step:
     _asked: Counter[str] = field(default_factory=Counter)
 
     def ask(self, role: str, prompt: str) -> Answer:
-        """Ask for parameters; ask again, saying what was wrong, while the reply is unusable.
+        """Ask for a solution; ask again, saying what was wrong, while the reply is unusable.
 
         Replies on record from a run that stopped here do not count: a resumed run has all attempts again.
 
@@ -70,7 +70,7 @@ class Step:
         while fresh <= MAX_REASKS:
             attempt += 1
             question = Question(self.iteration, role, sample, attempt, prompt + complaint, self._schema)
-            reply = self.asker.ask(question, self._read)
+            reply = self.asker.ask(question, self.brief.policy.read)
             self.calls += 1
             self.llm_s += reply.latency_s
             if reply.value is not None:
@@ -82,25 +82,22 @@ class Step:
         )
 
     def evaluate(self, answer: Answer, stage: str) -> Candidate:
-        """Roll the answer's parameters out K times, and call the result by the name of its stage."""
-        params = self.brief.policy.clip(answer.params) if self.clip else answer.params
-        rollouts = self.roll_out(params, len(self.candidates))
-        candidate = Candidate(stage, params, answer.params, answer.key, rollouts)
+        """Roll the answer's solution out K times, and call the result by the name of its stage."""
+        solution = self.brief.policy.clip(answer.value) if self.clip else answer.value
+        rollouts = self.roll_out(solution, len(self.candidates))
+        candidate = Candidate(stage, solution, answer.value, answer.key, rollouts)
         self.candidates.append(candidate)
         self.on_candidate(candidate)
         return candidate
 
     def as_trial(self, candidate: Candidate) -> Trial:
         """Return the history entry that a candidate would be."""
-        text = write_parameters(candidate.params, self.brief.policy)
-        return Trial(candidate.params, text, candidate.reward, warmup=False)
+        text = self.brief.policy.write(candidate.solution)
+        return Trial(candidate.solution, text, candidate.reward, warmup=False)
 
     @property
     def _schema(self) -> dict[str, Any] | None:
-        return answer_schema(self.brief.policy) if self.brief.structured_output else None
-
-    def _read(self, text: str) -> Parameters:
-        return read_parameters(text, self.brief.policy)
+        return self.brief.policy.schema() if self.brief.structured_output else None
 
 
 def keep_best(first: Candidate, second: Candidate) -> Candidate:

@@ -20,7 +20,7 @@ import numpy as np
 import yaml
 
 from r2po.errors import InputError
-from r2po.rollout import Rollout
+from r2po.rollout import End, Rollout
 from r2po.runlog.jsonl import read_lines, write_atomically
 from r2po.trial import Candidate
 
@@ -169,6 +169,17 @@ class RunDirectory:
             (self.path / "trajectories").mkdir(exist_ok=True)
             # They can be made again from the seed: not worth the wait for the disk.
             write_atomically(self._trajectories(iteration), buffer.getvalue(), sync=False)
+
+    def read_rollout(self, iteration: int, name: str, seed: int, end: End) -> Rollout | None:
+        """Return a rollout of an iteration, named by its candidate's stage and its number; None if it was not kept."""
+        path = self._trajectories(iteration)
+        if not path.exists():
+            return None
+        with np.load(path) as arrays:
+            if f"{name}_rewards" not in arrays:
+                return None
+            parts = {part: arrays[f"{name}_{part}"] for part in ("observations", "actions", "rewards")}
+        return Rollout(seed=seed, **parts, end=end)
 
     def _trajectories(self, iteration: int) -> Path:
         return self.path / "trajectories" / f"iteration_{iteration:04d}.npz"

@@ -14,10 +14,11 @@ import pytest
 from gymnasium import spaces as gymnasium_spaces
 from numpy.typing import NDArray
 
-from r2po.policies import Policy, PolicyFamily, clipped, make_policy
+from r2po.policies import FunctionPolicy, NumericFamily, Policy, clipped
 from r2po.rollout import GymnasiumEngine, Rollout, Rollouts
 from r2po.tasks import PUBLISHED, TASKS
 from r2po.tasks.spaces import Spaces, read_spaces
+from tests.builders import act, make_family
 
 # Long enough for every environment's own end where it is cheap, short enough for the test where it is not.
 CAPS = {
@@ -45,13 +46,13 @@ GOOD = {
 
 
 @contextmanager
-def engine_for(environment: str, **changes: Any) -> Iterator[tuple[GymnasiumEngine, PolicyFamily, Spaces]]:
+def engine_for(environment: str, **changes: Any) -> Iterator[tuple[GymnasiumEngine, NumericFamily, Spaces]]:
     task = TASKS[environment]
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     engine = GymnasiumEngine(
         task.gym_id, task.env_kwargs, spaces, **{"max_steps": CAPS.get(environment, 1000), **changes}
     )
-    yield engine, make_policy(task.policy, spaces), spaces
+    yield engine, make_family(task.policy, spaces), spaces
     engine.close()
 
 
@@ -63,7 +64,7 @@ def plain_rollout(environment: str, policy: Policy, spaces: Spaces, seed: int, c
     observations, actions, rewards, end = [observation], [], [], ""
     while not end:
         batch = np.array([observation], np.int64 if spaces.discrete_observation else np.float64)
-        action = policy(batch)[0]
+        action = act(policy, batch)[0]
         observation, reward, terminated, truncated, _ = env.step(int(action) if spaces.discrete_action else action)
         observations.append(observation)
         actions.append(action)
@@ -237,7 +238,7 @@ def test_which_end_is_reported(terminated_at: int, truncated_at: int, cap: int, 
         gymnasium.register(name, entry_point=f"{__name__}:Ending")
     kwargs = {"terminated_at": terminated_at, "truncated_at": truncated_at}
     engine = GymnasiumEngine(name, kwargs, read_spaces(name, kwargs), max_steps=cap)
-    rollout = engine.evaluate(lambda states: states, [0])[0]
+    rollout = engine.evaluate(FunctionPolicy(lambda states: states), [0])[0]
     engine.close()
     assert (rollout.end, rollout.length, rollout.total) == (end, length, length)
 
