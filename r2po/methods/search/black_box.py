@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.methods.step import Answer, Step
+from r2po.methods.asking import Answer
+from r2po.methods.step import Step
 from r2po.policies import NumericFamily, Parameters
 from r2po.seeding import derive_seed
 from r2po.trial import Candidate, Trial
