@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from r2po.errors import InputError
-from r2po.policies import Choices, NumericFamily, PolicyConfig, Range, clipped, make_policy
+from r2po.policies import (
+    Choices,
+    FunctionPolicy,
+    NumericFamily,
+    Policy,
+    PolicyConfig,
+    Range,
+    Session,
+    clipped,
+    make_policy,
+)
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
@@ -167,6 +179,30 @@ def test_actions_are_clipped_to_the_bounds_of_the_environment() -> None:
     spaces = Spaces(False, 1, False, 2, 0, (-3.0, -0.5), (3.0, 0.25), None)
     policy = clipped(Linear(spaces, PolicyConfig(bias=False)).bind((1.0, 1.0)), spaces)
     assert act(policy, np.array([[10.0], [-10.0], [0.125]])).tolist() == [[3.0, 0.25], [-3.0, -0.5], [0.125, 0.125]]
+
+
+def test_the_actions_of_any_policy_are_clipped() -> None:
+    spaces, closed = Spaces(False, 1, False, 1, 0, (-3.0,), (3.0,), None), []
+
+    class Echo(Session):
+        def __call__(self, slots: Sequence[int], observations: Matrix, /) -> Matrix:
+            scaled: Matrix = observations * np.array(slots)[:, np.newaxis]
+            return scaled
+
+        def close(self) -> None:
+            closed.append(self)
+
+    class Once(Policy):
+        replayable = False
+
+        def begin(self, _seeds: Sequence[int], /) -> Session:
+            return Echo()
+
+    policy = clipped(Once(), spaces)
+    session = policy.begin([7, 8, 9])
+    assert session([0, 2], np.array([[2.0], [-2.0]])).tolist() == [[0.0], [-3.0]]
+    session.close()
+    assert (len(closed), policy.replayable, clipped(FunctionPolicy(np.sin), spaces).replayable) == (1, False, True)
 
 
 def test_discrete_actions_are_not_clipped() -> None:
