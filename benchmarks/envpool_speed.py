@@ -37,10 +37,12 @@ def cartpole_rate(policy: Policy, episodes: int, rounds: int) -> float | None:
 def _round(pool: Any, policy: Policy, episodes: int) -> float:
     start = time.perf_counter()
     observations, _ = pool.reset()
+    session, slots = policy.begin(range(episodes)), range(episodes)
     over = np.zeros(episodes, bool)
     steps = 0
     while not over.all():
         steps += int((~over).sum())
-        observations, _, terminated, truncated, _ = pool.step(policy(observations.astype(np.float64)).astype(np.int32))
+        actions = session(slots, observations.astype(np.float64)).astype(np.int32)
+        observations, _, terminated, truncated, _ = pool.step(actions)
         over |= terminated | truncated
     return steps / (time.perf_counter() - start)

@@ -123,8 +123,9 @@ class Bench:
 
     def _gymnasium_episode(self, policy: Policy, seed: int) -> None:
         observation, _ = self.environment.reset(seed=seed)
+        session = policy.begin([seed])
         for _ in range(self.cap):
-            action = policy(observation[np.newaxis])[0]
+            action = session([0], observation[np.newaxis])[0]
             observation, _, terminated, truncated, _ = self.environment.step(action)
             if terminated or truncated:
                 return

@@ -133,9 +133,10 @@ def _plain_seconds(
     for policy, part in zip(policies, seeds, strict=True):
         for seed in part:
             observation, _ = environment.reset(seed=seed)
+            session = policy.begin([seed])
             total, length, over = 0.0, 0, False
             while not over and length < cap:
-                action = policy(np.asarray(observation)[np.newaxis])[0]
+                action = session([0], np.asarray(observation)[np.newaxis])[0]
                 observation, reward, terminated, truncated, _ = environment.step(
                     int(action) if spaces.discrete_action else action
                 )

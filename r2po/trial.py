@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from r2po.policies import Parameters, PolicyFamily
+from r2po.policies import Solution
 from r2po.rollout import Rollout, Rollouts
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Parameters that a model or an optimizer proposed and that were rolled out.
+    """A solution that a model or an optimizer proposed and that was rolled out.
 
     Attributes:
         stage: What it is in its method: "proposal", "revision", ...
-        params: The parameters that were rolled out.
-        raw_params: The parameters as they were proposed; they differ from ``params`` only if they were clipped.
-        call: Key of the reply they come from; empty if no model was asked.
+        solution: What was rolled out.
+        raw: The solution as it was proposed; it differs from ``solution`` only if that was clipped.
+        call: Key of the reply it comes from; empty if no model was asked.
         rollouts: Its K rollouts.
         shown: Indices of the rollouts that a prompt shows, kept as trajectories.
     """
 
     stage: str
-    params: Parameters
-    raw_params: Parameters
+    solution: Solution
+    raw: Solution
     call: str
     rollouts: Rollouts
     shown: set[int] = field(default_factory=set)
@@ -44,20 +44,15 @@ class Trial:
     """An entry of the history.
 
     Attributes:
-        params: Flat parameters.
-        text: The parameters as prompts write them.
+        solution: What was tried.
+        text: The solution as prompts write it.
         reward: Mean return; of one rollout for a warm-up trial.
         warmup: Whether it is a warm-up trial.
         rollout: The rollout that the method's history shows, if it shows any.
     """
 
-    params: Parameters
+    solution: Solution
     text: str
     reward: float
     warmup: bool
     rollout: Rollout | None = None
-
-
-def write_parameters(params: Parameters, policy: PolicyFamily) -> str:
-    """Write parameters in the format that replies are asked for: ``params[0]: 1.0, params[1]: -2.5``."""
-    return ", ".join(f"params[{index}]: {policy.format(value)}" for index, value in enumerate(params))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from r2po.config import Config, resolve
 from r2po.experiment.loop import Experiment
@@ -18,13 +19,15 @@ from r2po.llm.client import Client
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
-from r2po.policies import Parameters
+from r2po.policies import NumericFamily, Parameters, Policy, PolicyConfig, Solution, make_policy
+from r2po.policies.policy import StatelessPolicy
 from r2po.prompts import Brief
 from r2po.registry import Registry, T
 from r2po.rollout import Rollout, Rollouts
 from r2po.rollout.types import End
 from r2po.runlog import RunDirectory
 from r2po.tasks import TASKS
+from r2po.tasks.spaces import Spaces
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PROMPTED = tuple(name for name, method in METHODS.items() if method.asks_model)
@@ -47,6 +50,29 @@ def make_brief(environment: str, method: str = "r2po", **values: Any) -> Brief:
     setting = Setting(make_config(environment, method, **values), seed=1)
     setting.close()
     return setting.brief
+
+
+def make_family(name: str, spaces: Spaces, config: PolicyConfig | None = None) -> NumericFamily:
+    """Return one of the families whose solutions are parameters."""
+    return numeric(make_policy(name, spaces, config or PolicyConfig()))
+
+
+def numeric(family: object) -> NumericFamily:
+    """Return a family that must be one whose solutions are parameters."""
+    assert isinstance(family, NumericFamily)
+    return family
+
+
+def numbers(solution: Solution) -> Parameters:
+    """Return a solution that must be parameters."""
+    assert isinstance(solution, tuple)
+    return solution
+
+
+def act(policy: Policy, observations: NDArray[Any]) -> NDArray[Any]:
+    """Return the actions of a policy without memory."""
+    assert isinstance(policy, StatelessPolicy)
+    return policy(observations)
 
 
 def make_rollout(rewards: Sequence[float], end: End = "terminated", seed: int = 0) -> Rollout:

@@ -12,9 +12,7 @@ from r2po.errors import InputError, UnusableReply
 from r2po.llm.providers.wire import UnknownModelError, WireFormat
 from r2po.llm.registry import provider_for, usages
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request
-from r2po.policies import PolicyFamily
 from r2po.policies.tabular import Tabular
-from r2po.prompts import answer_schema, read_parameters
 from r2po.tasks.spaces import Spaces
 
 TIMEOUT_S = 300.0
@@ -132,7 +130,7 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
     request = Request(
         _QUESTION + (_JSON if structured else _FREE_TEXT),
         patient.sampling,
-        schema=answer_schema(policy) if structured else None,
+        schema=policy.schema() if structured else None,
     )
     started = time.monotonic()
     try:
@@ -166,9 +164,9 @@ def _tokens(reply: Reply) -> Finding:
     return Finding("ok" if counted else "note", "tokens", text)
 
 
-def _format(reply: Reply, policy: PolicyFamily) -> Finding:
+def _format(reply: Reply, policy: Tabular) -> Finding:
     try:
-        read_parameters(reply.text, policy)
+        policy.read(reply.text)
     except UnusableReply as refusal:
         return Finding("note", "format", f"the reply could not be used ({refusal}); a run would ask again")
     return Finding("ok", "format", "the reply could be used")

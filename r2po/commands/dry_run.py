@@ -21,7 +21,7 @@ from r2po.llm.providers.embedded import NAME, EmbeddedSearch
 from r2po.llm.store import CallStore
 from r2po.llm.types import Question, Received, T
 from r2po.methods import Step
-from r2po.policies import Parameters
+from r2po.policies import Solution
 from r2po.prompts.history import write_history
 from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory
@@ -85,7 +85,7 @@ class _Client(Client):
         return super().ask(question, read)
 
 
-def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Rollouts:
+def _long_rollouts(setting: Setting, solution: Solution, candidate: int) -> Rollouts:
     """Roll out a policy and draw the rollouts out to the most steps they can have, for the size of prompts."""
     length = setting.brief.longest_rollout
     return Rollouts.of(
@@ -96,7 +96,7 @@ def _long_rollouts(setting: Setting, params: Parameters, candidate: int) -> Roll
                 actions=np.resize(rollout.actions, (length, *rollout.actions.shape[1:])),
                 rewards=np.resize(rollout.rewards, length),
             )
-            for rollout in setting.evaluate(params, setting.seeds(1, candidate))
+            for rollout in setting.evaluate(solution, setting.seeds(1, candidate))
         ]
     )
 

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
+from r2po.policies import Policy
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
 from r2po.seeding import derive_seed
@@ -53,10 +55,10 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     if not iterations:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
     best = max(iterations, key=lambda record: float(record["reward"]))
-    params = tuple(best["candidates"][best["accepted"]]["params"])
+    policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
     environment = _make(setting, "human" if output is None else "rgb_array")
     try:
-        player = _Player(setting, environment, params, derive_seed(setting.seed, "heldout", episode))
+        player = _Player(setting, environment, policy, derive_seed(setting.seed, "heldout", episode))
         frames = list(player.frames())
         if output is not None:
             _write(Path(output), frames, environment.metadata.get("render_fps", DEFAULT_RENDER_FPS))
@@ -74,14 +76,12 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
 class _Player:
     """Steps an environment and renders it."""
 
-    def __init__(
-        self, setting: Setting, environment: gymnasium.Env[Any, Any], params: tuple[float, ...], seed: int
-    ) -> None:
+    def __init__(self, setting: Setting, environment: gymnasium.Env[Any, Any], policy: Policy, seed: int) -> None:
         self.total = 0.0
         self.steps = 0
         self._setting = setting
         self._environment = environment
-        self._policy = setting.bind(params)
+        self._policy = policy
         self._seed = seed
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
@@ -89,13 +89,14 @@ class _Player:
         observation = self._environment.reset(seed=self._seed)[0]
         yield from self._picture()
         over = False
-        while not over and self.steps < self._setting.brief.max_traj_length:
-            action = self._policy(np.asarray(observation)[np.newaxis])[0]
-            observation, reward, terminated, truncated, _ = self._environment.step(action)
-            self.total += float(reward)
-            self.steps += 1
-            over = terminated or truncated
-            yield from self._picture()
+        with closing(self._policy.begin([self._seed])) as session:
+            while not over and self.steps < self._setting.brief.max_traj_length:
+                action = session([0], np.asarray(observation)[np.newaxis])[0]
+                observation, reward, terminated, truncated, _ = self._environment.step(action)
+                self.total += float(reward)
+                self.steps += 1
+                over = terminated or truncated
+                yield from self._picture()
 
     def _picture(self) -> Iterator[NDArray[np.uint8]]:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,9 +21,9 @@ from r2po.rollout import Rollout
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import IterationRecord, Result, WarmupRecord
-from r2po.runlog.trajectories import has_room, write_trajectories
+from r2po.runlog.trajectories import has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
-from r2po.trial import Candidate, Trial, write_parameters
+from r2po.trial import Candidate, Trial
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Experiment:
                     log.append(record)
                 self._count([record["length"]])
                 seeds = [self._warmup_seed(trial)]
-                self._enter_history(record["params"], record["reward"], [record["reward"]], seeds, warmup=True)
+                self._enter_history(record, [record["reward"]], seeds)
 
     def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
@@ -81,12 +81,13 @@ class Experiment:
             history=self.history,
             iteration=iteration,
             asker=self.client,
-            roll_out=lambda params, candidate: self.setting.evaluate(params, self.setting.seeds(iteration, candidate)),
-            clip=self.setting.clips_parameters,
+            roll_out=lambda solution, number: self.setting.evaluate(solution, self.setting.seeds(iteration, number)),
+            clip=self.setting.clips_solutions,
             seed=self.setting.seed,
             on_candidate=self.observer.evaluated,
         )
         accepted = self.setting.method.iterate(step)
+        self._keep_for_history(accepted)
         write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates))
         lengths = [candidate.rollouts.lengths for candidate in step.candidates]
         best_before = self.best["reward"] if self.best else -np.inf
@@ -95,7 +96,7 @@ class Experiment:
             "reward": accepted.reward,
             "best_reward": max(accepted.reward, best_before),
             "accepted": step.candidates.index(accepted),
-            "candidates": [candidate_record(candidate) for candidate in step.candidates],
+            "candidates": [candidate_record(candidate, self.setting.policy) for candidate in step.candidates],
             "episodes": self.episodes + sum(map(len, lengths)),
             "steps": self.steps + int(sum(map(np.sum, lengths))),
             "llm_calls": self.llm_calls + step.calls,
@@ -119,15 +120,15 @@ class Experiment:
     def conclude(self) -> Result:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
         assert self.best is not None
-        seeds = self.setting.heldout_seeds
-        heldout = self.setting.evaluate(self.best["params"], seeds).returns if seeds else np.array([])
+        seeds, policy = self.setting.heldout_seeds, self.setting.policy
+        heldout = self.setting.evaluate(policy.load(self.best["solution"]), seeds).returns if seeds else np.array([])
         return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
 
     def _warmup_trial(self, trial: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
-        params = self.setting.policy.sample(rng)
-        rollout = self.setting.roll_out(params, self._warmup_seed(trial), warmup=True)
-        return warmup_record(trial + 1, params, rollout)
+        solution = self.setting.policy.sample(rng)
+        rollout = self.setting.roll_out(solution, self._warmup_seed(trial), warmup=True)
+        return warmup_record(trial + 1, solution, rollout, self.setting.policy)
 
     def _warmup_seed(self, trial: int) -> int:
         return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
@@ -139,20 +140,42 @@ class Experiment:
             self._count(candidate["lengths"])
         self.llm_calls = record["llm_calls"]
         if self.best is None or record["reward"] > self.best["reward"]:
-            self.best = {key: record[key] for key in ("reward", "iteration")} | {"params": accepted["params"]}
+            policy = self.setting.policy
+            self.best = {key: record[key] for key in ("reward", "iteration")}
+            self.best["solution"] = policy.record(policy.load(accepted))
         seeds = self.setting.seeds(record["iteration"], record["accepted"])
-        self._enter_history(accepted["params"], record["reward"], accepted["returns"], seeds, warmup=False)
+        self._enter_history(accepted, accepted["returns"], seeds, record["iteration"])
 
     def _enter_history(
-        self, params: Sequence[float], reward: float, returns: Sequence[float], seeds: Sequence[int], *, warmup: bool
+        self, record: Mapping[str, Any], returns: Sequence[float], seeds: Sequence[int], iteration: int = 0
     ) -> None:
-        """Append a trial; the rollout that the method's history shows is made again from its seed."""
-        setting = self.setting
-        params = tuple(params)
-        show = setting.method.history_rollout
-        index = show(np.array(returns), setting.brief) if show else None
-        rollout = None if index is None else setting.roll_out(params, seeds[index], warmup=warmup)
-        self.history.append(Trial(params, write_parameters(params, setting.policy), reward, warmup, rollout))
+        """Append the trial of a logged candidate, or of a warm-up trial, whose iteration is 0."""
+        policy = self.setting.policy
+        solution = policy.load(record)
+        index = self._history_rollout(returns)
+        rollout = None if index is None else self._rollout_again(record, index, seeds[index], iteration)
+        self.history.append(Trial(solution, policy.write(solution), record["reward"], iteration == 0, rollout))
+
+    def _history_rollout(self, returns: Sequence[float]) -> int | None:
+        """Return the index of the rollout that the method's history shows of a trial, if any."""
+        show = self.setting.method.history_rollout
+        return show(np.array(returns), self.setting.brief) if show else None
+
+    def _rollout_again(self, record: Mapping[str, Any], index: int, seed: int, iteration: int) -> Rollout | None:
+        """Make a rollout again from its seed; of a policy with which that cannot be done, take it from the log."""
+        policy = self.setting.bind(self.setting.policy.load(record), warmup=iteration == 0)
+        if policy.replayable:
+            return self.setting.engine.roll_out(policy, seed)
+        if iteration == 0:
+            return None
+        arrays = read_trajectory(self.directory.path, iteration, record["stage"], index)
+        return None if arrays is None else Rollout(seed=seed, end=record["ends"][index], **arrays)
+
+    def _keep_for_history(self, accepted: Candidate) -> None:
+        """Have the rollout that the history will show kept in the log, if it cannot be made again."""
+        index = self._history_rollout(accepted.rollouts.returns.tolist())
+        if index is not None and not self.setting.bind(accepted.solution).replayable:
+            accepted.show(index)
 
     def _count(self, lengths: Sequence[int]) -> None:
         self.episodes += len(lengths)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
-from r2po.policies import Parameters
+from r2po.policies import PolicyFamily, Solution
 from r2po.rollout import Rollout
 from r2po.runlog.records import CandidateRecord, WarmupRecord
 from r2po.trial import Candidate
 
 
-def candidate_record(candidate: Candidate) -> CandidateRecord:
+def candidate_record(candidate: Candidate, policy: PolicyFamily[Any]) -> CandidateRecord:
     """Return the entry of a candidate in a line of ``iterations.jsonl``."""
     rollouts = candidate.rollouts
-    clipped = candidate.raw_params != candidate.params
+    raw = policy.record(candidate.raw) if candidate.raw != candidate.solution else {}
     record = {
         "stage": candidate.stage,
         "call": candidate.call,
-        "params": list(candidate.params),
-        **({"raw_params": list(candidate.raw_params)} if clipped else {}),
+        **policy.record(candidate.solution),
+        **{f"raw_{key}": value for key, value in raw.items()},
         "reward": candidate.reward,
         "returns": rollouts.returns.tolist(),
         "lengths": rollouts.lengths.tolist(),
@@ -28,12 +28,13 @@ def candidate_record(candidate: Candidate) -> CandidateRecord:
     return cast("CandidateRecord", record)
 
 
-def warmup_record(trial: int, params: Parameters, rollout: Rollout) -> WarmupRecord:
+def warmup_record(trial: int, solution: Solution, rollout: Rollout, policy: PolicyFamily[Any]) -> WarmupRecord:
     """Return the line of a warm-up trial, numbered from 1, in ``warmup.jsonl``."""
-    return {
+    record = {
         "trial": trial,
-        "params": list(params),
+        **policy.record(solution),
         "reward": rollout.total,
         "length": rollout.length,
         "end": rollout.end,
     }
+    return cast("WarmupRecord", record)

@@ -27,7 +27,7 @@ def sum_up(
         setting: What was run.
         client: The client that asked for its replies.
         iterations: Its logged iterations.
-        best: Reward, iteration and parameters of its best policy; of equals, the first.
+        best: Reward, iteration and record of its best policy; of equals, the first.
         heldout: Returns of the best policy on fresh episodes; may be empty.
     """
     rewards = [iteration["reward"] for iteration in iterations]
@@ -42,7 +42,7 @@ def sum_up(
         "iterations": len(rewards),
         "best_reward": best["reward"],
         "best_iteration": best["iteration"],
-        "best_params": best["params"],
+        **{f"best_{key}": value for key, value in best["solution"].items()},
         "heldout_reward": float(heldout.mean()) if len(heldout) else None,
         "heldout_std": float(heldout.std(ddof=1)) if len(heldout) > 1 else None,
         "heldout_episodes": len(heldout),

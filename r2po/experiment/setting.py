@@ -1,13 +1,14 @@
-"""What a config and a seed stand for."""
+"""Everything derived from a config and a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 from r2po.config import Config
 from r2po.methods import METHODS, Method
-from r2po.policies import Options, Parameters, Policy, PolicyFamily, clipped, make_policy
+from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
 from r2po.prompts import Brief
 from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.seeding import derive_seed
@@ -27,8 +28,8 @@ class Setting:
         self.controlled = config.protocol == "controlled"
         self.method: Method = METHODS[config.method]
         spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
-        options = Options(config.bias, seed, config.policy_settings)
-        self.policy: PolicyFamily = make_policy(config.policy, spaces, options)
+        about_policy = PolicyConfig(config.bias, seed, config.policy_settings)
+        self.policy: PolicyFamily[Any] = make_policy(config.policy, spaces, about_policy)
         self.brief = Brief(
             task=task_for(config.gym_env_name),
             spaces=spaces,
@@ -62,18 +63,18 @@ class Setting:
             max_steps=self.brief.max_traj_length,
         )
 
-    def evaluate(self, params: Parameters, seeds: Iterable[int]) -> Rollouts:
+    def evaluate(self, solution: Solution, seeds: Iterable[int]) -> Rollouts:
         """Roll out a policy once per seed."""
-        return self.engine.evaluate(self.bind(params), list(seeds))
+        return self.engine.evaluate(self.bind(solution), list(seeds))
 
-    def roll_out(self, params: Parameters, seed: int, *, warmup: bool = False) -> Rollout:
+    def roll_out(self, solution: Solution, seed: int, *, warmup: bool = False) -> Rollout:
         """Roll out a policy from one seed, with its trajectory."""
-        return self.engine.roll_out(self.bind(params, warmup=warmup), seed)
+        return self.engine.roll_out(self.bind(solution, warmup=warmup), seed)
 
-    def bind(self, params: Parameters, *, warmup: bool = False) -> Policy:
-        """Return the policy with these parameters; in the warm-up it always clips, else as the config says."""
+    def bind(self, solution: Solution, *, warmup: bool = False) -> Policy:
+        """Return the policy of a solution; in the warm-up it always clips, else as the config says."""
         clips = warmup or self.config.clip_actions
-        policy = self.policy.bind(params)
+        policy = self.policy.bind(solution)
         return clipped(policy, self.brief.spaces) if clips else policy
 
     def seeds(self, iteration: int, candidate: int) -> list[int]:
@@ -88,8 +89,8 @@ class Setting:
         return [derive_seed(self.seed, "heldout", k) for k in range(self.config.heldout_episodes)]
 
     @property
-    def clips_parameters(self) -> bool:
-        """Whether parameters are moved into the interval that prompts ask for."""
+    def clips_solutions(self) -> bool:
+        """Whether solutions are moved into what prompts ask for."""
         return self.controlled or self.policy.always_clips
 
     def close(self) -> None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
-from r2po.errors import RunStopped
 from r2po.llm.types import Asker, Question
-from r2po.policies import Parameters
-from r2po.prompts import Brief, answer_schema, read_parameters
+from r2po.methods.asking import Answer, Ask, T, run_together
+from r2po.policies import Solution
+from r2po.policies.reply import read_text
+from r2po.prompts import Brief
 from r2po.rollout import Rollouts
-from r2po.trial import Candidate, Trial, write_parameters
+from r2po.trial import Candidate, Trial
 
-MAX_REASKS = 5
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Parameters to evaluate. ``key`` names the reply in the call store that they were read from, if they were."""
-
-    params: Parameters
-    key: str = ""
+Read = Callable[[str], T]
+"""Reads a reply; raises ``UnusableReply`` if it cannot."""
 
 
 @dataclass
@@ -33,74 +28,101 @@ class Step:
         brief: The experiment's facts.
         history: All trials so far, oldest first.
         iteration: Number of the iteration, from 1.
-        asker: Gets replies.
-        roll_out: Rolls out parameters: (params, number of the candidate in this iteration) -> K rollouts.
-        clip: Whether parameters are clipped to the interval that prompts ask for.
+        asker: Gets replies; asked by several threads at once.
+        roll_out: Rolls out a solution: (solution, number of the candidate in this iteration) -> K rollouts.
+        clip: Whether solutions are clipped to what prompts ask for.
         seed: Seed of the run; a method that draws random numbers derives theirs from it.
         on_candidate: Called after each evaluation.
+        max_concurrent_calls: How many calls may be under way at once.
         candidates: The candidates of this iteration, in order.
-        calls: Replies that were handed out, recorded and unusable ones included.
-        llm_s: Seconds that these replies took when they came.
+        calls: Replies handed out, recorded and unusable ones included.
+        llm_s: Seconds spent waiting for them; recorded replies count what they took when they came.
     """
 
     brief: Brief
     history: Sequence[Trial]
     iteration: int
     asker: Asker
-    roll_out: Callable[[Parameters, int], Rollouts]
+    roll_out: Callable[[Solution, int], Rollouts]
     clip: bool
     seed: int = 0
     on_candidate: Callable[[Candidate], None] = lambda _: None
+    max_concurrent_calls: int = 10
     candidates: list[Candidate] = field(default_factory=list)
     calls: int = 0
     llm_s: float = 0.0
     _asked: Counter[str] = field(default_factory=Counter)
 
-    def ask(self, role: str, prompt: str) -> Answer:
-        """Ask for parameters; ask again, saying what was wrong, while the reply is unusable.
-
-        Replies on record from a run that stopped here do not count: a resumed run has all attempts again.
+    @overload
+    def ask(self, role: str, prompt: str) -> Answer[Solution]: ...
+    @overload
+    def ask(self, role: str, prompt: str, read: Read[T]) -> Answer[T]: ...
+    def ask(self, role: str, prompt: str, read: Read[Any] | None = None) -> Answer[Any]:
+        """Ask for a solution, or for what ``read`` reads; ask again while the reply is unusable.
 
         Raises:
-            RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
+            RunStopped: No usable reply after all attempts, or no reply at all.
         """
-        sample = self._asked[prompt]
-        self._asked[prompt] += 1
-        complaint, attempt, fresh = "", 0, 0
-        while fresh <= MAX_REASKS:
-            attempt += 1
-            question = Question(self.iteration, role, sample, attempt, prompt + complaint, self._schema)
-            reply = self.asker.ask(question, self._read)
-            self.calls += 1
-            self.llm_s += reply.latency_s
-            if reply.value is not None:
-                return Answer(reply.value, reply.key)
-            fresh += reply.fresh
-            complaint = f"\n\nYour previous reply could not be used: {reply.refusal}. Keep to the reply format.\n"
-        raise RunStopped(
-            f"iteration {self.iteration}, {role}: no usable reply in {attempt} attempts; the last one: {reply.refusal}"
-        )
+        return self._ask(role, prompt, 1, read)[0]
 
-    def evaluate(self, answer: Answer, stage: str) -> Candidate:
-        """Roll the answer's parameters out K times, and call the result by the name of its stage."""
-        params = self.brief.policy.clip(answer.params) if self.clip else answer.params
-        rollouts = self.roll_out(params, len(self.candidates))
-        candidate = Candidate(stage, params, answer.params, answer.key, rollouts)
+    def ask_text(self, role: str, prompt: str) -> Answer[str]:
+        """Ask for a text; any will do that is not empty.
+
+        Raises:
+            RunStopped: As in ``ask``.
+        """
+        return self.ask(role, prompt, read_text)
+
+    @overload
+    def ask_many(self, role: str, prompt: str, count: int) -> list[Answer[Solution]]: ...
+    @overload
+    def ask_many(self, role: str, prompt: str, count: int, read: Read[T]) -> list[Answer[T]]: ...
+    def ask_many(self, role: str, prompt: str, count: int, read: Read[Any] | None = None) -> list[Answer[Any]]:
+        """Ask for ``count`` samples of a prompt at once, each until its reply can be used.
+
+        The answers come in the order of the samples, whatever order the replies come in.
+
+        Raises:
+            RunStopped: As in ``ask``, for the first sample that failed; the others were waited for, and are recorded.
+        """
+        return self._ask(role, prompt, count, read)
+
+    def evaluate(self, answer: Answer[Solution], stage: str) -> Candidate:
+        """Roll the answer's solution out K times, and call the result by the name of its stage."""
+        policy = self.brief.policy
+        solution = policy.clip(answer.value) if self.clip else answer.value
+        rollouts = self.roll_out(solution, len(self.candidates))
+        candidate = Candidate(stage, solution, answer.value, answer.key, rollouts)
         self.candidates.append(candidate)
         self.on_candidate(candidate)
         return candidate
 
+    def evaluate_many(self, answers: Sequence[Answer[Solution]], stages: Sequence[str]) -> list[Candidate]:
+        """Evaluate answers one after the other, each under the name of its stage."""
+        return [self.evaluate(answer, stage) for answer, stage in zip(answers, stages, strict=True)]
+
     def as_trial(self, candidate: Candidate) -> Trial:
         """Return the history entry that a candidate would be."""
-        text = write_parameters(candidate.params, self.brief.policy)
-        return Trial(candidate.params, text, candidate.reward, warmup=False)
+        text = self.brief.policy.write(candidate.solution)
+        return Trial(candidate.solution, text, candidate.reward, warmup=False)
 
-    @property
-    def _schema(self) -> dict[str, Any] | None:
-        return answer_schema(self.brief.policy) if self.brief.structured_output else None
-
-    def _read(self, text: str) -> Parameters:
-        return read_parameters(text, self.brief.policy)
+    def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
+        policy = self.brief.policy
+        schema = policy.schema() if self.brief.structured_output and read is None else None
+        # Which samples these are is settled before the first is sent.
+        first = self._asked[prompt]
+        self._asked[prompt] += count
+        asks = [
+            Ask(self.asker, Question(self.iteration, role, sample, 1, prompt, schema), read or policy.read)
+            for sample in range(first, first + count)
+        ]
+        started = time.monotonic()
+        answers = run_together(asks, self.max_concurrent_calls) if count > 1 else [ask() for ask in asks]
+        self.calls += sum(ask.replies for ask in asks)
+        # Side by side they take as long as the slowest, or longer if they had to wait for each other.
+        waited = time.monotonic() - started if count > 1 else 0.0
+        self.llm_s += max([waited, *(ask.seconds for ask in asks)])
+        return answers
 
 
 def keep_best(first: Candidate, second: Candidate) -> Candidate:

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import pydantic
 
 from r2po.errors import InputError, unknown
-from r2po.policies.forms import Array, NetworkPolicy
+from r2po.policies.policy import Policy
+from r2po.policies.solution import Solution
 from r2po.tasks.spaces import Spaces
 
 SettingsModel = TypeVar("SettingsModel", bound=pydantic.BaseModel)
-
-Parameters = tuple[float, ...]
-"""A flat parameter vector; the numbers of a table are ints."""
-
-Policy = Callable[[Array], Array]
-"""Maps a batch of observations, (B, d) or (B,) state numbers, to actions, (B, a) or (B,) action numbers.
-
-A state's action must not depend on the batch it stands in.
-"""
+S = TypeVar("S", bound=Solution)
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Every parameter is a real number in [low, high], asked for with ``decimals`` decimals."""
-
-    low: float
-    high: float
-    decimals: int
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Every parameter is one of these integers."""
-
-    options: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Options:
+class PolicyConfig:
     """What a config says about its policy family.
 
     Attributes:
@@ -74,7 +51,7 @@ class Options:
             raise InputError(f"policy_settings: {key} is {problem['input']!r}; {problem['msg']}") from None
 
 
-DEFAULTS = Options()
+DEFAULTS = PolicyConfig()
 
 
 class NoSettings(pydantic.BaseModel):
@@ -85,59 +62,72 @@ def clipped(policy: Policy, spaces: Spaces) -> Policy:
     """Return the policy with continuous actions moved into the environment's bounds; discrete ones stay as they are."""
     if spaces.discrete_action:
         return policy
-    low, high = np.array(spaces.action_low), np.array(spaces.action_high)
-    if isinstance(policy, NetworkPolicy):
-        return policy.bounded(low, high)
-    return lambda observations: np.clip(policy(observations), low, high)
+    return policy.bounded(np.array(spaces.action_low), np.array(spaces.action_high))
 
 
-class PolicyFamily(ABC):
-    """A parametrised set of policies over the spaces of one environment."""
+class PolicyFamily(ABC, Generic[S]):
+    """A set of policies over the spaces of one environment, and all that depends on what kind its solutions are of."""
 
     name: ClassVar[str]
 
-    size: int
-    """Number of parameters."""
+    kind: ClassVar[Literal["parameters", "program"]]
+    """What its solutions are; also the folder of the templates that speak of them."""
 
-    values: Interval | Choices
-    """What the prompts ask each parameter to be."""
+    trial_form: ClassVar[str]
+    """How the history shows a trial, with the fields ``solution``, as ``write`` writes it, and ``value``."""
 
     always_clips: ClassVar[bool] = False
-    """Whether parameters are clipped to the interval under every protocol."""
+    """Whether solutions are clipped under every protocol."""
 
     @abstractmethod
-    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
+    def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
         """Make the family over these spaces."""
 
     @abstractmethod
-    def sample(self, rng: np.random.Generator) -> Parameters:
-        """Draw the parameters of a warm-up policy."""
+    def sample(self, rng: np.random.Generator) -> S:
+        """Draw a warm-up policy."""
 
     @abstractmethod
-    def bind(self, params: Parameters) -> Policy:
-        """Return the policy with these parameters."""
+    def bind(self, solution: S, /) -> Policy:
+        """Return the policy that a solution stands for."""
 
     @abstractmethod
     def form(self, observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
-        """Say in words how the parameters map an observation to an action, written from the layout itself."""
+        """Say in words how a solution maps an observation to an action."""
 
-    def format(self, value: float) -> str:
-        """Write one parameter as prompts show it."""
-        if isinstance(self.values, Choices):
-            return str(int(value))
-        decimals = self.values.decimals
-        rounded = round(float(value), decimals)
-        return f"{rounded + 0.0:.{decimals}f}" if rounded == value else f"{value + 0.0:.6g}"
+    @abstractmethod
+    def reply_format(self, *, structured: bool) -> str:
+        """Say in words how a reply gives a solution; ``structured`` if servers enforce the ``schema``."""
 
-    def clip(self, params: Parameters) -> Parameters:
-        """Return the parameters moved into the interval that prompts ask for; tables come back unchanged."""
-        if isinstance(self.values, Choices):
-            return params
-        low, high = self.values.low, self.values.high
-        return tuple(min(max(value, low), high) for value in params)
+    @abstractmethod
+    def read(self, text: str, /) -> S:
+        """Read the solution from a model's reply.
 
-    def on_grid(self, values: Array) -> Parameters:
-        """Clip values to the interval and round them to its decimals, without negative zeros."""
-        assert isinstance(self.values, Interval)
-        rounded = np.round(np.clip(values, self.values.low, self.values.high), self.values.decimals)
-        return tuple(float(value) + 0.0 for value in rounded)
+        Raises:
+            UnusableReply: There is none that can be used; the reason is what the model is told.
+        """
+
+    @abstractmethod
+    def write(self, solution: S, /) -> str:
+        """Write a solution as prompts show it."""
+
+    @abstractmethod
+    def record(self, solution: S, /) -> dict[str, Any]:
+        """Return what stands in the log of a solution, as JSON."""
+
+    @abstractmethod
+    def load(self, record: Mapping[str, Any], /) -> S:
+        """Return the solution of a record; other keys do not matter."""
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The legal values of a table's entries; empty for all other families."""
+        return ()
+
+    def schema(self) -> dict[str, Any] | None:
+        """Return the JSON schema of an answer, for servers that can enforce one; None if answers are free text."""
+        return None
+
+    def clip(self, solution: S, /) -> S:
+        """Return the solution moved into what prompts ask for, if that can be done; else as it is."""
+        return solution

@@ -1,19 +1,18 @@
 """The forms that bound policies take: a table or a network. Engines with compiled loops run them from their numbers.
 
-A policy of another form is any callable on batches of observations; such policies run in the reference engine.
+Any other policy runs in the reference engine.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-"""float64, or int64 for state numbers and discrete actions."""
+from r2po.policies.policy import Array, StatelessPolicy
 
 # Results must not depend on the vector instructions of the machine, as numpy.tanh does, and compiled loops call the C
 # library's tanh, as Python does.
@@ -99,7 +98,7 @@ def in_order(rows: Array, matrix: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkPolicy:
+class NetworkPolicy(StatelessPolicy):
     """The policy of a network: its outputs are the action, or scores of the actions ``first_action``, ...
 
     ``first_action`` is None for continuous actions. The first of equal highest scores wins.
@@ -122,7 +121,7 @@ class NetworkPolicy:
 
 
 @dataclass(frozen=True, eq=False)
-class TablePolicy:
+class TablePolicy(StatelessPolicy):
     """The policy that looks the action of a state up: ``actions`` is (states,) int64."""
 
     actions: NDArray[np.int64]

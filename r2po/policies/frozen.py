@@ -8,7 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from r2po.errors import InputError
-from r2po.policies.base import Options, Parameters, PolicyFamily
+from r2po.policies.base import PolicyConfig
+from r2po.policies.numeric import NumericFamily
+from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 LARGEST_SEED = 2**32 - 1
@@ -41,7 +43,7 @@ class FrozenSettings(BaseModel):
         return value
 
 
-class FrozenFamily(PolicyFamily):
+class FrozenFamily(NumericFamily):
     """Maps observation vectors to action vectors, partly by numbers that are drawn once per run."""
 
     always_clips: ClassVar[bool] = True
@@ -56,15 +58,15 @@ class FrozenFamily(PolicyFamily):
             )
         self.spaces = spaces
 
-    def generator(self, base: int, options: Options) -> np.random.RandomState:
+    def generator(self, base: int, config: PolicyConfig) -> np.random.RandomState:
         """Return the source of the frozen numbers: the published generator, seeded with base + seed of the run.
 
         Raises:
             InputError: The sum is no seed of this generator.
         """
-        if base + options.seed > LARGEST_SEED:
-            raise InputError(f"policy {self.name!r} takes seeds up to {LARGEST_SEED - base}; found {options.seed}")
-        return np.random.RandomState(base + options.seed)
+        if base + config.seed > LARGEST_SEED:
+            raise InputError(f"policy {self.name!r} takes seeds up to {LARGEST_SEED - base}; found {config.seed}")
+        return np.random.RandomState(base + config.seed)
 
     def sample(self, rng: np.random.Generator) -> Parameters:
         """Draw every parameter from Normal(0, ``warmup_std``), clipped, rounded to 1 decimal."""

@@ -7,22 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.policies.base import (
-    DEFAULTS,
-    Interval,
-    NoSettings,
-    Options,
-    Parameters,
-    Policy,
-    PolicyFamily,
-)
+from r2po.policies.base import DEFAULTS, NoSettings, PolicyConfig
 from r2po.policies.forms import NetworkPolicy, make_network
+from r2po.policies.numeric import NumericFamily, Range
+from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 WARMUP_STD = 3.0
 
 
-class Linear(PolicyFamily):
+class Linear(NumericFamily):
     """One weight per observation dimension and action dimension, and optionally a bias per action dimension.
 
     Flat layout (R2PO): row-major (observation dimensions + 1) x action dimensions; the bias is the last row.
@@ -30,24 +24,24 @@ class Linear(PolicyFamily):
 
     name = "linear"
 
-    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
-        options.read(NoSettings)
+    def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
+        config.read(NoSettings)
         if spaces.discrete_observation:
             raise InputError(
                 "policy 'linear' needs an observation vector; this environment has numbered states: 'tabular'"
             )
         self.spaces = spaces
-        self.bias = options.bias
-        self.rows = spaces.observation_size + options.bias
+        self.bias = config.bias
+        self.rows = spaces.observation_size + config.bias
         self.columns = spaces.action_size
         self.size = self.rows * self.columns
-        self.values = Interval(-6.0, 6.0, 1)
+        self.values = Range(-6.0, 6.0, 1)
 
     def sample(self, rng: np.random.Generator) -> Parameters:
         """Draw every weight and bias from Normal(0, 3), rounded to 1 decimal, not clipped (ProPS, R2PO)."""
         return tuple(float(value) + 0.0 for value in np.round(rng.normal(0.0, WARMUP_STD, self.size), 1))
 
-    def bind(self, params: Parameters) -> Policy:
+    def bind(self, params: Parameters, /) -> NetworkPolicy:
         """Return the policy; float64 throughout, summed in the order of the observation dimensions, then the bias."""
         matrix = np.array(params, dtype=np.float64).reshape(self.rows, self.columns)
         dimensions = self.spaces.observation_size

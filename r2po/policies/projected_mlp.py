@@ -8,9 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Interval, Options, Parameters, Policy
-from r2po.policies.forms import Array, NetworkPolicy, make_network
+from r2po.policies.base import DEFAULTS, PolicyConfig
+from r2po.policies.forms import NetworkPolicy, make_network
 from r2po.policies.frozen import FrozenFamily, FrozenSettings
+from r2po.policies.numeric import Range
+from r2po.policies.policy import Array
+from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 
@@ -35,16 +38,16 @@ class ProjectedMLP(FrozenFamily):
 
     name = "projected_mlp"
 
-    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
+    def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
         super().__init__(spaces)
-        self.settings = settings = options.read(Settings)
+        self.settings = settings = config.read(Settings)
         self.warmup_std = settings.latent_init_std
         self.shapes = ((spaces.observation_size, settings.hidden_dim), (settings.hidden_dim, spaces.action_size))
         self.latent = (settings.latent_dim_layer1, settings.latent_dim_layer2)
         self.size = sum(self.latent)
-        self.values = Interval(settings.param_min, settings.param_max, 1)
+        self.values = Range(settings.param_min, settings.param_max, 1)
         # The published order of draws: Q1, then Q2.
-        rng = self.generator(settings.projection_seed_base, options)
+        rng = self.generator(settings.projection_seed_base, config)
         self.projections = [self._projection(rng, layer) for layer in (0, 1)]
 
     def _projection(self, rng: np.random.RandomState, layer: int) -> Array:
@@ -58,7 +61,7 @@ class ProjectedMLP(FrozenFamily):
         projection: Array = np.linalg.qr(rng.normal(0.0, 1.0, (weights, latent)))[0]
         return projection
 
-    def bind(self, params: Parameters) -> Policy:
+    def bind(self, params: Parameters, /) -> NetworkPolicy:
         """Return the policy."""
         split = self.latent[0]
         latents = (np.array(params[:split]), np.array(params[split:]))

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from r2po.policies.base import DEFAULTS, Interval, Options, Parameters, Policy
+from r2po.policies.base import DEFAULTS, PolicyConfig
 from r2po.policies.forms import NetworkPolicy, make_network
 from r2po.policies.frozen import FrozenFamily, FrozenSettings
+from r2po.policies.numeric import Range
+from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 
@@ -34,20 +36,20 @@ class RandomFeatures(FrozenFamily):
 
     name = "random_features"
 
-    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
+    def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
         super().__init__(spaces)
-        self.settings = settings = options.read(Settings)
+        self.settings = settings = config.read(Settings)
         self.warmup_std = settings.readout_init_std
         self.actions = spaces.action_size
         self.size = self.actions * (settings.hidden_dim + 1)
-        self.values = Interval(settings.param_min, settings.param_max, 1)
+        self.values = Range(settings.param_min, settings.param_max, 1)
         # The published order of draws: W, then b.
-        rng = self.generator(settings.random_feature_seed_base, options)
+        rng = self.generator(settings.random_feature_seed_base, config)
         dimensions = spaces.observation_size
         self.weights = rng.normal(0.0, 1.0, (settings.hidden_dim, dimensions)) / np.sqrt(dimensions)
         self.offsets = rng.uniform(-0.1, 0.1, settings.hidden_dim)
 
-    def bind(self, params: Parameters) -> Policy:
+    def bind(self, params: Parameters, /) -> NetworkPolicy:
         """Return the policy."""
         split = self.actions * self.settings.hidden_dim
         readout = np.array(params[:split]).reshape(self.actions, self.settings.hidden_dim)

@@ -7,20 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.policies.base import DEFAULTS, Choices, NoSettings, Options, Parameters, Policy, PolicyFamily
+from r2po.policies.base import DEFAULTS, NoSettings, PolicyConfig
 from r2po.policies.forms import TablePolicy
+from r2po.policies.numeric import Choices, NumericFamily
+from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 MAX_STATES = 120
 
 
-class Tabular(PolicyFamily):
+class Tabular(NumericFamily):
     """``params[s]`` is the action taken in state ``s``."""
 
     name = "tabular"
 
-    def __init__(self, spaces: Spaces, options: Options = DEFAULTS) -> None:
-        options.read(NoSettings)
+    def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
+        config.read(NoSettings)
         if not (spaces.discrete_observation and spaces.discrete_action):
             raise InputError("policy 'tabular' needs numbered states and discrete actions; use 'linear' here")
         if spaces.observation_size > MAX_STATES:
@@ -30,14 +32,13 @@ class Tabular(PolicyFamily):
         first = spaces.first_action
         self.spaces = spaces
         self.size = spaces.observation_size
-        self.options = tuple(range(first, first + spaces.action_size))
-        self.values = Choices(self.options)
+        self.values = Choices(tuple(range(first, first + spaces.action_size)))
 
     def sample(self, rng: np.random.Generator) -> Parameters:
         """Draw a uniform random legal action per state."""
-        return tuple(int(value) for value in rng.choice(self.options, self.size))
+        return tuple(int(value) for value in rng.choice(self.choices, self.size))
 
-    def bind(self, params: Parameters) -> Policy:
+    def bind(self, params: Parameters, /) -> TablePolicy:
         """Return the policy that looks its actions up."""
         return TablePolicy(np.array(params, dtype=np.int64))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from r2po.policies import Choices, PolicyFamily
+from r2po.policies import PolicyFamily
 from r2po.tasks import Task
 from r2po.tasks.spaces import Spaces
 from r2po.trial import Trial
@@ -33,7 +33,7 @@ class Brief:
 
     task: Task
     spaces: Spaces
-    policy: PolicyFamily
+    policy: PolicyFamily[Any]
     optimum: float
     search_step_size: float | None
     conservative_threshold: float | None
@@ -51,8 +51,8 @@ class Brief:
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """The legal values of a table's entries; empty for continuous parameters."""
-        return self.policy.values.options if isinstance(self.policy.values, Choices) else ()
+        """The legal values of a table's entries; empty for all other policies."""
+        return self.policy.choices
 
     @property
     def observation_names(self) -> list[str]:

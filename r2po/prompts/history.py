@@ -16,7 +16,7 @@ EXCERPT_STEPS = 4
 def write_history(
     history: Sequence[Trial], brief: Brief, *, kinds_apart: bool = False, with_rollouts: bool = False
 ) -> str:
-    """Write one line per trial.
+    """Write every trial as the policy family says.
 
     Args:
         history: The trials.
@@ -27,7 +27,8 @@ def write_history(
     lines: list[str] = []
     for index, trial in enumerate(history, 1):
         kind = _kind(trial, brief) if kinds_apart else ""
-        lines.append(f"Trial {index}{kind}: {trial.text}; f(params) = {number(trial.reward)}")
+        entry = brief.policy.trial_form.format(solution=trial.text, value=number(trial.reward))
+        lines.append(f"Trial {index}{kind}: {entry}")
         if with_rollouts and trial.rollout is not None:
             lines.append(f"  its first rollout: {_whole_rollout(trial)}")
     return "\n".join(lines)

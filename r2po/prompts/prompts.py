@@ -1,5 +1,7 @@
 """The prompts: one template per role, whose sections the methods choose.
 
+What depends on the kind of solution that a policy family has stands in the folder of that kind.
+
 Order in every prompt: fixed text, then the history, then what belongs to this iteration. So consecutive prompts of one
 role share a long prefix, which servers reuse.
 """
@@ -16,7 +18,7 @@ from r2po.prompts.brief import Brief, Situation
 from r2po.prompts.history import write_excerpts, write_history
 from r2po.prompts.numbers import number
 from r2po.prompts.rollouts import raw_steps
-from r2po.trial import Candidate, Trial, write_parameters
+from r2po.trial import Candidate, Trial
 
 LATEST_HEADLINE = "Each line is state | action | reward:"
 
@@ -49,8 +51,9 @@ def search_prompt(
     """
     brief = situation.brief
     trials = situation.history if history is None else history
-    return _template("search.j2").render(
-        brief=brief,
+    return _render(
+        "search.j2",
+        brief,
         described=described,
         kinds_apart=kinds_apart,
         trust_means=trust_means,
@@ -77,19 +80,20 @@ def critic_prompt(
         evidence: What the critic sees of its rollouts; its name also chooses the advice on how to work from it.
         kinds_apart: Tell warm-up trials and evaluated trials apart.
         excerpts: Show excerpts of the rollouts of the latest trials.
-        no_repeats: Ask not to repeat earlier parameters.
+        no_repeats: Ask not to repeat what was tried earlier.
         revision_rule: State the revision rule, if there is a threshold.
     """
     brief = situation.brief
-    return _template("critic.j2").render(
-        brief=brief,
+    return _render(
+        "critic.j2",
+        brief,
         kinds_apart=kinds_apart,
         no_repeats=no_repeats,
         revision_rule=revision_rule,
         history=write_history(situation.history, brief, kinds_apart=kinds_apart),
         excerpts=write_excerpts(situation.history, brief.traj_history_last_n) if excerpts else "",
         evidence_name=evidence.__name__,
-        proposal=write_parameters(candidate.params, brief.policy),
+        proposal=brief.policy.write(candidate.solution),
         reward=candidate.reward,
         evidence=evidence(candidate, brief),
     )
@@ -99,12 +103,19 @@ def critic_only_prompt(situation: Situation) -> str:
     """Write the prompt of CriticOnly: history with excerpts, and the rollout of the last trial."""
     brief = situation.brief
     last = situation.history[-1].rollout if situation.history else None
-    return _template("critic_only.j2").render(
-        brief=brief,
+    return _render(
+        "critic_only.j2",
+        brief,
         history=write_history(situation.history, brief),
         excerpts=write_excerpts(situation.history, brief.traj_history_last_n),
         evidence="" if last is None else "\n".join([LATEST_HEADLINE, *raw_steps(last)]),
     )
+
+
+def _render(name: str, brief: Brief, **values: object) -> str:
+    """Fill a template, with the words for the kind of solution that the policy family has."""
+    words = _template(f"{brief.policy.kind}/words.j2").module
+    return _template(name).render(brief=brief, words=words, **values)
 
 
 @cache

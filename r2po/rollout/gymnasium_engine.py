@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,8 @@ import gymnasium
 import numpy as np
 
 import r2po.envs  # noqa: F401 - registers the project's own environments
-from r2po.policies import Policy
-from r2po.policies.forms import Array
+from r2po.policies import Policy, Session
+from r2po.policies.policy import Array
 from r2po.rollout.types import End, Rollout, Rollouts
 from r2po.tasks.spaces import Spaces
 
@@ -46,35 +47,30 @@ class GymnasiumEngine:
         return True
 
     def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
-        """Roll out ``policy`` once per seed."""
-        returns: list[float] = []
-        lengths: list[int] = []
-        ends: list[End] = []
-        for start in range(0, len(seeds), self._parallel):
-            batch = _Batch(self._spaces, self._environments(len(seeds[start : start + self._parallel])))
-            batch.run(policy, seeds[start : start + self._parallel], self._max_steps)
-            returns += batch.returns
-            lengths += batch.lengths
-            ends += batch.ends
-        replay = partial(self.roll_out, policy)
-        return Rollouts(tuple(seeds), np.array(returns), np.array(lengths, np.int64), tuple(ends), replay)
+        """Roll out ``policy`` once per seed; one that is not replayable with the trajectories."""
+        parts = [seeds[start : start + self._parallel] for start in range(0, len(seeds), self._parallel)]
+        batches = [self._run(policy, part, keep=not policy.replayable) for part in parts]
+        if not policy.replayable:
+            return Rollouts.of([rollout for batch in batches for rollout in batch.rollouts()])
+        returns = np.array([total for batch in batches for total in batch.returns])
+        lengths = np.array([length for batch in batches for length in batch.lengths], np.int64)
+        ends = tuple(end for batch in batches for end in batch.ends)
+        return Rollouts(tuple(seeds), returns, lengths, ends, partial(self.roll_out, policy))
 
     def roll_out(self, policy: Policy, seed: int) -> Rollout:
         """Roll out ``policy`` from one seed, with its trajectory."""
-        batch = _Batch(self._spaces, self._environments(1), keep=True)
-        batch.run(policy, [seed], self._max_steps)
-        return Rollout(
-            seed=seed,
-            observations=np.concatenate(batch.observations),
-            actions=np.concatenate(batch.actions),
-            rewards=np.array(batch.rewards),
-            end=batch.ends[0],
-        )
+        return self._run(policy, [seed], keep=True).rollouts()[0]
 
     def close(self) -> None:
         """Close all environments."""
         while self._pool:
             self._pool.pop().close()
+
+    def _run(self, policy: Policy, seeds: Sequence[int], *, keep: bool) -> _Batch:
+        batch = _Batch(self._spaces, self._environments(len(seeds)), seeds, keep=keep)
+        with closing(policy.begin(seeds)) as session:
+            batch.run(session, self._max_steps)
+        return batch
 
     def _environments(self, count: int) -> list[gymnasium.Env[Any, Any]]:
         while len(self._pool) < count:
@@ -83,42 +79,61 @@ class GymnasiumEngine:
 
 
 class _Batch:
-    """Episodes that advance together; with ``keep``, which is for a single one, its trajectory."""
+    """Episodes that advance together; with ``keep``, their trajectories are kept."""
 
-    def __init__(self, spaces: Spaces, environments: Sequence[gymnasium.Env[Any, Any]], *, keep: bool = False) -> None:
-        count = len(environments)
+    def __init__(
+        self, spaces: Spaces, environments: Sequence[gymnasium.Env[Any, Any]], seeds: Sequence[int], *, keep: bool
+    ) -> None:
+        count = len(seeds)
+        self._seeds = seeds
         self._discrete_action = spaces.discrete_action
-        self._environments = environments
         self._steppers = [environment.step for environment in environments]
         self._keep = keep
         # Two buffers: a policy may hand out views of the observations as its actions.
         shape, kind = ((count,), np.int64) if spaces.discrete_observation else ((count, spaces.observation_size), float)
         self._current: Array = np.empty(shape, kind)
+        for slot, seed in enumerate(seeds):
+            self._current[slot] = environments[slot].reset(seed=seed)[0]
         self.returns = [0.0] * count
         self.lengths = [0] * count
         self.ends: list[End] = ["cap"] * count
-        self.observations: list[Array] = []
-        self.actions: list[Array] = []
-        self.rewards: list[float] = []
+        self._observations: list[list[Array]] = [[] for _ in seeds]
+        self._actions: list[list[Array]] = [[] for _ in seeds]
+        self._rewards: list[list[float]] = [[] for _ in seeds]
 
-    def run(self, policy: Policy, seeds: Sequence[int], max_steps: int) -> None:
+    def run(self, session: Session, max_steps: int) -> None:
         """Step every episode to its end."""
-        for slot, seed in enumerate(seeds):
-            self._current[slot] = self._environments[slot].reset(seed=seed)[0]
-        active = list(range(len(seeds)))
+        count = len(self._seeds)
+        active = list(range(count))
         for time in range(1, max_steps + 1):
-            observations = self._current.copy() if len(active) == len(seeds) else self._current[active]
-            actions = policy(observations)
+            observations = self._current.copy() if len(active) == count else self._current[active]
+            actions = session(active, observations)
             if self._keep:
-                self.observations.append(observations)
-                self.actions.append(np.array(actions, np.int64 if self._discrete_action else np.float64))
+                self._note(active, observations, actions)
             active = self._step(active, actions, time)
             for slot in active if time == max_steps else ():
                 self.lengths[slot] = time
             if not active:
                 break
-        if self._keep:
-            self.observations.append(self._current.copy())
+
+    def rollouts(self) -> list[Rollout]:
+        """Return the episodes with their trajectories."""
+        return [
+            Rollout(
+                seed=seed,
+                observations=np.array([*self._observations[slot], self._current[slot]]),
+                actions=np.array(self._actions[slot]),
+                rewards=np.array(self._rewards[slot]),
+                end=self.ends[slot],
+            )
+            for slot, seed in enumerate(self._seeds)
+        ]
+
+    def _note(self, active: Sequence[int], observations: Array, actions: Array) -> None:
+        taken = np.array(actions, np.int64 if self._discrete_action else np.float64)
+        for slot, observation, action in zip(active, observations, taken, strict=True):
+            self._observations[slot].append(observation)
+            self._actions[slot].append(action)
 
     def _step(self, active: Sequence[int], actions: Array, time: int) -> list[int]:
         """Step every active environment once and return those that go on."""
@@ -130,7 +145,7 @@ class _Batch:
             reward = float(reward)
             self.returns[slot] += reward
             if self._keep:
-                self.rewards.append(reward)
+                self._rewards[slot].append(reward)
             if terminated or truncated:
                 self.lengths[slot] = time
                 self.ends[slot] = "terminated" if terminated else "truncated"

@@ -95,10 +95,10 @@ def select_engine(
     reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
     if name == "reference":
         return SelectedEngine(None, reference)
-    for candidate in FAST_ENGINES if name == "auto" else (name,):
-        reason = _refusal(candidate, gym_id, env_kwargs)
+    for fast_name in FAST_ENGINES if name == "auto" else (name,):
+        reason = _refusal(fast_name, gym_id, env_kwargs)
         if not reason:
-            fast = _make(candidate, gym_id, env_kwargs, spaces, max_steps)
+            fast = _make(fast_name, gym_id, env_kwargs, spaces, max_steps)
             return SelectedEngine(fast, reference, forced=name != "auto")
         if name != "auto":
             raise InputError(f"rollout_engine is {name!r}: {reason}; expected 'auto' or 'reference'")

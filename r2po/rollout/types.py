@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.policies import Policy
-from r2po.policies.forms import Array
+from r2po.policies.policy import Array
 
 End = Literal["terminated", "truncated", "cap"]
 """Why a rollout ended: the environment's terminal state, the environment's own limit, or the cap of the config.
@@ -61,8 +61,8 @@ def closest(returns: NDArray[np.float64], value: float) -> int:
 class Rollouts(Sequence[Rollout]):
     """The K episodes of one evaluation, in the order of their seeds.
 
-    Their outcomes are at hand. Observations, actions and rewards are not kept: the first time that an episode is asked
-    for, by its index, it is rolled out again from its seed, and then kept.
+    Their outcomes are at hand. Observations, actions and rewards of a replayable policy are not kept: the first time
+    that an episode is asked for, by its index, it is rolled out again from its seed, and then kept.
 
     Attributes:
         seeds: K seeds.

@@ -55,6 +55,16 @@ def write_trajectories(run: Path, iteration: int, rollouts: Iterable[tuple[str, 
         write_atomically(path, buffer.getvalue(), sync=False)
 
 
+def read_trajectory(run: Path, iteration: int, stage: str, index: int) -> dict[str, NDArray[Any]] | None:
+    """Return the arrays of a rollout by the names that ``Trajectory`` gives them; None if it was not kept."""
+    path, parts = archive(run, iteration), ("observations", "actions", "rewards")
+    if not path.exists():
+        return None
+    with np.load(path) as arrays:
+        names = {part: f"{stage}_{index}_{part}" for part in parts}
+        return {part: arrays[name] for part, name in names.items()} if names["rewards"] in arrays else None
+
+
 def archive(run: Path, iteration: int) -> Path:
     """Return the file of an iteration's trajectories."""
     return run / "trajectories" / f"iteration_{iteration:04d}.npz"

@@ -196,11 +196,12 @@ class TestNormalization:
             clipped = np.clip(scaled, -best["clip_obs"], best["clip_obs"])
             return model.predict(clipped if normalized else observations, deterministic=True)[0]
 
+        from r2po.policies import FunctionPolicy
         from r2po.rollout import GymnasiumEngine
 
         engine = GymnasiumEngine("CartPole-v1", {}, plan.spaces, max_steps=500)
         seeds = plan.evaluation_seeds("heldout", 0, 2)
-        returns = engine.evaluate(lambda seen: play(seen, normalized=True), seeds).returns
+        returns = engine.evaluate(FunctionPolicy(lambda seen: play(seen, normalized=True)), seeds).returns
         engine.close()
         assert result(run)["heldout_reward"] == pytest.approx(returns.mean())
 

@@ -16,12 +16,12 @@ from r2po.experiment.loop import Experiment
 from r2po.llm.client import Client
 from r2po.llm.types import Question, Received, T
 from r2po.methods import METHODS, Step
-from r2po.policies import Parameters
+from r2po.policies import Solution
 from r2po.rollout import Rollout, Rollouts
 from r2po.runlog import RunDirectory
 from r2po.runlog.calls import Call, read_calls
-from r2po.trial import Trial, write_parameters
-from tests.builders import CONFIGS, PROMPTED, answer, make_config, make_rollouts, open_client, open_experiment
+from r2po.trial import Trial
+from tests.builders import CONFIGS, PROMPTED, answer, make_config, make_rollouts, numbers, open_client, open_experiment
 from tests.methods.one_iteration import BRIEF, PROPOSAL, REVISION, Evaluations, iterate
 from tests.scripted import Scripted
 
@@ -53,7 +53,7 @@ class Trace:
         self.events.append(("ask", question.role, question.sample))
         return self.client.ask(question, read)
 
-    def roll_out(self, params: Parameters, candidate: int) -> Rollouts:
+    def roll_out(self, params: Solution, candidate: int) -> Rollouts:
         self.events.append(("evaluate", params, candidate))
         return make_rollouts(self.returns.pop(0))
 
@@ -83,7 +83,7 @@ def test_asks_and_evaluations_in_their_order(method: str, tmp_path: Path) -> Non
         accepted = METHODS[method].iterate(step)
     assert trace.events == events
     assert [candidate.stage for candidate in step.candidates] == stages
-    assert [candidate.params for candidate in step.candidates] == [PROPOSAL, REVISION][: len(stages)]
+    assert [candidate.solution for candidate in step.candidates] == [PROPOSAL, REVISION][: len(stages)]
     assert any(accepted is candidate for candidate in step.candidates)
     assert METHODS[method].calls_per_iteration == len(stages)
     provider.assert_played_out()
@@ -170,7 +170,7 @@ def trials_in(prompt: str) -> list[str]:
 
 
 def written(params: Sequence[float]) -> str:
-    return write_parameters(tuple(params), BRIEF.policy)
+    return BRIEF.policy.write(tuple(params))
 
 
 @pytest.mark.parametrize("method", [*CHOOSING, "always_critic"])
@@ -209,7 +209,7 @@ def test_always_critic_keeps_a_worse_revision_but_not_as_the_best_of_the_run(tmp
         result = experiment.directory.read_result()
         records = experiment.directory.read_iterations()
     assert [record["accepted"] for record in records] == [1, 1]
-    assert [list(trial.params) for trial in experiment.history[1:]] == [WORST, WORST_TOO]
+    assert [list(numbers(trial.solution)) for trial in experiment.history[1:]] == [WORST, WORST_TOO]
     # The best of a run is the best that was accepted.
     assert result["best_reward"] == pytest.approx(BAD)
     assert result["best_params"] == WORST

@@ -11,8 +11,8 @@ from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import AttemptFailed, Reply
 from r2po.methods import METHODS, Method
 from r2po.policies import Parameters
-from r2po.trial import Trial, write_parameters
-from tests.builders import answer, make_brief, make_config, open_experiment
+from r2po.trial import Trial
+from tests.builders import answer, make_brief, make_config, numbers, open_experiment
 from tests.methods.one_iteration import BRIEF, PROPOSAL, REVISION, Evaluations, iterate
 from tests.scripted import Scripted
 
@@ -25,7 +25,7 @@ def test_one_call_methods_keep_their_proposal(method: str, tmp_path: Path) -> No
     accepted, step = iterate(method, provider, evaluations, tmp_path)
     assert evaluations.made == [(PROPOSAL, 0)]
     assert step.candidates == [accepted]
-    assert (accepted.stage, accepted.params, accepted.reward) == ("proposal", PROPOSAL, 0.5)
+    assert (accepted.stage, accepted.solution, accepted.reward) == ("proposal", PROPOSAL, 0.5)
     assert ("Environment: Maze" in provider.prompts[0]) == (method == "propsp")
     provider.assert_played_out()
 
@@ -50,7 +50,7 @@ def test_r2po_searches_revises_and_keeps_the_better(
     search, critic = provider.prompts
     assert "iteration 4 of 100" in search
     assert "Environment" not in search
-    assert f"Proposed parameters: {write_parameters(PROPOSAL, BRIEF.policy)}\n" in critic
+    assert f"Proposed parameters: {BRIEF.policy.write(PROPOSAL)}\n" in critic
     assert f"Mean return: {sum(proposed) / len(proposed):g}\n" in critic
     assert "Median rollout: rollout 0" in critic
     assert [candidate.shown for candidate in step.candidates] == [{0}, set()]
@@ -58,7 +58,7 @@ def test_r2po_searches_revises_and_keeps_the_better(
 
 
 def test_both_prompts_of_an_iteration_show_the_same_history(tmp_path: Path) -> None:
-    history = [Trial(PROPOSAL, write_parameters(PROPOSAL, BRIEF.policy), 0.125, warmup=True)]
+    history = [Trial(PROPOSAL, BRIEF.policy.write(PROPOSAL), 0.125, warmup=True)]
     provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations([0.5], [0.5])
     iterate("r2po", provider, evaluations, tmp_path, history=history)
     for prompt in provider.prompts:
@@ -102,20 +102,20 @@ def test_an_unusable_reply_is_asked_for_again_and_told_why(tmp_path: Path) -> No
     ]
     assert [(request.sample, request.attempt) for request in provider.requests] == [(0, 1), (0, 2), (0, 3), (0, 4)]
     assert evaluations.made == [(PROPOSAL, 0)]
-    assert accepted.params == PROPOSAL
+    assert accepted.solution == PROPOSAL
     provider.assert_played_out()
 
 
 def test_a_reply_that_was_cut_off_is_refused_even_if_it_can_be_read(tmp_path: Path) -> None:
     provider = Scripted([Reply(answer(REVISION), finish="length"), answer(PROPOSAL)])
     accepted, _ = iterate("props", provider, Evaluations([0.5]), tmp_path)
-    assert accepted.params == PROPOSAL
+    assert accepted.solution == PROPOSAL
     assert "it was cut off at the token limit" in provider.prompts[1]
 
 
 def test_the_fifth_reask_is_the_last(tmp_path: Path) -> None:
     accepted, _ = iterate("props", Scripted(["no"] * 5 + [answer(PROPOSAL)]), Evaluations([0.5]), tmp_path)
-    assert accepted.params == PROPOSAL
+    assert accepted.solution == PROPOSAL
 
 
 def test_the_run_stops_after_it(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_parameters_outside_the_range(clip: bool, rolled_out: Parameters, tmp_pa
         "props", Scripted([answer(WILD)]), evaluations, tmp_path, brief=make_brief("cartpole"), clip=clip
     )
     assert evaluations.made == [(rolled_out, 0)]
-    assert (accepted.params, accepted.raw_params) == (rolled_out, WILD)
+    assert (accepted.solution, accepted.raw) == (rolled_out, WILD)
 
 
 @pytest.mark.parametrize("protocol", ["published", "controlled"])
@@ -204,7 +204,7 @@ def test_the_accepted_candidate_and_no_other_enters_the_history(tmp_path: Path) 
         result = experiment.run()
         records = experiment.directory.read_iterations()
     assert [record["accepted"] for record in records] == [0, 1, 1]
-    assert [list(trial.params) for trial in experiment.history[1:]] == [best, best, worst]
+    assert [list(numbers(trial.solution)) for trial in experiment.history[1:]] == [best, best, worst]
     assert [trial.warmup for trial in experiment.history] == [True, False, False, False]
     rewards = [record["reward"] for record in records]
     assert rewards == pytest.approx([0.966667, 0.966667, -0.222222], abs=1e-5)

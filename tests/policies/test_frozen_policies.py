@@ -17,12 +17,12 @@ from r2po.config import Config, load_config, resolve
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
 from r2po.llm.providers.embedded import EmbeddedSearch
-from r2po.policies import Interval, Options, PolicyFamily, make_policy
+from r2po.policies import NumericFamily, PolicyConfig, Range, make_policy
 from r2po.policies.forms import NetworkPolicy
 from r2po.policies.projected_mlp import ProjectedMLP
 from r2po.policies.random_features import RandomFeatures
 from r2po.tasks.spaces import Spaces, read_spaces
-from tests.builders import CONFIGS, answer, make_config, open_experiment
+from tests.builders import CONFIGS, act, answer, make_config, make_family, numeric, open_experiment
 from tests.policies.test_policies import continuous, discrete, numbered
 from tests.scripted import Scripted
 
@@ -39,8 +39,8 @@ each_experiment = pytest.mark.parametrize("file", FILES)
 seeds = st.integers(0, 50)
 
 
-def family_of(name: str, seed: int = 1, spaces: Spaces = SWIMMER, **settings: Any) -> PolicyFamily:
-    return make_policy(name, spaces, Options(seed=seed, settings=settings))
+def family_of(name: str, seed: int = 1, spaces: Spaces = SWIMMER, **settings: Any) -> NumericFamily:
+    return make_family(name, spaces, PolicyConfig(seed=seed, settings=settings))
 
 
 # ---- The formulas ----
@@ -83,7 +83,7 @@ FEATURES = {
 def test_random_features_are_the_published_formula(run_seed: int, draw: int, width: float) -> None:
     rng = np.random.default_rng(draw)
     params, states = rng.uniform(-2, 2, 18).tolist(), rng.normal(0, width, (7, 8))
-    actions = family_of("random_features", run_seed).bind(tuple(params))(states)
+    actions = act(family_of("random_features", run_seed).bind(tuple(params)), states)
     assert actions.shape == (7, 2)
     expected = [features_by_hand(params, state, run_seed, FEATURES, 2) for state in states]
     np.testing.assert_allclose(actions, expected, rtol=1e-12, atol=1e-12)
@@ -108,7 +108,7 @@ def test_every_setting_of_random_features_does_what_it_says(changes: dict[str, A
     assert family.size == 2 * (settings["hidden_dim"] + 1)
     params, states = rng.uniform(-2, 2, family.size).tolist(), rng.normal(0, 4, (5, 3))
     expected = [features_by_hand(params, state, 5, settings, 2) for state in states]
-    np.testing.assert_allclose(family.bind(tuple(params))(states), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(act(family.bind(tuple(params)), states), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_readout_lies_by_action_then_feature_and_the_biases_last() -> None:
@@ -121,7 +121,7 @@ def test_the_readout_lies_by_action_then_feature_and_the_biases_last() -> None:
     for index in range(18):
         params = np.zeros(18)
         params[index] = 1.0
-        actions = family.bind(tuple(params))(states)
+        actions = act(family.bind(tuple(params)), states)
         action = index // 8 if index < 16 else index - 16
         expected = 0.5 * hidden[:, index % 8] if index < 16 else np.full(6, 0.5)
         assert actions[:, action].tolist() == expected.tolist()
@@ -167,7 +167,7 @@ def orthonormal(gaussian: Matrix) -> Matrix:
 def test_the_projected_mlp_is_the_published_formula(run_seed: int, draw: int) -> None:
     rng = np.random.default_rng(draw)
     params, states = rng.uniform(-6, 6, 10).tolist(), rng.normal(0, 3, (5, 8))
-    actions = family_of("projected_mlp", run_seed).bind(tuple(params))(states)
+    actions = act(family_of("projected_mlp", run_seed).bind(tuple(params)), states)
     assert actions.shape == (5, 2)
     expected = [mlp_by_hand(params, state, run_seed, 2) for state in states]
     np.testing.assert_allclose(actions, expected, rtol=1e-9, atol=1e-9)
@@ -179,7 +179,7 @@ def test_other_sizes_of_the_projected_mlp() -> None:
     params, states = rng.uniform(-6, 6, family.size).tolist(), rng.normal(0, 3, (4, 3))
     assert family.size == 11
     expected = [mlp_by_hand(params, state, 2, 1, 6, (9, 2)) for state in states]
-    np.testing.assert_allclose(family.bind(tuple(params))(states), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(act(family.bind(tuple(params)), states), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_the_projections_are_orthonormal() -> None:
@@ -199,7 +199,7 @@ def test_the_frozen_parts_come_from_the_seed_base_plus_the_seed_of_the_run(name:
 
     def actions(**changes: Any) -> bytes:
         family = family_of(name, **changes)
-        return family.bind((1.0,) * family.size)(states).tobytes()
+        return act(family.bind((1.0,) * family.size), states).tobytes()
 
     base, usual = {
         "random_features": ("random_feature_seed_base", 1000),
@@ -218,8 +218,8 @@ def test_the_frozen_parts_come_from_the_seed_base_plus_the_seed_of_the_run(name:
 def test_a_run_draws_them_from_its_own_seed(name: str) -> None:
     setting = Setting(make_config("swimmer", "props", policy=name), seed=6)
     setting.close()
-    states, params = np.ones((1, 8)), (1.0,) * setting.policy.size
-    assert setting.policy.bind(params)(states).tolist() == family_of(name, 6).bind(params)(states).tolist()
+    states, params = np.ones((1, 8)), (1.0,) * numeric(setting.policy).size
+    assert act(setting.policy.bind(params), states).tolist() == act(family_of(name, 6).bind(params), states).tolist()
 
 
 @each_family
@@ -238,7 +238,7 @@ def test_a_seed_that_is_too_large_is_refused(name: str) -> None:
 )
 def test_sizes_ranges_and_warm_up(name: str, size: int, limit: float, std: float) -> None:
     family = family_of(name)
-    assert (family.size, family.values) == (size, Interval(-limit, limit, 1))
+    assert (family.size, family.values) == (size, Range(-limit, limit, 1))
     rng = np.random.default_rng(2)
     drawn = np.array([family.sample(rng) for _ in range(2000)])
     assert drawn.shape == (2000, size)
@@ -269,7 +269,7 @@ def test_the_warm_up_follows_the_settings(name: str, settings: dict[str, Any], l
     assert np.abs(drawn).max() <= limit
     if "param_max" in settings:
         assert drawn.max() == settings["param_max"]
-        assert family.values == Interval(settings["param_min"], settings["param_max"], 1)
+        assert family.values == Range(settings["param_min"], settings["param_max"], 1)
 
 
 # ---- Batches ----
@@ -283,12 +283,12 @@ def test_an_action_does_not_depend_on_its_batch(name: str, data: st.DataObject) 
     policy = family.bind(family.sample(rng))
     count = data.draw(st.integers(1, 40))
     states = rng.normal(0, data.draw(st.sampled_from([0.01, 1.0, 100.0])), (count, 8))
-    whole = policy(states)
+    whole = act(policy, states)
     chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=50))
-    assert policy(states[chosen]).tobytes() == whole[chosen].tobytes()
-    assert policy(np.asfortranarray(states)).tobytes() == whole.tobytes()
+    assert act(policy, states[chosen]).tobytes() == whole[chosen].tobytes()
+    assert act(policy, np.asfortranarray(states)).tobytes() == whole.tobytes()
     for index in chosen:
-        assert policy(states[[index]]).tobytes() == whole[[index]].tobytes()
+        assert act(policy, states[[index]]).tobytes() == whole[[index]].tobytes()
 
 
 # ---- Parameters are clipped under both protocols ----
@@ -377,7 +377,7 @@ def test_wrong_settings_are_named_in_one_line(name: str, settings: dict[str, Any
 def test_a_layer_may_have_as_many_parameters_as_weights() -> None:
     family = family_of("projected_mlp", latent_dim_layer1=36, latent_dim_layer2=10)
     assert family.size == 46
-    assert family.bind((0.5,) * 46)(np.ones((2, 8))).shape == (2, 2)
+    assert act(family.bind((0.5,) * 46), np.ones((2, 8))).shape == (2, 2)
 
 
 # ---- What prompts say ----
@@ -433,5 +433,5 @@ def test_policy_settings_of_a_config_reach_the_policy() -> None:
     config: Config = make_config("swimmer", "props", policy="random_features", policy_settings={"hidden_dim": 5})
     setting = Setting(config, seed=1)
     setting.close()
-    assert setting.policy.size == 12
+    assert numeric(setting.policy).size == 12
     assert resolve(config.model_dump(mode="json"), "test") == config

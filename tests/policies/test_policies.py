@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +11,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from r2po.errors import InputError
-from r2po.policies import Choices, Interval, Options, PolicyFamily, clipped, make_policy
+from r2po.policies import (
+    Choices,
+    FunctionPolicy,
+    NumericFamily,
+    Policy,
+    PolicyConfig,
+    Range,
+    Session,
+    clipped,
+    make_policy,
+)
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
+from tests.builders import act
 
 Matrix = NDArray[np.float64]
 
@@ -35,7 +48,7 @@ batches = st.integers(1, 12).flatmap(
 )
 
 
-def parameters(family: PolicyFamily, seed: int) -> tuple[float, ...]:
+def parameters(family: NumericFamily, seed: int) -> tuple[float, ...]:
     return tuple(np.random.default_rng(seed).normal(0, 3, family.size).tolist())
 
 
@@ -52,7 +65,7 @@ def scores_by_hand(params: tuple[float, ...], observation: Matrix, columns: int,
 
 @given(batches, st.integers(0, 1000), st.booleans())
 def test_a_continuous_linear_policy_is_s_w_plus_b(batch: list[list[float]], seed: int, bias: bool) -> None:
-    family, observations = Linear(continuous(), Options(bias=bias)), np.array(batch)
+    family, observations = Linear(continuous(), PolicyConfig(bias=bias)), np.array(batch)
     params = parameters(family, seed)
     actions = family.bind(params)(observations)
     assert actions.shape == (len(batch), 2)
@@ -66,21 +79,21 @@ def test_a_continuous_linear_policy_is_s_w_plus_b(batch: list[list[float]], seed
 def test_a_discrete_linear_policy_takes_the_highest_score(
     batch: list[list[float]], seed: int, bias: bool, first: int
 ) -> None:
-    family, observations = Linear(discrete(first=first), Options(bias=bias)), np.array(batch)
+    family, observations = Linear(discrete(first=first), PolicyConfig(bias=bias)), np.array(batch)
     params = parameters(family, seed)
     scores = [scores_by_hand(params, row, 4, bias) for row in observations]
     assert family.bind(params)(observations).tolist() == [first + row.index(max(row)) for row in scores]
 
 
 def test_a_tie_goes_to_the_first_action() -> None:
-    policy = Linear(discrete(observations=1, actions=3, first=1), Options(bias=True)).bind(
+    policy = Linear(discrete(observations=1, actions=3, first=1), PolicyConfig(bias=True)).bind(
         (0.0, 0.0, 0.0, 1.0, 2.0, 2.0)
     )
     assert policy(np.array([[7.0], [0.0]])).tolist() == [2, 2]
 
 
 def test_the_flat_layout_is_row_major_with_the_bias_last() -> None:
-    policy = Linear(continuous(observations=2, actions=2), Options(bias=True)).bind((1, 10, 100, 1000, 0.5, 0.25))
+    policy = Linear(continuous(observations=2, actions=2), PolicyConfig(bias=True)).bind((1, 10, 100, 1000, 0.5, 0.25))
     assert policy(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])).tolist() == [
         [1.5, 10.25],
         [100.5, 1000.25],
@@ -90,12 +103,12 @@ def test_the_flat_layout_is_row_major_with_the_bias_last() -> None:
 
 @pytest.mark.parametrize(("bias", "size"), [(True, 16), (False, 12)])
 def test_the_number_of_parameters(bias: bool, size: int) -> None:
-    assert Linear(discrete(), Options(bias=bias)).size == size
+    assert Linear(discrete(), PolicyConfig(bias=bias)).size == size
 
 
 def test_the_observations_stay_as_they_are() -> None:
     observations = np.ones((2, 3))
-    Linear(continuous(), Options(bias=True)).bind((1.0,) * 8)(observations)
+    Linear(continuous(), PolicyConfig(bias=True)).bind((1.0,) * 8)(observations)
     assert (observations == 1).all()
 
 
@@ -107,11 +120,11 @@ def test_an_action_does_not_depend_on_its_batch(data: st.DataObject) -> None:
     policy = clipped(family.bind(family.sample(rng)), spaces)
     count = data.draw(st.integers(1, 40))
     states = rng.integers(0, 9, count) if spaces.discrete_observation else rng.normal(0, 10, (count, 9))
-    whole = policy(states)
+    whole = act(policy, states)
     chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=50))
-    assert policy(states[chosen]).tobytes() == whole[chosen].tobytes()
+    assert act(policy, states[chosen]).tobytes() == whole[chosen].tobytes()
     for index in chosen:
-        assert policy(states[[index]]).tobytes() == whole[[index]].tobytes()
+        assert act(policy, states[[index]]).tobytes() == whole[[index]].tobytes()
 
 
 @given(st.lists(st.integers(1, 3), min_size=11, max_size=11), st.lists(st.integers(0, 10), max_size=20))
@@ -124,7 +137,7 @@ def test_a_table_is_looked_up(table: list[int], states: list[int]) -> None:
 
 
 def test_linear_warm_up_is_normal_with_one_decimal_and_not_clipped() -> None:
-    family = Linear(discrete(observations=99, actions=100), Options(bias=True))
+    family = Linear(discrete(observations=99, actions=100), PolicyConfig(bias=True))
     params = np.array(family.sample(np.random.default_rng(3)))
     assert params.shape == (10_000,)
     assert abs(params.mean()) < 0.1
@@ -148,9 +161,9 @@ def test_tabular_warm_up_draws_every_legal_action_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    "family", [Linear(discrete(), Options(bias=True)), Tabular(numbered())], ids=["linear", "tabular"]
+    "family", [Linear(discrete(), PolicyConfig(bias=True)), Tabular(numbered())], ids=["linear", "tabular"]
 )
-def test_warm_up_comes_from_its_generator_alone(family: PolicyFamily) -> None:
+def test_warm_up_comes_from_its_generator_alone(family: NumericFamily) -> None:
     np.random.seed(0)  # noqa: NPY002 - it must not matter
     first = family.sample(np.random.default_rng(5))
     np.random.seed(1)  # noqa: NPY002
@@ -164,8 +177,32 @@ def test_warm_up_comes_from_its_generator_alone(family: PolicyFamily) -> None:
 
 def test_actions_are_clipped_to_the_bounds_of_the_environment() -> None:
     spaces = Spaces(False, 1, False, 2, 0, (-3.0, -0.5), (3.0, 0.25), None)
-    policy = clipped(Linear(spaces, Options(bias=False)).bind((1.0, 1.0)), spaces)
-    assert policy(np.array([[10.0], [-10.0], [0.125]])).tolist() == [[3.0, 0.25], [-3.0, -0.5], [0.125, 0.125]]
+    policy = clipped(Linear(spaces, PolicyConfig(bias=False)).bind((1.0, 1.0)), spaces)
+    assert act(policy, np.array([[10.0], [-10.0], [0.125]])).tolist() == [[3.0, 0.25], [-3.0, -0.5], [0.125, 0.125]]
+
+
+def test_the_actions_of_any_policy_are_clipped() -> None:
+    spaces, closed = Spaces(False, 1, False, 1, 0, (-3.0,), (3.0,), None), []
+
+    class Echo(Session):
+        def __call__(self, slots: Sequence[int], observations: Matrix, /) -> Matrix:
+            scaled: Matrix = observations * np.array(slots)[:, np.newaxis]
+            return scaled
+
+        def close(self) -> None:
+            closed.append(self)
+
+    class Once(Policy):
+        replayable = False
+
+        def begin(self, _seeds: Sequence[int], /) -> Session:
+            return Echo()
+
+    policy = clipped(Once(), spaces)
+    session = policy.begin([7, 8, 9])
+    assert session([0, 2], np.array([[2.0], [-2.0]])).tolist() == [[0.0], [-3.0]]
+    session.close()
+    assert (len(closed), policy.replayable, clipped(FunctionPolicy(np.sin), spaces).replayable) == (1, False, True)
 
 
 def test_discrete_actions_are_not_clipped() -> None:
@@ -175,7 +212,7 @@ def test_discrete_actions_are_not_clipped() -> None:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_parameters_are_clipped_to_what_prompts_ask_for(params: list[float]) -> None:
-    result = Linear(discrete(), Options(bias=True)).clip(tuple(params))
+    result = Linear(discrete(), PolicyConfig(bias=True)).clip(tuple(params))
     assert result == tuple(np.clip(params, -6.0, 6.0).tolist())
 
 
@@ -184,7 +221,7 @@ def test_tables_are_not_clipped() -> None:
 
 
 def test_what_prompts_ask_for() -> None:
-    assert Linear(discrete(), Options(bias=True)).values == Interval(-6.0, 6.0, 1)
+    assert Linear(discrete(), PolicyConfig(bias=True)).values == Range(-6.0, 6.0, 1)
     assert Tabular(numbered(5, 3, first=1)).values == Choices((1, 2, 3))
 
 

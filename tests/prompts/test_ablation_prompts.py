@@ -14,7 +14,7 @@ from r2po.prompts import Brief, critic_only_prompt, critic_prompt, raw_rollout, 
 from r2po.prompts.history import write_excerpts
 from r2po.rollout import Rollout, Rollouts
 from r2po.runlog.calls import read_calls
-from r2po.trial import Candidate, Trial, write_parameters
+from r2po.trial import Candidate, Trial
 from tests.builders import PROMPTED, answer, make_brief, make_config, make_rollout, open_experiment
 from tests.methods.one_iteration import PROPOSAL, REVISION, Evaluations, iterate
 from tests.prompts.test_prompts import described_facts, step_of
@@ -182,7 +182,7 @@ def history_of(brief: Brief, lengths: list[int], warmup: int = 0) -> list[Trial]
     return [
         Trial(
             PROPOSAL,
-            write_parameters(PROPOSAL, brief.policy),
+            brief.policy.write(PROPOSAL),
             index / 8,
             warmup=index < warmup,
             rollout=make_rollout([0.0625] * length),

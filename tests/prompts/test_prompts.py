@@ -18,22 +18,22 @@ from r2po.prompts import Brief, critic_prompt, median_package, search_prompt
 from r2po.prompts.evidence import reached_target
 from r2po.rollout import Rollout, Rollouts
 from r2po.tasks import PUBLISHED, TASKS
-from r2po.trial import Candidate, Trial, write_parameters
-from tests.builders import CONFIGS, PROMPTED, make_brief, make_config, make_rollout, open_experiment
+from r2po.trial import Candidate, Trial
+from tests.builders import CONFIGS, PROMPTED, act, make_brief, make_config, make_rollout, numeric, open_experiment
 
 TABLES = ("frozenlake", "maze", "nim")
 REWARDS = (12.5, -3.25, 40.0)
 
 
 def some_params(brief: Brief, seed: int) -> tuple[float, ...]:
-    return brief.policy.sample(np.random.default_rng(seed))
+    return numeric(brief.policy).sample(np.random.default_rng(seed))
 
 
 def some_history(brief: Brief) -> list[Trial]:
     """Two warm-up trials and an evaluated one."""
     entries = [(some_params(brief, seed), reward) for seed, reward in enumerate(REWARDS)]
     return [
-        Trial(params, write_parameters(params, brief.policy), reward, warmup=index < 2)
+        Trial(params, brief.policy.write(params), reward, warmup=index < 2)
         for index, (params, reward) in enumerate(entries)
     ]
 
@@ -103,7 +103,7 @@ def test_a_described_search_is_told_all_of_it(environment: str) -> None:
 @each_environment
 def test_what_every_search_says(environment: str) -> None:
     brief = make_brief(environment)
-    size = brief.policy.size
+    size = numeric(brief.policy).size
     for prompt in (
         search_prompt(step_of(brief)),
         search_prompt(step_of(brief), described=True),
@@ -200,7 +200,7 @@ def test_what_every_critic_says(environment: str) -> None:
     for fact in [*described_facts(environment), brief.policy.form(brief.observation_names, brief.action_names)]:
         assert fact in prompt
     assert f"Target: a mean return of {brief.optimum:g}." in prompt
-    assert f"Proposed parameters: {write_parameters(some_params(brief, 9), brief.policy)}\n" in prompt
+    assert f"Proposed parameters: {brief.policy.write(some_params(brief, 9))}\n" in prompt
     assert "Mean return: 4.16667\n" in prompt
     assert f"if the mean return is {brief.conservative_threshold:g} or more, prefer to change nothing" in prompt
     if environment in TABLES:
@@ -372,13 +372,13 @@ def test_no_other_history_shows_rollouts(environment: str, method: str, tmp_path
 @settings(deadline=None)
 def test_parameters_on_the_grid_are_written_with_their_decimals(params: list[float]) -> None:
     brief = BRIEFS["cartpole"]
-    text = write_parameters(tuple(params), brief.policy)
+    text = brief.policy.write(tuple(params))
     assert ": -0.0" not in text
     assert text == ", ".join(f"params[{index}]: {value + 0.0:.1f}" for index, value in enumerate(params))
 
 
 def test_parameters_between_the_grid_keep_their_digits() -> None:
-    policy = BRIEFS["cartpole"].policy
+    policy = numeric(BRIEFS["cartpole"].policy)
     assert [policy.format(value) for value in (0.25, -1.23456, -0.0, 7.0, 1e-9)] == [
         "0.25",
         "-1.23456",
@@ -410,7 +410,9 @@ def test_a_linear_form_names_every_parameter_once_and_says_what_it_does(environm
     rows = dimensions + bias
     text = brief.policy.form(brief.observation_names, brief.action_names)
     spans = columns_of_form(text, rows)
-    assert [index for first, last in spans for index in range(first, last + 1)] == list(range(brief.policy.size))
+    assert [index for first, last in spans for index in range(first, last + 1)] == list(
+        range(numeric(brief.policy).size)
+    )
     lines = text.splitlines()[-rows:]
     for row, (first, last) in enumerate(spans):
         assert last - first + 1 == columns
@@ -422,13 +424,13 @@ def test_a_linear_form_names_every_parameter_once_and_says_what_it_does(environm
 
 def responds_to(brief: Brief, index: int) -> tuple[int, int]:
     """Find, from the bound policy alone, which row of [s, 1] and which column a parameter connects."""
-    policy, dimensions = brief.policy, brief.spaces.observation_size
+    policy, dimensions = numeric(brief.policy), brief.spaces.observation_size
     params = np.zeros(policy.size)
     params[index] = 1.0
     # A bias acts also where the observation is zero; a weight where its own dimension is not.
     probes = np.vstack([np.zeros(dimensions), np.eye(dimensions)])
     # With a positive parameter its action wins, and with a negative one it loses to action 0 or 1.
-    raised, lowered = policy.bind(tuple(params))(probes), policy.bind(tuple(-params))(probes)
+    raised, lowered = (act(policy.bind(tuple(each)), probes) for each in (params, -params))
     if not brief.spaces.discrete_action:
         row = dimensions if raised[0].any() else int(np.flatnonzero(raised.any(axis=1))[0]) - 1
         return row, int(np.flatnonzero(raised.any(axis=0))[0])
@@ -443,7 +445,7 @@ def test_a_table_form_says_what_its_policy_does() -> None:
     assert "params[s] is the action taken in state s, for s = 0 to 10." in text
     assert "Actions: 1 = take 1 stick, 2 = take 2 sticks, 3 = take 3 sticks." in text
     table = (1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2)
-    assert brief.policy.bind(table)(np.arange(11)).tolist() == list(table)
+    assert act(brief.policy.bind(table), np.arange(11)).tolist() == list(table)
 
 
 @each_environment

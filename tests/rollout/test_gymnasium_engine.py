@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from operator import add
@@ -14,10 +14,11 @@ import pytest
 from gymnasium import spaces as gymnasium_spaces
 from numpy.typing import NDArray
 
-from r2po.policies import Policy, PolicyFamily, clipped, make_policy
+from r2po.policies import FunctionPolicy, NumericFamily, Policy, Session, clipped
 from r2po.rollout import GymnasiumEngine, Rollout, Rollouts
 from r2po.tasks import PUBLISHED, TASKS
 from r2po.tasks.spaces import Spaces, read_spaces
+from tests.builders import act, make_family
 
 # Long enough for every environment's own end where it is cheap, short enough for the test where it is not.
 CAPS = {
@@ -45,13 +46,13 @@ GOOD = {
 
 
 @contextmanager
-def engine_for(environment: str, **changes: Any) -> Iterator[tuple[GymnasiumEngine, PolicyFamily, Spaces]]:
+def engine_for(environment: str, **changes: Any) -> Iterator[tuple[GymnasiumEngine, NumericFamily, Spaces]]:
     task = TASKS[environment]
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     engine = GymnasiumEngine(
         task.gym_id, task.env_kwargs, spaces, **{"max_steps": CAPS.get(environment, 1000), **changes}
     )
-    yield engine, make_policy(task.policy, spaces), spaces
+    yield engine, make_family(task.policy, spaces), spaces
     engine.close()
 
 
@@ -63,7 +64,7 @@ def plain_rollout(environment: str, policy: Policy, spaces: Spaces, seed: int, c
     observations, actions, rewards, end = [observation], [], [], ""
     while not end:
         batch = np.array([observation], np.int64 if spaces.discrete_observation else np.float64)
-        action = policy(batch)[0]
+        action = act(policy, batch)[0]
         observation, reward, terminated, truncated, _ = env.step(int(action) if spaces.discrete_action else action)
         observations.append(observation)
         actions.append(action)
@@ -237,7 +238,7 @@ def test_which_end_is_reported(terminated_at: int, truncated_at: int, cap: int, 
         gymnasium.register(name, entry_point=f"{__name__}:Ending")
     kwargs = {"terminated_at": terminated_at, "truncated_at": truncated_at}
     engine = GymnasiumEngine(name, kwargs, read_spaces(name, kwargs), max_steps=cap)
-    rollout = engine.evaluate(lambda states: states, [0])[0]
+    rollout = engine.evaluate(FunctionPolicy(lambda states: states), [0])[0]
     engine.close()
     assert (rollout.end, rollout.length, rollout.total) == (end, length, length)
 
@@ -249,3 +250,68 @@ def test_episodes_of_different_length_are_kept_apart() -> None:
         rollouts = engine.evaluate(policy, range(20))
         assert len(set(rollouts.lengths.tolist())) > 1
         assert_same(rollouts, [plain_rollout("nim", policy, spaces, seed, 1000) for seed in range(20)])
+
+
+# ---- Policies with a memory ----
+
+
+class Counting(Policy):
+    """Takes action 0 or 1 by the seed and the step of the episode alone, and fails at a step if told to."""
+
+    def __init__(self, *, replayable: bool, fails_at: int = 0) -> None:
+        self.replayable = replayable
+        self.fails_at = fails_at
+        self.begun: list[list[int]] = []
+        self.open = 0
+
+    def begin(self, seeds: Sequence[int], /) -> Session:
+        self.begun.append(list(seeds))
+        self.open += 1
+        return CountingSession(self, seeds)
+
+
+class CountingSession(Session):
+    def __init__(self, policy: Counting, seeds: Sequence[int]) -> None:
+        self.policy = policy
+        self.seeds = seeds
+        self.made = [0] * len(seeds)
+
+    def __call__(self, slots: Sequence[int], observations: NDArray[Any], /) -> NDArray[Any]:
+        assert len(slots) == len(observations)
+        for slot in slots:
+            self.made[slot] += 1
+        assert self.policy.fails_at not in self.made, "as told"
+        return np.array([(self.seeds[slot] * 7 + self.made[slot] * (self.seeds[slot] + 3)) % 5 % 2 for slot in slots])
+
+    def close(self) -> None:
+        self.policy.open -= 1
+
+
+def test_a_policy_with_a_memory_is_told_which_episodes_it_acts_in() -> None:
+    seeds = range(23)
+    with engine_for("cartpole") as (engine, _, _), engine_for("cartpole", parallel=1) as (alone, _, _):
+        policy, one_by_one = Counting(replayable=True), Counting(replayable=True)
+        together = engine.evaluate(policy, seeds)
+        assert len(set(together.lengths.tolist())) > 3
+        assert_same(together, list(alone.evaluate(one_by_one, seeds)))
+    assert policy.begun == [list(range(20)), [20, 21, 22], *[[seed] for seed in seeds]]  # trajectories: made again
+    assert (policy.open, one_by_one.open) == (0, 0)
+
+
+@pytest.mark.parametrize("environment", ["cartpole", "maze"])
+def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) -> None:
+    with engine_for(environment) as (engine, _, _):
+        once, expected = Counting(replayable=False), Counting(replayable=True)
+        rollouts = engine.evaluate(once, range(23))
+        assert_same(rollouts, list(engine.evaluate(expected, range(23))))
+    assert once.begun == [list(range(20)), [20, 21, 22]]
+
+
+def test_a_session_is_closed_after_an_error() -> None:
+    with engine_for("cartpole") as (engine, family, _):
+        policy = Counting(replayable=True, fails_at=4)
+        with pytest.raises(AssertionError, match="as told"):
+            engine.evaluate(policy, range(3))
+        assert policy.open == 0
+        stands = engine.evaluate(family.bind(GOOD["cartpole"]), range(3))
+        assert stands.lengths.tolist() == [500] * 3

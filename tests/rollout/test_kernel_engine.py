@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from r2po.policies import Options, Policy, PolicyFamily, clipped, make_policy
+from r2po.policies import FunctionPolicy, NumericFamily, Policy, PolicyConfig, clipped
 from r2po.policies.forms import TablePolicy
 from r2po.rollout import Engine, GymnasiumEngine
 from r2po.rollout.kernels import KERNELS
@@ -21,6 +21,7 @@ from tests.rollout.test_gymnasium_engine import GOOD, same_bits
 
 pytest.importorskip("numba")
 from r2po.rollout.kernel_engine import KernelEngine
+from tests.builders import make_family
 
 ENVIRONMENTS = ("cartpole", "mountaincar", "mountaincarcontinuous", "pong", "frozenlake", "maze", "nim")
 IDS = {name: TASKS[name].gym_id for name in ENVIRONMENTS}
@@ -41,11 +42,11 @@ def engines(
     reference.close()
 
 
-def family_of(spaces: Spaces) -> PolicyFamily:
-    return make_policy("tabular" if spaces.discrete_observation else "linear", spaces)
+def family_of(spaces: Spaces) -> NumericFamily:
+    return make_family("tabular" if spaces.discrete_observation else "linear", spaces)
 
 
-def policies_of(family: PolicyFamily, spaces: Spaces, count: int, seed: int = 0) -> Iterator[Policy]:
+def policies_of(family: NumericFamily, spaces: Spaces, count: int, seed: int = 0) -> Iterator[Policy]:
     """Random policies, of few and of many decimals; every other one moves its actions into their bounds."""
     rng = np.random.default_rng(seed)
     for index in range(count):
@@ -147,7 +148,7 @@ def test_arguments_of_the_environment_count(gym_id: str, kwargs: dict[str, Any])
 def test_networks_with_hidden_units(name: str) -> None:
     settings = {"latent_dim_layer1": 3, "latent_dim_layer2": 3} if name == "projected_mlp" else {}
     with engines("MountainCarContinuous-v0", max_steps=300) as (kernel, reference, spaces):
-        family = make_policy(name, spaces, Options(seed=4, settings=settings))
+        family = make_family(name, spaces, PolicyConfig(seed=4, settings=settings))
         for policy in policies_of(family, spaces, 12):
             assert kernel.runs(policy)
             assert_equal(kernel, reference, policy, [7, 8])
@@ -159,7 +160,7 @@ def test_it_refuses_policies_that_do_not_fit() -> None:
         pong = family_of(read_spaces("Pong-v0", {})).bind((1.0,) * 18)
         assert [nim.runs(policy) for policy in (table, linear)] == [True, False]
         assert [cartpole.runs(policy) for policy in (table, linear, pong)] == [False, True, False]
-        assert not cartpole.runs(lambda observations: np.zeros(len(observations), np.int64))
+        assert not cartpole.runs(FunctionPolicy(lambda observations: np.zeros(len(observations), np.int64)))
         # No action 0 or 4, no state missing: a compiled loop would read beyond its arrays.
         for actions in ([0] * 11, [4] * 11, [1] * 10):
             assert not nim.runs(TablePolicy(np.array(actions)))

@@ -18,11 +18,11 @@ from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.providers.embedded import EmbeddedSearch
-from r2po.policies import make_policy
+from r2po.policies import FunctionPolicy, make_policy
 from r2po.rollout import EngineName, GymnasiumEngine, Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.runlog import RunDirectory
 from r2po.tasks.spaces import read_spaces
-from tests.builders import CONFIGS, make_config, make_rollout, open_experiment
+from tests.builders import CONFIGS, act, make_config, make_rollout, open_experiment
 
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 
@@ -104,13 +104,11 @@ def test_a_kernel_that_does_not_give_gymnasiums_numbers_is_not_used(monkeypatch:
 @needs_numba
 def test_policies_without_a_compiled_form_are_rolled_out_by_the_reference() -> None:
     linear = make_policy("linear", read_spaces("CartPole-v1", {})).bind((0.5,) * 10)
+    other = FunctionPolicy(lambda observations: act(linear, observations))
     expected = select("reference", "CartPole-v1").evaluate(linear, [1, 2]).returns.tolist()
-    assert (
-        select("auto", "CartPole-v1").evaluate(lambda observations: linear(observations), [1, 2]).returns.tolist()
-        == expected
-    )
+    assert select("auto", "CartPole-v1").evaluate(other, [1, 2]).returns.tolist() == expected
     with pytest.raises(InputError, match="no compiled form of this policy"):
-        select("kernel", "CartPole-v1").roll_out(lambda observations: linear(observations), 1)
+        select("kernel", "CartPole-v1").roll_out(other, 1)
 
 
 def test_trajectories_are_made_when_they_are_asked_for_and_once() -> None:

@@ -14,8 +14,7 @@ from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, Transfo
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from r2po.policies.base import Policy
-from r2po.policies.forms import Array
+from r2po.policies.policy import Array, FunctionPolicy, Policy
 from r2po.tasks.spaces import Spaces
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def player(model: BaseAlgorithm, spaces: Spaces, normalizer: VecNormalize | None
         actions = model.predict(seen, deterministic=deterministic)[0]
         return actions + spaces.first_action if spaces.discrete_action else actions.astype(np.float64)
 
-    return play
+    return FunctionPolicy(play)
 
 
 def statistics(normalizer: VecNormalize | None) -> dict[str, Any] | None:

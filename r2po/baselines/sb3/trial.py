@@ -27,12 +27,12 @@ NEVER = 10**9
 def run_trial(plan: Plan, observer: SuiteObserver) -> dict[str, Any]:
     """Train to the end of the budget, logging into the plan's directory; returns the content of ``result.json``."""
     with closing(Appender(plan.directory.iterations)) as log, closing(Model(plan)) as model:
-        return Trial(plan, model, log, observer).run()
+        return Training(plan, model, log, observer).run()
 
 
 @dataclass
-class Trial:
-    """A trial under way.
+class Training:
+    """The training of a trial, under way.
 
     Attributes:
         plan: What it is.
@@ -122,27 +122,27 @@ class Trial:
 class _Watch(BaseCallback):
     """Counts episodes and steps, evaluates when it is time, and ends the training with the budget."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, training: Training) -> None:
         super().__init__()
-        self._trial = trial
+        self._training = training
         self._episodes_since_evaluation = 0
         self.steps_since_evaluation = 0
 
     def _on_step(self) -> bool:
-        spent = self._trial.spent
+        spent = self._training.spent
         self.steps_since_evaluation += self.num_timesteps - spent.training_steps
         spent.training_steps = self.num_timesteps
         for info in self.locals["infos"]:
             if "episode" in info:
                 self._count(info["episode"])
-        config = self._trial.plan.config
+        config = self._training.plan.config
         if config.use_periodic_eval and self._episodes_since_evaluation >= config.eval_every_episodes:
-            self._trial.evaluate()
+            self._training.evaluate()
             self._episodes_since_evaluation = self.steps_since_evaluation = 0
-        return not self._trial.plan.budget.is_spent(spent)
+        return not self._training.plan.budget.is_spent(spent)
 
     def _count(self, episode: dict[str, Any]) -> None:
-        self._trial.spent.training_episodes += 1
+        self._training.spent.training_episodes += 1
         self._episodes_since_evaluation += 1
-        if not self._trial.plan.config.use_periodic_eval:
-            self._trial.log_iteration("training", np.array([float(episode["r"])]), np.array([int(episode["l"])]))
+        if not self._training.plan.config.use_periodic_eval:
+            self._training.log_iteration("training", np.array([float(episode["r"])]), np.array([int(episode["l"])]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from r2po.methods.method import Method
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
-from r2po.policies import Interval, Parameters, PolicyFamily
+from r2po.policies import NumericFamily, Parameters, Range
 from r2po.trial import Candidate
 
 DIRECTIONS = 4
@@ -33,13 +33,13 @@ def ars(step: Step) -> Candidate:
     return next_candidate(step, augmented_random_search)
 
 
-def augmented_random_search(policy: PolicyFamily, start: Parameters | None, random: np.random.Generator) -> Search:
+def augmented_random_search(policy: NumericFamily, start: Parameters | None, random: np.random.Generator) -> Search:
     """Step along the best of random directions, weighted by the difference that they make.
 
     The first centre is the best warm-up policy, or that of the interval without a warm-up.
     """
     values = policy.values
-    assert isinstance(values, Interval)
+    assert isinstance(values, Range)
     width = values.high - values.low
     centre = np.full(policy.size, (values.low + values.high) / 2) if start is None else np.array(start)
     while True:

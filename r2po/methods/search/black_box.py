@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from r2po.errors import InputError
-from r2po.methods.step import Answer, Step
-from r2po.policies import Parameters, PolicyFamily
+from r2po.methods.asking import Answer
+from r2po.methods.step import Step
+from r2po.policies import NumericFamily, Parameters
 from r2po.seeding import derive_seed
 from r2po.trial import Candidate, Trial
 
@@ -25,7 +26,7 @@ Search = Generator[Parameters, float, None]
 class Optimizer(Protocol):
     """Starts a search."""
 
-    def __call__(self, policy: PolicyFamily, start: Parameters | None, random: np.random.Generator, /) -> Search:
+    def __call__(self, policy: NumericFamily, start: Parameters | None, random: np.random.Generator, /) -> Search:
         """Search the policies of a family.
 
         Args:
@@ -40,10 +41,13 @@ def next_candidate(step: Step, optimizer: Optimizer) -> Candidate:
     """Evaluate what an optimizer asks for after all that is in the history.
 
     Raises:
-        InputError: The history was not made by this optimizer.
+        InputError: The policies are no parameters, or the history was not made by this optimizer.
     """
+    policy = step.brief.policy
+    if not isinstance(policy, NumericFamily):
+        raise InputError(f"policy {policy.name!r} has no parameters that a numerical optimizer could search")
     random = np.random.default_rng(derive_seed(step.seed, "search"))
-    search = optimizer(step.brief.policy, _best_of_warmup(step), random)
+    search = optimizer(policy, _best_of_warmup(step, policy), random)
     params = next(search)
     for iteration, trial in enumerate((trial for trial in step.history if not trial.warmup), 1):
         _check(iteration, trial, params)
@@ -52,14 +56,17 @@ def next_candidate(step: Step, optimizer: Optimizer) -> Candidate:
     return step.evaluate(Answer(params), "proposal")
 
 
-def _best_of_warmup(step: Step) -> Parameters | None:
+def _best_of_warmup(step: Step, policy: NumericFamily) -> Parameters | None:
     warmup = [trial for trial in step.history if trial.warmup]
     best = max(warmup, key=lambda trial: trial.reward, default=None)
-    return None if best is None else step.brief.policy.clip(best.params)
+    if best is None:
+        return None
+    assert isinstance(best.solution, tuple)
+    return policy.clip(best.solution)
 
 
 def _check(iteration: int, trial: Trial, params: Parameters) -> None:
-    if trial.params != params:
+    if trial.solution != params:
         raise InputError(
             f"cannot go on: with the packages installed here, the search tries other parameters in iteration "
             f"{iteration} than the run has on record; install the versions that its run.yaml names"

@@ -9,7 +9,7 @@ import numpy as np
 from r2po.methods.method import Method
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
-from r2po.policies import Interval, Parameters, PolicyFamily
+from r2po.policies import NumericFamily, Parameters, Range
 from r2po.trial import Candidate
 
 INITIAL_STEP = 0.25
@@ -21,14 +21,16 @@ def cma_es(step: Step) -> Candidate:
     return next_candidate(step, covariance_matrix_adaptation)
 
 
-def covariance_matrix_adaptation(policy: PolicyFamily, start: Parameters | None, random: np.random.Generator) -> Search:
+def covariance_matrix_adaptation(
+    policy: NumericFamily, start: Parameters | None, random: np.random.Generator
+) -> Search:
     """Run CMA-ES with pycma's defaults (Hansen 2016, arXiv:1604.00772), population 4 + floor(3 ln n).
 
     The first mean is the best warm-up policy, or the centre of the interval without a warm-up. When pycma's own
     criteria say that it has come to an end (all returns equal, step size gone), it restarts at a random point.
     """
     values = policy.values
-    assert isinstance(values, Interval)
+    assert isinstance(values, Range)
     mean = start or ((values.low + values.high) / 2,) * policy.size
     while True:
         strategy = _start(mean, values, random)
@@ -42,7 +44,7 @@ def covariance_matrix_adaptation(policy: PolicyFamily, start: Parameters | None,
         mean = tuple(random.uniform(values.low, values.high, policy.size).tolist())
 
 
-def _start(mean: Parameters, interval: Interval, random: np.random.Generator) -> Any:
+def _start(mean: Parameters, interval: Range, random: np.random.Generator) -> Any:
     import cma  # an optional dependency; launching such a run checks that it is there
 
     options = {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from r2po.methods.method import Method
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
-from r2po.policies import Choices, Parameters, PolicyFamily
+from r2po.policies import Choices, NumericFamily, Parameters
 from r2po.trial import Candidate
 
 CHILDREN = 4
@@ -20,7 +20,7 @@ def evolution_strategy(step: Step) -> Candidate:
     return next_candidate(step, one_plus_lambda)
 
 
-def one_plus_lambda(policy: PolicyFamily, start: Parameters | None, random: np.random.Generator) -> Search:
+def one_plus_lambda(policy: NumericFamily, start: Parameters | None, random: np.random.Generator) -> Search:
     """Mutate the parent λ times; the best child replaces it unless it is worse.
 
     The first parent is the best warm-up table, evaluated like any other, since its one rollout was no fair measure;

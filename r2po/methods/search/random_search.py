@@ -7,7 +7,7 @@ import numpy as np
 from r2po.methods.method import Method
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
-from r2po.policies import Interval, Parameters, PolicyFamily
+from r2po.policies import NumericFamily, Parameters, Range
 from r2po.trial import Candidate
 
 
@@ -16,11 +16,11 @@ def random_search(step: Step) -> Candidate:
     return next_candidate(step, uniform_policies)
 
 
-def uniform_policies(policy: PolicyFamily, _start: Parameters | None, random: np.random.Generator) -> Search:
+def uniform_policies(policy: NumericFamily, _start: Parameters | None, random: np.random.Generator) -> Search:
     """Draw every parameter uniformly: a real number of the interval, or one of the choices."""
     values = policy.values
     while True:
-        if isinstance(values, Interval):
+        if isinstance(values, Range):
             yield tuple(random.uniform(values.low, values.high, policy.size).tolist())
         else:
             yield tuple(random.choice(values.options, policy.size).tolist())

@@ -12,14 +12,14 @@ from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import AttemptFailed, Request
 from r2po.methods import Step
 from r2po.policies import Parameters
-from r2po.prompts import Brief, critic_prompt, median_package, read_parameters, search_prompt
+from r2po.prompts import Brief, critic_prompt, median_package, search_prompt
 from r2po.tasks import PUBLISHED
-from r2po.trial import Candidate, Trial, write_parameters
-from tests.builders import make_brief, make_rollouts
+from r2po.trial import Candidate, Trial
+from tests.builders import make_brief, make_rollouts, numeric
 
 
 def trial(brief: Brief, params: Parameters, reward: float) -> Trial:
-    return Trial(params, write_parameters(params, brief.policy), reward, warmup=False)
+    return Trial(params, brief.policy.write(params), reward, warmup=False)
 
 
 def step_of(brief: Brief, history: list[Trial]) -> Step:
@@ -41,7 +41,7 @@ def critic(brief: Brief, history: list[Trial], params: Parameters, returns: list
 
 
 def ask(prompt: str, brief: Brief, **changes: int) -> Parameters:
-    return read_parameters(EmbeddedSearch().complete(Request(prompt, **changes)).text, brief.policy)  # type: ignore[arg-type]
+    return numeric(brief.policy).read(EmbeddedSearch().complete(Request(prompt, **changes)).text)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("environment", PUBLISHED)
@@ -104,7 +104,7 @@ def maximize(brief: Brief, value: Callable[[Parameters], float], iterations: int
 
 def random_best(brief: Brief, value: Callable[[Parameters], float], draws: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
-    return max(value(tuple(np.round(rng.uniform(-6, 6, brief.policy.size), 1))) for _ in range(draws))
+    return max(value(tuple(np.round(rng.uniform(-6, 6, numeric(brief.policy).size), 1))) for _ in range(draws))
 
 
 def test_a_hundred_of_its_points_beat_a_thousand_random_ones() -> None:

@@ -16,10 +16,9 @@ from r2po.config import differences
 from r2po.errors import UnusableReply
 from r2po.llm.store import call_key
 from r2po.llm.types import Question
-from r2po.policies import Options, PolicyFamily
+from r2po.policies import NumericFamily, PolicyConfig
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
-from r2po.prompts import answer_schema, read_parameters
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines
 from r2po.tasks.spaces import Spaces
@@ -31,14 +30,14 @@ TABLE = Tabular(Spaces(True, 2, True, 3, 1, (), (), None))
 
 
 def linear(size: int) -> Linear:
-    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), Options(bias=False))
+    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), PolicyConfig(bias=False))
 
 
 # ---- The schema ----
 
 
 def test_the_schema_of_a_table() -> None:
-    assert answer_schema(TABLE) == {
+    assert TABLE.schema() == {
         "type": "object",
         "properties": {
             "params": {"type": "array", "items": {"type": "integer", "enum": [1, 2, 3]}, "minItems": 2, "maxItems": 2},
@@ -50,7 +49,7 @@ def test_the_schema_of_a_table() -> None:
 
 
 def test_the_schema_of_real_numbers() -> None:
-    params = answer_schema(linear(4))["properties"]["params"]
+    params = linear(4).schema()["properties"]["params"]
     assert params["items"] == {"type": "number", "minimum": -6.0, "maximum": 6.0}
     assert (params["minItems"], params["maxItems"]) == (4, 4)
 
@@ -71,13 +70,13 @@ def test_an_object_is_read_back_exactly_whatever_its_reasoning_says(
     reasoning = {"reasoning": f"params[0]: 9, params = {[9.0] * len(params)}, {said.replace('<', '')}"}
     whole = {"params": params, **reasoning} if first else {**reasoning, "params": params}
     reply = around.replace("{}", json.dumps(whole, indent=indent))
-    assert read_parameters(reply, linear(len(params))) == tuple(params)
+    assert linear(len(params)).read(reply) == tuple(params)
 
 
 def test_an_object_among_prose_is_read_as_a_list() -> None:
     text = 'Here it is:\n{"params": [1, 2], "reasoning": "because"}\nI hope it helps.'
-    assert read_parameters(text, TABLE) == (1, 2)
-    assert read_parameters("{'params': [3.0, 2]}", TABLE) == (3, 2)
+    assert TABLE.read(text) == (1, 2)
+    assert TABLE.read("{'params': [3.0, 2]}") == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +99,9 @@ def test_an_object_among_prose_is_read_as_a_list() -> None:
         ('{"params": ' + "[" * 100_000, TABLE, "no parameters found"),
     ],
 )
-def test_what_is_refused(text: str, policy: PolicyFamily, reason: str) -> None:
+def test_what_is_refused(text: str, policy: NumericFamily, reason: str) -> None:
     with pytest.raises(UnusableReply) as caught:
-        read_parameters(text, policy)
+        policy.read(text)
     assert reason in str(caught.value)
 
 
@@ -116,7 +115,7 @@ def test_runs_without_it_keep_their_addresses_and_older_runs_can_be_resumed() ->
     assert plain.sampling == off.sampling == {"temperature": 0.0}
     assert on.sampling == {"temperature": 0.0, "structured_output": True}
     question = Question(1, "search", 0, 1, "prompt")
-    with_schema = Question(1, "search", 0, 1, "prompt", answer_schema(TABLE))
+    with_schema = Question(1, "search", 0, 1, "prompt", TABLE.schema())
     assert call_key("m", plain.sampling, question) == call_key("m", plain.sampling, with_schema)
     assert call_key("m", plain.sampling, question) != call_key("m", on.sampling, question)
     new = plain.model_dump()

@@ -22,10 +22,10 @@ from r2po.methods.search.black_box import Optimizer, next_candidate
 from r2po.methods.search.cma_es import covariance_matrix_adaptation
 from r2po.methods.search.evolution_strategy import CHILDREN, mutated, one_plus_lambda
 from r2po.methods.search.random_search import uniform_policies
-from r2po.policies import Choices, Interval, Parameters, PolicyFamily
+from r2po.policies import Choices, NumericFamily, Parameters, Range
 from r2po.prompts import Brief
 from r2po.trial import Trial
-from tests.builders import make_brief, make_rollouts
+from tests.builders import make_brief, make_rollouts, numbers, numeric
 
 BUDGET = 200
 REAL = {"random": uniform_policies, "cma": covariance_matrix_adaptation, "ars": augmented_random_search}
@@ -39,13 +39,13 @@ def brief_of(environment: str) -> Brief:
     return make_brief(environment)
 
 
-def optimizer_of(environment: str, search: str) -> tuple[PolicyFamily, Optimizer]:
-    return brief_of(environment).policy, (REAL if environment == "cartpole" else TABLES)[search]
+def optimizer_of(environment: str, search: str) -> tuple[NumericFamily, Optimizer]:
+    return numeric(brief_of(environment).policy), (REAL if environment == "cartpole" else TABLES)[search]
 
 
 def drive(
     optimizer: Optimizer,
-    policy: PolicyFamily,
+    policy: NumericFamily,
     reward: Callable[[Parameters], float],
     seed: int = 0,
     evaluations: int = BUDGET,
@@ -76,7 +76,7 @@ def matches(params: Parameters) -> float:
     return float(np.sum(np.array(params) == np.arange(len(params)) % 4))
 
 
-def best(optimizer: Optimizer, policy: PolicyFamily, reward: Callable[[Parameters], float], seed: int) -> float:
+def best(optimizer: Optimizer, policy: NumericFamily, reward: Callable[[Parameters], float], seed: int) -> float:
     return max(map(reward, drive(optimizer, policy, reward, seed)))
 
 
@@ -104,7 +104,7 @@ def test_the_evolution_strategy_solves_a_table(seed: int) -> None:
 # ---- What every search keeps to ----
 
 
-def is_legal(params: Parameters, policy: PolicyFamily) -> bool:
+def is_legal(params: Parameters, policy: NumericFamily) -> bool:
     if isinstance(policy.values, Choices):
         legal = all(type(value) is int and value in policy.values.options for value in params)
     else:
@@ -146,9 +146,9 @@ def test_a_flat_reward_ends_no_search(environment: str, search: str) -> None:
 
 @pytest.mark.parametrize("environment", ["swimmer", "maze"])
 def test_random_search_is_uniform(environment: str) -> None:
-    policy = brief_of(environment).policy
+    policy = numeric(brief_of(environment).policy)
     asked = np.array(list(islice(uniform_policies(policy, None, np.random.default_rng(0)), 2000)))
-    if isinstance(policy.values, Interval):
+    if isinstance(policy.values, Range):
         shares = np.histogram(asked, bins=12, range=(-6, 6))[0] / asked.size
     else:
         shares = np.bincount(asked.ravel()) / asked.size
@@ -157,8 +157,8 @@ def test_random_search_is_uniform(environment: str) -> None:
 
 @pytest.mark.parametrize(("name", "width"), [("random_features", 4.0), ("projected_mlp", 12.0)])
 @pytest.mark.parametrize("search", REAL)
-def test_the_interval_is_that_of_the_policy(search: str, name: str, width: float) -> None:
-    policy = make_brief("swimmer", policy=name).policy
+def test_the_range_is_that_of_the_policy(search: str, name: str, width: float) -> None:
+    policy = numeric(make_brief("swimmer", policy=name).policy)
     values = np.array(drive(REAL[search], policy, slope))
     assert 0.4 * width < np.ptp(values) <= width
 
@@ -242,7 +242,7 @@ def test_which_child_is_the_next_parent(
 
     monkeypatch.setattr(evolution_strategy, "mutated", watched)
     assert len(rewards) == 1 + CHILDREN
-    policy, scripted = brief_of("maze").policy, iter(rewards)
+    policy, scripted = numeric(brief_of("maze").policy), iter(rewards)
     start: Parameters = (0, 1, 2, 3, 0, 1, 2, 3, 0)
     asked = drive(one_plus_lambda, policy, lambda _: next(scripted), evaluations=2 + CHILDREN, start=start)
     assert asked[0] == start
@@ -262,7 +262,7 @@ def step_with(trials: Sequence[tuple[Parameters, float, bool]], seed: int = 3) -
         history=history,
         iteration=len(history) + 1,
         asker=NOBODY,
-        roll_out=lambda params, _: make_rollouts([matches(params)]),
+        roll_out=lambda params, _: make_rollouts([matches(numbers(params))]),
         clip=False,
         seed=seed,
     )
@@ -272,21 +272,21 @@ def test_the_first_parent_is_the_first_of_the_best_warmup_tables() -> None:
     tables: list[Parameters] = [(each,) * 9 for each in range(4)]
     warmup = [(table, reward, True) for table, reward in zip(tables, [0.0, 0.5, 0.5, 0.2], strict=True)]
     candidate = next_candidate(step_with(warmup), one_plus_lambda)
-    assert (candidate.params, candidate.raw_params, candidate.call) == (tables[1], tables[1], "")
+    assert (candidate.solution, candidate.raw, candidate.call) == (tables[1], tables[1], "")
 
 
 def test_each_candidate_follows_from_the_history_and_the_seed() -> None:
     trials: list[tuple[Parameters, float, bool]] = []
     for _ in range(12):
         candidate = next_candidate(step_with(trials), one_plus_lambda)
-        trials.append((candidate.params, candidate.reward, False))
-    assert next_candidate(step_with([]), one_plus_lambda).params == trials[0][0]
-    assert next_candidate(step_with(trials[:7]), one_plus_lambda).params == trials[7][0]
-    assert next_candidate(step_with([], seed=4), one_plus_lambda).params != trials[0][0]
+        trials.append((numbers(candidate.solution), candidate.reward, False))
+    assert next_candidate(step_with([]), one_plus_lambda).solution == trials[0][0]
+    assert next_candidate(step_with(trials[:7]), one_plus_lambda).solution == trials[7][0]
+    assert next_candidate(step_with([], seed=4), one_plus_lambda).solution != trials[0][0]
 
 
 def test_a_history_of_another_search_is_refused() -> None:
-    first = next_candidate(step_with([]), one_plus_lambda).params
+    first = numbers(next_candidate(step_with([]), one_plus_lambda).solution)
     other = (*first[:-1], (first[-1] + 1) % 4)
     with pytest.raises(InputError, match="the search tries other parameters in iteration 1 than the run has on record"):
         next_candidate(step_with([(other, 0.0, False)]), one_plus_lambda)

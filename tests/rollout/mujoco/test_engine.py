@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from r2po.policies import Policy, clipped, make_policy
+from r2po.policies import FunctionPolicy, Policy, clipped, make_policy
 from r2po.policies.forms import NetworkPolicy, make_network
 from r2po.rollout import GymnasiumEngine, Rollout
 from r2po.rollout.mujoco.engine import MujocoEngine, refusal
@@ -263,7 +263,7 @@ def test_policies_that_it_runs(gym_id: str) -> None:
     pair = make_pair(gym_id)
     inputs, outputs = pair.spaces.observation_size, pair.spaces.action_size
     assert pair.engine.runs(pair.linear(GOOD[gym_id]))
-    assert not pair.engine.runs(lambda observations: observations[:, :outputs])
+    assert not pair.engine.runs(FunctionPolicy(lambda observations: observations[:, :outputs]))
     assert not pair.engine.runs(NetworkPolicy(make_network(np.ones((inputs, outputs)), None), 0))
     assert not pair.engine.runs(NetworkPolicy(make_network(np.ones((inputs + 1, outputs)), None), None))
     assert not pair.engine.runs(NetworkPolicy(make_network(np.ones((inputs, outputs)), np.ones(outputs + 1)), None))

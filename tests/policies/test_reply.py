@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r2po.errors import UnusableReply
-from r2po.policies import Options, Parameters, PolicyFamily
+from r2po.policies import NumericFamily, Parameters, PolicyConfig
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
-from r2po.prompts import read_parameters
 from r2po.tasks.spaces import Spaces
 from tests.builders import answer
 
@@ -25,16 +24,16 @@ TIME_LIMIT_S = 4.0
 
 
 def linear(size: int) -> Linear:
-    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), Options(bias=False))
+    return Linear(Spaces(False, size, False, 1, 0, (-1.0,), (1.0,), None), PolicyConfig(bias=False))
 
 
 def nim_table(size: int = 3) -> Tabular:
     return Tabular(Spaces(True, size, True, 3, 1, (), (), None))
 
 
-def refusal(text: str, policy: PolicyFamily) -> str:
+def refusal(text: str, policy: NumericFamily) -> str:
     with pytest.raises(UnusableReply) as caught:
-        read_parameters(text, policy)
+        policy.read(text)
     return str(caught.value)
 
 
@@ -128,7 +127,7 @@ def replies(draw: st.DrawFn) -> tuple[str, Parameters]:
 @settings(max_examples=400)
 def test_a_vector_is_read_back_exactly(case: tuple[str, Parameters]) -> None:
     text, params = case
-    read = read_parameters(text, linear(len(params)))
+    read = linear(len(params)).read(text)
     assert read == params
     assert "-0.0" not in map(repr, read)
 
@@ -137,7 +136,7 @@ def test_a_vector_is_read_back_exactly(case: tuple[str, Parameters]) -> None:
 def test_a_table_is_read_back_as_integers(table: list[int], data: st.DataObject) -> None:
     forms = [data.draw(st.sampled_from([f"{entry}", f"{entry}.0", f"+{entry}", f"{entry}."])) for entry in table]
     written = ", ".join(f"params[{index}]: {form}" for index, form in enumerate(forms))
-    read = read_parameters(written, nim_table(len(table)))
+    read = nim_table(len(table)).read(written)
     assert read == tuple(table)
     assert all(type(entry) is int for entry in read)
 
@@ -153,20 +152,20 @@ def test_a_table_is_read_back_as_integers(table: list[int], data: st.DataObject)
     ],
 )
 def test_thinking_is_dropped(text: str) -> None:
-    assert read_parameters(text, linear(2)) == (1.0, 2.0)
+    assert linear(2).read(text) == (1.0, 2.0)
 
 
 def test_the_first_whole_block_counts() -> None:
     text = "Try params[1]: 5 next.\nparams[1]: 2\nparams[0]: 1\n\nEarlier: params[0]: 3, params[1]: 4"
-    assert read_parameters(text, linear(2)) == (1.0, 2.0)
+    assert linear(2).read(text) == (1.0, 2.0)
 
 
 def test_a_value_said_twice_is_no_contradiction() -> None:
-    assert read_parameters("params[0]: 1, params[0]: 1.0, params[1]: 2", linear(2)) == (1.0, 2.0)
+    assert linear(2).read("params[0]: 1, params[0]: 1.0, params[1]: 2") == (1.0, 2.0)
 
 
 def test_linear_values_outside_the_range_are_read_as_they_are() -> None:
-    assert read_parameters("params[0]: -100, params[1]: 7.25", linear(2)) == (-100.0, 7.25)
+    assert linear(2).read("params[0]: -100, params[1]: 7.25") == (-100.0, 7.25)
 
 
 # ---- What is refused, and why ----
@@ -251,9 +250,9 @@ FRAGMENTS = (
 @settings(max_examples=500)
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(UnusableReply):
-        assert all(math.isfinite(value) for value in read_parameters(text, linear(2)))
+        assert all(math.isfinite(value) for value in linear(2).read(text))
     with contextlib.suppress(UnusableReply):
-        assert set(read_parameters(text, nim_table())) <= {1, 2, 3}
+        assert set(nim_table().read(text)) <= {1, 2, 3}
 
 
 @pytest.fixture
@@ -299,4 +298,4 @@ NASTY = {
 @pytest.mark.parametrize("size", [2, 120])
 def test_no_text_takes_long(text: str, size: int) -> None:
     with pytest.raises(UnusableReply):
-        read_parameters(text, linear(size))
+        linear(size).read(text)

@@ -1,4 +1,4 @@
-"""The reply grammar: how parameters are read from a model's text.
+"""The reply grammar of numbers: how parameters are read from a model's text.
 
 The answer is the first block of the reply that defines every parameter. A block is a run of assignments
 (``params[i]: v`` or ``params[i] = v``, in any order) with nothing but punctuation, markup and white space between them,
@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from r2po.errors import UnusableReply
-from r2po.policies import Choices, Parameters, PolicyFamily
+from r2po.policies.solution import Parameters
 
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _ORPHAN_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -37,6 +37,24 @@ _MAX_NAMED = 8
 
 LARGEST = 1e12
 """Beyond any use, and small enough for sums and squares of actions to stay finite."""
+
+
+def without_thinking(text: str) -> str:
+    """Return a reply without its ``<think>`` blocks."""
+    # Some servers cut the opening tag off together with the first tokens.
+    return _ORPHAN_END.sub("", _THINKING.sub("", text))
+
+
+def read_text(text: str) -> str:
+    """Return a reply that may say anything, without its ``<think>`` blocks.
+
+    Raises:
+        UnusableReply: It says nothing.
+    """
+    said = without_thinking(text).strip()
+    if not said:
+        raise UnusableReply("it was empty")
+    return said
 
 
 @dataclass
@@ -61,36 +79,30 @@ class _Block:
         return [index for index in range(size) if index not in self.values]
 
 
-def read_parameters(text: str, policy: PolicyFamily) -> Parameters:
-    """Read the parameters from a model's reply.
+def read_numbers(text: str, size: int, choices: Sequence[int] = ()) -> Parameters:
+    """Read parameters from a model's reply.
 
     Args:
         text: The reply; ``<think>`` blocks are dropped.
-        policy: Gives the number of parameters and, for tables, the legal actions. The interval of a continuous
-            family is not enforced here.
+        size: Number of parameters.
+        choices: The legal values of a table's entries; none for real numbers.
 
     Raises:
         UnusableReply: No block defines all parameters; or the first one that does has extra or contradicting
             indices, something that is no finite number, or an illegal action.
     """
-    size = policy.size
     nearest: _Block | None = None
-    answer = _without_thinking(text)
+    answer = without_thinking(text)
     for block in _json_blocks(answer) or _blocks(answer.replace("\N{MINUS SIGN}", "-"), size):
         if block.is_placeholder:
             continue
         if not block.missing(size):
-            return _checked(block, policy)
+            return _checked(block, size, choices)
         if nearest is None or len(block.missing(size)) < len(nearest.missing(size)):
             nearest = block
     if nearest is None:
         raise UnusableReply(f"no parameters found; expected params[0] to params[{size - 1}]")
     raise UnusableReply(f"missing {_names(nearest.missing(size))}")
-
-
-def _without_thinking(text: str) -> str:
-    # Some servers cut the opening tag off together with the first tokens.
-    return _ORPHAN_END.sub("", _THINKING.sub("", text))
 
 
 class _Object(list[tuple[str, Any]]):
@@ -165,24 +177,24 @@ def _list_block(body: str) -> _Block:
     return block
 
 
-def _checked(block: _Block, policy: PolicyFamily) -> Parameters:
-    extra = sorted(index for index in block.values if index >= policy.size)
+def _checked(block: _Block, size: int, choices: Sequence[int]) -> Parameters:
+    extra = sorted(index for index in block.values if index >= size)
     if extra:
-        raise UnusableReply(f"{_names(extra)} given, but there are only params[0] to params[{policy.size - 1}]")
+        raise UnusableReply(f"{_names(extra)} given, but there are only params[0] to params[{size - 1}]")
     if block.contradictions:
         raise UnusableReply(f"contradicting values for {_names(block.contradictions)}")
-    return tuple(_value(index, block.values[index], policy) for index in range(policy.size))
+    return tuple(_value(index, block.values[index], choices) for index in range(size))
 
 
-def _value(index: int, written: str, policy: PolicyFamily) -> float:
+def _value(index: int, written: str, choices: Sequence[int]) -> float:
     number = _number(written)
     if number is None or not math.isfinite(number):
         raise UnusableReply(f"params[{index}] is {written[:40]!r}, not a finite number")
     if abs(number) > LARGEST:
         raise UnusableReply(f"params[{index}] is {written[:40]}; at most {LARGEST:g} is of any use")
-    if isinstance(policy.values, Choices):
-        if number not in policy.values.options:
-            legal = ", ".join(map(str, policy.values.options))
+    if choices:
+        if number not in choices:
+            legal = ", ".join(map(str, choices))
             raise UnusableReply(f"params[{index}] is {written[:40]}, not one of {legal}")
         return int(number)
     return number + 0.0  # no negative zero

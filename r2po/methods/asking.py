@@ -1,0 +1,100 @@
+"""Asking a model until its reply can be used: one sample of a prompt, or several at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Thread
+from typing import Generic, TypeVar
+
+from r2po.errors import RunStopped
+from r2po.llm.types import Asker, Question
+
+MAX_REASKS = 5
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a method works with. ``key`` names the reply in the call store that it was read from, if it was."""
+
+    value: T
+    key: str = ""
+
+
+@dataclass
+class Ask(Generic[T]):
+    """The attempts at one sample of a prompt.
+
+    Attributes:
+        asker: Gets replies.
+        first: The first attempt's question.
+        read: Reads a reply.
+        replies: How many came so far, recorded ones included.
+        seconds: What they took when they came.
+    """
+
+    asker: Asker
+    first: Question
+    read: Callable[[str], T]
+    replies: int = 0
+    seconds: float = 0.0
+
+    def __call__(self) -> Answer[T]:
+        """Ask, and ask again, saying what was wrong, while the reply is unusable.
+
+        Replies on record from a run that stopped here do not count: a resumed run has all attempts again.
+
+        Raises:
+            RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
+        """
+        question, fresh = self.first, 0
+        while fresh <= MAX_REASKS:
+            received = self.asker.ask(question, self.read)
+            self.replies += 1
+            self.seconds += received.latency_s
+            if not received.refusal:
+                assert received.value is not None
+                return Answer(received.value, received.key)
+            fresh += received.fresh
+            complaint = f"Your previous reply could not be used: {received.refusal}. Keep to the reply format."
+            question = replace(self.first, attempt=self.replies + 1, prompt=f"{self.first.prompt}\n\n{complaint}\n")
+        raise RunStopped(
+            f"iteration {question.iteration}, {question.role}: no usable reply in {self.replies} attempts; the last "
+            f"one: {received.refusal}"
+        )
+
+
+def run_together(jobs: Sequence[Callable[[], T]], at_most: int) -> list[T]:
+    """Call functions in threads, ``at_most`` at once; return their results in the order of the functions.
+
+    If any of them fails, the others are still called and waited for; then the first failure, in that order, is raised.
+    """
+    results: dict[int, T] = {}
+    failures: dict[int, BaseException] = {}
+    waiting = deque(enumerate(jobs))
+
+    def work() -> None:
+        while waiting:
+            try:
+                index, job = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                results[index] = job()
+            except BaseException as failure:  # noqa: BLE001 - raised below, in the thread that waits
+                failures[index] = failure
+
+    # Daemons, so that a process that is interrupted ends at once, whatever is under way.
+    threads = [Thread(target=work, daemon=True) for _ in range(min(at_most, len(jobs)))]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        waiting.clear()
+    if failures:
+        raise failures[min(failures)]
+    return [results[index] for index in range(len(jobs))]

@@ -1,0 +1,122 @@
+"""What the families share whose solutions are flat parameter vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from r2po.policies.base import PolicyFamily
+from r2po.policies.policy import Array
+from r2po.policies.reply import read_numbers
+from r2po.policies.solution import Parameters
+
+
+@dataclass(frozen=True)
+class Range:
+    """Every parameter is a real number in [low, high], asked for with ``decimals`` decimals."""
+
+    low: float
+    high: float
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every parameter is one of these integers."""
+
+    options: tuple[int, ...]
+
+
+class NumericFamily(PolicyFamily[Parameters]):
+    """A family whose solutions are ``size`` numbers."""
+
+    kind: ClassVar[Literal["parameters", "program"]] = "parameters"
+    trial_form: ClassVar[str] = "{solution}; f(params) = {value}"
+
+    size: int
+    """Number of parameters."""
+
+    values: Range | Choices
+    """What the prompts ask each parameter to be."""
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The legal values of a table's entries; empty for real parameters."""
+        return self.values.options if isinstance(self.values, Choices) else ()
+
+    def read(self, text: str, /) -> Parameters:
+        """Read the parameters from a model's reply; those beyond a range are read as they are.
+
+        Raises:
+            UnusableReply: There are none, too many or too few, or one is no number or no legal action.
+        """
+        return read_numbers(text, self.size, self.choices)
+
+    def write(self, params: Parameters, /) -> str:
+        """Write parameters in the format that replies are asked for: ``params[0]: 1.0, params[1]: -2.5``."""
+        return ", ".join(f"params[{index}]: {self.format(value)}" for index, value in enumerate(params))
+
+    def record(self, params: Parameters, /) -> dict[str, Any]:
+        """Return the parameters as a list."""
+        return {"params": list(params)}
+
+    def load(self, record: Mapping[str, Any], /) -> Parameters:
+        """Return the parameters of a record."""
+        return tuple(record["params"])
+
+    def reply_format(self, *, structured: bool) -> str:
+        """Ask for one line with all parameters, or for a JSON object with all of them."""
+        last = self.size - 1
+        if structured:
+            return (
+                "Your reply is one JSON object and nothing else, in this form:\n"
+                '{"params": [v, v, ...], "reasoning": "..."}\n'
+                f'The list "params" holds all {self.size} parameters, from params[0] to params[{last}]; '
+                '"reasoning" explains them.'
+            )
+        return (
+            f"The first line of your reply holds all {self.size} parameters and nothing else, in this form:\n"
+            f"params[0]: v, params[1]: v, ..., params[{last}]: v\n"
+            "Then explain your reasoning."
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of ``{"params": [...], "reasoning": "..."}`` with exactly the values that prompts ask for.
+
+        ``params`` comes first: as in free text, the answer stands before its explanation.
+        """
+        if isinstance(self.values, Choices):
+            value: dict[str, Any] = {"type": "integer", "enum": list(self.values.options)}
+        else:
+            value = {"type": "number", "minimum": self.values.low, "maximum": self.values.high}
+        params = {"type": "array", "items": value, "minItems": self.size, "maxItems": self.size}
+        return {
+            "type": "object",
+            "properties": {"params": params, "reasoning": {"type": "string"}},
+            "required": ["params", "reasoning"],
+            "additionalProperties": False,
+        }
+
+    def format(self, value: float) -> str:
+        """Write one parameter as prompts show it."""
+        if isinstance(self.values, Choices):
+            return str(int(value))
+        decimals = self.values.decimals
+        rounded = round(float(value), decimals)
+        return f"{rounded + 0.0:.{decimals}f}" if rounded == value else f"{value + 0.0:.6g}"
+
+    def clip(self, params: Parameters, /) -> Parameters:
+        """Return the parameters moved into the range that prompts ask for; tables come back unchanged."""
+        if isinstance(self.values, Choices):
+            return params
+        low, high = self.values.low, self.values.high
+        return tuple(min(max(value, low), high) for value in params)
+
+    def on_grid(self, values: Array) -> Parameters:
+        """Clip values to the range and round them to its decimals, without negative zeros."""
+        assert isinstance(self.values, Range)
+        rounded = np.round(np.clip(values, self.values.low, self.values.high), self.values.decimals)
+        return tuple(float(value) + 0.0 for value in rounded)

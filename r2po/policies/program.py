@@ -1,0 +1,28 @@
+"""What the families share whose solutions are texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from r2po.policies.base import PolicyFamily
+from r2po.policies.solution import Program
+
+
+class ProgramFamily(PolicyFamily[Program]):
+    """A family whose solutions are programs. Prompts always describe the environment that they are written for."""
+
+    kind: ClassVar[Literal["parameters", "program"]] = "program"
+    trial_form: ClassVar[str] = "f(policy) = {value}\n{solution}"
+
+    def write(self, program: Program, /) -> str:
+        """Return the source."""
+        return program.source
+
+    def record(self, program: Program, /) -> dict[str, Any]:
+        """Return the source."""
+        return {"source": program.source}
+
+    def load(self, record: Mapping[str, Any], /) -> Program:
+        """Return the program of a record."""
+        return Program(record["source"])
