@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from r2po.cli.signals import held_back
+from r2po.signals import held_back
 from tests.llm.fake_ollama import FakeOllama, stall, status
 from tests.process.processes import (
     CARTPOLE,
