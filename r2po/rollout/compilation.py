@@ -96,6 +96,6 @@ def _find_cache_directory(base: str) -> str | None:
 def _digest_of_sources() -> str:
     digest = hashlib.sha256(_numba.__version__.encode())
     here = Path(__file__).parent
-    for path in sorted([*here.rglob("*.py"), here.parent / "policies" / "forms.py", *here.glob("../../envs/*.py")]):
+    for path in sorted([*here.rglob("*.py"), here.parent / "policies" / "forms.py", *here.glob("../envs/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -33,7 +33,7 @@ import r2po.rollout.compilation
 for thread in loaders:
     thread.join()
 
-from r2po.rollout.kernels.refusal import refusal
+from r2po.rollout.kernel_refusal import refusal
 
 assert refusal("CartPole-v1", {}) == ""  # which compiles, and plays a few episodes
 assert wrong == [], wrong
