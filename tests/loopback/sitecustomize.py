@@ -2,7 +2,8 @@
 
 tests/conftest.py runs this file, and puts its folder on PYTHONPATH: Python imports a module of this name when it
 starts, so the processes that tests start are kept here too. Not kept are processes that do not see PYTHONPATH (python
--I or -E, an environment of their own), other programs, and libraries in C that open sockets themselves.
+-I or -E, an environment of their own), those of a Ray cluster, other programs, and libraries in C that open sockets
+themselves.
 """
 
 from __future__ import annotations
