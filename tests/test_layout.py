@@ -1,8 +1,15 @@
-"""The tests of a room are where its name says."""
+"""The tests of a room are where its name says, and the document of the rooms has them in the order that is checked."""
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "r2po"
@@ -25,3 +32,12 @@ def test_no_folder_of_tests_is_empty() -> None:
 def test_the_tests_of_a_module_outside_the_rooms_bear_its_name() -> None:
     modules = {path.stem for path in SOURCE.glob("[!_]*.py")} - {"trial"}  # which is tested where it is used
     assert modules <= {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
+
+
+def test_the_table_of_rooms_has_the_layers_that_are_checked() -> None:
+    project = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    checked = [set(layer.split(" | ")) for layer in layers if layer not in ("__main__", "(trial)")]
+    text = (TESTS.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`r2po/.*?) \|", text, re.MULTILINE)
+    assert [{Path(name).stem for name in re.findall(r"`r2po/(.*?)`", row)} for row in rows] == checked
