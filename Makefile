@@ -27,7 +27,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint pytest bench format lock clean other_python
+.PHONY: help setup demo test lint pytest slow coverage bench format lock clean other_python
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,13 +54,21 @@ demo: setup ## run R2PO on CartPole without a language model, and sum up its run
 
 test: lint pytest ## everything that CI checks: lint, then all tests
 
-lint: $(baselines) ## ruff and mypy --strict
+lint: $(baselines) ## ruff, mypy --strict, and which room may import which
 	$(python) -m ruff check $(checked)
 	$(python) -m ruff format --check $(checked)
 	$(python) -m mypy --strict $(checked)
+	$(VENV)/bin/lint-imports --no-logo
 
 pytest: $(baselines) ## all tests, on all cores
 	$(python) -m pytest -n auto
+
+slow: $(baselines) ## the tests that take long, the one of a Ray cluster included
+	@tools/setup "$(VENV)" dev,fast,sb3,ray
+	$(python) -m pytest -n auto -m slow
+
+coverage: $(baselines) ## all tests, and which lines of r2po they run: a table, and pages in htmlcov/
+	$(python) -m pytest -n auto --cov=r2po --cov-report=term:skip-covered --cov-report=html
 
 bench: setup ## all benchmarks of speed, into docs/benchmarks.md; a quarter of an hour on an idle machine
 	$(python) -m benchmarks
@@ -73,5 +81,5 @@ lock: ## write constraints.txt anew; needs uv
 	tools/lock
 
 clean: ## remove .venv, caches and build files; logs stay
-	rm -rf "$(VENV)" build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov
 	find . -path './.?*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

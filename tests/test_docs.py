@@ -111,9 +111,11 @@ def test_every_method_is_named_in_the_readme() -> None:
         assert option in text
 
 
-@pytest.mark.parametrize("name", ["methods.md", "config.md", "extending.md"])
+@pytest.mark.parametrize(
+    "name", ["methods.md", "config.md", "extending.md", "architecture.md", "../CONTRIBUTING.md", "../SECURITY.md"]
+)
 def test_files_that_are_named_exist(name: str) -> None:
-    for path in re.findall(r"`((?:r2po|configs|envs|docs)/[\w/.]+)`", read(name)):
+    for path in re.findall(r"`((?:r2po|configs|envs|docs|tests)/[\w/.]+)`", read(name)):
         assert (ROOT / path).exists() or "/my_" in path, path
 
 

@@ -61,6 +61,12 @@ class TestSupportedPythons:
             assert {"run": ".ci/run"} in job["steps"]
         assert workflow["permissions"] == {"contents": "read"}
 
+    def test_ci_runs_the_slow_tests_by_the_clock(self) -> None:
+        workflow = yaml.safe_load((ROOT / ".github/workflows/slow.yml").read_text(encoding="utf-8"))
+        assert {"run": "make slow"} in workflow["jobs"]["slow"]["steps"]
+        assert workflow[True]["schedule"]  # YAML takes the key `on` for a truth value
+        assert workflow["permissions"] == {"contents": "read"}
+
 
 class TestConstraints:
     @pytest.mark.parametrize("python", PYTHONS)
@@ -133,7 +139,17 @@ class TestMake:
     def test_help_is_the_default_and_lists_the_targets(self) -> None:
         shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         targets = re.findall(r"^make ([a-z]+) ", shown, re.MULTILINE)
-        assert {"setup", "demo", "test", "lint", "pytest", "clean"} <= set(targets)
+        assert {"setup", "demo", "test", "lint", "pytest", "slow", "coverage", "clean"} <= set(targets)
+
+    def test_pre_commit_runs_what_lint_runs(self) -> None:
+        recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nlint: ")[1].split("\n\n")[0]
+        variables = {"$(python)": ".venv/bin/python", "$(VENV)": ".venv", "$(checked)": "."}
+        commands = recipe.splitlines()[1:]
+        for name, value in variables.items():
+            commands = [command.strip().replace(name, value) for command in commands]
+        hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+        assert [hook["entry"] for hook in hooks] == commands
+        assert not any(hook["pass_filenames"] for hook in hooks)  # all files, as lint does
 
     def test_ci_makes_test_where_the_repository_is(self) -> None:
         assert os.access(ROOT / ".ci/run", os.X_OK)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from r2po.cli import sweep
 from r2po.cli.config_options import add_override_option
-from r2po.cli.signals import held_back
 from r2po.cli.sweep import add_sweep_options
 from r2po.errors import InputError, RunStopped
+from r2po.signals import held_back
 
 LATEST = "latest"
 

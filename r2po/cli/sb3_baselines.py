@@ -8,8 +8,8 @@ from typing import Any
 
 from r2po.cli.analysis_options import positive
 from r2po.cli.config_options import add_override_option
-from r2po.cli.signals import held_back
 from r2po.errors import RunStopped
+from r2po.signals import held_back
 
 CONTINUE = "the same command continues: complete trials stay, the interrupted one is done again"
 

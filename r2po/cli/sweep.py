@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from r2po.cli.config_options import add_override_option
-from r2po.cli.signals import held_back
 from r2po.errors import InputError
+from r2po.signals import held_back
 
 DEFAULT_RUNS = 10
 

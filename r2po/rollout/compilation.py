@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,24 +15,8 @@ from typing import Any, TypeVar
 # Read by numba when it is imported. Intel's vector library, where it is installed, rounds otherwise than Python's math.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
-
-@contextmanager
-def _without_scipy() -> Iterator[None]:
-    """Let numba find no SciPy: it imports it for linear algebra, which no kernel has, at the price of 20 MB."""
-    if "scipy" in sys.modules:
-        yield
-        return
-    sys.modules["scipy"] = None  # type: ignore[assignment] # which makes its import fail
-    try:
-        yield
-    finally:
-        del sys.modules["scipy"]
-
-
 # Any: numba has annotations for some of its functions only.
-with _without_scipy():
-    _numba: Any = importlib.import_module("numba")
-    importlib.import_module("numba.np.arraymath")  # looks for it too, at the first compilation
+_numba: Any = importlib.import_module("numba")
 _extending: Any = importlib.import_module("numba.extending")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -113,6 +96,6 @@ def _find_cache_directory(base: str) -> str | None:
 def _digest_of_sources() -> str:
     digest = hashlib.sha256(_numba.__version__.encode())
     here = Path(__file__).parent
-    for path in sorted([*here.rglob("*.py"), here.parent / "policies" / "forms.py", *here.glob("../../envs/*.py")]):
+    for path in sorted([*here.rglob("*.py"), here.parent / "policies" / "forms.py", *here.glob("../envs/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

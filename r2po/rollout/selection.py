@@ -110,7 +110,7 @@ def select_engine(
 
 def _refusal(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     if name == "kernel":
-        from r2po.rollout.kernels.refusal import refusal
+        from r2po.rollout.kernel_refusal import refusal
     else:
         from r2po.rollout.mujoco.engine import refusal
     try:

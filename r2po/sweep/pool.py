@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from r2po.cli.signals import held_back
+from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task
 from r2po.sweep.worker import work

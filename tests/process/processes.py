@@ -69,7 +69,9 @@ def environ(server: FakeServer | None = None, **more: str) -> dict[str, str]:
     """Return this process's environment without anything about models, but for those of a server."""
     mine = {name: value for name, value in os.environ.items() if name not in (*KEYS, *BASE_URLS, "COLUMNS")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{mine['PATH']}"
-    return {**mine, "PATH": path, "PYTHONPATH": str(REPOSITORY), **(server.environ if server else {}), **more}
+    # What is there already keeps the process on this machine (tests/conftest.py).
+    python_path = os.pathsep.join(filter(None, [str(REPOSITORY), mine.get("PYTHONPATH", "")]))
+    return {**mine, "PATH": path, "PYTHONPATH": python_path, **(server.environ if server else {}), **more}
 
 
 def start(folder: Path, command: list[str], env: Mapping[str, str], **more: Any) -> subprocess.Popen[str]:

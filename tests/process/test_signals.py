@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from r2po.cli.signals import held_back
 from tests.llm.fake_ollama import FakeOllama, stall, status
 from tests.process.processes import (
     CARTPOLE,
@@ -115,20 +114,3 @@ def test_a_stop_while_the_program_loads_is_no_error(tmp_path: Path, number: sign
             stopped = stop(process, number)
         assert (stopped.returncode, stopped.stdout) == (code, "")
         assert stopped.stderr in ("", "stopped before the run began\n")
-
-
-def test_signals_wait_while_modules_load() -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    loaded: list[str] = []
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            interrupt_and_load(loaded)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert loaded == ["all of it"]
-
-
-def interrupt_and_load(loaded: list[str]) -> None:
-    with held_back():
-        signal.raise_signal(signal.SIGINT)
-        loaded.append("all of it")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 
 from r2po.policies import FunctionPolicy, NumericFamily, Policy, PolicyConfig, clipped
 from r2po.policies.forms import TablePolicy
 from r2po.rollout import Engine, GymnasiumEngine
-from r2po.rollout.kernels import KERNELS
 from r2po.tasks import TASKS
 from r2po.tasks.spaces import Spaces, read_spaces
 from tests.rollout.test_gymnasium_engine import GOOD, same_bits
@@ -164,10 +161,3 @@ def test_it_refuses_policies_that_do_not_fit() -> None:
         # No action 0 or 4, no state missing: a compiled loop would read beyond its arrays.
         for actions in ([0] * 11, [4] * 11, [1] * 10):
             assert not nim.runs(TablePolicy(np.array(actions)))
-
-
-@pytest.mark.parametrize("entry_point", KERNELS)
-def test_the_registry_names_environments_and_modules_that_exist(entry_point: str) -> None:
-    module, name = entry_point.split(":")
-    assert issubclass(getattr(importlib.import_module(module), name), gymnasium.Env)
-    assert importlib.import_module(f"r2po.rollout.kernels.{KERNELS[entry_point]}").KERNEL

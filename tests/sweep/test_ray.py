@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.llm.fake_ollama import FakeOllama
-from tests.process.processes import environ, finish, player, run_r2po, wait_until, write_config
+from tests.process.processes import REPOSITORY, environ, finish, player, run_r2po, wait_until, write_config
 from tests.sweep.sweeping import SMALL, results, run_sweep, start_sweep
 
 needs_ray = pytest.mark.skipif(
@@ -22,6 +22,8 @@ needs_ray = pytest.mark.skipif(
 )
 VALUES: Mapping[str, Any] = {**SMALL, "method": "props", "num_iterations": 20}
 RUNS = 6
+# Nodes talk over the machine's own address, which tests/conftest.py does not count as loopback: not guarded here.
+CLUSTERED = {"PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -65,9 +67,9 @@ def test_the_runs_of_a_lost_node_are_finished_on_another(tmp_path: Path) -> None
     with FakeOllama(player) as server:
         assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
         calls = len(server.chats)
-    with FakeOllama(player) as server, two_nodes(environ(server, RAY_DISABLE_IMPORT_WARNING="1")) as (address, cluster):
+    with FakeOllama(player) as server, two_nodes(environ(server, **CLUSTERED)) as (address, cluster):
         options = ["--ray", address, "--cpus-per-run", "0.5"]
-        sweep = start_sweep(tmp_path / "lost", *command, *options, server=server)
+        sweep = start_sweep(tmp_path / "lost", *command, *options, server=server, **CLUSTERED)
         wait_until(lambda: iterations(tmp_path / "lost") >= 2 * RUNS, sweep)
         assert cluster.stdin is not None
         cluster.stdin.write("\n")

@@ -8,8 +8,8 @@ KERNELS = {
     "gymnasium.envs.classic_control.mountain_car:MountainCarEnv": "mountaincar",
     "gymnasium.envs.classic_control.continuous_mountain_car:Continuous_MountainCarEnv": "mountaincarcontinuous",
     "gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv": "frozenlake",
-    "envs.maze:SampleMazeEnv": "maze",
-    "envs.maze:RandomMazeEnv": "maze",
-    "envs.nim:NimEnv": "nim",
-    "envs.pong:PongEnv": "pong",
+    "r2po.envs.maze:SampleMazeEnv": "maze",
+    "r2po.envs.maze:RandomMazeEnv": "maze",
+    "r2po.envs.nim:NimEnv": "nim",
+    "r2po.envs.pong:PongEnv": "pong",
 }

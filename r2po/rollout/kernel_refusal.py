@@ -33,7 +33,7 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     reason = compilation_refusal()
     if reason:
         return reason
-    from r2po.rollout.kernel_engine import KernelEngine
+    from r2po.rollout.kernel_engine import KernelEngine  # numba is there
 
     spaces = read_spaces(gym_id, env_kwargs)
     reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=STEPS)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.baselines.suites import SUITES
+from tests.baselines.sb3.suites import SUITES
 
 HIDE = """
 import sys

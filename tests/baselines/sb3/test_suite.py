@@ -21,7 +21,7 @@ from r2po.cli import main
 from r2po.errors import InputError
 from r2po.tasks import PUBLISHED
 from tests.analysis.made_logs import write_run
-from tests.baselines.suites import SUITES, figures, make_suite, result, write_zoo
+from tests.baselines.sb3.suites import SUITES, figures, make_suite, result, write_zoo
 
 for module, name in PACKAGES.items():
     pytest.importorskip(module, reason=f"{name} is not installed: pip install -r requirements.txt")

@@ -18,7 +18,7 @@ from r2po.baselines.sb3.zoo import SB3_DEFAULTS, find_zoo, zoo_entry
 from r2po.errors import InputError
 from r2po.tasks import PUBLISHED, TASKS
 from tests.analysis.made_logs import write_run
-from tests.baselines.suites import SUITES, make_suite, write_zoo
+from tests.baselines.sb3.suites import SUITES, make_suite, write_zoo
 
 DISCRETE, CONTINUOUS = ["DQN", "A2C", "PPO", "TRPO"], ["DDPG", "TD3", "SAC", "A2C", "PPO", "TRPO"]
 

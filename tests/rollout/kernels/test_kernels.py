@@ -1,0 +1,23 @@
+"""The table of kernels names what exists; that they are right is in test_kernel_engine.py."""
+
+from __future__ import annotations
+
+import importlib
+
+import gymnasium
+import pytest
+
+from r2po.envs import ENVIRONMENTS
+from r2po.rollout.kernels import KERNELS
+
+
+@pytest.mark.parametrize("entry_point", KERNELS)
+def test_it_names_environments_and_modules_that_exist(entry_point: str) -> None:
+    pytest.importorskip("numba")
+    module, name = entry_point.split(":")
+    assert issubclass(getattr(importlib.import_module(module), name), gymnasium.Env)
+    assert importlib.import_module(f"r2po.rollout.kernels.{KERNELS[entry_point]}").KERNEL
+
+
+def test_all_our_environments_have_one() -> None:
+    assert {entry_point for entry_point, _, _ in ENVIRONMENTS.values()} <= set(KERNELS)
