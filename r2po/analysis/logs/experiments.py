@@ -22,8 +22,8 @@ from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.logs.sb3 import summary_runs
 from r2po.analysis.output.style import METHOD_STYLES, STAND_IN, method_style
 from r2po.errors import InputError, nearest
-from r2po.llm.providers.no_model import NAME as NO_MODEL
 from r2po.runlog import RunDirectory, list_runs
+from r2po.runlog.facts import NO_MODEL
 
 SKIPPED = frozenset({"eval_report", "__pycache__"})
 

@@ -21,7 +21,7 @@ from r2po.analysis.logs.names import environment_key, read_folder_name
 from r2po.analysis.logs.published import NOT_RECORDED, PROTOCOL, is_published_run, load_published_run
 from r2po.analysis.logs.run_data import METRICS, IterationData, RunData
 from r2po.analysis.logs.unusable import LARGEST, Unusable
-from r2po.llm.providers.no_model import NAME as NO_MODEL
+from r2po.runlog.facts import NO_MODEL
 from r2po.tasks import TASKS
 
 FILE = "summary.json"

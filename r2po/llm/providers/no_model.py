@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from r2po.llm.types import Request
-
-NAME = "none"
-"""Stands in the place of a model's name."""
+from r2po.runlog.facts import NO_MODEL
 
 
 class NoModel:
     """Needs no key, contacts nobody, and is never asked."""
 
-    name = NAME
+    name = NO_MODEL
     is_stand_in = False
 
     def check(self) -> None:
