@@ -12,6 +12,7 @@ import pydantic
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
+from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog
 
 SCHEMA_VERSION = 2
@@ -39,6 +40,8 @@ class Description(TypedDict):
     model: str
     stand_in: bool
     replay_of: NotRequired[str | None]
+    method: NotRequired[MethodFacts]
+    task: NotRequired[TaskFacts]
     created: NotRequired[str]
     rollout_engine: NotRequired[str]
     versions: NotRequired[dict[str, str]]

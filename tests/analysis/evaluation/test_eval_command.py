@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from r2po.analysis.output.style import STAND_IN
+from r2po.analysis.logs.run_data import STAND_IN
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 ROOT = Path(__file__).parents[3]
