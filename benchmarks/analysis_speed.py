@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def write_experiment(cell: tuple[Path, str, str, int]) -> None:
 def write_run(folder: Path, environment: str, method: str, seed: int) -> None:
     """Write a run whose reward rises towards the target, with noise."""
     task = TASKS[environment]
-    calls = METHODS[method].calls_per_iteration
+    calls = METHODS[method].calls({})
     rng = np.random.default_rng([list(TASKS).index(environment), list(METHODS).index(method), seed])
     size = {"tabular": 20}.get(task.policy, 18)
     count = 200 // calls
@@ -143,17 +143,19 @@ def write_run(folder: Path, environment: str, method: str, seed: int) -> None:
         "config": {**config, "policy": task.policy},
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(description))
-    lines = [json.dumps(record) for record in records(rng, task.optimum, count, calls, size, task.warmup_episodes)]
+    pair = METHODS[method].pair
+    stages = (pair["proposal"], pair["revision"]) if pair else ("proposal",)
+    lines = [json.dumps(record) for record in records(rng, task.optimum, count, stages, size, task.warmup_episodes)]
     (folder / "iterations.jsonl").write_text("\n".join(lines) + "\n")
     result = {"iterations": count, "heldout_reward": task.optimum * 0.8, "heldout_std": 1.0, "heldout_episodes": 100}
     (folder / "result.json").write_text(json.dumps({"schema": 1, **result}))
 
 
 def records(
-    rng: np.random.Generator, target: float, count: int, calls: int, size: int, warmup: int
+    rng: np.random.Generator, target: float, count: int, stages: Sequence[str], size: int, warmup: int
 ) -> Iterator[dict[str, Any]]:
     """Yield the lines of ``iterations.jsonl``."""
-    scale = abs(target) or 1.0
+    calls, scale = len(stages), abs(target) or 1.0
     start, speed = target - scale * rng.uniform(0.8, 1.2), rng.uniform(1.0, 6.0)
     noise = scale * rng.normal(0, 0.1, (count, calls, K))
     level = target - (target - start) * np.exp(-speed * np.arange(count) / count)
@@ -168,7 +170,7 @@ def records(
             "accepted": accepted,
             "candidates": [
                 {
-                    "stage": ("proposal", "revision")[c],
+                    "stage": stages[c],
                     "call": "0" * 64,
                     "params": params[i, c].tolist(),
                     "reward": float(means[c]),

@@ -16,9 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
-from r2po.analysis.logs.names import environment_label
-from r2po.analysis.paper.published_figures import published_results
-from r2po.analysis.paper.scores import published_score, score_of
+from r2po.analysis.output.scores import published_score, score_of
+from r2po.analysis.published import published_results
 from r2po.config import Config, config_folder, load_config
 from r2po.errors import R2POError
 from r2po.experiment.launch import launch
@@ -78,7 +77,7 @@ def table(experiments: Sequence[ExperimentLogs]) -> str:
         if each.method in SEARCHES and each.runs:
             scores = [score_of(each.label, each.values(metric)) for metric in METRICS]
             cells = [score.text if score else "-" for score in scores]
-            names = [environment_label(each.environment), each.label, str(len(each.runs))]
+            names = [each.task["label"], each.label, str(len(each.runs))]
             row = [*names, *cells, *_published(each.environment)]
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)

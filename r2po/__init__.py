@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from r2po.analysis.logs.frames import load_runs
+    from r2po.analysis.evaluation.frames import load_runs
 
 __all__ = ["load_runs"]
 
@@ -13,7 +13,7 @@ __all__ = ["load_runs"]
 def __getattr__(name: str) -> Any:
     # Importing r2po is to stay light: what needs NumPy and pandas is imported when it is asked for.
     if name == "load_runs":
-        from r2po.analysis.logs.frames import load_runs
+        from r2po.analysis.evaluation.frames import load_runs
 
         return load_runs
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 FILE_WIDTH = 160
 
@@ -52,8 +53,8 @@ def print_tables(configs: Path | None = None) -> None:
             (
                 method.name,
                 method.label,
-                f"{method.calls_per_iteration}",
-                f"{method.default_iterations}",
+                f"{method.calls(_defaults(method.name))}",
+                f"{method.default_iterations(_defaults(method.name))}",
                 _first_line(method.iterate.__doc__),
             )
             for method in METHODS.values()
@@ -66,6 +67,13 @@ def print_tables(configs: Path | None = None) -> None:
         (folder.name, "\n".join(sorted(file.stem for file in folder.glob("*.yaml")))) for folder in _folders(configs)
     ]
     _table(f"Configs in {configs}", ("folder", "experiments"), rows)
+
+
+def _defaults(method: str) -> dict[str, Any]:
+    """Return the values of a config that sets nothing else."""
+    from r2po.config import Config
+
+    return dict(Config(gym_env_name="any", method=method, logdir="any"))
 
 
 def _folders(configs: Path) -> list[Path]:

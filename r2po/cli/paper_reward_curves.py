@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.output.canvas import save
+    from r2po.analysis.output.curves import draw_curves
     from r2po.analysis.output.files import write_file
     from r2po.analysis.output.style import paper_style
-    from r2po.analysis.paper.curves import draw_curves
     from r2po.analysis.paper.reward_curves import build_curves
 
     environments = [parse_environment(name) for name in options.envs]

@@ -32,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write tables and figures, for each model and protocol apart."""
-    from r2po.analysis.logs.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.logs.comparable import choose, cohorts
+    from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.output.sheet import folder_name
     from r2po.analysis.robust.summary import analyse
 

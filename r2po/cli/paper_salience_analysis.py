@@ -40,7 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write ``episodes.csv``, tables and figures; for each model and protocol apart."""
-    from r2po.analysis.logs.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.logs.comparable import choose, cohorts
+    from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.output.sheet import folder_name, write_text
     from r2po.analysis.salience.report import collect, episodes_csv
 
@@ -93,7 +94,6 @@ def _write(found: list[Found], cohort: Cohort | None, folder: Path, options: arg
 
 def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str, Callable[[str], Figure]]:
     """Return what to draw by the name of its file; rows that do not fit on a page stand apart by method."""
-    from r2po.analysis.output.style import method_style
     from r2po.analysis.salience.figures import changes_figure, edits_figure, has_shares, salience_figure
 
     revisions = [each.revisions for each in found]
@@ -107,10 +107,9 @@ def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str,
         return drawings
     together = [each for each in analyses if each.is_together]
     drawings["salience"] = partial(salience_figure, together, f"{title}, by method")
-    for method in {each.method: None for each in analyses}:
+    for method, label in {each.method: each.facts["label"] for each in analyses}.items():
         own = [each for each in analyses if each.method == method]
         members = [each.revisions for each in found if each.experiment.method == method]
-        label = method_style(method).label
         if any(map(has_shares, own)):
             drawings[f"salience_{method}"] = partial(salience_figure, own, f"{title}: {label}")
         drawings[f"edit_patterns_{method}"] = partial(edits_figure, members, f"{edits}: {label}")

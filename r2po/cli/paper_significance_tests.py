@@ -14,7 +14,7 @@ from r2po.errors import InputError
 
 if TYPE_CHECKING:
     from r2po.analysis.logs.experiments import Cohort
-    from r2po.analysis.significance.tests import Row
+    from r2po.analysis.significance.tests import Comparison
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 
@@ -46,12 +46,13 @@ def run(options: argparse.Namespace) -> int:
     figures = [_figure_file(name) for name in options.figure]
     options.format = options.format or _format_of(options.output)
 
-    from r2po.analysis.logs.experiments import choose, cohorts, find_experiments
+    from r2po.analysis.logs.comparable import choose, cohorts
+    from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.significance.report import significance_rows
 
     experiments, lines = choose(find_experiments(options.logs_root, options.max_runs, parallel=True))
     warn(lines)
-    parts: list[tuple[Cohort | None, list[Row]]] = [
+    parts: list[tuple[Cohort | None, list[Comparison]]] = [
         (cohort, significance_rows(part, options.metric, options.comparison_mode))
         for cohort, part in cohorts(experiments) or [(None, [])]
     ]
@@ -86,7 +87,7 @@ def _figure_file(name: str) -> Path:
     return path
 
 
-def _draw(parts: list[tuple[Cohort | None, list[Row]]], file: Path, options: argparse.Namespace) -> None:
+def _draw(parts: list[tuple[Cohort | None, list[Comparison]]], file: Path, options: argparse.Namespace) -> None:
     """Draw the tests of each model and protocol."""
     from r2po.analysis.output.sheet import folder_name, write_figure
     from r2po.analysis.significance.figure import significance_figure
@@ -102,7 +103,7 @@ def _draw(parts: list[tuple[Cohort | None, list[Row]]], file: Path, options: arg
             sys.stderr.write(f"figure: {path}\n")
 
 
-def _render(parts: list[tuple[Cohort | None, list[Row]]], options: argparse.Namespace) -> str:
+def _render(parts: list[tuple[Cohort | None, list[Comparison]]], options: argparse.Namespace) -> str:
     from r2po.analysis.output.tables import content
     from r2po.analysis.significance.report import to_records, to_table
 

@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
     if options.from_published:
         table = build_published_tau_c_table()
     else:
-        experiments = find_experiments(options.logs_root, options.max_runs, only_method=["r2po"], parallel=True)
+        found = find_experiments(options.logs_root, options.max_runs, parallel=True)
+        experiments = [each for each in found if each.facts["revision_rule"] or not each.method]
         require_runs(experiments, options.logs_root)
         table, lines = build_tau_c_table(experiments, with_reference=options.reference == "published")
         warn(lines)

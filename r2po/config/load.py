@@ -83,7 +83,7 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
 def _filled(config: Config) -> Config:
     task = task_for(config.gym_env_name)
     method = METHODS[config.method]
-    iterations = config.num_iterations or method.default_iterations
+    iterations = config.num_iterations or method.default_iterations(dict(config))
     defaults: dict[str, Any] = {
         "num_iterations": iterations,
         "announced_iterations": iterations,

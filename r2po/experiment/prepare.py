@@ -11,11 +11,11 @@ from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
 from r2po.llm.client import Client
-from r2po.llm.providers.no_model import NAME as NO_MODEL
 from r2po.llm.store import CallStore
 from r2po.llm.types import Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
+from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.origin import code_revision, versions
 from r2po.runlog.records import Description
 
@@ -97,6 +97,8 @@ def _description(setting: Setting, provider: Provider) -> dict[str, Any]:
         "model": _model(config, provider),
         "stand_in": provider.is_stand_in,
         "replay_of": provider.recording.path if provider.recording else None,
+        "method": setting.method.facts(dict(config)),
+        "task": setting.brief.task.facts(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rollout_engine": setting.engine.name,
         "versions": _versions(config),

@@ -16,10 +16,10 @@ from rich.text import Text
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
-from r2po.llm.providers.no_model import NAME as NO_MODEL
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
+from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import IterationRecord, Result
 from r2po.trial import Candidate
 

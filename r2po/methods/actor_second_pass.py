@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method
+from r2po.methods.method import Method, Pair, Style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import search_prompt
 from r2po.trial import Candidate
@@ -15,4 +15,12 @@ def actor_second_pass(step: Step) -> Candidate:
     return keep_best(first, step.evaluate(step.ask("search", search), "second_pass"))
 
 
-METHOD = Method("actor_second_pass", "ActorSecondPass", actor_second_pass, calls_per_iteration=2)
+METHOD = Method(
+    "actor_second_pass",
+    "ActorSecondPass",
+    actor_second_pass,
+    calls_per_iteration=2,
+    evaluations_per_iteration=2,
+    pair=Pair(proposal="first_pass", revision="second_pass", role="search"),
+    style=Style(colour="#874282", dashes=(2.5, 1), marker=">"),
+)

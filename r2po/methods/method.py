@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from r2po.methods.step import Step
 from r2po.prompts import Brief
 from r2po.rollout import closest
+from r2po.runlog.facts import GREY, MethodFacts, Pair, Style
 from r2po.trial import Candidate
 
+__all__ = ["EVALUATION_BUDGET", "Method", "Pair", "PerIteration", "Style", "closest_to_mean"]
+
 EVALUATION_BUDGET = 200
-"""Evaluations of a full run in the paper, whatever the method; each follows an LLM call, if the method makes any."""
+"""Evaluations of a full run in the paper, whatever the method."""
+
+PerIteration = int | Callable[[Mapping[str, Any]], int]
+"""A number, or what it is with the config whose values are given by key."""
 
 
 def closest_to_mean(returns: NDArray[np.float64], _: Brief) -> int:
@@ -31,8 +37,13 @@ class Method:
         name: Value of the config key ``method``.
         label: Name in tables and figures.
         iterate: Runs one iteration and returns the accepted candidate.
-        calls_per_iteration: LLM calls of one iteration, each followed by an evaluation; 0 for a method that asks no
-            model, and makes one evaluation.
+        calls_per_iteration: LLM calls of one iteration; 0 for a method that asks no model.
+        evaluations_per_iteration: Candidates of one iteration, each rolled out K times.
+        roles: Whom it asks, as in ``step.ask``; without effect if it asks no model.
+        pair: The stages of proposal and revision, if each iteration has both, for the analysis of revisions.
+        style: How it looks in figures; r2po/analysis/output/style.py says how the styles here were chosen.
+        revision_rule: Whether prompts tell the critic from which reward to change little
+            (``critic_llm_conservative_threshold``, tau_c); the analysis of tau_c shows such methods.
         history_rollout: Given a trial's returns, the index of the rollout that this method's history shows of it, or
             None; absent if the method never shows one.
         shows_excerpts: Whether prompts show excerpts of the latest trials' rollouts (``traj_history_last_n``).
@@ -43,7 +54,12 @@ class Method:
     name: str
     label: str
     iterate: Callable[[Step], Candidate]
-    calls_per_iteration: int
+    calls_per_iteration: PerIteration
+    evaluations_per_iteration: PerIteration
+    roles: tuple[str, ...] = ("search",)
+    pair: Pair | None = None
+    style: Style = field(default_factory=lambda: GREY)
+    revision_rule: bool = False
     history_rollout: Callable[[NDArray[np.float64], Brief], int | None] | None = None
     shows_excerpts: bool = False
     searches: Literal["", "tables", "real parameters"] = ""
@@ -52,18 +68,38 @@ class Method:
     @property
     def asks_model(self) -> bool:
         """Whether it asks a language model; otherwise it is a numerical optimizer."""
-        return self.calls_per_iteration > 0
+        return self.calls_per_iteration != 0
 
-    @property
-    def evaluations_per_iteration(self) -> int:
-        """Candidates of one iteration, each rolled out K times."""
-        return max(self.calls_per_iteration, 1)
+    def calls(self, config: Mapping[str, Any]) -> int:
+        """Return the LLM calls of one iteration under a config, given by key."""
+        return _number(self.calls_per_iteration, config)
 
-    @property
-    def default_iterations(self) -> int:
-        """Iterations that spend the paper's budget of evaluations."""
-        return EVALUATION_BUDGET // self.evaluations_per_iteration
+    def evaluations(self, config: Mapping[str, Any]) -> int:
+        """Return the candidates of one iteration, likewise."""
+        return _number(self.evaluations_per_iteration, config)
+
+    def default_iterations(self, config: Mapping[str, Any]) -> int:
+        """Return the iterations that spend the paper's budget of evaluations, at least 1."""
+        return max(EVALUATION_BUDGET // self.evaluations(config), 1)
+
+    def facts(self, config: Mapping[str, Any]) -> MethodFacts:
+        """Return what logs record of it, for those who read them without this code."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "style": self.style,
+            "calls_per_iteration": self.calls(config),
+            "evaluations_per_iteration": self.evaluations(config),
+            "roles": self.roles if self.asks_model else (),
+            "pair": self.pair,
+            "revision_rule": self.revision_rule,
+            "searches": self.searches,
+        }
 
     def fits(self, policy: str) -> bool:
         """Whether it can search the policies of a family."""
         return not self.searches or (self.searches == "tables") == (policy == "tabular")
+
+
+def _number(number: PerIteration, config: Mapping[str, Any]) -> int:
+    return number(config) if callable(number) else number

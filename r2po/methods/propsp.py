@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.methods.method import Method
+from r2po.methods.method import Method, Style
 from r2po.methods.step import Step
 from r2po.prompts import Brief, search_prompt
 from r2po.trial import Candidate
@@ -21,4 +21,12 @@ def first_rollout_of_a_table(_: NDArray[np.float64], brief: Brief) -> int | None
     return 0 if brief.choices else None
 
 
-METHOD = Method("propsp", "ProPS+", propsp, calls_per_iteration=1, history_rollout=first_rollout_of_a_table)
+METHOD = Method(
+    "propsp",
+    "ProPS+",
+    propsp,
+    calls_per_iteration=1,
+    evaluations_per_iteration=1,
+    style=Style(colour="#ab4b46", dashes=(4, 1.5), marker="^"),
+    history_rollout=first_rollout_of_a_table,
+)

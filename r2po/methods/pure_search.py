@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method
+from r2po.methods.method import Method, Pair, Style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import search_prompt
 from r2po.trial import Candidate
@@ -15,4 +15,12 @@ def pure_search(step: Step) -> Candidate:
     return keep_best(step.evaluate(first, "proposal_a"), step.evaluate(second, "proposal_b"))
 
 
-METHOD = Method("pure_search", "PureSearch", pure_search, calls_per_iteration=2)
+METHOD = Method(
+    "pure_search",
+    "PureSearch",
+    pure_search,
+    calls_per_iteration=2,
+    evaluations_per_iteration=2,
+    pair=Pair(proposal="proposal_a", revision="proposal_b", role="search"),
+    style=Style(colour="#9d1700", dashes=(6, 1.5, 1, 1.5), marker="<"),
+)

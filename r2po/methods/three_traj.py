@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method
+from r2po.methods.method import Method, Pair, Style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import critic_prompt, search_prompt, three_rollouts
 from r2po.trial import Candidate
@@ -16,4 +16,13 @@ def three_traj(step: Step) -> Candidate:
     return keep_best(proposal, step.evaluate(step.ask("critic", critic), "revision"))
 
 
-METHOD = Method("three_traj", "ThreeTraj", three_traj, calls_per_iteration=2)
+METHOD = Method(
+    "three_traj",
+    "ThreeTraj",
+    three_traj,
+    calls_per_iteration=2,
+    evaluations_per_iteration=2,
+    roles=("search", "critic"),
+    pair=Pair(proposal="proposal", revision="revision", role="critic"),
+    style=Style(colour="#b0a4fe", dashes=(6, 1.5, 1, 1.5), marker="D"),
+)

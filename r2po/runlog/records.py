@@ -12,10 +12,11 @@ import pydantic
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
+from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog
 
-SCHEMA_VERSION = 2
-"""2: long replies are packed, and prompts by bz2; ``keep_trajectories`` may be "auto"."""
+SCHEMA_VERSION = 3
+"""3: run.yaml says what the method and the task are. 2: long replies are packed, and prompts by bz2."""
 LARGEST = 1e100
 """Far beyond any return; the squares of larger numbers would overflow."""
 
@@ -39,6 +40,8 @@ class Description(TypedDict):
     model: str
     stand_in: bool
     replay_of: NotRequired[str | None]
+    method: NotRequired[MethodFacts]
+    task: NotRequired[TaskFacts]
     created: NotRequired[str]
     rollout_engine: NotRequired[str]
     versions: NotRequired[dict[str, str]]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from r2po.runlog.facts import TaskFacts
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,14 @@ class Task:
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
+
+    def facts(self) -> TaskFacts:
+        """Return what logs record of it, for those who read them without this card."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "policy": self.policy,
+            "optimum": self.optimum,
+            "random_reward": self.random_reward,
+            "conservative_threshold": self.conservative_threshold,
+        }

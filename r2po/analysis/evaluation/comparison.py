@@ -9,11 +9,11 @@ from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.names import environment_label
+from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.canvas import save
+from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
 from r2po.analysis.output.files import write_file
-from r2po.analysis.output.style import STAND_IN, paper_style
-from r2po.analysis.paper.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
+from r2po.analysis.output.style import paper_style
 
 FIGURE = "comparison_training_curve"
 SUMMARY = "comparison_summary.json"
@@ -58,9 +58,10 @@ def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple
     panels, phrases = [], []
     for environment in environments:
         here = [(logs, label) for logs, label in pairs if logs.runs[0].environment == environment]
-        styles = distinct_styles([logs.runs[0].method for logs, _ in here])
+        styles = distinct_styles([logs.runs[0].facts["style"] for logs, _ in here])
         curves = [Curve(label, style, logs.runs) for (logs, label), style in zip(here, styles, strict=True)]
-        panels.append(CurvePanel(environment_label(environment), curves, here[0][0].runs[0].target))
+        run = here[0][0].runs[0]
+        panels.append(CurvePanel(run.task["label"], curves, run.target))
         phrases.append(runs_phrase(curves))
     runs = [run for logs, _ in pairs for run in logs.runs]
     models = ", ".join(sorted({f"{run.model} ({run.protocol})" for run in runs}))

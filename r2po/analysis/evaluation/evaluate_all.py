@@ -12,9 +12,8 @@ from r2po.analysis.logs.evenness import uneven_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.parallel import in_parallel
-from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.output.style import STAND_IN
-from r2po.analysis.paper.scores import score_of
+from r2po.analysis.logs.run_data import STAND_IN, RunData
+from r2po.analysis.output.scores import score_of
 from r2po.errors import R2POError
 
 MANY_RUNS = 100

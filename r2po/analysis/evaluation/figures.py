@@ -11,7 +11,7 @@ from r2po.analysis.logs.run_data import Floats, Ints, RunData
 from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
 from r2po.analysis.output.panel import Panel, returns_caption, rewards_caption, runs_caption
 from r2po.analysis.output.style import NEUTRAL
-from r2po.analysis.paper.align import MeanCurve, Series, mean_curve
+from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,10 @@ from r2po.analysis.evaluation.summary import summarise_run, summarise_runs, to_j
 from r2po.analysis.evaluation.text import run_text, runs_text
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.names import environment_label
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.canvas import render
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.sheet import folder_name
-from r2po.analysis.output.style import method_style
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
 
@@ -96,12 +94,10 @@ def _write_parts(
 
 def default_label(logs: LogDirectory) -> str:
     """Return "R2PO on CartPole", or the folder's name if the runs are of several experiments."""
-    names = {(run.method, run.algorithm, run.environment, run.variant) for run in logs.runs}
-    if len(names) > 1:
+    run = logs.runs[0]
+    if len({(run.method, run.algorithm, run.environment, run.variant) for run in logs.runs}) > 1:
         return logs.path.resolve().name
-    method, algorithm, environment, variant = names.pop()
-    label = method_style(method).label + (f"-{algorithm}" if algorithm else "")
-    return f"{label} on {environment_label(environment)}" + (f" ({variant})" if variant else "")
+    return f"{run.label} on {run.task['label']}" + (f" ({run.variant})" if run.variant else "")
 
 
 def _drawable(runs: Sequence[RunData]) -> list[RunData]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from r2po.analysis.logs.evenness import differences
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import Floats, RunData
+from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.statistics import sample_std
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
 """Per-run figures that are averaged over runs, besides the held-out reward."""
@@ -82,19 +84,6 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
     }
 
 
-def differences(runs: Sequence[RunData]) -> list[str]:
-    """Name each setting in which runs differ that should be runs of one experiment, one line each."""
-    lines = []
-    for key in {key: None for run in runs for key in run.settings}:
-        by_value: dict[str, list[str]] = {}
-        for run in runs:
-            value = str(run.settings[key]) if key in run.settings else "not set"
-            by_value.setdefault(value, []).append(run.name)
-        if len(by_value) > 1:
-            lines.append(f"{key}: " + "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items()))
-    return lines
-
-
 def to_json(summary: dict[str, Any]) -> bytes:
     """Return the content of ``summary.json``."""
     return (json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -106,8 +95,3 @@ def _over_runs(per_run: Sequence[dict[str, Any]], metric: str) -> dict[str, floa
         f"{metric}_mean": float(np.mean(values)) if values else None,
         f"{metric}_std": sample_std(values) if values else None,
     }
-
-
-def sample_std(values: Sequence[float] | Floats) -> float:
-    """Return the sample standard deviation (ddof 1); 0 for a single value."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from r2po.analysis.logs.run_data import progress
-from r2po.analysis.output.style import STAND_IN
+from r2po.analysis.logs.run_data import STAND_IN, progress
 
 COLUMNS = (
     "run",

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from r2po.analysis.logs.evenness import uneven_runs
+from r2po.analysis.logs.built_in import method_facts, method_order, task_facts
 from r2po.analysis.logs.load import load_runs_of
 from r2po.analysis.logs.names import (
-    environment_label,
+    environment_key,
     environment_order,
+    method_key,
     parse_environment,
     parse_method,
     read_folder_name,
 )
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.published import PROTOCOL
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import STAND_IN, RunData, method_label
 from r2po.analysis.logs.sb3 import summary_runs
-from r2po.analysis.output.style import METHOD_STYLES, STAND_IN, method_style
 from r2po.errors import InputError, nearest
-from r2po.llm.providers.no_model import NAME as NO_MODEL
 from r2po.runlog import RunDirectory, list_runs
+from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 
 SKIPPED = frozenset({"eval_report", "__pycache__"})
 
@@ -56,8 +56,8 @@ class ExperimentLogs:
     """The runs of one experiment.
 
     Attributes:
-        environment: Short name of the task; empty if no run tells it.
-        method: Key of the method; "sb3" for Stable-Baselines3; empty if no run tells it.
+        task: What it was run on; without a name if no run tells it.
+        facts: What the method is; without a name if no run tells it.
         variant: How the setting differs from the method's own, e.g. "tau_c half"; empty if it does not.
         algorithm: Algorithm of Stable-Baselines3.
         cohort: Model and protocol; None without a language model: such runs compare with all others.
@@ -66,8 +66,8 @@ class ExperimentLogs:
         path: The log directory.
     """
 
-    environment: str
-    method: str
+    task: TaskFacts
+    facts: MethodFacts
     variant: str
     algorithm: str | None
     cohort: Cohort | None
@@ -76,10 +76,24 @@ class ExperimentLogs:
     path: Path
 
     @property
+    def environment(self) -> str:
+        """Short name of the task; empty if no run tells it."""
+        return self.task["name"]
+
+    @property
+    def method(self) -> str:
+        """Key of the method; "sb3" for Stable-Baselines3; empty if no run tells it."""
+        return self.facts["name"]
+
+    @property
+    def cell(self) -> str:
+        """What it is, e.g. ``"ProPS+ on CartPole"``."""
+        return f"{self.label} on {self.task['label']}"
+
+    @property
     def label(self) -> str:
         """Name of its method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
-        label = method_style(self.method).label
-        return f"{label}-{self.algorithm}" if self.algorithm else label
+        return method_label(self.facts, self.algorithm)
 
     @property
     def protocol(self) -> str:
@@ -117,89 +131,24 @@ def find_experiments(
         InputError: There is no such folder, environment or method.
     """
     root = Path(logs_root)
-    environments = {parse_environment(name) for name in only_env}
-    methods = {parse_method(name) for name in only_method}
     if root.is_file():
         raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
     if not root.is_dir():
         siblings = [str(each) for each in root.parent.iterdir() if each.is_dir()] if root.parent.is_dir() else []
         raise InputError(f"no folder {str(root)!r} with logs{nearest(str(root), siblings)}")
-    folders = [path for path in _log_directories(root) if _is_wanted(path, environments, methods)]
-    found = [
-        each
-        for group in (in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders))
-        for each in group
-    ]
+    named = {environment_key(name) for name in only_env}, {method_key(name) for name in only_method}
+    folders = [path for path in _log_directories(root) if _is_wanted(path, *named)]
+    groups = in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders)
+    found = [each for group in groups for each in group]
+    environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
+    methods = {parse_method(name, (each.facts for each in found)) for name in only_method}
     wanted = [
         each
         for each in found
         if not each.runs
         or ((not environments or each.environment in environments) and (not methods or each.method in methods))
     ]
-    return [_cut(each, max_runs) for each in sorted(wanted, key=_order)]
-
-
-def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs], list[str]]:
-    """Choose the experiments that tables compare: with runs, in the method's own setting, one for each cell.
-
-    Returns:
-        They, and a line for each folder that is left out or odd.
-    """
-    chosen: dict[tuple[Cohort | None, str, str, str, str | None], ExperimentLogs] = {}
-    lines = []
-    for each in experiments:
-        lines += [f"{each.path}: {line}" for line in (*each.problems, *each.notes)]
-        if not each.runs or each.variant:
-            continue
-        lines += uneven_runs(each)
-        key = (each.cohort, each.protocol, each.environment, each.method, each.algorithm)
-        other = chosen.setdefault(key, each)
-        if other is not each:
-            kept, left = (each, other) if len(each.runs) > len(other.runs) else (other, each)
-            chosen[key] = kept
-            what = f"{each.label} on {environment_label(each.environment)}"
-            lines.append(f"{left.path}: left out, {kept.path} is {what} too; keep them under different --logs-root")
-    return list(chosen.values()), lines
-
-
-def cohorts(experiments: Sequence[ExperimentLogs]) -> list[tuple[Cohort | None, list[ExperimentLogs]]]:
-    """Part experiments by model and protocol; each part has the baselines without a language model beside it.
-
-    Where a baseline was run under several protocols, a part takes the one that is closest to its own. What no part
-    takes stands apart, by protocol.
-
-    Returns:
-        The parts, those of stand-ins last; a single one with the cohort None if there is no language model at all and
-        one protocol.
-    """
-    without = [each for each in experiments if each.cohort is None]
-    parts: dict[Cohort, list[ExperimentLogs]] = {}
-    for each in experiments:
-        if each.cohort is not None:
-            parts.setdefault(each.cohort, []).append(each)
-    protocols = {each.protocol for each in without}
-    if not parts and len(protocols) <= 1:
-        return [(None, without)] if without else []
-    for cohort, members in parts.items():
-        members += _closest(without, cohort.protocol)
-    taken = {id(each) for members in parts.values() for each in members}
-    for each in without:
-        if id(each) not in taken:
-            parts.setdefault(Cohort(stand_in=False, model=NO_MODEL, protocol=each.protocol), []).append(each)
-    return [(cohort, sorted(parts[cohort], key=_order)) for cohort in sorted(parts)]
-
-
-def _closest(experiments: Sequence[ExperimentLogs], protocol: str) -> list[ExperimentLogs]:
-    """Return one of each baseline on each environment: under this protocol, else under the one most like it."""
-    chosen: dict[tuple[str, str, str | None], ExperimentLogs] = {}
-    for each in sorted(experiments, key=lambda each: _distance(each.protocol, protocol)):
-        chosen.setdefault((each.environment, each.method, each.algorithm), each)
-    return list(chosen.values())
-
-
-def _distance(one: str, other: str) -> int:
-    # The published protocol is that of the published code, with its errors set right.
-    return 0 if one == other else 1 if {one, other} == {PROTOCOL, "published"} else 2
+    return [replace(each, runs=each.runs[:max_runs]) for each in sorted(wanted, key=experiment_order)]
 
 
 def _log_directories(root: Path) -> list[Path]:
@@ -243,9 +192,9 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
     if not groups:
         return [_without_runs(path, problems or ("no runs",))]
     experiments: list[ExperimentLogs] = []
-    for (cohort, _, environment, method, variant, algorithm), members in groups.items():
-        lines = () if experiments else problems
-        experiments.append(ExperimentLogs(environment, method, variant, algorithm, cohort, tuple(members), lines, path))
+    for (cohort, *_, variant, algorithm), members in groups.items():
+        task, facts, lines = members[0].task, members[0].facts, () if experiments else problems
+        experiments.append(ExperimentLogs(task, facts, variant, algorithm, cohort, tuple(members), lines, path))
     return experiments
 
 
@@ -272,21 +221,15 @@ def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:
     name = read_folder_name(folder.parent.name if _is_sb3(path) else folder.name)
     environment, method, variant = name or ("", "", "")
     algorithm = folder.name.upper() if _is_sb3(path) else None
-    return ExperimentLogs(environment, method, variant, algorithm, None, (), problems, path)
+    task, facts = task_facts(environment), method_facts(method)
+    return ExperimentLogs(task, facts, variant, algorithm, None, (), problems, path)
 
 
-def _cut(experiment: ExperimentLogs, max_runs: int | None) -> ExperimentLogs:
-    if max_runs is None or len(experiment.runs) <= max_runs:
-        return experiment
-    return ExperimentLogs(**{**vars(experiment), "runs": experiment.runs[:max_runs]})
-
-
-def _order(experiment: ExperimentLogs) -> tuple[tuple[int, str], int, str, str, str]:
-    methods: Iterator[str] = iter(METHOD_STYLES)
-    rank = next((number for number, name in enumerate(methods) if name == experiment.method), len(METHOD_STYLES))
+def experiment_order(experiment: ExperimentLogs) -> tuple[tuple[int, str], tuple[int, str], str, str, str]:
+    """Sort experiments as the published tables do."""
     return (
         environment_order(experiment.environment),
-        rank,
+        method_order(experiment.method),
         experiment.algorithm or "",
         experiment.variant,
         str(experiment.path),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from r2po.analysis.output.style import METHOD_STYLES
-from r2po.baselines.sb3.algorithms import ALGORITHMS
+from r2po.analysis.logs.built_in import BUILT_IN, SB3_ALGORITHMS
 from r2po.errors import InputError, unknown
+from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.tasks import TASKS
 
 PUBLISHED_ORDER = (
@@ -80,9 +80,9 @@ def environment_key(name: str) -> str:
     return _environments().get(_folded(name), name)
 
 
-def environment_label(key: str) -> str:
-    """Return an environment's name in tables and figures."""
-    return TASKS[key].label if key in TASKS else key
+def method_key(name: str) -> str:
+    """Return the key of a method given by key or label; others come back as they are."""
+    return _methods().get(_folded(name), name)
 
 
 def environment_order(key: str) -> tuple[int, str]:
@@ -90,35 +90,56 @@ def environment_order(key: str) -> tuple[int, str]:
     return (PUBLISHED_ORDER.index(key) if key in PUBLISHED_ORDER else len(PUBLISHED_ORDER), key)
 
 
-def parse_environment(name: str) -> str:
+def parse_environment(name: str, found: Iterable[TaskFacts] = ()) -> str:
     """Return the key of the environment that an option names by key, label or Gymnasium id.
+
+    Args:
+        name: What the option says.
+        found: The tasks of the logs, which need not be built in.
 
     Raises:
         InputError: There is no such environment.
     """
-    if _folded(name) not in _environments():
-        raise unknown("environment", name, TASKS)
-    return environment_key(name)
+    return _parsed("environment", name, _environments(), found, TASKS)
 
 
-def parse_method(name: str) -> str:
+def parse_method(name: str, found: Iterable[MethodFacts] = ()) -> str:
     """Return the key of the method that an option names by key or label.
+
+    Args:
+        name: What the option says.
+        found: The methods of the logs, which need not be built in.
 
     Raises:
         InputError: There is no such method.
     """
-    names = {_folded(text): key for key, style in METHOD_STYLES.items() for text in (key, style.label)}
-    names["propsplus"] = "propsp"
-    if name.upper().removeprefix("SB3-") in ALGORITHMS:
+    if name.upper().removeprefix("SB3-") in SB3_ALGORITHMS:
         raise InputError(f"{name!r} is an algorithm of Stable-Baselines3; as a method, all of them are called 'sb3'")
+    return _parsed("method", name, _methods(), found, BUILT_IN)
+
+
+def _parsed(
+    kind: str,
+    name: str,
+    built_in: Mapping[str, str],
+    found: Iterable[TaskFacts] | Iterable[MethodFacts],
+    keys: Iterable[str],
+) -> str:
+    labels = {each["name"]: each["label"] for each in found if each["name"]}
+    names = {_folded(text): key for key, label in labels.items() for text in (label, key)} | dict(built_in)
     if _folded(name) not in names:
-        raise unknown("method", name, METHOD_STYLES)
+        raise unknown(kind, name, dict.fromkeys([*keys, *labels]))
     return names[_folded(name)]
 
 
 def _environments() -> dict[str, str]:
     names = {_folded(text): task.name for task in TASKS.values() for text in (task.label, task.gym_id, task.name)}
     return names | dict(ALIASES)
+
+
+def _methods() -> dict[str, str]:
+    names = {_folded(text): key for key, facts in BUILT_IN.items() for text in (key, facts["label"])}
+    return names | {"propsplus": "propsp"}
 
 
 def _folded(name: str) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
+from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData
 from r2po.analysis.logs.unusable import Unusable, one_line
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
+from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import NEUTRAL_KEYS
 from r2po.runlog.records import (
@@ -27,7 +29,6 @@ from r2po.runlog.records import (
     Result,
     checked,
 )
-from r2po.tasks import TASKS
 
 
 def load_own_run(directory: RunDirectory) -> RunData:
@@ -50,34 +51,33 @@ def load_own_run(directory: RunDirectory) -> RunData:
         raise Unusable(
             f"result.json counts {result['iterations']} iterations, iterations.jsonl has {len(outcomes)} complete ones"
         )
-    environment = environment_key(config["gym_env_name"])
+    task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
+    facts = description.get("method") or method_facts(config["method"])
+    accepted = [(record["reward"], record["accepted"]) for record in outcomes]
     return RunData(
         path=path,
         origin="r2po",
-        environment=environment,
-        method=config["method"],
-        variant=_variant(environment, config),
-        algorithm=config.get("algorithm"),
+        task=task,
+        facts=facts,
         model=description["model"],
-        stand_in=description["stand_in"],
         protocol=description["protocol"],
+        numbers=np.arange(1, len(outcomes) + 1),
+        rewards=np.array([record["reward"] for record in outcomes]),
+        episodes=np.array([record["episodes"] for record in outcomes], dtype=np.int64),
+        steps=np.array([record["steps"] for record in outcomes], dtype=np.int64),
+        llm_s=np.array([record["times"]["llm_s"] for record in outcomes]),
+        read_iterations=partial(_read_iterations, directory.iterations, accepted),
+        variant=_variant(task, facts, config),
+        algorithm=config.get("algorithm"),
+        stand_in=description["stand_in"],
         seed=description["seed"],
         target=config["optimum"],
         complete=result is not None,
         planned_iterations=config["num_iterations"],
         settings={key: value for key, value in description["config"].items() if key not in NEUTRAL_KEYS | {"seed"}},
-        numbers=np.arange(1, len(outcomes) + 1),
-        rewards=np.array([record["reward"] for record in outcomes]),
-        episodes=np.array([record["episodes"] for record in outcomes], dtype=np.int64),
-        steps=np.array([record["steps"] for record in outcomes], dtype=np.int64),
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
-        llm_s=np.array([record["times"]["llm_s"] for record in outcomes]),
         heldout=_heldout(result),
-        summary={},
         notes=(*_torn(directory.iterations), *_replay_note(description)),
-        read_iterations=partial(
-            _read_iterations, directory.iterations, [(record["reward"], record["accepted"]) for record in outcomes]
-        ),
     )
 
 
@@ -160,25 +160,24 @@ def _candidate(record: CandidateRecord) -> CandidateData:
     return CandidateData(record["stage"], float(returns.mean()), params, returns)
 
 
-def _variant(environment: str, config: _Config) -> str:
+def _variant(task: TaskFacts, facts: MethodFacts, config: _Config) -> str:
     """Say how the setting differs from the method's own on that task, as far as tables keep such runs apart."""
-    task = TASKS.get(environment)
-    if task is None:
+    if task["policy"] is None:
         return ""
     policy = config.get("policy")
-    parts = [] if policy in (None, task.policy) else [str(policy)]
-    if config["method"] == "r2po" and "critic_llm_conservative_threshold" in config:
-        parts += [tau_c_variant(config["critic_llm_conservative_threshold"], task.conservative_threshold)]
+    parts = [] if policy in (None, task["policy"]) else [str(policy)]
+    if facts["revision_rule"] and "critic_llm_conservative_threshold" in config:
+        parts += [tau_c_variant(config["critic_llm_conservative_threshold"], task["conservative_threshold"])]
     return ", ".join(filter(None, parts))
 
 
-def tau_c_variant(tau_c: float | None, default: float) -> str:
+def tau_c_variant(tau_c: float | None, default: float | None) -> str:
     """Name the setting of tau_c, as the published sensitivity analysis does; empty for the default."""
     if tau_c is None:
         return "tau_c none"
     if tau_c == default:
         return ""
-    return "tau_c half" if tau_c == default / 2 else f"tau_c {tau_c:g}"
+    return "tau_c half" if default is not None and tau_c == default / 2 else f"tau_c {tau_c:g}"
 
 
 def _heldout(result: Result | None) -> Heldout | None:

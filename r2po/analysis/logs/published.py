@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from r2po.analysis.logs.built_in import published_method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
 from r2po.analysis.logs.run_data import IterationData, RunData
 from r2po.analysis.logs.unusable import LARGEST, Unusable
-from r2po.tasks import TASKS
 
 FILE = "overall_log.txt"
 NOT_RECORDED = "not recorded"
@@ -55,33 +55,24 @@ def load_published_run(path: Path) -> RunData:
     environment, method, variant = name or (parent, "unknown", "")
     if name is None:
         notes.append(f"the folder's name {parent!r} tells neither environment nor method")
-    task = TASKS.get(environment)
+    task = task_facts(environment)
     return RunData(
         path=path,
         origin="published",
-        environment=environment,
-        method=method,
-        variant=variant,
-        algorithm=None,
+        task=task,
+        facts=published_method_facts(method),
         model=NOT_RECORDED,
-        stand_in=False,
         protocol=PROTOCOL,
-        seed=None,
-        target=task.optimum if task else None,
-        complete=True,
-        planned_iterations=None,
-        settings={},
         numbers=np.array([row.iteration for row in rows], dtype=np.int64),
         rewards=np.array([row.reward for row in rows]),
         episodes=np.array([row.episodes for row in rows], dtype=np.int64),
         steps=np.array([row.steps for row in rows], dtype=np.int64),
-        llm_calls=None,
         # A run that was started again counts its time from zero.
         llm_s=np.maximum(np.diff(api_s, prepend=0.0), 0.0),
-        heldout=None,
-        summary={},
-        notes=tuple(notes),
         read_iterations=partial(_read_iterations, path, method, [(row.iteration, row.reward) for row in rows]),
+        variant=variant,
+        target=task["optimum"],
+        notes=tuple(notes),
     )
 
 

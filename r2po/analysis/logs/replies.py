@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from r2po.analysis.logs.published_episode import TWO_CANDIDATES, Turn, read_turns
+from r2po.analysis.logs.published_episode import Turn, read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
 from r2po.runlog.calls import read_calls
+from r2po.runlog.facts import MethodFacts
 
 
 @dataclass(frozen=True)
-class Reply:
+class Exchange:
     """A question that was answered with a reply that was used.
 
     Attributes:
@@ -34,14 +35,14 @@ class RunReplies:
     def __init__(self, run: RunData) -> None:
         self.run = run
 
-    def of(self, iteration: int) -> tuple[Reply, ...]:
+    def of(self, iteration: int) -> tuple[Exchange, ...]:
         """Return the replies of an iteration, in the order in which they were asked for; none if the log has none."""
         if self.run.origin == "r2po":
             return self._own.get(iteration, ())
         turns = read_turns(self.run.path / f"episode_{iteration - 1}")
-        return tuple(Reply(iteration, role, turn.prompt, turn.reply) for role, turn in _roles(self.run.method, turns))
+        return tuple(Exchange(iteration, role, turn.prompt, turn.reply) for role, turn in _roles(self.run.facts, turns))
 
-    def critic(self, iteration: int) -> Reply | None:
+    def critic(self, iteration: int) -> Exchange | None:
         """Return the critic's reply in an iteration; None if there is none."""
         return next((reply for reply in self.of(iteration) if reply.role == "critic"), None)
 
@@ -57,22 +58,19 @@ class RunReplies:
         return ""
 
     @cached_property
-    def _own(self) -> dict[int, tuple[Reply, ...]]:
+    def _own(self) -> dict[int, tuple[Exchange, ...]]:
         try:
             calls = read_calls(self.run.path)
         except (InputError, OSError):
             return {}
-        replies: dict[int, list[Reply]] = {}
+        replies: dict[int, list[Exchange]] = {}
         for call in sorted(calls, key=lambda call: (call.iteration, call.role != "search", call.sample, call.attempt)):
             if call.reply is not None and not call.refusal:
-                reply = Reply(call.iteration, call.role, call.prompt, call.reply)
+                reply = Exchange(call.iteration, call.role, call.prompt, call.reply)
                 replies.setdefault(call.iteration, []).append(reply)
         return {iteration: tuple(group) for iteration, group in replies.items()}
 
 
-def _roles(method: str, turns: tuple[Turn, ...]) -> list[tuple[str, Turn]]:
-    second = "search" if method in ("pure_search", "actor_second_pass") else "critic"
-    first = "critic" if method == "critic_only" else "search"
-    if method in TWO_CANDIDATES and len(turns) == 1:
-        return [("search", turns[0])]
+def _roles(facts: MethodFacts, turns: tuple[Turn, ...]) -> list[tuple[str, Turn]]:
+    first, second = (*facts["roles"], "search")[0], facts["pair"]["role"] if facts["pair"] else "critic"
     return [(first if number == 0 else second, turn) for number, turn in enumerate(turns)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.runlog.facts import MethodFacts, TaskFacts
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+STAND_IN = "embedded stand-in, no language model"
+"""Mark of every output that shows runs in which no language model answered."""
 
 
 @dataclass(frozen=True)
@@ -75,54 +80,69 @@ class RunData:
     Attributes:
         path: Its folder, ``<logdir>/run_N``.
         origin: Whose log it is: this project's, or the published code's.
-        environment: Short name of the task, or what the log calls an environment without a task card.
-        method: Value of the config key ``method``; "sb3" for Stable-Baselines3.
+        task: What it was run on; of an environment without a task card, only its name is known.
+        facts: What its method is.
+        model: Name of the model as configured; "not recorded" if the log does not say.
+        protocol: "published" or "controlled"; "published code" if its log was written by that.
+        numbers: (n,) number of each iteration, from 1; increasing.
+        rewards: (n,) mean return of the accepted candidate of each iteration.
+        episodes: (n,) episodes spent by the end of each iteration, all candidates and the warm-up included.
+        steps: (n,) environment steps, likewise.
+        llm_s: (n,) seconds spent waiting for the model in each iteration.
+        read_iterations: Reads the candidates of its iterations.
         variant: How its setting differs from the method's own on that task, e.g. "tau_c=240"; empty if it does not.
         algorithm: Algorithm of Stable-Baselines3, e.g. "PPO"; None for other methods.
-        model: Name of the model as configured; "not recorded" if the log does not say.
         stand_in: Whether an embedded stand-in answered instead of a language model.
-        protocol: "published" or "controlled"; "published code" if its log was written by that.
         seed: Seed of the run; None if the log does not say.
         target: Return that counts as solved, if the run names one.
         complete: Whether the run reached its end.
         planned_iterations: Iterations that the run was meant to have, if it says so.
         settings: What must agree between runs of one experiment, by config key.
-        numbers: (n,) number of each iteration, from 1; increasing.
-        rewards: (n,) mean return of the accepted candidate of each iteration.
-        episodes: (n,) episodes spent by the end of each iteration, all candidates and the warm-up included.
-        steps: (n,) environment steps, likewise.
-        llm_calls: (n,) replies received, likewise; None if the log does not say.
-        llm_s: (n,) seconds spent waiting for the model in each iteration.
+        llm_calls: (n,) replies received by the end of each iteration; None if the log does not say.
         heldout: The re-evaluation of the best policy; None if it has not taken place.
         summary: Figures (``METRICS``) of a run without iterations.
         notes: What was found odd in its files, one line each.
-        read_iterations: Reads the candidates of its iterations.
     """
 
     path: Path
     origin: Literal["r2po", "published"]
-    environment: str
-    method: str
-    variant: str
-    algorithm: str | None
+    task: TaskFacts
+    facts: MethodFacts
     model: str
-    stand_in: bool
     protocol: str
-    seed: int | None
-    target: float | None
-    complete: bool
-    planned_iterations: int | None
-    settings: Mapping[str, Any]
     numbers: Ints
     rewards: Floats
     episodes: Ints
     steps: Ints
-    llm_calls: Ints | None
     llm_s: Floats
-    heldout: Heldout | None
-    summary: Mapping[str, float]
-    notes: tuple[str, ...]
     read_iterations: Callable[[], tuple[IterationData, ...]]
+    variant: str = ""
+    algorithm: str | None = None
+    stand_in: bool = False
+    seed: int | None = None
+    target: float | None = None
+    complete: bool = True
+    planned_iterations: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    llm_calls: Ints | None = None
+    heldout: Heldout | None = None
+    summary: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def environment(self) -> str:
+        """Short name of the task, or what the log calls an environment without a task card."""
+        return self.task["name"]
+
+    @property
+    def method(self) -> str:
+        """Value of the config key ``method``; "sb3" for Stable-Baselines3."""
+        return self.facts["name"]
+
+    @property
+    def label(self) -> str:
+        """Name of its method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
+        return method_label(self.facts, self.algorithm)
 
     @property
     def name(self) -> str:
@@ -176,6 +196,11 @@ class RunData:
         rewards = self.rewards
         figures = {"mean_reward": rewards.mean(), "best_reward": rewards.max(), "final_reward": rewards[-1]}
         return float(figures[name])
+
+
+def method_label(facts: MethodFacts, algorithm: str | None) -> str:
+    """Return the name of a method in tables and figures, for Stable-Baselines3 with its algorithm."""
+    return f"{facts['label']}-{algorithm}" if algorithm else facts["label"]
 
 
 def progress(done: int, planned: int | None) -> str:

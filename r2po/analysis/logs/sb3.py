@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from r2po.analysis.logs.names import environment_key, read_folder_name
-from r2po.analysis.logs.published import NOT_RECORDED, PROTOCOL, is_published_run, load_published_run
+from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.names import read_folder_name
+from r2po.analysis.logs.published import PROTOCOL, is_published_run, load_published_run
 from r2po.analysis.logs.run_data import METRICS, IterationData, RunData
 from r2po.analysis.logs.unusable import LARGEST, Unusable
-from r2po.llm.providers.no_model import NAME as NO_MODEL
-from r2po.tasks import TASKS
+from r2po.runlog.facts import NO_MODEL
 
 FILE = "summary.json"
 
@@ -56,15 +56,14 @@ def load_sb3_run(path: Path) -> RunData:
     folder = path.resolve()
     name = read_folder_name(folder.parents[1].name)
     assert name is not None
-    task = TASKS.get(name.environment)
+    task = task_facts(name.environment)
     changes: dict[str, Any] = {
-        "environment": name.environment,
-        "method": "sb3",
+        "task": task,
+        "facts": method_facts("sb3"),
         "variant": "",
         "algorithm": folder.parent.name.upper(),
         "model": NO_MODEL,
-        "target": task.optimum if task else None,
-        "complete": True,
+        "target": task["optimum"],
     }
     if is_published_run(path):
         run = load_published_run(path)
@@ -74,7 +73,7 @@ def load_sb3_run(path: Path) -> RunData:
     protocol = summary.get("protocol")
     if protocol in BUDGETS:
         changes["protocol"] = protocol
-    return replace(_without_iterations(path, _figures(summary)), **changes)
+    return _without_iterations(path, _figures(summary), changes)
 
 
 def summary_runs(algorithm: Path) -> list[Path]:
@@ -120,34 +119,16 @@ def _read_json(path: Path) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _without_iterations(path: Path, summary: Mapping[str, float]) -> RunData:
+def _without_iterations(path: Path, summary: Mapping[str, float], changes: Mapping[str, Any]) -> RunData:
     none = np.array([], dtype=np.int64)
-    return RunData(
-        path=path,
-        origin="published",
-        environment=environment_key(path.parent.name),
-        method="sb3",
-        variant="",
-        algorithm=None,
-        model=NOT_RECORDED,
-        stand_in=False,
-        protocol=PROTOCOL,
-        seed=None,
-        target=None,
-        complete=True,
-        planned_iterations=None,
-        settings={},
-        numbers=none,
-        rewards=np.array([]),
-        episodes=none,
-        steps=none,
-        llm_calls=None,
-        llm_s=np.array([]),
-        heldout=None,
-        summary=summary,
-        notes=("only its summary is there, not its iterations",),
-        read_iterations=_no_iterations,
-    )
+    values = {
+        "protocol": PROTOCOL,
+        **dict.fromkeys(("numbers", "episodes", "steps"), none),
+        **dict.fromkeys(("rewards", "llm_s"), np.array([])),
+        "notes": ("only its summary is there, not its iterations",),
+        "read_iterations": _no_iterations,
+    }
+    return RunData(path=path, origin="published", summary=summary, **{**values, **changes})
 
 
 def _no_iterations() -> tuple[IterationData, ...]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.panel import Panel
-from r2po.analysis.output.style import DPI, FONT_SIZE, FULL_WIDTH, SMALL_FONT_SIZE, STAND_IN, paper_style
+from r2po.analysis.output.style import DPI, FONT_SIZE, FULL_WIDTH, SMALL_FONT_SIZE, paper_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

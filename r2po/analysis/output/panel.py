@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.output.style import method_style
+from r2po.runlog.facts import GREY
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Panel:
 
     @property
     def colour(self) -> str:
-        """Colour of the runs' method; that of an unknown one if they are of several."""
-        methods = {run.method for run in self.runs}
-        return method_style(methods.pop() if len(methods) == 1 else "several").colour
+        """Colour of the runs' method; grey if they are of several."""
+        several = len({run.method for run in self.runs}) > 1
+        return (GREY if several else self.runs[0].facts["style"])["colour"]
 
 
 def rewards_caption(panel: Panel) -> str:

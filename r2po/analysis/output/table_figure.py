@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-    from r2po.analysis.output.tables import Cell, Table
+    from r2po.analysis.output.table import Cell, Table
 
 LINE = 0.17
 """Inches from line to line."""

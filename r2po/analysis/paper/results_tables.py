@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from types import MappingProxyType
 
+from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.comparable import choose, cohorts, others
 from r2po.analysis.logs.evenness import other_protocols, uneven_budgets
-from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, choose, cohorts
-from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_label, environment_order
+from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.style import method_style
-from r2po.analysis.output.tables import Cell, Table, count_cell
-from r2po.analysis.paper.published_figures import SOURCE, published_results
-from r2po.analysis.paper.scores import Score, best_of, figures_of, published_score, reference_lines, score_of
-from r2po.methods import METHODS
-from r2po.tasks import TASKS
+from r2po.analysis.output.scores import Score, best_of, figures_of, published_score, reference_lines, score_of
+from r2po.analysis.output.table import Cell, Table, count_cell
+from r2po.analysis.published import SOURCE, published_results
+from r2po.runlog.facts import MethodFacts, TaskFacts
 
 METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -58,18 +59,20 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Columns of each preset, with the methods of which the best one stands there."""
 
+Columns = Mapping[str, Sequence[MethodFacts]]
+
 
 @dataclass(frozen=True)
-class Row:
+class EnvironmentScores:
     """Scores of one environment, by method and label.
 
     Attributes:
-        environment: Its key.
+        task: The environment.
         cohort: Which runs: model and protocol; None if no language model is involved.
         scores: By method; several for the algorithms of Stable-Baselines3.
     """
 
-    environment: str
+    task: TaskFacts
     cohort: Cohort | None
     scores: Mapping[str, Sequence[Score]]
 
@@ -89,7 +92,7 @@ class Validation:
     expected_runs: int | None = None
     strict: bool = False
     lines: list[str] = field(default_factory=list)
-    rows: list[tuple[str, str, int, str]] = field(default_factory=list)
+    rows: list[tuple[TaskFacts, str, int, str]] = field(default_factory=list)
     left_out: set[tuple[Cohort | None, str, str]] = field(default_factory=set)
 
     def check(self, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
@@ -99,7 +102,7 @@ class Validation:
         odd = [each for each in experiments if len(each.runs) != self.expected_runs]
         for each in odd:
             remark = "left out" if self.strict else "counted"
-            self.rows.append((each.environment, each.label, len(each.runs), f"{remark}: {self.expected_runs} expected"))
+            self.rows.append((each.task, each.label, len(each.runs), f"{remark}: {self.expected_runs} expected"))
         if not self.strict:
             return list(experiments)
         self.left_out |= {(each.cohort, each.environment, each.method) for each in odd}
@@ -108,9 +111,18 @@ class Validation:
     def summary(self) -> list[str]:
         """Return what is missing or odd, the environments of a method in one line."""
         groups: dict[tuple[str, str], list[str]] = {}
-        for environment, method, runs, remark in self.rows:
-            groups.setdefault((method, f"{runs} runs, {remark}" if runs else remark), []).append(environment)
+        for task, method, runs, remark in self.rows:
+            groups.setdefault((method, f"{runs} runs, {remark}" if runs else remark), []).append(task["name"])
         return [f"{method}: {remark}: {', '.join(names)}" for (method, remark), names in groups.items()]
+
+
+def columns_of(preset: str, experiments: Sequence[ExperimentLogs] = ()) -> Columns:
+    """Return the columns of a preset with their methods, and one for each method found that is not built in."""
+    columns = {column: tuple(map(method_facts, names)) for column, names in PRESETS[preset].items()}
+    for facts in others(experiments):
+        label = facts["label"]
+        columns[f"{label} ({facts['name']})" if label in columns else label] = (facts,)
+    return columns
 
 
 def build_tables(
@@ -132,17 +144,22 @@ def build_tables(
     """
     chosen, lines = choose(experiments)
     validation.lines += lines
-    methods = {method for names in PRESETS[preset].values() for method in names}
+    columns = columns_of(preset, chosen)
+    methods = {facts["name"] for column in columns.values() for facts in column}
     chosen = validation.check([each for each in chosen if each.method in methods])
     keys = list(environments) or sorted(
         {*PUBLISHED_ORDER, *(each.environment for each in chosen)}, key=environment_order
     )
+    found = {each.environment: each.task for each in chosen}
+    tasks = [found.get(key) or task_facts(key) for key in keys]
     parts = cohorts(chosen) or [(None, [])]
-    _note_missing(preset, keys, parts, validation)
+    _note_missing(columns, tasks, parts, validation)
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
-        rows = [Row(key, cohort, _scores(part, key, metric)) for key in keys for cohort, part in parts]
-        table = _table(preset, metric, title, rows, several=len(parts) > 1, with_reference=with_reference)
+        cells = product(tasks, parts)
+        rows = [EnvironmentScores(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
+        title = f"{title} ({preset})"
+        table = _table(columns, metric, title, rows, several=len(parts) > 1, with_reference=with_reference)
         tables[name] = replace(table, notes=[*_about(parts, metric), *table.notes, *_hints(preset, metric)])
     return tables
 
@@ -151,9 +168,11 @@ def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dic
     """Return the published tables of a preset; of all ten environments if none is named."""
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
-        rows = [Row(key, None, _published_scores(key, metric)) for key in environments or PUBLISHED_ORDER]
+        tasks = map(task_facts, environments or PUBLISHED_ORDER)
+        rows = [EnvironmentScores(task, None, _published_scores(task, metric)) for task in tasks]
         if any(row.scores for row in rows):
-            table = _table(preset, metric, f"{title}, as published", rows, several=False, with_reference=False)
+            title = f"{title}, as published ({preset})"
+            table = _table(columns_of(preset), metric, title, rows, several=False, with_reference=False)
             note = f"Mean ± sample standard deviation over runs; {SOURCE}."
             tables[name] = replace(table, notes=[note, *table.notes])
     return tables
@@ -165,32 +184,39 @@ def _hints(preset: str, metric: str) -> list[str]:
     return [f"A best reward is a maximum over noisy means and flatters; {preset}_heldout has the held-out ones."]
 
 
-def _scores(experiments: Sequence[ExperimentLogs], environment: str, metric: str) -> dict[str, list[Score]]:
+def _scores(experiments: Sequence[ExperimentLogs], task: TaskFacts, metric: str) -> dict[str, list[Score]]:
     scores: dict[str, list[Score]] = {}
     for each in experiments:
-        score = score_of(each.label, each.values(metric)) if each.environment == environment else None
+        score = score_of(each.label, each.values(metric)) if each.environment == task["name"] else None
         if score is not None:
             scores.setdefault(each.method, []).append(score)
     return scores
 
 
-def _published_scores(environment: str, metric: str) -> dict[str, list[Score]]:
+def _published_scores(task: TaskFacts, metric: str) -> dict[str, list[Score]]:
     return {
-        method: [published_score(method_style(method).label, figure)]
+        method: [published_score(method_facts(method)["label"], figure)]
         for (key, method, name), figure in published_results().items()
-        if (key, name) == (environment, metric)
+        if (key, name) == (task["name"], metric)
     }
 
 
-def _table(preset: str, metric: str, title: str, rows: Sequence[Row], *, several: bool, with_reference: bool) -> Table:
-    columns = PRESETS[preset]
+def _table(
+    columns: Columns,
+    metric: str,
+    title: str,
+    rows: Sequence[EnvironmentScores],
+    *,
+    several: bool,
+    with_reference: bool,
+) -> Table:
     body: list[list[Cell | str]] = []
     for row in rows:
         best = {column: best_of(_of(row.scores, methods)) for column, methods in columns.items()}
-        published = _published_scores(row.environment, metric) if with_reference else {}
+        published = _published_scores(row.task, metric) if with_reference else {}
         reference = {column: best_of(_of(published, methods)) for column, methods in columns.items()}
         top = max((score.shown_mean for score in best.values() if score), default=None)
-        names = [Cell(environment_label(row.environment), plain=row.environment)]
+        names = [Cell(row.task["label"], plain=row.task["name"])]
         if several:
             names.append(Cell(row.cohort.label if row.cohort else "no language model"))
         body.append([*names, *(_cell(column, best[column], reference[column], top) for column in columns)])
@@ -203,11 +229,11 @@ def _table(preset: str, metric: str, title: str, rows: Sequence[Row], *, several
             if has_any
             else "There are no published figures of this metric."
         )
-    return Table(f"{title} ({preset})", [*heading, *columns], body, notes, texts=range(len(heading)))
+    return Table(title, [*heading, *columns], body, notes, texts=range(len(heading)))
 
 
-def _of(scores: Mapping[str, Sequence[Score]], methods: Sequence[str]) -> list[Score]:
-    return [score for method in methods for score in scores.get(method, ())]
+def _of(scores: Mapping[str, Sequence[Score]], methods: Sequence[MethodFacts]) -> list[Score]:
+    return [score for facts in methods for score in scores.get(facts["name"], ())]
 
 
 def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
@@ -246,14 +272,14 @@ def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:
     others: dict[int, list[str]] = {}
     for each, count in counts:
         if count not in (usual, 0):
-            others.setdefault(count, []).append(f"{each.label} on {environment_label(each.environment)}")
+            others.setdefault(count, []).append(each.cell)
     rest = "; ".join(f"n = {count} for {', '.join(names)}" for count, names in sorted(others.items()))
     return f"n = {usual} run{'' if usual == 1 else 's'} of each experiment" + (f", but {rest}" if rest else "")
 
 
 def _note_missing(
-    preset: str,
-    environments: Sequence[str],
+    columns: Columns,
+    tasks: Sequence[TaskFacts],
     parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]],
     validation: Validation,
 ) -> None:
@@ -261,25 +287,25 @@ def _note_missing(
         where = f" ({cohort.label})" if cohort and len(parts) > 1 else ""
         there = {(each.environment, each.method) for each in part}
         there |= {(key, method) for owner, key, method in validation.left_out if owner in (cohort, None)}
-        for environment in environments:
-            for column, methods in PRESETS[preset].items():
-                absent = not any((environment, method) in there for method in methods)
-                if absent and is_possible(methods, environment):
-                    validation.rows.append((environment, column, 0, f"no runs{where}"))
+        for task in tasks:
+            for column, methods in columns.items():
+                absent = not any((task["name"], facts["name"]) in there for facts in methods)
+                if absent and is_possible(methods, task):
+                    validation.rows.append((task, column, 0, f"no runs{where}"))
 
 
-def is_possible(methods: Sequence[str], environment: str) -> bool:
-    """Whether any of these methods can search the policies of an environment: some search tables only, some none."""
-    task = TASKS.get(environment)
-    known = [METHODS[method] for method in methods if method in METHODS]
-    return task is None or len(known) < len(methods) or any(method.fits(task.policy) for method in known)
+def is_possible(methods: Sequence[MethodFacts], task: TaskFacts) -> bool:
+    """Whether any of these methods can search the policies of a task: some search tables only, some none."""
+    is_table = task["policy"] == "tabular"
+    kinds = [facts["searches"] for facts in methods]
+    return task["policy"] is None or any(not kind or (kind == "tables") == is_table for kind in kinds)
 
 
 def validation_table(preset: str, validation: Validation) -> Table:
     """Return the missing and odd experiments, one row each."""
     rows: list[list[Cell | str]] = [
-        [Cell(environment_label(environment), plain=environment), method, count_cell(runs), remark]
-        for environment, method, runs, remark in validation.rows
+        [Cell(task["label"], plain=task["name"]), method, count_cell(runs), remark]
+        for task, method, runs, remark in validation.rows
     ]
     columns = ["environment", "method", "runs", "remark"]
     return Table(f"Missing or odd experiments ({preset})", columns, rows, texts=(0, 1, 3))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, choose, cohorts
-from r2po.analysis.logs.names import environment_label, environment_order
+from r2po.analysis.logs.built_in import task_facts
+from r2po.analysis.logs.comparable import choose, cohorts
+from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.names import environment_order
+from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.style import STAND_IN, method_style
-from r2po.analysis.paper.curves import Curve, CurvePanel
-from r2po.analysis.paper.results_tables import PRESETS, is_possible
+from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles
+from r2po.analysis.paper.results_tables import Columns, columns_of, is_possible
 from r2po.errors import InputError
-from r2po.tasks import TASKS
+from r2po.runlog.facts import GREY, TaskFacts
 
 BEST_BY = "mean_reward"
 """Where a line stands for the best of several methods, that one has the largest mean of this."""
@@ -49,37 +51,48 @@ def build_curves(
         InputError: There is nothing to draw.
     """
     chosen, lines = choose(experiments)
-    methods = {method for names in PRESETS[preset].values() for method in names}
+    columns = columns_of(preset, chosen)
+    methods = {facts["name"] for column in columns.values() for facts in column}
     usable = [each for each in chosen if each.method in methods]
     lines += [f"{each.path}: no curve, its iterations are not logged" for each in usable if not _drawable(each)]
     usable = [each for each in usable if _drawable(each)]
     if not usable:
         raise InputError("nothing to draw: no run with iterations was found")
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
-    return [_figure(preset, cohort, part, keys) for cohort, part in cohorts(usable)], lines
+    found = {each.environment: each.task for each in usable}
+    tasks = [found.get(key) or task_facts(key) for key in keys]
+    return [_figure(preset, columns, cohort, part, tasks) for cohort, part in cohorts(usable)], lines
 
 
 def _figure(
-    preset: str, cohort: Cohort | None, experiments: Sequence[ExperimentLogs], environments: Sequence[str]
+    preset: str,
+    columns: Columns,
+    cohort: Cohort | None,
+    experiments: Sequence[ExperimentLogs],
+    tasks: Sequence[TaskFacts],
 ) -> CurveFigure:
-    panels, chosen, missing = [], [], []
-    for key in environments:
+    panels, chosen = [], []
+    missing: dict[str, list[str]] = {}
+    wanted = [methods[0]["style"] if len(methods) == 1 else GREY for methods in columns.values()]
+    styles = dict(zip(columns, distinct_styles(wanted), strict=True))
+    for task in tasks:
         curves = []
-        for column, methods in PRESETS[preset].items():
-            best = _best([each for each in experiments if each.environment == key and each.method in methods])
+        here = [each for each in experiments if each.environment == task["name"]]
+        for column, methods in columns.items():
+            names = [facts["name"] for facts in methods]
+            best = _best([each for each in here if each.method in names])
             if best is None:
-                if is_possible(methods, key):
-                    missing.append(f"{column} on {environment_label(key)}")
+                if is_possible(methods, task):
+                    missing.setdefault(column, []).append(task["label"])
                 continue
-            if len(methods) > 1 or methods == ("sb3",):
-                chosen.append(f"{best.label} on {environment_label(key)}")
-            style = method_style(methods[0]) if len(methods) == 1 else replace(method_style(""), label=column)
-            curves.append(Curve(column, style, best.runs))
-        panels.append(CurvePanel(environment_label(key), curves, TASKS[key].optimum if key in TASKS else None))
+            if len(names) > 1 or names == ["sb3"]:
+                chosen.append(best.cell)
+            curves.append(Curve(column, styles[column], best.runs))
+        panels.append(CurvePanel(task["label"], curves, task["optimum"]))
     title = "" if cohort is None else cohort.label.removesuffix(f" [{STAND_IN}]")
     mark = f"\n[{STAND_IN}]" if cohort is not None and cohort.stand_in else ""
     budgets = budget_notes(each.protocol for each in experiments if each.method == "sb3")
-    sentences = (_what(panels), _best_ones(preset, chosen), *budgets, _missing(missing, len(environments)))
+    sentences = (_what(panels), _best_ones(preset, chosen), *budgets, _missing(missing, len(tasks)))
     caption = " ".join(filter(None, sentences))
     return CurveFigure(cohort, panels, f"{title}{mark}", caption)
 
@@ -117,14 +130,9 @@ def _best_ones(preset: str, chosen: Sequence[str]) -> str:
     return f"{what} is the one with the best mean reward: {', '.join(chosen)}."
 
 
-def _missing(missing: Sequence[str], environments: int) -> str:
+def _missing(missing: Mapping[str, Sequence[str]], environments: int) -> str:
     """Name what has no runs; a method without any in one word."""
-    by_column: dict[str, list[str]] = {}
-    for text in missing:
-        column, _, environment = text.partition(" on ")
-        by_column.setdefault(column, []).append(environment)
     names = [
-        column if len(where) == environments else f"{column} on {', '.join(where)}"
-        for column, where in by_column.items()
+        column if len(where) == environments else f"{column} on {', '.join(where)}" for column, where in missing.items()
     ]
     return f"No runs: {'; '.join(names)}." if names else ""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from types import MappingProxyType
 
-from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, cohorts
-from r2po.analysis.logs.names import environment_label, environment_order
-from r2po.analysis.output.tables import Cell, Table, count_cell
-from r2po.analysis.paper.published_figures import SOURCE, published_tau_c
-from r2po.analysis.paper.scores import Score, figures_of, reference_lines, score_of
-from r2po.tasks import TASKS
+from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.comparable import cohorts, others
+from r2po.analysis.logs.experiments import ExperimentLogs
+from r2po.analysis.logs.names import environment_order
+from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of
+from r2po.analysis.output.table import Cell, Table, count_cell
+from r2po.analysis.published import SOURCE, published_tau_c
+from r2po.runlog.facts import TaskFacts
 
+OURS = "r2po"
 SETTINGS = ("default", "half", "none")
 ENVIRONMENTS = ("cartpole", "pong")
 """Those of the published analysis."""
@@ -24,41 +28,46 @@ METRICS: Mapping[str, str] = MappingProxyType(
 def build_tau_c_table(
     experiments: Sequence[ExperimentLogs], *, with_reference: bool = False
 ) -> tuple[Table, list[str]]:
-    """Return a row per environment and setting, and a line for each folder that is left out or odd.
+    """Return a row per environment, method and setting, and a line for each folder that is left out or odd.
 
-    The default setting is the published code's experiment of its own, else R2PO's main experiment.
+    The default setting is the published code's experiment of its own, else the method's main experiment. Methods beside
+    R2PO are those that are not built in and have its revision rule.
     """
-    ours = [each for each in experiments if each.method == "r2po"]
-    lines = [f"{each.path}: {line}" for each in ours for line in (*each.problems, *each.notes)]
-    usable = [each for each in ours if each.runs and _setting(each)]
-    keys = sorted({*ENVIRONMENTS, *(each.environment for each in usable if each.variant)}, key=environment_order)
+    ruled = [each for each in experiments if each.facts["revision_rule"]]
+    lines = [f"{each.path}: {line}" for each in ruled for line in (*each.problems, *each.notes)]
+    usable = [each for each in ruled if each.runs and _setting(each)]
+    ours = {*ENVIRONMENTS, *(each.environment for each in usable if each.variant and each.method == OURS)}
+    tasks = {key: task_facts(key) for key in ENVIRONMENTS}
+    tasks |= {each.environment: each.task for each in usable if each.environment in ours or each.method != OURS}
     parts = cohorts(usable) or [(None, [])]
-    several = len(parts) > 1
+    methods = [method_facts(OURS), *others(usable)]
+    by_logs, by_method = len(parts) > 1, len(methods) > 1
+    heading = ["environment", *_if(by_logs, "logs"), *_if(by_method, "method"), "setting", "tau_c", "runs"]
     rows: list[list[Cell | str]] = []
-    for key in keys:
-        for cohort, part in parts:
-            here = [each for each in part if each.environment == key]
-            chosen = {setting: _chosen(here, setting, lines) for setting in _settings(here)}
-            rows += [_row(key, cohort, name, each, several, with_reference) for name, each in chosen.items()]
-    heading = ["environment", *(["logs"] if several else []), "setting", "tau_c", "runs"]
+    for key, (cohort, part), facts in product(sorted(tasks, key=environment_order), parts, methods):
+        here = [each for each in part if (each.environment, each.method) == (key, facts["name"])]
+        if not here and not (facts["name"] == OURS and key in ours):
+            continue
+        who = (*_if(by_logs, cohort.label if cohort else ""), *_if(by_method, facts["label"]))
+        for setting in _settings(here):
+            cells = _results(_chosen(here, setting, lines), tasks[key], setting, with_reference)
+            rows.append([_environment(tasks[key]), *who, setting, _tau_c(tasks[key], setting), *cells])
     notes = ["Mean ± sample standard deviation over runs."]
-    notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not several]
+    notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not by_logs]
     if with_reference:
         notes.append(f"Small print: {SOURCE}; z is our difference from it in standard errors.")
-    columns = [*heading, *METRICS.values()]
-    texts = range(len(heading) - 2)
-    return Table("Sensitivity of R2PO to tau_c", columns, rows, notes, _plain(heading), texts), lines
+    title = "Sensitivity to tau_c" if by_method else "Sensitivity of R2PO to tau_c"
+    return Table(title, [*heading, *METRICS.values()], rows, notes, _plain(heading), range(len(heading) - 2)), lines
 
 
 def build_published_tau_c_table() -> Table:
     """Return the published sensitivity analysis, from the published figures alone."""
     rows: list[list[Cell | str]] = []
-    for key in ENVIRONMENTS:
-        for setting in SETTINGS:
-            scores = {metric: _published(key, setting, metric) for metric in METRICS}
-            cells = [Cell(score.text if score else "", figures=figures_of(score)) for score in scores.values()]
-            runs = max(score.runs for score in scores.values() if score)
-            rows.append([_environment(key), setting, _tau_c(key, setting), count_cell(runs), *cells])
+    for task, setting in product(map(task_facts, ENVIRONMENTS), SETTINGS):
+        scores = [_published(task, setting, metric) for metric in METRICS]
+        cells = [Cell(score.text if score else "", figures=figures_of(score)) for score in scores]
+        runs = max(score.runs for score in scores if score)
+        rows.append([_environment(task), setting, _tau_c(task, setting), count_cell(runs), *cells])
     heading = ["environment", "setting", "tau_c", "runs"]
     notes = [f"Mean ± sample standard deviation over runs; {SOURCE}."]
     title = "Sensitivity of R2PO to tau_c, as published"
@@ -94,42 +103,35 @@ def _chosen(experiments: Sequence[ExperimentLogs], setting: str, lines: list[str
     return candidates[0] if candidates else None
 
 
-def _row(
-    key: str,
-    cohort: Cohort | None,
-    setting: str,
-    experiment: ExperimentLogs | None,
-    several: bool,
-    with_reference: bool,
+def _results(
+    experiment: ExperimentLogs | None, task: TaskFacts, setting: str, with_reference: bool
 ) -> list[Cell | str]:
-    head: list[Cell | str] = [
-        _environment(key),
-        *([cohort.label] if several and cohort else []),
-        setting,
-        _tau_c(key, setting),
-    ]
-    cells: list[Cell | str] = []
+    """Return the cells from the number of runs on."""
+    cells: list[Cell | str] = [count_cell(len(experiment.runs)) if experiment else "no runs"]
     for metric in METRICS:
-        score = score_of("R2PO", experiment.values(metric)) if experiment else None
-        published = _published(key, setting, metric) if with_reference else None
-        text = score.text if score else ""
+        score = score_of(experiment.label, experiment.values(metric)) if experiment else None
+        is_ours = experiment is None or experiment.method == OURS
+        published = _published(task, setting, metric) if with_reference and is_ours else None
         below = () if published is None else reference_lines(score, published, published.text)
-        cells.append(Cell(text, below, figures=figures_of(score, published)))
-    return [*head, count_cell(len(experiment.runs)) if experiment else "no runs", *cells]
+        cells.append(Cell(score.text if score else "", below, figures=figures_of(score, published)))
+    return cells
 
 
-def _published(key: str, setting: str, metric: str) -> Score | None:
-    figure = published_tau_c().get((key, setting, metric))
+def _published(task: TaskFacts, setting: str, metric: str) -> Score | None:
+    figure = published_tau_c().get((task["name"], setting, metric))
     return None if figure is None else Score("R2PO", figure.mean, figure.std, figure.runs)
 
 
-def _environment(key: str) -> Cell:
-    return Cell(environment_label(key), plain=key)
+def _if(shown: bool, *cells: str) -> tuple[str, ...]:
+    return cells if shown else ()
 
 
-def _tau_c(key: str, setting: str) -> Cell:
-    default = TASKS[key].conservative_threshold if key in TASKS else None
-    factors = {"default": 1.0, "half": 0.5}
+def _environment(task: TaskFacts) -> Cell:
+    return Cell(task["label"], plain=task["name"])
+
+
+def _tau_c(task: TaskFacts, setting: str) -> Cell:
+    default, factors = task["conservative_threshold"], {"default": 1.0, "half": 0.5}
     if setting not in factors:
         return Cell("" if setting == "none" else setting)
     if default is None:

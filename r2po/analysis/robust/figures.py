@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from r2po.analysis.output.sheet import sheet
-from r2po.analysis.output.style import NEUTRAL, MethodStyle, method_style
+from r2po.analysis.output.style import NEUTRAL, line_style
 from r2po.analysis.robust.summary import BEST_SB3, OURS, Improvement, Robust, Summary
 from r2po.analysis.robust.tables import AGGREGATE_LABELS
-from r2po.analysis.statistics import Interval
+from r2po.analysis.statistics import ConfidenceInterval
+from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ def aggregates_figure(robust: Robust, title: str, caption: str) -> Figure:
     axes = figure.subplots(1, len(AGGREGATE_LABELS), sharey=True)
     for panel, (name, label) in zip(axes, AGGREGATE_LABELS.items(), strict=True):
         for row, each in enumerate(shown):
-            _draw_interval(panel, row, each.aggregates[name], _style(each))
+            _draw_interval(panel, row, each.aggregates[name], each.scores.style)
         better = "lower is better" if name == "optimality_gap" else "higher is better"
         panel.set_title(f"{label}\n({better})")
         panel.grid(visible=False, axis="y")
@@ -51,7 +52,7 @@ def improvement_figure(robust: Robust, title: str, caption: str) -> Figure:
     axes = figure.subplots()
     for row, each in enumerate(shown):
         assert each.probability is not None
-        _draw_interval(axes, row, each.probability, _other_style(each))
+        _draw_interval(axes, row, each.probability, each.other.style)
     axes.axvline(0.5, color=NEUTRAL, linestyle=":", linewidth=1.0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("P(R2PO > method)")
@@ -84,14 +85,14 @@ def profiles_figure(robust: Robust, title: str, caption: str) -> Figure:
 def _draw_profiles(axes: Axes, group: Sequence[Summary], columns: int) -> None:
     for each in group:
         assert each.profile is not None
-        style, taus = _style(each), each.profile.thresholds
-        axes.fill_between(taus, each.profile.low, each.profile.high, color=style.colour, alpha=0.15, linewidth=0)
+        style, taus = each.scores.style, each.profile.thresholds
+        axes.fill_between(taus, each.profile.low, each.profile.high, color=style["colour"], alpha=0.15, linewidth=0)
         axes.plot(
             taus,
             each.profile.share,
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
+            color=style["colour"],
+            linestyle=line_style(style),
+            marker=style["marker"],
             markersize=3.5,
             markevery=(len(taus) // 20, len(taus) // 8),
             label=each.scores.label,
@@ -121,22 +122,14 @@ def _run_range(shown: Sequence[Improvement]) -> str:
     return f"n = {low} runs each" if low == high else f"n = {low} to {high} runs each"
 
 
-def _style(summary: Summary) -> MethodStyle:
-    return method_style(summary.scores.method)
-
-
-def _other_style(improvement: Improvement) -> MethodStyle:
-    return method_style(improvement.other.method)
-
-
-def _draw_interval(axes: Axes, row: int, interval: Interval, style: MethodStyle) -> None:
-    axes.plot([interval.low, interval.high], [row, row], color=style.colour, linewidth=2.4, solid_capstyle="butt")
+def _draw_interval(axes: Axes, row: int, interval: ConfidenceInterval, style: Style) -> None:
+    axes.plot([interval.low, interval.high], [row, row], color=style["colour"], linewidth=2.4, solid_capstyle="butt")
     axes.plot(
         [interval.value],
         [row],
-        marker=style.marker,
+        marker=style["marker"],
         markersize=5.5,
-        color=style.colour,
+        color=style["colour"],
         markeredgecolor=NEUTRAL,
         markeredgewidth=0.6,
         linestyle="none",

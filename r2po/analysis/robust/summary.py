@@ -9,20 +9,20 @@ from types import MappingProxyType
 
 import numpy as np
 
+from r2po.analysis.logs.built_in import method_order
 from r2po.analysis.logs.experiments import ExperimentLogs
-from r2po.analysis.logs.names import environment_label, environment_order
+from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import Floats
-from r2po.analysis.output.style import METHOD_STYLES
 from r2po.analysis.statistics import (
     AGGREGATES,
-    Interval,
+    ConfidenceInterval,
     Profile,
     performance_profile,
     probability_of_improvement,
     stratified_bootstrap,
 )
+from r2po.runlog.facts import Style, TaskFacts
 from r2po.seeding import derive_seed
-from r2po.tasks import TASKS
 
 OURS = "r2po"
 BEST_SB3 = "SB3 (best)"
@@ -37,11 +37,13 @@ class MethodScores:
     Attributes:
         method: Its key.
         label: Its name, for SB3 with the algorithm.
+        style: How it looks.
         scores: (runs,) by environment.
     """
 
     method: str
     label: str
+    style: Style
     scores: Mapping[str, Floats]
 
     def over(self, environments: Sequence[str]) -> list[Floats]:
@@ -65,7 +67,7 @@ class Summary:
     scores: MethodScores
     runs: tuple[int, int]
     missing: tuple[str, ...]
-    aggregates: Mapping[str, Interval]
+    aggregates: Mapping[str, ConfidenceInterval]
     profile: Profile | None
     table_profile: Profile | None
 
@@ -82,7 +84,7 @@ class Improvement:
 
     other: MethodScores
     environments: tuple[str, ...]
-    probability: Interval | None
+    probability: ConfidenceInterval | None
 
 
 @dataclass(frozen=True)
@@ -91,27 +93,27 @@ class Robust:
 
     Attributes:
         environments: What aggregates and profiles are over: those that R2PO has, or else the method with most.
-        summaries: By method, in the order of ``METHOD_STYLES``.
+        summaries: By method, in the order of the published tables.
         improvements: R2PO against each other method; empty without R2PO.
         notes: What could not be used.
+        labels: Names of environments in tables.
     """
 
     environments: tuple[str, ...]
     summaries: tuple[Summary, ...]
     improvements: tuple[Improvement, ...]
     notes: tuple[str, ...]
+    labels: Mapping[str, str]
+
+    def names(self, environments: Sequence[str]) -> str:
+        """Name environments as tables do."""
+        return ", ".join(self.labels[each] for each in environments)
 
 
-def normalise(environment: str, values: Floats) -> Floats:
-    """Return values on the scale on which the random policy is 0 and the target 1.
-
-    Raises:
-        KeyError: There is no task card of this environment, or it has no random reward.
-    """
-    task = TASKS[environment]
-    if task.random_reward is None:
-        raise KeyError(environment)
-    return (values - task.random_reward) / (task.optimum - task.random_reward)
+def normalise(task: TaskFacts, values: Floats) -> Floats | None:
+    """Return values on the scale on which the random policy is 0 and the target 1; None if either is not known."""
+    target, random = task["optimum"], task["random_reward"]
+    return None if target is None or random is None else (values - random) / (target - random)
 
 
 def analyse(experiments: Sequence[ExperimentLogs], metric: str, seed: int, resamples: int) -> Robust:
@@ -124,6 +126,7 @@ def analyse(experiments: Sequence[ExperimentLogs], metric: str, seed: int, resam
         resamples: Number of resamples.
     """
     methods, notes = collect(experiments, metric)
+    labels = {each.environment: each.task["label"] for each in experiments}
     environments = compared_environments(methods)
     curve = curve_thresholds(methods, environments)
     summaries = [_summarise(each, environments, curve, seed, resamples) for each in methods]
@@ -132,9 +135,9 @@ def analyse(experiments: Sequence[ExperimentLogs], metric: str, seed: int, resam
     improvements = [] if ours is None else [_improvement(ours, each, seed, resamples) for each in others]
     left = sorted({name for each in methods for name in each.scores} - set(environments), key=environment_order)
     if left:
-        names = ", ".join(environment_label(name) for name in left)
+        names = ", ".join(labels[name] for name in left)
         notes.append(f"not among the compared environments, since the reference method has no runs there: {names}")
-    return Robust(environments, tuple(summaries), tuple(improvements), tuple(notes))
+    return Robust(environments, tuple(summaries), tuple(improvements), tuple(notes), labels)
 
 
 def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[MethodScores], list[str]]:
@@ -144,25 +147,24 @@ def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[Me
     several noisy means.
     """
     scores: dict[tuple[str, str], dict[str, Floats]] = {}
+    styles = {each.method: each.facts["style"] for each in experiments}
     notes: list[str] = []
     for each in experiments:
         values = np.array([value for value in each.values(metric) if isfinite(value)], dtype=np.float64)
-        where = f"{each.label} on {environment_label(each.environment)}"
+        scaled, missing = normalise(each.task, values), len(each.runs) - values.size
         if not values.size:
-            notes.append(f"{where}: no run tells this metric")
-        elif each.environment not in TASKS or TASKS[each.environment].random_reward is None:
-            notes.append(f"{where}: left out, no random policy has been measured there")
+            notes.append(f"{each.cell}: no run tells this metric")
+        elif scaled is None:
+            notes.append(f"{each.cell}: left out, no random policy has been measured there")
         else:
-            if values.size < len(each.runs):
-                notes.append(
-                    f"{where}: {len(each.runs) - values.size} of {len(each.runs)} runs do not tell this metric"
-                )
-            scores.setdefault((each.method, each.label), {})[each.environment] = normalise(each.environment, values)
+            if missing:
+                notes.append(f"{each.cell}: {missing} of {len(each.runs)} runs do not tell this metric")
+            scores.setdefault((each.method, each.label), {})[each.environment] = scaled
     best = _best_of([found for (method, _), found in scores.items() if method == "sb3"])
     if best:
         scores["sb3", BEST_SB3] = best
     ordered = sorted(scores, key=_order)
-    return [MethodScores(method, label, MappingProxyType(scores[method, label])) for method, label in ordered], notes
+    return [MethodScores(*key, styles[key[0]], MappingProxyType(scores[key])) for key in ordered], notes
 
 
 def _best_of(algorithms: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
@@ -174,11 +176,9 @@ def _best_of(algorithms: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
     return best
 
 
-def _order(key: tuple[str, str]) -> tuple[int, bool, str]:
+def _order(key: tuple[str, str]) -> tuple[tuple[int, str], bool, str]:
     method, label = key
-    names = list(METHOD_STYLES)
-    rank = names.index(method) if method in names else len(names)
-    return rank, label != BEST_SB3, label
+    return method_order(method), label != BEST_SB3, label
 
 
 def compared_environments(methods: Sequence[MethodScores]) -> tuple[str, ...]:

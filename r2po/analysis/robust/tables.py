@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from r2po.analysis.logs.names import environment_label
-from r2po.analysis.output.tables import Cell, Table
+from r2po.analysis.output.table import Cell, Table
 from r2po.analysis.robust.summary import TABLE_THRESHOLDS, Improvement, Robust, Summary
-from r2po.analysis.statistics import Interval
+from r2po.analysis.statistics import ConfidenceInterval
 
 AGGREGATE_LABELS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
@@ -15,17 +14,17 @@ AGGREGATE_LABELS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimalit
 def aggregates_table(robust: Robust, title: str, notes: tuple[str, ...]) -> Table:
     """Return the table of aggregates over environments."""
     columns = ("Method", "runs per environment", *AGGREGATE_LABELS.values())
-    rows = [_aggregates_row(each) for each in robust.summaries]
+    rows = [_aggregates_row(each, robust) for each in robust.summaries]
     scale = "Scores: 0 is the random policy, 1 the target; in brackets stratified bootstrap intervals (95 %)"
-    over = f"Over {_names(robust.environments)}" if robust.environments else "No environment to compare"
+    over = f"Over {robust.names(robust.environments)}" if robust.environments else "No environment to compare"
     return Table(title, columns, rows, (over, scale, *robust.notes, *notes))
 
 
-def _aggregates_row(summary: Summary) -> list[Cell | str]:
+def _aggregates_row(summary: Summary, robust: Robust) -> list[Cell | str]:
     low, high = summary.runs
     runs = str(low) if low == high else f"{low}-{high}"
     if not summary.aggregates:
-        missing = f"no runs on {_names(summary.missing)}" if summary.missing else "nothing to compare"
+        missing = f"no runs on {robust.names(summary.missing)}" if summary.missing else "nothing to compare"
         return [summary.scores.label, runs, Cell("", (missing,)), "", "", ""]
     return [summary.scores.label, runs, *(_interval_cell(summary.aggregates[name]) for name in AGGREGATE_LABELS)]
 
@@ -49,21 +48,21 @@ def _improvement_row(improvement: Improvement) -> list[Cell | str]:
 def profiles_table(robust: Robust, title: str, notes: tuple[str, ...]) -> Table:
     """Return the table of performance profiles."""
     columns = ("Method", *(f"> {threshold:g}" for threshold in TABLE_THRESHOLDS))
-    rows = [_profile_row(each) for each in robust.summaries]
+    rows = [_profile_row(each, robust) for each in robust.summaries]
     text = "Share of runs with a larger normalised score, averaged over environments; 95 % pointwise intervals"
-    return Table(title, columns, rows, (text, f"Over {_names(robust.environments)}", *notes))
+    return Table(title, columns, rows, (text, f"Over {robust.names(robust.environments)}", *notes))
 
 
-def _profile_row(summary: Summary) -> list[Cell | str]:
+def _profile_row(summary: Summary, robust: Robust) -> list[Cell | str]:
     profile = summary.table_profile
     if profile is None:
-        missing = f"no runs on {_names(summary.missing)}"
+        missing = f"no runs on {robust.names(summary.missing)}"
         return [summary.scores.label, Cell("", (missing,)), *([""] * (len(TABLE_THRESHOLDS) - 1))]
     values = zip(profile.share.tolist(), profile.low.tolist(), profile.high.tolist(), strict=True)
-    return [summary.scores.label, *(_interval_cell(Interval(*each)) for each in values)]
+    return [summary.scores.label, *(_interval_cell(ConfidenceInterval(*each)) for each in values)]
 
 
-def _interval_cell(interval: Interval) -> Cell:
+def _interval_cell(interval: ConfidenceInterval) -> Cell:
     value, low, high = (_number(each) for each in (interval.value, interval.low, interval.high))
     return Cell(value, (f"[{low}, {high}]",), plain=f"{interval.value:.6g}")
 
@@ -72,10 +71,6 @@ def _number(value: float) -> str:
     """Write two decimals, without negative zero."""
     text = f"{value:.2f}"
     return "0.00" if text == "-0.00" else text
-
-
-def _names(environments: tuple[str, ...]) -> str:
-    return ", ".join(map(environment_label, environments))
 
 
 def to_record(robust: Robust) -> dict[str, Any]:
@@ -119,5 +114,5 @@ def _summary_record(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _interval_record(interval: Interval) -> dict[str, float]:
+def _interval_record(interval: ConfidenceInterval) -> dict[str, float]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.salience.edits import Direction
-from r2po.analysis.salience.revisions import Revision
+from r2po.analysis.salience.revisions import Revision, has_critic
 from r2po.analysis.statistics import OddsRatio, clustered_interval, clustered_odds_ratio
+from r2po.runlog.facts import MethodFacts, TaskFacts
 
 DIRECTIONS: tuple[Direction, ...] = ("regression", "improvement", "no_change")
 TOGETHER = "all environments"
@@ -56,18 +57,31 @@ class Salience:
     """The analysis of one method on one environment, or of several together.
 
     Attributes:
-        environment: Short name of the task, or what the iterations have in common.
-        method: Key of the method.
-        has_critic: Whether mentions are counted at all.
+        task: What they were run on, or what the iterations have in common.
+        facts: What the method is.
         counts: By direction.
         by_run: Of each run, by direction: iterations with the headline's sign, and those of which that is known.
     """
 
-    environment: str
-    method: str
-    has_critic: bool
+    task: TaskFacts
+    facts: MethodFacts
     counts: dict[Direction, Counts]
     by_run: tuple[Mapping[Direction, tuple[int, int]], ...]
+
+    @property
+    def environment(self) -> str:
+        """Short name of the task."""
+        return self.task["name"]
+
+    @property
+    def method(self) -> str:
+        """Key of the method."""
+        return self.facts["name"]
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether mentions are counted at all."""
+        return has_critic(self.facts)
 
     @property
     def runs(self) -> int:
@@ -110,38 +124,36 @@ class Salience:
         return clustered_odds_ratio(clusters)
 
 
-def analyse(revisions: Sequence[Revision], environment: str, method: str, has_critic: bool, mode: str) -> Salience:
+def analyse(revisions: Sequence[Revision], task: TaskFacts, facts: MethodFacts, mode: str) -> Salience:
     """Count the signs of salience.
 
     Args:
         revisions: The iterations.
-        environment: What to call their environment.
-        method: What to call their method.
-        has_critic: Whether there is a critic, who may speak of the worst rollout.
+        task: What to call their environment.
+        facts: Their method.
         mode: ``"word"`` or ``"phrase"``, see ``Revision.mentions``.
     """
     by_direction: dict[Direction, list[Revision]] = {each: [] for each in DIRECTIONS}
     for revision in revisions:
         by_direction[revision.direction].append(revision)
-    counts = {each: count(found, has_critic, mode) for each, found in by_direction.items()}
-    return Salience(environment, method, has_critic, counts, _by_run(revisions, has_critic, mode))
+    heard = has_critic(facts)
+    counts = {each: count(found, heard, mode) for each, found in by_direction.items()}
+    return Salience(task, facts, counts, _by_run(revisions, heard, mode))
 
 
-def _by_run(
-    revisions: Sequence[Revision], has_critic: bool, mode: str
-) -> tuple[Mapping[Direction, tuple[int, int]], ...]:
+def _by_run(revisions: Sequence[Revision], heard: bool, mode: str) -> tuple[Mapping[Direction, tuple[int, int]], ...]:
     runs: dict[tuple[str, str, str], dict[Direction, tuple[int, int]]] = {}
     for each in revisions:
         tally = runs.setdefault((each.environment, each.method, each.run), dict.fromkeys(DIRECTIONS, (0, 0)))
-        mentions = each.mentions(mode) if has_critic else True
+        mentions = each.mentions(mode) if heard else True
         if each.shown is not None and mentions is not None:
             signs, known = tally[each.direction]
             tally[each.direction] = (signs + (each.shown.strict_proxy and mentions), known + 1)
     return tuple(runs.values())
 
 
-def count(revisions: Sequence[Revision], has_critic: bool, mode: str) -> Counts:
-    """Count the signs of salience among iterations of one direction."""
+def count(revisions: Sequence[Revision], heard: bool, mode: str) -> Counts:
+    """Count the signs of salience among iterations of one direction; ``heard``: a critic speaks in them."""
 
     def number(condition: Callable[[Revision], bool | None]) -> int:
         return sum(bool(condition(each)) for each in revisions)
@@ -156,7 +168,7 @@ def count(revisions: Sequence[Revision], has_critic: bool, mode: str) -> Counts:
         total=len(revisions),
         without_returns=number(lambda each: each.shown is None),
         # One that lacks both counts once, above.
-        without_reply=number(lambda each: has_critic and each.shown is not None and each.mentions(mode) is None),
+        without_reply=number(lambda each: heard and each.shown is not None and each.mentions(mode) is None),
         old=number(old),
         strict=number(strict),
         old_mention=number(lambda each: old(each) and each.mentions(mode)),

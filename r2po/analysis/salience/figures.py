@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from r2po.analysis.logs.names import environment_label
+from r2po.analysis.logs.built_in import method_order
 from r2po.analysis.output.canvas import whole_numbers
 from r2po.analysis.output.sheet import sheet
-from r2po.analysis.output.style import FONT_SIZE, METHOD_STYLES, NEUTRAL, SMALL_FONT_SIZE, method_style
+from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
@@ -57,7 +57,7 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     right.axvline(1.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
     right.set_xlabel("odds ratio to improvements")
     _plain_ticks(right)
-    left.set_yticks(range(len(analyses)), _labels([(each.environment, each.method) for each in analyses]))
+    left.set_yticks(range(len(analyses)), _labels(analyses))
     left.set_ylim(len(analyses) - 0.4, -0.6)
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
@@ -124,7 +124,8 @@ def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
     if ratio is None:
         _say(axes, row, "nothing to compare")
         return
-    colour = method_style(analysis.method).colour
+    style = analysis.facts["style"]
+    colour = style["colour"]
     least, most = axes.get_xlim()
     axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
     for end, sign, is_beyond in ((least, "<", ratio.low < least), (most, ">", ratio.high > most)):
@@ -134,7 +135,7 @@ def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
         [min(max(ratio.value, least), most)],
         [row],
         color=colour,
-        marker=method_style(analysis.method).marker,
+        marker=style["marker"],
         markersize=5.5,
         # Hollow: one of its counts is 0 and the value rests on the correction.
         markerfacecolor="white" if ratio.corrected else colour,
@@ -167,7 +168,7 @@ def edits_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: s
     panels = figure.subplots(1, 2, sharey=True)
     for axes, direction in zip(panels, CATEGORIES, strict=True):
         _draw_patterns(axes, direction, shown)
-    panels[0].set_yticks(range(len(shown)), _labels([(found[0].environment, found[0].method) for found in shown]))
+    panels[0].set_yticks(range(len(shown)), _labels([found[0] for found in shown]))
     panels[0].set_ylim(len(shown) - 0.4, -0.6)
     return figure
 
@@ -201,9 +202,10 @@ def _draw_patterns(axes: Axes, direction: str, shown: Sequence[Sequence[Revision
 def changes_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: str) -> Figure:
     """Draw the change of reward over the size of the edit, a panel per environment."""
     environments: dict[str, list[Sequence[Revision]]] = {}
+    methods = {found[0].method: found[0].facts["label"] for found in revisions if found}
     for found in revisions:
         if any(each.edit for each in found):
-            environments.setdefault(found[0].environment, []).append(found)
+            environments.setdefault(found[0].task["label"], []).append(found)
     text = (
         "Mean change of the mean return over iterations with so many changed parameters; lines: ± 1.96 standard errors "
         f"over at least {FEWEST} iterations each; marks moved sideways to stay apart. {_totals(revisions)} {caption}"
@@ -218,11 +220,11 @@ def changes_figure(revisions: Sequence[Sequence[Revision]], title: str, caption:
     for number, (axes, (environment, members)) in enumerate(zip(panels, environments.items(), strict=False)):
         for place, found in enumerate(members):
             _draw_changes(axes, found, (place - (len(members) - 1) / 2) * 0.12)
-        _finish_changes(axes, environment_label(environment), is_last=number + columns >= len(environments))
+        _finish_changes(axes, environment, is_last=number + columns >= len(environments))
     for axes in list(figure.axes)[len(environments) :]:
         axes.set_visible(False)
     figure.axes[0].set_ylabel("change of mean return")
-    _legend_below_title(figure, height)
+    _legend_below_title(figure, height, [methods[name] for name in sorted(methods, key=method_order)])
     return figure
 
 
@@ -242,9 +244,9 @@ def _finish_changes(axes: Axes, label: str, *, is_last: bool) -> None:
     whole_numbers(axes.xaxis)
 
 
-def _legend_below_title(figure: Figure, height: float) -> None:
+def _legend_below_title(figure: Figure, height: float, order: Sequence[str]) -> None:
     drawn = {label: handle for axes in figure.axes for handle, label in zip(*_legend(axes), strict=True)}
-    labels = [style.label for style in METHOD_STYLES.values() if style.label in drawn]
+    labels = [label for label in order if label in drawn]
     if labels:
         figure.legend(
             [drawn[label] for label in labels],
@@ -275,18 +277,19 @@ def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
     sizes = [size for size in sorted(by_size) if len(by_size[size]) >= FEWEST]
     if not sizes:
         return
-    style = method_style(found[0].method)
+    facts = found[0].facts
+    style = facts["style"]
     axes.errorbar(
         [size + shift for size in sizes],
         [float(np.mean(by_size[size])) for size in sizes],
         yerr=[1.96 * float(np.std(by_size[size], ddof=1)) / len(by_size[size]) ** 0.5 for size in sizes],
-        color=style.colour,
-        marker=style.marker,
+        color=style["colour"],
+        marker=style["marker"],
         markersize=4,
         linestyle="none",
         elinewidth=1.0,
         capsize=2,
-        label=style.label,
+        label=facts["label"],
     )
 
 
@@ -304,12 +307,12 @@ def _sizes(analyses: Sequence[Salience]) -> str:
     return f"{text} of {' or '.join(map(str, runs))} runs each"
 
 
-def _labels(rows: Sequence[tuple[str, str]]) -> list[str]:
+def _labels(rows: Sequence[Salience | Revision]) -> list[str]:
     """Name each row by environment and method, without what all of them share, which the title tells."""
-    environments, methods = {environment for environment, _ in rows}, {method for _, method in rows}
+    environments, methods = {each.environment for each in rows}, {each.method for each in rows}
     named = []
-    for environment, method in rows:
-        parts = [environment_label(environment)] if len(environments) > 1 or len(methods) == 1 else []
-        parts += [method_style(method).label] if len(methods) > 1 else []
+    for each in rows:
+        parts = [each.task["label"]] if len(environments) > 1 or len(methods) == 1 else []
+        parts += [each.facts["label"]] if len(methods) > 1 else []
         named.append("\n".join(parts))
     return named

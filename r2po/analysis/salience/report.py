@@ -7,18 +7,21 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
+from r2po.analysis.logs.built_in import method_order, task_facts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.parallel import in_parallel
-from r2po.analysis.logs.replies import Reply, RunReplies
+from r2po.analysis.logs.replies import Exchange, RunReplies
 from r2po.analysis.logs.run_data import Floats, RunData
 from r2po.analysis.salience.counts import DIRECTIONS, TOGETHER, Salience, analyse
 from r2po.analysis.salience.edits import thresholds_of
-from r2po.analysis.salience.revisions import CRITIC_METHODS, TWO_CALL_METHODS, Revision, read_revisions
+from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
 from r2po.analysis.salience.rewards_shown import GROUPS
 from r2po.analysis.salience.tables import group_means
 from r2po.analysis.statistics import OddsRatio
+from r2po.runlog.facts import MethodFacts
 
 EPISODE_COLUMNS = (
     "environment",
@@ -68,8 +71,8 @@ class Found:
 
 
 def collect(experiments: Sequence[ExperimentLogs]) -> list[Found]:
-    """Read the iterations of all two-call methods."""
-    chosen = [each for each in experiments if each.method in TWO_CALL_METHODS]
+    """Read the iterations of all methods that have a proposal and a revision."""
+    chosen = [each for each in experiments if each.facts["pair"]]
     return [Found(each, *content) for each, content in zip(chosen, in_parallel(_collect, chosen), strict=True)]
 
 
@@ -88,32 +91,30 @@ def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[st
             problems.append(
                 f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record{why}"
             )
-        if replies.problem and run.method in CRITIC_METHODS:
+        if replies.problem and has_critic(run.facts):
             problems.append(f"{where}: no replies: {replies.problem}")
     return tuple(revisions), tuple(problems)
 
 
-def _critics(run: RunData, replies: RunReplies) -> list[Reply | None]:
+def _critics(run: RunData, replies: RunReplies) -> list[Exchange | None]:
     return [replies.critic(int(number)) for number in run.numbers]
 
 
 def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
     """Analyse each experiment, and then each method over all its environments if it has several."""
-    single = [
-        analyse(each.revisions, each.experiment.environment, each.experiment.method, _has_critic(each), mode)
-        for each in found
-    ]
+    single = [analyse(each.revisions, each.experiment.task, each.experiment.facts, mode) for each in found]
     together = []
-    for method in TWO_CALL_METHODS:
-        members = [each for each in found if each.experiment.method == method]
+    for facts in methods_of(found):
+        members = [each.revisions for each in found if each.experiment.method == facts["name"]]
         if len(members) > 1:
-            revisions = [revision for each in members for revision in each.revisions]
-            together.append(analyse(revisions, TOGETHER, method, method in CRITIC_METHODS, mode))
+            together.append(analyse([*chain(*members)], task_facts(TOGETHER), facts, mode))
     return single + together
 
 
-def _has_critic(found: Found) -> bool:
-    return found.experiment.method in CRITIC_METHODS
+def methods_of(found: Sequence[Found]) -> list[MethodFacts]:
+    """Return the methods in the order of tables."""
+    methods = {each.experiment.method: each.experiment.facts for each in found}
+    return [methods[name] for name in sorted(methods, key=method_order)]
 
 
 def episodes_csv(found: Sequence[tuple[Cohort | None, Found]]) -> str:

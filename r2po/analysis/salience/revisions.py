@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from r2po.analysis.logs.replies import Reply
-from r2po.analysis.logs.run_data import Floats, IterationData, RunData
+from r2po.analysis.logs.replies import Exchange
+from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, RunData
 from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
 from r2po.analysis.salience.rewards_shown import Extremes, extremes
-from r2po.analysis.statistics import Interval, mean_changes
+from r2po.analysis.statistics import ConfidenceInterval, mean_changes
+from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
 from r2po.seeding import derive_seed
-from r2po.tasks import TASKS
-
-TWO_CALL_METHODS = ("r2po", "reptraj", "three_traj", "always_critic", "pure_search", "actor_second_pass")
-CRITIC_METHODS = ("r2po", "reptraj", "three_traj", "always_critic")
-"""Methods whose second policy comes from a critic, who may speak of the worst rollout."""
 
 PHRASES = ("worst rollout", "worst trajectory")
 
 _ROUNDING = 1e-9
 """Means of the same returns in another order may differ by their last bits; relative."""
 
-ReadReplies = Callable[[RunData], Sequence[Reply | None]]
+Both = tuple[CandidateData, CandidateData]
+"""Proposal and revision."""
+
+ReadReplies = Callable[[RunData], Sequence[Exchange | None]]
 """Returns the critic's reply in each iteration of a run; None where there is none."""
 
 # The published code's logs of long environments may lack the rollouts; ThreeTraj's prompts name the three returns.
@@ -34,16 +33,16 @@ _SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9
 
 @dataclass(frozen=True, eq=False)
 class Revision:
-    """One iteration of a two-call method.
+    """One iteration of a method that has a proposal and a revision of it, or a second one.
 
     Attributes:
-        environment: Short name of the task.
-        method: Key of the method.
+        task: What it was run on.
+        facts: What the method is.
         run: Name of the run's folder.
         iteration: Its number, from 1.
         initial: Mean return of the first policy.
         revised: Mean return of the second one.
-        accepted: Index of the one that was kept.
+        accepted: Which of them was kept, 0 or 1; None if another candidate was.
         shown: Worst, median and best return of the first policy; None if its returns are not on record.
         says_worst: Whether the critic's reply has the word "worst"; None without a critic or its reply.
         says_phrase: Whether it has "worst rollout" or "worst trajectory"; likewise.
@@ -55,22 +54,32 @@ class Revision:
         revised_params: Those of the second one, or None.
     """
 
-    environment: str
-    method: str
+    task: TaskFacts
+    facts: MethodFacts
     run: str
     iteration: int
     initial: float
     revised: float
-    accepted: int
+    accepted: int | None
     shown: Extremes | None
     says_worst: bool | None
     says_phrase: bool | None
     edit: Edit | None
     category: str | None
-    change: Interval | None
+    change: ConfidenceInterval | None
     paired: bool
     initial_params: Floats | None
     revised_params: Floats | None
+
+    @property
+    def environment(self) -> str:
+        """Short name of the task."""
+        return self.task["name"]
+
+    @property
+    def method(self) -> str:
+        """Key of the method."""
+        return self.facts["name"]
 
     @property
     def delta(self) -> float:
@@ -99,17 +108,35 @@ def direction(initial: float, revised: float) -> Direction:
     return "regression" if revised < initial else "improvement"
 
 
+def has_critic(facts: MethodFacts) -> bool:
+    """Whether a method's second policy comes from a critic, who may speak of the worst rollout."""
+    return facts["pair"] is not None and facts["pair"]["role"] == "critic"
+
+
 def read_revisions(run: RunData, read_replies: ReadReplies) -> list[Revision]:
     """Return the iterations of a run in which two policies were tried; those half on record are left out."""
-    replies = read_replies(run) if run.method in CRITIC_METHODS else ()
-    pairs = [(i, each) for i, each in enumerate(run.iterations) if len(each.candidates) == 2]
-    found = [_revision(run, each, replies[i] if replies else None) for i, each in pairs]
-    changes = _changes(run, [each for _, each in pairs])
-    return [replace(each, change=change) for each, change in zip(found, changes, strict=True)]
+    replies = read_replies(run) if has_critic(run.facts) else [None] * run.num_iterations
+    tried = [
+        (each, both, reply)
+        for each, reply in zip(run.iterations, replies, strict=True)
+        if (both := _both(each, run.facts["pair"])) is not None
+    ]
+    changes = _changes(run, [both for _, both, _ in tried])
+    return [_revision(run, *each, change) for each, change in zip(tried, changes, strict=True)]
 
 
-def _revision(run: RunData, iteration: IterationData, reply: Reply | None) -> Revision:
-    first, second = iteration.candidates
+def _both(iteration: IterationData, pair: Pair | None) -> Both | None:
+    """Return proposal and revision; None if either is missing. Of several of one stage, the first counts."""
+    by_stage = {each.stage: each for each in reversed(iteration.candidates)}
+    first, second = (by_stage.get(stage) for stage in (pair["proposal"], pair["revision"])) if pair else (None, None)
+    return None if first is None or second is None else (first, second)
+
+
+def _revision(
+    run: RunData, iteration: IterationData, both: Both, reply: Exchange | None, change: ConfidenceInterval | None
+) -> Revision:
+    first, second = both
+    accepted = iteration.candidates[iteration.accepted]
     edit = category = None
     if first.params is not None and second.params is not None:
         edit = measure_edit(first.params, second.params, tabular=_is_tabular(run))
@@ -118,55 +145,51 @@ def _revision(run: RunData, iteration: IterationData, reply: Reply | None) -> Re
         category = categorise(turn, edit, first.reward, second.reward - first.reward, limits)
     text = None if reply is None else " ".join(reply.text.casefold().split())
     return Revision(
-        environment=run.environment,
-        method=run.method,
+        task=run.task,
+        facts=run.facts,
         run=run.name,
         iteration=iteration.number,
         initial=first.reward,
         revised=second.reward,
-        accepted=iteration.accepted,
+        accepted=both.index(accepted) if accepted in both else None,
         shown=_named(reply) if first.returns is None else extremes(first.returns),
         says_worst=None if text is None else "worst" in text,
         says_phrase=None if text is None else any(phrase in text for phrase in PHRASES),
         edit=edit,
         category=category,
-        change=None,
+        change=change,
         paired=_is_paired(run),
         initial_params=first.params,
         revised_params=second.params,
     )
 
 
-def _named(reply: Reply | None) -> Extremes | None:
+def _named(reply: Exchange | None) -> Extremes | None:
     """Return the three returns that the critic's prompt names, if it does."""
     named = dict(_SHOWN.findall(reply.prompt)) if reply else {}
     return Extremes(*(float(named[key]) for key in ("Worst", "Median", "Best"))) if len(named) == 3 else None
 
 
 def _is_tabular(run: RunData) -> bool:
-    policy = run.settings.get("policy")
-    if policy is None and run.environment in TASKS:
-        policy = TASKS[run.environment].policy
-    return policy == "tabular"
+    return (run.settings.get("policy") or run.task["policy"]) == "tabular"
 
 
 def _is_paired(run: RunData) -> bool:
     return run.protocol == "controlled"
 
 
-def _changes(run: RunData, iterations: Sequence[IterationData]) -> list[Interval | None]:
-    """Return the interval of each change; all iterations with equal numbers of rollouts at once."""
-    result: list[Interval | None] = [None] * len(iterations)
+def _changes(run: RunData, pairs: Sequence[Both]) -> list[ConfidenceInterval | None]:
+    """Return the interval of each change; all pairs with equal numbers of rollouts at once."""
+    result: list[ConfidenceInterval | None] = [None] * len(pairs)
     by_size: dict[tuple[int, int], list[int]] = {}
-    for index, iteration in enumerate(iterations):
-        first, second = (each.returns for each in iteration.candidates)
+    for index, pair in enumerate(pairs):
+        first, second = (each.returns for each in pair)
         if first is not None and second is not None and min(first.size, second.size) > 1:
             by_size.setdefault((first.size, second.size), []).append(index)
     generator = np.random.default_rng(derive_seed(0, "noise", run.environment, run.method, run.name))
     for (before, after), indices in by_size.items():
-        pairs = [[np.asarray(each.returns) for each in iterations[i].candidates] for i in indices]
-        first, second = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+        first, second = (np.array([pairs[i][side].returns for i in indices]) for side in (0, 1))
         found = mean_changes(first, second, generator, paired=_is_paired(run) and before == after)
         for index, *values in zip(indices, found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True):
-            result[index] = Interval(*values)
+            result[index] = ConfidenceInterval(*values)
     return result

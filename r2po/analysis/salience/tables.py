@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from r2po.analysis.logs.names import environment_label
-from r2po.analysis.output.style import method_style
-from r2po.analysis.output.tables import Cell, Table
-from r2po.analysis.paper.published_figures import SOURCE
-from r2po.analysis.paper.published_tests import PublishedSalience, published_salience
+from r2po.analysis.output.table import Cell, Table
+from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
 from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
@@ -148,7 +145,7 @@ def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) 
         for key, label in GROUPS.items():
             members = [each for each in known if each.shown is not None and each.shown.group == key]
             if members:
-                rows.append([*_revision_names(members[0]), label, _share_cell(len(members), len(known))])
+                rows.append([*_names(members[0]), label, _share_cell(len(members), len(known))])
                 rows[-1] += [f"{value:.2f}" for value in group_means(members)]
     text = "Means over the iterations of the group, of worst, median and best initial return and of both mean returns"
     return Table("Reward groups of the initial rollouts", columns, rows, [text, *notes])
@@ -179,7 +176,7 @@ def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -
                 members = [each for each in same if key in (None, each.category)]
                 if members:
                     total = len(known) if key is None else len(same)
-                    head = [*_revision_names(members[0]), DIRECTION_LABELS[direction], label]
+                    head = [*_names(members[0]), DIRECTION_LABELS[direction], label]
                     rows.append([*head, _share_cell(len(members), total), *edit_means(members)])
     text = (
         "Means over the iterations. A parameter of a linear policy counts as changed beyond 0.05, one of a table if it "
@@ -197,12 +194,8 @@ def edit_means(members: Sequence[Revision]) -> list[str]:
     return [f"{value:.2f}" for value in np.mean(values, axis=0).tolist()]
 
 
-def _names(analysis: Salience) -> list[Cell | str]:
-    return [environment_label(analysis.environment), method_style(analysis.method).label]
-
-
-def _revision_names(revision: Revision) -> list[Cell | str]:
-    return [environment_label(revision.environment), method_style(revision.method).label]
+def _names(rows: Salience | Revision) -> list[Cell | str]:
+    return [rows.task["label"], rows.facts["label"]]
 
 
 def _known_cell(number: int | None, known: int, total: int) -> Cell:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from r2po.analysis.logs.names import environment_label
 from r2po.analysis.output.sheet import sheet
-from r2po.analysis.output.style import NEUTRAL, MethodStyle, method_style
-from r2po.analysis.significance.tests import Row
-from r2po.analysis.statistics import Interval, welch_interval
-from r2po.tasks import TASKS
+from r2po.analysis.output.style import NEUTRAL
+from r2po.analysis.significance.tests import Comparison
+from r2po.analysis.statistics import ConfidenceInterval, welch_interval
+from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,36 +38,36 @@ class Shown(NamedTuple):
     """
 
     label: str
-    style: MethodStyle
+    style: Style
     runs: tuple[int, int]
-    gap: Interval
+    gap: ConfidenceInterval
     p: tuple[float, float, float]
 
 
-def shown(row: Row) -> Shown | None:
+def shown(row: Comparison) -> Shown | None:
     """Return the line of a test; None if nothing was tested, or the environment has no measured random policy."""
-    task = TASKS.get(row.environment)
+    target, random = row.task["optimum"], row.task["random_reward"]
     if row.ours is None or row.baseline is None or row.welch is None or row.welch.too_few:
         return None
-    if row.permutation is None or row.holm_p is None or task is None or task.random_reward is None:
+    if row.permutation is None or row.holm_p is None or target is None or random is None:
         return None
-    unit = task.optimum - task.random_reward
+    unit = target - random
     gap = welch_interval(row.ours.values, row.baseline.values)
     return Shown(
         label(row),
-        method_style(row.baseline.method),
+        row.baseline.style,
         (len(row.ours.values), len(row.baseline.values)),
-        Interval(gap.value / unit, gap.low / unit, gap.high / unit),
+        ConfidenceInterval(gap.value / unit, gap.low / unit, gap.high / unit),
         (row.welch.p, row.holm_p, row.permutation.p),
     )
 
 
-def label(row: Row) -> str:
+def label(row: Comparison) -> str:
     """Name environment and baseline."""
-    return environment_label(row.environment) + (f" / {row.baseline.label}" if row.baseline else "")
+    return row.task["label"] + (f" / {row.baseline.label}" if row.baseline else "")
 
 
-def significance_figure(rows: Sequence[Row], title: str, about: str) -> Figure:
+def significance_figure(rows: Sequence[Comparison], title: str, about: str) -> Figure:
     """Draw each test that could be made: the gap with its interval, and its three p-values.
 
     Args:
@@ -100,9 +99,9 @@ def _caption(lines: Sequence[Shown], left_out: Sequence[str], about: str) -> str
 
 
 def _draw_gap(axes: Axes, number: int, line: Shown) -> None:
-    style, gap = line.style, line.gap
-    axes.plot([gap.low, gap.high], [number, number], color=style.colour, linewidth=2.4, solid_capstyle="butt")
-    axes.plot([gap.value], [number], marker=style.marker, color=style.colour, markersize=5.5, markeredgecolor=NEUTRAL)
+    colour, marker, gap = line.style["colour"], line.style["marker"], line.gap
+    axes.plot([gap.low, gap.high], [number, number], color=colour, linewidth=2.4, solid_capstyle="butt")
+    axes.plot([gap.value], [number], marker=marker, color=colour, markersize=5.5, markeredgecolor=NEUTRAL)
 
 
 def _draw_p(axes: Axes, number: int, line: Shown) -> None:

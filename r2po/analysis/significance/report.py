@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Any
 
+from r2po.analysis.logs.built_in import task_facts
+from r2po.analysis.logs.comparable import others
 from r2po.analysis.logs.evenness import uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
-from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_label, environment_order
-from r2po.analysis.output.tables import Cell, Table
-from r2po.analysis.paper.published_figures import SOURCE
-from r2po.analysis.paper.published_tests import PublishedTest, published_test
-from r2po.analysis.significance.tests import FAMILIES, OURS, Group, Mode, Row, compare
+from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
+from r2po.analysis.output.table import Cell, Table
+from r2po.analysis.published import SOURCE, PublishedTest, published_results, published_tests
+from r2po.analysis.significance.tests import FAMILIES, OURS, Comparison, Group, Mode, compare
 
 METRIC_LABELS = {
     "mean_reward": "mean reward",
@@ -24,28 +25,32 @@ METRIC_LABELS = {
 COLUMNS = ("Environment", "Baseline", "R2PO", "baseline", "gap", "t", "p", "Holm p", "permutation p")
 REFERENCE_COLUMNS = ("published gap", "published t", "published p", "published Holm p", "z of the gap")
 
+Parts = Sequence[tuple[Cohort | None, Sequence[Comparison]]]
+"""The rows of each cohort."""
 
-def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: Mode) -> list[Row]:
+
+def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: Mode) -> list[Comparison]:
     """Test R2PO against its baselines on per-run values of a metric.
 
     Args:
-        experiments: Of one cohort; those of other methods are passed over.
+        experiments: Of one cohort; those of R2PO's own variants are passed over.
         metric: One of ``run_data.METRICS``.
         mode: See ``compare``.
 
     Returns:
         The rows, in the order of the published tables; environments without runs among the ten have one too.
     """
-    found = {each.environment for each in experiments if each.method in (*FAMILIES, OURS)}
-    names = sorted({*PUBLISHED_ORDER, *found}, key=environment_order)
-    parts = [(name, [each for each in experiments if each.environment == name]) for name in names]
-    groups = [(name, [group for each in part for group in _group(each, metric, part)]) for name, part in parts]
+    tested = {*FAMILIES, OURS, *(facts["name"] for facts in others(experiments))}
+    chosen = [each for each in experiments if each.method in tested]
+    found = {name: task_facts(name) for name in PUBLISHED_ORDER} | {each.environment: each.task for each in chosen}
+    groups = []
+    for name in sorted(found, key=environment_order):
+        here = [each for each in chosen if each.environment == name]
+        groups.append((found[name], [_group(each, metric, here) for each in here]))
     return compare(groups, mode)
 
 
-def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentLogs]) -> list[Group]:
-    if experiment.method not in (*FAMILIES, OURS):
-        return []
+def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentLogs]) -> Group:
     values = experiment.values(metric)
     finite = tuple(value for value in values if isfinite(value))
     notes = []
@@ -61,17 +66,38 @@ def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentL
         notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")
     if ours is not None and ours is not experiment:
         notes += uneven_budgets([ours, experiment])
-    return [Group(experiment.method, experiment.label, finite, tuple(notes))]
+    return Group(experiment.method, experiment.label, finite, tuple(notes), experiment.facts["style"])
+
+
+def _published_test(row: Comparison, metric: str) -> PublishedTest | None:
+    """Return the published counterpart of a row; None if there is none: it names the best of SB3 only."""
+    if row.baseline is None:
+        return None
+    found = published_tests().get((row.environment, row.baseline.method, metric))
+    if found is None or found.label.removeprefix("SB3-") != row.baseline.label.removeprefix("SB3-"):
+        return None
+    return found._replace(z=_z(row, found.gap, metric))
+
+
+def _z(row: Comparison, published_gap: float, metric: str) -> float | None:
+    if row.baseline is None or row.ours is None or row.gap is None:
+        return None
+    published = [published_results().get((row.environment, each.method, metric)) for each in (row.baseline, row.ours)]
+    squares = [row.baseline.squared_error, row.ours.squared_error]
+    squares += [None if each is None else each.std**2 / each.runs for each in published]
+    known = [square for square in squares if square is not None]
+    error = sqrt(sum(known)) if len(known) == len(squares) else 0.0
+    return (row.gap - published_gap) / error if error else None
 
 
 def to_records(
-    rows: Sequence[Row], cohort: Cohort | None, metric: str, *, with_reference: bool = False
+    rows: Sequence[Comparison], cohort: Cohort | None, metric: str, *, with_reference: bool = False
 ) -> list[dict[str, Any]]:
     """Return the rows as JSON objects; what is missing is null, and an infinite t too."""
     return [_record(row, cohort) | (_reference_record(row, metric) if with_reference else {}) for row in rows]
 
 
-def _record(row: Row, cohort: Cohort | None) -> dict[str, Any]:
+def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
     test, permutation = row.welch, row.permutation
     return {
         "environment": row.environment,
@@ -98,18 +124,16 @@ def _record(row: Row, cohort: Cohort | None) -> dict[str, Any]:
     }
 
 
-def _reference_record(row: Row, metric: str) -> dict[str, Any]:
-    published = published_test(row, metric)
+def _reference_record(row: Comparison, metric: str) -> dict[str, Any]:
+    published = _published_test(row, metric)
     return {"published": None if published is None else published._asdict()}
 
 
-def to_table(
-    parts: Sequence[tuple[Cohort | None, Sequence[Row]]], metric: str, mode: Mode, *, with_reference: bool = False
-) -> Table:
+def to_table(parts: Parts, metric: str, mode: Mode, *, with_reference: bool = False) -> Table:
     """Return the rows of all cohorts as one table."""
     marks: dict[str, str] = {}
     body = [
-        [*_cells(row, marks), *(_reference_cells(published_test(row, metric)) if with_reference else ())]
+        [*_cells(row, marks), *(_reference_cells(_published_test(row, metric)) if with_reference else ())]
         for _, rows in parts
         for row in rows
     ]
@@ -129,8 +153,10 @@ def title(metric: str, mode: Mode) -> str:
     return f"R2PO against {against}: {METRIC_LABELS[metric]}"
 
 
-def _explanations(parts: Sequence[tuple[Cohort | None, Sequence[Row]]], mode: Mode) -> list[str]:
-    families = "over the environments" if mode == "best" else "over the environments, apart for ProPS, ProPS+ and SB3"
+def _explanations(parts: Parts, mode: Mode) -> list[str]:
+    more = {row.baseline.method: row.baseline.label for _, rows in parts for row in rows if row.baseline}
+    *most, last = ["ProPS", "ProPS+", "SB3", *(more[method] for method in sorted(more.keys() - {*FAMILIES}))]
+    families = "over the environments" + (f", apart for {', '.join(most)} and {last}" if mode == "all" else "")
     labels = "; ".join(cohort.label for cohort, _ in parts if cohort)
     model = [f"Runs: {labels}"] if labels else []
     return [
@@ -141,12 +167,12 @@ def _explanations(parts: Sequence[tuple[Cohort | None, Sequence[Row]]], mode: Mo
     ]
 
 
-def _cells(row: Row, marks: dict[str, str]) -> list[Cell | str]:
+def _cells(row: Comparison, marks: dict[str, str]) -> list[Cell | str]:
     test, permutation = row.welch, row.permutation
     signs = " ".join(marks.setdefault(note, f"({_letter(len(marks))})") for note in row.notes)
     label = row.baseline.label if row.baseline else ""
     return [
-        environment_label(row.environment),
+        row.task["label"],
         f"{label} {signs}".strip(),
         _group_cell(row.ours),
         _group_cell(row.baseline),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from r2po.analysis.logs.built_in import method_facts
 from r2po.analysis.statistics import Permutation, Welch, holm, permutation_test, welch
+from r2po.runlog.facts import GREY, Style, TaskFacts
 
 Mode = Literal["best", "all"]
 
 FAMILIES = ("props", "propsp", "sb3")
-"""Methods that R2PO is compared with, in the order that decides ties; all algorithms of SB3 are one family."""
+"""Methods that R2PO is compared with, in the order that decides ties; all algorithms of SB3 are one family.
+
+So are, after them, methods that are not built in; R2PO's own variants are not."""
 
 OURS = "r2po"
 
@@ -27,12 +31,14 @@ class Group:
         label: Its name in tables, for SB3 with the algorithm, e.g. "SB3-PPO".
         values: Finite ones.
         notes: What was left out and why.
+        style: How the method looks in figures.
     """
 
     method: str
     label: str
     values: tuple[float, ...]
     notes: tuple[str, ...] = ()
+    style: Style = field(default_factory=lambda: GREY)
 
     @property
     def mean(self) -> float:
@@ -51,11 +57,11 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Row:
+class Comparison:
     """R2PO against one baseline on one environment.
 
     Attributes:
-        environment: Short name.
+        task: The environment.
         baseline: The baseline; None if there is none.
         ours: R2PO; None if there is none.
         welch: The t-test; None where something is missing.
@@ -64,7 +70,7 @@ class Row:
         notes: What is missing, left out or to be known of the test.
     """
 
-    environment: str
+    task: TaskFacts
     baseline: Group | None
     ours: Group | None
     welch: Welch | None = None
@@ -73,67 +79,74 @@ class Row:
     notes: tuple[str, ...] = ()
 
     @property
+    def environment(self) -> str:
+        """Short name of the environment."""
+        return self.task["name"]
+
+    @property
     def gap(self) -> float | None:
         """Mean of R2PO minus mean of the baseline."""
         return self.ours.mean - self.baseline.mean if self.ours and self.baseline else None
 
 
-def compare(environments: Sequence[tuple[str, Sequence[Group]]], mode: Mode) -> list[Row]:
+def compare(environments: Sequence[tuple[TaskFacts, Sequence[Group]]], mode: Mode) -> list[Comparison]:
     """Test R2PO against baselines, environment by environment.
 
     Args:
-        environments: Short names with the groups found there, in the order of the rows.
+        environments: Environments with the groups found there, in the order of the rows.
         mode: "best": against the baseline with the largest mean, one family over all environments; "all": against
             each baseline, one family per method.
 
     Returns:
         A row for each test, and one for each that could not be made.
     """
-    present = {group.method for _, groups in environments for group in groups}
-    rows: list[Row] = []
-    for environment, groups in environments:
+    families = _families([group for _, groups in environments for group in groups])
+    rows: list[Comparison] = []
+    for task, groups in environments:
         ours = next((group for group in groups if group.method == OURS and group.values), None)
-        chosen, notes = _choose(groups, mode, present)
-        rows += [_row(environment, baseline, ours, _missing(OURS, groups)) for baseline in chosen]
+        chosen, notes = _choose(groups, mode, families)
+        no_ours = _missing(OURS, "R2PO", groups)
+        rows += [_comparison(task, baseline, ours, no_ours) for baseline in chosen]
         if not chosen:
-            missing = () if ours else (_missing(OURS, groups),)
-            rows.append(Row(environment, None, ours, notes=(*missing, "no runs of a baseline to compare with")))
+            missing = () if ours else (no_ours,)
+            rows.append(Comparison(task, None, ours, notes=(*missing, "no runs of a baseline to compare with")))
         elif mode == "best":
             rows[-1] = replace(rows[-1], notes=rows[-1].notes + notes)
         else:
-            rows += [Row(environment, None, ours, notes=(note,)) for note in notes]
+            rows += [Comparison(task, None, ours, notes=(note,)) for note in notes]
     return _corrected(rows, mode)
 
 
-def _choose(groups: Sequence[Group], mode: Mode, present: set[str]) -> tuple[list[Group], tuple[str, ...]]:
+def _families(groups: Sequence[Group]) -> dict[str, str]:
+    """Return the methods that R2PO is tested against here, in order, each with the label of its family."""
+    labels = {group.method: group.label for group in groups if group.method != OURS}
+    known = {method: method_facts(method)["label"] for method in FAMILIES if method in labels}
+    return known | {method: labels[method] for method in sorted(labels.keys() - known.keys())}
+
+
+def _choose(groups: Sequence[Group], mode: Mode, families: Mapping[str, str]) -> tuple[list[Group], tuple[str, ...]]:
     """Return the baselines to test against, and what is missing of those that other environments have."""
-    ordered = sorted((group for group in groups if group.method in FAMILIES and group.values), key=_order)
+    order = list(families)
+    baselines = [group for group in groups if group.method in families and group.values]
+    ordered = sorted(baselines, key=lambda group: (order.index(group.method), group.label))
     found = {group.method for group in ordered}
-    notes = tuple(_missing(each, groups) for each in FAMILIES if each in present and each not in found)
+    notes = tuple(_missing(each, label, groups) for each, label in families.items() if each not in found)
     if mode == "all" or not ordered:
         return ordered, notes
     # The first one of equals: max keeps it.
     return [max(ordered, key=lambda group: group.mean)], notes
 
 
-def _missing(method: str, groups: Sequence[Group]) -> str:
+def _missing(method: str, label: str, groups: Sequence[Group]) -> str:
     if any(group.method == method for group in groups):
-        return f"no run of {_name(method)} tells this metric"
-    return f"no runs of {_name(method)}"
+        return f"no run of {label} tells this metric"
+    return f"no runs of {label}"
 
 
-def _order(group: Group) -> tuple[int, str]:
-    return FAMILIES.index(group.method), group.label
-
-
-def _name(method: str) -> str:
-    return {"r2po": "R2PO", "props": "ProPS", "propsp": "ProPS+", "sb3": "SB3"}[method]
-
-
-def _row(environment: str, baseline: Group, ours: Group | None, missing: str) -> Row:
+def _comparison(task: TaskFacts, baseline: Group, ours: Group | None, missing: str) -> Comparison:
     notes = tuple(f"{baseline.label}: {note}" for note in baseline.notes)
     if ours is None:
-        return Row(environment, baseline, None, notes=(missing, *notes))
+        return Comparison(task, baseline, None, notes=(missing, *notes))
     notes += tuple(f"R2PO: {note}" for note in ours.notes)
     test = welch(ours.values, baseline.values)
     if test.too_few:
@@ -141,10 +154,10 @@ def _row(environment: str, baseline: Group, ours: Group | None, missing: str) ->
     if test.degenerate:
         notes = ("no variance in either, t is infinite", *notes)
     permutation = permutation_test(ours.values, baseline.values)
-    return Row(environment, baseline, ours, welch=test, permutation=permutation, notes=notes)
+    return Comparison(task, baseline, ours, welch=test, permutation=permutation, notes=notes)
 
 
-def _corrected(rows: Sequence[Row], mode: Mode) -> list[Row]:
+def _corrected(rows: Sequence[Comparison], mode: Mode) -> list[Comparison]:
     """Fill in Holm's p, family by family; a test that could not be made belongs to none."""
     families: dict[str, list[int]] = {}
     for index, row in enumerate(rows):

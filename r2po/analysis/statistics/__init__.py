@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from r2po.analysis.statistics.aggregates import AGGREGATES, iqm, mean, median, optimality_gap
-from r2po.analysis.statistics.arrays import Scores
-from r2po.analysis.statistics.bootstrap import Interval, percentile_interval, stratified_bootstrap
+from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
+from r2po.analysis.statistics.arrays import Floats, Scores, sample_std
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval, percentile_interval, stratified_bootstrap
 from r2po.analysis.statistics.comparison import probability_of_improvement, superiority
 from r2po.analysis.statistics.holm import holm
 from r2po.analysis.statistics.noise import MeanChange, mean_changes
@@ -21,12 +22,15 @@ from r2po.analysis.statistics.welch import Welch, welch, welch_interval
 
 __all__ = [
     "AGGREGATES",
-    "Interval",
+    "ConfidenceInterval",
+    "Floats",
     "MeanChange",
+    "MeanCurve",
     "OddsRatio",
     "Permutation",
     "Profile",
     "Scores",
+    "Series",
     "Welch",
     "clustered_interval",
     "clustered_odds_ratio",
@@ -34,6 +38,7 @@ __all__ = [
     "iqm",
     "mean",
     "mean_changes",
+    "mean_curve",
     "median",
     "odds_ratio",
     "optimality_gap",
@@ -41,6 +46,7 @@ __all__ = [
     "performance_profile",
     "permutation_test",
     "probability_of_improvement",
+    "sample_std",
     "stratified_bootstrap",
     "superiority",
     "welch",

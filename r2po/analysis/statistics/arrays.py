@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 Scores = Sequence[Floats]
 """Scores of one method: an array of (runs,) for each environment, at least one run each. Lengths may differ."""
@@ -46,3 +47,8 @@ def strata(scores: Sequence[ArrayLike]) -> list[Floats]:
 def is_constant(values: Floats) -> bool:
     """Whether values differ by no more than the rounding of their own means: runs that all did the same."""
     return bool(np.ptp(values) <= 8 * np.finfo(np.float64).eps * np.abs(values).max())
+
+
+def sample_std(values: Sequence[float] | Floats) -> float:
+    """Return the sample standard deviation (ddof 1); 0 for a single value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

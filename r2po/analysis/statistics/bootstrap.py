@@ -17,7 +17,7 @@ CHUNK_VALUES = 4_000_000
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A figure with its interval.
 
     Attributes:
@@ -38,7 +38,7 @@ def stratified_bootstrap(
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
-) -> Interval:
+) -> ConfidenceInterval:
     """Return a statistic of all scores with its stratified percentile interval (Agarwal et al. 2021).
 
     Args:
@@ -65,7 +65,7 @@ def resample(values: Floats, generator: np.random.Generator, count: int) -> Floa
     return values[generator.integers(values.size, size=(count, values.size))]
 
 
-def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> Interval:
+def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> ConfidenceInterval:
     """Return the middle ``level`` of (resamples,) draws as an interval."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
+    return ConfidenceInterval(value, float(low), float(high))

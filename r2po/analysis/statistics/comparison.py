@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from r2po.analysis.statistics.arrays import Floats, strata
-from r2po.analysis.statistics.bootstrap import LEVEL, RESAMPLES, Interval, percentile_interval
+from r2po.analysis.statistics.bootstrap import LEVEL, RESAMPLES, ConfidenceInterval, percentile_interval
 
 
 def probability_of_improvement(
@@ -18,7 +18,7 @@ def probability_of_improvement(
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
-) -> Interval:
+) -> ConfidenceInterval:
     """Return P(first > second) + P(first = second) / 2, averaged over environments, with its interval.
 
     Args:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
 from r2po.analysis.statistics.arrays import Floats, finite, is_constant
-from r2po.analysis.statistics.bootstrap import Interval
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
     return _test(gap, x, y)
 
 
-def welch_interval(first: ArrayLike, second: ArrayLike) -> Interval:
+def welch_interval(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval:
     """Return the difference of the means, first minus second, with the 95 % interval of Welch's test.
 
     Without any variance, the interval is the difference itself.
@@ -74,10 +74,10 @@ def welch_interval(first: ArrayLike, second: ArrayLike) -> Interval:
         raise ValueError("an interval needs two values in each group")
     gap = float(x.mean() - y.mean())
     if is_constant(x) and is_constant(y):
-        return Interval(gap, gap, gap)
+        return ConfidenceInterval(gap, gap, gap)
     error, degrees = _standard_error(x, y)
     half = float(stdtrit(degrees, 0.975)) * error
-    return Interval(gap, gap - half, gap + half)
+    return ConfidenceInterval(gap, gap - half, gap + half)
 
 
 def _test(gap: float, x: Floats, y: Floats) -> Welch:

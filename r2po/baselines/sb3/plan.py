@@ -11,13 +11,25 @@ from r2po.baselines.sb3.algorithms import PACKAGES, Algorithm
 from r2po.baselines.sb3.budget import Budget
 from r2po.baselines.sb3.config import SB3Config
 from r2po.baselines.sb3.hyperparameters import Hyperparameters
-from r2po.llm.providers.no_model import NAME as NO_MODEL
 from r2po.runlog import RunDirectory
+from r2po.runlog.facts import NO_MODEL, MethodFacts, Style
 from r2po.runlog.origin import code_revision, versions
 from r2po.seeding import derive_seed
 from r2po.tasks.spaces import Spaces
 
 METHOD = "sb3"
+FACTS: MethodFacts = {
+    "name": METHOD,
+    "label": "SB3",
+    "style": Style(colour="#debc2f", dashes=(6, 1.5, 1, 1.5), marker="*"),
+    "calls_per_iteration": 0,
+    "evaluations_per_iteration": 1,
+    "roles": (),
+    "pair": None,
+    "revision_rule": False,
+    "searches": "",
+}
+"""What logs record of the method; its algorithm stands in the config."""
 RECORDED = (
     "gym_env_name",
     "env_kwargs",
@@ -89,6 +101,8 @@ class Plan:
             "protocol": self.config.protocol,
             "model": NO_MODEL,
             "stand_in": False,
+            "method": FACTS,
+            "task": self.config.task.facts(),
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "versions": versions(PACKAGES.values()),
             "code_revision": code_revision(),

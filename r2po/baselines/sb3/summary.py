@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from r2po.baselines.sb3.budget import Spent
 from r2po.baselines.sb3.plan import METHOD, Plan
-from r2po.llm.providers.no_model import NAME as NO_MODEL
+from r2po.runlog.facts import NO_MODEL
 
 KEYS = (
     "environment",

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import NoReturn
 
 from r2po.llm.types import Provider, Request
-
-NAME = "none"
-"""Stands in the place of a model's name."""
+from r2po.runlog.facts import NO_MODEL
 
 
 class NoModel(Provider):
     """Needs no key, contacts nobody, and is never asked."""
 
-    name = NAME
+    name = NO_MODEL
 
     def complete(self, request: Request) -> NoReturn:
         """Refuse: only a method that declares calls may ask."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.methods.method import Method
+from r2po.methods.method import Method, Style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import NumericFamily, Parameters, Range
@@ -72,4 +72,12 @@ def update(directions: NDArray[np.float64], rewards: NDArray[np.float64]) -> NDA
     return step
 
 
-METHOD = Method("ars", "ARS", ars, calls_per_iteration=0, searches="real parameters")
+METHOD = Method(
+    "ars",
+    "ARS",
+    ars,
+    calls_per_iteration=0,
+    evaluations_per_iteration=1,
+    style=Style(colour="#7905dd", dashes=(4, 1.2, 1, 1.2, 1, 1.2), marker="d"),
+    searches="real parameters",
+)

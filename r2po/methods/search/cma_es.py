@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from r2po.methods.method import Method
+from r2po.methods.method import Method, Style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import NumericFamily, Parameters, Range
@@ -60,4 +60,13 @@ def _start(mean: Parameters, interval: Range, random: np.random.Generator) -> An
     return cma.CMAEvolutionStrategy(list(mean), INITIAL_STEP * (interval.high - interval.low), options)
 
 
-METHOD = Method("cma_es", "CMA-ES", cma_es, calls_per_iteration=0, searches="real parameters", package="cma")
+METHOD = Method(
+    "cma_es",
+    "CMA-ES",
+    cma_es,
+    calls_per_iteration=0,
+    evaluations_per_iteration=1,
+    style=Style(colour="#a2741d", dashes=(6, 1.5, 1, 1.5), marker="p"),
+    searches="real parameters",
+    package="cma",
+)

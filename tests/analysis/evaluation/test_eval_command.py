@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from r2po.analysis.output.style import STAND_IN
+from r2po.analysis.logs.run_data import STAND_IN
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 ROOT = Path(__file__).parents[3]
@@ -49,9 +49,9 @@ def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     assert done.stdout == f"{text}\nreport: {tmp_path / 'eval_report'}\n"
     assert STAND_IN in text
     assert "* unfinished, counted with what is there: run_2 (1 of 3 iterations)" in text
-    assert "left out: run_3: iterations.jsonl, line 1: reward is nan" in text
+    assert "left out: run_3: damaged log: iterations.jsonl, line 1: reward is nan" in text
     assert done.stderr.count("\n") == 1
-    assert "left out: run_3: iterations.jsonl, line 1: reward is nan" in done.stderr
+    assert "left out: run_3: damaged log: iterations.jsonl, line 1: reward is nan" in done.stderr
 
     summary = json.loads(files["summary.json"])
     assert (summary["num_runs"], len(summary["problems"]), summary["stand_in"]) == (2, 1, True)

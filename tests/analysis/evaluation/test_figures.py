@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 
 from r2po.analysis.evaluation.figures import api_time, reward_distribution, training_curve
 from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.canvas import Draw, arrange, render
 from r2po.analysis.output.panel import Panel
-from r2po.analysis.output.style import STAND_IN, paper_style
+from r2po.analysis.output.style import paper_style
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 DRAWINGS = (training_curve, reward_distribution, api_time)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from r2po.analysis.logs.experiments import ExperimentLogs, choose, cohorts, find_experiments
+from r2po.analysis.logs.comparable import choose, cohorts
+from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.cli import main
 from r2po.errors import InputError
 from tests.analysis.made_logs import write_run

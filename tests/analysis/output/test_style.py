@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from r2po.analysis.output.style import METHOD_STYLES, method_style, paper_style
+from r2po.analysis.logs.built_in import BUILT_IN
+from r2po.analysis.output.style import paper_style
 from r2po.analysis.paper.results_tables import PRESETS
-from r2po.methods import METHODS
 
 # Linear RGB as seen with one kind of cone missing (Machado, Oliveira and Fernandes 2009, severity 1).
 VISION = {
@@ -43,8 +43,9 @@ def lab(colour: str, vision: str = "normal") -> NDArray[np.float64]:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+COLOURS = {name: facts["style"]["colour"] for name, facts in BUILT_IN.items()}
 TOGETHER = {
-    "models": [name for name in METHOD_STYLES if name not in METHODS or METHODS[name].asks_model],
+    "models": [name for name, facts in BUILT_IN.items() if facts["roles"] or name == "sb3"],
     "search": [method for methods in PRESETS["search"].values() for method in methods],
 }
 """What may stand in one figure of the paper."""
@@ -53,32 +54,26 @@ TOGETHER = {
 @pytest.mark.parametrize("figure", TOGETHER)
 @pytest.mark.parametrize("vision", VISION)
 def test_colours_differ_for_every_eye(vision: str, figure: str) -> None:
-    for one, other in combinations((METHOD_STYLES[name] for name in TOGETHER[figure]), 2):
-        assert np.linalg.norm(lab(one.colour, vision) - lab(other.colour, vision)) > 20, (one, other)
+    for one, other in combinations((COLOURS[name] for name in TOGETHER[figure]), 2):
+        assert np.linalg.norm(lab(one, vision) - lab(other, vision)) > 20, (one, other)
 
 
 @pytest.mark.parametrize("figure", TOGETHER)
 def test_colours_differ_in_grey(figure: str) -> None:
-    lightness = sorted(lab(METHOD_STYLES[name].colour)[0] for name in TOGETHER[figure])
+    lightness = sorted(lab(COLOURS[name])[0] for name in TOGETHER[figure])
     assert min(np.diff(lightness)) > 4.5
     assert lightness[0] > 20, "black is taken"
     assert lightness[-1] < 80, "too pale on white"
-    core = sorted(lab(METHOD_STYLES[name].colour)[0] for name in ("props", "propsp", "r2po", "sb3"))
+    core = sorted(lab(COLOURS[name])[0] for name in ("props", "propsp", "r2po", "sb3"))
     assert min(np.diff(core)) > 14
 
 
 def test_markers_and_labels_differ() -> None:
     for looks in (
-        {style.marker for style in METHOD_STYLES.values()},
-        {style.label for style in METHOD_STYLES.values()},
+        {facts["style"]["marker"] for facts in BUILT_IN.values()},
+        {facts["label"] for facts in BUILT_IN.values()},
     ):
-        assert len(looks) == len(METHOD_STYLES)
-
-
-def test_labels_are_those_of_the_methods() -> None:
-    for method in METHODS.values():
-        assert METHOD_STYLES[method.name].label == method.label
-    assert method_style("unheard_of").label == "unheard_of"
+        assert len(looks) == len(BUILT_IN)
 
 
 def test_style_ignores_the_users_and_leaves_it_as_it_was() -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from r2po.analysis.output.tables import SUFFIXES, Cell, Table, content, to_csv, to_json, to_latex, to_markdown, write
+from r2po.analysis.output.table import Cell, Table
+from r2po.analysis.output.tables import SUFFIXES, content, to_csv, to_json, to_latex, to_markdown, write
 from r2po.errors import InputError
 
 TABLE = Table(

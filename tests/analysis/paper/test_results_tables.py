@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.experiments import find_experiments
-from r2po.analysis.output.tables import Table, to_csv
-from r2po.analysis.paper.published_figures import published_results
+from r2po.analysis.output.scores import Score, z_score
+from r2po.analysis.output.table import Table
+from r2po.analysis.output.tables import to_csv
 from r2po.analysis.paper.results_tables import PRESETS, Validation, build_published_tables, build_tables
-from r2po.analysis.paper.scores import Score, z_score
+from r2po.analysis.published import published_results
 from r2po.cli import main
 from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import folder_name, write_published_run
@@ -101,10 +103,11 @@ def test_numbers_of_runs_are_checked(logs: Path) -> None:
     experiments = find_experiments(logs)
     assert rows(build_tables("core", experiments, counted)["mean_reward"])["nim"]["ProPS"].startswith("35.33")
     assert rows(build_tables("core", experiments, strict)["mean_reward"])["nim"]["ProPS"] == ""
-    assert ("nim", "ProPS", 3, "counted: 2 expected") in counted.rows
-    assert ("nim", "ProPS", 3, "left out: 2 expected") in strict.rows
-    assert ("pong", "R2PO", 0, "no runs") in counted.rows
-    assert ("nim", "ProPS", 0, "no runs") not in strict.rows, "what is left out is reported once"
+    nim, pong = task_facts("nim"), task_facts("pong")
+    assert (nim, "ProPS", 3, "counted: 2 expected") in counted.rows
+    assert (nim, "ProPS", 3, "left out: 2 expected") in strict.rows
+    assert (pong, "R2PO", 0, "no runs") in counted.rows
+    assert (nim, "ProPS", 0, "no runs") not in strict.rows, "what is left out is reported once"
 
 
 def test_what_is_left_out_of_one_model_is_still_missing_of_another(tmp_path: Path) -> None:

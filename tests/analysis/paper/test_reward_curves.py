@@ -10,13 +10,14 @@ import pytest
 from matplotlib.colors import to_hex
 
 from r2po.analysis.evaluation.evaluate_all import evaluate_all
+from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.experiments import find_experiments
-from r2po.analysis.output.style import METHOD_STYLES, paper_style
+from r2po.analysis.output.curves import default_layout, draw_curves
+from r2po.analysis.output.style import paper_style
 from r2po.analysis.output.tables import to_csv
-from r2po.analysis.paper.curves import default_layout, draw_curves
-from r2po.analysis.paper.published_figures import published_tau_c
 from r2po.analysis.paper.reward_curves import build_curves
 from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
+from r2po.analysis.published import published_tau_c
 from r2po.cli import main
 from r2po.errors import InputError
 from tests.analysis.made_logs import write_run
@@ -44,7 +45,7 @@ def test_lines_are_means_on_a_common_grid(logs: Path) -> None:
     with paper_style():
         drawn = draw_curves(figure.panels, figure.title, figure.caption)
     axes = drawn.axes[0]
-    assert to_hex(axes.lines[0].get_color()) == METHOD_STYLES["props"].colour
+    assert to_hex(axes.lines[0].get_color()) == BUILT_IN["props"]["style"]["colour"]
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), [2.0, 3.0, 7.0])
     assert len(axes.collections) == 2, "a band for each line"
     caption = drawn.get_supxlabel().replace("\n", " ")

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r2po.analysis.logs.experiments import choose, find_experiments
+from r2po.analysis.logs.built_in import task_facts
+from r2po.analysis.logs.comparable import choose
+from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.robust.summary import BEST_SB3, Robust, analyse, normalise
 from r2po.cli import main
 from r2po.tasks import TASKS
@@ -34,7 +36,9 @@ def test_scale() -> None:
     task = TASKS["cartpole"]
     assert task.random_reward is not None
     values = np.array([task.random_reward, task.optimum, 2 * task.optimum - task.random_reward])
-    assert normalise("cartpole", values).tolist() == pytest.approx([0.0, 1.0, 2.0])
+    scaled_values = normalise(task_facts("cartpole"), values)
+    assert scaled_values is not None
+    assert scaled_values.tolist() == pytest.approx([0.0, 1.0, 2.0])
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

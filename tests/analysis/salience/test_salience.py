@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r2po.analysis.logs.experiments import choose, find_experiments
+from r2po.analysis.logs.comparable import choose
+from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.salience.figures import WIDEST, salience_figure
 from r2po.analysis.salience.report import Found, analyses_of, collect, to_records
 from r2po.analysis.salience.revisions import direction

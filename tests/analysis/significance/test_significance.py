@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.output.style import paper_style
 from r2po.analysis.significance.figure import significance_figure
 from r2po.analysis.significance.tests import Group, compare
@@ -29,7 +30,7 @@ def run_command(root: Path, capsys: pytest.CaptureFixture[str], *options: str) -
 
 
 def labels(groups: Sequence[Group]) -> str | None:
-    (row,) = compare([("cartpole", groups)], "best")
+    (row,) = compare([(task_facts("cartpole"), groups)], "best")
     return row.baseline.label if row.baseline else None
 
 
@@ -42,10 +43,10 @@ def test_best_is_by_mean_and_ties_go_in_order() -> None:
 
 
 def test_families_of_all() -> None:
-    environments = [
-        (name, [OURS, Group("props", "ProPS", (v, 2.0, 4.0)), sb3("A2C", v, 1.0, 2.0), sb3("PPO", 3.0, v, 5.0)])
-        for name, v in (("cartpole", 1.0), ("nim", 4.5))
-    ]
+    environments = []
+    for name, v in (("cartpole", 1.0), ("nim", 4.5)):
+        props = Group("props", "ProPS", (v, 2.0, 4.0))
+        environments.append((task_facts(name), [OURS, props, sb3("A2C", v, 1.0, 2.0), sb3("PPO", 3.0, v, 5.0)]))
     rows = compare(environments, "all")
     assert [row.baseline and row.baseline.label for row in rows[:3]] == ["ProPS", "SB3-A2C", "SB3-PPO"]
     for family in ("props", "sb3"):
@@ -58,7 +59,8 @@ def test_families_of_all() -> None:
 def test_what_is_missing_has_a_row() -> None:
     props = Group("props", "ProPS", (1.0, 2.0))
     propsp = Group("propsp", "ProPS+", (1.0, 2.0))
-    environments = [("cartpole", [OURS, props, propsp]), ("nim", [OURS, props]), ("pong", [props]), ("maze", [])]
+    found = {"cartpole": [OURS, props, propsp], "nim": [OURS, props], "pong": [props], "maze": []}
+    environments = [(task_facts(name), groups) for name, groups in found.items()]
     rows = compare(environments, "all")
     notes = {(row.environment, row.notes) for row in rows if row.welch is None}
     assert ("nim", ("no runs of ProPS+",)) in notes
@@ -156,7 +158,8 @@ def test_figure_shows_what_was_tested_and_names_the_rest(tmp_path: Path, capsys:
     assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", *map(str, files)]) == 0
     assert all(file.stat().st_size for file in files)
     assert str(files[1]) in capsys.readouterr().err
-    rows = compare([("nim", [OURS, Group("props", "ProPS", (1.0, 3.0))]), ("maze", [OURS])], "best")
+    nim, maze = task_facts("nim"), task_facts("maze")
+    rows = compare([(nim, [OURS, Group("props", "ProPS", (1.0, 3.0))]), (maze, [OURS])], "best")
     with paper_style():
         figure = significance_figure(rows, "title", "Runs: some.")
     gaps = figure.axes[0]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r2po.analysis.logs.experiments import cohorts, find_experiments
+from r2po.analysis.logs.comparable import cohorts
+from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import METRICS
 from r2po.analysis.paper.results_tables import Validation, build_tables

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.output.style import FONT_SIZE, METHOD_STYLES, NEUTRAL, SMALL_FONT_SIZE, MethodStyle, method_style
-from r2po.analysis.paper.align import MeanCurve, Series, mean_curve
+from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE, line_style
+from r2po.analysis.statistics import MeanCurve, Series, mean_curve
+from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +44,7 @@ class Curve:
     """
 
     label: str
-    style: MethodStyle
+    style: Style
     runs: Sequence[RunData]
 
     @property
@@ -109,16 +111,11 @@ def default_layout(panels: int) -> tuple[int, int]:
     return math.ceil(panels / columns), columns
 
 
-def distinct_styles(methods: Sequence[str]) -> list[MethodStyle]:
-    """Return a style for each line: that of its method, or another one where the method has a line already."""
-    free = [style for method, style in METHOD_STYLES.items() if method not in methods]
-    styles: list[MethodStyle] = []
-    for method in methods:
-        style = method_style(method)
-        if style in styles:
-            style = free.pop(0) if free else style
-        styles.append(style)
-    return styles
+def distinct_styles(wanted: Sequence[Style]) -> list[Style]:
+    """Return a style for each line: the one that is wanted, or a free one of the built-in methods where it is taken."""
+    colours = [style["colour"] for style in wanted]
+    free = iter([facts["style"] for facts in BUILT_IN.values() if facts["style"]["colour"] not in colours])
+    return [next(free, style) if style["colour"] in colours[:number] else style for number, style in enumerate(wanted)]
 
 
 def runs_phrase(curves: Sequence[Curve]) -> str:
@@ -158,14 +155,14 @@ def _draw_panel(axes: Axes, panel: CurvePanel, handles: dict[str, Line2D], *, sm
 def _draw_curve(axes: Axes, curve: Curve, mean: MeanCurve, alpha: float) -> Line2D:
     if len(curve.drawn) > 1:
         low, high = mean.mean - mean.std, mean.mean + mean.std
-        axes.fill_between(mean.grid, low, high, color=curve.style.colour, alpha=alpha, linewidth=0)
+        axes.fill_between(mean.grid, low, high, color=curve.style["colour"], alpha=alpha, linewidth=0)
     (line,) = axes.plot(
         mean.grid,
         mean.mean,
-        color=curve.style.colour,
-        linestyle=curve.style.dashes,
+        color=curve.style["colour"],
+        linestyle=line_style(curve.style),
         linewidth=1.3,
-        marker=curve.style.marker if len(mean.grid) <= FEW else "",
+        marker=curve.style["marker"] if len(mean.grid) <= FEW else "",
         markersize=3.5,
     )
     return line

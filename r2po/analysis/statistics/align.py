@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.analysis.logs.run_data import Floats, Ints
+from r2po.analysis.statistics.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,7 @@
-"""The published significance tests and salience counts, to be shown beside ours and never mixed with them."""
+"""What the R2PO paper reports (arXiv:2605.08315), to be shown beside our figures and never mixed with them.
+
+Mean and sample standard deviation over 10 runs with the model gpt-oss:20b.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,26 @@ import csv
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from math import sqrt
 from typing import NamedTuple
 
-from r2po.analysis.paper.published_figures import published_results
-from r2po.analysis.significance.tests import Row
+SOURCE = "published: gpt-oss:20b, published protocol, 10 runs (arXiv:2605.08315)"
+RUNS = 10
+
+
+class Published(NamedTuple):
+    """A published figure.
+
+    Attributes:
+        mean: Mean over runs.
+        std: Sample standard deviation over runs.
+        runs: Number of runs.
+        algorithm: Algorithm of Stable-Baselines3, the best one; empty for other methods.
+    """
+
+    mean: float
+    std: float
+    runs: int
+    algorithm: str
 
 
 class PublishedTest(NamedTuple):
@@ -44,29 +62,29 @@ class PublishedSalience(NamedTuple):
     strict_mention: int
 
 
-def published_test(row: Row, metric: str) -> PublishedTest | None:
-    """Return the published counterpart of a row; None if there is none: it names the best of SB3 only."""
-    if row.baseline is None:
-        return None
-    found = _tests().get((row.environment, row.baseline.method, metric))
-    if found is None or found.label.removeprefix("SB3-") != row.baseline.label.removeprefix("SB3-"):
-        return None
-    return found._replace(z=_z(row, found.gap, metric))
-
-
-def _z(row: Row, published_gap: float, metric: str) -> float | None:
-    if row.baseline is None or row.ours is None or row.gap is None:
-        return None
-    published = [published_results().get((row.environment, each.method, metric)) for each in (row.baseline, row.ours)]
-    squares = [row.baseline.squared_error, row.ours.squared_error]
-    squares += [None if each is None else each.std**2 / each.runs for each in published]
-    known = [square for square in squares if square is not None]
-    error = sqrt(sum(known)) if len(known) == len(squares) else 0.0
-    return (row.gap - published_gap) / error if error else None
+@cache
+def published_results() -> Mapping[tuple[str, str, str], Published]:
+    """Return the published results by environment, method ("sb3" for the best of Stable-Baselines3) and metric."""
+    return {
+        (row["environment"], row["method"].removesuffix("_best"), row["metric"]): Published(
+            float(row["mean"]), float(row["std"]), int(row["runs"]), row["algorithm"]
+        )
+        for row in _rows("published_results.csv")
+    }
 
 
 @cache
-def _tests() -> Mapping[tuple[str, str, str], PublishedTest]:
+def published_tau_c() -> Mapping[tuple[str, str, str], Published]:
+    """Return the published sensitivity analysis by environment, setting ("default", "half", "none") and metric."""
+    return {
+        (row["environment"], row["setting"], row["metric"]): Published(float(row["mean"]), float(row["std"]), RUNS, "")
+        for row in _rows("published_tau_c.csv")
+    }
+
+
+@cache
+def published_tests() -> Mapping[tuple[str, str, str], PublishedTest]:
+    """Return the published tests by environment, method of the baseline and metric."""
     labels = {"props": "ProPS", "propsp": "ProPS+"}
     tests = {}
     for row in _rows("published_significance.csv"):

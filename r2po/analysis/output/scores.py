@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from r2po.analysis.evaluation.summary import sample_std
-from r2po.analysis.paper.published_figures import Published
+from r2po.analysis.published import Published
+from r2po.analysis.statistics import sample_std
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.analysis.paper.align import Series, carry, mean_curve
+from r2po.analysis.statistics.align import Series, carry, mean_curve
 
 
 def series(at: list[int], values: list[float], *, carried: bool = True) -> Series:

@@ -1,0 +1,88 @@
+"""What ``run.yaml`` says of a run's method and task, so that analyses need neither the code nor the card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
+
+NO_MODEL = "none"
+"""Stands for the model's name in runs of methods that ask none."""
+
+
+class Style(TypedDict):
+    """How a method looks in every figure.
+
+    Attributes:
+        colour: Hexadecimal RGB.
+        dashes: Lengths on and off in line widths; none for a solid line.
+        marker: Marker of matplotlib.
+    """
+
+    colour: str
+    dashes: Sequence[float]
+    marker: str
+
+
+class Pair(TypedDict):
+    """Two candidates of an iteration of which the second revises, or follows, the first.
+
+    Attributes:
+        proposal: Stage of the first.
+        revision: Stage of the second.
+        role: Whose reply the second is: "search", "critic", ...
+    """
+
+    proposal: str
+    revision: str
+    role: str
+
+
+class MethodFacts(TypedDict):
+    """What tables, figures and tests must know of a method.
+
+    Attributes:
+        name: Value of the config key ``method``.
+        label: Name in tables and figures.
+        style: How it looks.
+        calls_per_iteration: Calls to a model, with the config of the run.
+        evaluations_per_iteration: Candidates that are rolled out, likewise.
+        roles: Who is asked: "search", "critic", ...; none if no model is.
+        pair: Its proposal and revision, if it has both.
+        revision_rule: Whether its prompts tell the critic from which reward (tau_c) to change little.
+        searches: The only kind of policies that it can search; empty for all.
+    """
+
+    name: str
+    label: str
+    style: Style
+    calls_per_iteration: int
+    evaluations_per_iteration: int
+    roles: Sequence[str]
+    pair: Pair | None
+    revision_rule: bool
+    searches: str
+
+
+class TaskFacts(TypedDict):
+    """What analyses must know of a task; None where nothing is known.
+
+    Attributes:
+        name: Short name.
+        label: Name in tables and figures.
+        policy: Default policy family.
+        optimum: Return that counts as solved, the 1 of normalised scores.
+        random_reward: Mean return of random policies, their 0.
+        conservative_threshold: Default of tau_c.
+    """
+
+    name: str
+    label: str
+    policy: str | None
+    optimum: float | None
+    random_reward: float | None
+    conservative_threshold: float | None
+
+
+GREY = Style(colour="#6e6e6e", dashes=(), marker="o")
+"""How a method looks that does not say it."""
