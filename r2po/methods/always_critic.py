@@ -21,4 +21,5 @@ METHOD = Method(
     calls_per_iteration=2,
     history_rollout=closest_to_mean,
     shows_excerpts=True,
+    roles=("search", "critic"),
 )

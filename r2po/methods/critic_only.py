@@ -20,4 +20,5 @@ METHOD = Method(
     calls_per_iteration=1,
     history_rollout=closest_to_mean,
     shows_excerpts=True,
+    roles=("critic",),
 )

@@ -38,6 +38,7 @@ class Method:
         shows_excerpts: Whether prompts show excerpts of the latest trials' rollouts (``traj_history_last_n``).
         searches: The only kind of policies that it can search; empty for all.
         package: An optional dependency that it needs; empty for none.
+        roles: The roles in which it asks a model, if it asks one.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Method:
     shows_excerpts: bool = False
     searches: Literal["", "tables", "real parameters"] = ""
     package: str = ""
+    roles: tuple[str, ...] = ("search",)
 
     @property
     def asks_model(self) -> bool:

@@ -16,4 +16,4 @@ def r2po(step: Step) -> Candidate:
     return keep_best(proposal, revision)
 
 
-METHOD = Method("r2po", "R2PO", r2po, calls_per_iteration=2)
+METHOD = Method("r2po", "R2PO", r2po, calls_per_iteration=2, roles=("search", "critic"))

@@ -21,5 +21,11 @@ def reptraj(step: Step) -> Candidate:
 
 
 METHOD = Method(
-    "reptraj", "RepTraj", reptraj, calls_per_iteration=2, history_rollout=closest_to_mean, shows_excerpts=True
+    "reptraj",
+    "RepTraj",
+    reptraj,
+    calls_per_iteration=2,
+    history_rollout=closest_to_mean,
+    shows_excerpts=True,
+    roles=("search", "critic"),
 )

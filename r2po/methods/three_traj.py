@@ -16,4 +16,4 @@ def three_traj(step: Step) -> Candidate:
     return keep_best(proposal, step.evaluate(step.ask("critic", critic), "revision"))
 
 
-METHOD = Method("three_traj", "ThreeTraj", three_traj, calls_per_iteration=2)
+METHOD = Method("three_traj", "ThreeTraj", three_traj, calls_per_iteration=2, roles=("search", "critic"))
