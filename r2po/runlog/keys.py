@@ -21,6 +21,11 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
 
 
 def telling(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a logged config that change what a run computes, those of the section ``critic`` included."""
+    """Return the keys of a logged config that change what a run computes.
+
+    Those of the critic are left out where it has none of its own, as in logs of earlier versions.
+    """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
-    return {**kept, "critic": telling(kept["critic"]) or None} if kept.get("critic") else kept
+    if kept.get("critic"):
+        kept["critic"] = {key: value for key, value in kept["critic"].items() if key not in NEUTRAL_KEYS}
+    return {key: value for key, value in kept.items() if value or key not in ("critic_llm_model_name", "critic")}

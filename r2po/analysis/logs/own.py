@@ -16,7 +16,7 @@ from r2po.analysis.logs.unusable import Unusable, one_line
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import DamagedLog, complete_lines
-from r2po.runlog.keys import NEUTRAL_KEYS
+from r2po.runlog.keys import telling
 from r2po.runlog.records import (
     CANDIDATES,
     OUTCOME,
@@ -65,7 +65,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         target=config["optimum"],
         complete=result is not None,
         planned_iterations=config["num_iterations"],
-        settings={key: value for key, value in description["config"].items() if key not in NEUTRAL_KEYS | {"seed"}},
+        settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
         numbers=np.arange(1, len(outcomes) + 1),
         rewards=np.array([record["reward"] for record in outcomes]),
         episodes=np.array([record["episodes"] for record in outcomes], dtype=np.int64),
@@ -78,6 +78,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         read_iterations=partial(
             _read_iterations, directory.iterations, [(record["reward"], record["accepted"]) for record in outcomes]
         ),
+        critic_model=description.get("critic_model"),
     )
 
 

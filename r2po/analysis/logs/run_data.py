@@ -97,6 +97,7 @@ class RunData:
         summary: Figures (``METRICS``) of a run without iterations.
         notes: What was found odd in its files, one line each.
         read_iterations: Reads the candidates of its iterations.
+        critic_model: Name of the critic's model, if it is another one.
     """
 
     path: Path
@@ -123,6 +124,7 @@ class RunData:
     summary: Mapping[str, float]
     notes: tuple[str, ...]
     read_iterations: Callable[[], tuple[IterationData, ...]]
+    critic_model: str | None = None
 
     @property
     def name(self) -> str:
