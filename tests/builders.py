@@ -15,9 +15,9 @@ from r2po.config import Config, resolve
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
-from r2po.llm.client import Client
+from r2po.llm.client import Client, Model
 from r2po.llm.store import CallStore
-from r2po.llm.types import Provider
+from r2po.llm.types import SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.policies import NumericFamily, Parameters, Policy, PolicyConfig, Solution, make_policy
 from r2po.policies.policy import StatelessPolicy
@@ -86,18 +86,21 @@ def make_rollouts(returns: Sequence[float]) -> Rollouts:
     return Rollouts.of(tuple(make_rollout([value], seed=index) for index, value in enumerate(returns)))
 
 
+MODEL: Mapping[str, Any] = {"name": "scripted/model", "sampling": {}, "prices": None}
+
+
 @contextmanager
 def open_client(provider: Provider, folder: Path, **changes: Any) -> Iterator[Client]:
     """Give a client that never really waits and keeps its calls in ``folder``."""
+    model = Model(provider, *(changes.pop(key, default) for key, default in MODEL.items()))
     settings: Mapping[str, Any] = {
-        "model": "scripted/model",
-        "sampling": {},
+        "models": {SEARCH: model},
         "store": CallStore(folder),
         "max_attempts": 8,
         "max_wait_s": 600.0,
         "sleep": lambda _: None,
     }
-    client = Client(provider, **{**settings, **changes})
+    client = Client(**{**settings, **changes})
     try:
         yield client
     finally:

@@ -29,7 +29,16 @@ from tests.process.processes import KEYS
 
 __all__ = ["KEYS", "SINCE", "Served", "as_then", "content", "differences", "expected", "figures", "main", "sample"]
 
-SINCE: Mapping[str, str] = {"run.yaml:schema": "", "result.json:schema": "", "run.yaml:method": "", "run.yaml:task": ""}
+SINCE: Mapping[str, str] = {
+    "run.yaml:schema": "",
+    "result.json:schema": "",
+    "run.yaml:method": "",
+    "run.yaml:task": "",
+    "run.yaml:critic_model": "",
+    "run.yaml:config.critic_llm_model_name": "",
+    "run.yaml:config.critic": "",
+    "result.json:critic_model": "",
+}
 """How today's logs differ from schema 2, by file and field, e.g. ``"iterations.jsonl:candidates.params"``.
 
 A field that was added, or that holds something else, has an empty text; one that was renamed has its name of then.

@@ -47,7 +47,17 @@ def test_every_key_of_a_config_has_its_row_and_no_other() -> None:
     assert list(table_of(read("config.md"))) == list(Config.model_fields)
 
 
-IN_WORDS = {"required", "task", "method", "none", "not sent", "`num_iterations`", "the run's number", "from the prompt"}
+IN_WORDS = {
+    "required",
+    "task",
+    "method",
+    "none",
+    "not sent",
+    "`llm_model_name`",
+    "`num_iterations`",
+    "the run's number",
+    "from the prompt",
+}
 
 
 @pytest.mark.parametrize("key", Config.model_fields)

@@ -17,19 +17,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; without a model, which keys are set. Returns 2 if something must be changed."""
-    from r2po.commands.doctor import Patient, examine, list_keys
+    from r2po.commands.doctor import Patient, examine_all, list_keys
     from r2po.config import load_config
     from r2po.config.environ import read_environ
+    from r2po.llm.types import CRITIC
 
     environ = read_environ()
     if options.config is not None:
         config = load_config(options.config)
         if config.llm_model_name is None:
             raise InputError(f"{options.config}: method {config.method!r} asks no model, so there is none to examine")
-        patient = Patient(config.llm_model_name, environ, config.sampling, config.llm_timeout_s, config.num_ctx)
+        critic = config.for_role(CRITIC)
+        models = [config] if critic is config else [config, critic]
+        patients = [
+            Patient(str(each.llm_model_name), environ, each.sampling, each.llm_timeout_s, each.num_ctx)
+            for each in models
+        ]
     elif options.model is not None:
-        patient = Patient(options.model, environ)
-    findings = list_keys(environ) if options.config is options.model is None else examine(patient)
+        patients = [Patient(options.model, environ)]
+    findings = list_keys(environ) if options.config is options.model is None else examine_all(patients)
     failed = False
     for finding in findings:
         sys.stdout.write(f"{finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")

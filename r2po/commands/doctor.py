@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from r2po.errors import InputError, UnusableReply
 from r2po.llm.providers.wire import UnknownModelError, WireFormat
 from r2po.llm.registry import provider_for, usages
-from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Reply, Request
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 
@@ -35,7 +35,7 @@ Verdict = Literal["ok", "note", "FAILED"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. A failure says what to change, and is the last finding."""
+    """One thing that was looked at. A failure says what to change, and is the last finding on its model."""
 
     verdict: Verdict
     what: str
@@ -69,6 +69,14 @@ def list_keys(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("ok" if state == "set" else "note", "key", f"{variable} is {state}; {provider}: {form}")
 
 
+def examine_all(patients: Sequence[Patient]) -> Iterator[Finding]:
+    """Examine the model of the search and, if there is another, that of the critic."""
+    for role, patient in zip((SEARCH, CRITIC), patients, strict=False):
+        if len(patients) > 1:
+            yield Finding("note", role, patient.model)
+        yield from examine(patient)
+
+
 def examine(patient: Patient) -> Iterator[Finding]:
     """Look at one thing after the other, up to the first that fails."""
     try:
@@ -81,7 +89,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
     steps = [_contact(provider, patient), _call(provider, patient)] if isinstance(provider, WireFormat) else []
     if not steps:
         yield Finding("note", "model", f"{patient.model} needs no key and no server")
-        steps = [_call(provider, patient)] if provider.name.startswith("embedded") else []
+        steps = [] if provider.recording else [_call(provider, patient)]
     for step in steps:
         for finding in step:
             yield finding

@@ -16,10 +16,10 @@ from r2po.config import Config
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
-from r2po.llm.client import Client
+from r2po.llm.client import Client, Model
 from r2po.llm.providers.embedded import NAME, EmbeddedSearch
 from r2po.llm.store import CallStore
-from r2po.llm.types import Question, Received, T
+from r2po.llm.types import CRITIC, SEARCH, Question, Received, T
 from r2po.methods import Step
 from r2po.policies import Solution
 from r2po.prompts.history import write_history
@@ -59,7 +59,7 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
     """Return what the first iteration asks, what it would ask at most, and the characters of one line of history."""
     directory = RunDirectory.create(folder)
     store = CallStore(directory.path)
-    client = _Client(EmbeddedSearch(), NAME, {}, store, max_attempts=1, max_wait_s=0.0)
+    client = _Client({SEARCH: Model(EmbeddedSearch(), NAME, {})}, store, max_attempts=1, max_wait_s=0.0)
     experiment = Experiment(setting, directory, client, Observer())
     try:
         experiment.warm_up()
@@ -110,6 +110,8 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
         _episodes(setting),
         f"rollout engine here: {setting.engine.name}",
     ]
+    if config.critic_llm_model_name is not None:
+        lines.append(f"models: {SEARCH} {config.llm_model_name}, {CRITIC} {config.critic_llm_model_name}")
     growth = line_chars * (config.num_iterations - 1)
     total = 0.0
     for role in dict.fromkeys(question.role for question in asked):

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from r2po.config.config import MODEL_KEYS, PUBLISHED_KEYS, SAMPLING_KEYS, Config, differences
+from r2po.config.config import (
+    CRITIC_KEYS,
+    MODEL_KEYS,
+    PUBLISHED_KEYS,
+    SAMPLING_KEYS,
+    Config,
+    CriticSettings,
+    differences,
+)
 from r2po.config.load import (
     check_keys,
     config_folder,
@@ -14,10 +22,12 @@ from r2po.config.load import (
 )
 
 __all__ = [
+    "CRITIC_KEYS",
     "MODEL_KEYS",
     "PUBLISHED_KEYS",
     "SAMPLING_KEYS",
     "Config",
+    "CriticSettings",
     "check_keys",
     "config_folder",
     "differences",

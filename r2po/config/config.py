@@ -12,16 +12,20 @@ import pydantic
 from pydantic import Field
 
 from r2po.llm.accounting import Prices
+from r2po.llm.types import CRITIC
 from r2po.rollout import EngineName
-from r2po.runlog.keys import CAP_KEYS, NEUTRAL_KEYS
+from r2po.runlog.keys import CAP_KEYS, telling
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
+Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TopP = Annotated[float, Field(gt=0, le=1)]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
+CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
-    *("llm_model_name", *SAMPLING_KEYS, "structured_output", "num_ctx"),
+    *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
     *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS), "traj_history_last_n"),
 )
 """Keys that do nothing where no model is asked; caps end a run before a call."""
@@ -40,15 +44,50 @@ PUBLISHED_KEYS = (
 """Keys that the section ``published`` takes: the settings in which the published methods differ."""
 
 
-class Config(pydantic.BaseModel):
-    """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
-
+class _Keys(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
+        # pydantic would take true for 1.
+        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think", "structured_output"):
+            raise ValueError("true and false are no values of this key")
+        return value
+
+
+class CriticSettings(_Keys):
+    """How the critic's model is asked, and what it costs, where that is not as the search's; an explicit None is unset.
+
+    Only the keys that are set say something, and only they are logged.
+    """
+
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    max_output_tokens: Positive | None = None
+    reasoning_effort: str | None = None
+    think: bool | str | None = None
+    num_ctx: Positive | None = None
+    prices: Prices | None = None
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keys that are set."""
+        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
+
+    @pydantic.model_serializer(mode="wrap")
+    def _write(self, write: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in write(self).items() if key in self.own}
+
+
+class Config(_Keys):
+    """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
 
     # The experiment
     gym_env_name: str
     method: str
     llm_model_name: str | None = None
+    critic_llm_model_name: str | None = None
     logdir: str
     protocol: Protocol = "published"
     seed: NotNegative | None = None
@@ -76,13 +115,14 @@ class Config(pydantic.BaseModel):
     traj_history_last_n: NotNegative = 5
 
     # The model
-    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
     max_output_tokens: Positive | None = None
     reasoning_effort: str | None = None
     think: bool | str | None = None
     structured_output: bool = False
     num_ctx: Positive | None = None
+    critic: CriticSettings | None = None
     llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     llm_max_attempts: Positive = 8
     llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
@@ -94,13 +134,18 @@ class Config(pydantic.BaseModel):
     max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     prices: Prices | None = None
 
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        # pydantic would take true for 1.
-        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think", "structured_output"):
-            raise ValueError("true and false are no values of this key")
-        return value
+    def for_role(self, role: str) -> Config:
+        """Return the config as a role's model is asked: of the critic, with its own model and settings."""
+        changes = self.critic.own if role == CRITIC and self.critic else {}
+        if role == CRITIC and self.critic_llm_model_name is not None:
+            changes["llm_model_name"] = self.critic_llm_model_name
+        return self.model_copy(update=changes) if changes else self
+
+    @property
+    def missing_prices(self) -> str | None:
+        """The section whose prices are missing: what some calls cost is not known."""
+        sections = {"prices": self, "critic.prices": self.for_role(CRITIC)}
+        return next((name for name, config in sections.items() if config.prices is None), None)
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -115,5 +160,5 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     Runs made before there was a key have its default.
     """
     defaults = {key: field.default for key, field in Config.model_fields.items()}
-    old, new = {**defaults, **old}, {**defaults, **new}
-    return [key for key in {**old, **new} if key not in NEUTRAL_KEYS and old.get(key) != new.get(key)]
+    old, new = telling({**defaults, **old}), telling({**defaults, **new})
+    return [key for key in {**old, **new} if old.get(key) != new.get(key)]

@@ -9,14 +9,17 @@ from typing import Any
 import pydantic
 import yaml
 
-from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config
+from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
 from r2po.config.published import is_published, translate
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
-from r2po.methods import METHODS
+from r2po.llm.providers.replay import PREFIX
+from r2po.llm.types import CRITIC
+from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES
 from r2po.tasks import Task, task_for
 
+_SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
 # PyYAML lets out whatever Python raises for a value, e.g. for the date 2001-13-45.
 _YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -70,13 +73,14 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
         config = Config.model_validate(values)
     except pydantic.ValidationError as error:
         raise InputError(f"{source}: {first_problem(error)}") from None
-    if config.max_cost is not None and config.prices is None:
-        raise InputError(f"{source}: max_cost is {config.max_cost:g}; it needs prices.input and prices.output")
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
     config = _filled(config)
     _check_method(source, config)
+    missing = config.missing_prices
+    if config.max_cost is not None and missing:
+        raise InputError(f"{source}: max_cost is {config.max_cost:g}; it needs {missing}.input and {missing}.output")
     return config
 
 
@@ -104,14 +108,31 @@ def _filled(config: Config) -> Config:
         missing |= {"announced_iterations": iterations, "clip_actions": True}
     if not method.asks_model and config.llm_model_name is not None:
         missing["llm_model_name"] = None  # the log names no model that was not asked
+    missing |= {key: value for key, value in _critic(config, method).items() if key in config.model_fields_set}
     _check_env_kwargs(task, config.env_kwargs or {})
     return config.model_copy(update=missing)
+
+
+def _critic(config: Config, method: Method) -> dict[str, Any]:
+    """Return the critic's keys as far as they say anything else than the search's: one setting is logged in one way."""
+    has_critic = CRITIC in method.roles
+    name, settings = config.critic_llm_model_name, config.critic.own if config.critic else {}
+    own = {key: value for key, value in settings.items() if value != getattr(config, key)}
+    return {
+        "critic_llm_model_name": name if has_critic and name != config.llm_model_name else None,
+        "critic": CriticSettings(**own) if has_critic and own else None,
+    }
 
 
 def _check_method(source: str, config: Config) -> None:
     method, policy = METHODS[config.method], str(config.policy)
     if method.asks_model and config.llm_model_name is None:
         raise InputError(f"{source}: key 'llm_model_name' is missing; method {method.name!r} asks a language model")
+    if (config.critic_llm_model_name or "").startswith(PREFIX):
+        raise InputError(
+            f"{source}: critic_llm_model_name is {config.critic_llm_model_name!r}; a replay answers for every role: "
+            "set llm_model_name to it"
+        )
     if not method.fits(policy):
         fitting = ", ".join(other.name for other in METHODS.values() if not other.asks_model and other.fits(policy))
         raise InputError(
@@ -193,10 +214,11 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _in_section(key: str, value: object, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an override sets: ``prices.input=3`` changes one entry of a section and leaves the others."""
     section, dot, entry = key.partition(".")
-    if not dot or section != "prices":
+    if not dot or section not in _SECTIONS:
         return {key: value}
     before = values.get(section)
-    return {section: {**(before if isinstance(before, dict) else {}), entry: value}}
+    before = before if isinstance(before, dict) else {}
+    return {section: {**before, **_in_section(entry, value, before)}}
 
 
 def check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = Config.model_fields) -> None:
@@ -213,7 +235,8 @@ def first_problem(error: pydantic.ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     if problem["type"] == "extra_forbidden":
-        known = [f"prices.{name}" for name in Prices.model_fields]
+        section = key.rpartition(".")[0]
+        known = [f"{section}.{name}" for name in _SECTIONS[section].model_fields]
         return f"unknown key {key!r}{nearest(key, known)}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{key} is {problem['input']!r}; {message}"

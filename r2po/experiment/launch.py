@@ -11,7 +11,7 @@ from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
-from r2po.experiment.prepare import check_unchanged, make_budget, make_client, open_setting
+from r2po.experiment.prepare import check_unchanged, make_budget, make_client, models_of, open_setting
 from r2po.experiment.resolve import (
     Resume,
     as_recorded,
@@ -20,14 +20,14 @@ from r2po.experiment.resolve import (
     name_idle_keys,
     name_other_protocols,
     name_unfinished,
-    provider_of,
+    providers_of,
     run_to_resume,
 )
 from r2po.llm.accounting import Budget
-from r2po.llm.client import CallFailed
+from r2po.llm.client import CallFailed, Client, Model
 from r2po.llm.gate import Gate
 from r2po.llm.store import CallStore
-from r2po.llm.types import Provider
+from r2po.llm.types import SEARCH
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import Result
@@ -39,11 +39,11 @@ class Place:
 
     Attributes:
         number: N of its ``run_N``, which is continued if it is there, else made.
-        gate: Gives the gate at which it waits, given its provider and what its calls may take.
+        gate: Gives the gate at which it waits, given its client and what its calls may take.
     """
 
     number: int
-    gate: Callable[[Provider, Budget], Gate]
+    gate: Callable[[Client, Budget], Gate]
 
 
 def launch(
@@ -78,12 +78,13 @@ def launch(
         observer.finished(directory, result)
         return result
     check_package(METHODS[config.method])
-    provider = provider_of(config, environ)
-    if place is None:
+    providers = providers_of(config, environ)
+    for provider in providers.values() if place is None else ():
         provider.check()
-    provider.by_position = replay_by_position
-    if provider.recording is not None:
-        config = as_recorded(config, provider.recording, observer)
+    search = providers[SEARCH]
+    search.by_position = replay_by_position
+    if search.recording is not None:
+        config = as_recorded(config, search.recording, observer)
     elif replay_by_position:
         raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:
@@ -91,14 +92,14 @@ def launch(
             name_unfinished(config, observer)
         name_other_protocols(config, observer)
         name_idle_keys(config, observer)
-        return _start(config, provider, observer, place)
-    return _run(config, provider, directory, observer, place)
+        return _start(config, models_of(config, providers), observer, place)
+    return _run(config, models_of(config, providers), directory, observer, place)
 
 
-def _start(config: Config, provider: Provider, observer: Observer, place: Place | None) -> Result:
+def _start(config: Config, models: Mapping[str, Model], observer: Observer, place: Place | None) -> Result:
     directory = RunDirectory.create(Path(config.logdir), None if place is None else place.number)
     try:
-        return _run(config, provider, directory, observer, place)
+        return _run(config, models, directory, observer, place)
     except RunLockedError:
         # Another process resumed it in the moment since: it is no longer ours.
         raise
@@ -114,21 +115,21 @@ def _start(config: Config, provider: Provider, observer: Observer, place: Place 
 
 
 def _run(
-    config: Config, provider: Provider, directory: RunDirectory, observer: Observer, place: Place | None
+    config: Config, models: Mapping[str, Model], directory: RunDirectory, observer: Observer, place: Place | None
 ) -> Result:
     with closing(directory):
         directory.lock()
         observer.opened(directory)
         with (
-            closing(open_setting(config, provider, directory, observer)) as setting,
+            closing(open_setting(config, models, directory, observer)) as setting,
             closing(CallStore(directory.path)) as store,
             closing(observer),
         ):
-            client = make_client(config, provider, store, observer)
-            if not client.replaying:
+            client = make_client(config, models, store, observer)
+            if client.recording is None:
                 client.budget = make_budget(config, client.accounting, directory)
                 if place is not None:
-                    client.gate = place.gate(provider, client.budget)
+                    client.gate = place.gate(client, client.budget)
             try:
                 result = Experiment(setting, directory, client, observer).run()
             except BrokenPipeError:

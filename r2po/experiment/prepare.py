@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,9 +11,9 @@ from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
-from r2po.llm.client import Client
+from r2po.llm.client import Client, Model, described
 from r2po.llm.store import CallStore
-from r2po.llm.types import Provider
+from r2po.llm.types import CRITIC, SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
@@ -20,24 +21,34 @@ from r2po.runlog.origin import code_revision, versions
 from r2po.runlog.records import Description
 
 
-def make_client(config: Config, provider: Provider, store: CallStore, observer: Observer) -> Client:
-    """Return the client, with provider and store where an earlier process left them."""
+def models_of(config: Config, providers: Mapping[str, Provider]) -> dict[str, Model]:
+    """Return the models by role, given the providers as ``providers_of`` does."""
+    roles = [SEARCH] if config.for_role(CRITIC) is config else [SEARCH, CRITIC]
+    return {role: _model(config.for_role(role), role, providers.get(role, providers[SEARCH])) for role in roles}
+
+
+def _model(config: Config, role: str, provider: Provider) -> Model:
+    name, recording = config.llm_model_name or NO_MODEL, provider.recording
+    if recording is not None:
+        name = recording.models.get(role, recording.models[SEARCH])
+    return Model(provider, name, config.sampling, config.prices)
+
+
+def make_client(config: Config, models: Mapping[str, Model], store: CallStore, observer: Observer) -> Client:
+    """Return the client, with providers and store where an earlier process left them."""
     if store.interrupted:
         observer.note(f"{store.interrupted} call(s) were under way when the run stopped; asked again when needed")
-    for recorded in store.replies:
-        provider.restore(recorded.reply.sent)
-    return Client(
-        provider=provider,
-        model=_model(config, provider),
-        sampling=config.sampling,
+    client = Client(
+        models=models,
         store=store,
-        prices=config.prices,
-        replaying=provider.recording is not None,
         max_attempts=config.llm_max_attempts,
         max_wait_s=config.llm_max_wait_s,
         on_ask=observer.asking,
         on_failure=observer.failed,
     )
+    for recorded in store.replies:
+        client.model_of(recorded.role).provider.restore(recorded.reply.sent)
+    return client
 
 
 def make_budget(config: Config, accounting: Accounting, directory: RunDirectory) -> Budget:
@@ -45,23 +56,18 @@ def make_budget(config: Config, accounting: Accounting, directory: RunDirectory)
     return Budget(
         Caps(config.max_llm_calls, config.max_tokens, config.max_cost, config.max_wall_time_s),
         accounting,
-        max_output_tokens=config.max_output_tokens,
         earlier_s=earlier_seconds(directory.read_iterations(), accounting.store),
     )
 
 
-def _model(config: Config, provider: Provider) -> str:
-    """Return the name of the model that the replies come from; a replay has it from the recorded run."""
-    return provider.recording.models["search"] if provider.recording else config.llm_model_name or NO_MODEL
-
-
-def open_setting(config: Config, provider: Provider, directory: RunDirectory, observer: Observer) -> Setting:
+def open_setting(config: Config, models: Mapping[str, Model], directory: RunDirectory, observer: Observer) -> Setting:
     """Describe a new run, or check that a resumed one is the same experiment; returns what it stands for."""
     if not (directory.path / "run.yaml").exists():
-        default = provider.recording.seed if provider.recording else directory.number
+        recording = models[SEARCH].provider.recording
+        default = recording.seed if recording else directory.number
         seed = default if config.seed is None else config.seed
         setting = Setting(config, seed)
-        directory.write_description(_description(setting, provider))
+        directory.write_description(_description(setting, models))
         return setting
     description = check_unchanged(config, directory)
     seed = description["seed"]
@@ -89,14 +95,12 @@ def check_unchanged(config: Config, directory: RunDirectory) -> Description:
     return description
 
 
-def _description(setting: Setting, provider: Provider) -> dict[str, Any]:
+def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any]:
     config = setting.config
     return {
         "seed": setting.seed,
         "protocol": config.protocol,
-        "model": _model(config, provider),
-        "stand_in": provider.is_stand_in,
-        "replay_of": provider.recording.path if provider.recording else None,
+        **described(models),
         "method": setting.method.facts(dict(config)),
         "task": setting.brief.task.facts(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -7,12 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from r2po.config import MODEL_KEYS, SAMPLING_KEYS, Config, differences
+from r2po.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS, Config, CriticSettings, differences
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.no_model import NoModel
+from r2po.llm.providers.replay import PREFIX
 from r2po.llm.registry import provider_for
-from r2po.llm.types import Provider, Recording
+from r2po.llm.types import CRITIC, SEARCH, Provider, Recording
 from r2po.methods import METHODS, Method
 from r2po.runlog import RunDirectory, list_runs
 
@@ -33,6 +34,19 @@ def check_package(method: Method) -> None:
             f"method {method.name!r} needs the package {method.package!r}, which is not installed: "
             "pip install -r requirements.txt"
         )
+
+
+def by_model(config: Config) -> dict[str, Config]:
+    """Return the config of each role that has a provider of its own; that of ``SEARCH`` serves the others."""
+    critic = config.for_role(CRITIC)
+    replays = (config.llm_model_name or "").strip().startswith(PREFIX)  # for all roles
+    same = (critic.llm_model_name, critic.num_ctx) == (config.llm_model_name, config.num_ctx)
+    return {SEARCH: config} if same or replays else {SEARCH: config, CRITIC: critic}
+
+
+def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provider]:
+    """Return the providers by role, as ``by_model`` does."""
+    return {role: provider_of(each, environ) for role, each in by_model(config).items()}
 
 
 def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
@@ -92,15 +106,20 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
     """Name the keys of the config that do nothing with its method."""
     method = METHODS[config.method]
     idle = [key for key in MODEL_KEYS if key in config.model_fields_set]
+    critics = [key for key in idle if key in CRITIC_KEYS]
     if idle and not method.asks_model:
         observer.note(f"{', '.join(idle)}: no effect, {config.method} asks no model")
-    elif "traj_history_last_n" in idle and not method.shows_excerpts:
+        return
+    if critics and CRITIC not in method.roles:
+        observer.note(f"{', '.join(critics)}: no effect, {config.method} has no critic")
+    if "traj_history_last_n" in idle and not method.shows_excerpts:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
 
 
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:
     """Return the config with the recorded run's sampling settings, which its replies belong to; name what differs."""
-    recorded = {**recording.config, "llm_model_name": config.llm_model_name, "seed": recording.seed}
+    names = {key: getattr(config, key) for key in ("llm_model_name", "critic_llm_model_name")}
+    recorded = {**recording.config, **names, "seed": recording.seed}
     mine = {**config.model_dump(mode="json"), "seed": recording.seed if config.seed is None else config.seed}
     rows = [f"{key} was {recorded.get(key)!r}, is {mine.get(key)!r}" for key in differences(recorded, mine)]
     if rows:
@@ -110,4 +129,13 @@ def as_recorded(config: Config, recording: Recording, observer: Observer) -> Con
             f"this replay stands beside the run that it repeats, in {config.logdir}: they are one sample, not two "
             "(--set logdir=... keeps them apart)"
         )
-    return config.model_copy(update={key: recording.config.get(key) for key in SAMPLING_KEYS})
+    keys = (*SAMPLING_KEYS, "critic_llm_model_name")
+    kept = {key: recording.config.get(key) for key in keys}
+    return config.model_copy(update={**kept, "critic": _recorded_critic(config, recording)})
+
+
+def _recorded_critic(config: Config, recording: Recording) -> CriticSettings | None:
+    recorded = recording.config.get("critic") or {}
+    prices = {key: value for key, value in (config.critic.own if config.critic else {}).items() if key == "prices"}
+    settings = {key: value for key, value in recorded.items() if key in SAMPLING_KEYS} | prices
+    return CriticSettings(**settings) if settings else None

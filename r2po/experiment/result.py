@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Account
-from r2po.llm.client import Client
+from r2po.llm.client import Client, described
 from r2po.runlog.records import IterationRecord, Result
 
 
@@ -34,9 +34,8 @@ def sum_up(
     result = {
         "environment": setting.brief.task.name,
         "method": setting.method.name,
-        "model": client.model,
-        "stand_in": client.provider.is_stand_in,
-        **_replay(client),
+        **described(client.models),
+        "differing_prompts": _differing_prompts(client),
         "protocol": setting.config.protocol,
         "seed": setting.seed,
         "iterations": len(rewards),
@@ -60,13 +59,10 @@ def sum_up(
     return cast("Result", result)
 
 
-def _replay(client: Client) -> dict[str, Any]:
-    """Say of what the run is a replay, and how many of the prompts that were answered were other ones there."""
-    recording = client.provider.recording
-    if recording is None:
-        return {"replay_of": None, "differing_prompts": None}
-    differing = sum(reply.key not in recording.keys for reply in client.store.replies)
-    return {"replay_of": recording.path, "differing_prompts": differing}
+def _differing_prompts(client: Client) -> int | None:
+    """Return how many of the prompts that were answered were other ones in the run that this one repeats, if any."""
+    recording = client.recording
+    return None if recording is None else sum(reply.key not in recording.keys for reply in client.store.replies)
 
 
 def _calls(client: Client) -> dict[str, Any]:

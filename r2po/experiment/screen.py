@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
-from r2po.llm.client import Client
+from r2po.llm.client import Client, described
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
@@ -31,7 +32,7 @@ SPARE = ("calls", "tokens", "episodes")
 """Columns that a narrow terminal does without; it has no progress bar either."""
 MODEL_COLUMNS = ("calls", "tokens")
 """Columns that a method that asks no model does without."""
-FACT_WIDTH = len("run directory")
+FACT_WIDTH = len("critic's model")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
 
 
@@ -80,8 +81,8 @@ class Screen(Observer):
     def _cost(self) -> str | None:
         """Money spent so far; None if there are no prices."""
         assert self._client is not None
-        accounting = self._client.accounting
-        return None if accounting.prices is None else _money(accounting.total.cost)
+        priced = any(model.prices for model in self._client.models.values())
+        return _money(self._client.accounting.total.cost) if priced else None
 
     def _tokens(self, write: Callable[[int], str]) -> str:
         """Tokens of all replies so far; ``+`` where some replies do not say."""
@@ -264,7 +265,7 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
         *([STAND_IN] if result["stand_in"] else []),
         *_facts(
             {
-                "model": _model(result["model"], result.get("replay_of")),
+                **_models(result),
                 "protocol": f"{result['protocol']}, seed {result['seed']}",
                 "best": f"{number(result['best_reward'])} in iteration {result['best_iteration']}",
                 "held-out": heldout,
@@ -281,13 +282,13 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
 
 
 def _heading(setting: Setting, directory: RunDirectory, client: Client, recorded: int) -> list[str]:
-    config, recording = setting.config, client.provider.recording
+    config, models = setting.config, described(client.models)
     return [
         f"{setting.method.label} on {setting.brief.task.label}",
-        *([STAND_IN] if client.provider.is_stand_in else []),
+        *([STAND_IN] if models["stand_in"] else []),
         *_facts(
             {
-                "model": _model(client.model, recording.path if recording else None),
+                **_models(models),
                 "protocol": f"{config.protocol}, seed {setting.seed}",
                 "run directory": str(directory.path),
             }
@@ -296,8 +297,11 @@ def _heading(setting: Setting, directory: RunDirectory, client: Client, recorded
     ]
 
 
-def _model(name: str, replay_of: str | None) -> str:
-    return name if replay_of is None else f"{name} (replay of {replay_of})"
+def _models(log: Mapping[str, Any]) -> dict[str, str]:
+    """Return lines on the models; logs of earlier versions know of no other critic."""
+    names = {"model": log["model"], "critic's model": log.get("critic_model")}
+    replay = f" (replay of {log['replay_of']})" if log.get("replay_of") else ""
+    return {line: f"{name}{replay}" for line, name in names.items() if name}
 
 
 def _calls(result: Result) -> dict[str, str]:

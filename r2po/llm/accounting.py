@@ -14,7 +14,7 @@ import pydantic
 
 from r2po.errors import RunStopped
 from r2po.llm.store import CallStore, RecordedReply
-from r2po.llm.types import Question, Usage
+from r2po.llm.types import SEARCH, Question, Usage
 
 PER = 1_000_000
 """Prices are for a million tokens."""
@@ -52,6 +52,19 @@ class Prices(pydantic.BaseModel):
             return None
         fresh = usage.prompt_tokens - usage.cached_tokens
         return (fresh * self.input + usage.cached_tokens * self.cached + output) / PER
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is known of a role's replies before they come.
+
+    Attributes:
+        prices: What tokens cost, if known.
+        max_output_tokens: The config's limit on the tokens of a reply, if it sets one.
+    """
+
+    prices: Prices | None = None
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,12 +111,12 @@ class Accounting:
 
     Args:
         store: The run's calls, those of earlier processes included.
-        prices: What tokens cost, if known.
+        terms: Gives the terms of a role.
     """
 
-    def __init__(self, store: CallStore, prices: Prices | None = None) -> None:
+    def __init__(self, store: CallStore, terms: Callable[[str], Terms] = lambda _: Terms()) -> None:
         self.store = store
-        self.prices = prices
+        self.terms = terms
 
     @property
     def roles(self) -> list[str]:
@@ -133,11 +146,10 @@ class Accounting:
         )
 
     def _cost(self, replies: Sequence[RecordedReply]) -> float | None:
-        if self.prices is None:
-            return None
-        costs = [self.prices.cost(reply.reply.usage) for reply in replies]
+        prices = {role: self.terms(role).prices for role in {reply.role for reply in replies} or {SEARCH}}
+        costs = [each.cost(reply.reply.usage) for reply in replies if (each := prices[reply.role])]
         known = [cost for cost in costs if cost is not None]
-        return math.fsum(known) if len(known) == len(costs) else None
+        return math.fsum(known) if len(known) == len(replies) and None not in prices.values() else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
@@ -201,7 +213,6 @@ class Budget:
     Args:
         caps: The caps.
         accounting: What was used so far.
-        max_output_tokens: The config's limit on the tokens of a reply, if it sets one.
         earlier_s: Seconds that earlier processes took.
         clock: Seconds that pass; tests replace it.
     """
@@ -211,13 +222,11 @@ class Budget:
         caps: Caps,
         accounting: Accounting,
         *,
-        max_output_tokens: int | None = None,
         earlier_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.caps = caps
         self._accounting = accounting
-        self._max_output_tokens = max_output_tokens
         self._earlier_s = earlier_s
         self._clock = clock
         self._began = clock()
@@ -336,20 +345,16 @@ class Budget:
         largest = max(
             (reply.reply.usage.completion_tokens or 0 for reply in own or replies), default=FIRST_COMPLETION_TOKENS
         )
-        return math.ceil(len(question.prompt) / ratio), self._max_output_tokens or largest
+        limit = self._accounting.terms(question.role).max_output_tokens
+        return math.ceil(len(question.prompt) / ratio), limit or largest
 
     def expected_cost(self, question: Question) -> float | None:
         """Return what a prompt and its reply may cost, judging by the replies so far; None without prices."""
-        prices = self._accounting.prices
+        prices = self._accounting.terms(question.role).prices
         if prices is None:
             return None
         prompt, completion = self.expected_tokens(question)
         return (prompt * prices.input + completion * prices.output) / PER
-
-    @property
-    def prices(self) -> Prices | None:
-        """What tokens cost, if known."""
-        return self._accounting.prices
 
     def _unknown(self, key: str, why: str) -> CapReached:
         return CapReached(f"{key} cannot be kept: {why}", remedy="leave it out", setting=f"{key}=null")

@@ -13,10 +13,10 @@ from typing import Any
 import tenacity
 
 from r2po.errors import InputError, RunStopped, UnusableReply
-from r2po.llm.accounting import Accounting, Budget, CapReached, Prices
+from r2po.llm.accounting import Accounting, Budget, CapReached, Prices, Terms
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.store import CallStore, RecordedReply, call_key
-from r2po.llm.types import AttemptFailed, Provider, Question, Received, Reply, Request, T
+from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -40,36 +40,62 @@ class CallFailed(RunStopped):
         return len(self._store.replies)
 
 
-@dataclass
-class Client:
-    """Asks one model, on behalf of one run. Any number of threads may ask at once.
+@dataclass(frozen=True)
+class Model:
+    """A model as a run asks it.
 
     Attributes:
-        provider: The wire format.
-        model: The model's name, as configured.
+        provider: Who answers.
+        name: Its name, as configured; of a replay, the recorded one.
         sampling: The sampling settings that the config sets.
+        prices: What tokens cost, if known.
+    """
+
+    provider: Provider
+    name: str
+    sampling: Mapping[str, Any]
+    prices: Prices | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """What is known of its replies before they come."""
+        return Terms(self.prices, self.sampling.get("max_output_tokens"))
+
+
+def described(models: Mapping[str, Model]) -> dict[str, Any]:
+    """Return what logs say of the models by role: the critic's is named where it is another one."""
+    search, critic = models[SEARCH], models.get(CRITIC, models[SEARCH])
+    recording = search.provider.recording
+    return {
+        "model": search.name,
+        "critic_model": None if critic.name == search.name else critic.name,
+        "stand_in": any(model.provider.is_stand_in for model in models.values()),
+        "replay_of": recording.path if recording else None,
+    }
+
+
+@dataclass
+class Client:
+    """Asks the models of one run: each role its own. Any number of threads may ask at once.
+
+    Attributes:
+        models: By role; roles that are not there ask the model of ``SEARCH``.
         store: The run's call store.
         max_attempts: Attempts at one request before the run stops.
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
-        prices: What tokens cost, if known.
         budget: Sets aside what calls may take, and refuses those that would exceed a cap; None for no caps.
         gate: Where attempts wait for their turn.
-        replaying: Whether all replies are on record elsewhere: none counts as fresh.
         on_ask: Called with the role before a question is sent, for the screen; like the next, by one thread at a time.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
         sleep: Waits; tests replace it.
     """
 
-    provider: Provider
-    model: str
-    sampling: Mapping[str, Any]
+    models: Mapping[str, Model]
     store: CallStore
     max_attempts: int
     max_wait_s: float
-    prices: Prices | None = None
     budget: Budget | None = None
     gate: Gate = field(default_factory=Gate)
-    replaying: bool = False
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
     sleep: Callable[[float], None] = time.sleep
@@ -79,7 +105,16 @@ class Client:
     @property
     def accounting(self) -> Accounting:
         """What the calls of the run have used."""
-        return Accounting(self.store, self.prices)
+        return Accounting(self.store, lambda role: self.model_of(role).terms)
+
+    @property
+    def recording(self) -> Recording | None:
+        """The run that this one repeats: no reply is fresh. It answers for all roles."""
+        return self.models[SEARCH].provider.recording
+
+    def model_of(self, role: str) -> Model:
+        """Return the model that a role asks."""
+        return self.models.get(role, self.models[SEARCH])
 
     def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
@@ -89,7 +124,8 @@ class Client:
             CapReached: It is not on record, and asking for it would exceed a cap.
             InputError: It is on record as usable, but ``read`` refuses it now.
         """
-        key = call_key(self.model, self.sampling, question)
+        model = self.model_of(question.role)
+        key = call_key(model.name, model.sampling, question)
         place = (question.iteration, question.role, question.sample, question.attempt)
         with self._lock:
             turn = self._turns[place]
@@ -99,7 +135,7 @@ class Client:
             recorded, value = self._fetch(key, turn, question, read)
         else:
             recorded, value = known, self._read_again(known, question, read)
-        fresh = known is None and not self.replaying
+        fresh = known is None and self.recording is None
         return Received(key, value, recorded.refusal, fresh, recorded.latency_s)
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
@@ -135,7 +171,7 @@ class Client:
     def _request(self, key: str, turn: int, question: Question) -> Request:
         return Request(
             prompt=question.prompt,
-            sampling=self.sampling,
+            sampling=self.model_of(question.role).sampling,
             sample=question.sample,
             attempt=question.attempt,
             key=key,
@@ -188,9 +224,9 @@ class _Attempts:
             permit, self.permit = self.permit or client.gate.enter(self.question), None
             self.made += 1
             try:
-                reply = client.provider.complete(self.request)
+                reply = client.model_of(self.question.role).provider.complete(self.request)
             except AttemptFailed as failed:
-                if not client.replaying:  # a reply that is not on record is no fault of a server
+                if client.recording is None:  # a reply that is not on record is no fault of a server
                     client.store.failure(self.call, self.made, failed)
                 if not permit.failed(failed):
                     raise

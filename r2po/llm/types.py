@@ -10,6 +10,9 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
+SEARCH = "search"
+CRITIC = "critic"
+"""The role that may ask a model of its own; all other roles ask the search's."""
 Finish = Literal["stop", "length", "refusal", "unknown"]
 
 
@@ -24,7 +27,7 @@ class Request:
         attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
         key: Address of the reply in the call store.
         iteration: Iteration that asks, from 1.
-        role: "search" or "critic".
+        role: Who asks: ``SEARCH`` or ``CRITIC``.
         turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
         schema: JSON schema of the answer, for providers to enforce; None for free text.
     """
@@ -86,7 +89,7 @@ class Recording:
         path: Its run directory, as the config names it.
         logdir: The log directory that it is in.
         seed: Its seed.
-        models: The model that each role asked, by name; "search" stands for all roles that are not named.
+        models: The name of the model that a role asked; roles that are not named asked that of ``SEARCH``.
         config: Its resolved config.
         keys: The addresses of its replies.
     """

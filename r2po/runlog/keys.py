@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 CAP_KEYS = frozenset({"max_llm_calls", "max_tokens", "max_cost", "max_wall_time_s", "prices"})
 NEUTRAL_KEYS = CAP_KEYS | frozenset(
     {
@@ -15,3 +18,14 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
     }
 )
 """Keys that do not change what a run computes: they may differ on resume."""
+
+
+def telling(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a logged config that change what a run computes.
+
+    Those of the critic are left out where it has none of its own, as in logs of earlier versions.
+    """
+    kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
+    if kept.get("critic"):
+        kept["critic"] = {key: value for key, value in kept["critic"].items() if key not in NEUTRAL_KEYS}
+    return {key: value for key, value in kept.items() if value or key not in ("critic_llm_model_name", "critic")}

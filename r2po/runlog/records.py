@@ -38,6 +38,7 @@ class Description(TypedDict):
     seed: int
     protocol: str
     model: str
+    critic_model: NotRequired[str | None]
     stand_in: bool
     replay_of: NotRequired[str | None]
     method: NotRequired[MethodFacts]
@@ -130,6 +131,7 @@ class Result(TypedDict):
     environment: NotRequired[str]
     method: NotRequired[str]
     model: NotRequired[str]
+    critic_model: NotRequired[str | None]
     stand_in: NotRequired[bool]
     replay_of: NotRequired[str | None]
     differing_prompts: NotRequired[int | None]

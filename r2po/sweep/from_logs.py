@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.llm.accounting import Prices
-from r2po.llm.types import Usage
+from r2po.llm.types import CRITIC, SEARCH, Usage
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE, GaveUp, Replied, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog
@@ -71,18 +71,22 @@ def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
         calls=last["llm_calls"] if last else 0,
         episodes=last["episodes"] if last else 0,
         tokens=used.tokens or 0,
-        cost=used.cost if prices else None,
+        cost=used.cost if prices(SEARCH) else None,
     )
 
 
-def _prices(directory: RunDirectory) -> Prices | None:
-    if not (directory.path / "run.yaml").exists():
-        return None
-    prices = directory.read_description()["config"].get("prices")
-    return Prices(**prices) if prices else None
+def _prices(directory: RunDirectory) -> Callable[[str], Prices | None]:
+    """Return what gives the prices of a role."""
+    described = (directory.path / "run.yaml").exists()
+    config = directory.read_description()["config"] if described else {}
+    critic = {**config, **(config.get("critic") or {})}
+    known = {
+        role: Prices(**each["prices"]) for role, each in ((SEARCH, config), (CRITIC, critic)) if each.get("prices")
+    }
+    return lambda role: known.get(CRITIC if role == CRITIC else SEARCH)
 
 
-def read_usage(path: Path, prices: Prices | None) -> Used:
+def read_usage(path: Path, prices_of: Callable[[str], Prices | None]) -> Used:
     """Return what the calls of a run have used; those that were under way when a process was killed count as calls."""
     used, under_way = Used(), set()
     try:
@@ -92,7 +96,7 @@ def read_usage(path: Path, prices: Prices | None) -> Used:
             elif isinstance(event, Replied | GaveUp):
                 under_way.discard(event.request.call)
             if isinstance(event, Replied):
-                usage = Usage(**event.usage)
+                usage, prices = Usage(**event.usage), prices_of(event.request.role)
                 used.add(1, _tokens(usage), prices.cost(usage) if prices else None)
     except TypeError:
         raise InputError(f"damaged log: {path / FILE}") from None

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from r2po.llm.accounting import Budget, CapReached
+from r2po.llm.accounting import Budget, CapReached, Prices
+from r2po.llm.client import Client
 from r2po.llm.gate import Gate, Permit
-from r2po.llm.types import AttemptFailed, Provider, Question, Reply, Usage
+from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
 PATIENCE_S = 600.0
-"""Refusals count as failures once a run has got nothing else for so long."""
+"""Refusals count as failures once a run has got nothing else from a server for so long."""
 OVERLOADED = frozenset({429, 529})
 
 
@@ -26,7 +27,7 @@ class SweepGate(Gate):
 
     Args:
         run: Index of the run in the sweep.
-        provider: Who is asked.
+        client: Knows who is asked, and what that costs.
         budget: Knows what the next call may take.
         ask: Waits for the coordinator's answer.
         tell: Tells the coordinator that an attempt is over.
@@ -35,34 +36,33 @@ class SweepGate(Gate):
     def __init__(
         self,
         run: int,
-        provider: Provider,
+        client: Client,
         budget: Budget,
         ask: Callable[[Ask], Verdict],
         tell: Callable[[Outcome], None],
     ) -> None:
         self._run = run
-        self._address = provider.address
+        self._client = client
         self._budget = budget
         self._ask = ask
         self._tell = tell
-        self._refused_since: float | None = None
+        self._refused_since: dict[str, float] = {}
         self._numbers = itertools.count()
 
     def enter(self, question: Question) -> Permit:
         """Wait for the turn of this attempt."""
         tokens, cost = sum(self._budget.expected_tokens(question)), self._budget.expected_cost(question)
-        ask = Ask(self._run, self._address, tokens, cost, call=next(self._numbers))
+        model = self._client.model_of(question.role)
+        ask = Ask(self._run, model.provider.address, tokens, cost, call=next(self._numbers))
         verdict = self._ask(ask)
         if verdict.reached:
             raise SweepCapReached(f"{verdict.reached} by the sweep", remedy="raise it", setting=verdict.setting)
-        return _SweepPermit(self, ask)
+        return _SweepPermit(self, ask, model.prices)
 
-    def answered(self, ask: Ask, reply: Reply) -> None:
+    def answered(self, ask: Ask, tokens: int | None, cost: float | None) -> None:
         """Tell what an attempt took."""
-        self._refused_since = None
-        prices = self._budget.prices
-        cost = None if prices is None else prices.cost(reply.usage)
-        self._tell(Outcome(ask.run, ANSWERED, tokens=_tokens(reply.usage), cost=cost, call=ask.call))
+        self._refused_since.pop(ask.provider, None)
+        self._tell(Outcome(ask.run, ANSWERED, tokens=tokens, cost=cost, call=ask.call))
 
     def failed(self, ask: Ask, failure: AttemptFailed) -> bool:
         """Tell it; a refusal is waited out, unless there has been nothing else for long."""
@@ -71,17 +71,18 @@ class SweepGate(Gate):
         if kind != REFUSED:
             return False
         now = time.monotonic()
-        self._refused_since = now if self._refused_since is None else self._refused_since
-        return now - self._refused_since < PATIENCE_S
+        return now - self._refused_since.setdefault(ask.provider, now) < PATIENCE_S
 
 
 @dataclass(frozen=True)
 class _SweepPermit(Permit):
     gate: SweepGate
     ask: Ask
+    prices: Prices | None
 
     def answered(self, reply: Reply) -> None:
-        self.gate.answered(self.ask, reply)
+        cost = None if self.prices is None else self.prices.cost(reply.usage)
+        self.gate.answered(self.ask, _tokens(reply.usage), cost)
 
     def failed(self, failure: AttemptFailed) -> bool:
         return self.gate.failed(self.ask, failure)

@@ -45,7 +45,7 @@ def make_run(task: Task, environ: Mapping[str, str], line: Line, lock_wait_s: fl
     """
     place = Place(
         task.number,
-        gate=lambda provider, budget: SweepGate(task.run, provider, budget, line.ask, line.tell),
+        gate=lambda client, budget: SweepGate(task.run, client, budget, line.ask, line.tell),
     )
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(RunLockedError),
@@ -122,19 +122,19 @@ class Reporter(Observer):
 
     def _report(self, now: str) -> None:
         self._count()
-        record, priced = self._record, self._task.config.prices is not None
+        record, config = self._record, self._task.config
         self._line.tell(
             Progress(
                 self._task.run,
                 state="running",
                 now=now,
                 iterations=record.get("iteration", 0),
-                planned=self._task.config.num_iterations or 0,
+                planned=config.num_iterations or 0,
                 best=record.get("best_reward"),
                 calls=self._used.calls,
                 episodes=record.get("episodes", 0),
                 tokens=self._tokens,
-                cost=self._used.cost if priced else None,
+                cost=None if config.missing_prices else self._used.cost,
             )
         )
 
@@ -142,8 +142,7 @@ class Reporter(Observer):
         """Take up the replies since the last report: a long run has too many to add them all up each time."""
         if self._client is None:
             return
-        prices = self._task.config.prices
         for recorded in self._client.store.replies[self._used.calls :]:
-            usage = recorded.reply.usage
+            usage, prices = recorded.reply.usage, self._client.model_of(recorded.role).prices
             self._used.add(1, None, prices.cost(usage) if prices else None)
             self._tokens += (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)

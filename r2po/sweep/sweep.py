@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
-from r2po.experiment.resolve import provider_of
+from r2po.experiment.resolve import by_model, provider_of
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
@@ -162,7 +162,8 @@ class Sweep:
         damaged = f", {len(self._errors)} damaged" if self._errors else ""
         self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start{damaged}")
         self._note(f"manifest: {self.manifest.folder}")
-        if any((item.config.llm_model_name or "").startswith("embedded/") for item in self.items):
+        models = {each.llm_model_name or "" for item in self.items for each in by_model(item.config).values()}
+        if any(name.startswith("embedded/") for name in models):
             self._note("embedded stand-in: no language model answers; these results say nothing about any model")
         for text in self._notes:
             self._note(text)
@@ -246,7 +247,7 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
 def _usage(item: Item) -> Used:
     """Return what a run has used: its result knows too, if its log is damaged."""
     try:
-        return read_usage(item.path, item.config.prices)
+        return read_usage(item.path, lambda role: item.config.for_role(role).prices)
     except InputError as error:
         known = read_progress(0, item.path, 0)
         if known.state != "complete":
@@ -274,12 +275,13 @@ def _has_damaged_result(item: Item) -> bool:
 
 def _check_prices(items: Sequence[Item], caps: SweepCaps) -> None:
     for item in items if caps.max_cost is not None else ():
-        if item.config.prices is None:
-            raise InputError(f"--max-cost needs prices.input and prices.output; {item.source} has none")
+        missing = item.config.missing_prices
+        if missing:
+            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {item.source} has none")
 
 
 def _first_contacts(configs: Sequence[Config], environ: Mapping[str, str]) -> None:
     """Make the first contact with each model once for all runs."""
-    models = {(config.llm_model_name, config.num_ctx): config for config in configs}
+    models = {(each.llm_model_name, each.num_ctx): each for config in configs for each in by_model(config).values()}
     for config in models.values():
         provider_of(config, environ).check()

@@ -15,9 +15,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from r2po.config import Config, differences, load_config, resolve
+from r2po.config import Config, CriticSettings, differences, load_config, resolve
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
+from r2po.llm.accounting import Prices
 from r2po.methods import METHODS
 from r2po.policies.projected_mlp import ProjectedMLP
 from r2po.policies.random_features import RandomFeatures
@@ -376,6 +377,70 @@ def outcome(path: Path, overrides: list[str]) -> tuple[str, Config | None]:
 
 
 # ---- Resuming ----
+
+
+PRICES = {"input": 3, "output": 4}
+CRITIC = {"temperature": 0, "prices": PRICES}
+WITH_CRITIC: dict[str, Any] = {"method": "r2po"}
+
+
+def test_the_critic_has_what_the_search_has_but_for_its_own_keys(write: Write) -> None:
+    values = {**WITH_CRITIC, "temperature": 0.5, "top_p": 0.9, "num_ctx": 9000, "critic_llm_model_name": "big"}
+    config = load_config(write(**values, critic={**CRITIC, "top_p": None, "num_ctx": 9000}))
+    critic = config.for_role("critic")
+    assert (critic.llm_model_name, critic.sampling, critic.num_ctx) == ("big", {"temperature": 0.0}, 9000)
+    assert critic.prices == Prices(**PRICES)
+    assert (config.prices, config.missing_prices, config.for_role("search")) == (None, "prices", config)
+    logged = config.model_dump(mode="json")
+    # What is the search's anyway is not logged; nulls that say something are.
+    assert list(logged["critic"]) == ["temperature", "top_p", "prices"]
+    assert resolve(logged, "log").model_dump(mode="json") == logged
+
+
+def test_keys_of_the_critic_that_say_nothing_else_than_the_search_are_no_difference(write: Write) -> None:
+    plain = load_config(write(**WITH_CRITIC, temperature=0.5))
+    same = {"critic_llm_model_name": EXAMPLE["llm_model_name"], "critic": {"temperature": 0.5, "top_p": None}}
+    config = load_config(write(**WITH_CRITIC, temperature=0.5, **same))
+    assert config.model_dump() == plain.model_dump()
+    assert config.for_role("critic") is config
+
+
+def test_one_key_of_the_critic_can_be_overridden(write: Write) -> None:
+    path = write(**WITH_CRITIC, critic=CRITIC)
+    config = load_config(path, ["critic.top_p=0.5", "critic.prices.input=9", "critic.prices.cached=1"])
+    assert config.critic == CriticSettings(temperature=0, top_p=0.5, prices=Prices(input=9, output=4, cached=1))
+    assert load_config(path, ["critic=null"]).critic is None
+    assert complaint(write(**WITH_CRITIC), "critic.prices.input=9").endswith("key 'critic.prices.output' is missing")
+
+
+def test_prices_of_the_critic_may_change_and_its_settings_may_not(write: Write) -> None:
+    path = write(**WITH_CRITIC, critic=CRITIC)
+    before = load_config(path).model_dump(mode="json")
+    for override, changed in {
+        "critic.prices.input=9": [],
+        "critic.temperature=1": ["critic"],
+        "critic={prices: {input: 1, output: 1}}": ["critic"],
+        "critic_llm_model_name=big": ["critic_llm_model_name"],
+    }.items():
+        assert differences(before, load_config(path, [override]).model_dump(mode="json")) == changed
+    only_prices = load_config(path, ["critic={prices: {input: 1, output: 1}}"]).model_dump(mode="json")
+    assert differences({**before, "critic": None}, only_prices) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"critic": {"temprature": 1}}, "unknown key 'critic.temprature' (did you mean 'critic.temperature'?)"),
+        ({"critic": {"temperature": -1}}, "critic.temperature is -1"),
+        ({"critic": {"top_p": True}}, "true and false"),
+        ({"critic": {"prices": {"inptu": 1}}}, "key 'critic.prices.input' is missing"),
+        ({"critic": {"prices": {**PRICES, "x": 1}}}, "unknown key 'critic.prices.x'"),
+        ({"critic": 3}, "critic is 3"),
+        ({"critic_llm_model_name": "replay/logs/run_1"}, "a replay answers for every role"),
+    ],
+)
+def test_what_is_wrong_with_the_critic_is_said_in_one_line(values: dict[str, Any], said: str, write: Write) -> None:
+    assert said in complaint(write(**WITH_CRITIC, **values))
 
 
 def test_what_has_changed_between_two_configs() -> None:

@@ -269,7 +269,7 @@ def _ask(provider: Provider, folder: Path) -> Seen:
         failures.append(failed.reason)
 
     settings: Mapping[str, Any] = {
-        "model": "some model",
+        "name": "some model",
         "sampling": SAMPLING,
         "max_attempts": ATTEMPTS,
         "sleep": seen.waits.append,

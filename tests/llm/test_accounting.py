@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices, earlier_seconds
+from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices, Terms, earlier_seconds
 from r2po.llm.client import CallFailed
 from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
@@ -87,7 +87,7 @@ def test_accounts_add_up_by_role(store: CallStore) -> None:
     record(store, Usage(1000, 0, 30, 0), role="critic")
     call = store.request("key", QUESTION)
     store.failure(call, 1, AttemptFailed("busy", retryable=True))
-    accounting = Accounting(store, PRICES)
+    accounting = Accounting(store, lambda _: Terms(PRICES))
     search, critic, total = accounting.of("search"), accounting.of("critic"), accounting.total
     assert accounting.roles == ["critic", "search"]
     assert (search.attempts, search.failures, search.replies, search.refused) == (3, 1, 2, 1)
@@ -109,7 +109,7 @@ def test_accounts_add_up_by_role(store: CallStore) -> None:
 def test_one_unknown_makes_the_sum_unknown_and_no_other(store: CallStore) -> None:
     record(store, Usage(100, None, 10, None))
     record(store, Usage(100, 0, 10, 0), role="critic")
-    accounting = Accounting(store, PRICES)
+    accounting = Accounting(store, lambda _: Terms(PRICES))
     assert (accounting.of("search").cached_tokens, accounting.of("search").cost) == (None, None)
     assert accounting.of("search").prompt_tokens == 100
     assert accounting.of("critic").cost is not None
@@ -125,11 +125,13 @@ def test_a_later_process_counts_all_that_was_paid(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     record(store, Usage(100, 40, 10, 5))
     store.failure(store.request("key", QUESTION), 1, AttemptFailed("busy", retryable=True))
-    before = [Accounting(store, PRICES).of(role) for role in ("search", "critic")] + [Accounting(store, PRICES).total]
+    before = [Accounting(store, lambda _: Terms(PRICES)).of(role) for role in ("search", "critic")] + [
+        Accounting(store, lambda _: Terms(PRICES)).total
+    ]
     store.close()
     store = CallStore(tmp_path)
-    assert [Accounting(store, PRICES).of(role) for role in ("search", "critic")] + [
-        Accounting(store, PRICES).total
+    assert [Accounting(store, lambda _: Terms(PRICES)).of(role) for role in ("search", "critic")] + [
+        Accounting(store, lambda _: Terms(PRICES)).total
     ] == before
     store.close()
 
@@ -138,8 +140,9 @@ def test_a_later_process_counts_all_that_was_paid(tmp_path: Path) -> None:
 
 
 def budget(store: CallStore, *, prices: Prices | None = None, clock: Any = lambda: 0.0, **settings: Any) -> Budget:
-    more = {key: settings.pop(key) for key in ("max_output_tokens", "earlier_s") if key in settings}
-    return Budget(Caps(**settings), Accounting(store, prices), clock=clock, **more)
+    terms = Terms(prices, settings.pop("max_output_tokens", None))
+    earlier_s = settings.pop("earlier_s", 0.0)
+    return Budget(Caps(**settings), Accounting(store, lambda _: terms), clock=clock, earlier_s=earlier_s)
 
 
 def test_the_first_call_is_expected_to_be_large(store: CallStore) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices
+from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices, Terms
 from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
 from r2po.runlog.events import FILE
@@ -95,8 +95,8 @@ def test_calls_under_way_together_do_not_exceed_a_cap(tmp_path: Path, caps: dict
     """Every call takes just what is expected of it: all that fit are made, and not one more."""
     provider = Echo(fails=0.2)
     with open_client(provider, tmp_path, max_attempts=50) as client:
-        accounting = Accounting(client.store, PRICES)
-        client.budget = Budget(Caps(**caps), accounting, max_output_tokens=50)
+        accounting = Accounting(client.store, lambda _: Terms(PRICES, 50))
+        client.budget = Budget(Caps(**caps), accounting)
         for role in (0, 1):  # one reply each teaches it what prompts take
             client.ask(question(role, 99), str)
         raised = in_threads(lambda thread: [client.ask(question(thread, each), str) for each in range(EACH)])
@@ -110,7 +110,9 @@ def test_calls_under_way_together_do_not_exceed_a_cap(tmp_path: Path, caps: dict
 def test_the_last_calls_that_fit_are_not_refused_but_wait(tmp_path: Path) -> None:
     """Of ten calls that may take too much together, each is made if those before it took less."""
     with open_client(Echo(), tmp_path) as client:
-        client.budget = Budget(Caps(max_tokens=10 * TOKENS + 1000), Accounting(client.store), max_output_tokens=1000)
+        client.budget = Budget(
+            Caps(max_tokens=10 * TOKENS + 1000), Accounting(client.store, lambda _: Terms(None, 1000))
+        )
         assert in_threads(lambda thread: client.ask(question(thread, 0), str)) == []
         assert len(client.store.replies) == THREADS
 

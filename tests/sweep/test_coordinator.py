@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.llm.accounting import Accounting, Budget, Caps
+from r2po.llm.accounting import Budget, Caps, Prices
+from r2po.llm.client import Model
 from r2po.llm.providers.no_model import NoModel
-from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
@@ -22,6 +22,7 @@ from r2po.sweep.ledger import Ledger, SweepCaps, Used
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.worker import _Worker
+from tests.builders import open_client
 
 SERVER = "http://server"
 
@@ -181,17 +182,45 @@ def test_a_worker_hands_each_call_its_own_verdict() -> None:
 
 def test_the_gate_tells_the_attempts_of_a_run_apart(tmp_path: Path) -> None:
     told: list[Outcome] = []
-    store = CallStore(tmp_path)
-    budget = Budget(Caps(), Accounting(store))
-    gate = SweepGate(7, NoModel(), budget, lambda ask: Verdict(ask.run, call=ask.call), told.append)
-    first, second = (gate.enter(Question(1, "search", sample, 1, "prompt")) for sample in range(2))
+    with open_client(NoModel(), tmp_path) as client:
+        budget = Budget(Caps(), client.accounting)
+        gate = SweepGate(7, client, budget, lambda ask: Verdict(ask.run, call=ask.call), told.append)
+        first, second = (gate.enter(Question(1, "search", sample, 1, "prompt")) for sample in range(2))
     second.answered(Reply("two", usage=Usage(1, 0, 2)))
     assert first.failed(AttemptFailed("too many", retryable=True, status=429))
     assert [(outcome.key, outcome.kind, outcome.tokens) for outcome in told] == [
         ((7, 1), ANSWERED, 3),
         ((7, 0), REFUSED, 0),
     ]
-    store.close()
+
+
+def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:
+    class At(NoModel):
+        def __init__(self, address: str) -> None:
+            self._address = address
+
+        @property
+        def address(self) -> str:
+            return self._address
+
+    asked: list[Ask] = []
+    told: list[Outcome] = []
+    models = {
+        "search": Model(At("http://small"), "small", {}, Prices(input=1, output=1)),
+        "critic": Model(At("http://big"), "big", {"max_output_tokens": 1000}, Prices(input=100, output=100)),
+    }
+    with open_client(NoModel(), tmp_path, models=models) as client:
+        gate = SweepGate(0, client, Budget(Caps(), client.accounting), lambda ask: asked.append(ask) or OK, told.append)  # type: ignore[func-returns-value]
+        for role in ("search", "critic", "other"):
+            permit = gate.enter(Question(1, role, 0, 1, "x" * 100))
+            permit.answered(Reply("two", usage=Usage(1_000_000, 0, 0)))
+    assert [ask.provider for ask in asked] == ["http://small", "http://big", "http://small"]
+    assert [ask.tokens for ask in asked] == [550, 1050, 550]
+    assert [ask.cost for ask in asked] == pytest.approx([550e-6, 105_000e-6, 550e-6])
+    assert [outcome.cost for outcome in told] == [1.0, 100.0, 1.0]
+
+
+OK = Verdict(0)
 
 
 def test_the_clerk_answers_calls_of_one_run_one_by_one_and_ends_their_leases() -> None:

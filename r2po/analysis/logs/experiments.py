@@ -36,11 +36,13 @@ class Cohort:
         stand_in: Whether an embedded stand-in answered instead of a language model.
         model: Name of the model.
         protocol: "published", "controlled", or "published code" for logs of that.
+        critic: Name of the critic's model, if it is another one; else empty.
     """
 
     stand_in: bool
     model: str
     protocol: str
+    critic: str = ""
 
     @property
     def label(self) -> str:
@@ -48,7 +50,8 @@ class Cohort:
         if self.protocol == PROTOCOL:
             return "logs of the published code"
         model = "no language model" if self.model == NO_MODEL else self.model
-        return f"{model}, {self.protocol} protocol" + (f" [{STAND_IN}]" if self.stand_in else "")
+        critic = f" (critic: {self.critic})" if self.critic else ""
+        return f"{model}{critic}, {self.protocol} protocol" + (f" [{STAND_IN}]" if self.stand_in else "")
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
 def cohort_of(run: RunData) -> Cohort | None:
     """Return who answered and by which rules; None without a language model."""
     without_model = run.algorithm is not None or run.model == NO_MODEL
-    return None if without_model else Cohort(run.stand_in, run.model, run.protocol)
+    return None if without_model else Cohort(run.stand_in, run.model, run.protocol, run.critic_model or "")
 
 
 def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:

@@ -18,7 +18,7 @@ from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
-from r2po.runlog.keys import NEUTRAL_KEYS
+from r2po.runlog.keys import telling
 from r2po.runlog.records import (
     CANDIDATES,
     OUTCOME,
@@ -74,10 +74,11 @@ def load_own_run(directory: RunDirectory) -> RunData:
         target=config["optimum"],
         complete=result is not None,
         planned_iterations=config["num_iterations"],
-        settings={key: value for key, value in description["config"].items() if key not in NEUTRAL_KEYS | {"seed"}},
+        settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *_replay_note(description)),
+        critic_model=description.get("critic_model"),
     )
 
 

@@ -102,6 +102,7 @@ class RunData:
         heldout: The re-evaluation of the best policy; None if it has not taken place.
         summary: Figures (``METRICS``) of a run without iterations.
         notes: What was found odd in its files, one line each.
+        critic_model: Name of the critic's model, if it is another one.
     """
 
     path: Path
@@ -128,6 +129,7 @@ class RunData:
     heldout: Heldout | None = None
     summary: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    critic_model: str | None = None
 
     @property
     def environment(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.llm.store import recorded_reply
-from r2po.llm.types import AttemptFailed, Provider, Recording, Reply, Request
+from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Recording, Reply, Request
 from r2po.runlog import RunDirectory, open_run
 from r2po.runlog.events import FILE, Replied, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog
@@ -53,11 +53,12 @@ class Replay(Provider):
         except DamagedLog as error:
             raise InputError(f"cannot replay {path}: {error}") from None
         self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
+        critic = description.get("critic_model")
         self.recording: Recording = Recording(
             path=path,
             logdir=self._directory.path.parent,
             seed=description["seed"],
-            models={"search": description["model"]},
+            models={SEARCH: description["model"], **({CRITIC: critic} if critic else {})},
             config=description["config"],
             keys=self._by_key.keys(),
         )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from r2po.analysis.logs.comparable import choose, cohorts
+from r2po.analysis.logs.evenness import differences
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.cli import main
 from r2po.errors import InputError
@@ -52,6 +53,25 @@ def test_runs_of_a_stand_in_are_never_mixed_with_others(tmp_path: Path) -> None:
     assert len(parts) == 4
     assert [cohort.stand_in for cohort, _ in parts if cohort] == [False, False, False, True]
     assert "no language model" in parts[-1][0].label  # type: ignore[union-attr]
+
+
+def test_runs_with_another_critic_stand_apart(tmp_path: Path) -> None:
+    prices = {"prices": {"input": 1.0, "output": 1.0}}
+    configs: list[dict[str, Any]] = [
+        {},
+        {"critic_llm_model_name": None, "critic": prices},
+        {"critic_llm_model_name": "big", "critic": None},
+    ]
+    for number, config in enumerate(configs, 1):
+        critic = config.get("critic_llm_model_name")
+        write_run(tmp_path / "a", number, [1.0], description={"critic_model": critic}, config=config)
+    experiments = find_experiments(tmp_path)
+    assert sorted(len(each.runs) for each in experiments) == [1, 2]
+    assert all(differences(each.runs) == [] for each in experiments)  # what it costs is no difference
+    assert [cohort.label for cohort, _ in cohorts(experiments) if cohort] == [
+        "ollama/some-model, published protocol",
+        "ollama/some-model (critic: big), published protocol",
+    ]
 
 
 def test_our_runs_beside_published_ones(tmp_path: Path) -> None:
