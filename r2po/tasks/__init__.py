@@ -1,48 +1,36 @@
-"""The environments as tasks.
+"""The environments as tasks: one card each, in ``cards/``.
 
-Adding one is a file here and a line in the loop below; from outside the package, ``TASKS.register(task)``.
+Adding one is a card there and its name in the list below; from outside the package, ``TASKS.register(task)``.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from r2po.errors import InputError, unknown
 from r2po.registry import Registry
-from r2po.tasks import (
-    cartpole,
-    frozenlake,
-    inverteddoublependulum,
-    invertedpendulum,
-    maze,
-    mountaincar,
-    mountaincarcontinuous,
-    nim,
-    pong,
-    swimmer,
-)
+from r2po.tasks.card import read_card
 from r2po.tasks.task import Dimension, Task
 
-__all__ = ["PUBLISHED", "TASKS", "Dimension", "Task", "task_for"]
+__all__ = ["PUBLISHED", "TASKS", "Dimension", "Task", "read_card", "task_for"]
+
+PUBLISHED: tuple[str, ...] = (
+    "cartpole",
+    "mountaincar",
+    "mountaincarcontinuous",
+    "invertedpendulum",
+    "inverteddoublependulum",
+    "swimmer",
+    "pong",
+    "frozenlake",
+    "maze",
+    "nim",
+)
+"""Names of the ten environments of the paper."""
 
 TASKS: Registry[Task] = Registry("environment")
-for _task in (
-    cartpole.TASK,
-    mountaincar.TASK,
-    mountaincarcontinuous.TASK,
-    invertedpendulum.TASK,
-    inverteddoublependulum.TASK,
-    swimmer.TASK,
-    pong.TASK,
-    frozenlake.TASK,
-    maze.TASK,
-    nim.TASK,
-    # Beyond the ten environments of the paper:
-    maze.SAMPLE_5X5,
-    maze.RANDOM,
-):
-    TASKS.register(_task)
-
-PUBLISHED: tuple[str, ...] = tuple(TASKS)[:10]
-"""Names of the ten environments of the paper."""
+for _name in (*PUBLISHED, "maze5x5", "mazerandom"):
+    TASKS.register(read_card(Path(__file__).parent / "cards" / f"{_name}.yaml"))
 
 
 def task_for(gym_id: str) -> Task:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from r2po.errors import InputError
-from r2po.tasks import PUBLISHED, TASKS, Dimension, Task, task_for
+from r2po.tasks import PUBLISHED, TASKS, Dimension, Task, read_card, task_for
 from r2po.tasks.spaces import read_spaces
 
 # name: gym id, policy, cap, target, step size, tau_c, warm-up
@@ -319,3 +322,34 @@ def test_unknown_ids_get_the_nearest_one(given: str, meant: str) -> None:
 def test_an_id_like_no_other_gets_no_hint() -> None:
     with pytest.raises(InputError, match=r"unknown environment 'xyzzy'; known: CartPole-v1"):
         task_for("xyzzy")
+
+
+CARD = (files("r2po") / "tasks" / "cards" / "cartpole.yaml").read_text(encoding="utf-8")
+WRONG_CARDS = {
+    "an entry that is missing": (CARD.replace("label: CartPole\n", ""), "label: field required"),
+    "an entry that nobody knows": (CARD.replace("label:", "lable:"), "unknown entry 'lable' (did you mean 'label'?)"),
+    "a value of the wrong type": (
+        CARD.replace("optimum: 500.0", "optimum: high"),
+        "optimum: input should be a valid number",
+    ),
+    "no mapping": ("- cartpole\n", "expected a task card"),
+    "no YAML": ("name: [\n", "cannot read the task card"),
+    "the like of a card that is not there": ("like: nothing\n", "nothing.yaml"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_CARDS)
+def test_what_is_wrong_with_a_card_is_said_in_one_line(kind: str, tmp_path: Path) -> None:
+    content, expected = WRONG_CARDS[kind]
+    (tmp_path / "mine.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as failed:
+        read_card(tmp_path / "mine.yaml")
+    assert expected in str(failed.value)
+    assert "\n" not in str(failed.value)
+
+
+def test_a_card_takes_over_what_another_one_says(tmp_path: Path) -> None:
+    (tmp_path / "cartpole.yaml").write_text(CARD, encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("like: cartpole\nname: mine\noptimum: 100\n", encoding="utf-8")
+    mine = read_card(tmp_path / "mine.yaml")
+    assert mine == replace(TASKS["cartpole"], name="mine", optimum=100.0)
