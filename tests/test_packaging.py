@@ -115,6 +115,14 @@ def test_r2po_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: r2po" in capsys.readouterr().out
 
 
+def test_what_is_no_code_is_installed_too() -> None:
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = content["tool"]["setuptools"]["package-data"]["r2po"]
+    installed = {path for pattern in patterns for path in (ROOT / "r2po").glob(pattern)}
+    there = {path for path in (ROOT / "r2po").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert there <= installed
+
+
 def committed_files() -> list[Path]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listing.returncode:
