@@ -95,7 +95,12 @@ def _find_cache_directory(base: str) -> str | None:
 
 def _digest_of_sources() -> str:
     digest = hashlib.sha256(_numba.__version__.encode())
-    here = Path(__file__).parent
-    for path in sorted([*here.rglob("*.py"), here.parent / "policies" / "forms.py", *here.glob("../envs/*.py")]):
+    for path in _sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _sources() -> list[Path]:
+    """Return the files that compiled code is made from."""
+    here = Path(__file__).parent
+    return sorted([*here.rglob("*.py"), here.parent / "policies/forms.py", *here.parent.glob("envs/*.py")])
