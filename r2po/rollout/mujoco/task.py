@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,8 +15,6 @@ KINDS: Mapping[str, int] = {
     "gymnasium.envs.mujoco.swimmer_v5:SwimmerEnv": SWIMMER,
 }
 """The environments by entry point."""
-
-NO_LIMIT = sys.maxsize
 
 # Far from where sums with it overflow, and integers stop to be numbers of floating point.
 _LARGEST_NUMBER = 1e300
@@ -44,8 +41,6 @@ class Task(NamedTuple):
         healthy_reward: Bonus per step of a double pendulum that stands.
         forward_weight: Weight of a swimmer's speed.
         control_weight: Weight of a swimmer's squared action.
-        limit: Steps after which the environment truncates.
-        cap: Steps after which the rollout is stopped.
         two: The exponent of squares that Gymnasium computes with ``**``, that is the C library's ``pow``. Compilers
             turn ``pow`` with a constant exponent into a product, which rounds otherwise.
     """
@@ -58,14 +53,7 @@ class Task(NamedTuple):
     healthy_reward: float
     forward_weight: float
     control_weight: float
-    limit: int
-    cap: int
     two: float = 2.0
-
-    @property
-    def horizon(self) -> int:
-        """Steps of the longest episode."""
-        return min(self.limit, self.cap)
 
 
 def refused_setting(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
@@ -100,7 +88,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and abs(value) <= _LARGEST_NUMBER
 
 
-def read_task(environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
+def read_task(environment: gymnasium.Env[Any, Any]) -> Task:
     """Read the constants of an environment that was made with arguments that ``refused_setting`` lets pass."""
     assert environment.spec is not None
     base: Any = environment.unwrapped
@@ -113,6 +101,4 @@ def read_task(environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
         healthy_reward=float(getattr(base, "_healthy_reward", 0.0)),
         forward_weight=float(getattr(base, "_forward_reward_weight", 0.0)),
         control_weight=float(getattr(base, "_ctrl_cost_weight", 0.0)),
-        limit=environment.spec.max_episode_steps or NO_LIMIT,
-        cap=max_steps,
     )
