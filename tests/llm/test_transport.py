@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r2po.errors import InputError
-from r2po.llm.transport import Transport, error_message, one_line, parse_retry_after
+from r2po.llm.failures import error_message, one_line, parse_retry_after
+from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed
 from tests.llm.fake_ollama import FakeOllama, Fault, Handler, hang_up, raw, reset, stall, status, trickle, truncated
 
