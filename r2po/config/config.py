@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import pydantic
 from pydantic import Field
 
 from r2po.llm.accounting import Prices
 from r2po.rollout import EngineName
 from r2po.runlog.keys import CAP_KEYS, NEUTRAL_KEYS
+from r2po.validation import Section
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -40,10 +40,8 @@ PUBLISHED_KEYS = (
 """Keys that the section ``published`` takes: the settings in which the published methods differ."""
 
 
-class Config(pydantic.BaseModel):
+class Config(Section):
     """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     # The experiment
     gym_env_name: str
@@ -63,7 +61,7 @@ class Config(pydantic.BaseModel):
     env_kwargs: dict[str, Any] | None = None
     policy: str | None = None
     bias: bool = True
-    policy_settings: dict[str, Any] = {}
+    policy_settings: dict[str, Any] = Field(default={})
     warmup_episodes: NotNegative | None = None
     max_traj_length: Positive | None = None
     clip_actions: bool = True
@@ -93,14 +91,6 @@ class Config(pydantic.BaseModel):
     max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     prices: Prices | None = None
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        # pydantic would take true for 1.
-        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think", "structured_output"):
-            raise ValueError("true and false are no values of this key")
-        return value
 
     @property
     def sampling(self) -> dict[str, Any]:
