@@ -7,7 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from r2po.errors import InputError, unknown
+from r2po.errors import InputError
+from r2po.registry import Registry
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -38,35 +39,29 @@ class Algorithm:
         found: type[BaseAlgorithm] = getattr(import_module(self.module), self.name)
         return found
 
-    def fits(self, *, discrete: bool) -> bool:
-        """Whether it can act in an environment with numbered actions, or with real-valued ones."""
-        return self.discrete if discrete else self.continuous
 
-
-ALGORITHMS: dict[str, Algorithm] = {
-    algorithm.name: algorithm
-    for algorithm in (
-        Algorithm("DQN", "stable_baselines3", discrete=True, continuous=False),
-        Algorithm("DDPG", "stable_baselines3", discrete=False, continuous=True),
-        Algorithm("TD3", "stable_baselines3", discrete=False, continuous=True),
-        Algorithm("SAC", "stable_baselines3", discrete=False, continuous=True),
-        Algorithm("A2C", "stable_baselines3", discrete=True, continuous=True),
-        Algorithm("PPO", "stable_baselines3", discrete=True, continuous=True),
-        Algorithm("TRPO", "sb3_contrib", discrete=True, continuous=True),
-    )
-}
+ALGORITHMS: Registry[Algorithm] = Registry(
+    "algorithm",
+    Algorithm("DQN", "stable_baselines3", discrete=True, continuous=False),
+    Algorithm("DDPG", "stable_baselines3", discrete=False, continuous=True),
+    Algorithm("TD3", "stable_baselines3", discrete=False, continuous=True),
+    Algorithm("SAC", "stable_baselines3", discrete=False, continuous=True),
+    Algorithm("A2C", "stable_baselines3", discrete=True, continuous=True),
+    Algorithm("PPO", "stable_baselines3", discrete=True, continuous=True),
+    Algorithm("TRPO", "sb3_contrib", discrete=True, continuous=True),
+)
 
 
 def choose_algorithms(names: tuple[str, ...] | None, gym_id: str, *, discrete: bool) -> tuple[Algorithm, ...]:
-    """Return the algorithms of these names, in their order; all that fit the actions for None.
+    """Return the algorithms of these names, in any case, in their order; all that fit the actions for None.
 
     Raises:
         InputError: There is no such algorithm, or it cannot take the environment's actions.
     """
-    fitting = [each for each in ALGORITHMS.values() if each.fits(discrete=discrete)]
+    fitting = [each for each in ALGORITHMS.values() if (each.discrete if discrete else each.continuous)]
     if names is None:
         return tuple(fitting)
-    chosen = [algorithm_named(name) for name in dict.fromkeys(names)]
+    chosen = [ALGORITHMS.find(name.upper()) for name in dict.fromkeys(names)]
     for each in chosen:
         if each not in fitting:
             kinds = ("discrete", "continuous") if discrete else ("continuous", "discrete")
@@ -75,17 +70,6 @@ def choose_algorithms(names: tuple[str, ...] | None, gym_id: str, *, discrete: b
                 f"expected {', '.join(other.name for other in fitting)}"
             )
     return tuple(chosen)
-
-
-def algorithm_named(name: str) -> Algorithm:
-    """Return an algorithm by its name, in any case.
-
-    Raises:
-        InputError: There is none.
-    """
-    if name.upper() not in ALGORITHMS:
-        raise unknown("algorithm", name, ALGORITHMS)
-    return ALGORITHMS[name.upper()]
 
 
 def check_installed() -> None:

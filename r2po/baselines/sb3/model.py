@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
 from r2po.rollout import GymnasiumEngine, Rollouts
-from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.jsonl import write_json
 
 BEST, FINAL = "best_model", "final_model"
 _PROGRESS = "_update_current_progress_remaining"
@@ -92,7 +91,7 @@ class Model:
         restore(self._normalizer, best_statistics)
         self._save(folder / f"{BEST}.zip")
         if self._normalizer is not None:
-            write_atomically(folder / "normalization.json", f"{json.dumps(normalization, indent=2)}\n".encode())
+            write_json(folder / "normalization.json", normalization)
 
     def close(self) -> None:
         """Close all environments."""

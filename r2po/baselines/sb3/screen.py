@@ -52,10 +52,11 @@ class SuiteLines(SuiteObserver):
 
     def evaluated(self, plan: Plan, record: dict[str, Any]) -> None:
         """Say how far the trial is, now and then."""
-        share = SHARES * _used(plan, record) // plan.budget.target
+        used, target = _used(plan, record), plan.budget.target
+        share = SHARES * used // target
         if share > self._share:
             self._share = share
-            self.say(f"{_name(plan)}: {_progress(plan, record)}  {_rewards(record)}")
+            self.say(f"{_name(plan)}: {used}/{target} {plan.config.budget_mode}  {_rewards(record)}")
 
     def trial_finished(self, plan: Plan, result: dict[str, Any]) -> None:
         """Sum the trial up."""
@@ -129,10 +130,6 @@ def _name(plan: Plan) -> str:
 
 def _used(plan: Plan, record: dict[str, Any]) -> int:
     return int(record[plan.config.budget_mode])
-
-
-def _progress(plan: Plan, record: dict[str, Any]) -> str:
-    return f"{_used(plan, record)}/{plan.budget.target} {plan.config.budget_mode}"
 
 
 def _rewards(record: dict[str, Any]) -> str:

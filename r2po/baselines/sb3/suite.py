@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from r2po.baselines.sb3.summary import algorithm_summary, trial_summary
 from r2po.baselines.sb3.zoo import find_zoo, zoo_entry
 from r2po.errors import InputError, RunStopped
 from r2po.runlog import RunDirectory
-from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.jsonl import write_json
 
 SUMMARY = "summary.json"
 
@@ -94,7 +93,7 @@ def _try_models(plans: Sequence[Plan]) -> None:
 
 
 def _check_directory(plan: Plan) -> None:
-    """Refuse a directory that something else lies in, or a complete trial of another experiment."""
+    """Refuse a directory that holds something else, or a complete trial of another experiment."""
     path = plan.directory.path
     if not path.is_dir() or not any(each.name != ".lock" for each in path.iterdir()):
         return
@@ -128,7 +127,7 @@ def _run(plan: Plan, observer: SuiteObserver) -> None:
             directory.write_description(plan.description())
             observer.trial_started(plan)
             result = run_trial(plan, observer)
-            _write(directory.path / SUMMARY, trial_summary(directory.path.name, result))
+            write_json(directory.path / SUMMARY, trial_summary(directory.path.name, result))
             directory.write_result(result)
         except BrokenPipeError:
             raise
@@ -152,12 +151,8 @@ def _sum_up(plan: Plan) -> dict[str, Any]:
     runs = [RunDirectory(folder / f"run_{number}") for number in range(1, plan.config.num_trials + 1)]
     trials = [trial_summary(run.path.name, run.read_result()) for run in runs if run.is_complete]
     summary = algorithm_summary(plan.config.name, trials)
-    _write(folder / SUMMARY, summary)
+    write_json(folder / SUMMARY, summary)
     return summary
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode())
 
 
 @contextmanager

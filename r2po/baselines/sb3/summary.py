@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from r2po.baselines.sb3.budget import Spent
 from r2po.baselines.sb3.plan import METHOD, Plan
 from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.records import heldout_figures
 
 KEYS = (
     "environment",
@@ -63,9 +64,7 @@ def trial_result(
         "iterations": len(rewards),
         "best_reward": max(rewards),
         "best_iteration": int(np.argmax(rewards)) + 1,
-        "heldout_reward": float(heldout.mean()) if len(heldout) else None,
-        "heldout_std": float(heldout.std(ddof=1)) if len(heldout) > 1 else None,
-        "heldout_episodes": len(heldout),
+        **heldout_figures(heldout),
         "mean_reward": fmean(rewards),
         "std_reward": _std(rewards),
         "final_reward": rewards[-1],
