@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -153,12 +153,7 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
 
 
 def _tokens(reply: Reply) -> Finding:
-    counts = {
-        "prompt": reply.usage.prompt_tokens,
-        "cached": reply.usage.cached_tokens,
-        "completion": reply.usage.completion_tokens,
-        "reasoning": reply.usage.reasoning_tokens,
-    }
+    counts = {each.name.removesuffix("_tokens"): getattr(reply.usage, each.name) for each in fields(reply.usage)}
     text = ", ".join(f"{name} {'unknown' if count is None else f'{count:,}'}" for name, count in counts.items())
     counted = None not in (reply.usage.prompt_tokens, reply.usage.completion_tokens)
     return Finding("ok" if counted else "note", "tokens", text)
