@@ -34,7 +34,7 @@ def _base_url_problem(text: str) -> str:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "which is no valid address"
+        return "which is not a valid address"
     if parts.scheme not in ("http", "https"):
         return "which does not start with http:// or https://"
     if not host:

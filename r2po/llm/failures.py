@@ -17,7 +17,7 @@ import urllib3
 
 _MESSAGE_LENGTH = 300
 
-# Any other 4xx and "not implemented" stay what they are however often they are asked.
+# Any other 4xx, and "not implemented", stays the same however often the request is repeated.
 _RETRYABLE_4XX = frozenset({408, 429})
 _PERMANENT_5XX = frozenset({501, 505})
 _QUOTA_CODES = frozenset(
@@ -26,7 +26,7 @@ _QUOTA_CODES = frozenset(
 
 
 class BodyTooLongError(requests.RequestException):
-    """The answer is longer than any that can be one."""
+    """The answer is longer than is accepted."""
 
 
 def is_retryable(status: int) -> bool:
@@ -38,7 +38,7 @@ NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPErr
 
 # First match, among an error and all errors that it wraps: (types, what to say, whether another attempt may succeed).
 _NETWORK_FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str, bool], ...] = (
-    (BodyTooLongError, "the answer is too long to be one", True),
+    (BodyTooLongError, "the answer is too long", True),
     ((requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError), "the address cannot be used", False),
     (ssl.SSLCertVerificationError, "the server's certificate is not trusted", False),
     (requests.exceptions.ConnectTimeout, "no connection in time", True),

@@ -21,7 +21,7 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     if spec.entry_point not in KERNELS:
         return f"{gym_id} has no kernel"
     if spec.additional_wrappers:
-        return f"{gym_id} is registered with wrappers, which its kernel does not know"
+        return f"{gym_id} is registered with wrappers, which its kernel does not support"
     reason = compilation_refusal()
     if reason:
         return reason

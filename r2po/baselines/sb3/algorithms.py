@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
 PACKAGES = {"torch": "torch", "stable_baselines3": "stable-baselines3", "sb3_contrib": "sb3-contrib"}
-"""Distributions by the module they install."""
+"""The packages to install, by the module that each provides."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def choose_algorithms(names: tuple[str, ...] | None, gym_id: str, *, discrete: b
 
 
 def check_installed() -> None:
-    """Check that the packages of the extra ``sb3`` are there, without loading them.
+    """Check that the packages of the extra ``sb3`` are installed, without loading them.
 
     Raises:
         InputError: Some are not; says how to get them.

@@ -93,7 +93,7 @@ def load_sb3_config(
 ) -> SB3Config:
     """Read and validate a suite's config file.
 
-    Later ones win: the file, ``key=value`` overrides, ``changes``. An override may set one entry of a section:
+    Overrides (``key=value``) win over the file, and ``changes`` over both. An override may set one entry of a section:
     ``algorithm_hyperparams.PPO.n_steps=64``.
 
     Raises:
@@ -123,7 +123,7 @@ def _with(values: dict[str, Any], keys: Sequence[str], new: Any) -> dict[str, An
 
 
 def _checked(config: SB3Config, source: str) -> SB3Config:
-    """Refuse what no field alone shows, and fill in the budget."""
+    """Refuse values that only together make no sense, and fill in the budget."""
     for name in config.algorithm_hyperparams:
         if name not in ALGORITHMS:
             raise unknown("algorithm in algorithm_hyperparams", name, ALGORITHMS)

@@ -82,7 +82,7 @@ class Model:
         self._best = copy.deepcopy(self.algorithm.policy.state_dict()), statistics(self._normalizer)
 
     def save_final_and_best(self, folder: Path) -> None:
-        """Write both models, and the statistics they see observations by; this is the best one from now on."""
+        """Write both models and the statistics that normalise their observations; from now on this is the best one."""
         assert self._best is not None
         weights, best_statistics = self._best
         normalization = {FINAL: statistics(self._normalizer), BEST: best_statistics}

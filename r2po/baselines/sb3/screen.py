@@ -59,7 +59,7 @@ class SuiteLines(SuiteObserver):
             self.say(f"{_name(plan)}: {used}/{target} {plan.config.budget_mode}  {_rewards(record)}")
 
     def trial_finished(self, plan: Plan, result: dict[str, Any]) -> None:
-        """Sum the trial up."""
+        """Summarize the trial."""
         self.say(
             f"{_name(plan)}: best {number(result['best_reward'])}, held-out {_or_dash(result['heldout_reward'])}, "
             f"final {number(result['final_reward'])}; {result['training_episodes']} training and "
@@ -67,7 +67,7 @@ class SuiteLines(SuiteObserver):
         )
 
     def algorithm_finished(self, name: str, summary: dict[str, Any]) -> None:
-        """Sum the algorithm up."""
+        """Summarize the algorithm."""
         spread = f"{number(summary['mean_best_reward'], 4)} ± {number(summary['std_best_reward'], 4)}"
         self.say(
             f"{name}: {summary['num_runs']} trials, best {spread}, held-out {_or_dash(summary['mean_heldout_reward'])}"
@@ -105,7 +105,7 @@ class SuiteBars(SuiteLines):
         self._bars.update(self._trial, completed=_used(plan, record), rewards=_rewards(record))
 
     def trial_finished(self, plan: Plan, result: dict[str, Any]) -> None:
-        """Replace the trial's bar by its sum."""
+        """Replace the trial's bar with its summary."""
         assert self._trial is not None
         assert self._suite is not None
         self._bars.remove_task(self._trial)

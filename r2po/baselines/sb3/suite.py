@@ -1,4 +1,4 @@
-"""A suite: every chosen algorithm, every trial. Complete trials stay; one that was interrupted is done again."""
+"""A suite: every chosen algorithm, every trial. Complete trials are kept; an interrupted one is run again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUMMARY = "summary.json"
 
 
 def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteObserver) -> None:
-    """Run what is missing of a suite.
+    """Run the trials of a suite that are not complete.
 
     Args:
         config: What to run.
@@ -34,7 +34,7 @@ def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteOb
 
     Raises:
         InputError: Something given cannot be used; no directory was made.
-        RunStopped: A file could not be written; the same call goes on.
+        RunStopped: A file could not be written; the same call continues.
     """
     plans = make_plans(config, trials)
     for plan in plans:
@@ -81,7 +81,7 @@ def _numbers(config: SB3Config, trials: Sequence[int] | None) -> Sequence[int]:
 
 
 def _try_models(plans: Sequence[Plan]) -> None:
-    """Make a model of each algorithm, so that whatever is wrong with its hyperparameters shows before a run begins."""
+    """Make a model of each algorithm, so that impossible hyperparameters are found before a run begins."""
     import torch
 
     from r2po.baselines.sb3.model import Model
@@ -98,7 +98,7 @@ def _check_directory(plan: Plan) -> None:
     if not path.is_dir() or not any(each.name != ".lock" for each in path.iterdir()):
         return
     if not (path / "run.yaml").is_file():
-        raise InputError(f"{path} holds something else than a trial of this suite; give another logdir")
+        raise InputError(f"{path} holds something other than a trial of this suite; give another logdir")
     description = plan.directory.read_description()
     ours = description.get("config", {})
     if ours.get("method") != METHOD or ours.get("algorithm") != plan.algorithm.name:
@@ -120,7 +120,7 @@ def _run(plan: Plan, observer: SuiteObserver) -> None:
         raise InputError(f"cannot make the run directory {str(directory.path)!r}: {error}") from None
     with closing(directory):
         directory.lock()
-        if directory.is_complete:  # by another process, in the moment since
+        if directory.is_complete:  # another process has completed it meanwhile
             return
         try:
             _empty(directory.path)
@@ -132,12 +132,12 @@ def _run(plan: Plan, observer: SuiteObserver) -> None:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise RunStopped(f"cannot go on in {directory.path}: {error}") from None
+            raise RunStopped(f"cannot continue in {directory.path}: {error}") from None
         observer.trial_finished(plan, result)
 
 
 def _empty(path: Path) -> None:
-    """Remove what an interrupted trial left: done again from its seed, it comes to the same."""
+    """Remove what an interrupted trial left: run again from its seed, it gives the same results."""
     for each in path.iterdir():
         if each.is_dir():
             shutil.rmtree(each)
@@ -157,7 +157,7 @@ def _sum_up(plan: Plan) -> dict[str, Any]:
 
 @contextmanager
 def _warnings_as_notes(observer: SuiteObserver) -> Iterator[None]:
-    """Turn each warning of Python's, once, into a note of one line."""
+    """Turn each Python warning into a note of one line, once."""
     seen: set[str] = set()
 
     def note(message: Warning | str, *_: object, **__: object) -> None:

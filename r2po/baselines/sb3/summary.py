@@ -1,4 +1,4 @@
-"""What trials come to: ``result.json``, and ``summary.json`` with the keys of the published code."""
+"""The results of trials: ``result.json``, and ``summary.json`` with the keys of the published code."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ KEYS = (
     "evaluation_episodes",
     "train_time_s",
 )
-"""Keys that ``summary.json`` has from ``result.json``."""
+"""Keys that ``summary.json`` takes from ``result.json``."""
 
 
 def trial_result(
     plan: Plan, spent: Spent, rewards: Sequence[float], heldout: NDArray[np.float64], train_time_s: float
 ) -> dict[str, Any]:
-    """Sum a trial up.
+    """Summarize a trial.
 
     Args:
-        plan: What it was.
+        plan: What was run.
         spent: Its episodes and steps.
         rewards: Mean return of each iteration.
         heldout: Returns of the best model on fresh episodes; may be empty.

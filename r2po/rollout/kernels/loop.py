@@ -148,6 +148,6 @@ def end_of(limits: Limits, time: int, terminated: bool) -> int:
 
 @inlined
 def copy_row(values: Floats, rows: Floats, row: int) -> None:
-    """Write one row; as an assignment it would take the compiler seconds, which prepares a message for wrong shapes."""
+    """Write one row. An assignment would take seconds to compile: the compiler prepares a message for wrong shapes."""
     for index in range(len(values)):
         rows[row, index] = values[index]

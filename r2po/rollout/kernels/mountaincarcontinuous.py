@@ -27,7 +27,7 @@ class _Constants(NamedTuple):
     goal_position: float
     goal_velocity: float
     power: float
-    # Not written as a literal, which the compiler would turn into a product: the C library's pow rounds otherwise.
+    # Not written as a literal, which the compiler would turn into a product: the C library's pow rounds differently.
     exponent: float
 
 

@@ -1,4 +1,4 @@
-"""What compiled episodes need to know of a MuJoCo environment, read from the environment itself."""
+"""What compiled episodes need to know about a MuJoCo environment, read from the environment itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KINDS: Mapping[str, int] = {
 }
 """The environments by entry point."""
 
-# Far from where sums with it overflow, and integers stop to be numbers of floating point.
+# Far below where sums with it would overflow, and where integers no longer fit a floating-point number.
 _LARGEST_NUMBER = 1e300
 
-# What only pictures show, and rollouts draw none.
+# These change only pictures, and rollouts draw none.
 _FOR_PICTURES = ("width", "height", "default_camera_config", "camera_id", "camera_name", "max_geom", "visual_options")
 
 _WEIGHTS: Mapping[int, tuple[str, ...]] = {
@@ -42,7 +42,7 @@ class Task(NamedTuple):
         forward_weight: Weight of a swimmer's speed.
         control_weight: Weight of a swimmer's squared action.
         two: The exponent of squares that Gymnasium computes with ``**``, that is the C library's ``pow``. Compilers
-            turn ``pow`` with a constant exponent into a product, which rounds otherwise.
+            turn ``pow`` with a constant exponent into a product, which rounds differently.
     """
 
     kind: int
@@ -57,16 +57,16 @@ class Task(NamedTuple):
 
 
 def refused_setting(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
-    """Say what compiled episodes do not know of an environment or its arguments; "" if they know everything."""
+    """Say what compiled episodes do not support in an environment or its arguments; "" if they support it all."""
     spec = gymnasium.spec(gym_id)
     kind = KINDS.get(spec.entry_point) if isinstance(spec.entry_point, str) else None
     if kind is None:
-        return f"{gym_id} is none of the MuJoCo environments that it knows"
+        return f"{gym_id} is not one of the MuJoCo environments that it supports"
     if spec.additional_wrappers:
-        return f"{gym_id} is registered with wrappers, which it does not know"
+        return f"{gym_id} is registered with wrappers, which it does not support"
     for name, value in {**spec.kwargs, **env_kwargs}.items():
         if not _known(kind, name, value):
-            return f"it does not know {gym_id} with {name}: {value!r}"
+            return f"it does not support {gym_id} with {name}: {value!r}"
     return ""
 
 

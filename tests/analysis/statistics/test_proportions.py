@@ -58,9 +58,9 @@ def test_wilson_agrees_with_statsmodels(pair: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("bad", [(-1, 3), (4, 3)])
 def test_more_events_than_members_are_refused(bad: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         wilson_interval(*bad)
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         odds_ratio(1, 2, *bad)
 
 
@@ -158,7 +158,7 @@ def test_shares_agree_with_the_clustered_regression_of_statsmodels(found: list[t
 
 @pytest.mark.parametrize("bad", [(-1, 3), (4, 3)])
 def test_impossible_clusters_are_refused(bad: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         clustered_interval([(1, 2), bad])
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         clustered_odds_ratio([(1, 2, *bad)])
