@@ -11,7 +11,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from r2po.baselines.sb3.environment import TrainingEnvironment, player, restore, statistics
+from r2po.baselines.sb3.environment import make_environments, player, restore, statistics
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
@@ -34,8 +34,8 @@ class Model:
     def __init__(self, plan: Plan) -> None:
         config = plan.config
         self._plan = plan
-        self._limit = config.episode_limit(plan.spaces)
-        self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=self._limit)
+        limit = config.episode_limit(plan.spaces)
+        self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit)
         try:
             self.algorithm = self._build()
         except _REFUSALS as error:
@@ -51,10 +51,7 @@ class Model:
         arguments = constructor_arguments(
             parameters, plan.spaces.action_size, with_schedules=config.protocol == "controlled"
         )
-        environment = TrainingEnvironment(
-            config.gym_env_name, config.env_kwargs, plan.spaces, self._limit, config.render_mode
-        )
-        together = environment.make(parameters.num_envs, parameters.normalization)
+        together = make_environments(config, plan.spaces, parameters.num_envs, parameters.normalization)
         # Any: each algorithm has arguments of its own.
         implementation: Any = plan.algorithm.implementation
         made = implementation("MlpPolicy", together, seed=plan.training_seed, device="cpu", verbose=0, **arguments)

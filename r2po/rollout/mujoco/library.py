@@ -111,11 +111,7 @@ def ignore_warnings() -> None:
     Bad actions and diverging states are part of the search. A handler that somebody else has set stays.
     """
     if mujoco.get_mju_user_warning() is None:
-        mujoco.set_mju_user_warning(_ignore)
-
-
-def _ignore(_message: str) -> None:
-    """Do nothing with a warning."""
+        mujoco.set_mju_user_warning(lambda _message: None)
 
 
 def _address(function: Any) -> int:
