@@ -20,10 +20,10 @@ from r2po.policies import Policy, clipped, make_policy
 from r2po.policies.forms import NetworkPolicy, TablePolicy
 from r2po.rollout import Engine, GymnasiumEngine, Rollouts
 from r2po.rollout.compilation import inlined
-from r2po.rollout.compiled_policies import Floats
+from r2po.rollout.compiled_engine import Floats, Limits, Outcomes, Trajectory
 from r2po.rollout.kernel_engine import KernelEngine
 from r2po.rollout.kernels.kernel import Kernel
-from r2po.rollout.kernels.loop import Limits, Outcomes, Trajectory, loop_for, make_scratch, numbers_of
+from r2po.rollout.kernels.loop import loop_for, make_scratch, numbers_of
 from r2po.rollout.random_numbers import Stream
 from r2po.seeding import derive_seed
 from r2po.tasks import TASKS, Task
@@ -176,13 +176,12 @@ def _bare_seconds(policies: Sequence[Policy], evaluations: Sequence[Rollouts]) -
     start = time.perf_counter()
     for policy, rollouts in zip(policies, evaluations, strict=True):
         assert isinstance(policy, NetworkPolicy | TablePolicy)
-        numbers, count = numbers_of(policy), len(rollouts)
-        discrete = isinstance(policy, TablePolicy)
-        scratch = make_scratch(_IDLE, numbers.network, 1 if discrete else len(numbers.network.weights), 1)
+        count = len(rollouts)
+        scratch = make_scratch(_IDLE, policy, 1 if isinstance(policy, TablePolicy) else len(policy.network.weights), 1)
         scratch.observation[:] = 0.0
         loop_for(_IDLE, policy)(
             np.array(rollouts.seeds, np.uint64),
-            numbers,
+            numbers_of(policy),
             None,
             Limits(max(round(rollouts.lengths.mean()), 1), 10**9),
             Outcomes(np.empty(count), np.empty(count, np.int64), np.empty(count, np.int64)),

@@ -1,1 +1,1 @@
-"""Baselines that are no policy search with a language model."""
+"""Baselines that do not search policies with a language model."""

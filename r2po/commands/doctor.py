@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 
 TIMEOUT_S = 300.0
-"""For one tiny call: a server on one's own machine may have to load the model first."""
+"""For one tiny call: a local server may have to load the model first."""
 
 _QUESTION = """This is a test. There are 2 parameters, params[0] and params[1]. Each is one of the integers 0, 1.
 
@@ -35,7 +35,7 @@ Verdict = Literal["ok", "note", "FAILED"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. A failure says what to change, and is the last finding on its model."""
+    """One thing that was checked. A failure says what to change, and is the last finding on its model."""
 
     verdict: Verdict
     what: str
@@ -62,7 +62,7 @@ class Patient:
 
 
 def list_keys(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Say for each provider whether its key is set; nobody is contacted."""
+    """Say for each provider whether its key is set; no server is contacted."""
     for form, provider, variable in usages():
         if variable != "-":
             state = "set" if environ.get(variable, "").strip() else "not set"
@@ -78,7 +78,7 @@ def examine_all(patients: Sequence[Patient]) -> Iterator[Finding]:
 
 
 def examine(patient: Patient) -> Iterator[Finding]:
-    """Look at one thing after the other, up to the first that fails."""
+    """Check one thing after another, up to the first that fails."""
     try:
         provider = provider_for(
             patient.model, timeout_s=patient.timeout_s, num_ctx=patient.num_ctx, environ=patient.environ
@@ -102,7 +102,7 @@ def _contact(provider: WireFormat, patient: Patient) -> Iterator[Finding]:
     if provider.has_key:
         yield Finding("ok", "key", f"{variable} is set")
     elif not provider.lacks_key:
-        yield Finding("note", "key", f"{variable} is not set; many servers of one's own want none")
+        yield Finding("note", "key", f"{variable} is not set; many self-hosted servers need none")
     try:
         known = provider.knows_model()
     except UnknownModelError as error:
@@ -116,7 +116,7 @@ def _contact(provider: WireFormat, patient: Patient) -> Iterator[Finding]:
     if known:
         yield Finding("ok", "model", f"{provider.model} is known there")
     else:
-        yield Finding("note", "model", f"the server does not tell whether it knows {provider.model}")
+        yield Finding("note", "model", f"the server does not say whether it knows {provider.model}")
     yield _context(provider, patient.num_ctx)
 
 
@@ -126,7 +126,7 @@ def _context(provider: WireFormat, num_ctx: int | None) -> Finding:
     except InputError:
         length = None
     if length is None:
-        return Finding("note", "context", "the server does not tell the context length")
+        return Finding("note", "context", "the server does not report the context length")
     if num_ctx is not None and num_ctx > length:
         return Finding("FAILED", "context", f"{length:,} tokens, but num_ctx is {num_ctx:,}: lower it in the config")
     return Finding("ok", "context", f"{length:,} tokens")
@@ -161,12 +161,7 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
 
 
 def _tokens(reply: Reply) -> Finding:
-    counts = {
-        "prompt": reply.usage.prompt_tokens,
-        "cached": reply.usage.cached_tokens,
-        "completion": reply.usage.completion_tokens,
-        "reasoning": reply.usage.reasoning_tokens,
-    }
+    counts = {each.name.removesuffix("_tokens"): getattr(reply.usage, each.name) for each in fields(reply.usage)}
     text = ", ".join(f"{name} {'unknown' if count is None else f'{count:,}'}" for name, count in counts.items())
     counted = None not in (reply.usage.prompt_tokens, reply.usage.completion_tokens)
     return Finding("ok" if counted else "note", "tokens", text)

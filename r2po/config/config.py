@@ -15,6 +15,7 @@ from r2po.llm.accounting import Prices
 from r2po.llm.types import CRITIC
 from r2po.rollout import EngineName
 from r2po.runlog.keys import CAP_KEYS, telling
+from r2po.validation import Section
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -44,19 +45,7 @@ PUBLISHED_KEYS = (
 """Keys that the section ``published`` takes: the settings in which the published methods differ."""
 
 
-class _Keys(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        # pydantic would take true for 1.
-        if isinstance(value, bool) and info.field_name not in ("bias", "clip_actions", "think", "structured_output"):
-            raise ValueError("true and false are no values of this key")
-        return value
-
-
-class CriticSettings(_Keys):
+class CriticSettings(Section):
     """How the critic's model is asked, and what it costs, where that is not as the search's; an explicit None is unset.
 
     Only the keys that are set say something, and only they are logged.
@@ -80,7 +69,7 @@ class CriticSettings(_Keys):
         return {key: value for key, value in write(self).items() if key in self.own}
 
 
-class Config(_Keys):
+class Config(Section):
     """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
 
     # The experiment
@@ -102,7 +91,7 @@ class Config(_Keys):
     env_kwargs: dict[str, Any] | None = None
     policy: str | None = None
     bias: bool = True
-    policy_settings: dict[str, Any] = {}
+    policy_settings: dict[str, Any] = Field(default={})
     warmup_episodes: NotNegative | None = None
     max_traj_length: Positive | None = None
     clip_actions: bool = True

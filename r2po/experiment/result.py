@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import Account
 from r2po.llm.client import Client, described
-from r2po.runlog.records import IterationRecord, Result
+from r2po.runlog.records import IterationRecord, Result, heldout_figures
 
 
 def sum_up(
@@ -42,9 +42,7 @@ def sum_up(
         "best_reward": best["reward"],
         "best_iteration": best["iteration"],
         **{f"best_{key}": value for key, value in best["solution"].items()},
-        "heldout_reward": float(heldout.mean()) if len(heldout) else None,
-        "heldout_std": float(heldout.std(ddof=1)) if len(heldout) > 1 else None,
-        "heldout_episodes": len(heldout),
+        **heldout_figures(heldout),
         "mean_reward": float(np.mean(rewards)),
         "final_reward": rewards[-1],
         "episodes": iterations[-1]["episodes"],

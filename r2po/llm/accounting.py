@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import pydantic
+from pydantic import Field
 
 from r2po.errors import RunStopped
 from r2po.llm.store import CallStore, RecordedReply
 from r2po.llm.types import SEARCH, Question, Usage
+from r2po.validation import Section
 
 PER = 1_000_000
 """Prices are for a million tokens."""
@@ -24,22 +25,12 @@ FIRST_COMPLETION_TOKENS = 500
 """Of the first call, if the config sets no limit: room for the parameters and a few sentences."""
 
 
-class Prices(pydantic.BaseModel):
+class Prices(Section):
     """Money per million tokens, in any currency. Without a price of their own, cached tokens cost as much as others."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    input: float = pydantic.Field(ge=0, allow_inf_nan=False)
-    cached: float | None = pydantic.Field(default=None, ge=0, allow_inf_nan=False)
-    output: float = pydantic.Field(ge=0, allow_inf_nan=False)
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value(cls, value: object) -> object:
-        # pydantic would take true for 1.
-        if isinstance(value, bool):
-            raise ValueError("true and false are no prices")  # noqa: TRY004 - pydantic takes ValueErrors
-        return value
+    input: float = Field(ge=0, allow_inf_nan=False)
+    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
 
     def cost(self, usage: Usage) -> float | None:
         """Return what a reply cost; None if the provider does not say enough to know."""

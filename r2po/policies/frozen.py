@@ -5,34 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from r2po.errors import InputError
 from r2po.policies.base import PolicyConfig
 from r2po.policies.numeric import NumericFamily
 from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
+from r2po.validation import Section
 
 LARGEST_SEED = 2**32 - 1
 """The largest seed of numpy's RandomState."""
 
 
-class FrozenSettings(BaseModel):
+class FrozenSettings(Section):
     """Values of the config key ``policy_settings``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(allow_inf_nan=False, validate_default=True)
 
     hidden_dim: int = Field(ge=1)
     param_min: float
     param_max: float
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value_for_a_number(cls, value: object) -> object:
-        # pydantic would take true for 1.
-        if isinstance(value, bool):
-            raise ValueError("true and false are no values of this key")  # noqa: TRY004 - pydantic wants a ValueError
-        return value
 
     @field_validator("param_max")
     @classmethod

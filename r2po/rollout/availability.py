@@ -1,4 +1,4 @@
-"""Whether functions can be compiled here; without loading numba where it is not needed."""
+"""Tells whether functions can be compiled here, without loading numba where it is not needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.util
 
 
 def compilation_refusal() -> str:
-    """Return why nothing can be compiled on this machine, in words; "" if it can."""
+    """Return why nothing can be compiled on this machine; "" if functions can."""
     if importlib.util.find_spec("numba") is None:
         return "numba is not installed (pip install 'r2po[fast]')"
     try:

@@ -1,4 +1,4 @@
-"""Compiling functions with numba, which is optional: only what runs where it is there imports this module."""
+"""Compiles functions with numba. numba is optional: this module is imported only where it is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-# Read by numba when it is imported. Intel's vector library, where it is installed, rounds otherwise than Python's math.
+# Read by numba when it is imported. Intel's vector library, if installed, rounds differently from Python's math.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
 
 # Any: numba has annotations for some of its functions only.
@@ -55,7 +55,7 @@ def _borrow(_context: Any, array: Any) -> Any:
 
 
 borrowed: Any = _extending.intrinsic(_borrow)
-"""In compiled functions: the same array, but not counted, which costs more than a small step of an environment does.
+"""In compiled functions: the same array without reference counts, which cost more than a small step does.
 
 Whoever called the outermost compiled function must hold the array.
 """
@@ -63,7 +63,7 @@ Whoever called the outermost compiled function must hold the array.
 
 @contextmanager
 def _cache_directory() -> Iterator[str | None]:
-    """Point numba to our cache while a function is declared; give None where no directory can be written to."""
+    """Point numba to our cache while a function is declared; give None if no directory can be written to."""
     before = _numba.config.CACHE_DIR
     directory = _find_cache_directory(before)
     _numba.config.CACHE_DIR = directory or before
@@ -77,7 +77,7 @@ def _cache_directory() -> Iterator[str | None]:
 def _find_cache_directory(base: str) -> str | None:
     """Return a directory for the machine code of the present sources, under numba's own one where it is set.
 
-    numba by itself compiles anew only if the file of a function changed, not if one did whose functions it calls.
+    numba itself recompiles a function only if its own file changes, not if a file whose functions it calls does.
     """
     home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     # A directory of temporary files is shared: nobody else's code is loaded from there.
@@ -95,7 +95,12 @@ def _find_cache_directory(base: str) -> str | None:
 
 def _digest_of_sources() -> str:
     digest = hashlib.sha256(_numba.__version__.encode())
-    here = Path(__file__).parent
-    for path in sorted([*here.rglob("*.py"), here.parent / "policies" / "forms.py", *here.glob("../envs/*.py")]):
+    for path in _sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _sources() -> list[Path]:
+    """Return the files that compiled code is made from."""
+    here = Path(__file__).parent
+    return sorted([*here.rglob("*.py"), here.parent / "policies/forms.py", *here.parent.glob("envs/*.py")])

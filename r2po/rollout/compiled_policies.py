@@ -1,28 +1,17 @@
-"""The forms of policies, compiled: one action for one observation, bit for bit as the policy itself computes it.
+"""Networks, compiled: the outputs for one observation, bit for bit as the policy itself computes them.
 
-``act_continuous(network, observation, hidden, action)``
-    Writes the action of a ``Network`` to ``action`` (m,).
-``act_discrete(network, first_action, observation, hidden, scores)``
-    Returns the action number with the highest score, the first of equal ones; writes the scores to ``scores`` (m,).
-``look_up(actions, state)``
-    Returns the action number of a table.
-
-``observation`` is (d,) float64, ``hidden`` is scratch of at least the number of hidden units. All arrays are float64
-and C-contiguous. Taking arrays out of a tuple costs more than a small network does: an inner loop unpacks the network
-once and calls ``write_outputs`` and ``find_highest``.
+``observation`` is (d,) float64, ``hidden`` is scratch of at least the number of hidden units, outputs are (m,). All
+arrays are float64 and C-contiguous. Taking arrays out of a tuple costs more than a small network does: an inner loop
+unpacks the network once and calls ``write_outputs``.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from r2po.policies.forms import Network
 from r2po.rollout.compilation import inlined
-
-Floats = NDArray[np.float64]
+from r2po.rollout.compiled_engine import Floats
 
 
 @inlined
@@ -32,13 +21,6 @@ def act_continuous(network: Network, observation: Floats, hidden: Floats, action
     write_outputs(
         scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high, observation, hidden, action
     )
-
-
-@inlined
-def act_discrete(network: Network, first_action: int, observation: Floats, hidden: Floats, scores: Floats) -> int:
-    """Return the number of the action with the highest score for one observation."""
-    act_continuous(network, observation, hidden, scores)
-    return first_action + find_highest(scores)
 
 
 @inlined
@@ -79,13 +61,6 @@ def find_highest(scores: Floats) -> int:
         if scores[index] > scores[best] or (math.isnan(scores[index]) and not math.isnan(scores[best])):
             best = index
     return best
-
-
-@inlined
-def look_up(actions: NDArray[np.int64], state: int) -> int:
-    """Return the action number of a state."""
-    action: int = actions[state]
-    return action
 
 
 @inlined

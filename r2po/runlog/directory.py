@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from r2po.errors import InputError
-from r2po.runlog.jsonl import DamagedLog, complete_lines, write_atomically
+from r2po.runlog.jsonl import DamagedLog, complete_lines, write_atomically, write_json
 from r2po.runlog.lock import Lock
 from r2po.runlog.records import (
     DESCRIPTION,
@@ -141,8 +140,7 @@ class RunDirectory:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``: the run is complete."""
-        text = json.dumps({"schema": SCHEMA_VERSION, **result}, indent=2, ensure_ascii=False)
-        write_atomically(self.path / "result.json", f"{text}\n".encode())
+        write_json(self.path / "result.json", {"schema": SCHEMA_VERSION, **result})
 
     def read_result(self) -> Result:
         """Read ``result.json`` of a complete run.

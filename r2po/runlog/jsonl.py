@@ -97,3 +97,8 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
         if sync:
             os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a whole file of indented JSON, for people too."""
+    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 import pydantic
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
@@ -183,6 +185,15 @@ def checked(adapter: TypeAdapter[T], record: Any, source: str) -> T:
         return adapter.validate_json(record) if isinstance(record, bytes) else adapter.validate_python(record)
     except pydantic.ValidationError as error:
         raise DamagedLog(f"{source}{first_problem(error)}") from None
+
+
+def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return what ``Result`` says of held-out episodes; a mean needs one of them, a deviation two."""
+    return {
+        "heldout_reward": float(returns.mean()) if len(returns) else None,
+        "heldout_std": float(returns.std(ddof=1)) if len(returns) > 1 else None,
+        "heldout_episodes": len(returns),
+    }
 
 
 def first_problem(error: pydantic.ValidationError) -> str:

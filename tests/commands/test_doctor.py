@@ -83,7 +83,7 @@ def test_what_is_wrong_and_what_to_change(name: str, doctor: Any) -> None:
 
         code, findings = doctor({**server.environ, server.key_variable: ""}, "--model", server.model)
         assert code == 2
-        assert findings[0] == ("note", "key", f"{server.key_variable} is not set; many servers of one's own want none")
+        assert findings[0] == ("note", "key", f"{server.key_variable} is not set; many self-hosted servers need none")
         assert f"set {server.key_variable}" in failed(findings)[1]
 
         server.models = [f"{model}-2" for model in kind.default_models]

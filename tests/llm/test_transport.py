@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r2po.errors import InputError
-from r2po.llm.transport import Transport, error_message, one_line, parse_retry_after
+from r2po.llm.failures import error_message, one_line, parse_retry_after
+from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed
 from tests.llm.fake_ollama import FakeOllama, Fault, Handler, hang_up, raw, reset, stall, status, trickle, truncated
 
@@ -385,14 +386,14 @@ def test_a_password_in_the_address_authenticates_and_stays_hidden(fake: FakeOlla
         ("ftp://host", "does not start with http"),
         ("http://", "names no host"),
         ("http://:11434", "names no host"),
-        ("http://host:port", "no valid address"),
-        ("http://host:99999", "no valid address"),
-        ("http://[::1", "no valid address"),
+        ("http://host:port", "not a valid address"),
+        ("http://host:99999", "not a valid address"),
+        ("http://[::1", "not a valid address"),
         ("http://ho st", "character"),
         ("http://host\x07", "character"),
         ("http://host/?key=1", "query"),
         ("me:hidden@host:1", "does not start with http"),
-        ("http://me:hid/hidden@host:1", "no valid address"),
+        ("http://me:hid/hidden@host:1", "not a valid address"),
     ],
 )
 def test_an_unusable_address_is_refused_at_once(url: str, problem: str) -> None:

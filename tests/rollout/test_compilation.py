@@ -42,3 +42,10 @@ assert wrong == [], wrong
 
 def test_other_threads_import_scipy_meanwhile() -> None:
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=120)
+
+
+def test_machine_code_is_told_apart_by_all_sources_that_it_is_made_from() -> None:
+    from r2po.rollout.compilation import _sources
+
+    names = {f"{path.parent.name}/{path.name}" for path in _sources()}
+    assert {"kernels/loop.py", "mujoco/episodes.py", "policies/forms.py", "envs/nim.py", "envs/pong.py"} <= names

@@ -9,39 +9,35 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from r2po.analysis.statistics.arrays import Floats
 
-Aggregate = Callable[[Floats], NDArray[np.float64]]
+Aggregate = Callable[[Floats], Floats]
 
 
-def iqm(scores: Floats) -> NDArray[np.float64]:
+def iqm(scores: Floats) -> Floats:
     """Return the interquartile mean: the mean without the lowest and the highest quarter.
 
     A quarter is rounded down to whole scores, as scipy's ``trim_mean`` and rliable do.
     """
     cut = scores.shape[-1] // 4
     ordered = np.partition(scores, [cut, scores.shape[-1] - cut - 1], axis=-1)
-    kept: NDArray[np.float64] = ordered[..., cut : scores.shape[-1] - cut].mean(axis=-1)
-    return kept
+    return np.asarray(ordered[..., cut : scores.shape[-1] - cut].mean(axis=-1), np.float64)
 
 
-def mean(scores: Floats) -> NDArray[np.float64]:
+def mean(scores: Floats) -> Floats:
     """Return the mean."""
-    value: NDArray[np.float64] = scores.mean(axis=-1)
-    return value
+    return np.asarray(scores.mean(axis=-1), np.float64)
 
 
-def median(scores: Floats) -> NDArray[np.float64]:
+def median(scores: Floats) -> Floats:
     """Return the median over all runs of all environments."""
-    return np.asarray(np.median(scores, axis=-1), dtype=np.float64)
+    return np.asarray(np.median(scores, axis=-1), np.float64)
 
 
-def optimality_gap(scores: Floats) -> NDArray[np.float64]:
+def optimality_gap(scores: Floats) -> Floats:
     """Return how far scores stay below the target on average; beyond the target nothing is gained."""
-    gap: NDArray[np.float64] = np.maximum(1.0 - scores, 0.0).mean(axis=-1)
-    return gap
+    return np.asarray(np.maximum(1.0 - scores, 0.0).mean(axis=-1), np.float64)
 
 
 AGGREGATES: Mapping[str, Aggregate] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""What all statistics ask of their values."""
+"""What all statistics require of their values."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from r2po.analysis.statistics.arrays import Floats, strata
+from r2po.analysis.statistics.arrays import Floats, Ints, strata
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -65,7 +65,18 @@ def resample(values: Floats, generator: np.random.Generator, count: int) -> Floa
     return values[generator.integers(values.size, size=(count, values.size))]
 
 
+def resample_counts(size: int, generator: np.random.Generator, count: int) -> Ints:
+    """Return (count, size) how often each of ``size`` values is in a resample: means and shares need no more."""
+    return generator.multinomial(size, np.full(size, 1 / size), size=count)
+
+
+def middle(draws: Floats, level: float, axis: int = 0) -> Floats:
+    """Return the ends (2, ...) of the middle ``level`` of the draws along an axis."""
+    ends: Floats = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=axis)
+    return ends
+
+
 def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> ConfidenceInterval:
     """Return the middle ``level`` of (resamples,) draws as an interval."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = middle(draws, level)
     return ConfidenceInterval(value, float(low), float(high))

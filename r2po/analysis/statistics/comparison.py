@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from r2po.analysis.statistics.arrays import Floats, strata
-from r2po.analysis.statistics.bootstrap import LEVEL, RESAMPLES, ConfidenceInterval, percentile_interval
+from r2po.analysis.statistics.bootstrap import (
+    LEVEL,
+    RESAMPLES,
+    ConfidenceInterval,
+    percentile_interval,
+    resample_counts,
+)
 
 
 def probability_of_improvement(
@@ -53,14 +59,8 @@ def _wins(first: Floats, second: Floats) -> NDArray[np.float64]:
 def _resampled(first: Floats, second: Floats, generator: np.random.Generator, resamples: int) -> Floats:
     """Return (resamples,) superiorities.
 
-    A resample is told by how often it holds each run, so all pairs need comparing once only.
+    A resample is known by how often it holds each run, so each pair is compared only once.
     """
     wins = _wins(first, second)
-    weights_first = _weights(first.size, generator, resamples)
-    weights_second = _weights(second.size, generator, resamples)
-    return np.asarray(((weights_first @ wins) * weights_second).sum(axis=1), dtype=np.float64)
-
-
-def _weights(size: int, generator: np.random.Generator, resamples: int) -> Floats:
-    """Return (resamples, size) shares of each value in a resample."""
-    return generator.multinomial(size, np.full(size, 1 / size), size=resamples) / size
+    shares = [resample_counts(each.size, generator, resamples) / each.size for each in (first, second)]
+    return np.asarray(((shares[0] @ wins) * shares[1]).sum(axis=1), dtype=np.float64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2po.analysis.statistics.arrays import Floats
-from r2po.analysis.statistics.bootstrap import LEVEL
+from r2po.analysis.statistics.bootstrap import LEVEL, middle, resample_counts
 
 RESAMPLES = 2_000
 CHUNK = 1_000
@@ -55,22 +55,21 @@ def mean_changes(
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     _check(first, second, paired)
     value = second.mean(axis=1) - first.mean(axis=1)
-    bounds = [np.empty((0, 2))]
+    bounds: list[Floats] = [np.empty((0, 2))]
     for start in range(0, len(first), CHUNK):
         before, after = first[start : start + CHUNK], second[start : start + CHUNK]
         if paired:
             draws = _resampled_means(after - before, generator, resamples)
         else:
             draws = _resampled_means(after, generator, resamples) - _resampled_means(before, generator, resamples)
-        bounds.append(np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=1).T)
+        bounds.append(middle(draws, level, axis=1).T)
     low, high = np.concatenate(bounds).T
     return MeanChange(value, low, high)
 
 
 def _resampled_means(returns: Floats, generator: np.random.Generator, resamples: int) -> Floats:
     """Return (N, resamples) means of resampled returns, from (N, K)."""
-    size = returns.shape[1]
-    weights = generator.multinomial(size, np.full(size, 1 / size), size=resamples) / size
+    weights = resample_counts(returns.shape[1], generator, resamples) / returns.shape[1]
     # Around the first return: equal returns then have exactly their own mean.
     base = returns[:, :1]
     return base + (returns - base) @ weights.T

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from r2po.analysis.statistics.arrays import Floats, strata
-from r2po.analysis.statistics.bootstrap import LEVEL
+from r2po.analysis.statistics.bootstrap import LEVEL, middle, resample_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,6 @@ def performance_profile(
     draws = np.zeros((resamples, taus.size))
     for each in above:
         # How many of n resampled runs lie above a threshold depends on how often each run is drawn, for all thresholds.
-        runs = len(each)
-        draws += generator.multinomial(runs, np.full(runs, 1 / runs), size=resamples) @ each / runs
-    low, high = np.quantile(draws / len(above), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        draws += resample_counts(len(each), generator, resamples) @ each / len(each)
+    low, high = middle(draws / len(above), level)
     return Profile(taus, np.mean([each.mean(axis=0) for each in above], axis=0), low, high)

@@ -85,7 +85,7 @@ def _wilson(count: float, total: float, quantile: float) -> tuple[float, float]:
     share, spread = count / total, quantile**2 / total
     centre = (share + spread / 2) / (1 + spread)
     half = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
-    # At the ends the bounds are 0 and 1; rounding would leave them beside.
+    # At the ends the bounds are exactly 0 and 1, which rounding would miss.
     return (0.0 if count == 0 else centre - half), (1.0 if count == total else centre + half)
 
 
@@ -161,4 +161,4 @@ def _quantile(clusters: int) -> float:
 
 def _check(count: int, total: int) -> None:
     if not 0 <= count <= total:
-        raise ValueError(f"{count} of {total} is no share")
+        raise ValueError(f"{count} of {total} is not a share")

@@ -54,7 +54,9 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
         if is_constant(np.concatenate([x, y])):
             return NO_DIFFERENCE
         return Welch(t=inf if gap > 0 else -inf, p=0.0, degrees=0.0, degenerate=True)
-    return _test(gap, x, y)
+    error, degrees = _standard_error(x, y)
+    t = gap / error
+    return Welch(t=t, p=2 * float(stdtr(degrees, -abs(t))), degrees=degrees)
 
 
 def welch_interval(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval:
@@ -78,12 +80,6 @@ def welch_interval(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval:
     error, degrees = _standard_error(x, y)
     half = float(stdtrit(degrees, 0.975)) * error
     return ConfidenceInterval(gap, gap - half, gap + half)
-
-
-def _test(gap: float, x: Floats, y: Floats) -> Welch:
-    error, degrees = _standard_error(x, y)
-    t = gap / error
-    return Welch(t=t, p=2 * float(stdtr(degrees, -abs(t))), degrees=degrees)
 
 
 def _standard_error(x: Floats, y: Floats) -> tuple[float, float]:

@@ -7,13 +7,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from r2po.errors import InputError, unknown
+from r2po.errors import InputError
+from r2po.registry import Registry
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
 PACKAGES = {"torch": "torch", "stable_baselines3": "stable-baselines3", "sb3_contrib": "sb3-contrib"}
-"""Distributions by the module they install."""
+"""The packages to install, by the module that each provides."""
 
 
 @dataclass(frozen=True)
@@ -38,35 +39,29 @@ class Algorithm:
         found: type[BaseAlgorithm] = getattr(import_module(self.module), self.name)
         return found
 
-    def fits(self, *, discrete: bool) -> bool:
-        """Whether it can act in an environment with numbered actions, or with real-valued ones."""
-        return self.discrete if discrete else self.continuous
 
-
-ALGORITHMS: dict[str, Algorithm] = {
-    algorithm.name: algorithm
-    for algorithm in (
-        Algorithm("DQN", "stable_baselines3", discrete=True, continuous=False),
-        Algorithm("DDPG", "stable_baselines3", discrete=False, continuous=True),
-        Algorithm("TD3", "stable_baselines3", discrete=False, continuous=True),
-        Algorithm("SAC", "stable_baselines3", discrete=False, continuous=True),
-        Algorithm("A2C", "stable_baselines3", discrete=True, continuous=True),
-        Algorithm("PPO", "stable_baselines3", discrete=True, continuous=True),
-        Algorithm("TRPO", "sb3_contrib", discrete=True, continuous=True),
-    )
-}
+ALGORITHMS: Registry[Algorithm] = Registry(
+    "algorithm",
+    Algorithm("DQN", "stable_baselines3", discrete=True, continuous=False),
+    Algorithm("DDPG", "stable_baselines3", discrete=False, continuous=True),
+    Algorithm("TD3", "stable_baselines3", discrete=False, continuous=True),
+    Algorithm("SAC", "stable_baselines3", discrete=False, continuous=True),
+    Algorithm("A2C", "stable_baselines3", discrete=True, continuous=True),
+    Algorithm("PPO", "stable_baselines3", discrete=True, continuous=True),
+    Algorithm("TRPO", "sb3_contrib", discrete=True, continuous=True),
+)
 
 
 def choose_algorithms(names: tuple[str, ...] | None, gym_id: str, *, discrete: bool) -> tuple[Algorithm, ...]:
-    """Return the algorithms of these names, in their order; all that fit the actions for None.
+    """Return the algorithms of these names, in any case, in their order; all that fit the actions for None.
 
     Raises:
         InputError: There is no such algorithm, or it cannot take the environment's actions.
     """
-    fitting = [each for each in ALGORITHMS.values() if each.fits(discrete=discrete)]
+    fitting = [each for each in ALGORITHMS.values() if (each.discrete if discrete else each.continuous)]
     if names is None:
         return tuple(fitting)
-    chosen = [algorithm_named(name) for name in dict.fromkeys(names)]
+    chosen = [ALGORITHMS.find(name.upper()) for name in dict.fromkeys(names)]
     for each in chosen:
         if each not in fitting:
             kinds = ("discrete", "continuous") if discrete else ("continuous", "discrete")
@@ -77,19 +72,8 @@ def choose_algorithms(names: tuple[str, ...] | None, gym_id: str, *, discrete: b
     return tuple(chosen)
 
 
-def algorithm_named(name: str) -> Algorithm:
-    """Return an algorithm by its name, in any case.
-
-    Raises:
-        InputError: There is none.
-    """
-    if name.upper() not in ALGORITHMS:
-        raise unknown("algorithm", name, ALGORITHMS)
-    return ALGORITHMS[name.upper()]
-
-
 def check_installed() -> None:
-    """Check that the packages of the extra ``sb3`` are there, without loading them.
+    """Check that the packages of the extra ``sb3`` are installed, without loading them.
 
     Raises:
         InputError: Some are not; says how to get them.

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import pydantic
+from pydantic import Field
 
 from r2po.baselines.sb3.algorithms import ALGORITHMS
 from r2po.config import check_keys, first_problem, parse_override, read_yaml
@@ -15,16 +16,14 @@ from r2po.config.config import NotNegative, Positive, Protocol
 from r2po.errors import InputError, unknown
 from r2po.tasks import Task, task_for
 from r2po.tasks.spaces import Spaces, read_spaces
+from r2po.validation import Section
 
 AUTO = "auto"
 DEFAULT_EPISODES = 4000
-TRUTH_VALUES = frozenset({"use_periodic_eval", "eval_deterministic"})
 
 
-class SB3Config(pydantic.BaseModel):
+class SB3Config(Section):
     """All keys of a suite's config; ``docs/baselines.md`` explains them."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     gym_env_name: str
     logdir: str
@@ -33,7 +32,7 @@ class SB3Config(pydantic.BaseModel):
     seed: NotNegative | None = None
     num_trials: Positive = 10
     algorithms: tuple[str, ...] | None = None
-    env_kwargs: dict[str, Any] = {}
+    env_kwargs: dict[str, Any] = Field(default={})
     render_mode: str | None = None
 
     # The budget of a trial
@@ -51,15 +50,7 @@ class SB3Config(pydantic.BaseModel):
 
     # Hyperparameters
     zoo_hyperparams_dir: str | None = AUTO
-    algorithm_hyperparams: dict[str, dict[str, Any]] = {}
-
-    @pydantic.field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value_for_a_number(cls, value: object, info: pydantic.ValidationInfo) -> object:
-        # pydantic would take true for 1.
-        if isinstance(value, bool) and info.field_name not in TRUTH_VALUES:
-            raise ValueError("true and false are no values of this key")
-        return value
+    algorithm_hyperparams: dict[str, dict[str, Any]] = Field(default={})
 
     @pydantic.field_validator("algorithms")
     @classmethod
@@ -102,7 +93,7 @@ def load_sb3_config(
 ) -> SB3Config:
     """Read and validate a suite's config file.
 
-    Later ones win: the file, ``key=value`` overrides, ``changes``. An override may set one entry of a section:
+    Overrides (``key=value``) win over the file, and ``changes`` over both. An override may set one entry of a section:
     ``algorithm_hyperparams.PPO.n_steps=64``.
 
     Raises:
@@ -132,7 +123,7 @@ def _with(values: dict[str, Any], keys: Sequence[str], new: Any) -> dict[str, An
 
 
 def _checked(config: SB3Config, source: str) -> SB3Config:
-    """Refuse what no field alone shows, and fill in the budget."""
+    """Refuse values that only together make no sense, and fill in the budget."""
     for name in config.algorithm_hyperparams:
         if name not in ALGORITHMS:
             raise unknown("algorithm in algorithm_hyperparams", name, ALGORITHMS)

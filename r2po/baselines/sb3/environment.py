@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, Transfo
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
+from r2po.baselines.sb3.config import SB3Config
 from r2po.policies.policy import Array, FunctionPolicy, Policy
 from r2po.tasks.spaces import Spaces
 
@@ -21,41 +21,35 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
 
-@dataclass(frozen=True)
-class TrainingEnvironment:
-    """How to make the environments of a trial.
+def make_environments(
+    config: SB3Config, spaces: Spaces, count: int, normalization: Mapping[str, Any] | None
+) -> DummyVecEnv | VecNormalize:
+    """Make ``count`` training environments that are stepped together.
 
-    Attributes:
-        gym_id: Gymnasium id.
-        env_kwargs: Further arguments of ``gymnasium.make``.
+    Args:
+        config: The suite's config.
         spaces: The spaces of the bare environment.
-        limit: Steps after which an episode ends.
-        render_mode: Render mode of the training environments.
+        count: Number of environments.
+        normalization: Arguments of ``VecNormalize``; None if nothing is normalised.
     """
+    together = DummyVecEnv([partial(_make_one, config, spaces)] * count)
+    return together if normalization is None else VecNormalize(together, **normalization)
 
-    gym_id: str
-    env_kwargs: Mapping[str, Any]
-    spaces: Spaces
-    limit: int
-    render_mode: str | None = None
 
-    def make(self, count: int, normalization: Mapping[str, Any] | None) -> DummyVecEnv | VecNormalize:
-        """Make ``count`` environments that are stepped together."""
-        together = DummyVecEnv([self._make_one] * count)
-        return together if normalization is None else VecNormalize(together, **normalization)
-
-    def _make_one(self) -> gymnasium.Env[Any, Any]:
-        kwargs = {**self.env_kwargs, "max_episode_steps": self.limit, "render_mode": self.render_mode}
-        env: gymnasium.Env[Any, Any] = gymnasium.make(self.gym_id, disable_env_checker=True, **kwargs)
-        env = RecordEpisodeStatistics(env)
-        if self.spaces.discrete_observation:
-            states = self.spaces.observation_size
-            box = gym_spaces.Box(0.0, 1.0, (states,), np.float32)
-            env = TransformObservation(env, partial(one_hot, states=states), box)
-        if self.spaces.first_action:
-            numbered = gym_spaces.Discrete(self.spaces.action_size)
-            env = TransformAction(env, lambda action: int(action) + self.spaces.first_action, numbered)
-        return env
+def _make_one(config: SB3Config, spaces: Spaces) -> gymnasium.Env[Any, Any]:
+    env: gymnasium.Env[Any, Any] = gymnasium.make(
+        config.gym_env_name,
+        disable_env_checker=True,
+        **{**config.env_kwargs, "max_episode_steps": config.episode_limit(spaces), "render_mode": config.render_mode},
+    )
+    env = RecordEpisodeStatistics(env)
+    if spaces.discrete_observation:
+        box = gym_spaces.Box(0.0, 1.0, (spaces.observation_size,), np.float32)
+        env = TransformObservation(env, partial(one_hot, states=spaces.observation_size), box)
+    if spaces.first_action:
+        numbered = gym_spaces.Discrete(spaces.action_size)
+        env = TransformAction(env, lambda action: int(action) + spaces.first_action, numbered)
+    return env
 
 
 def one_hot(state: Any, states: int) -> Array:

@@ -1,4 +1,4 @@
-"""Values as rl-baselines3-zoo writes them, parsed: the zoo itself evaluates them as Python code.
+"""Parses values as rl-baselines3-zoo writes them; the zoo itself evaluates them as Python code.
 
 ``lin_3e-4`` is a linear schedule; ``dict(net_arch=[64, 64], activation_fn=nn.ReLU)`` and literals are read by a small
 grammar, in which the only names are ``dict`` and the classes below.
@@ -53,7 +53,7 @@ def parse_value(value: Any, source: str) -> Any:
         source: What it is, for errors.
 
     Raises:
-        InputError: A string begins like an expression and is none that is allowed.
+        InputError: A string looks like an expression, but not like one that is allowed.
     """
     if isinstance(value, dict):
         return {key: parse_value(each, source) for key, each in value.items()}

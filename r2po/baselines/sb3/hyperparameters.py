@@ -1,4 +1,4 @@
-"""From the zoo's entry and the config to the arguments of an algorithm's constructor."""
+"""Turns the zoo's entry and the config into the arguments of an algorithm's constructor."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def constructor_arguments(
     Args:
         hyperparameters: What to run it with.
         action_size: Dimensions of a continuous action, for exploration noise.
-        with_schedules: Whether ``lin_x`` falls to 0 over the training; as in the published code it is the constant x
-            otherwise.
+        with_schedules: Whether ``lin_x`` falls to 0 over the training; otherwise it is the constant x, as in the
+            published code.
     """
     values = hyperparameters.values
     arguments = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from r2po.baselines.sb3.environment import TrainingEnvironment, player, restore, statistics
+from r2po.baselines.sb3.environment import make_environments, player, restore, statistics
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
 from r2po.rollout import GymnasiumEngine, Rollouts
-from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.jsonl import write_json
 
 BEST, FINAL = "best_model", "final_model"
 _PROGRESS = "_update_current_progress_remaining"
@@ -35,8 +34,8 @@ class Model:
     def __init__(self, plan: Plan) -> None:
         config = plan.config
         self._plan = plan
-        self._limit = config.episode_limit(plan.spaces)
-        self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=self._limit)
+        limit = config.episode_limit(plan.spaces)
+        self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit)
         try:
             self.algorithm = self._build()
         except _REFUSALS as error:
@@ -52,10 +51,7 @@ class Model:
         arguments = constructor_arguments(
             parameters, plan.spaces.action_size, with_schedules=config.protocol == "controlled"
         )
-        environment = TrainingEnvironment(
-            config.gym_env_name, config.env_kwargs, plan.spaces, self._limit, config.render_mode
-        )
-        together = environment.make(parameters.num_envs, parameters.normalization)
+        together = make_environments(config, plan.spaces, parameters.num_envs, parameters.normalization)
         # Any: each algorithm has arguments of its own.
         implementation: Any = plan.algorithm.implementation
         made = implementation("MlpPolicy", together, seed=plan.training_seed, device="cpu", verbose=0, **arguments)
@@ -83,7 +79,7 @@ class Model:
         self._best = copy.deepcopy(self.algorithm.policy.state_dict()), statistics(self._normalizer)
 
     def save_final_and_best(self, folder: Path) -> None:
-        """Write both models, and the statistics they see observations by; this is the best one from now on."""
+        """Write both models and the statistics that normalise their observations; from now on this is the best one."""
         assert self._best is not None
         weights, best_statistics = self._best
         normalization = {FINAL: statistics(self._normalizer), BEST: best_statistics}
@@ -92,7 +88,7 @@ class Model:
         restore(self._normalizer, best_statistics)
         self._save(folder / f"{BEST}.zip")
         if self._normalizer is not None:
-            write_atomically(folder / "normalization.json", f"{json.dumps(normalization, indent=2)}\n".encode())
+            write_json(folder / "normalization.json", normalization)
 
     def close(self) -> None:
         """Close all environments."""

@@ -1,4 +1,4 @@
-"""What a suite tells whoever watches it."""
+"""The events that a suite reports."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from r2po.baselines.sb3.plan import Plan
 
 
 class SuiteObserver:
-    """Watches a suite and sees nothing: the base of its screens."""
+    """Ignores every event: the base of the screens."""
 
     def started(self, plans: Sequence[Plan], done: int) -> None:
-        """The suite starts, with so many of its trials complete."""
+        """The suite starts; ``done`` of its trials are complete."""
 
     def note(self, text: str) -> None:
         """Something worth one line happened."""

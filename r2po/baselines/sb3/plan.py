@@ -1,4 +1,4 @@
-"""What a trial is, before anything of it is run or written."""
+"""A trial as it is planned, before anything is run or written."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Plan:
         }
 
     def differences(self, description: Mapping[str, Any]) -> list[str]:
-        """Say in what a trial that was made before differs from this plan, one entry per key."""
+        """Name each key in which an earlier trial differs from this plan."""
         mine = {**self.record(), "seed": self.seed}
         other = {**description.get("config", {}), "seed": description.get("seed")}
         return [

@@ -52,13 +52,14 @@ class SuiteLines(SuiteObserver):
 
     def evaluated(self, plan: Plan, record: dict[str, Any]) -> None:
         """Say how far the trial is, now and then."""
-        share = SHARES * _used(plan, record) // plan.budget.target
+        used, target = _used(plan, record), plan.budget.target
+        share = SHARES * used // target
         if share > self._share:
             self._share = share
-            self.say(f"{_name(plan)}: {_progress(plan, record)}  {_rewards(record)}")
+            self.say(f"{_name(plan)}: {used}/{target} {plan.config.budget_mode}  {_rewards(record)}")
 
     def trial_finished(self, plan: Plan, result: dict[str, Any]) -> None:
-        """Sum the trial up."""
+        """Summarize the trial."""
         self.say(
             f"{_name(plan)}: best {number(result['best_reward'])}, held-out {_or_dash(result['heldout_reward'])}, "
             f"final {number(result['final_reward'])}; {result['training_episodes']} training and "
@@ -66,7 +67,7 @@ class SuiteLines(SuiteObserver):
         )
 
     def algorithm_finished(self, name: str, summary: dict[str, Any]) -> None:
-        """Sum the algorithm up."""
+        """Summarize the algorithm."""
         spread = f"{number(summary['mean_best_reward'], 4)} ± {number(summary['std_best_reward'], 4)}"
         self.say(
             f"{name}: {summary['num_runs']} trials, best {spread}, held-out {_or_dash(summary['mean_heldout_reward'])}"
@@ -104,7 +105,7 @@ class SuiteBars(SuiteLines):
         self._bars.update(self._trial, completed=_used(plan, record), rewards=_rewards(record))
 
     def trial_finished(self, plan: Plan, result: dict[str, Any]) -> None:
-        """Replace the trial's bar by its sum."""
+        """Replace the trial's bar with its summary."""
         assert self._trial is not None
         assert self._suite is not None
         self._bars.remove_task(self._trial)
@@ -129,10 +130,6 @@ def _name(plan: Plan) -> str:
 
 def _used(plan: Plan, record: dict[str, Any]) -> int:
     return int(record[plan.config.budget_mode])
-
-
-def _progress(plan: Plan, record: dict[str, Any]) -> str:
-    return f"{_used(plan, record)}/{plan.budget.target} {plan.config.budget_mode}"
 
 
 def _rewards(record: dict[str, Any]) -> str:

@@ -1,8 +1,7 @@
-"""A suite: every chosen algorithm, every trial. Complete trials stay; one that was interrupted is done again."""
+"""A suite: every chosen algorithm, every trial. Complete trials are kept; an interrupted one is run again."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,13 +19,13 @@ from r2po.baselines.sb3.summary import algorithm_summary, trial_summary
 from r2po.baselines.sb3.zoo import find_zoo, zoo_entry
 from r2po.errors import InputError, RunStopped
 from r2po.runlog import RunDirectory
-from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.jsonl import write_json
 
 SUMMARY = "summary.json"
 
 
 def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteObserver) -> None:
-    """Run what is missing of a suite.
+    """Run the trials of a suite that are not complete.
 
     Args:
         config: What to run.
@@ -35,7 +34,7 @@ def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteOb
 
     Raises:
         InputError: Something given cannot be used; no directory was made.
-        RunStopped: A file could not be written; the same call goes on.
+        RunStopped: A file could not be written; the same call continues.
     """
     plans = make_plans(config, trials)
     for plan in plans:
@@ -82,7 +81,7 @@ def _numbers(config: SB3Config, trials: Sequence[int] | None) -> Sequence[int]:
 
 
 def _try_models(plans: Sequence[Plan]) -> None:
-    """Make a model of each algorithm, so that whatever is wrong with its hyperparameters shows before a run begins."""
+    """Make a model of each algorithm, so that impossible hyperparameters are found before a run begins."""
     import torch
 
     from r2po.baselines.sb3.model import Model
@@ -94,12 +93,12 @@ def _try_models(plans: Sequence[Plan]) -> None:
 
 
 def _check_directory(plan: Plan) -> None:
-    """Refuse a directory that something else lies in, or a complete trial of another experiment."""
+    """Refuse a directory that holds something else, or a complete trial of another experiment."""
     path = plan.directory.path
     if not path.is_dir() or not any(each.name != ".lock" for each in path.iterdir()):
         return
     if not (path / "run.yaml").is_file():
-        raise InputError(f"{path} holds something else than a trial of this suite; give another logdir")
+        raise InputError(f"{path} holds something other than a trial of this suite; give another logdir")
     description = plan.directory.read_description()
     ours = description.get("config", {})
     if ours.get("method") != METHOD or ours.get("algorithm") != plan.algorithm.name:
@@ -121,24 +120,24 @@ def _run(plan: Plan, observer: SuiteObserver) -> None:
         raise InputError(f"cannot make the run directory {str(directory.path)!r}: {error}") from None
     with closing(directory):
         directory.lock()
-        if directory.is_complete:  # by another process, in the moment since
+        if directory.is_complete:  # another process has completed it meanwhile
             return
         try:
             _empty(directory.path)
             directory.write_description(plan.description())
             observer.trial_started(plan)
             result = run_trial(plan, observer)
-            _write(directory.path / SUMMARY, trial_summary(directory.path.name, result))
+            write_json(directory.path / SUMMARY, trial_summary(directory.path.name, result))
             directory.write_result(result)
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise RunStopped(f"cannot go on in {directory.path}: {error}") from None
+            raise RunStopped(f"cannot continue in {directory.path}: {error}") from None
         observer.trial_finished(plan, result)
 
 
 def _empty(path: Path) -> None:
-    """Remove what an interrupted trial left: done again from its seed, it comes to the same."""
+    """Remove what an interrupted trial left: run again from its seed, it gives the same results."""
     for each in path.iterdir():
         if each.is_dir():
             shutil.rmtree(each)
@@ -152,17 +151,13 @@ def _sum_up(plan: Plan) -> dict[str, Any]:
     runs = [RunDirectory(folder / f"run_{number}") for number in range(1, plan.config.num_trials + 1)]
     trials = [trial_summary(run.path.name, run.read_result()) for run in runs if run.is_complete]
     summary = algorithm_summary(plan.config.name, trials)
-    _write(folder / SUMMARY, summary)
+    write_json(folder / SUMMARY, summary)
     return summary
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode())
 
 
 @contextmanager
 def _warnings_as_notes(observer: SuiteObserver) -> Iterator[None]:
-    """Turn each warning of Python's, once, into a note of one line."""
+    """Turn each Python warning into a note of one line, once."""
     seen: set[str] = set()
 
     def note(message: Warning | str, *_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""What trials come to: ``result.json``, and ``summary.json`` with the keys of the published code."""
+"""The results of trials: ``result.json``, and ``summary.json`` with the keys of the published code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from r2po.baselines.sb3.budget import Spent
 from r2po.baselines.sb3.plan import METHOD, Plan
 from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.records import heldout_figures
 
 KEYS = (
     "environment",
@@ -35,16 +36,16 @@ KEYS = (
     "evaluation_episodes",
     "train_time_s",
 )
-"""Keys that ``summary.json`` has from ``result.json``."""
+"""Keys that ``summary.json`` takes from ``result.json``."""
 
 
 def trial_result(
     plan: Plan, spent: Spent, rewards: Sequence[float], heldout: NDArray[np.float64], train_time_s: float
 ) -> dict[str, Any]:
-    """Sum a trial up.
+    """Summarize a trial.
 
     Args:
-        plan: What it was.
+        plan: What was run.
         spent: Its episodes and steps.
         rewards: Mean return of each iteration.
         heldout: Returns of the best model on fresh episodes; may be empty.
@@ -63,9 +64,7 @@ def trial_result(
         "iterations": len(rewards),
         "best_reward": max(rewards),
         "best_iteration": int(np.argmax(rewards)) + 1,
-        "heldout_reward": float(heldout.mean()) if len(heldout) else None,
-        "heldout_std": float(heldout.std(ddof=1)) if len(heldout) > 1 else None,
-        "heldout_episodes": len(heldout),
+        **heldout_figures(heldout),
         "mean_reward": fmean(rewards),
         "std_reward": _std(rewards),
         "final_reward": rewards[-1],

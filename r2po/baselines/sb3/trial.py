@@ -21,7 +21,7 @@ from r2po.errors import R2POError
 from r2po.runlog.jsonl import Appender
 
 NEVER = 10**9
-"""Episodes or updates between messages of Stable-Baselines3's own."""
+"""Episodes or updates between Stable-Baselines3's own messages."""
 
 
 def run_trial(plan: Plan, observer: SuiteObserver) -> dict[str, Any]:
@@ -56,12 +56,12 @@ class Training:
         """Train, then keep the models and measure the best one outside the budget."""
         plan = self.plan
         if plan.config.protocol == "controlled":
-            # By the steps of an episode budget, schedules would hardly move: few episodes are as long as they can be.
+            # An episode budget in steps assumes the longest episodes; few are as long, so schedules would hardly move.
             self.model.follow(lambda: plan.budget.remaining(self.spent))
         watch = _Watch(self)
         self._learn(watch)
         if not self.rewards or (plan.config.use_periodic_eval and watch.steps_since_evaluation):
-            self.spent.training_episodes += 1  # the one within which the budget ended
+            self.spent.training_episodes += 1  # the episode during which the budget ran out
             self.evaluate()
         self.model.save_final_and_best(plan.directory.path)
         seeds = plan.evaluation_seeds("heldout", 0, plan.config.heldout_episodes)
@@ -120,7 +120,7 @@ class Training:
 
 
 class _Watch(BaseCallback):
-    """Counts episodes and steps, evaluates when it is time, and ends the training with the budget."""
+    """Counts episodes and steps, evaluates when it is time, and ends training when the budget is spent."""
 
     def __init__(self, training: Training) -> None:
         super().__init__()

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from r2po.errors import nearest
+from r2po.llm.failures import error_message, one_line
 from r2po.llm.providers.wire import JSON_SCHEMA, Server, UnknownModelError, WireFormat, count, entries, entry, string
-from r2po.llm.transport import error_message, one_line
 from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
 
 MIN_NUM_CTX = 8192

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from r2po.errors import InputError, nearest
-from r2po.llm.transport import Transport, one_line
+from r2po.llm.failures import one_line
+from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Provider, Reply, Request, Usage
 
 CHECK_TIMEOUT_S = 10.0

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from r2po.rollout.compiled_policies import Floats
+import numpy as np
+
+from r2po.rollout.compilation import inlined
+from r2po.rollout.compiled_engine import Floats
 from r2po.rollout.random_numbers import Stream
 
 
@@ -35,3 +38,16 @@ class Kernel:
 def read_fields(fields: tuple[str, ...], environment: Any) -> list[float]:
     """Return attributes of an environment as numbers."""
     return [float(getattr(environment, field)) for field in fields]
+
+
+@inlined
+def observe_number(state: Floats, observation: Floats) -> None:
+    """Write the number of the state."""
+    observation[0] = state[0]
+
+
+@inlined
+def observe_rounded(state: Floats, observation: Floats) -> None:
+    """Write the first values of the state, as many as are observed, rounded to float32."""
+    for index in range(len(observation)):
+        observation[index] = np.float32(state[index])

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from r2po.policies.forms import Network, NetworkPolicy, TablePolicy, make_network
 from r2po.rollout.compilation import borrowed, compiled, inlined
-from r2po.rollout.compiled_policies import Floats, find_highest, look_up, write_outputs
+from r2po.rollout.compiled_engine import ENDS, Floats, Limits, Outcomes, Trajectory
+from r2po.rollout.compiled_policies import find_highest, write_outputs
 from r2po.rollout.kernels.kernel import Kernel
 from r2po.rollout.random_numbers import STREAM_SIZE, seed_stream
-from r2po.rollout.types import End
 
-ENDS: tuple[End, ...] = ("terminated", "truncated", "cap")
-"""How episodes end, by their numbers in ``Outcomes.ends``."""
-_TERMINATED, _TRUNCATED, _CAP = range(3)
+_TERMINATED, _TRUNCATED, _CAP = (ENDS.index(end) for end in ("terminated", "truncated", "cap"))
+GOING = -1
+"""In the place of an end's number: the episode goes on."""
 
 Loop = Callable[..., None]
+
+_NO_NETWORK = make_network(np.empty((0, 0)), None)
 
 
 class Numbers(NamedTuple):
@@ -31,56 +33,37 @@ class Numbers(NamedTuple):
     table: NDArray[np.int64]
 
 
-class Limits(NamedTuple):
-    """Steps after which the environment truncates, and steps after which the episode is cut."""
-
-    environment: int
-    cap: int
-
-
-class Outcomes(NamedTuple):
-    """What is kept of every episode: arrays (K,)."""
-
-    returns: Floats
-    lengths: NDArray[np.int64]
-    ends: NDArray[np.int64]
-
-
-class Trajectory(NamedTuple):
-    """What is kept of the steps of a single episode, or, with room for no step, of none: (T + 1, d), (T, a), (T,)."""
-
-    observations: Floats
-    actions: Floats
-    rewards: Floats
-
-
 class Scratch(NamedTuple):
-    """What changes from step to step."""
+    """What changes from step to step; ``outputs`` of a network are its scores, or the same array as ``action``."""
 
     stream: NDArray[np.uint64]
     state: Floats
     observation: Floats
     action: Floats
     hidden: Floats
-    scores: Floats
+    outputs: Floats
 
 
 def numbers_of(policy: NetworkPolicy | TablePolicy) -> Numbers:
     """Return what the loop takes of a policy."""
     if isinstance(policy, NetworkPolicy):
         return Numbers(policy.network, policy.first_action or 0, np.empty(0, np.int64))
-    return Numbers(make_network(np.empty((0, 0)), None), 0, policy.actions)
+    return Numbers(_NO_NETWORK, 0, policy.actions)
 
 
-def make_scratch(kernel: Kernel, network: Network, observation_size: int, action_size: int) -> Scratch:
+def make_scratch(
+    kernel: Kernel, policy: NetworkPolicy | TablePolicy, observation_size: int, action_size: int
+) -> Scratch:
     """Return the arrays that a loop works in."""
+    network = policy.network if isinstance(policy, NetworkPolicy) else _NO_NETWORK
+    action = np.empty(action_size)
     return Scratch(
         np.empty(STREAM_SIZE, np.uint64),
         np.empty(kernel.state_size),
         np.empty(observation_size),
-        np.empty(action_size),
+        action,
         np.empty(len(network.hidden_biases)),
-        np.empty(len(network.biases)),
+        np.empty(len(network.biases)) if _by_score(policy) else action,
     )
 
 
@@ -90,14 +73,16 @@ def loop_for(kernel: Kernel, policy: NetworkPolicy | TablePolicy) -> Loop:
     It takes (K,) uint64 seeds, ``Numbers``, the kernel's constants, ``Limits``, ``Outcomes``, ``Trajectory`` and
     ``Scratch``.
     """
-    if isinstance(policy, TablePolicy):
-        return _make_loop(kernel, _act_by_table)
-    return _make_loop(kernel, _act_continuously if policy.first_action is None else _act_discretely)
+    return _make_loop(kernel, isinstance(policy, TablePolicy), _by_score(policy))
+
+
+def _by_score(policy: NetworkPolicy | TablePolicy) -> bool:
+    return isinstance(policy, NetworkPolicy) and policy.first_action is not None
 
 
 @cache
-def _make_loop(kernel: Kernel, act: Callable[..., None]) -> Loop:
-    # What the loop closes over are plain functions: numba tells loops on disk apart by them.
+def _make_loop(kernel: Kernel, by_table: bool, by_score: bool) -> Loop:
+    # What the loop closes over are plain functions and truth values: numba tells loops on disk apart by them.
     start, step, observe = kernel.start, kernel.step, kernel.observe
 
     @compiled
@@ -115,7 +100,7 @@ def _make_loop(kernel: Kernel, act: Callable[..., None]) -> Loop:
         weights, biases, low, high = borrowed(weights), borrowed(biases), borrowed(low), borrowed(high)
         table, first_action = borrowed(numbers.table), numbers.first_action
         stream, state, observation = borrowed(scratch.stream), borrowed(scratch.state), borrowed(scratch.observation)
-        action, hidden, scores = borrowed(scratch.action), borrowed(scratch.hidden), borrowed(scratch.scores)
+        action, hidden, outputs = borrowed(scratch.action), borrowed(scratch.hidden), borrowed(scratch.outputs)
         observations, actions, rewards = trajectory
         observations, actions, rewards = borrowed(observations), borrowed(actions), borrowed(rewards)
         keep = len(rewards) > 0
@@ -123,70 +108,46 @@ def _make_loop(kernel: Kernel, act: Callable[..., None]) -> Loop:
             seed_stream(stream, seeds[episode])
             start(state, stream, constants)
             observe(state, observation)
-            total, time, end, going = 0.0, 0, _CAP, True
-            while going:
-                act(
-                    scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high,
-                    first_action, table, observation, hidden, scores, action,
-                )  # fmt: skip
+            total, time, end = 0.0, 0, GOING
+            while end == GOING:
+                if by_table:
+                    action[0] = table[int(observation[0])]
+                else:
+                    write_outputs(
+                        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high,
+                        observation, hidden, outputs,
+                    )  # fmt: skip
+                    if by_score:
+                        action[0] = first_action + find_highest(outputs)
                 if keep:
-                    _copy(observation, observations, time)
-                    _copy(action, actions, time)
+                    copy_row(observation, observations, time)
+                    copy_row(action, actions, time)
                 reward, terminated = step(state, action, stream, constants)
                 observe(state, observation)
                 if keep:
                     rewards[time] = reward
                 total += reward
                 time += 1
-                if terminated:
-                    end = _TERMINATED
-                elif time >= limits.environment:
-                    end = _TRUNCATED
-                going = end == _CAP and time < limits.cap
+                end = end_of(limits, time, terminated)
             if keep:
-                _copy(observation, observations, time)
+                copy_row(observation, observations, time)
             outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
 
     return loop
 
 
 @inlined
-def _copy(values: Floats, rows: Floats, row: int) -> None:
-    """Write one row; as an assignment it would take the compiler seconds, which prepares a message for wrong shapes."""
+def end_of(limits: Limits, time: int, terminated: bool) -> int:
+    """Return how an episode has ended after ``time`` steps, as a number of ``ENDS``, or ``GOING``."""
+    if terminated:
+        return _TERMINATED
+    if time >= limits.environment:
+        return _TRUNCATED
+    return _CAP if time >= limits.cap else GOING
+
+
+@inlined
+def copy_row(values: Floats, rows: Floats, row: int) -> None:
+    """Write one row. An assignment would take seconds to compile: the compiler prepares a message for wrong shapes."""
     for index in range(len(values)):
         rows[row, index] = values[index]
-
-
-# These take the fields of Numbers and Scratch one by one: see compiled_policies.
-
-
-@inlined
-def _act_by_table(
-    _scale: float, _limit: float, _hidden_weights: Floats, _hidden_biases: Floats, _weights: Floats, _biases: Floats,
-    _gain: float, _low: Floats, _high: Floats, _first_action: int, table: NDArray[np.int64], observation: Floats,
-    _hidden: Floats, _scores: Floats, action: Floats,
-) -> None:  # fmt: skip
-    action[0] = look_up(table, int(observation[0]))
-
-
-@inlined
-def _act_discretely(
-    scale: float, limit: float, hidden_weights: Floats, hidden_biases: Floats, weights: Floats, biases: Floats,
-    gain: float, low: Floats, high: Floats, first_action: int, _table: NDArray[np.int64], observation: Floats,
-    hidden: Floats, scores: Floats, action: Floats,
-) -> None:  # fmt: skip
-    write_outputs(
-        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high, observation, hidden, scores
-    )
-    action[0] = first_action + find_highest(scores)
-
-
-@inlined
-def _act_continuously(
-    scale: float, limit: float, hidden_weights: Floats, hidden_biases: Floats, weights: Floats, biases: Floats,
-    gain: float, low: Floats, high: Floats, _first_action: int, _table: NDArray[np.int64], observation: Floats,
-    hidden: Floats, _scores: Floats, action: Floats,
-) -> None:  # fmt: skip
-    write_outputs(
-        scale, limit, hidden_weights, hidden_biases, weights, biases, gain, low, high, observation, hidden, action
-    )

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.rollout.compilation import inlined
-from r2po.rollout.compiled_policies import Floats
-from r2po.rollout.kernels.kernel import Kernel
+from r2po.rollout.compiled_engine import Floats
+from r2po.rollout.kernels.kernel import Kernel, observe_number
 from r2po.rollout.random_numbers import Stream
 
 ACTIONS = 4
@@ -48,9 +48,4 @@ def _step(state: Floats, action: Floats, _stream: Stream, tables: _Tables) -> tu
     return tables.rewards[cell, move], tables.terminated[cell, move]
 
 
-@inlined
-def _observe(state: Floats, observation: Floats) -> None:
-    observation[0] = state[0]
-
-
-KERNEL = Kernel(1, _read, _start, _step, _observe)
+KERNEL = Kernel(1, _read, _start, _step, observe_number)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from r2po.rollout.compilation import inlined
-from r2po.rollout.compiled_policies import Floats
-from r2po.rollout.kernels.kernel import Kernel, read_fields
+from r2po.rollout.compiled_engine import Floats
+from r2po.rollout.kernels.kernel import Kernel, observe_rounded, read_fields
 from r2po.rollout.random_numbers import Stream, draw_uniform
 
 
@@ -46,10 +44,4 @@ def _step(state: Floats, action: Floats, _stream: Stream, constants: _Constants)
     return -1.0, position >= constants.goal_position and velocity >= constants.goal_velocity
 
 
-@inlined
-def _observe(state: Floats, observation: Floats) -> None:
-    for index in range(2):
-        observation[index] = np.float32(state[index])
-
-
-KERNEL = Kernel(2, _read, _start, _step, _observe)
+KERNEL = Kernel(2, _read, _start, _step, observe_rounded)

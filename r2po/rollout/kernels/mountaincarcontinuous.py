@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from r2po.rollout.compilation import inlined
-from r2po.rollout.compiled_policies import Floats
-from r2po.rollout.kernels.kernel import Kernel, read_fields
+from r2po.rollout.compiled_engine import Floats
+from r2po.rollout.kernels.kernel import Kernel, observe_rounded, read_fields
 from r2po.rollout.random_numbers import Stream, draw_uniform
 
 
@@ -27,7 +27,7 @@ class _Constants(NamedTuple):
     goal_position: float
     goal_velocity: float
     power: float
-    # Not written as a literal, which the compiler would turn into a product: the C library's pow rounds otherwise.
+    # Not written as a literal, which the compiler would turn into a product: the C library's pow rounds differently.
     exponent: float
 
 
@@ -77,10 +77,4 @@ def _rounded(value: float, wide: bool) -> float:
     return value if wide else float(np.float32(value))
 
 
-@inlined
-def _observe(state: Floats, observation: Floats) -> None:
-    for index in range(2):
-        observation[index] = np.float32(state[index])
-
-
-KERNEL = Kernel(3, _read, _start, _step, _observe)
+KERNEL = Kernel(3, _read, _start, _step, observe_rounded)

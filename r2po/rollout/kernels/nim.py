@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from r2po.envs import nim
 from r2po.rollout.compilation import inlined
-from r2po.rollout.compiled_policies import Floats
-from r2po.rollout.kernels.kernel import Kernel
+from r2po.rollout.compiled_engine import Floats
+from r2po.rollout.kernels.kernel import Kernel, observe_number
 from r2po.rollout.random_numbers import Stream, draw_integer
 
 _STICKS, _MOST = nim.STICKS, nim.MOST
@@ -32,9 +32,4 @@ def _step(state: Floats, action: Floats, stream: Stream, _constants: None) -> tu
     return (1.0, True) if sticks == 0 else (0.0, False)
 
 
-@inlined
-def _observe(state: Floats, observation: Floats) -> None:
-    observation[0] = state[0]
-
-
-KERNEL = Kernel(1, lambda _: None, _start, _step, _observe)
+KERNEL = Kernel(1, lambda _: None, _start, _step, observe_number)

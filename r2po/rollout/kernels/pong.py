@@ -6,7 +6,7 @@ import numpy as np
 
 from r2po.envs import pong
 from r2po.rollout.compilation import inlined
-from r2po.rollout.compiled_policies import Floats
+from r2po.rollout.compiled_engine import Floats
 from r2po.rollout.kernels.kernel import Kernel
 from r2po.rollout.random_numbers import Stream, draw_integer, draw_uniform
 

@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from r2po.policies.forms import Network
 from r2po.rollout.compilation import compiled, inlined
-from r2po.rollout.compiled_policies import Floats, act_continuous
-from r2po.rollout.kernels.loop import ENDS, Outcomes, Trajectory
+from r2po.rollout.compiled_engine import Floats, Limits, Outcomes, Trajectory
+from r2po.rollout.compiled_policies import act_continuous
+from r2po.rollout.kernels.loop import GOING, copy_row, end_of
 from r2po.rollout.mujoco.library import Simulation
 from r2po.rollout.mujoco.normal import standard_normal
 from r2po.rollout.mujoco.task import DOUBLE_PENDULUM, PENDULUM, Task
 from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_uniform, seed_stream
-
-_TERMINATED, _TRUNCATED, _CAP = (ENDS.index(end) for end in ("terminated", "truncated", "cap"))
-_GOING = -1
 
 
 def _generate_call(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -56,6 +54,7 @@ call_with_state: Any = intrinsic(_call_with_state)
 def run_episodes(
     simulation: Simulation,
     task: Task,
+    limits: Limits,
     network: Network,
     seeds: NDArray[np.uint64],
     outcomes: Outcomes,
@@ -70,12 +69,12 @@ def run_episodes(
         seed_stream(stream, seeds[episode])
         _reset(simulation, task, stream)
         _observe(simulation, task, observation)
-        total, time, end = 0.0, 0, _GOING
-        while end == _GOING:
+        total, time, end = 0.0, 0, GOING
+        while end == GOING:
             act_continuous(network, observation, hidden, action)
             if keep:
-                _keep(observation, trajectory.observations, time)
-                _keep(action, trajectory.actions, time)
+                copy_row(observation, trajectory.observations, time)
+                copy_row(action, trajectory.actions, time)
             before = simulation.qpos[0]
             _step(simulation, task, action)
             _observe(simulation, task, observation)
@@ -85,27 +84,10 @@ def run_episodes(
                 trajectory.rewards[time] = reward
             total += reward
             time += 1
-            end = _end(task, time, terminated)
+            end = end_of(limits, time, terminated)
         if keep:
-            _keep(observation, trajectory.observations, time)
+            copy_row(observation, trajectory.observations, time)
         outcomes.returns[episode], outcomes.lengths[episode], outcomes.ends[episode] = total, time, end
-
-
-@inlined
-def _keep(values: Floats, rows: Floats, row: int) -> None:
-    """Copy value by value: the assignment of rows takes seconds to compile."""
-    for index in range(len(values)):
-        rows[row, index] = values[index]
-
-
-@inlined
-def _end(task: Task, time: int, terminated: bool) -> int:
-    """Return how the episode has ended, as a number of ``ENDS``, or that it goes on."""
-    if terminated:
-        return _TERMINATED
-    if time >= task.limit:
-        return _TRUNCATED
-    return _CAP if time >= task.cap else _GOING
 
 
 @inlined

@@ -81,7 +81,7 @@ def make_simulation(model: Any, initial_qpos: Floats, initial_qvel: Floats) -> t
 def refused_library() -> str:
     """Say why this installation of MuJoCo cannot be called by address; "" if it can."""
     if getattr(mujoco, "MJTNUM_BYTES", 8) != 8 or not hasattr(mujoco.MjData, "_address"):
-        return f"it does not know MuJoCo {mujoco.__version__}"
+        return f"it does not support MuJoCo {mujoco.__version__}"
     try:
         version = load_library().mj_version()
     except (OSError, AttributeError) as error:
@@ -111,11 +111,7 @@ def ignore_warnings() -> None:
     Bad actions and diverging states are part of the search. A handler that somebody else has set stays.
     """
     if mujoco.get_mju_user_warning() is None:
-        mujoco.set_mju_user_warning(_ignore)
-
-
-def _ignore(_message: str) -> None:
-    """Do nothing with a warning."""
+        mujoco.set_mju_user_warning(lambda _message: None)
 
 
 def _address(function: Any) -> int:

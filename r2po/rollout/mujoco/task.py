@@ -1,8 +1,7 @@
-"""What compiled episodes need to know of a MuJoCo environment, read from the environment itself."""
+"""What compiled episodes need to know about a MuJoCo environment, read from the environment itself."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,12 +16,10 @@ KINDS: Mapping[str, int] = {
 }
 """The environments by entry point."""
 
-NO_LIMIT = sys.maxsize
-
-# Far from where sums with it overflow, and integers stop to be numbers of floating point.
+# Far below where sums with it would overflow, and where integers no longer fit a floating-point number.
 _LARGEST_NUMBER = 1e300
 
-# What only pictures show, and rollouts draw none.
+# These change only pictures, and rollouts draw none.
 _FOR_PICTURES = ("width", "height", "default_camera_config", "camera_id", "camera_name", "max_geom", "visual_options")
 
 _WEIGHTS: Mapping[int, tuple[str, ...]] = {
@@ -44,10 +41,8 @@ class Task(NamedTuple):
         healthy_reward: Bonus per step of a double pendulum that stands.
         forward_weight: Weight of a swimmer's speed.
         control_weight: Weight of a swimmer's squared action.
-        limit: Steps after which the environment truncates.
-        cap: Steps after which the rollout is stopped.
         two: The exponent of squares that Gymnasium computes with ``**``, that is the C library's ``pow``. Compilers
-            turn ``pow`` with a constant exponent into a product, which rounds otherwise.
+            turn ``pow`` with a constant exponent into a product, which rounds differently.
     """
 
     kind: int
@@ -58,27 +53,20 @@ class Task(NamedTuple):
     healthy_reward: float
     forward_weight: float
     control_weight: float
-    limit: int
-    cap: int
     two: float = 2.0
-
-    @property
-    def horizon(self) -> int:
-        """Steps of the longest episode."""
-        return min(self.limit, self.cap)
 
 
 def refused_setting(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
-    """Say what compiled episodes do not know of an environment or its arguments; "" if they know everything."""
+    """Say what compiled episodes do not support in an environment or its arguments; "" if they support it all."""
     spec = gymnasium.spec(gym_id)
     kind = KINDS.get(spec.entry_point) if isinstance(spec.entry_point, str) else None
     if kind is None:
-        return f"{gym_id} is none of the MuJoCo environments that it knows"
+        return f"{gym_id} is not one of the MuJoCo environments that it supports"
     if spec.additional_wrappers:
-        return f"{gym_id} is registered with wrappers, which it does not know"
+        return f"{gym_id} is registered with wrappers, which it does not support"
     for name, value in {**spec.kwargs, **env_kwargs}.items():
         if not _known(kind, name, value):
-            return f"it does not know {gym_id} with {name}: {value!r}"
+            return f"it does not support {gym_id} with {name}: {value!r}"
     return ""
 
 
@@ -100,7 +88,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and abs(value) <= _LARGEST_NUMBER
 
 
-def read_task(environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
+def read_task(environment: gymnasium.Env[Any, Any]) -> Task:
     """Read the constants of an environment that was made with arguments that ``refused_setting`` lets pass."""
     assert environment.spec is not None
     base: Any = environment.unwrapped
@@ -113,6 +101,4 @@ def read_task(environment: gymnasium.Env[Any, Any], max_steps: int) -> Task:
         healthy_reward=float(getattr(base, "_healthy_reward", 0.0)),
         forward_weight=float(getattr(base, "_forward_reward_weight", 0.0)),
         control_weight=float(getattr(base, "_ctrl_cost_weight", 0.0)),
-        limit=environment.spec.max_episode_steps or NO_LIMIT,
-        cap=max_steps,
     )

@@ -278,7 +278,7 @@ def test_another_config_in_the_same_place(tmp_path: Path) -> None:
     other = tmp_path / "logs/PPO/run_1"
     other.mkdir(parents=True)
     (other / "mine.txt").touch()
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="holds something other than"):
         run_suite(make_suite("nim", tmp_path / "logs", "algorithms=[PPO]"), None, SILENT)
 
 

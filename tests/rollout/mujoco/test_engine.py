@@ -218,8 +218,8 @@ def test_initial_states_of_many_seeds() -> None:
 @pytest.mark.parametrize(
     ("gym_id", "arguments", "reason"),
     [
-        ("CartPole-v1", {}, "CartPole-v1 is none of the MuJoCo environments that it knows"),
-        ("InvertedPendulum-v4", {}, "InvertedPendulum-v4 is none of"),
+        ("CartPole-v1", {}, "CartPole-v1 is not one of the MuJoCo environments that it supports"),
+        ("InvertedPendulum-v4", {}, "InvertedPendulum-v4 is not one of"),
         (PENDULUM, {"xml_file": "/other.xml"}, "xml_file: '/other.xml'"),
         (PENDULUM, {"healthy_reward": 1.0}, "healthy_reward"),
         (PENDULUM, {"reset_noise_scale": -0.1}, "reset_noise_scale: -0.1"),
