@@ -432,7 +432,7 @@ def test_prices_of_the_critic_may_change_and_its_settings_may_not(write: Write) 
     [
         ({"critic": {"temprature": 1}}, "unknown key 'critic.temprature' (did you mean 'critic.temperature'?)"),
         ({"critic": {"temperature": -1}}, "critic.temperature is -1"),
-        ({"critic": {"top_p": True}}, "true and false"),
+        ({"critic": {"top_p": True}}, "neither true nor false"),
         ({"critic": {"prices": {"inptu": 1}}}, "key 'critic.prices.input' is missing"),
         ({"critic": {"prices": {**PRICES, "x": 1}}}, "unknown key 'critic.prices.x'"),
         ({"critic": 3}, "critic is 3"),
