@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables, validation_table
 
     prefix = Path(options.output_dir) / options.preset
-    environments = [parse_environment(name) for name in options.envs]
     if options.from_published:
+        environments = [parse_environment(name) for name in options.envs]
         if options.reference or options.strict_validation or options.expected_runs:
             raise InputError(
                 "--from-published reads no logs: leave out --reference, --expected-runs, --strict-validation"
@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
     validation = Validation(expected, options.strict_validation)
-    experiments = find_experiments(options.logs_root, options.max_runs, environments, parallel=True)
+    experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
+    environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
     tables = build_tables(
         options.preset,
         experiments,

@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.output.style import paper_style
     from r2po.analysis.paper.reward_curves import build_curves
 
-    environments = [parse_environment(name) for name in options.envs]
-    experiments = find_experiments(options.logs_root, options.max_runs, environments, parallel=True)
+    experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
+    environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
     figures, lines = build_curves(options.preset, experiments, environments)
     warn(lines)
     for figure in figures:
