@@ -1,4 +1,4 @@
-"""A task, a method and a provider from outside: run, resumed and replayed with them, and analysed without them.
+"""A task, a method, policies and a provider from outside: run, resumed and replayed; then analysed without them.
 
 They are registered in another process only: in this one, and in the processes that analyses start, nobody knows them.
 """
@@ -46,6 +46,9 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # The first one stops in the midst of an iteration.
         commands += [[*run, "max_llm_calls=3"], [*run, "max_llm_calls=99", "--resume"], [*run, "max_llm_calls=99"]]
         commands.append([*run, f"logdir=logs/{method}_half", "critic_llm_conservative_threshold=-18"])
+    rules = ["run", "--quiet", "--config", "polish.yaml", "--set", "policy=rule", "logdir=logs/polish_rule"]
+    commands += [[*rules, "max_llm_calls=3"], [*rules, "max_llm_calls=99", "--resume"]]
+    commands.append([*rules, "logdir=replays_of_rules", "llm_model_name=replay/logs/polish_rule/run_1"])
     replay = ["logdir=replays", "llm_model_name=replay/logs/polish/run_1"]
     commands.append(["run", "--quiet", "--config", "polish.yaml", "--set", *replay])
     done = subprocess.run(
@@ -57,7 +60,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         timeout=300,
     )
-    assert f"codes: {[1, 0, 0, 0, 1, 0, 0, 0, 0]}" in done.stdout, done.stderr
+    assert f"codes: {[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]}" in done.stdout, done.stderr
     return folder
 
 
@@ -85,6 +88,18 @@ def test_runs_resume_and_replay(logs: Path) -> None:
     assert (facts["label"], facts["calls_per_iteration"], facts["pair"]["revision"]) == (METHOD, 2, "polished")
 
 
+def test_candidates_that_are_texts_resume_and_replay_too(logs: Path) -> None:
+    runs = [RunDirectory(logs / folder / "run_1") for folder in ("logs/polish_rule", "replays_of_rules")]
+    kept = [[record["candidates"] for record in run.read_iterations()] for run in runs]
+    assert kept[0] == kept[1]
+    sources = {candidate["source"] for record in kept[0] for candidate in record}
+    assert len(sources) == 2 * ITERATIONS
+    assert all(" else " in source for source in sources)
+    assert runs[0].read_result()["best_source"] in sources
+    frames = load_runs(logs / "logs" / "polish_rule")
+    assert len(frames.iterations) == 2 * ITERATIONS
+
+
 def test_reports(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     polish = logs / "logs" / "polish"
     said = call(capsys, "eval", "--logdir", polish, logs / "logs" / "r2po", "--compare-output", tmp_path / "comparison")
@@ -96,6 +111,7 @@ def test_reports(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     said = call(capsys, *everything, "--only-method", METHOD, "--only-env", TASK)
     assert "R2PO" not in said
     assert f"{METHOD} on {TASK} (tau_c half): 1 run" in said
+    assert f"{METHOD} on {TASK} (rule): 1 run" in said
 
 
 @pytest.mark.parametrize("preset", ["core", "variants", "search"])

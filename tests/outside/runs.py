@@ -6,15 +6,10 @@ import json
 import sys
 
 from r2po.cli import main
-from r2po.llm import registry
-from tests.outside import acrobot, polish, worrier
+from tests.outside import acrobot, polish, rule, worrier
 
-__all__ = ["acrobot", "polish"]
+__all__ = ["acrobot", "polish", "rule", "worrier"]
 
 if __name__ == "__main__":
-    row = registry._Row(
-        "Worrier", "worrier/<name>", lambda name: name.startswith("worrier/"), lambda name, _: worrier.Worrier(name)
-    )
-    registry._ROWS = (row, *registry._ROWS)  # type: ignore[assignment]
     codes = [main(arguments) for arguments in json.load(sys.stdin)]
     sys.stdout.write(f"\ncodes: {codes}\n")

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from r2po.llm.types import Reply, Request
+from r2po.llm.registry import PROVIDERS, ProviderKind
+from r2po.llm.types import Provider, Reply, Request
 
 
-class Worrier:
+class Worrier(Provider):
     """Needs no key and contacts nobody."""
 
     name = "worrier"
     is_stand_in = False
 
-    def __init__(self, model: str) -> None:
-        self.model = model
-
-    def check(self) -> None:
-        """There is nothing to reach."""
-
-    def restore(self, sent: Mapping[str, Any]) -> None:
-        """There is nothing to remember."""
-
     def complete(self, request: Request) -> Reply:
-        """Give random parameters, as many as the prompt names."""
+        """Give random parameters, as many as the prompt names, or a rule where it names none."""
         draw = random.Random(f"{request.prompt} {request.sample}")
-        size = 1 + max(int(index) for index in re.findall(r"params\[(\d+)\]", request.prompt))
-        params = ", ".join(f"params[{index}]: {draw.randint(-60, 60) / 10}" for index in range(size))
-        return Reply(f"The worst rollout fails early. {params}")
+        named = re.findall(r"params\[(\d+)\]", request.prompt)
+        answer = ", ".join(
+            f"params[{i}]: {draw.randint(-60, 60) / 10}" for i in range(1 + max(map(int, named), default=0))
+        )
+        if not named:
+            answer = f"s[{draw.randrange(6)}] > {draw.uniform(-1, 1):.2f}: {draw.randrange(3)} else {draw.randrange(3)}"
+        return Reply(f"The worst rollout fails early. {answer}")
+
+
+PROVIDERS.register(
+    ProviderKind(
+        "worrier",
+        "Worrier",
+        "worrier/<name>",
+        matches=lambda name: name.startswith("worrier/"),
+        make=lambda _name, _settings: Worrier(),
+    )
+)
