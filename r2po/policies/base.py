@@ -65,6 +65,17 @@ def clipped(policy: Policy, spaces: Spaces) -> Policy:
     return policy.bounded(np.array(spaces.action_low), np.array(spaces.action_high))
 
 
+def logged(record: Mapping[str, Any], key: str) -> Any:
+    """Return a field of a record in the log.
+
+    Raises:
+        InputError: The record lacks it.
+    """
+    if key not in record:
+        raise InputError(f"damaged log: {key} of a policy is missing")
+    return record[key]
+
+
 class PolicyFamily(ABC, Generic[S]):
     """A set of policies over the spaces of one environment, and all that depends on what kind its solutions are of."""
 
@@ -117,7 +128,11 @@ class PolicyFamily(ABC, Generic[S]):
 
     @abstractmethod
     def load(self, record: Mapping[str, Any], /) -> S:
-        """Return the solution of a record; other keys do not matter."""
+        """Return the solution of a record; other keys do not matter.
+
+        Raises:
+            InputError: The record has no solution of this family.
+        """
 
     @property
     def choices(self) -> tuple[int, ...]:

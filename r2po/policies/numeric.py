@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from r2po.policies.base import PolicyFamily
+from r2po.policies.base import PolicyFamily, logged
 from r2po.policies.policy import Array
 from r2po.policies.reply import read_numbers
 from r2po.policies.solution import Parameters
@@ -65,7 +65,7 @@ class NumericFamily(PolicyFamily[Parameters]):
 
     def load(self, record: Mapping[str, Any], /) -> Parameters:
         """Return the parameters of a record."""
-        return tuple(record["params"])
+        return tuple(logged(record, "params"))
 
     def reply_format(self, *, structured: bool) -> str:
         """Ask for one line with all parameters, or for a JSON object with all of them."""

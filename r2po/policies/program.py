@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from r2po.policies.base import PolicyFamily
+from r2po.policies.base import PolicyFamily, logged
 from r2po.policies.solution import Program
 
 
@@ -25,4 +25,4 @@ class ProgramFamily(PolicyFamily[Program]):
 
     def load(self, record: Mapping[str, Any], /) -> Program:
         """Return the program of a record."""
-        return Program(record["source"])
+        return Program(logged(record, "source"))

@@ -17,6 +17,8 @@ from r2po.policies import (
     NumericFamily,
     Policy,
     PolicyConfig,
+    Program,
+    ProgramFamily,
     Range,
     Session,
     clipped,
@@ -218,6 +220,14 @@ def test_parameters_are_clipped_to_what_prompts_ask_for(params: list[float]) -> 
 
 def test_tables_are_not_clipped() -> None:
     assert Tabular(numbered(3, 4, first=7)).clip((7, 10, 8)) == (7, 10, 8)
+
+
+def test_a_solution_is_what_its_record_says() -> None:
+    table, program = Tabular(numbered(3, 4)), Program("left")
+    assert table.load({"stage": "proposal", **table.record((0, 3, 1))}) == (0, 3, 1)
+    assert ProgramFamily.load(None, ProgramFamily.record(None, program)) == program  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="damaged log: params of a policy is missing"):
+        table.load({"source": "left"})
 
 
 def test_what_prompts_ask_for() -> None:
