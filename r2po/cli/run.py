@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config.environ import read_environ
         from r2po.experiment.launch import launch
         from r2po.experiment.screen import make_screen
-        from r2po.llm.accounting import CapReached
+        from r2po.llm.budget import CapReached
 
     screen = make_screen(quiet=options.quiet)
     config = load_config(

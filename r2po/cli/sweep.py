@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the sweep; returns the exit code."""
     with held_back():
         from r2po.config.environ import read_environ
-        from r2po.sweep.ledger import SweepCaps
+        from r2po.llm.ledger import Caps
         from r2po.sweep.plan import Request
         from r2po.sweep.sweep import Options, Sweep, SweepStopped
 
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     how = Options(
         name=options.name,
         jobs=options.jobs,
-        caps=SweepCaps(options.max_llm_calls, options.max_tokens, options.max_cost),
+        caps=Caps(options.max_llm_calls, options.max_tokens, options.max_cost),
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,

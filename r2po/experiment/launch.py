@@ -23,7 +23,7 @@ from r2po.experiment.resolve import (
     providers_of,
     run_to_resume,
 )
-from r2po.llm.accounting import Budget
+from r2po.llm.budget import Budget
 from r2po.llm.client import CallFailed, Client, Model
 from r2po.llm.gate import Gate
 from r2po.llm.store import CallStore

@@ -10,8 +10,10 @@ from r2po.config import Config, differences
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
-from r2po.llm.accounting import Accounting, Budget, Caps, earlier_seconds
+from r2po.llm.accounting import Accounting, earlier_seconds
+from r2po.llm.budget import Budget
 from r2po.llm.client import Client, Model, described
+from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore
 from r2po.llm.types import CRITIC, SEARCH, Provider
 from r2po.methods import METHODS

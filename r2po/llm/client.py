@@ -13,7 +13,8 @@ from typing import Any
 import tenacity
 
 from r2po.errors import InputError, RunStopped, UnusableReply
-from r2po.llm.accounting import Accounting, Budget, CapReached, Prices, Terms
+from r2po.llm.accounting import Accounting, Prices, Terms
+from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
@@ -197,7 +198,7 @@ class Client:
         )
         try:
             return retrying(attempts)
-        except CapReached:
+        except RunStopped:  # a cap is reached
             self.store.gave_up(attempts.call)
             raise
         except AttemptFailed as failed:

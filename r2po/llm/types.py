@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 SEARCH = "search"
 CRITIC = "critic"
 """The role that may ask a model of its own; all other roles ask the search's."""
@@ -43,6 +44,11 @@ class Request:
     schema: Mapping[str, Any] | None = None
 
 
+def plus(one: N | None, other: N | None) -> N | None:
+    """Return a sum, of which nothing is known if something unknown belongs to it."""
+    return None if one is None or other is None else one + other
+
+
 @dataclass(frozen=True)
 class Usage:
     """Token counts as the provider reports them; None where it does not say.
@@ -58,6 +64,15 @@ class Usage:
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Tokens of the prompt and the reply."""
+        return plus(self.prompt_tokens, self.completion_tokens)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add up; a count that one of them does not have is unknown."""
+        return Usage(*map(plus, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,20 @@ It has neither clock nor threads nor connections: the local pool and the Ray act
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from r2po.sweep.ledger import Ledger
+from r2po.llm.ledger import Amount, Ledger, Obstacle
 from r2po.sweep.limiter import Attempt, Limiter
-from r2po.sweep.messages import ANSWERED, REFUSED, UNANSWERED, Ask, Key, Outcome, Verdict
+from r2po.sweep.messages import REFUSED, UNANSWERED, Ask, Key, Outcome, Verdict
 
 
 @dataclass
 class _Provider:
+    limiter: Limiter
     queue: deque[Ask] = field(default_factory=deque)
-    limiter: Limiter | None = None
 
 
 class Coordinator:
@@ -32,25 +33,20 @@ class Coordinator:
         self.reached: Verdict | None = None
         """The first cap that stopped a run."""
         self._providers: dict[str, _Provider] = {}
-        self._under_way: dict[Key, tuple[_Provider, Attempt | None]] = {}
+        self._under_way: dict[Key, tuple[_Provider, Attempt]] = {}
 
     def ask(self, ask: Ask) -> None:
         """Take a request up; ``grants`` answers it. Who asked the same before is gone, e.g. with its node."""
         self._drop(lambda key: key == ask.key)
-        provider = self._providers.setdefault(ask.provider, _Provider(limiter=Limiter() if ask.provider else None))
+        provider = self._providers.setdefault(ask.provider, _Provider(Limiter() if ask.provider else Limiter(math.inf)))
         provider.queue.append(ask)
 
     def end(self, outcome: Outcome, now: float) -> None:
         """An attempt is over."""
-        provider, attempt = self._under_way.pop(outcome.key, (None, None))
-        if provider is None:
+        if outcome.key not in self._under_way:
             return
-        if outcome.kind == ANSWERED:
-            self.ledger.settle(outcome.key, 1, outcome.tokens, outcome.cost)
-        else:
-            self.ledger.settle(outcome.key, 0, 0, 0.0)
-        if provider.limiter is None or attempt is None:
-            return
+        provider, attempt = self._under_way.pop(outcome.key)
+        self.ledger.settle(outcome.key, outcome.used)
         if outcome.kind == REFUSED:
             provider.limiter.refused(attempt, now, outcome.retry_after_s)
         elif outcome.kind == UNANSWERED:
@@ -73,9 +69,8 @@ class Coordinator:
                 provider.queue = deque(ask for ask in provider.queue if not is_gone(ask.key))
         for key in filter(is_gone, list(self._under_way)):
             provider, attempt = self._under_way.pop(key)
-            self.ledger.lose(key)
-            if provider.limiter is not None and attempt is not None:
-                provider.limiter.ended(attempt, attempt.sent_at if now is None else now)
+            self.ledger.settle(key, Amount(1))  # perhaps it was paid for, as ``llm_calls.jsonl`` counts it
+            provider.limiter.ended(attempt, attempt.sent_at if now is None else now)
 
     def grants(self, now: float) -> list[Verdict]:
         """Return the requests that can be answered now."""
@@ -94,9 +89,9 @@ class Coordinator:
         waits = [
             wait
             for provider in self._providers.values()
-            if provider.queue and provider.limiter is not None
+            if provider.queue
             for wait in [provider.limiter.wait_s(now)]
-            if wait is not None and not self.ledger.must_wait(provider.queue[0])
+            if wait is not None and not self.ledger.must_wait(provider.queue[0].following)
         ]
         return min(waits, default=None)
 
@@ -112,21 +107,25 @@ class Coordinator:
 
     def paces(self, now: float) -> dict[str, float]:
         """Return the pace, in calls per second, that is kept with each provider that refused calls."""
-        limiters = {name: each.limiter for name, each in self._providers.items() if each.limiter}
-        rates = {name: limiter.rate(now) for name, limiter in limiters.items()}
+        rates = {name: provider.limiter.rate(now) for name, provider in self._providers.items()}
         return {name: rate for name, rate in rates.items() if rate is not None}
 
     def _verdict(self, provider: _Provider, ask: Ask, now: float) -> Verdict | None:
-        obstacle = self.ledger.obstacle(ask)
+        obstacle = self.ledger.obstacle(ask.following)
         if obstacle is not None:
-            verdict = Verdict(ask.run, *obstacle, call=ask.call)
+            verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)
             self.reached = self.reached or verdict
             return verdict
-        if self.ledger.must_wait(ask):
+        if self.ledger.must_wait(ask.following) or provider.limiter.wait_s(now) != 0:
             return None
-        limiter = provider.limiter
-        if limiter is not None and limiter.wait_s(now) != 0:
-            return None
-        self.ledger.reserve(ask)
-        self._under_way[ask.key] = (provider, limiter.sent(now) if limiter else None)
+        self.ledger.set_aside(ask.key, ask.following)
+        self._under_way[ask.key] = (provider, provider.limiter.sent(now))
         return Verdict(ask.run, call=ask.call)
+
+
+def _option(obstacle: Obstacle) -> str:
+    """Return the option that raises a cap far enough; empty if no value would do."""
+    if obstacle.enough is None:
+        return ""
+    value = f"{obstacle.enough:g}" if isinstance(obstacle.enough, float) else str(obstacle.enough)
+    return f"--{obstacle.cap.replace('_', '-')} {value}"

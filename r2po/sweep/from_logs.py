@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from r2po.errors import InputError
-from r2po.llm.accounting import Prices
+from r2po.llm.accounting import Prices, amount_of
+from r2po.llm.ledger import Amount
 from r2po.llm.types import CRITIC, SEARCH, Usage
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE, GaveUp, Replied, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.records import Result
-from r2po.sweep.ledger import Used
 from r2po.sweep.messages import Progress
 
 
@@ -86,9 +85,9 @@ def _prices(directory: RunDirectory) -> Callable[[str], Prices | None]:
     return lambda role: known.get(CRITIC if role == CRITIC else SEARCH)
 
 
-def read_usage(path: Path, prices_of: Callable[[str], Prices | None]) -> Used:
+def read_usage(path: Path, prices_of: Callable[[str], Prices | None]) -> Amount:
     """Return what the calls of a run have used; those that were under way when a process was killed count as calls."""
-    used, under_way = Used(), set()
+    used, under_way = Amount(), set()
     try:
         for event in read_events(path / FILE, texts=False):
             if isinstance(event, Requested):
@@ -96,20 +95,10 @@ def read_usage(path: Path, prices_of: Callable[[str], Prices | None]) -> Used:
             elif isinstance(event, Replied | GaveUp):
                 under_way.discard(event.request.call)
             if isinstance(event, Replied):
-                usage, prices = Usage(**event.usage), prices_of(event.request.role)
-                used.add(1, _tokens(usage), prices.cost(usage) if prices else None)
+                used += amount_of(Usage(**event.usage), prices_of(event.request.role))
     except TypeError:
         raise InputError(f"damaged log: {path / FILE}") from None
-    used.add(len(under_way), 0, 0.0)
-    return used
-
-
-def sum_of(usages: Iterable[Used]) -> Used:
-    """Add up."""
-    total = Used()
-    for used in usages:
-        total.add(used.calls, used.tokens, used.cost)
-    return total
+    return used + Amount(len(under_way))
 
 
 def ended_at(path: Path) -> list[tuple[datetime, int]]:
@@ -122,8 +111,3 @@ def ended_at(path: Path) -> list[tuple[datetime, int]]:
         (datetime.fromisoformat(record["times"]["ended"]), sum(len(each["returns"]) for each in record["candidates"]))
         for record in records
     ]
-
-
-def _tokens(usage: Usage) -> int | None:
-    counts = (usage.prompt_tokens, usage.completion_tokens)
-    return None if None in counts else math.floor(math.fsum(count or 0 for count in counts))

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from r2po.llm.accounting import Budget, CapReached, Prices
+from r2po.errors import RunStopped
+from r2po.llm.accounting import Prices, amount_of
+from r2po.llm.budget import Budget
 from r2po.llm.client import Client
 from r2po.llm.gate import Gate, Permit
-from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 
 PATIENCE_S = 600.0
@@ -18,7 +20,7 @@ PATIENCE_S = 600.0
 OVERLOADED = frozenset({429, 529})
 
 
-class SweepCapReached(CapReached):
+class SweepCapReached(RunStopped):
     """The next call would exceed a cap of the whole sweep."""
 
 
@@ -51,41 +53,43 @@ class SweepGate(Gate):
 
     def enter(self, question: Question) -> Permit:
         """Wait for the turn of this attempt."""
-        tokens, cost = sum(self._budget.expected_tokens(question)), self._budget.expected_cost(question)
         model = self._client.model_of(question.role)
-        ask = Ask(self._run, model.provider.address, tokens, cost, call=next(self._numbers))
+        ask = Ask(self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers))
         verdict = self._ask(ask)
         if verdict.reached:
-            raise SweepCapReached(f"{verdict.reached} by the sweep", remedy="raise it", setting=verdict.setting)
-        return _SweepPermit(self, ask, model.prices)
-
-    def answered(self, ask: Ask, tokens: int | None, cost: float | None) -> None:
-        """Tell what an attempt took."""
-        self._refused_since.pop(ask.provider, None)
-        self._tell(Outcome(ask.run, ANSWERED, tokens=tokens, cost=cost, call=ask.call))
-
-    def failed(self, ask: Ask, failure: AttemptFailed) -> bool:
-        """Tell it; a refusal is waited out, unless there has been nothing else for long."""
-        kind = kind_of(failure)
-        self._tell(Outcome(ask.run, kind, failure.retry_after_s, call=ask.call))
-        if kind != REFUSED:
-            return False
-        now = time.monotonic()
-        return now - self._refused_since.setdefault(ask.provider, now) < PATIENCE_S
+            raise SweepCapReached(f"{verdict.reached} by the sweep")
+        return _SweepPermit(ask, model.prices, self._tell, self._refused_since)
 
 
 @dataclass(frozen=True)
 class _SweepPermit(Permit):
-    gate: SweepGate
+    """Tells the coordinator what came of an attempt.
+
+    Attributes:
+        ask: The attempt.
+        prices: What tokens cost, if known.
+        tell: Tells it.
+        refused_since: By provider, when it began to refuse all attempts of the run.
+    """
+
     ask: Ask
     prices: Prices | None
+    tell: Callable[[Outcome], None]
+    refused_since: dict[str, float]
 
     def answered(self, reply: Reply) -> None:
-        cost = None if self.prices is None else self.prices.cost(reply.usage)
-        self.gate.answered(self.ask, _tokens(reply.usage), cost)
+        """Tell what the attempt took."""
+        self.refused_since.pop(self.ask.provider, None)
+        self.tell(Outcome(self.ask.run, ANSWERED, used=amount_of(reply.usage, self.prices), call=self.ask.call))
 
     def failed(self, failure: AttemptFailed) -> bool:
-        return self.gate.failed(self.ask, failure)
+        """Tell it; a refusal is waited out, unless there has been nothing else for long."""
+        kind = kind_of(failure)
+        self.tell(Outcome(self.ask.run, kind, failure.retry_after_s, call=self.ask.call))
+        if kind != REFUSED:
+            return False
+        now = time.monotonic()
+        return now - self.refused_since.setdefault(self.ask.provider, now) < PATIENCE_S
 
 
 def kind_of(failure: AttemptFailed) -> str:
@@ -95,9 +99,3 @@ def kind_of(failure: AttemptFailed) -> str:
     if failure.status in OVERLOADED or (failure.status == 503 and failure.retry_after_s is not None):
         return REFUSED
     return UNANSWERED if failure.status is None or failure.status >= 500 else FAILED
-
-
-def _tokens(usage: Usage) -> int | None:
-    if usage.prompt_tokens is None or usage.completion_tokens is None:
-        return None
-    return usage.prompt_tokens + usage.completion_tokens

@@ -51,13 +51,13 @@ class Limiter:
     """Paces the attempts at one provider. It has no clock: every method is told the time, in seconds.
 
     Attributes:
-        limit: Largest number of concurrent attempts.
+        limit: Largest number of concurrent attempts; infinite for a provider that takes any number.
         in_flight: Attempts under way.
         refusals: Attempts that were refused so far.
     """
 
-    def __init__(self) -> None:
-        self.limit = float(FIRST_LIMIT)
+    def __init__(self, limit: float = FIRST_LIMIT) -> None:
+        self.limit = float(limit)
         self.in_flight = 0
         self.refusals = 0
         self._latency_s = 0.0
@@ -96,7 +96,7 @@ class Limiter:
             if now < taken_at:
                 return taken_at - now
             self._open(now)
-        if self.in_flight >= int(self.limit):
+        if self.in_flight + 1 > self.limit:
             self._bound_by_limit = True
             return None
         rate = self.rate(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from r2po.config import Config
+from r2po.llm.ledger import Amount
 
 Key = tuple[int, int]
 """Index of a run, and its number for an attempt."""
@@ -42,13 +43,11 @@ class Ask(OfAttempt):
 
     Attributes:
         provider: Address of the server; empty for a stand-in, which takes any number of calls.
-        tokens: Tokens that it may take.
-        cost: Money that it may take; None without prices.
+        following: What it may take.
     """
 
     provider: str
-    tokens: int = 0
-    cost: float | None = None
+    following: Amount = field(default_factory=lambda: Amount(1))
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,12 @@ class Outcome(OfAttempt):
     Attributes:
         kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED`` or ``FAILED``.
         retry_after_s: Seconds that the provider asked to wait.
-        tokens: Tokens of the answer; None if it does not say.
-        cost: Its cost; None if it is not known.
+        used: What it took: nothing if it failed.
     """
 
     kind: str
     retry_after_s: float | None = None
-    tokens: int | None = 0
-    cost: float | None = 0.0
+    used: Amount = field(default_factory=Amount)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from r2po.errors import R2POError
 from r2po.experiment.launch import Place, launch
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
+from r2po.llm.accounting import amount_of
 from r2po.llm.client import Client
+from r2po.llm.ledger import Amount
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.from_logs import from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
-from r2po.sweep.ledger import Used
 from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task, Verdict
 
 
@@ -78,7 +79,7 @@ class Reporter(Observer):
         self._task = task
         self._line = line
         self._client: Client | None = None
-        self._used = Used()
+        self._used = Amount()
         self._tokens = 0
         self._record: Mapping[str, Any] = {}
 
@@ -144,5 +145,5 @@ class Reporter(Observer):
             return
         for recorded in self._client.store.replies[self._used.calls :]:
             usage, prices = recorded.reply.usage, self._client.model_of(recorded.role).prices
-            self._used.add(1, None, prices.cost(usage) if prices else None)
+            self._used += amount_of(usage, prices)
             self._tokens += (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.resolve import by_model, provider_of
+from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.from_logs import from_result, read_progress, read_usage, sum_of
-from r2po.sweep.ledger import Ledger, SweepCaps, Used
+from r2po.sweep.from_logs import from_result, read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import available_bytes, cores, fitting_runs
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
@@ -43,7 +43,7 @@ class Options:
 
     name: str | None = None
     jobs: int | None = None
-    caps: SweepCaps = field(default_factory=SweepCaps)
+    caps: Caps = field(default_factory=Caps)
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False
@@ -150,10 +150,10 @@ class Sweep:
             on_news=self._news,
         ).run([self.items[index].task(index) for index in self._todo])
 
-    def _used_before(self) -> Used:
+    def _used_before(self) -> Amount:
         if not self._options.caps.any:
-            return Used()
-        return sum_of(_usage(item) for item in self.items)
+            return Amount()
+        return sum((_usage(item) for item in self.items), Amount())
 
     def _say_what_begins(self) -> None:
         complete = len(self.items) - len(self._todo) - len(self._errors)
@@ -244,7 +244,7 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _usage(item: Item) -> Used:
+def _usage(item: Item) -> Amount:
     """Return what a run has used: its result knows too, if its log is damaged."""
     try:
         return read_usage(item.path, lambda role: item.config.for_role(role).prices)
@@ -254,7 +254,7 @@ def _usage(item: Item) -> Used:
             raise InputError(f"{error}: no cap can be kept, as what this run has used is not known") from None
         counts = RunDirectory(item.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
-        return Used(known.calls, known.tokens if said else None, known.cost)
+        return Amount(known.calls, known.tokens if said else None, known.cost)
 
 
 def _is_complete(item: Item) -> bool:
@@ -273,7 +273,7 @@ def _has_damaged_result(item: Item) -> bool:
     return False
 
 
-def _check_prices(items: Sequence[Item], caps: SweepCaps) -> None:
+def _check_prices(items: Sequence[Item], caps: Caps) -> None:
     for item in items if caps.max_cost is not None else ():
         missing = item.config.missing_prices
         if missing:

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices, Terms, earlier_seconds
+from r2po.llm.accounting import Accounting, Prices, Terms, earlier_seconds
+from r2po.llm.budget import Budget, CapReached
 from r2po.llm.client import CallFailed
+from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from tests.builders import open_client
@@ -99,7 +101,7 @@ def test_accounts_add_up_by_role(store: CallStore) -> None:
         "reasoning_tokens": 5,
     }
     assert (search.latency_s, total.latency_s) == (4.0, 6.0)
-    assert (total.attempts, total.total_tokens) == (4, 1360)
+    assert (total.attempts, total.usage.total) == (4, 1360)
     assert search.cost is not None
     assert critic.cost is not None
     assert total.cost == pytest.approx(search.cost + critic.cost)
@@ -110,10 +112,11 @@ def test_one_unknown_makes_the_sum_unknown_and_no_other(store: CallStore) -> Non
     record(store, Usage(100, None, 10, None))
     record(store, Usage(100, 0, 10, 0), role="critic")
     accounting = Accounting(store, lambda _: Terms(PRICES))
-    assert (accounting.of("search").cached_tokens, accounting.of("search").cost) == (None, None)
-    assert accounting.of("search").prompt_tokens == 100
+    assert (accounting.of("search").usage.cached_tokens, accounting.of("search").cost) == (None, None)
+    assert accounting.of("search").usage.prompt_tokens == 100
     assert accounting.of("critic").cost is not None
-    assert (accounting.total.prompt_tokens, accounting.total.cached_tokens, accounting.total.cost) == (200, None, None)
+    usage = accounting.total.usage
+    assert (usage.prompt_tokens, usage.cached_tokens, accounting.total.cost) == (200, None, None)
 
 
 def test_without_prices_the_cost_is_unknown(store: CallStore) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from r2po.llm.accounting import Accounting, Budget, CapReached, Caps, Prices, Terms
+from r2po.llm.accounting import Accounting, Prices, Terms
+from r2po.llm.budget import Budget, CapReached
+from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
 from r2po.runlog.events import FILE

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.llm.accounting import Budget, Caps, Prices
+from r2po.llm.accounting import Prices
+from r2po.llm.budget import Budget
 from r2po.llm.client import Model
+from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.llm.providers.no_model import NoModel
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
-from r2po.sweep.ledger import Ledger, SweepCaps, Used
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.worker import _Worker
@@ -27,8 +28,8 @@ from tests.builders import open_client
 SERVER = "http://server"
 
 
-def coordinator(used: Used | None = None, **caps: int | float) -> Coordinator:
-    return Coordinator(Ledger(SweepCaps(**caps), used or Used()))  # type: ignore[arg-type]
+def coordinator(used: Amount | None = None, **caps: int | float) -> Coordinator:
+    return Coordinator(Ledger(Caps(**caps), used or Amount()))  # type: ignore[arg-type]
 
 
 def test_calls_go_through_in_the_order_they_were_asked_for() -> None:
@@ -39,7 +40,7 @@ def test_calls_go_through_in_the_order_they_were_asked_for() -> None:
 
 
 def test_a_cap_on_calls_lets_exactly_as_many_through() -> None:
-    it = coordinator(Used(calls=7), max_llm_calls=10)
+    it = coordinator(Amount(calls=7), max_llm_calls=10)
     for run in range(5):
         it.ask(Ask(run, SERVER))
     assert [verdict.reached for verdict in it.grants(0.0)] == ["", "", ""]
@@ -47,7 +48,7 @@ def test_a_cap_on_calls_lets_exactly_as_many_through() -> None:
     (verdict,) = it.grants(1.0)
     assert (verdict.run, verdict.reached) == (3, "")
     for run in (1, 2, 3):
-        it.end(Outcome(run, ANSWERED, tokens=5), 2.0)
+        it.end(Outcome(run, ANSWERED, used=Amount(1, 5)), 2.0)
     (last,) = it.grants(2.0)
     assert last.reached == "max_llm_calls is reached: 10 of 10 calls are used"
     assert last.setting == "--max-llm-calls 20"
@@ -64,7 +65,7 @@ def test_a_cap_on_tokens_is_never_exceeded(cap: int, tokens: list[tuple[int, flo
     it = coordinator(max_tokens=cap)
     used, under_way = 0, {}
     for run, (expected, share, answered) in enumerate(tokens):
-        it.ask(Ask(run, SERVER, tokens=expected))
+        it.ask(Ask(run, SERVER, Amount(1, expected)))
         for verdict in it.grants(float(run)):
             if not verdict.reached:
                 under_way[verdict.run] = tokens[verdict.run]
@@ -72,16 +73,16 @@ def test_a_cap_on_tokens_is_never_exceeded(cap: int, tokens: list[tuple[int, flo
             first = min(under_way)
             taken = int(under_way.pop(first)[0] * share)
             used += taken
-            it.end(Outcome(first, ANSWERED, tokens=taken), float(run))
+            it.end(Outcome(first, ANSWERED, used=Amount(1, taken)), float(run))
     assert used + sum(each[0] for each in under_way.values()) <= cap
 
 
 def test_what_is_not_known_cannot_be_capped() -> None:
     it = coordinator(max_cost=1.0)
-    it.ask(Ask(0, SERVER, cost=0.1))
+    it.ask(Ask(0, SERVER, Amount(1, cost=0.1)))
     assert it.grants(0.0)[0].reached == ""
-    it.end(Outcome(0, ANSWERED, tokens=None, cost=None), 1.0)
-    it.ask(Ask(1, SERVER, cost=0.1))
+    it.end(Outcome(0, ANSWERED, used=Amount(1, None, None)), 1.0)
+    it.ask(Ask(1, SERVER, Amount(1, cost=0.1)))
     assert "cannot be kept" in it.grants(1.0)[0].reached
 
 
@@ -111,11 +112,11 @@ def test_a_run_that_asks_again_has_lost_what_it_held() -> None:
 def test_two_calls_of_one_run_are_told_apart() -> None:
     it = coordinator(max_tokens=100)
     for call, tokens in enumerate((60, 30, 30)):
-        it.ask(Ask(0, SERVER, tokens, call=call))
+        it.ask(Ask(0, SERVER, Amount(1, tokens), call=call))
     assert [verdict.key for verdict in it.grants(0.0)] == [(0, 0), (0, 1)]
-    it.end(Outcome(0, ANSWERED, tokens=20, call=1), 1.0)
+    it.end(Outcome(0, ANSWERED, used=Amount(1, 20), call=1), 1.0)
     assert it.grants(1.0) == []  # the first may still take its 60, and 20 are used
-    it.end(Outcome(0, ANSWERED, tokens=10, call=0), 2.0)
+    it.end(Outcome(0, ANSWERED, used=Amount(1, 10), call=0), 2.0)
     assert [verdict.key for verdict in it.grants(2.0)] == [(0, 2)]
     assert (it.ledger.used.calls, it.ledger.used.tokens, it.under_way) == (2, 30, 1)
 
@@ -139,7 +140,7 @@ def test_a_run_that_is_gone_gives_up_all_its_calls() -> None:
 def test_a_cap_holds_for_the_calls_of_few_runs(cap: int, order: list[int], tokens: list[int]) -> None:
     it = coordinator(max_tokens=cap)
     for index in range(24):
-        it.ask(Ask(index % 3, "", tokens[index], call=index // 3))
+        it.ask(Ask(index % 3, "", Amount(1, tokens[index]), call=index // 3))
     under_way, used = {}, 0
     for index in order:
         for verdict in it.grants(0.0):
@@ -149,7 +150,7 @@ def test_a_cap_holds_for_the_calls_of_few_runs(cap: int, order: list[int], token
         key = (index % 3, index // 3)
         if key in under_way:
             used += under_way.pop(key)
-            it.end(Outcome(key[0], ANSWERED, tokens=tokens[index], call=key[1]), 0.0)
+            it.end(Outcome(key[0], ANSWERED, used=Amount(1, tokens[index]), call=key[1]), 0.0)
 
 
 def test_a_worker_hands_each_call_its_own_verdict() -> None:
@@ -188,7 +189,7 @@ def test_the_gate_tells_the_attempts_of_a_run_apart(tmp_path: Path) -> None:
         first, second = (gate.enter(Question(1, "search", sample, 1, "prompt")) for sample in range(2))
     second.answered(Reply("two", usage=Usage(1, 0, 2)))
     assert first.failed(AttemptFailed("too many", retryable=True, status=429))
-    assert [(outcome.key, outcome.kind, outcome.tokens) for outcome in told] == [
+    assert [(outcome.key, outcome.kind, outcome.used.tokens) for outcome in told] == [
         ((7, 1), ANSWERED, 3),
         ((7, 0), REFUSED, 0),
     ]
@@ -215,9 +216,9 @@ def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:
             permit = gate.enter(Question(1, role, 0, 1, "x" * 100))
             permit.answered(Reply("two", usage=Usage(1_000_000, 0, 0)))
     assert [ask.provider for ask in asked] == ["http://small", "http://big", "http://small"]
-    assert [ask.tokens for ask in asked] == [550, 1050, 550]
-    assert [ask.cost for ask in asked] == pytest.approx([550e-6, 105_000e-6, 550e-6])
-    assert [outcome.cost for outcome in told] == [1.0, 100.0, 1.0]
+    assert [ask.following.tokens for ask in asked] == [550, 1050, 550]
+    assert [ask.following.cost for ask in asked] == pytest.approx([550e-6, 105_000e-6, 550e-6])
+    assert [outcome.used.cost for outcome in told] == [1.0, 100.0, 1.0]
 
 
 OK = Verdict(0)
@@ -229,7 +230,7 @@ def test_the_clerk_answers_calls_of_one_run_one_by_one_and_ends_their_leases() -
         clerk = Clerk(it)
         one, two = await asyncio.gather(*(clerk.ask(Ask(0, SERVER, call=call), 60.0) for call in (1, 2)))
         assert (one.call, two.call, it.under_way) == (1, 2, 2)
-        await clerk.tell(Outcome(0, ANSWERED, tokens=1, call=2))
+        await clerk.tell(Outcome(0, ANSWERED, used=Amount(1, 1), call=2))
         assert it.under_way == 1
         short = await clerk.ask(Ask(0, SERVER, call=3), 0.01)
         assert (short.call, it.under_way) == (3, 2)
