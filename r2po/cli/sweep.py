@@ -60,11 +60,11 @@ def run(options: argparse.Namespace) -> int:
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.llm.ledger import Caps
-        from r2po.sweep.plan import Request
-        from r2po.sweep.sweep import Options, Sweep, SweepStopped
+        from r2po.sweep.plan import SweepRequest
+        from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 
-    request = Request(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
-    how = Options(
+    request = SweepRequest(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
+    how = SweepOptions(
         name=options.name,
         jobs=options.jobs,
         caps=Caps(options.max_llm_calls, options.max_tokens, options.max_cost),

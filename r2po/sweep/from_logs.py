@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from r2po.llm.types import CRITIC, SEARCH, Usage
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE, GaveUp, Replied, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog
-from r2po.runlog.records import Result
+from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.messages import Progress
 
 
@@ -58,17 +58,21 @@ def from_result(index: int, directory: RunDirectory, result: Result) -> Progress
         raise DamagedLog(f"{path} is damaged ({error}); delete it, and --resume rebuilds it") from None
 
 
+def after(progress: Progress, iterations: Sequence[IterationRecord]) -> Progress:
+    """Return where a run stands after its logged iterations, its calls apart."""
+    if not iterations:
+        return progress
+    last = iterations[-1]
+    return replace(progress, iterations=last["iteration"], best=last.get("best_reward"), episodes=last["episodes"])
+
+
 def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
     iterations = directory.read_iterations()
     prices = _prices(directory)
     used = read_usage(directory.path, prices)
-    last = iterations[-1] if iterations else None
     return replace(
-        progress,
-        iterations=len(iterations),
-        best=last["best_reward"] if last else None,
-        calls=last["llm_calls"] if last else 0,
-        episodes=last["episodes"] if last else 0,
+        after(progress, iterations),
+        calls=iterations[-1]["llm_calls"] if iterations else 0,
         tokens=used.tokens or 0,
         cost=used.cost if prices(SEARCH) else None,
     )

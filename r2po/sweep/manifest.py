@@ -14,7 +14,7 @@ from typing import Any
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
 from r2po.runlog.lock import Lock
-from r2po.sweep.plan import Item
+from r2po.sweep.plan import PlannedRun
 
 FILE = "sweep.json"
 SCHEMA_VERSION = 1
@@ -43,14 +43,14 @@ class Manifest:
     _lock: Lock | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, name: str, items: Sequence[Item], note: Callable[[str], None]) -> Manifest:
+    def open(cls, name: str, planned: Sequence[PlannedRun], note: Callable[[str], None]) -> Manifest:
         """Make or take up the manifest of a sweep, and keep other processes out of it until ``close``.
 
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
         """
-        folder = Path(items[0].config.logdir).parent / name
-        runs = [_entry(item, folder.parent) for item in items]
+        folder = Path(planned[0].config.logdir).parent / name
+        runs = [_entry(run, folder.parent) for run in planned]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = Lock(folder / ".lock")
@@ -92,13 +92,13 @@ class Manifest:
             self._lock.close()
 
 
-def _entry(item: Item, logs: Path) -> dict[str, Any]:
+def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:
     return {
-        "config": item.source,
-        "overrides": list(item.overrides),
-        "seed": item.seed,
-        "run": os.path.relpath(item.path, logs),
-        "planned": item.config.num_iterations,
+        "config": run.source,
+        "overrides": list(run.overrides),
+        "seed": run.seed,
+        "run": os.path.relpath(run.path, logs),
+        "planned": run.config.num_iterations,
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from r2po.config import Config
 from r2po.llm.ledger import Amount
 
 Key = tuple[int, int]
@@ -106,20 +107,10 @@ class Progress:
     tokens: int = 0
     cost: float | None = None
 
-
-@dataclass(frozen=True)
-class Task:
-    """A run to be made.
-
-    Attributes:
-        run: Index of the run in the sweep.
-        number: N of its ``run_N``.
-        config: The resolved config; its seed is set.
-    """
-
-    run: int
-    number: int
-    config: Config
+    @property
+    def is_complete(self) -> bool:
+        """Whether it reached its end."""
+        return self.state == "complete"
 
 
 @dataclass(frozen=True)
@@ -128,15 +119,14 @@ class Ended:
 
     Attributes:
         run: Index of the run in the sweep.
-        error: Why it is not complete; empty if it is.
-        capped: Whether a cap of the sweep stopped it.
-        elsewhere: Whether another process has it, and may complete it.
+        state: ``complete`` or ``failed``; ``waiting`` if a cap of the sweep stopped it; ``running`` if another process
+            has it, and may complete it.
+        reason: Why it is not complete.
     """
 
     run: int
-    error: str = ""
-    capped: bool = False
-    elsewhere: bool = False
+    state: str = "complete"
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,9 +134,24 @@ class Note:
     """A line for the user.
 
     Attributes:
-        run: Index of the run in the sweep.
+        run: Index of the run in the sweep; None if it is not about one run.
         text: The line.
     """
 
-    run: int
+    run: int | None
     text: str
+
+
+class Listener(Protocol):
+    """Follows the runs: the sweep, to the place where they are made."""
+
+    def hear(self, message: Progress | Note | Ended) -> None:
+        """A run says something, or has ended."""
+
+    def tick(self, paces: Mapping[str, float], reached: Verdict | None) -> None:
+        """Some time has passed.
+
+        Args:
+            paces: By provider, in calls per second, where refusals set one.
+            reached: The first cap that stopped a run.
+        """

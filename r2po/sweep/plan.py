@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -14,21 +15,22 @@ from r2po.errors import InputError
 from r2po.experiment.prepare import check_unchanged
 from r2po.experiment.resolve import find_run
 from r2po.runlog import RunDirectory
-from r2po.sweep.messages import Task
 from r2po.sweep.variants import Variant, expand
 
 
 @dataclass(frozen=True)
-class Item:
-    """One run of a sweep.
+class PlannedRun:
+    """One run of a sweep; workers and nodes are sent it to make it.
 
     Attributes:
+        index: Its place in the sweep.
         source: Config file.
         overrides: ``key=value`` for each key that the command changes.
         seed: Seed of the run, and N of its ``run_N``.
         config: The resolved config; its seed is set.
     """
 
+    index: int
     source: str
     overrides: tuple[str, ...]
     seed: int
@@ -44,13 +46,9 @@ class Item:
         """The run directory, if it is there."""
         return find_run(self.config, self.seed)
 
-    def task(self, index: int) -> Task:
-        """Return what a worker needs to know."""
-        return Task(index, self.seed, self.config)
-
 
 @dataclass(frozen=True)
-class Request:
+class SweepRequest:
     """What the command asks for.
 
     Attributes:
@@ -74,7 +72,7 @@ class Request:
         return "sweep-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
-def plan(request: Request, note: Callable[[str], None] = lambda _: None) -> list[Item]:
+def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) -> list[PlannedRun]:
     """Return the runs, seed by seed, so that every experiment has its first run before one has its second.
 
     Raises:
@@ -85,16 +83,15 @@ def plan(request: Request, note: Callable[[str], None] = lambda _: None) -> list
         for source in request.configs
         for variant in expand(request.settings)
     ]
-    items = [
-        Item(source, variant.overrides, seed, config.model_copy(update={"seed": seed}))
-        for seed in request.seeds
-        for source, variant, config in experiments
+    runs = [
+        PlannedRun(index, source, variant.overrides, seed, config.model_copy(update={"seed": seed}))
+        for index, (seed, (source, variant, config)) in enumerate(itertools.product(request.seeds, experiments))
     ]
-    _check_distinct(items)
-    return items
+    _check_distinct(runs)
+    return runs
 
 
-def check_runs(items: Sequence[Item]) -> dict[int, str]:
+def check_runs(runs: Sequence[PlannedRun]) -> dict[int, str]:
     """Make sure that the runs that are there are runs of these experiments.
 
     Returns:
@@ -104,25 +101,25 @@ def check_runs(items: Sequence[Item]) -> dict[int, str]:
         InputError: One is a run of another experiment.
     """
     damaged = {}
-    for index, item in enumerate(items):
-        directory = item.directory
+    for run in runs:
+        directory = run.directory
         if directory is None or not (directory.path / "run.yaml").exists():
             continue
         try:
             description = directory.read_description()
         except InputError as error:
-            damaged[index] = str(error)
+            damaged[run.index] = str(error)
             continue
         if directory.is_complete and description.get("replay_of"):
             continue  # a replay's settings are its recorded run's
         try:
-            check_unchanged(item.config, directory)
+            check_unchanged(run.config, directory)
         except InputError as error:
             raise InputError(f"{error}; --logs DIR puts this sweep's runs elsewhere") from None
     return damaged
 
 
-def _config(source: str, variant: Variant, request: Request, note: Callable[[str], None]) -> Config:
+def _config(source: str, variant: Variant, request: SweepRequest, note: Callable[[str], None]) -> Config:
     config = load_config(source, variant.overrides, protocol=request.protocol, note=note)
     if config.seed is not None:
         raise InputError(f"{source} sets the seed {config.seed}; a sweep gives each run its own (--seeds)")
@@ -136,13 +133,13 @@ def _config(source: str, variant: Variant, request: Request, note: Callable[[str
     return config.model_copy(update={"logdir": str(logdir)})
 
 
-def _check_distinct(items: Sequence[Item]) -> None:
-    found: dict[str, Item] = {}
-    for item in items:
-        path = os.path.abspath(item.path)  # noqa: PTH100 - resolve() would look at every link on a network drive
-        other = found.setdefault(path, item)
-        if other is not item:
-            which = " and ".join(" ".join([each.source, *each.overrides]) for each in (other, item))
+def _check_distinct(runs: Sequence[PlannedRun]) -> None:
+    found: dict[str, PlannedRun] = {}
+    for run in runs:
+        path = os.path.abspath(run.path)  # noqa: PTH100 - resolve() would look at every link on a network drive
+        other = found.setdefault(path, run)
+        if other is not run:
+            which = " and ".join(" ".join([each.source, *each.overrides]) for each in (other, run))
             raise InputError(
-                f"two runs of this sweep have the run directory {item.path}: {which}; give them other logdirs"
+                f"two runs of this sweep have the run directory {run.path}: {which}; give them other logdirs"
             )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
@@ -19,7 +19,8 @@ from typing import Any
 
 from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task
+from r2po.sweep.messages import Ask, Ended, Listener, Note, Outcome, Progress
+from r2po.sweep.plan import PlannedRun
 from r2po.sweep.worker import work
 
 MOST_CRASHES = 5
@@ -29,10 +30,10 @@ GRACE_S = 1.0
 
 
 @dataclass(eq=False)
-class _Worker:
+class _WorkerProcess:
     process: SpawnProcess
     connection: Connection[Any, Any]
-    tasks: dict[int, Task] = field(default_factory=dict)
+    runs: dict[int, PlannedRun] = field(default_factory=dict)
 
 
 class Pool:
@@ -40,42 +41,23 @@ class Pool:
 
     Args:
         coordinator: Decides about calls.
+        listener: Follows the runs.
         workers: Number of processes.
         jobs: Largest number of runs under way.
-        on_progress: Told where a run stands.
-        on_end: Told how a run ended.
-        on_note: Told what a run finds worth a line.
-        on_crash: Told that a worker process ended.
-        on_tick: Called a few times a second.
     """
 
-    def __init__(
-        self,
-        coordinator: Coordinator,
-        *,
-        workers: int,
-        jobs: int,
-        on_progress: Callable[[Progress], None],
-        on_end: Callable[[Ended], None],
-        on_note: Callable[[Note], None],
-        on_crash: Callable[[str], None],
-        on_tick: Callable[[], None],
-    ) -> None:
+    def __init__(self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int) -> None:
         self._coordinator = coordinator
+        self._listener = listener
         self._size = workers
         self._jobs = jobs
-        self._on_progress = on_progress
-        self._on_end = on_end
-        self._on_note = on_note
-        self._on_crash = on_crash
-        self._on_tick = on_tick
-        self._workers: list[_Worker] = []
-        self._waiting: deque[Task] = deque()
-        self._crashes: dict[int, int] = {}
+        self._workers: list[_WorkerProcess] = []
+        self._waiting: deque[PlannedRun] = deque()
+        self._crashes = Counter[int]()
 
-    def run(self, tasks: Iterable[Task]) -> None:
+    def run(self, runs: Iterable[PlannedRun]) -> None:
         """Make all runs."""
-        self._waiting = deque(tasks)
+        self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
             while self._waiting or self._under_way:
@@ -88,7 +70,8 @@ class Pool:
                     self._hear(next(worker for worker in self._workers if worker.connection is connection))
                 if time.monotonic() - ticked >= TICK_S:
                     ticked = time.monotonic()
-                    self._on_tick()
+                    self._tick()
+            self._tick()
         finally:
             self.close()
 
@@ -105,76 +88,71 @@ class Pool:
         self._workers.clear()
 
     @property
-    def processes(self) -> list[int]:
-        """Ids of the worker processes."""
-        return [worker.process.pid for worker in self._workers if worker.process.pid]
-
-    @property
     def _under_way(self) -> int:
-        return sum(len(worker.tasks) for worker in self._workers)
+        return sum(len(worker.runs) for worker in self._workers)
 
     def _start_runs(self) -> None:
         while self._waiting and self._under_way < self._jobs:
-            task = self._waiting.popleft()
+            run = self._waiting.popleft()
             if len(self._workers) < self._size:
                 self._workers.append(_spawn())
-            worker = min(self._workers, key=lambda each: len(each.tasks))
-            worker.tasks[task.run] = task
-            self._send(worker, task)
+            worker = min(self._workers, key=lambda each: len(each.runs))
+            worker.runs[run.index] = run
+            self._send(worker, run)
 
     def _grant(self) -> None:
         for verdict in self._coordinator.grants(time.monotonic()):
             for worker in self._workers:
-                if verdict.run in worker.tasks:
+                if verdict.run in worker.runs:
                     self._send(worker, verdict)
 
-    def _send(self, worker: _Worker, message: object) -> None:
+    def _send(self, worker: _WorkerProcess, message: object) -> None:
         with suppress(OSError):  # it died; reading from it will tell
             worker.connection.send(message)
 
-    def _hear(self, worker: _Worker) -> None:
+    def _tick(self) -> None:
+        self._listener.tick(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
+
+    def _hear(self, worker: _WorkerProcess) -> None:
         try:
             while worker.connection.poll():
                 self._take(worker, worker.connection.recv())
         except (EOFError, OSError):
             self._bury(worker)
 
-    def _take(self, worker: _Worker, message: object) -> None:
+    def _take(self, worker: _WorkerProcess, message: Ask | Outcome | Progress | Note | Ended) -> None:
         now = time.monotonic()
         if isinstance(message, Ask):
             self._coordinator.ask(message)
         elif isinstance(message, Outcome):
             self._coordinator.end(message, now)
-        elif isinstance(message, Progress):
-            self._on_progress(message)
-        elif isinstance(message, Note):
-            self._on_note(message)
-        elif isinstance(message, Ended):
-            del worker.tasks[message.run]
-            self._coordinator.forget([message.run], now)
-            self._on_end(message)
+        else:
+            if isinstance(message, Ended):
+                del worker.runs[message.run]
+                self._coordinator.forget([message.run], now)
+            self._listener.hear(message)
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: _WorkerProcess) -> None:
         """A worker died: its runs go on in another one, and what they held is free."""
         self._workers.remove(worker)
         worker.connection.close()
         worker.process.join(GRACE_S)
-        self._coordinator.forget(worker.tasks, time.monotonic())
+        self._coordinator.forget(worker.runs, time.monotonic())
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        if worker.tasks:
-            self._on_crash(f"a worker process ended ({how}); its {len(worker.tasks)} runs go on in another one")
-        for run, task in worker.tasks.items():
-            self._crashes[run] = self._crashes.get(run, 0) + 1
-            if self._crashes[run] > MOST_CRASHES:
-                self._on_end(
-                    Ended(run, f"its worker process ended {self._crashes[run]} times, the last time with {how}")
-                )
+        if worker.runs:
+            text = f"a worker process ended ({how}); its {len(worker.runs)} runs go on in another one"
+            self._listener.hear(Note(None, text))
+        for index, run in worker.runs.items():
+            self._crashes[index] += 1
+            if self._crashes[index] > MOST_CRASHES:
+                reason = f"its worker process ended {self._crashes[index]} times, the last time with {how}"
+                self._listener.hear(Ended(index, "failed", reason))
             else:
-                self._waiting.appendleft(task)
+                self._waiting.appendleft(run)
 
 
-def _spawn() -> _Worker:
+def _spawn() -> _WorkerProcess:
     # Not a fork: a worker must not hold the other workers' connections, or they would not notice that all is over.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -184,4 +162,4 @@ def _spawn() -> _Worker:
     with held_back():  # until the worker has said what signals mean to it
         process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _WorkerProcess(process, ours)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import Ask, Ended, Key, Note, Outcome, Progress, Task, Verdict
+from r2po.sweep.messages import Ask, Ended, Key, Listener, Note, Outcome, Progress, Verdict
+from r2po.sweep.plan import PlannedRun
 
 TICK_S = 0.5
 STALE_LOCK_S = 300.0
@@ -123,11 +124,11 @@ class _Line:
         self._clerk.tell.remote(message)
 
 
-def make_run_on_node(task: Task, clerk: Any, folder: str) -> Ended:
+def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
     """Make a run, on whatever node this is.
 
     Args:
-        task: The run.
+        run: The run.
         clerk: The actor.
         folder: Working directory of the sweep, on a shared path: relative paths and ``.env`` mean the same everywhere.
     """
@@ -137,9 +138,10 @@ def make_run_on_node(task: Task, clerk: Any, folder: str) -> Ended:
     try:
         os.chdir(folder)
     except OSError as error:
-        return Ended(task.run, f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path")
-    require_ray().get(clerk.forget.remote(task.run))
-    return make_run(task, read_environ(), _Line(clerk, task.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
+        reason = f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path"
+        return Ended(run.index, "failed", reason)
+    require_ray().get(clerk.forget.remote(run.index))
+    return make_run(run, read_environ(), _Line(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
 
 class RayBackend:
@@ -147,41 +149,23 @@ class RayBackend:
 
     Args:
         coordinator: Decides about calls.
+        listener: Follows the runs.
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
         jobs: Largest number of runs under way; None for as many as the cores allow.
-        on_progress: Told where a run stands.
-        on_end: Told how a run ended.
-        on_note: Told what a run finds worth a line.
-        on_tick: Called now and then.
-        on_news: Told the paces by provider, and the first cap that was reached.
     """
 
     def __init__(
-        self,
-        coordinator: Coordinator,
-        *,
-        address: str,
-        cpus_per_run: float,
-        jobs: int | None,
-        on_progress: Callable[[Progress], None],
-        on_end: Callable[[Ended], None],
-        on_note: Callable[[Note], None],
-        on_tick: Callable[[], None],
-        on_news: Callable[[dict[str, float], Verdict | None], None],
+        self, coordinator: Coordinator, listener: Listener, *, address: str, cpus_per_run: float, jobs: int | None
     ) -> None:
         self._ray = require_ray()
         self._coordinator = coordinator
+        self._listener = listener
         self._address = address
         self._cpus_per_run = cpus_per_run
         self._jobs = jobs
-        self._on_progress = on_progress
-        self._on_end = on_end
-        self._on_note = on_note
-        self._on_tick = on_tick
-        self._on_news = on_news
 
-    def run(self, tasks: Sequence[Task]) -> None:
+    def run(self, runs: Sequence[PlannedRun]) -> None:
         """Make all runs."""
         ray = self._ray
         try:
@@ -191,11 +175,11 @@ class RayBackend:
                 f"cannot reach the Ray cluster {self._address!r}: {' '.join(str(error).split())}"
             ) from None
         try:
-            self._run(tasks)
+            self._run(runs)
         finally:
             ray.shutdown()
 
-    def _run(self, tasks: Sequence[Task]) -> None:
+    def _run(self, runs: Sequence[PlannedRun]) -> None:
         ray = self._ray
         clerk = (
             ray.remote(Clerk)
@@ -205,35 +189,31 @@ class RayBackend:
         make = ray.remote(make_run_on_node).options(
             num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
         )
-        waiting = list(reversed(tasks))
-        under_way: dict[Any, Task] = {}
+        waiting = list(reversed(runs))
+        under_way: dict[Any, PlannedRun] = {}
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
-                task = waiting.pop()
-                under_way[make.remote(task, clerk, str(Path.cwd()))] = task
+                run = waiting.pop()
+                under_way[make.remote(run, clerk, str(Path.cwd()))] = run
             done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
             self._take_news(clerk)
             for each in done:
                 self._finish(clerk, each, under_way.pop(each))
-            self._on_tick()
         self._take_news(clerk)
 
     def _take_news(self, clerk: Any) -> None:
         news, paces, reached = self._ray.get(clerk.news.remote())
         for message in news:
-            if isinstance(message, Progress):
-                self._on_progress(message)
-            else:
-                self._on_note(message)
-        self._on_news(paces, reached)
+            self._listener.hear(message)
+        self._listener.tick(paces, reached)
 
-    def _finish(self, clerk: Any, reference: Any, task: Task) -> None:
+    def _finish(self, clerk: Any, reference: Any, run: PlannedRun) -> None:
         try:
             ended = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            ended = Ended(task.run, f"Ray: {' '.join(str(error).split())[:300]}")
-        clerk.forget.remote(task.run)
-        self._on_end(ended)
+            ended = Ended(run.index, "failed", f"Ray: {' '.join(str(error).split())[:300]}")
+        clerk.forget.remote(run.index)
+        self._listener.hear(ended)
 
     def _here(self) -> Any:
         """Keep the clerk on this node: it is to be lost only with the sweep itself."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
-
-import tenacity
+from typing import Protocol
 
 from r2po.errors import R2POError
 from r2po.experiment.launch import Place, launch
@@ -20,9 +19,10 @@ from r2po.llm.ledger import Amount
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
-from r2po.sweep.from_logs import from_result, read_progress
+from r2po.sweep.from_logs import after, from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
-from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Task, Verdict
+from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
+from r2po.sweep.plan import PlannedRun
 
 
 class Line(Protocol):
@@ -35,36 +35,34 @@ class Line(Protocol):
         """Say something that wants no answer."""
 
 
-def make_run(task: Task, environ: Mapping[str, str], line: Line, lock_wait_s: float = 0.0) -> Ended:
+def make_run(run: PlannedRun, environ: Mapping[str, str], line: Line, lock_wait_s: float = 0.0) -> Ended:
     """Run an experiment to its end, or find out why it cannot.
 
     Args:
-        task: The run.
+        run: The run.
         environ: Environment variables with keys and base URLs.
         line: To the coordinator.
         lock_wait_s: How long to wait for a process that has the run: one on a lost node may hold it for a while.
     """
-    place = Place(
-        task.number,
-        gate=lambda client, budget: SweepGate(task.run, client, budget, line.ask, line.tell),
-    )
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(RunLockedError),
-        wait=tenacity.wait_fixed(1.0),
-        stop=tenacity.stop_after_delay(lock_wait_s),
-        reraise=True,
-    )
+    until = time.monotonic() + lock_wait_s
+    while (ended := _make_run(run, environ, line)).state == "running" and time.monotonic() < until:
+        time.sleep(1.0)
+    return ended
+
+
+def _make_run(run: PlannedRun, environ: Mapping[str, str], line: Line) -> Ended:
+    place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, line.ask, line.tell))
     try:
-        retrying(launch, task.config, None, environ, Reporter(task, line), place=place)
+        launch(run.config, None, environ, Reporter(run, line), place=place)
     except SweepCapReached as stop:
-        return Ended(task.run, str(stop), capped=True)
+        return Ended(run.index, "waiting", str(stop))
     except RunLockedError as error:
-        return Ended(task.run, str(error), elsewhere=True)
+        return Ended(run.index, "running", str(error))
     except R2POError as error:
-        return Ended(task.run, str(error))
+        return Ended(run.index, "failed", str(error))
     except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
-        return Ended(task.run, _unexpected(error))
-    return Ended(task.run)
+        return Ended(run.index, "failed", _unexpected(error))
+    return Ended(run.index)
 
 
 def _unexpected(error: Exception) -> str:
@@ -75,17 +73,17 @@ def _unexpected(error: Exception) -> str:
 class Reporter(Observer):
     """Reports the progress of one run."""
 
-    def __init__(self, task: Task, line: Line) -> None:
-        self._task = task
+    def __init__(self, run: PlannedRun, line: Line) -> None:
         self._line = line
+        self._progress = Progress(run.index, state="running", planned=run.config.num_iterations or 0)
+        self._is_priced = not run.config.missing_prices
         self._client: Client | None = None
         self._used = Amount()
         self._tokens = 0
-        self._record: Mapping[str, Any] = {}
 
     def opened(self, directory: RunDirectory) -> None:
         """The run has begun, or goes on where its log ends."""
-        known = read_progress(self._task.run, directory.path, self._task.config.num_iterations or 0)
+        known = read_progress(self._progress.run, directory.path, self._progress.planned)
         self._line.tell(replace(known, state="running", now="warm-up"))
 
     def started(
@@ -97,12 +95,12 @@ class Reporter(Observer):
     ) -> None:
         """Take up the count where the log ends."""
         self._client = client
-        self._record = recorded[-1] if recorded else {}
+        self._progress = after(self._progress, recorded)
         self._report("warm-up")
 
     def note(self, text: str) -> None:
         """Pass the note on."""
-        self._line.tell(Note(self._task.run, text))
+        self._line.tell(Note(self._progress.run, text))
 
     def asking(self, role: str) -> None:
         """A call is under way."""
@@ -114,36 +112,23 @@ class Reporter(Observer):
 
     def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
-        self._record = record
+        self._progress = after(self._progress, [record])
         self._report("rollouts")
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """The run is complete, perhaps since long."""
-        self._line.tell(from_result(self._task.run, directory, result))
+        self._line.tell(from_result(self._progress.run, directory, result))
 
     def _report(self, now: str) -> None:
         self._count()
-        record, config = self._record, self._task.config
-        self._line.tell(
-            Progress(
-                self._task.run,
-                state="running",
-                now=now,
-                iterations=record.get("iteration", 0),
-                planned=config.num_iterations or 0,
-                best=record.get("best_reward"),
-                calls=self._used.calls,
-                episodes=record.get("episodes", 0),
-                tokens=self._tokens,
-                cost=None if config.missing_prices else self._used.cost,
-            )
-        )
+        cost = self._used.cost if self._is_priced else None
+        self._line.tell(replace(self._progress, now=now, calls=self._used.calls, tokens=self._tokens, cost=cost))
 
     def _count(self) -> None:
         """Take up the replies since the last report: a long run has too many to add them all up each time."""
         if self._client is None:
             return
         for recorded in self._client.store.replies[self._used.calls :]:
-            usage, prices = recorded.reply.usage, self._client.model_of(recorded.role).prices
-            self._used += amount_of(usage, prices)
+            usage = recorded.reply.usage
+            self._used += amount_of(usage, self._client.model_of(recorded.role).prices)
             self._tokens += (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -21,8 +20,8 @@ EVERY_S = 60.0
 OTHER_LINES = 5
 
 
-class Screen(Protocol):
-    """Shows a sweep."""
+class SweepScreen:
+    """Shows nothing: the base of the screens of a sweep."""
 
     def note(self, text: str) -> None:
         """Something worth one line happened."""
@@ -37,23 +36,7 @@ class Screen(Protocol):
         """The sweep is over, complete or not."""
 
 
-class Quiet:
-    """Shows nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-    def ended(self, run: int) -> None:
-        """Nothing."""
-
-    def tick(self) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class Lines(Quiet):
+class SweepLines(SweepScreen):
     """A line for each run that ends, and one on all of them now and then."""
 
     def __init__(self, board: Board) -> None:
@@ -85,7 +68,7 @@ class Lines(Quiet):
         say(headline(self._board, self._board.speed(time.monotonic())))
 
 
-class LiveTable(Quiet):
+class SweepTable(SweepScreen):
     """A line for each running experiment and one for all, renewed twice a second."""
 
     def __init__(self, board: Board) -> None:
@@ -116,11 +99,11 @@ class LiveTable(Quiet):
         return Group(table(self._board, ("running",), rows), below)
 
 
-def make_screen(board: Board, *, quiet: bool) -> Screen:
+def make_screen(board: Board, *, quiet: bool) -> SweepScreen:
     """Return the screen that fits the process's output."""
     if quiet:
-        return Quiet()
-    return LiveTable(board) if sys.stdout.isatty() else Lines(board)
+        return SweepScreen()
+    return SweepTable(board) if sys.stdout.isatty() else SweepLines(board)
 
 
 def table(board: Board, states: tuple[str, ...], most: int) -> Table:

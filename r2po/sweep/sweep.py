@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,21 +14,23 @@ from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.from_logs import from_result, read_progress, read_usage
+from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import available_bytes, cores, fitting_runs
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
-from r2po.sweep.plan import Item, Request, check_runs, plan
+from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import RayBackend, require_ray
-from r2po.sweep.screen import Quiet, Screen, make_screen
+from r2po.sweep.screen import SweepScreen, make_screen
 
 MOST_NAMED = 8
 RESULT = "result.json"
+STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
+"""Why a run has ended that has neither failed nor is complete, by its state."""
 
 
 @dataclass(frozen=True)
-class Options:
+class SweepOptions:
     """How a sweep is run, which changes nothing in its results.
 
     Attributes:
@@ -73,29 +74,25 @@ class Sweep:
         InputError: Something given cannot be used; no run is started.
     """
 
-    def __init__(self, request: Request, options: Options, environ: Mapping[str, str]) -> None:
+    def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
         self._options = options
         self._notes: list[str] = []
-        self.items = plan(request, self._note_before)
-        _check_prices(self.items, options.caps)
-        self._errors = check_runs(self.items)
+        self.runs = plan(request, self._note_before)
+        _check_prices(self.runs, options.caps)
+        self._damaged = check_runs(self.runs)
         if options.ray is not None:
             require_ray()
-        usable = [(index, item) for index, item in enumerate(self.items) if index not in self._errors]
-        self._damaged = [item.path / RESULT for _, item in usable if _has_damaged_result(item)]
-        self._todo = [index for index, item in usable if not _is_complete(item)]
-        _first_contacts([self.items[index].config for index in self._todo], environ)
-        used = self._used_before()
-        self.manifest = Manifest.open(options.name or request.name, self.items, self._note_before)
-        self.board = Board(
-            [run["run"] for run in self.manifest.runs],
-            [read_progress(index, item.path, item.config.num_iterations or 0) for index, item in enumerate(self.items)],
-        )
+        known = [read_progress(run.index, run.path, run.config.num_iterations or 0) for run in self.runs]
+        self._todo = [run for run in self.runs if run.index not in self._damaged and not known[run.index].is_complete]
+        failed = [run.path for run in self._todo if known[run.index].state == "failed"]
+        self._damaged_results = [path / RESULT for path in failed if (path / RESULT).exists()]
+        _first_contacts([run.config for run in self._todo], environ)
+        used = _used_before(self.runs, known) if options.caps.any else Amount()
+        self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before)
+        self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
-        self._screen: Screen = Quiet()
-        self._capped: set[int] = set()
-        self._over: set[int] = set()
-        self._elsewhere: dict[int, str] = {}
+        self._screen = SweepScreen()
+        self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
         self._reached: Verdict | None = None
 
@@ -108,128 +105,103 @@ class Sweep:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._say_what_begins()
-            for index, reason in sorted(self._errors.items()):
-                self._ended(Ended(index, reason))
+            for index, reason in sorted(self._damaged.items()):
+                self.hear(Ended(index, "failed", reason))
             self._set_aside_damaged_results()
             if self._todo:
-                self._run_on_ray() if self._options.ray else self._run_here()
+                self._backend().run(self._todo)
         finally:
             self._screen.close()
             self.manifest.close()
-        if self._errors or self._capped or self._elsewhere:
+        if any(ended.state != "complete" for ended in self._endings.values()):
             raise self._stopped()
 
-    def _run_here(self) -> None:
+    def _backend(self) -> Pool | RayBackend:
+        options = self._options
+        if options.ray is not None:
+            return RayBackend(
+                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
+            )
         workers = min(cores(), len(self._todo))
         fitting = fitting_runs(workers, available_bytes())
-        jobs = min(self._options.jobs or len(self._todo), fitting, len(self._todo))
-        if (self._options.jobs or 0) > fitting:
-            self._note(f"--jobs {self._options.jobs}: {fitting} runs fit into the memory that is free")
-        Pool(
-            self._coordinator,
-            workers=min(workers, jobs),
-            jobs=jobs,
-            on_progress=self._progress,
-            on_end=self._ended,
-            on_note=self._run_note,
-            on_crash=self._note,
-            on_tick=self._tick,
-        ).run(self.items[index].task(index) for index in self._todo)
-
-    def _run_on_ray(self) -> None:
-        assert self._options.ray is not None
-        RayBackend(
-            self._coordinator,
-            address=self._options.ray,
-            cpus_per_run=self._options.cpus_per_run,
-            jobs=self._options.jobs,
-            on_progress=self._progress,
-            on_end=self._ended,
-            on_note=self._run_note,
-            on_tick=self._screen.tick,
-            on_news=self._news,
-        ).run([self.items[index].task(index) for index in self._todo])
-
-    def _used_before(self) -> Amount:
-        if not self._options.caps.any:
-            return Amount()
-        return sum((_usage(item) for item in self.items), Amount())
+        jobs = min(options.jobs or len(self._todo), fitting, len(self._todo))
+        if (options.jobs or 0) > fitting:
+            self._screen.note(f"--jobs {options.jobs}: {fitting} runs fit into the memory that is free")
+        return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
 
     def _say_what_begins(self) -> None:
-        complete = len(self.items) - len(self._todo) - len(self._errors)
-        begun = sum(self.items[index].directory is not None for index in self._todo)
+        complete = len(self.runs) - len(self._todo) - len(self._damaged)
+        begun = sum(run.directory is not None for run in self._todo)
         new = len(self._todo) - begun
-        damaged = f", {len(self._errors)} damaged" if self._errors else ""
-        self._note(f"sweep of {len(self.items)} runs: {complete} complete, {begun} to resume, {new} to start{damaged}")
-        self._note(f"manifest: {self.manifest.folder}")
-        models = {each.llm_model_name or "" for item in self.items for each in by_model(item.config).values()}
+        damaged = f", {len(self._damaged)} damaged" if self._damaged else ""
+        say = self._screen.note
+        say(f"sweep of {len(self.runs)} runs: {complete} complete, {begun} to resume, {new} to start{damaged}")
+        say(f"manifest: {self.manifest.folder}")
+        models = {each.llm_model_name or "" for run in self.runs for each in by_model(run.config).values()}
         if any(name.startswith("embedded/") for name in models):
-            self._note("embedded stand-in: no language model answers; these results say nothing about any model")
+            say("embedded stand-in: no language model answers; these results say nothing about any model")
         for text in self._notes:
-            self._note(text)
+            say(text)
 
     def _set_aside_damaged_results(self) -> None:
         """Resuming a run without its result makes it again, from the logs."""
-        for path in self._damaged:
+        for path in self._damaged_results:
             with suppress(FileNotFoundError):  # another sweep did
                 path.rename(path.with_name(f"{RESULT}.damaged"))
-            self._note(f"{path} is damaged: kept as {RESULT}.damaged, made again from the logs")
+            self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged, made again from the logs")
 
     def _note_before(self, text: str) -> None:
         if text not in self._notes:
             self._notes.append(text)
 
-    def _note(self, text: str) -> None:
-        self._screen.note(text)
+    def hear(self, message: Progress | Note | Ended) -> None:
+        """Take up what a run says, or how it ended."""
+        if isinstance(message, Note):
+            self._note(message)
+        elif isinstance(message, Ended):
+            self._end(message)
+        else:
+            if (
+                message.run in self._endings
+            ):  # over Ray, news may come after the end: its counts hold, its state does not
+                known = self.board.runs[message.run]
+                message = replace(message, state=known.state, now=known.now)
+            self.board.update(message)
 
-    def _run_note(self, note: Note) -> None:
-        """Print what a run says, if no other has said it: a thousand runs of one config say the same."""
-        if note.text not in self._said:
-            self._said.add(note.text)
-            self._note(f"{self.board.names[note.run]}: {note.text}")
-
-    def _tick(self) -> None:
-        self._news(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
-        self._screen.tick()
-
-    def _news(self, paces: dict[str, float], reached: Verdict | None) -> None:
+    def tick(self, paces: Mapping[str, float], reached: Verdict | None) -> None:
+        """Show how far all runs are."""
         self.board.throttled.update(paces)
         self._reached = reached
+        self._screen.tick()
 
-    def _progress(self, progress: Progress) -> None:
-        if progress.run in self._over:  # over Ray, news may come after the end: its counts hold, its state does not
-            known = self.board.runs[progress.run]
-            progress = replace(progress, state=known.state, now=known.now)
-        self.board.update(progress)
+    def _note(self, note: Note) -> None:
+        """Print what a run says, if no other has said it: a thousand runs of one config say the same."""
+        if note.run is None:
+            self._screen.note(note.text)
+        elif note.text not in self._said:
+            self._said.add(note.text)
+            self._screen.note(f"{self.board.names[note.run]}: {note.text}")
 
-    def _ended(self, ended: Ended) -> None:
-        self._over.add(ended.run)
-        if ended.capped:
-            self._capped.add(ended.run)
-            self.board.set_state(ended.run, "waiting", "a cap of the sweep is reached")
-            return
-        if ended.elsewhere:
-            self._elsewhere[ended.run] = ended.error
-            self.board.set_state(ended.run, "running", "by another process")
+    def _end(self, ended: Ended) -> None:
+        self._endings[ended.run] = ended
+        self.board.set_state(ended.run, ended.state, STOPPED.get(ended.state, ended.reason))
+        if ended.state == "failed":
+            self.manifest.fail(ended.run, ended.reason)
+        if ended.state != "waiting":
             self._screen.ended(ended.run)
-            return
-        self.board.set_state(ended.run, "failed" if ended.error else "complete", ended.error)
-        if ended.error:
-            self._errors[ended.run] = ended.error
-            self.manifest.fail(ended.run, ended.error)
-        self._screen.ended(ended.run)
 
     def _stopped(self) -> SweepStopped:
-        reached = (self._reached or self._coordinator.reached) if self._capped else None
-        parts = [f"{reached.reached} by the sweep"] if reached else []
-        if self._errors:
-            parts.append(
-                f"{len(self._errors)} of {len(self.items)} runs failed:{_grouped(self._errors, self.board.names)}"
-            )
-        if self._elsewhere:
-            held = _grouped(self._elsewhere, self.board.names)
-            parts.append(f"{len(self._elsewhere)} of {len(self.items)} runs are not this sweep's to make now:{held}")
-        return SweepStopped("; ".join(parts), reached.setting if reached else "")
+        parts, setting = [], ""
+        if self._reasons("waiting") and self._reached is not None:
+            parts, setting = [f"{self._reached.reached} by the sweep"], self._reached.setting
+        for state, what in (("failed", "failed"), ("running", "are not this sweep's to make now")):
+            reasons = self._reasons(state)
+            if reasons:
+                parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{_grouped(reasons, self.board.names)}")
+        return SweepStopped("; ".join(parts), setting)
+
+    def _reasons(self, state: str) -> dict[int, str]:
+        return {run: ended.reason for run, ended in self._endings.items() if ended.state == state}
 
 
 def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
@@ -244,40 +216,28 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _usage(item: Item) -> Amount:
+def _used_before(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
+    """Return what runs have used, given where they stand."""
+    return sum((_usage(run, known[run.index]) for run in runs), Amount())
+
+
+def _usage(run: PlannedRun, known: Progress) -> Amount:
     """Return what a run has used: its result knows too, if its log is damaged."""
     try:
-        return read_usage(item.path, lambda role: item.config.for_role(role).prices)
+        return read_usage(run.path, lambda role: run.config.for_role(role).prices)
     except InputError as error:
-        known = read_progress(0, item.path, 0)
-        if known.state != "complete":
+        if not known.is_complete:
             raise InputError(f"{error}: no cap can be kept, as what this run has used is not known") from None
-        counts = RunDirectory(item.path).read_result()["tokens"].values()
+        counts = RunDirectory(run.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
         return Amount(known.calls, known.tokens if said else None, known.cost)
 
 
-def _is_complete(item: Item) -> bool:
-    directory = item.directory
-    return directory is not None and directory.is_complete and not _has_damaged_result(item)
-
-
-def _has_damaged_result(item: Item) -> bool:
-    directory = item.directory
-    if directory is None or not directory.is_complete:
-        return False
-    try:
-        from_result(0, directory, directory.read_result())
-    except InputError:
-        return True
-    return False
-
-
-def _check_prices(items: Sequence[Item], caps: Caps) -> None:
-    for item in items if caps.max_cost is not None else ():
-        missing = item.config.missing_prices
+def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
+    for run in runs if caps.max_cost is not None else ():
+        missing = run.config.missing_prices
         if missing:
-            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {item.source} has none")
+            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
 
 
 def _first_contacts(configs: Sequence[Config], environ: Mapping[str, str]) -> None:

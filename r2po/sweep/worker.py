@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from r2po.config.environ import read_environ
-from r2po.sweep.messages import Ask, Key, Note, Outcome, Progress, Task, Verdict
+from r2po.sweep.messages import Ask, Key, Note, Outcome, Progress, Verdict
+from r2po.sweep.plan import PlannedRun
 from r2po.sweep.runner import make_run
 
 
@@ -35,14 +36,14 @@ class _Worker:
         self._environ = read_environ()
 
     def serve(self) -> None:
-        """Take tasks and verdicts until the connection breaks."""
+        """Take runs and verdicts until the connection breaks."""
         while True:
             try:
                 message = self._connection.recv()
             except (EOFError, OSError):
                 os._exit(0)  # not sys.exit: threads may be in the middle of anything, and logs survive that
-            if isinstance(message, Task):
-                threading.Thread(target=self._run, args=(message,), name=f"run-{message.run}", daemon=True).start()
+            if isinstance(message, PlannedRun):
+                threading.Thread(target=self._run, args=(message,), name=f"run-{message.index}", daemon=True).start()
             else:
                 self._answers.pop(message.key).put(message)
 
@@ -56,8 +57,8 @@ class _Worker:
         """Say something that wants no answer."""
         self._send(message)
 
-    def _run(self, task: Task) -> None:
-        self._send(make_run(task, self._environ, self))
+    def _run(self, run: PlannedRun) -> None:
+        self._send(make_run(run, self._environ, self))
 
     def _send(self, message: object) -> None:
         try:

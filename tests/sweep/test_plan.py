@@ -9,17 +9,19 @@ import pytest
 
 from r2po.cli import main
 from r2po.errors import InputError
-from r2po.sweep.plan import Request, check_runs, plan
+from r2po.sweep.plan import SweepRequest, check_runs, plan
 from tests.process.processes import NIM, write_config
 
 VALUES = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1}
 
 
-def request(folder: Path, *settings: str, seeds: tuple[int, ...] = (1, 2), **more: Any) -> Request:
-    return Request([str(write_config(folder, {**VALUES, "logdir": str(folder / "logs/nim")}))], settings, seeds, **more)
+def request(folder: Path, *settings: str, seeds: tuple[int, ...] = (1, 2), **more: Any) -> SweepRequest:
+    return SweepRequest(
+        [str(write_config(folder, {**VALUES, "logdir": str(folder / "logs/nim")}))], settings, seeds, **more
+    )
 
 
-def names(folder: Path, given: Request) -> list[str]:
+def names(folder: Path, given: SweepRequest) -> list[str]:
     return [str(item.path.relative_to(folder)) for item in plan(given)]
 
 
@@ -48,7 +50,7 @@ def test_two_configs_never_share_a_run_directory(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"two runs of this sweep have the run directory logs/run_1: .*one.* and .*other"
     ):
-        plan(Request([one, other], [], [1]))
+        plan(SweepRequest([one, other], [], [1]))
 
 
 @pytest.mark.parametrize("key", ["seed", "resume_run"])

@@ -10,10 +10,10 @@ from r2po.cli import main
 from r2po.sweep.board import Board
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
-from r2po.sweep.plan import Item, Request, plan
+from r2po.sweep.plan import PlannedRun, SweepRequest, plan
 from r2po.sweep.runner import make_run
-from r2po.sweep.screen import Lines
-from r2po.sweep.sweep import Options, Sweep
+from r2po.sweep.screen import SweepLines
+from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.process.processes import NIM, write_config
 
 
@@ -31,19 +31,19 @@ class Heard:
             self.progress.append(message)
 
 
-def one_run(folder: Path) -> Item:
+def one_run(folder: Path) -> PlannedRun:
     values = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 2, "logdir": str(folder / "logs/nim")}
-    return plan(Request([str(write_config(folder, values))], [], [1]))[0]
+    return plan(SweepRequest([str(write_config(folder, values))], [], [1]))[0]
 
 
 def test_the_counts_of_a_run_never_shrink(tmp_path: Path) -> None:
-    item = one_run(tmp_path)
+    planned = one_run(tmp_path)
     resumed, complete = Heard(), Heard()
-    assert main(["run", "--config", item.source, "--quiet"]) == 0
-    (item.path / "result.json").unlink()
+    assert main(["run", "--config", planned.source, "--quiet"]) == 0
+    (planned.path / "result.json").unlink()
     for heard in (resumed, complete):
-        assert not make_run(item.task(0), {}, heard).error
-    end = read_progress(0, item.path, 2)
+        assert not make_run(planned, {}, heard).reason
+    end = read_progress(0, planned.path, 2)
     assert end.state == "complete"
     assert end.calls > 0
     for report in resumed.progress + complete.progress:
@@ -61,13 +61,13 @@ def test_a_speed_is_never_below_zero() -> None:
 
 
 def test_late_news_do_not_bring_an_ended_run_back(tmp_path: Path) -> None:
-    item = one_run(tmp_path)
-    sweep = Sweep(Request([item.source], [], [1, 2, 3]), Options(quiet=True), {})
-    sweep._ended(Ended(0))
-    sweep._ended(Ended(1, "no disk"))
-    sweep._ended(Ended(2, "a cap", capped=True))
+    planned = one_run(tmp_path)
+    sweep = Sweep(SweepRequest([planned.source], [], [1, 2, 3]), SweepOptions(quiet=True), {})
+    sweep.hear(Ended(0))
+    sweep.hear(Ended(1, "failed", "no disk"))
+    sweep.hear(Ended(2, "waiting", "a cap"))
     for run in range(3):
-        sweep._progress(Progress(run, state="running", now="asking", calls=4))
+        sweep.hear(Progress(run, state="running", now="asking", calls=4))
     assert [run.state for run in sweep.board.runs] == ["complete", "failed", "waiting"]
     assert [run.calls for run in sweep.board.runs] == [4, 4, 4]
     assert sweep.board.runs[1].now == "no disk"
@@ -75,11 +75,11 @@ def test_late_news_do_not_bring_an_ended_run_back(tmp_path: Path) -> None:
 
 
 def test_equal_notes_are_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    item = one_run(tmp_path)
-    sweep = Sweep(Request([item.source], [], [1, 2, 3]), Options(), {})
+    planned = one_run(tmp_path)
+    sweep = Sweep(SweepRequest([planned.source], [], [1, 2, 3]), SweepOptions(), {})
     sweep.run()
     capsys.readouterr()
-    sweep._screen = Lines(sweep.board)
+    sweep._screen = SweepLines(sweep.board)
     for run in range(3):
-        sweep._run_note(Note(run, "no effect"))
+        sweep.hear(Note(run, "no effect"))
     assert capsys.readouterr().out == "nim/run_1: no effect\n"
