@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+
+
+def make_request(
+    prompt: str, sampling: Mapping[str, Any] | None = None, *, schema: Mapping[str, Any] | None = None, **others: Any
+) -> Request:
+    """Return a request with a prompt, e.g. for the second ``sample``."""
+    place = {"iteration": 0, "role": "search", "sample": 0, "attempt": 1, **others}
+    return Request(prompt=prompt, schema=schema, sampling=sampling or {}, **place)
 
 
 class Scripted(Provider):

@@ -135,11 +135,9 @@ def _context(provider: WireFormat, num_ctx: int | None) -> Finding:
 def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
     structured = bool(patient.sampling.get("structured_output"))
     policy = Tabular(Spaces(True, 2, True, 2, 0, (), (), None))
-    request = Request(
-        _QUESTION + (_JSON if structured else _FREE_TEXT),
-        patient.sampling,
-        schema=policy.schema() if structured else None,
-    )
+    prompt = _QUESTION + (_JSON if structured else _FREE_TEXT)
+    schema = policy.schema() if structured else None
+    request = Request(0, SEARCH, 0, 1, prompt, schema, sampling=patient.sampling)
     started = time.monotonic()
     try:
         reply = provider.complete(request)

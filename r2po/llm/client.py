@@ -10,17 +10,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-import tenacity
-
 from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
+from r2po.llm.patience import Patience
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
-
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 60.0
 
 
 class CallFailed(RunStopped):
@@ -160,8 +156,12 @@ class Client:
             with self._lock:
                 self.on_ask(question.role)
             started = time.monotonic()
-            attempts = _Attempts(self, call, self._request(key, turn, question), question, renew, permit)
-            reply = self._complete(attempts)
+            request = Request(**vars(question), sampling=self.model_of(question.role).sampling, key=key, turn=turn)
+            try:
+                reply = self._complete(call, request, permit, renew)
+            except RunStopped:
+                self.store.gave_up(call)
+                raise
             latency_s = time.monotonic() - started
             value, refusal = _understood(reply, read)
             return self.store.reply(call, key, reply, refusal, latency_s), value
@@ -169,69 +169,39 @@ class Client:
     def _set_aside(self, question: Question) -> AbstractContextManager[Callable[[float], None]]:
         return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)
 
-    def _request(self, key: str, turn: int, question: Question) -> Request:
-        return Request(
-            prompt=question.prompt,
-            sampling=self.model_of(question.role).sampling,
-            sample=question.sample,
-            attempt=question.attempt,
-            key=key,
-            iteration=question.iteration,
-            role=question.role,
-            turn=turn,
-            schema=question.schema,
-        )
+    def _complete(self, call: int, request: Request, permit: Permit, renew: Callable[[float], None]) -> Reply:
+        """Make attempts until one is answered.
 
-    def _complete(self, attempts: _Attempts) -> Reply:
-        def before_sleep(state: tenacity.RetryCallState) -> None:
-            attempts.renew(state.upcoming_sleep)
-            with self._lock:
-                self.on_failure(_failed(state), state.upcoming_sleep)
+        Args:
+            call: Number of the call.
+            request: What is sent.
+            permit: For the first attempt.
+            renew: Sets aside what the next attempt may take, given the seconds until then.
 
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.retryable),
-            wait=_wait,
-            stop=lambda state: state.attempt_number >= self.max_attempts or _waits_too_long(state, self.max_wait_s),
-            before_sleep=before_sleep,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(attempts)
-        except RunStopped:  # a cap is reached
-            self.store.gave_up(attempts.call)
-            raise
-        except AttemptFailed as failed:
-            self.store.gave_up(attempts.call)
-            tried = f" ({attempts.made} attempts)" if attempts.made > 1 else ""
-            raise CallFailed(f"{failed.reason}{tried}", retryable=failed.retryable, store=self.store) from None
-
-
-@dataclass
-class _Attempts:
-    """Makes one attempt at a call, and one more each time that the gate says so; the first has its permit already."""
-
-    client: Client
-    call: int
-    request: Request
-    question: Question
-    renew: Callable[[float], None]
-    permit: Permit | None
-    made: int = 0
-
-    def __call__(self) -> Reply:
-        client = self.client
+        Raises:
+            CallFailed: There is no reply to be had.
+            CapReached: Another attempt would exceed a cap.
+        """
+        provider = self.model_of(request.role).provider
+        patience = Patience(self.max_attempts, self.max_wait_s)
+        made = 0
         while True:
-            permit, self.permit = self.permit or client.gate.enter(self.question), None
-            self.made += 1
+            made += 1
             try:
-                reply = client.model_of(self.question.role).provider.complete(self.request)
+                reply = provider.complete(request)
             except AttemptFailed as failed:
-                if client.recording is None:  # a reply that is not on record is no fault of a server
-                    client.store.failure(self.call, self.made, failed)
-                if not permit.failed(failed):
-                    raise
-                self.renew(0.0)
+                if self.recording is None:  # a reply that is not on record is no fault of a server
+                    self.store.failure(call, made, failed)
+                wait_s = 0.0 if permit.failed(failed) else patience.wait_s(failed)
+                if wait_s is None:
+                    tried = f" ({made} attempts)" if made > 1 else ""
+                    raise CallFailed(f"{failed.reason}{tried}", retryable=failed.retryable, store=self.store) from None
+                renew(wait_s)
+                if wait_s:
+                    with self._lock:
+                        self.on_failure(failed, wait_s)
+                    self.sleep(wait_s)
+                permit = self.gate.enter(request)
             else:
                 permit.answered(reply)
                 return reply
@@ -245,21 +215,3 @@ def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
         return read(reply.text), ""
     except UnusableReply as refusal:
         return None, str(refusal) or "it cannot be read"
-
-
-_backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Exponential back-off with jitter, or what the server asked for if that is longer."""
-    return max(_backoff(state), _failed(state).retry_after_s or 0.0)
-
-
-def _failed(state: tenacity.RetryCallState) -> AttemptFailed:
-    failed = state.outcome.exception() if state.outcome else None
-    assert isinstance(failed, AttemptFailed)  # nothing else is retried
-    return failed
-
-
-def _waits_too_long(state: tenacity.RetryCallState, limit_s: float) -> bool:
-    return state.idle_for + state.upcoming_sleep > limit_s

@@ -18,30 +18,39 @@ Finish = Literal["stop", "length", "refusal", "unknown"]
 
 
 @dataclass(frozen=True)
-class Request:
-    """One prompt for one model: a single fresh user message, no system message, no memory.
+class Question:
+    """One attempt at an ask, and where in the run it stands.
 
     Attributes:
-        prompt: The user message.
-        sampling: The sampling settings that the config sets, under their config names; nothing else is sent.
-        sample: Which sample of this prompt within the iteration, from 0: the second must be drawn independently.
-        attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
-        key: Address of the reply in the call store.
-        iteration: Iteration that asks, from 1.
+        iteration: From 1.
         role: Who asks: ``SEARCH`` or ``CRITIC``.
-        turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
+        sample: How often this prompt was asked before in the iteration: the second must be drawn independently.
+        attempt: 1, or more after unusable replies.
+        prompt: The user message.
         schema: JSON schema of the answer, for providers to enforce; None for free text.
     """
 
+    iteration: int
+    role: str
+    sample: int
+    attempt: int
     prompt: str
-    sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    sample: int = 0
-    attempt: int = 1
-    key: str = ""
-    iteration: int = 0
-    role: str = ""
-    turn: int = 0
     schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Request(Question):
+    """A question for one model: a single fresh user message, no system message, no memory.
+
+    Attributes:
+        sampling: The sampling settings that the config sets, under their config names; nothing else is sent.
+        key: Address of the reply in the call store.
+        turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
+    """
+
+    sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    key: str = ""
+    turn: int = 0
 
 
 def plus(one: N | None, other: N | None) -> N | None:
@@ -173,27 +182,6 @@ class AttemptFailed(Exception):
         self.retryable = retryable
         self.status = status
         self.retry_after_s = retry_after_s
-
-
-@dataclass(frozen=True)
-class Question:
-    """One attempt at an ask, and where in the run it stands.
-
-    Attributes:
-        iteration: From 1.
-        role: "search" or "critic".
-        sample: How often this prompt was asked before in the iteration: a second ask wants a second sample.
-        attempt: 1, or more after unusable replies.
-        prompt: The user message.
-        schema: JSON schema of the answer, for providers to enforce; None for free text.
-    """
-
-    iteration: int
-    role: str
-    sample: int
-    attempt: int
-    prompt: str
-    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from r2po.errors import InputError, UnusableReply
-from r2po.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, CallFailed
+from r2po.llm.client import CallFailed
+from r2po.llm.patience import FIRST_WAIT_S, LONGEST_WAIT_S
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines

@@ -14,9 +14,10 @@ from r2po.llm.providers.ollama import Ollama
 from r2po.llm.providers.openai import OpenAI, OpenRouter
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import PROVIDERS, provider_for, usages
-from r2po.llm.types import Provider, Request
+from r2po.llm.types import Provider
 from tests.builders import CONFIGS
 from tests.llm.fake_ollama import FakeOllama
+from tests.scripted import make_request
 
 
 def provider(name: str) -> Provider:
@@ -42,14 +43,14 @@ def test_ollama_models(name: str, model: str) -> None:
 def test_settings_reach_the_provider() -> None:
     with FakeOllama() as fake:
         chosen = provider_for("ollama/tiny", timeout_s=5.0, num_ctx=4321, environ=fake.environ)
-        assert chosen.complete(Request("hello")).sent == {"num_ctx": 4321}
+        assert chosen.complete(make_request("hello")).sent == {"num_ctx": 4321}
 
 
 def test_a_provider_from_outside_is_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
     section = (CONFIGS.parent / "docs/extending.md").read_text(encoding="utf-8").split("## A provider")[1]
     monkeypatch.setattr(PROVIDERS, "_items", dict(PROVIDERS))
     exec(section.split("```python\n")[1].split("```")[0], {"__name__": "parrot"})
-    assert provider("parrot/claude-gemini").complete(Request("hello")).text == "hello"
+    assert provider("parrot/claude-gemini").complete(make_request("hello")).text == "hello"
     assert usages()[0] == ("parrot/<any>", "a parrot", "-")
     assert isinstance(provider("claude-gemini"), Anthropic)
     assert isinstance(provider("parrot"), OpenAI)

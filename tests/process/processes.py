@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from r2po.llm.providers.embedded import EmbeddedSearch
-from r2po.llm.types import Request
 from tests.llm.fake_servers.core import FakeServer, Handler, stall
+from tests.scripted import make_request
 
 REPOSITORY = Path(__file__).parents[2]
 MAIN = REPOSITORY / "main.py"
@@ -44,7 +44,7 @@ NIM: Mapping[str, Any] = {**SMALL, "method": "propsp", "gym_env_name": "Nim-v0",
 def player(prompt: str) -> str:
     """Answer as the embedded stand-in does: a function of the prompt; complaints about earlier replies do not count."""
     prompt = prompt.partition("\n\nYour previous reply could not be used")[0]
-    return EmbeddedSearch().complete(Request(prompt)).text
+    return EmbeddedSearch().complete(make_request(prompt)).text
 
 
 def stall_after(server: FakeServer, answers: int) -> None:

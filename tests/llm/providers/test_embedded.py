@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from r2po.llm.providers.embedded import EmbeddedSearch
-from r2po.llm.types import AttemptFailed, Request
+from r2po.llm.types import AttemptFailed
 from r2po.methods import Step
 from r2po.policies import Parameters
 from r2po.prompts import Brief, critic_prompt, median_package, search_prompt
 from r2po.tasks import PUBLISHED
 from r2po.trial import Candidate, Trial
 from tests.builders import make_brief, make_rollouts, numeric
+from tests.scripted import make_request
 
 
 def trial(brief: Brief, params: Parameters, reward: float) -> Trial:
@@ -41,7 +42,7 @@ def critic(brief: Brief, history: list[Trial], params: Parameters, returns: list
 
 
 def ask(prompt: str, brief: Brief, **changes: int) -> Parameters:
-    return numeric(brief.policy).read(EmbeddedSearch().complete(Request(prompt, **changes)).text)  # type: ignore[arg-type]
+    return numeric(brief.policy).read(EmbeddedSearch().complete(make_request(prompt, **changes)).text)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("environment", PUBLISHED)
@@ -89,7 +90,7 @@ def test_it_leaves_a_policy_alone_that_is_good_enough() -> None:
 
 def test_a_prompt_that_it_cannot_read() -> None:
     with pytest.raises(AttemptFailed, match="does not say how many parameters") as caught:
-        EmbeddedSearch().complete(Request("What is the weather like?"))
+        EmbeddedSearch().complete(make_request("What is the weather like?"))
     assert not caught.value.retryable
 
 

@@ -16,6 +16,7 @@ from r2po.errors import InputError
 from r2po.llm.providers.ollama import Ollama, estimate_tokens
 from r2po.llm.types import AttemptFailed, Finish, Request
 from tests.llm.fake_ollama import Answer, FakeOllama, Fault, hang_up, status
+from tests.scripted import make_request
 
 KEY = "a-secret-key-of-ollama"
 
@@ -37,12 +38,12 @@ def sent(fake: FakeOllama, request: Request, num_ctx: int | None = None) -> Any:
 
 def failure_of(answer: Answer, num_ctx: int | None = None) -> AttemptFailed:
     with FakeOllama([answer]) as fake, pytest.raises(AttemptFailed) as caught:
-        ollama(fake, num_ctx=num_ctx).complete(Request("hello"))
+        ollama(fake, num_ctx=num_ctx).complete(make_request("hello"))
     return caught.value
 
 
 def test_a_bare_request_sends_no_sampling_parameter(fake: FakeOllama) -> None:
-    assert sent(fake, Request("hello")) == {
+    assert sent(fake, make_request("hello")) == {
         "model": "tiny",
         "messages": [{"role": "user", "content": "hello"}],
         "stream": False,
@@ -52,7 +53,7 @@ def test_a_bare_request_sends_no_sampling_parameter(fake: FakeOllama) -> None:
 
 def test_configured_settings_are_sent_under_their_wire_names(fake: FakeOllama) -> None:
     sampling = {"temperature": 0.0, "top_p": 0.9, "max_output_tokens": 500, "think": False, "reasoning_effort": None}
-    body = sent(fake, Request("hello", sampling))
+    body = sent(fake, make_request("hello", sampling))
     assert body["options"] == {"temperature": 0.0, "top_p": 0.9, "num_predict": 500, "num_ctx": 8192}
     assert body["think"] is False
 
@@ -67,20 +68,20 @@ def test_configured_settings_are_sent_under_their_wire_names(fake: FakeOllama) -
     ],
 )
 def test_think_is_a_field_of_its_own(fake: FakeOllama, sampling: Mapping[str, Any], think: Any) -> None:
-    reply = ollama(fake).complete(Request("hello", sampling))
+    reply = ollama(fake).complete(make_request("hello", sampling))
     assert fake.chats[0]["think"] == think
     assert reply.sent["think"] == think
 
 
 def test_a_setting_that_ollama_lacks_is_refused_before_anything_is_sent(fake: FakeOllama) -> None:
     with pytest.raises(AttemptFailed, match="'top_k'") as caught:
-        ollama(fake).complete(Request("hello", {"top_k": 3}))
+        ollama(fake).complete(make_request("hello", {"top_k": 3}))
     assert not caught.value.retryable
     assert fake.requests == []
 
 
 def test_each_sample_has_its_own_seed(fake: FakeOllama) -> None:
-    seeds = [sent(fake, Request("hello", sample=sample))["options"].get("seed") for sample in (0, 1, 2)]
+    seeds = [sent(fake, make_request("hello", sample=sample))["options"].get("seed") for sample in (0, 1, 2)]
     assert seeds == [None, 1, 2]
 
 
@@ -91,7 +92,7 @@ def test_a_reply_holds_everything_that_the_server_said() -> None:
         "eval_count": 22,
     }
     with FakeOllama([answer]) as fake:
-        reply = ollama(fake).complete(Request("hello", {"temperature": 0.5}, sample=1))
+        reply = ollama(fake).complete(make_request("hello", {"temperature": 0.5}, sample=1))
     assert (reply.text, reply.thinking, reply.finish) == (" the answer\n", "hmm", "stop")
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (11, 22)
     assert (reply.usage.cached_tokens, reply.usage.reasoning_tokens) == (None, None)
@@ -103,13 +104,13 @@ def test_a_reply_holds_everything_that_the_server_said() -> None:
 )
 def test_why_the_model_stopped(reason: str | None, finish: Finish) -> None:
     with FakeOllama([{"message": {"content": "text"}, "done_reason": reason}]) as fake:
-        assert ollama(fake).complete(Request("hello")).finish == finish
+        assert ollama(fake).complete(make_request("hello")).finish == finish
 
 
 @pytest.mark.parametrize("count", [None, "12", 1.5, True, -1])
 def test_a_count_that_is_none_is_unknown(count: Any) -> None:
     with FakeOllama([{"message": {"content": "text"}, "prompt_eval_count": count, "eval_count": count}]) as fake:
-        usage = ollama(fake).complete(Request("hello")).usage
+        usage = ollama(fake).complete(make_request("hello")).usage
     assert usage.prompt_tokens is None
     assert usage.completion_tokens is None
 
@@ -137,7 +138,7 @@ def test_an_error_in_a_good_answer_is_passed_on() -> None:
 
 def test_thoughts_cut_off_before_any_text_are_a_reply_cut_off() -> None:
     with FakeOllama([{"message": {"content": "", "thinking": "so long"}, "done_reason": "length"}]) as fake:
-        reply = ollama(fake).complete(Request("hello"))
+        reply = ollama(fake).complete(make_request("hello"))
     assert (reply.text, reply.thinking, reply.finish) == ("", "so long", "length")
 
 
@@ -151,18 +152,18 @@ def test_a_cut_prompt_is_an_error_that_says_what_to_raise(count: int) -> None:
 
 def test_a_prompt_beyond_a_fixed_context_is_noticed(fake: FakeOllama) -> None:
     provider = ollama(fake, num_ctx=100)
-    assert provider.complete(Request("short")).sent["num_ctx"] == 100
+    assert provider.complete(make_request("short")).sent["num_ctx"] == 100
     with pytest.raises(AttemptFailed, match="cut the prompt"):
-        provider.complete(Request("long " * 1000))
+        provider.complete(make_request("long " * 1000))
 
 
 def test_an_unknown_model_and_a_refused_key_stop_at_once(fake: FakeOllama) -> None:
     with pytest.raises(AttemptFailed, match="model 'other' not found") as caught:
-        ollama(fake, "other").complete(Request("hello"))
+        ollama(fake, "other").complete(make_request("hello"))
     assert not caught.value.retryable
     fake.key = KEY
     with pytest.raises(AttemptFailed, match="OLLAMA_API_KEY") as caught:
-        Ollama("tiny", environ={"OLLAMA_BASE_URL": fake.url}).complete(Request("hello"))
+        Ollama("tiny", environ={"OLLAMA_BASE_URL": fake.url}).complete(make_request("hello"))
     assert not caught.value.retryable
 
 
@@ -183,7 +184,7 @@ def test_an_unknown_model_and_a_refused_key_stop_at_once(fake: FakeOllama) -> No
 def test_num_ctx_holds_prompt_and_reply(
     fake: FakeOllama, prompt: str, max_output_tokens: int | None, num_ctx: int
 ) -> None:
-    body = sent(fake, Request(prompt, {"max_output_tokens": max_output_tokens}))
+    body = sent(fake, make_request(prompt, {"max_output_tokens": max_output_tokens}))
     assert body["options"]["num_ctx"] == num_ctx
 
 
@@ -194,30 +195,30 @@ def test_num_ctx_never_shrinks_whatever_threads_ask_for(fake: FakeOllama) -> Non
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(len(lengths)) as pool:
-            replies = list(pool.map(lambda length: model.complete(Request("7" * length, sampling)), lengths))
+            replies = list(pool.map(lambda length: model.complete(make_request("7" * length, sampling)), lengths))
     finally:
         sys.setswitchinterval(interval)
     assert all(reply.sent["num_ctx"] >= length for reply, length in zip(replies, lengths, strict=True))
-    assert model.complete(Request("hello", sampling)).sent["num_ctx"] == 32768
+    assert model.complete(make_request("hello", sampling)).sent["num_ctx"] == 32768
 
 
 def test_num_ctx_never_shrinks_also_after_a_resume(fake: FakeOllama) -> None:
     sampling = {"max_output_tokens": 10}
     first = ollama(fake)
-    replies = [first.complete(Request("7" * length, sampling)) for length in (10, 30_000, 10, 12_000)]
+    replies = [first.complete(make_request("7" * length, sampling)) for length in (10, 30_000, 10, 12_000)]
     assert [reply.sent["num_ctx"] for reply in replies] == [8192, 32768, 32768, 32768]
     resumed = ollama(fake)
     for reply in replies:
         resumed.restore(reply.sent)
     resumed.restore({})
     resumed.restore({"num_ctx": "many"})
-    assert resumed.complete(Request("hello", sampling)).sent["num_ctx"] == 32768
+    assert resumed.complete(make_request("hello", sampling)).sent["num_ctx"] == 32768
 
 
 def test_a_fixed_num_ctx_is_kept(fake: FakeOllama) -> None:
     provider = ollama(fake, num_ctx=5000)
     provider.restore({"num_ctx": 32768})
-    assert provider.complete(Request("7" * 9000)).sent["num_ctx"] == 5000
+    assert provider.complete(make_request("7" * 9000)).sent["num_ctx"] == 5000
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
@@ -237,7 +238,7 @@ def test_estimates_with_known_answers() -> None:
 
 
 def test_a_prompt_of_half_a_surrogate_is_sent(fake: FakeOllama) -> None:
-    assert sent(fake, Request("a\ud800"))["messages"][0]["content"] == "a\ud800"
+    assert sent(fake, make_request("a\ud800"))["messages"][0]["content"] == "a\ud800"
 
 
 # --- first contact
@@ -327,7 +328,7 @@ def test_the_key_is_sent_without_blanks_around_it() -> None:
     with FakeOllama(key=KEY) as fake:
         provider = Ollama("tiny", environ={"OLLAMA_BASE_URL": fake.url + "/", "OLLAMA_API_KEY": f" {KEY}\n"})
         provider.check()
-        assert provider.complete(Request("hello")).text == "fine"
+        assert provider.complete(make_request("hello")).text == "fine"
         assert KEY not in repr(provider)
 
 

@@ -14,6 +14,7 @@ from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Finish, Provider, Reply, Request, Usage
 from tests.llm.fake_servers import SERVERS, FakeAnthropic, FakeGemini, FakeOpenAI, FakeOpenRouter, FakeServer
 from tests.llm.fake_servers.core import status
+from tests.scripted import make_request
 
 KEY = "a-key-of-some-length-that-is-secret"
 SCHEMA = {
@@ -43,7 +44,7 @@ def exchange(kind: type[FakeServer], request: Request, answer: Any = "fine") -> 
 
 def refused(kind: type[FakeServer], sampling: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> str:
     with kind() as server, pytest.raises(AttemptFailed) as caught:
-        provider(server).complete(Request("hello", sampling, schema=schema))
+        provider(server).complete(make_request("hello", sampling, schema=schema))
     assert not caught.value.retryable
     assert server.requests == []
     return caught.value.reason
@@ -61,7 +62,7 @@ BARE: dict[type[FakeServer], Any] = {
 
 @pytest.mark.parametrize("kind", BARE)
 def test_a_bare_request_sends_no_setting_that_is_not_required(kind: type[FakeServer]) -> None:
-    body, reply = exchange(kind, Request("hello", {"temperature": None}))
+    body, reply = exchange(kind, make_request("hello", {"temperature": None}))
     assert body == BARE[kind]
     assert (reply.text, reply.thinking, reply.finish) == ("fine", "", "stop")
 
@@ -76,7 +77,7 @@ WIRE_NAMES: dict[type[FakeServer], tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("kind", WIRE_NAMES)
 def test_settings_go_by_their_wire_names_and_into_the_log(kind: type[FakeServer]) -> None:
-    body, reply = exchange(kind, Request("hello", ALL))
+    body, reply = exchange(kind, make_request("hello", ALL))
     expected = dict(zip(WIRE_NAMES[kind], ALL.values(), strict=True))
     found = body["generationConfig"] if kind is FakeGemini else body
     assert {**found, **expected} == found
@@ -87,7 +88,7 @@ def test_only_openai_itself_gets_the_new_name_of_the_limit(monkeypatch: pytest.M
     with FakeOpenAI() as server:
         here = OpenAI("tiny", environ=server.environ)
         monkeypatch.setattr(OpenAI, "is_at_home", True)
-        here.complete(Request("hello", ALL))
+        here.complete(make_request("hello", ALL))
         assert server.chats[0]["max_completion_tokens"] == 5000
         assert "max_tokens" not in server.chats[0]
 
@@ -117,7 +118,7 @@ THINKING: list[tuple[type[FakeServer], Mapping[str, Any], Mapping[str, Any]]] = 
 def test_switches_of_reasoning_models(
     kind: type[FakeServer], sampling: Mapping[str, Any], sent: Mapping[str, Any]
 ) -> None:
-    body, reply = exchange(kind, Request("hello", sampling))
+    body, reply = exchange(kind, make_request("hello", sampling))
     assert {**body, **sent} == body
     logged = sent.get("generationConfig", sent)
     assert {**reply.sent, **logged} == reply.sent
@@ -147,7 +148,7 @@ def test_a_setting_that_is_not_well_defined_is_refused_before_anything_is_sent(
 
 def test_each_sample_has_its_own_seed_where_there_are_seeds() -> None:
     for sample, seed in ((0, None), (1, 1), (2, 2)):
-        request = Request("hello", sample=sample)
+        request = make_request("hello", sample=sample)
         assert exchange(FakeOpenAI, request)[0].get("seed") == seed
         assert exchange(FakeOpenRouter, request)[0].get("seed") == seed
         assert exchange(FakeGemini, request)[0].get("generationConfig", {}).get("seed") == seed
@@ -163,7 +164,7 @@ def test_the_key_goes_in_its_header_and_never_in_an_address(name: str) -> None:
             server.model, timeout_s=5, num_ctx=None, environ={**server.environ, server.key_variable: f" {KEY}\n"}
         )
         chosen.check()
-        assert chosen.complete(Request("hello")).text == "fine"
+        assert chosen.complete(make_request("hello")).text == "fine"
         assert KEY not in repr(chosen)
     for request in server.requests:
         assert KEY not in request.path
@@ -175,7 +176,7 @@ def test_a_server_of_ones_own_needs_no_key(name: str) -> None:
     with SERVERS[name]() as server:
         chosen = provider(server)
         chosen.check()
-        assert chosen.complete(Request("hello")).text == "fine"
+        assert chosen.complete(make_request("hello")).text == "fine"
     for request in server.requests:
         assert not {"Authorization", "x-api-key", "x-goog-api-key"} & set(request.headers)
 
@@ -220,7 +221,7 @@ THOUGHTS: list[tuple[type[FakeServer], Mapping[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "answer"), THOUGHTS)
 def test_thoughts_are_kept_apart_from_the_answer(kind: type[FakeServer], answer: Mapping[str, Any]) -> None:
-    _, reply = exchange(kind, Request("hello"), answer)
+    _, reply = exchange(kind, make_request("hello"), answer)
     assert (reply.text, reply.thinking) == ("answer", "hmm")
 
 
@@ -236,7 +237,7 @@ def test_thoughts_are_kept_apart_from_the_answer(kind: type[FakeServer], answer:
 )
 def test_thoughts_alone_are_no_answer(kind: type[FakeServer], answer: Mapping[str, Any]) -> None:
     with pytest.raises(AttemptFailed, match="has no text") as caught:
-        exchange(kind, Request("hello"), answer)
+        exchange(kind, make_request("hello"), answer)
     assert caught.value.retryable
 
 
@@ -256,7 +257,7 @@ FINISHES: list[tuple[type[FakeServer], Mapping[str, Any], Finish]] = [
 
 @pytest.mark.parametrize(("kind", "answer", "finish"), FINISHES)
 def test_why_the_model_stopped(kind: type[FakeServer], answer: Mapping[str, Any], finish: Finish) -> None:
-    assert exchange(kind, Request("hello"), answer)[1].finish == finish
+    assert exchange(kind, make_request("hello"), answer)[1].finish == finish
 
 
 USAGES: list[tuple[type[FakeServer], Mapping[str, Any], Usage]] = [
@@ -312,7 +313,7 @@ def test_tokens_mean_the_same_whoever_counts_them(
 ) -> None:
     """The prompt's include cached ones, the reply's include reasoning."""
     whole = {**kind().response("text", "prompt", {"model": "m"}), **answer}
-    assert exchange(kind, Request("hello"), whole)[1].usage == usage
+    assert exchange(kind, make_request("hello"), whole)[1].usage == usage
 
 
 @pytest.mark.parametrize("kind", BARE)
@@ -320,7 +321,7 @@ def test_tokens_mean_the_same_whoever_counts_them(
 def test_answers_of_any_shape_are_failed_attempts(kind: type[FakeServer], odd: Any) -> None:
     names = ("choices", "content", "candidates", "usage", "usageMetadata", "promptFeedback")
     with pytest.raises(AttemptFailed) as caught:
-        exchange(kind, Request("hello"), dict.fromkeys(names, odd))
+        exchange(kind, make_request("hello"), dict.fromkeys(names, odd))
     assert caught.value.retryable
 
 
@@ -328,7 +329,7 @@ def test_answers_of_any_shape_are_failed_attempts(kind: type[FakeServer], odd: A
 
 
 def test_a_schema_is_enforced_as_each_provider_can() -> None:
-    request = Request("hello", {"structured_output": True}, schema=SCHEMA)
+    request = make_request("hello", {"structured_output": True}, schema=SCHEMA)
     body, reply = exchange(FakeOpenAI, request)
     assert body["response_format"] == {
         "type": "json_schema",
@@ -342,7 +343,7 @@ def test_a_schema_is_enforced_as_each_provider_can() -> None:
 
 
 def test_gemini_gets_the_part_of_a_schema_that_it_takes() -> None:
-    body, reply = exchange(FakeGemini, Request("hello", schema=SCHEMA))
+    body, reply = exchange(FakeGemini, make_request("hello", schema=SCHEMA))
     assert body["generationConfig"] == {
         "responseMimeType": "application/json",
         "responseSchema": {
@@ -366,7 +367,7 @@ def test_gemini_gets_the_part_of_a_schema_that_it_takes() -> None:
 def test_anthropic_answers_with_a_tool() -> None:
     use = {"type": "tool_use", "id": "x", "name": "answer", "input": {"params": [1, 2], "reasoning": "ä"}}
     answer = content({"type": "text", "text": "I shall answer."}, use, stop="tool_use")
-    body, reply = exchange(FakeAnthropic, Request("hello", schema=SCHEMA), answer)
+    body, reply = exchange(FakeAnthropic, make_request("hello", schema=SCHEMA), answer)
     assert body["tools"][0]["input_schema"] == SCHEMA
     assert body["tool_choice"] == {"type": "tool", "name": "answer"}
     assert (reply.text, reply.finish) == ('{"params": [1, 2], "reasoning": "\\u00e4"}', "stop")
@@ -418,7 +419,7 @@ def test_a_key_that_gemini_does_not_know_is_a_wrong_key() -> None:
         with pytest.raises(InputError, match="check GEMINI_API_KEY"):
             provider(server).check()
         with pytest.raises(AttemptFailed, match="check GEMINI_API_KEY") as caught:
-            provider(server).complete(Request("hello"))
+            provider(server).complete(make_request("hello"))
     assert not caught.value.retryable
 
 
@@ -430,10 +431,10 @@ def test_a_limit_per_minute_of_gemini_says_when_to_come_back() -> None:
     with FakeGemini() as server:
         server.inject(status(429, {"error": {"code": 429, "message": "slow down", "details": details}}))
         with pytest.raises(AttemptFailed) as caught:
-            provider(server).complete(Request("hello"))
+            provider(server).complete(make_request("hello"))
     assert (caught.value.retryable, caught.value.retry_after_s) == (True, 34.5)
 
 
 def test_a_dummy_key_does_not_garble_replies() -> None:
     with FakeOpenAI(["params[0]: 1234, none"], key="1234") as server:
-        assert provider(server).complete(Request("hello")).text == "params[0]: 1234, none"
+        assert provider(server).complete(make_request("hello")).text == "params[0]: 1234, none"
