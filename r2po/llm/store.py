@@ -6,12 +6,11 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 from r2po.errors import InputError
 from r2po.llm.types import AttemptFailed, Finish, Question, Reply, Usage
@@ -37,26 +36,11 @@ class RecordedReply:
     prompt_chars: int
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _one_at_a_time(method: Callable[Concatenate[CallStore, P], R]) -> Callable[Concatenate[CallStore, P], R]:
-    """Let one thread at a time number, record and find calls: a prompt is packed against the one before it."""
-
-    @wraps(method)
-    def locked(store: CallStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with store.lock:
-            return method(store, *args, **kwargs)
-
-    return locked
-
-
 class CallStore:
     """The calls of one run directory. Any number of threads may use it."""
 
     def __init__(self, run_directory: Path) -> None:
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()  # a prompt is packed against the one before it
         self.path = run_directory / FILE
         self._under_way: dict[int, Question] = {}
         self._replies: dict[str, RecordedReply] = {}
@@ -98,60 +82,60 @@ class CallStore:
         return self.failures_by_role.total()
 
     @property
-    @_one_at_a_time
     def replies(self) -> list[RecordedReply]:
         """All replies, in the order they came."""
-        return list(self._replies.values())
+        with self._lock:
+            return list(self._replies.values())
 
-    @_one_at_a_time
     def find(self, key: str) -> RecordedReply | None:
         """Return the recorded reply with this key."""
-        return self._replies.get(key)
+        with self._lock:
+            return self._replies.get(key)
 
-    @_one_at_a_time
     def request(self, key: str, question: Question) -> int:
         """Record that a question is about to be sent; returns the number of the call."""
-        call = self._log.request(
-            key=key,
-            iteration=question.iteration,
-            role=question.role,
-            sample=question.sample,
-            attempt=question.attempt,
-            prompt=question.prompt,
-        )
-        self._under_way[call] = question
-        return call
+        with self._lock:
+            call = self._log.request(
+                key=key,
+                iteration=question.iteration,
+                role=question.role,
+                sample=question.sample,
+                attempt=question.attempt,
+                prompt=question.prompt,
+            )
+            self._under_way[call] = question
+            return call
 
-    @_one_at_a_time
     def failure(self, call: int, attempt: int, failed: AttemptFailed) -> None:
         """Record that one attempt at sending a request failed."""
-        self.failures_by_role[self._under_way[call].role] += 1
-        self._log.failure(call, attempt=attempt, reason=failed.reason, status=failed.status)
+        with self._lock:
+            self.failures_by_role[self._under_way[call].role] += 1
+            self._log.failure(call, attempt=attempt, reason=failed.reason, status=failed.status)
 
-    @_one_at_a_time
     def gave_up(self, call: int) -> None:
         """Record that a request will not be sent again: the run stops."""
-        del self._under_way[call]
-        self._log.gave_up(call)
+        with self._lock:
+            del self._under_way[call]
+            self._log.gave_up(call)
 
-    @_one_at_a_time
     def reply(self, call: int, key: str, reply: Reply, refusal: str, latency_s: float) -> RecordedReply:
         """Record a reply."""
-        question = self._under_way.pop(call)
-        place = (question.iteration, len(question.prompt))
-        recorded = RecordedReply(key, question.role, reply, refusal, round(latency_s, 6), *place)
-        self._log.reply(
-            call,
-            text=reply.text,
-            thinking=reply.thinking,
-            finish=reply.finish,
-            refusal=refusal,
-            usage=asdict(reply.usage),
-            sent=dict(reply.sent),
-            latency_s=recorded.latency_s,
-        )
-        self._replies[key] = recorded
-        return recorded
+        with self._lock:
+            question = self._under_way.pop(call)
+            place = (question.iteration, len(question.prompt))
+            recorded = RecordedReply(key, question.role, reply, refusal, round(latency_s, 6), *place)
+            self._log.reply(
+                call,
+                text=reply.text,
+                thinking=reply.thinking,
+                finish=reply.finish,
+                refusal=refusal,
+                usage=asdict(reply.usage),
+                sent=dict(reply.sent),
+                latency_s=recorded.latency_s,
+            )
+            self._replies[key] = recorded
+            return recorded
 
     def close(self) -> None:
         """Close the log."""

@@ -41,7 +41,7 @@ class Anthropic(WireFormat):
 
     def context_length(self) -> int | None:
         """Return the most tokens that a prompt can have, if the server tells."""
-        return count(entry(self._ask(self._model_path)[1], "max_input_tokens"))
+        return count(self._ask(self._model_path)[1], "max_input_tokens")
 
     def _headers(self, key: str) -> dict[str, str]:
         return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
@@ -55,7 +55,7 @@ class Anthropic(WireFormat):
         if status == 404:
             # Also a server without this path says so.
             _, answer = self._ask("/v1/models?limit=1000", first=False)
-            known = [string(each.get("id")) for each in entries(answer, "data")]
+            known = [string(each, "id") for each in entries(answer, "data")]
             if known and self.model not in known:
                 raise self._unknown_model(known)
         return status == 200
@@ -99,17 +99,17 @@ class Anthropic(WireFormat):
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         blocks = entries(payload, "content")
         answers = [json.dumps(block.get("input")) for block in blocks if block.get("type") == "tool_use"]
-        texts = [string(block.get("text")) for block in blocks if block.get("type") == "text"]
-        cached = count(entry(payload, "usage", "cache_read_input_tokens"))
-        written = count(entry(payload, "usage", "cache_creation_input_tokens"))
+        texts = [string(block, "text") for block in blocks if block.get("type") == "text"]
+        cached = count(payload, "usage", "cache_read_input_tokens")
+        written = count(payload, "usage", "cache_creation_input_tokens")
         # The server counts apart what it read from its cache and what it wrote there.
-        prompt = total(count(entry(payload, "usage", "input_tokens")), cached, written)
+        prompt = total(count(payload, "usage", "input_tokens"), cached, written)
         sent = {key: value for key, value in body.items() if key not in ("model", "messages", "tools")}
         return self._finished(
             "".join(answers or texts),
-            thinking="".join(string(block.get("thinking")) for block in blocks if block.get("type") == "thinking"),
-            finish=_FINISH.get(string(payload.get("stop_reason")), "unknown"),
-            usage=Usage(prompt, cached, count(entry(payload, "usage", "output_tokens"))),
+            thinking="".join(string(block, "thinking") for block in blocks if block.get("type") == "thinking"),
+            finish=_FINISH.get(string(payload, "stop_reason"), "unknown"),
+            usage=Usage(prompt, cached, count(payload, "usage", "output_tokens")),
             sent={**sent, "seed": None},
             said="".join(texts) or entry(payload, "error", "message"),
         )

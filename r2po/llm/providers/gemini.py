@@ -29,7 +29,7 @@ class Gemini(WireFormat):
 
     def context_length(self) -> int | None:
         """Return the most tokens that a prompt can have."""
-        return count(entry(self._ask(self._model_path)[1], "inputTokenLimit"))
+        return count(self._ask(self._model_path)[1], "inputTokenLimit")
 
     def _headers(self, key: str) -> dict[str, str]:
         return {"x-goog-api-key": key} if key else {}
@@ -47,7 +47,7 @@ class Gemini(WireFormat):
         if status == 404:
             # Also a server without this path says so.
             _, answer = self._ask("/v1beta/models?pageSize=1000", first=False)
-            known = [string(each.get("name")).removeprefix("models/") for each in entries(answer, "models")]
+            known = [string(each, "name").removeprefix("models/") for each in entries(answer, "models")]
             if known and self.model not in known:
                 raise self._unknown_model(known)
         return status == 200
@@ -81,21 +81,21 @@ class Gemini(WireFormat):
 
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         candidate = entry(payload, "candidates", 0)
-        blocked = string(entry(payload, "promptFeedback", "blockReason"))
-        reason = string(entry(candidate, "finishReason"))
+        blocked = string(payload, "promptFeedback", "blockReason")
+        reason = string(candidate, "finishReason")
         parts = entries(candidate, "content", "parts")
-        thoughts = count(entry(payload, "usageMetadata", "thoughtsTokenCount"))
-        answer = count(entry(payload, "usageMetadata", "candidatesTokenCount"))
+        thoughts = count(payload, "usageMetadata", "thoughtsTokenCount")
+        answer = count(payload, "usageMetadata", "candidatesTokenCount")
         usage = Usage(
-            count(entry(payload, "usageMetadata", "promptTokenCount")),
-            count(entry(payload, "usageMetadata", "cachedContentTokenCount")),
+            count(payload, "usageMetadata", "promptTokenCount"),
+            count(payload, "usageMetadata", "cachedContentTokenCount"),
             total(answer, thoughts) if answer is not None else thoughts,  # the server counts thoughts apart
             thoughts,
         )
         sent = dict(body.get("generationConfig", {}))
         return self._finished(
-            "".join(string(part.get("text")) for part in parts if not part.get("thought")),
-            thinking="".join(string(part.get("text")) for part in parts if part.get("thought")),
+            "".join(string(part, "text") for part in parts if not part.get("thought")),
+            thinking="".join(string(part, "text") for part in parts if part.get("thought")),
             finish="refusal" if blocked else _FINISH.get(reason, "unknown"),
             usage=usage,
             sent={**sent, "responseSchema": JSON_SCHEMA} if "responseSchema" in sent else sent,

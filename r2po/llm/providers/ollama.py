@@ -73,16 +73,13 @@ class Ollama(WireFormat):
 
     def restore(self, sent: Mapping[str, Any]) -> None:
         """Take up what an earlier process of this run had come to, given the ``sent`` of each of its replies."""
-        self._grow(count(sent.get("num_ctx")) or 0)
-
-    def _headers(self, key: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {key}"} if key else {}
+        self._grow(count(sent, "num_ctx") or 0)
 
     def _knows_model(self) -> bool:
         _, tags = self._ask("/api/tags")
         if not isinstance(entry(tags, "models"), list):
             return False
-        names = [string(each.get("name")) or string(each.get("model")) for each in entries(tags, "models")]
+        names = [string(each, "name") or string(each, "model") for each in entries(tags, "models")]
         installed = [one_line(name) for name in names if name]
         if _with_tag(self.model) in map(_with_tag, installed):
             return True
@@ -130,7 +127,7 @@ class Ollama(WireFormat):
             return self._largest_num_ctx
 
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
-        usage = Usage(count(payload.get("prompt_eval_count")), completion_tokens=count(payload.get("eval_count")))
+        usage = Usage(count(payload, "prompt_eval_count"), completion_tokens=count(payload, "eval_count"))
         self._refuse_cut_prompt(usage, body["options"]["num_ctx"])
         sent = dict(body["options"])
         if "think" in body:
@@ -138,9 +135,9 @@ class Ollama(WireFormat):
         if "format" in body:
             sent["format"] = JSON_SCHEMA
         return self._finished(
-            string(entry(payload, "message", "content")),
-            thinking=string(entry(payload, "message", "thinking")),
-            finish=_FINISH.get(string(payload.get("done_reason")), "unknown"),
+            string(payload, "message", "content"),
+            thinking=string(payload, "message", "thinking"),
+            finish=_FINISH.get(string(payload, "done_reason"), "unknown"),
             usage=usage,
             sent=sent,
             said=error_message(payload.get("error")),

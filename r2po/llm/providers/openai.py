@@ -32,12 +32,9 @@ class OpenAI(WireFormat):
         model = next((each for each in listed if each.get("id") == self.model), {})
         return next((length for key in _CONTEXT_LENGTHS if (length := count(model.get(key)))), None)
 
-    def _headers(self, key: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {key}"} if key else {}
-
     def _knows_model(self) -> bool:
         _, answer = self._ask("/models")
-        known = {string(each.get("id")) for each in entries(answer, "data")}
+        known = {string(each, "id") for each in entries(answer, "data")}
         if self.model in known or not isinstance(entry(answer, "data"), list):
             return self.model in known
         status, _ = self._ask(self._model_path, first=False)
@@ -66,18 +63,18 @@ class OpenAI(WireFormat):
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
-        refusal = string(entry(message, "refusal"))
+        refusal = string(message, "refusal")
         usage = Usage(
-            count(entry(payload, "usage", "prompt_tokens")),
-            count(entry(payload, "usage", "prompt_tokens_details", "cached_tokens")),
-            count(entry(payload, "usage", "completion_tokens")),
-            count(entry(payload, "usage", "completion_tokens_details", "reasoning_tokens")),
+            count(payload, "usage", "prompt_tokens"),
+            count(payload, "usage", "prompt_tokens_details", "cached_tokens"),
+            count(payload, "usage", "completion_tokens"),
+            count(payload, "usage", "completion_tokens_details", "reasoning_tokens"),
         )
         sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
         return self._finished(
             _text(entry(message, "content")),
-            thinking=string(entry(message, "reasoning_content")) or string(entry(message, "reasoning")),
-            finish="refusal" if refusal else _FINISH.get(string(entry(choice, "finish_reason")), "unknown"),
+            thinking=string(message, "reasoning_content") or string(message, "reasoning"),
+            finish="refusal" if refusal else _FINISH.get(string(choice, "finish_reason"), "unknown"),
             usage=usage,
             sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
             said=refusal or entry(payload, "error", "message") or entry(choice, "error", "message"),
@@ -121,4 +118,4 @@ class OpenRouter(OpenAI):
 
 def _text(content: Any) -> str:
     """Return the text of a message, which some servers give in parts."""
-    return string(content) or "".join(string(part.get("text")) for part in entries(content))
+    return string(content) or "".join(string(part, "text") for part in entries(content))

@@ -139,9 +139,9 @@ class WireFormat(Provider, ABC):
     def _chat_path(self) -> str:
         """Path of the request for a reply."""
 
-    @abstractmethod
     def _headers(self, key: str) -> dict[str, str]:
         """Return what is sent with every request; the key may be empty."""
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     @abstractmethod
     def _knows_model(self) -> bool:
@@ -246,13 +246,15 @@ def entries(value: Any, *path: str | int) -> list[dict[str, Any]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
-def string(value: Any) -> str:
-    """Return a string as it is, and anything else as an empty one."""
+def string(value: Any, *path: str | int) -> str:
+    """Return the string at a path, or an empty one if anything else is there."""
+    value = entry(value, *path)
     return value if isinstance(value, str) else ""
 
 
-def count(value: Any) -> int | None:
-    """Return a count as it is, and anything else as None."""
+def count(value: Any, *path: str | int) -> int | None:
+    """Return the count at a path; None if anything else is there."""
+    value = entry(value, *path)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
