@@ -6,10 +6,10 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from r2po.cli import sweep
-from r2po.cli.config_options import add_override_option
+from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
 from r2po.cli.sweep import add_sweep_options
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
@@ -28,7 +28,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="config of the experiment, e.g. one of configs/; several make a sweep",
     )
     add_override_option(parser, "KEY=VALUE", "override keys of the config; may be repeated")
-    parser.add_argument("--seed", type=_seed, help="seed of the run (default: the config's, else the run's number)")
+    parser.add_argument(
+        "--seed", type=partial(count, least=0), help="seed of the run (default: the config's, else the run's number)"
+    )
     parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the config's)")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--fresh", action="store_true", help="start a new run even if the config has resume_run")
@@ -65,10 +67,11 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config import load_config
         from r2po.config.environ import read_environ
         from r2po.experiment.launch import launch
-        from r2po.experiment.screen import make_screen
+        from r2po.experiment.live_view import LiveView
+        from r2po.experiment.screen import Lines, Screen
         from r2po.llm.budget import CapReached
 
-    screen = make_screen(quiet=options.quiet)
+    screen = Screen() if options.quiet else LiveView() if sys.stdout.isatty() else Lines()
     config = load_config(
         options.config, options.overrides, seed=options.seed, protocol=options.protocol, note=screen.note
     )
@@ -79,22 +82,20 @@ def run(options: argparse.Namespace) -> int:
 
         sys.stdout.write(preview(config))
         return 0
+
+    def how_to_continue() -> str:
+        return _how_to_continue(options, screen.run_number)
+
     try:
-        launch(config, options.resume, read_environ(), screen, replay_by_position=options.replay_by_position)
+        with told_how_to_continue(lambda: f"; {how_to_continue()}" if screen.run_number else " before the run began"):
+            launch(config, options.resume, read_environ(), screen, replay_by_position=options.replay_by_position)
     except CapReached as stop:
         key = stop.setting.partition("=")[0]
         options.overrides = [text for text in options.overrides if text.partition("=")[0].strip() != key]
         options.overrides.append(stop.setting)
-        raise RunStopped(f"{stop}; {stop.remedy} {_how_to_continue(options, screen.run_number)}") from None
+        raise RunStopped(f"{stop}; {stop.remedy} {how_to_continue()}") from None
     except RunStopped as stop:
-        raise RunStopped(f"{stop}; {_how_to_continue(options, screen.run_number)}") from None
-    except BaseException as signal:
-        # Signals, not errors: those have their own line.
-        if not isinstance(signal, Exception):
-            began = screen.run_number is not None
-            how = f"; {_how_to_continue(options, screen.run_number)}" if began else " before the run began"
-            print(f"stopped{how}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
-        raise
+        raise RunStopped(f"{stop}; {how_to_continue()}") from None
     return 0
 
 
@@ -127,7 +128,7 @@ class _List(argparse.Action):
 
 
 def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
-    command = [*_command(options.program), "--config", options.config]
+    command = [*command_of(options.program), "--config", options.config]
     if options.overrides:
         command += ["--set", *options.overrides]
     if options.seed is not None:
@@ -139,23 +140,5 @@ def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
     return f"to continue: {shlex.join([*command, '--resume', str(number)])}"
 
 
-def _command(program: str) -> list[str]:
-    """Return how this process was started: the script by its path, or ``r2po run``."""
-    started = Path(sys.argv[0]).name
-    if started == program:
-        return ["python", sys.argv[0]]
-    return [*(["python", "-m"] if started == "__main__.py" else []), *program.split()]
-
-
-def _seed(text: str) -> int:
-    return _at_least(0, text)
-
-
 def _run_number(text: str) -> int | str:
-    return text if text == LATEST else _at_least(1, text)
-
-
-def _at_least(least: int, text: str) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
+    return text if text == LATEST else count(text)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from r2po.cli.analysis_options import positive
-from r2po.cli.config_options import add_override_option
+from r2po.cli.starting import add_override_option, count, told_how_to_continue
 from r2po.errors import RunStopped
 from r2po.signals import held_back
 
@@ -24,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--algorithms", nargs="+", metavar="NAME", help="only these (default: the config's)")
     parser.add_argument(
-        "--trials", nargs="+", type=positive, metavar="N", help="only these trials, by number from 1 (default: all)"
+        "--trials", nargs="+", type=count, metavar="N", help="only these trials, by number from 1 (default: all)"
     )
     parser.add_argument("--protocol", metavar="NAME", help="published or controlled (default: the config's)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -39,13 +37,10 @@ def run(options: argparse.Namespace) -> int:
 
     config = load_sb3_config(options.config, options.overrides, changes=_changes(options))
     try:
-        run_suite(config, options.trials, make_suite_screen(quiet=options.quiet))
+        with told_how_to_continue(lambda: f"; {CONTINUE}"):
+            run_suite(config, options.trials, make_suite_screen(quiet=options.quiet))
     except RunStopped as stop:
         raise RunStopped(f"{stop}; {CONTINUE}") from None
-    except BaseException as signal:
-        if not isinstance(signal, Exception):
-            print(f"stopped; {CONTINUE}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
-        raise
     return 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from r2po.cli.config_options import add_override_option
+from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -35,8 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", type=_name, help="name of the folder with the manifest (default: one made from the request)"
     )
-    parser.add_argument("--max-llm-calls", type=_count, metavar="N", help="cap on the calls of all runs together")
-    parser.add_argument("--max-tokens", type=_count, metavar="N", help="cap on the tokens of all runs together")
+    parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
+    parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: the one at hand)")
     parser.add_argument(
@@ -48,10 +48,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that ``main.py`` has too."""
     parser.add_argument(
-        "--runs", type=_count, metavar="N", help=f"runs of each experiment, with seeds 1 to N (sweep: {DEFAULT_RUNS})"
+        "--runs", type=count, metavar="N", help=f"runs of each experiment, with seeds 1 to N (sweep: {DEFAULT_RUNS})"
     )
     parser.add_argument(
-        "--jobs", type=_count, metavar="N", help="runs under way at once (sweep: all that fit in memory)"
+        "--jobs", type=count, metavar="N", help="runs under way at once (sweep: all that fit in memory)"
     )
 
 
@@ -73,18 +73,17 @@ def run(options: argparse.Namespace) -> int:
         quiet=options.quiet,
     )
     sweep: Sweep | None = None
+
+    def how_to_continue() -> str:
+        return f"; to continue: {_again(options.program)}" if sweep is not None else " before the sweep began"
+
     try:
-        sweep = Sweep(request, how, read_environ())
-        sweep.run()
+        with told_how_to_continue(how_to_continue):
+            sweep = Sweep(request, how, read_environ())
+            sweep.run()
     except SweepStopped as stop:
         remedy = f"; raise it with {stop.setting}" if stop.setting else ""
-        raise SweepStopped(f"{stop}{remedy}\nto continue: {_again(stop.setting)}") from None
-    except BaseException as signal:
-        # Signals, not errors: those have their own line.
-        if not isinstance(signal, Exception):
-            how_on = f"; to continue: {_again()}" if sweep is not None else " before the sweep began"
-            print(f"stopped{how_on}", file=sys.stderr)  # noqa: T201 - in the place of an error's line
-        raise
+        raise SweepStopped(f"{stop}{remedy}\nto continue: {_again(options.program, stop.setting)}") from None
     return 0
 
 
@@ -110,19 +109,10 @@ def _range(text: str) -> range:
     return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
-def _again(setting: str = "") -> str:
+def _again(program: str, setting: str = "") -> str:
     """Return the command that continues the sweep: the same one, with a raised cap if one was reached."""
-    from pathlib import Path
-
-    arguments = _with_setting(sys.argv[1:], setting)
-    started = Path(sys.argv[0])
-    if started.name == "__main__.py":
-        command = ["python", "-m", "r2po"]
-    elif started.suffix == ".py":
-        command = ["python", str(started)]
-    else:
-        command = [started.name]
-    return shlex.join([*command, *arguments])
+    arguments = sys.argv[len(program.split()) :]
+    return shlex.join([*command_of(program), *_with_setting(arguments, setting)])
 
 
 def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
@@ -142,12 +132,6 @@ def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
         raise argparse.ArgumentTypeError(f"{text!r} is no name of a folder: expected letters, digits and any of _.+=-")
     return text
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def _amount(text: str) -> float:

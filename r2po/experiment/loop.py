@@ -21,7 +21,7 @@ from r2po.rollout import Rollout
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import IterationRecord, Result, WarmupRecord
-from r2po.runlog.trajectories import has_room, read_trajectory, write_trajectories
+from r2po.runlog.trajectories import PARTS, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
 from r2po.trial import Candidate, Trial
 
@@ -108,14 +108,15 @@ class Experiment:
             },
         }
 
-    def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Rollout]]:
+    def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:
         """Go through the rollouts that are kept as trajectories: all, those that prompts show, or none."""
         keep = self.setting.config.keep_trajectories
         if keep == "none" or (keep == "auto" and not has_room(self.directory.path, iteration)):
             return
         for candidate in candidates:
             for index in range(len(candidate.rollouts)) if keep == "all" else sorted(candidate.shown):
-                yield candidate.stage, index, candidate.rollouts[index]
+                rollout = candidate.rollouts[index]
+                yield candidate.stage, index, {part: getattr(rollout, part) for part in PARTS}
 
     def conclude(self) -> Result:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""

@@ -1,6 +1,6 @@
 """Methods.
 
-Adding one is a file here and a line in the loop below; from outside the package, ``METHODS.register(method)``.
+Adding one is a file here and its name in a list below; from outside the package, ``METHODS.register(method)``.
 """
 
 from __future__ import annotations
@@ -24,19 +24,7 @@ from r2po.registry import Registry
 __all__ = ["METHODS", "Method", "Pair", "Step", "Style", "keep_best"]
 
 METHODS: Registry[Method] = Registry("method")
-for _module in (
-    props,
-    propsp,
-    r2po,
-    reptraj,
-    three_traj,
-    always_critic,
-    critic_only,
-    pure_search,
-    actor_second_pass,
-    random_search,
-    evolution_strategy,
-    cma_es,
-    ars,
-):
+_PROMPTED = (props, propsp, r2po, reptraj, three_traj, always_critic, critic_only, pure_search, actor_second_pass)
+_BLACK_BOX = (random_search, evolution_strategy, cma_es, ars)
+for _module in (*_PROMPTED, *_BLACK_BOX):
     METHODS.register(_module.METHOD)

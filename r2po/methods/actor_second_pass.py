@@ -19,8 +19,6 @@ METHOD = Method(
     "actor_second_pass",
     "ActorSecondPass",
     actor_second_pass,
-    calls_per_iteration=2,
-    evaluations_per_iteration=2,
     pair=Pair(proposal="first_pass", revision="second_pass", role="search"),
     style=Style(colour="#874282", dashes=(2.5, 1), marker=">"),
 )

@@ -18,8 +18,6 @@ METHOD = Method(
     "always_critic",
     "AlwaysCritic",
     always_critic,
-    calls_per_iteration=2,
-    evaluations_per_iteration=2,
     roles=("search", "critic"),
     pair=Pair(proposal="proposal", revision="revision", role="critic"),
     style=Style(colour="#a28102", dashes=(4, 1.2, 1, 1.2, 1, 1.2), marker="P"),

@@ -17,8 +17,6 @@ METHOD = Method(
     "critic_only",
     "CriticOnly",
     critic_only,
-    calls_per_iteration=1,
-    evaluations_per_iteration=1,
     roles=("critic",),
     style=Style(colour="#0170f7", dashes=(1.2, 1.2), marker="X"),
     history_rollout=closest_to_mean,

@@ -20,8 +20,8 @@ __all__ = ["EVALUATION_BUDGET", "Method", "Pair", "PerIteration", "Style", "clos
 EVALUATION_BUDGET = 200
 """Evaluations of a full run in the paper, whatever the method."""
 
-PerIteration = int | Callable[[Mapping[str, Any]], int]
-"""A number, or what it is with the config whose values are given by key."""
+PerIteration = int | Callable[[Mapping[str, Any]], int] | None
+"""A number, or a function of the config, given by key; None: one for each stage of the method's pair, else 1."""
 
 
 def closest_to_mean(returns: NDArray[np.float64], _: Brief) -> int:
@@ -54,8 +54,8 @@ class Method:
     name: str
     label: str
     iterate: Callable[[Step], Candidate]
-    calls_per_iteration: PerIteration
-    evaluations_per_iteration: PerIteration
+    calls_per_iteration: PerIteration = None
+    evaluations_per_iteration: PerIteration = None
     roles: tuple[str, ...] = ("search",)
     pair: Pair | None = None
     style: Style = field(default_factory=lambda: GREY)
@@ -72,11 +72,11 @@ class Method:
 
     def calls(self, config: Mapping[str, Any]) -> int:
         """Return the LLM calls of one iteration under a config, given by key."""
-        return _number(self.calls_per_iteration, config)
+        return self._number(self.calls_per_iteration, config)
 
     def evaluations(self, config: Mapping[str, Any]) -> int:
         """Return the candidates of one iteration, likewise."""
-        return _number(self.evaluations_per_iteration, config)
+        return self._number(self.evaluations_per_iteration, config)
 
     def default_iterations(self, config: Mapping[str, Any]) -> int:
         """Return the iterations that spend the paper's budget of evaluations, at least 1."""
@@ -100,6 +100,7 @@ class Method:
         """Whether it can search the policies of a family."""
         return not self.searches or (self.searches == "tables") == (policy == "tabular")
 
-
-def _number(number: PerIteration, config: Mapping[str, Any]) -> int:
-    return number(config) if callable(number) else number
+    def _number(self, number: PerIteration, config: Mapping[str, Any]) -> int:
+        if number is None:
+            return 2 if self.pair else 1
+        return number(config) if callable(number) else number

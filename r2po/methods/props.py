@@ -17,7 +17,5 @@ METHOD = Method(
     "props",
     "ProPS",
     props,
-    calls_per_iteration=1,
-    evaluations_per_iteration=1,
     style=Style(colour="#01a68f", dashes=(1.2, 1.2), marker="s"),
 )

@@ -18,15 +18,13 @@ def propsp(step: Step) -> Candidate:
 
 def first_rollout_of_a_table(_: NDArray[np.float64], brief: Brief) -> int | None:
     """For tables, the history also shows each trial's first rollout."""
-    return 0 if brief.choices else None
+    return 0 if brief.policy.choices else None
 
 
 METHOD = Method(
     "propsp",
     "ProPS+",
     propsp,
-    calls_per_iteration=1,
-    evaluations_per_iteration=1,
     style=Style(colour="#ab4b46", dashes=(4, 1.5), marker="^"),
     history_rollout=first_rollout_of_a_table,
 )

@@ -19,8 +19,6 @@ METHOD = Method(
     "pure_search",
     "PureSearch",
     pure_search,
-    calls_per_iteration=2,
-    evaluations_per_iteration=2,
     pair=Pair(proposal="proposal_a", revision="proposal_b", role="search"),
     style=Style(colour="#9d1700", dashes=(6, 1.5, 1, 1.5), marker="<"),
 )

@@ -20,8 +20,6 @@ METHOD = Method(
     "r2po",
     "R2PO",
     r2po,
-    calls_per_iteration=2,
-    evaluations_per_iteration=2,
     roles=("search", "critic"),
     pair=Pair(proposal="proposal", revision="revision", role="critic"),
     style=Style(colour="#003c97", dashes=(), marker="o"),

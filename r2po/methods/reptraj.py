@@ -24,8 +24,6 @@ METHOD = Method(
     "reptraj",
     "RepTraj",
     reptraj,
-    calls_per_iteration=2,
-    evaluations_per_iteration=2,
     roles=("search", "critic"),
     pair=Pair(proposal="proposal", revision="revision", role="critic"),
     style=Style(colour="#f58163", dashes=(4, 1.5), marker="v"),

@@ -20,8 +20,6 @@ METHOD = Method(
     "three_traj",
     "ThreeTraj",
     three_traj,
-    calls_per_iteration=2,
-    evaluations_per_iteration=2,
     roles=("search", "critic"),
     pair=Pair(proposal="proposal", revision="revision", role="critic"),
     style=Style(colour="#b0a4fe", dashes=(6, 1.5, 1, 1.5), marker="D"),

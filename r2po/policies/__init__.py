@@ -38,12 +38,7 @@ __all__ = [
 ]
 
 FAMILIES: Registry[type[PolicyFamily[Any]]] = Registry("policy")
-for _family in (
-    Linear,
-    Tabular,
-    RandomFeatures,
-    ProjectedMLP,
-):
+for _family in (Linear, Tabular, RandomFeatures, ProjectedMLP):
     FAMILIES.register(_family)
 
 

@@ -50,11 +50,6 @@ class Brief:
         return min(self.max_traj_length, self.spaces.episode_limit or self.max_traj_length)
 
     @property
-    def choices(self) -> tuple[int, ...]:
-        """The legal values of a table's entries; empty for all other policies."""
-        return self.policy.choices
-
-    @property
     def observation_names(self) -> list[str]:
         """Names of the observation dimensions; empty for numbered states."""
         return [] if isinstance(self.task.observation, str) else [dim.name for dim in self.task.observation]

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,10 +45,20 @@ class RunLockedError(InputError):
 
 
 class RunDirectory:
-    """The files of one run. Reading is safe at any time; writing needs ``lock``."""
+    """The files of one run. Reading is safe at any time; writing needs ``lock``.
+
+    What reads raises ``DamagedLog`` where a file is not what r2po writes.
+
+    Attributes:
+        path: The folder.
+        warmup: The file of the warm-up trials, one line each.
+        iterations: The file of the iterations, one line each.
+    """
 
     def __init__(self, path: Path, new_parents: Sequence[Path] = ()) -> None:
         self.path = path
+        self.warmup = path / "warmup.jsonl"
+        self.iterations = path / "iterations.jsonl"
         self._new_parents = new_parents
         self._lock: Lock | None = None
 
@@ -57,18 +68,14 @@ class RunDirectory:
         try:
             new_parents = [folder for folder in (logdir, *logdir.parents) if not folder.exists()]
             logdir.mkdir(parents=True, exist_ok=True)
-            following = max((run.number for run in list_runs(logdir)), default=0) + 1 if number is None else number
-            while True:
-                try:
-                    (logdir / f"run_{following}").mkdir()
-                except FileExistsError:
-                    if number is not None:
-                        raise RunLockedError(f"{logdir / f'run_{number}'} was made by another process") from None
-                    following += 1
-                    continue
-                return cls(logdir / f"run_{following}", new_parents)
+            last = max((run.number for run in list_runs(logdir)), default=0)
+            for path in (logdir / f"run_{n}" for n in (count(last + 1) if number is None else [number])):
+                with suppress(FileExistsError):
+                    path.mkdir()
+                    return cls(path, new_parents)
         except (OSError, ValueError) as error:
             raise InputError(f"cannot make a run directory under logdir {str(logdir)!r}: {error}") from None
+        raise RunLockedError(f"{logdir / f'run_{number}'} was made by another process")
 
     @property
     def number(self) -> int:
@@ -76,16 +83,6 @@ class RunDirectory:
         match = _RUN_NAME.fullmatch(self.path.name)
         assert match is not None
         return int(match[1])
-
-    @property
-    def warmup(self) -> Path:
-        """The warm-up trials, one line each."""
-        return self.path / "warmup.jsonl"
-
-    @property
-    def iterations(self) -> Path:
-        """The iterations, one line each."""
-        return self.path / "iterations.jsonl"
 
     @property
     def is_complete(self) -> bool:
@@ -143,11 +140,7 @@ class RunDirectory:
         write_json(self.path / "result.json", {"schema": SCHEMA_VERSION, **result})
 
     def read_result(self) -> Result:
-        """Read ``result.json`` of a complete run.
-
-        Raises:
-            DamagedLog: It is not what r2po writes.
-        """
+        """Read ``result.json`` of a complete run."""
         path = self.path / "result.json"
         try:
             return checked(RESULT, path.read_bytes(), str(path))
@@ -155,19 +148,11 @@ class RunDirectory:
             raise DamagedLog(f"{path} is damaged ({error}); delete it, and --resume rebuilds it") from None
 
     def read_iterations(self) -> list[IterationRecord]:
-        """Read the complete iterations.
-
-        Raises:
-            DamagedLog: A line is not what r2po writes.
-        """
+        """Read the complete iterations."""
         return _read(self.iterations, ITERATION)
 
     def read_warmup(self) -> list[WarmupRecord]:
-        """Read the warm-up trials.
-
-        Raises:
-            DamagedLog: A line is not what r2po writes.
-        """
+        """Read the warm-up trials."""
         return _read(self.warmup, WARMUP)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +16,11 @@ AUTO_BYTES = 500_000
 """With ``keep_trajectories: auto``, rollouts are kept until their files take so many bytes."""
 
 
-class Trajectory(Protocol):
-    """The arrays of a rollout."""
+PARTS = ("observations", "actions", "rewards")
+"""The arrays of a rollout of T steps: (T + 1, d) or (T + 1,), (T, a) or (T,), and (T,)."""
 
-    @property
-    def observations(self) -> NDArray[Any]:
-        """(T + 1, d) or (T + 1,)."""
-
-    @property
-    def actions(self) -> NDArray[Any]:
-        """(T, a) or (T,)."""
-
-    @property
-    def rewards(self) -> NDArray[np.float64]:
-        """(T,)."""
+Arrays = Mapping[str, NDArray[Any]]
+"""The same, by name."""
 
 
 def has_room(run: Path, iteration: int) -> bool:
@@ -38,14 +29,11 @@ def has_room(run: Path, iteration: int) -> bool:
     return sum(file.stat().st_size for file in files if file.exists()) < AUTO_BYTES
 
 
-def write_trajectories(run: Path, iteration: int, rollouts: Iterable[tuple[str, int, Trajectory]]) -> None:
+def write_trajectories(run: Path, iteration: int, rollouts: Iterable[tuple[str, int, Arrays]]) -> None:
     """Keep rollouts of an iteration, each given with its candidate's stage and its index; none make no file."""
     arrays: dict[str, Any] = {}  # Any: numpy's signature takes the keyword allow_pickle for one of the arrays
     for stage, index, rollout in rollouts:
-        name = f"{stage}_{index}"
-        arrays[f"{name}_observations"] = rollout.observations
-        arrays[f"{name}_actions"] = rollout.actions
-        arrays[f"{name}_rewards"] = rollout.rewards
+        arrays |= {f"{stage}_{index}_{part}": rollout[part] for part in PARTS}
     if arrays:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
@@ -56,12 +44,12 @@ def write_trajectories(run: Path, iteration: int, rollouts: Iterable[tuple[str, 
 
 
 def read_trajectory(run: Path, iteration: int, stage: str, index: int) -> dict[str, NDArray[Any]] | None:
-    """Return the arrays of a rollout by the names that ``Trajectory`` gives them; None if it was not kept."""
-    path, parts = archive(run, iteration), ("observations", "actions", "rewards")
+    """Return the arrays of a rollout by name; None if it was not kept."""
+    path = archive(run, iteration)
     if not path.exists():
         return None
     with np.load(path) as arrays:
-        names = {part: f"{stage}_{index}_{part}" for part in parts}
+        names = {part: f"{stage}_{index}_{part}" for part in PARTS}
         return {part: arrays[name] for part, name in names.items()} if names["rewards"] in arrays else None
 
 

@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from r2po.experiment.screen import clock, say
+from r2po.experiment.screen import say
+from r2po.experiment.summary import clock
 from r2po.prompts.numbers import number
 from r2po.sweep.board import Board, Speed, Total, left_s
 from r2po.sweep.messages import Progress

@@ -115,7 +115,7 @@ def test_what_every_search_says(environment: str) -> None:
         assert f"params[0]: v, params[1]: v, ..., params[{size - 1}]: v\nThen explain" in prompt
         assert "iteration 3 of 100." in prompt
         if environment in TABLES:
-            assert f"one of the integers {', '.join(map(str, brief.choices))}." in prompt
+            assert f"one of the integers {', '.join(map(str, brief.policy.choices))}." in prompt
             assert "step size" not in prompt
             assert "positive and negative" not in prompt
             assert "decimal" not in prompt
@@ -204,7 +204,7 @@ def test_what_every_critic_says(environment: str) -> None:
     assert "Mean return: 4.16667\n" in prompt
     assert f"if the mean return is {brief.conservative_threshold:g} or more, prefer to change nothing" in prompt
     if environment in TABLES:
-        assert f"Legal actions of every entry: {', '.join(map(str, brief.choices))}." in prompt
+        assert f"Legal actions of every entry: {', '.join(map(str, brief.policy.choices))}." in prompt
         assert "steps of about" not in prompt
     else:
         assert f"Use steps of about {brief.search_step_size:g} " in prompt

@@ -77,7 +77,6 @@ METHOD = Method(
     "ARS",
     ars,
     calls_per_iteration=0,
-    evaluations_per_iteration=1,
     style=Style(colour="#7905dd", dashes=(4, 1.2, 1, 1.2, 1, 1.2), marker="d"),
     searches="real parameters",
 )

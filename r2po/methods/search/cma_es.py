@@ -65,7 +65,6 @@ METHOD = Method(
     "CMA-ES",
     cma_es,
     calls_per_iteration=0,
-    evaluations_per_iteration=1,
     style=Style(colour="#a2741d", dashes=(6, 1.5, 1, 1.5), marker="p"),
     searches="real parameters",
     package="cma",

@@ -56,7 +56,6 @@ METHOD = Method(
     "(1+λ)-ES",
     evolution_strategy,
     calls_per_iteration=0,
-    evaluations_per_iteration=1,
     style=Style(colour="#650551", dashes=(6, 1.5, 1, 1.5), marker="h"),
     searches="tables",
 )

@@ -31,6 +31,5 @@ METHOD = Method(
     "Random search",
     random_search,
     calls_per_iteration=0,
-    evaluations_per_iteration=1,
     style=Style(colour="#b2a0e2", dashes=(2.5, 1), marker="8"),
 )

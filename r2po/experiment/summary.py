@@ -1,0 +1,104 @@
+"""What a run says of itself: a heading when it starts, a summary when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from r2po.experiment.setting import Setting
+from r2po.llm.client import Client, described
+from r2po.prompts.numbers import number
+from r2po.runlog import RunDirectory
+from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.records import Result
+
+FACT_WIDTH = len("critic's model")
+STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
+
+
+def heading(setting: Setting, directory: RunDirectory, client: Client, recorded: int) -> list[str]:
+    """Say what is run and where, and after how many recorded iterations it resumes."""
+    config, models = setting.config, described(client.models)
+    facts = {
+        **_models(models),
+        "protocol": f"{config.protocol}, seed {setting.seed}",
+        "run directory": str(directory.path),
+    }
+    resumed = [f"resumed after iteration {recorded} of {config.num_iterations}"] if recorded else []
+    return [*_lines(f"{setting.method.label} on {setting.brief.task.label}", models, facts), *resumed]
+
+
+def summary(directory: RunDirectory, result: Result) -> list[str]:
+    """Sum a complete run up."""
+    heldout, times = "not measured", result["times"]
+    if result["heldout_reward"] is not None:
+        spread = "" if result["heldout_std"] is None else f" ± {number(result['heldout_std'], 4)}"
+        heldout = f"{number(result['heldout_reward'])}{spread} over {result['heldout_episodes']} fresh episodes"
+    facts = {
+        **_models(result),
+        "protocol": f"{result['protocol']}, seed {result['seed']}",
+        "best": f"{number(result['best_reward'])} in iteration {result['best_iteration']}",
+        "held-out": heldout,
+        "mean": number(result["mean_reward"]),
+        "final": number(result["final_reward"]),
+        **(_calls(result) if result["model"] != NO_MODEL else {}),
+        "episodes": f"{result['episodes']} ({result['steps']} steps)",
+        "time": f"{clock(times['elapsed_s'])}, of which model {clock(times['llm_s'])}, "
+        f"rollouts {clock(times['rollout_s'])}",
+        "run directory": str(directory.path),
+    }
+    title = f"{result['method']} on {result['environment']}: {result['iterations']} iterations"
+    return ["", *_lines(title, result, facts)]
+
+
+def _lines(title: str, log: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:
+    """Return a title, a warning if ``log`` says that a stand-in answers, and the facts in two columns."""
+    columns = [f"  {name:<{FACT_WIDTH}}  {value}" for name, value in facts.items()]
+    return [title, *([STAND_IN] if log["stand_in"] else []), *columns]
+
+
+def _models(log: Mapping[str, Any]) -> dict[str, str]:
+    """Return lines on the models; logs of earlier versions know of no other critic."""
+    names = {"model": log["model"], "critic's model": log.get("critic_model")}
+    replay = f" (replay of {log['replay_of']})" if log.get("replay_of") else ""
+    return {line: f"{name}{replay}" for line, name in names.items() if name}
+
+
+def _calls(result: Result) -> dict[str, str]:
+    """Return lines on the calls: in all, those of each role with their time and tokens, and the money."""
+    unusable, failed = result["refused_replies"], result["failed_attempts"]
+    facts = {"calls": f"{result['llm_calls']} ({unusable} unusable replies, {failed} failed attempts)"}
+    accounts = result.get("accounting", {})  # runs of earlier versions have none
+    for role, counts in accounts.items():
+        tokens = result["tokens"][role]
+        facts[role] = (
+            f"{counts['attempts']} attempts, {counts['failures']} failed; {counts['replies']} replies, "
+            f"{counts['refused']} unusable, in {clock(result['times']['latency_s'][role])}"
+        )
+        facts[f"{role} tokens"] = (
+            f"{_count(tokens['prompt_tokens'])} in (cached {_count(tokens['cached_tokens'])}), "
+            f"{_count(tokens['completion_tokens'])} out (thinking {_count(tokens['reasoning_tokens'])})"
+        )
+    if accounts:
+        costs = ", ".join(f"{role} {money(counts['cost'])}" for role, counts in accounts.items())
+        facts["cost"] = "unknown" if result["cost"] is None else f"{money(result['cost'])} ({costs})"
+    if result.get("differing_prompts"):
+        facts["replay"] = f"{result['differing_prompts']} prompts differ from the recorded ones"
+    return facts
+
+
+def _count(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def money(amount: float | None) -> str:
+    """Write an amount of money; None is not known."""
+    return "unknown" if amount is None else f"{amount:.6g}"
+
+
+def clock(seconds: float | None) -> str:
+    """Write a duration as hours, minutes and seconds; None is not known."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
