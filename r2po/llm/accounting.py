@@ -144,7 +144,7 @@ def earlier_seconds(iterations: Sequence[Mapping[str, Any]], store: CallStore) -
         iterations: The logged iterations.
         store: The calls, before this process makes any.
     """
-    # The duration of an iteration that was done again lacks the calls of its first time; they are in llm_s.
+    # The elapsed time of a repeated iteration lacks the calls of its first time, but llm_s has them.
     times = [iteration["times"] for iteration in iterations]
     done = math.fsum(max(each["elapsed_s"], each["llm_s"] + each["rollout_s"]) for each in times)
     under_way = math.fsum(reply.latency_s for reply in store.replies if reply.iteration > len(times))

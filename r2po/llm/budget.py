@@ -15,9 +15,9 @@ from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle
 from r2po.llm.types import Question
 
 FIRST_CHARACTERS_PER_TOKEN = 2.0
-"""Of a role without replies. Prompts here are mostly numbers, with 2 to 3 characters per token: rather too many."""
+"""Assumed until a role has replies. Prompts are mostly numbers, with 2 to 3: better too many tokens than too few."""
 FIRST_COMPLETION_TOKENS = 500
-"""Of the first call, if the config sets no limit: room for the parameters and a few sentences."""
+"""Assumed for the first reply if the config sets no limit: enough for the parameters and a few sentences."""
 
 
 class CapReached(RunStopped):
@@ -35,13 +35,13 @@ class CapReached(RunStopped):
 
 
 class Budget:
-    """Stops a run before the call that would exceed a cap, whatever the calls under way beside it take.
+    """Stops a run before a call that would exceed a cap, however much the other calls under way take.
 
     Args:
         caps: The caps.
         accounting: What was used so far.
         earlier_s: Seconds that earlier processes took.
-        clock: Seconds that pass; tests replace it.
+        clock: Returns the time in seconds; tests replace it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Budget:
     def set_aside(self, question: Question) -> Iterator[Callable[[float], None]]:
         """Set aside what a question may take, until the block ends.
 
-        Where that fits only if the calls under way take less than they may, this waits for one of them to end.
+        If it fits only when the calls under way take less than they may, this waits until one of them ends.
 
         Yields:
             What must be called before each further attempt, with the seconds until then: it sets aside anew.
@@ -121,7 +121,7 @@ class Budget:
         following = wait_s + (latencies[-1] if latencies else 0.0)
         if used + following <= cap:
             return None
-        what = f"{used:.1f} of {cap:g} s are over, and the next call may take {following:.1f}"
+        what = f"{used:.1f} of {cap:g} s have passed, and the next call may take {following:.1f}"
         return Obstacle.reached("max_wall_time_s", what, math.ceil(max(2 * cap, used + 2 * following)))
 
     def expected(self, question: Question) -> Amount:

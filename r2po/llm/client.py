@@ -117,7 +117,7 @@ class Client:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
 
         Raises:
-            CallFailed: There is no reply to be had.
+            CallFailed: No reply could be obtained.
             CapReached: It is not on record, and asking for it would exceed a cap.
             InputError: It is on record as usable, but ``read`` refuses it now.
         """
@@ -136,7 +136,7 @@ class Client:
         return Received(key, value, recorded.refusal, fresh, recorded.latency_s)
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
-        """Read a reply on record; one that was refused stays refused, whatever it would be taken for now."""
+        """Read a reply on record; one that was refused stays refused, even if it could be read now."""
         if known.refusal:
             return None
         try:
@@ -179,7 +179,7 @@ class Client:
             renew: Sets aside what the next attempt may take, given the seconds until then.
 
         Raises:
-            CallFailed: There is no reply to be had.
+            CallFailed: No reply could be obtained.
             CapReached: Another attempt would exceed a cap.
         """
         provider = self.model_of(request.role).provider

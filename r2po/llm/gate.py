@@ -6,12 +6,12 @@ from r2po.llm.types import AttemptFailed, Question, Reply
 
 
 class Permit:
-    """Leave to make one attempt, until one of ``answered`` and ``failed`` says what came of it."""
+    """Permission to make one attempt, until ``answered`` or ``failed`` reports its outcome."""
 
     def answered(self, reply: Reply) -> None:
         """The attempt was answered."""
 
-    def failed(self, failure: AttemptFailed) -> bool:  # noqa: ARG002 - its subclasses look at it
+    def failed(self, failure: AttemptFailed) -> bool:  # noqa: ARG002 - subclasses use it
         """The attempt failed; returns whether to enter again at once, without counting the failure against the run."""
         return False
 
@@ -19,7 +19,7 @@ class Permit:
 class Gate:
     """Lets every attempt through at once: the gate of a single run, and the base of the others."""
 
-    def enter(self, question: Question) -> Permit:  # noqa: ARG002 - its subclasses look at it
+    def enter(self, question: Question) -> Permit:  # noqa: ARG002 - subclasses use it
         """Wait until one attempt at a question may be made.
 
         Raises:

@@ -44,7 +44,7 @@ class Caps:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A cap that a call would exceed, or that cannot be kept.
+    """A cap that a call would exceed, or that cannot be enforced.
 
     Attributes:
         cap: Its name.
@@ -127,4 +127,4 @@ class Ledger:
 
 
 def _unknown(cap: str, what: str) -> Obstacle:
-    return Obstacle(cap, f"{cap} cannot be kept: the model's replies do not say how many {what}")
+    return Obstacle(cap, f"{cap} cannot be enforced: the model's replies do not say how many {what}")

@@ -1,6 +1,6 @@
 """Which provider a model name chooses.
 
-Adding one is a file, and here a factory and a rule; from elsewhere, ``PROVIDERS.register(ProviderKind(...))``.
+To add one, write its file, and a factory and a rule here; from outside, ``PROVIDERS.register(ProviderKind(...))``.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ProviderKind:
 
 PROVIDERS: Registry[ProviderKind] = Registry(
     "provider",
-    # The latest that matches counts, so that those registered later, from anywhere, come before the one for all names.
+    # The last match wins, so that kinds registered later, from anywhere, come before the one for all names.
     ProviderKind(
         "openai", "OpenAI, or who speaks its protocol", "any other name", lambda _: True, _openai, "OPENAI_API_KEY"
     ),
@@ -157,7 +157,7 @@ def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, envi
 
 
 def usages() -> list[tuple[str, str, str]]:
-    """Return, for each rule, the form of the name, the provider it chooses, and the variable that holds its key."""
+    """Return for each rule the form of the name, the provider that it chooses, and the variable that holds the key."""
     return [(kind.usage, kind.label, kind.key_variable or "-") for kind in _latest_first()]
 
 

@@ -25,7 +25,7 @@ def call_key(model: str, sampling: Mapping[str, Any], question: Question) -> str
 
 @dataclass(frozen=True)
 class RecordedReply:
-    """A reply as it stands in the store, with what is known of its request."""
+    """A reply in the store, and what is known of its request."""
 
     key: str
     role: str
@@ -48,7 +48,7 @@ class CallStore:
         self.interrupted = 0
         """Calls that were under way when an earlier process ended and that have no reply yet."""
         self.lost = 0
-        """Calls that were under way when an earlier process ended, also those asked again since: perhaps paid for."""
+        """Calls that were under way when an earlier process ended, even if asked again since: maybe paid for."""
         self.unanswered_s = 0.0
         """Seconds that earlier processes spent on calls without a reply, as far as the log shows."""
         self._log = self._take_up(self.path)
@@ -146,7 +146,7 @@ def recorded_reply(event: Replied) -> RecordedReply:
     """Return the reply that an event holds.
 
     Raises:
-        InputError: It counts tokens under names that are not known here.
+        InputError: It counts tokens under unknown names.
     """
     request = event.request
     try:

@@ -138,7 +138,7 @@ class Provider(ABC):
     recording: Recording | None = None
     """The run that it repeats, if it does: its replies are not fresh, and cost nothing."""
     by_position = False
-    """Whether it goes by a call's place in that run, whatever the prompt says."""
+    """Whether it finds replies by the place of the call in that run, whatever the prompt says."""
 
     @property
     def address(self) -> str:
@@ -153,7 +153,7 @@ class Provider(ABC):
         """
 
     def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
-        """Take up what an earlier process of this run had come to, given ``Reply.sent`` of each of its replies."""
+        """Restore what an earlier process of this run had arrived at, given ``Reply.sent`` of each of its replies."""
 
     @abstractmethod
     def complete(self, request: Request) -> Reply:

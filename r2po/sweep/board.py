@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -36,7 +36,7 @@ class Total:
         to_go: Iterations to go in runs that have not failed.
     """
 
-    states: dict[str, int]
+    states: Counter[str]
     calls: int
     tokens: int
     cost: float | None
@@ -47,12 +47,12 @@ class Total:
     @property
     def runs(self) -> int:
         """Number of runs."""
-        return sum(self.states.values())
+        return self.states.total()
 
     @property
     def done(self) -> int:
         """Number of complete runs."""
-        return self.states.get("complete", 0)
+        return self.states["complete"]
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Board:
     Attributes:
         names: What to call each run.
         runs: Where each stands, in the order of the sweep.
-        throttled: Pace in calls per second, by provider, where one was found out.
+        throttled: Pace in calls per second, by provider, where refusals set one.
     """
 
     names: Sequence[str]
@@ -81,12 +81,9 @@ class Board:
     @property
     def total(self) -> Total:
         """The sums."""
-        states: dict[str, int] = {}
-        for run in self.runs:
-            states[run.state] = states.get(run.state, 0) + 1
         costs = [run.cost for run in self.runs if run.cost is not None]
         return Total(
-            states=states,
+            states=Counter(run.state for run in self.runs),
             calls=sum(run.calls for run in self.runs),
             tokens=sum(run.tokens for run in self.runs),
             cost=math.fsum(costs) if costs else None,

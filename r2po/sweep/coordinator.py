@@ -36,7 +36,7 @@ class Coordinator:
         self._under_way: dict[Key, tuple[_Provider, Attempt]] = {}
 
     def ask(self, ask: Ask) -> None:
-        """Take a request up; ``grants`` answers it. Who asked the same before is gone, e.g. with its node."""
+        """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
         self._drop(lambda key: key == ask.key)
         provider = self._providers.setdefault(ask.provider, _Provider(Limiter() if ask.provider else Limiter(math.inf)))
         provider.queue.append(ask)
@@ -55,12 +55,12 @@ class Coordinator:
             provider.limiter.ended(attempt, now)
 
     def forget(self, runs: Iterable[int], now: float) -> None:
-        """These runs have gone, with all that they waited for and held."""
+        """These runs are gone: drop all that they waited for and held."""
         gone = set(runs)
         self._drop(lambda key: key[0] in gone, now)
 
     def lose(self, key: Key, now: float) -> None:
-        """Who made this attempt has gone."""
+        """Whoever made this attempt is gone."""
         self._drop(lambda each: each == key, now)
 
     def _drop(self, is_gone: Callable[[Key], bool], now: float | None = None) -> None:
@@ -97,7 +97,7 @@ class Coordinator:
 
     @property
     def waiting(self) -> int:
-        """Number of attempts that wait for their turn."""
+        """Number of attempts that are waiting for their turn."""
         return sum(len(provider.queue) for provider in self._providers.values())
 
     @property

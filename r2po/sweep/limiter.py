@@ -1,11 +1,11 @@
-"""How many attempts at calls a provider takes at once, and how many per second: found out by trying.
+"""How many attempts at calls a provider takes at once, and how many per second: discovered by trying.
 
 Concurrency grows as TCP's window does: it doubles with each round trip until the provider first refuses an attempt (429
 and the like) or takes markedly longer, then grows by one; it is halved when attempts get no answer at all, as from a
 local server with too long a queue.
 
 Pace is unlimited until the first refusal. A refusal closes the gate: single probes, or the server's ``Retry-After``,
-find out when it takes attempts again. What was accepted until then tells the rate that it bears; from just below it,
+find out when it takes attempts again. What was accepted until then reveals the rate that it bears; from just below it,
 the pace creeps up again, faster and faster (as CUBIC does), until the next refusal.
 """
 
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 FIRST_LIMIT = 16
 """Concurrent attempts before anything is known of a provider."""
 SLOWER = 2.0
-"""Times the shortest latency at which more calls at once are taken to wait for each other."""
+"""Calls that take this many times the shortest latency are assumed to wait for each other."""
 BACK_OFF = 0.985
-"""What is left of the rate after a refusal. Each costs little, and the pace stays close to what the provider bears."""
+"""Part of the rate that is left after a refusal: each costs little, so the pace stays close to the limit."""
 LARGEST_STEP = 0.85
-"""What is left at least: what led to a refusal may be past, as when the last minute's burst still counts."""
+"""Part that is left at least: the cause of a refusal may be past, e.g. a burst that counts for another minute."""
 CREEP = 0.03
 """Relative growth of the pace in a time as long as the one that led to the last refusal."""
 LEAP, LEAP_AFTER = 0.1, 4.0

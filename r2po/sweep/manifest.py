@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 
 
 class DamagedError(InputError):
-    """A manifest cannot be read. The request says all that it said, but for when the sweep began."""
+    """A manifest cannot be read. Except for when the sweep began, the request says all that it said."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Manifest:
 
     @classmethod
     def open(cls, name: str, planned: Sequence[PlannedRun], note: Callable[[str], None]) -> Manifest:
-        """Make or take up the manifest of a sweep, and keep other processes out of it until ``close``.
+        """Create or reopen the manifest of a sweep, and keep other processes out of it until ``close``.
 
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
@@ -63,7 +63,7 @@ class Manifest:
             try:
                 earlier = read(folder)
             except DamagedError as error:
-                note(f"{error}: written anew")
+                note(f"{error}; writing a new one")
             else:
                 if earlier.runs != runs:
                     raise InputError(f"{folder} belongs to a sweep with other runs: give this one another --name")

@@ -15,7 +15,7 @@ SHARE = 0.8
 
 
 def available_bytes() -> int:
-    """Return the memory that can be had, also under a limit of a container or a batch job (control groups)."""
+    """Return the memory that is available within the limits of a container or a batch job (control groups)."""
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -12,12 +12,12 @@ Key = tuple[int, int]
 """Index of a run, and its number for an attempt."""
 
 REFUSED = "refused"
-"""Outcome of an attempt that the provider turned away: too many."""
+"""The provider turned the attempt away because there are too many."""
 ANSWERED = "answered"
 UNANSWERED = "unanswered"
-"""No answer, or an error of the server."""
+"""There was no answer, or the server had an error."""
 FAILED = "failed"
-"""Failed for a reason that has nothing to do with the load."""
+"""The attempt failed for a reason that has nothing to do with the load."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OfAttempt:
 
     @property
     def key(self) -> Key:
-        """What tells the attempt from all others."""
+        """Identifies the attempt."""
         return self.run, self.call
 
 
@@ -72,7 +72,7 @@ class Verdict(OfAttempt):
 
     Attributes:
         reached: Empty to go on; else the cap that forbids the call, as text.
-        setting: The cap and a value that would do, e.g. ``--max-cost 20``.
+        setting: The option that raises the cap far enough, e.g. ``--max-cost 20``.
     """
 
     reached: str = ""
@@ -88,7 +88,7 @@ class Progress:
         state: ``waiting``, ``running``, ``complete``, ``failed``.
         now: What it is doing, in a few words; or why it failed.
         iterations: Complete iterations.
-        planned: Iterations that it is to have.
+        planned: Iterations that it will have.
         best: Largest reward; None before the first iteration.
         calls: Replies so far.
         episodes: Rollouts so far.

@@ -92,7 +92,7 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
 
 
 def check_runs(runs: Sequence[PlannedRun]) -> dict[int, str]:
-    """Make sure that the runs that are there are runs of these experiments.
+    """Make sure that the runs that exist already belong to these experiments.
 
     Returns:
         By index, what is wrong with each run whose description cannot be read.
@@ -141,5 +141,5 @@ def _check_distinct(runs: Sequence[PlannedRun]) -> None:
         if other is not run:
             which = " and ".join(" ".join([each.source, *each.overrides]) for each in (other, run))
             raise InputError(
-                f"two runs of this sweep have the run directory {run.path}: {which}; give them other logdirs"
+                f"two runs of this sweep would share the run directory {run.path}: {which}; give them other logdirs"
             )

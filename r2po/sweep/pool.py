@@ -1,7 +1,8 @@
 """A sweep on this machine: a few worker processes with many waiting runs each.
 
 Rollouts need a core, so there is a process for each; waiting runs need nothing but memory. The first process decides
-which call is made when. If it ends, however it ends, so do the workers; if a worker ends, its runs go on in another.
+which call is made when. When it ends, for whatever reason, so do the workers; when a worker ends, its runs continue in
+another.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from r2po.sweep.plan import PlannedRun
 from r2po.sweep.worker import work
 
 MOST_CRASHES = 5
-"""Ends of worker processes that a run survives: perhaps it is the run that ends them."""
+"""How many crashes of its worker process a run survives: the run may be what causes them."""
 TICK_S = 0.25
 GRACE_S = 1.0
 
@@ -76,7 +77,7 @@ class Pool:
             self.close()
 
     def close(self) -> None:
-        """End the workers, wherever they stand: logs are safe at any moment."""
+        """End the workers, whatever they are doing: logs are safe at any moment."""
         for worker in self._workers:
             worker.connection.close()
         deadline = time.monotonic() + GRACE_S
@@ -133,7 +134,7 @@ class Pool:
             self._listener.hear(message)
 
     def _bury(self, worker: _WorkerProcess) -> None:
-        """A worker died: its runs go on in another one, and what they held is free."""
+        """A worker died: its runs continue in another one, and what they held is free."""
         self._workers.remove(worker)
         worker.connection.close()
         worker.process.join(GRACE_S)
@@ -141,7 +142,7 @@ class Pool:
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         if worker.runs:
-            text = f"a worker process ended ({how}); its {len(worker.runs)} runs go on in another one"
+            text = f"a worker process ended ({how}); its {len(worker.runs)} runs continue in another one"
             self._listener.hear(Note(None, text))
         for index, run in worker.runs.items():
             self._crashes[index] += 1
@@ -153,7 +154,7 @@ class Pool:
 
 
 def _spawn() -> _WorkerProcess:
-    # Not a fork: a worker must not hold the other workers' connections, or they would not notice that all is over.
+    # Not a fork: a worker must not hold the other workers' connections, or they would not notice that the sweep ended.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs,), name="r2po-worker", daemon=True)

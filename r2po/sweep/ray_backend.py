@@ -1,6 +1,6 @@
 """A sweep on a Ray cluster: a run is a Ray task, the coordinator an actor beside the process that started the sweep.
 
-Ray starts a task again if its node is lost; the task then resumes the run directory, which is on a shared path.
+If a node is lost, Ray restarts its tasks elsewhere; they resume their run directories, which are on a shared path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TICK_S = 0.5
 STALE_LOCK_S = 300.0
 """How long a resumed run waits for the lock of a lost node: file servers keep it for a while."""
 LEASE_S = 60.0
-"""Beyond the time that a call may take, after which its permit is free again: its node was lost."""
+"""How long after a call's time limit its permit is free again: its node was lost."""
 
 
 def require_ray() -> Any:
@@ -61,7 +61,7 @@ class Clerk:
         return await answer
 
     async def tell(self, message: Outcome | Progress | Note) -> None:
-        """Take up what a run says."""
+        """Handle what a run says."""
         if isinstance(message, Outcome):
             self._end_lease(message.key)
             self._coordinator.end(message, time.monotonic())
@@ -70,7 +70,7 @@ class Clerk:
             self._news.append(message)
 
     async def forget(self, run: int) -> None:
-        """A run has ended, or begins anew because its node was lost: it holds nothing any more."""
+        """A run has ended, or starts again because its node was lost: it no longer holds anything."""
         for key in [key for key in (*self._leases, *self._answers) if key[0] == run]:
             self._end_lease(key)
             self._answers.pop(key, None)
@@ -105,8 +105,8 @@ class Clerk:
         self._grant()
 
 
-class _Line:
-    """The connection of a task to the clerk."""
+class _Channel:
+    """Connects a task to the clerk."""
 
     def __init__(self, clerk: Any, lease_s: float) -> None:
         self._ray = require_ray()
@@ -120,7 +120,7 @@ class _Line:
         return verdict
 
     def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that wants no answer."""
+        """Say something that needs no answer."""
         self._clerk.tell.remote(message)
 
 
@@ -141,7 +141,7 @@ def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
         reason = f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path"
         return Ended(run.index, "failed", reason)
     require_ray().get(clerk.forget.remote(run.index))
-    return make_run(run, read_environ(), _Line(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
+    return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
 
 class RayBackend:
@@ -216,7 +216,7 @@ class RayBackend:
         self._listener.hear(ended)
 
     def _here(self) -> Any:
-        """Keep the clerk on this node: it is to be lost only with the sweep itself."""
+        """Keep the clerk on this node, so that it is lost only with the sweep itself."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         return NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)

@@ -1,4 +1,4 @@
-"""One run of a sweep, in whatever process: it asks, tells and reports through a ``Line`` to the coordinator."""
+"""One run of a sweep, in whatever process: it asks, tells and reports through a ``Channel`` to the coordinator."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 
 
-class Line(Protocol):
-    """The connection of a run to the coordinator."""
+class Channel(Protocol):
+    """Connects a run to the coordinator."""
 
     def ask(self, ask: Ask) -> Verdict:
         """Wait for permission to make an attempt."""
 
     def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that wants no answer."""
+        """Say something that needs no answer."""
 
 
-def make_run(run: PlannedRun, environ: Mapping[str, str], line: Line, lock_wait_s: float = 0.0) -> Ended:
-    """Run an experiment to its end, or find out why it cannot.
+def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock_wait_s: float = 0.0) -> Ended:
+    """Run an experiment to its end, or say why that is impossible.
 
     Args:
         run: The run.
         environ: Environment variables with keys and base URLs.
-        line: To the coordinator.
+        channel: To the coordinator.
         lock_wait_s: How long to wait for a process that has the run: one on a lost node may hold it for a while.
     """
     until = time.monotonic() + lock_wait_s
-    while (ended := _make_run(run, environ, line)).state == "running" and time.monotonic() < until:
+    while (ended := _make_run(run, environ, channel)).state == "running" and time.monotonic() < until:
         time.sleep(1.0)
     return ended
 
 
-def _make_run(run: PlannedRun, environ: Mapping[str, str], line: Line) -> Ended:
-    place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, line.ask, line.tell))
+def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> Ended:
+    place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, channel.ask, channel.tell))
     try:
-        launch(run.config, None, environ, Reporter(run, line), place=place)
+        launch(run.config, None, environ, Reporter(run, channel), place=place)
     except SweepCapReached as stop:
         return Ended(run.index, "waiting", str(stop))
     except RunLockedError as error:
@@ -73,8 +73,8 @@ def _unexpected(error: Exception) -> str:
 class Reporter(Observer):
     """Reports the progress of one run."""
 
-    def __init__(self, run: PlannedRun, line: Line) -> None:
-        self._line = line
+    def __init__(self, run: PlannedRun, channel: Channel) -> None:
+        self._channel = channel
         self._progress = Progress(run.index, state="running", planned=run.config.num_iterations or 0)
         self._is_priced = not run.config.missing_prices
         self._client: Client | None = None
@@ -82,9 +82,9 @@ class Reporter(Observer):
         self._tokens = 0
 
     def opened(self, directory: RunDirectory) -> None:
-        """The run has begun, or goes on where its log ends."""
+        """The run starts, or resumes where its log ends."""
         known = read_progress(self._progress.run, directory.path, self._progress.planned)
-        self._line.tell(replace(known, state="running", now="warm-up"))
+        self._channel.tell(replace(known, state="running", now="warm-up"))
 
     def started(
         self,
@@ -93,14 +93,14 @@ class Reporter(Observer):
         client: Client,
         recorded: Sequence[IterationRecord],
     ) -> None:
-        """Take up the count where the log ends."""
+        """Count on from where the log ends."""
         self._client = client
         self._progress = after(self._progress, recorded)
         self._report("warm-up")
 
     def note(self, text: str) -> None:
         """Pass the note on."""
-        self._line.tell(Note(self._progress.run, text))
+        self._channel.tell(Note(self._progress.run, text))
 
     def asking(self, role: str) -> None:
         """A call is under way."""
@@ -116,16 +116,16 @@ class Reporter(Observer):
         self._report("rollouts")
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
-        """The run is complete, perhaps since long."""
-        self._line.tell(from_result(self._progress.run, directory, result))
+        """The run is complete, perhaps since an earlier process."""
+        self._channel.tell(from_result(self._progress.run, directory, result))
 
     def _report(self, now: str) -> None:
         self._count()
         cost = self._used.cost if self._is_priced else None
-        self._line.tell(replace(self._progress, now=now, calls=self._used.calls, tokens=self._tokens, cost=cost))
+        self._channel.tell(replace(self._progress, now=now, calls=self._used.calls, tokens=self._tokens, cost=cost))
 
     def _count(self) -> None:
-        """Take up the replies since the last report: a long run has too many to add them all up each time."""
+        """Count the replies since the last report: a long run has too many to add them all up each time."""
         if self._client is None:
             return
         for recorded in self._client.store.replies[self._used.calls :]:

@@ -146,7 +146,7 @@ def rates(board: Board, speed: Speed | None) -> str:
 def counts(total: Total) -> str:
     """Return how many runs are in which state, and what they used."""
     states = ", ".join(
-        f"{total.states[state]} {state}" for state in ("running", "waiting", "failed") if total.states.get(state)
+        f"{total.states[state]} {state}" for state in ("running", "waiting", "failed") if total.states[state]
     )
     money = "" if total.cost is None else f"  cost {total.cost:.6g}"
     return (

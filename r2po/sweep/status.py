@@ -16,7 +16,7 @@ from r2po.sweep.messages import Progress
 from r2po.sweep.screen import headline, table
 
 IDLE_S = 900.0
-"""A run whose log has not grown for so long is taken to wait; a call may take five minutes and be repeated."""
+"""A run whose log has not grown for this long counts as waiting; a call may take five minutes and be repeated."""
 NARROWEST = 100
 
 

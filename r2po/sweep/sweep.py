@@ -26,7 +26,7 @@ from r2po.sweep.screen import SweepScreen, make_screen
 MOST_NAMED = 8
 RESULT = "result.json"
 STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
-"""Why a run has ended that has neither failed nor is complete, by its state."""
+"""Why a run stopped that is neither complete nor failed, by its state."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SweepStopped(RunStopped):
     """Some runs are not complete.
 
     Attributes:
-        setting: An option that would let the sweep go on, if a cap stopped it.
+        setting: An option that lets the sweep continue, if a cap stopped it.
     """
 
     def __init__(self, reason: str, setting: str = "") -> None:
@@ -144,18 +144,18 @@ class Sweep:
             say(text)
 
     def _set_aside_damaged_results(self) -> None:
-        """Resuming a run without its result makes it again, from the logs."""
+        """Resuming a run without its result rebuilds it from the logs."""
         for path in self._damaged_results:
             with suppress(FileNotFoundError):  # another sweep did
                 path.rename(path.with_name(f"{RESULT}.damaged"))
-            self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged, made again from the logs")
+            self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
 
     def _note_before(self, text: str) -> None:
         if text not in self._notes:
             self._notes.append(text)
 
     def hear(self, message: Progress | Note | Ended) -> None:
-        """Take up what a run says, or how it ended."""
+        """Handle what a run says, or how it ended."""
         if isinstance(message, Note):
             self._note(message)
         elif isinstance(message, Ended):
@@ -163,7 +163,7 @@ class Sweep:
         else:
             if (
                 message.run in self._endings
-            ):  # over Ray, news may come after the end: its counts hold, its state does not
+            ):  # over Ray, news may come after the end: its counts are valid, its state is not
                 known = self.board.runs[message.run]
                 message = replace(message, state=known.state, now=known.now)
             self.board.update(message)
@@ -194,7 +194,7 @@ class Sweep:
         parts, setting = [], ""
         if self._reasons("waiting") and self._reached is not None:
             parts, setting = [f"{self._reached.reached} by the sweep"], self._reached.setting
-        for state, what in (("failed", "failed"), ("running", "are not this sweep's to make now")):
+        for state, what in (("failed", "failed"), ("running", "are held by other processes")):
             reasons = self._reasons(state)
             if reasons:
                 parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{_grouped(reasons, self.board.names)}")
@@ -227,7 +227,7 @@ def _usage(run: PlannedRun, known: Progress) -> Amount:
         return read_usage(run.path, lambda role: run.config.for_role(role).prices)
     except InputError as error:
         if not known.is_complete:
-            raise InputError(f"{error}: no cap can be kept, as what this run has used is not known") from None
+            raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None
         counts = RunDirectory(run.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
         return Amount(known.calls, known.tokens if said else None, known.cost)

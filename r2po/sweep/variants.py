@@ -32,14 +32,14 @@ def expand(settings: Sequence[str]) -> list[Variant]:
         settings: ``key=v1,v2,...``; a comma inside brackets or quotes belongs to the value.
 
     Raises:
-        InputError: A setting has no key, an empty value among several, or a key stands twice.
+        InputError: A setting has no key, an empty value among several, or a key is given twice.
     """
     keys = [text.partition("=")[0].strip() for text in settings]
     for key, text in zip(keys, settings, strict=True):
         if not key or "=" not in text:
             raise InputError(f"--set {text!r}: expected key=value or key=value1,value2")
         if keys.count(key) > 1:
-            raise InputError(f"--set: {key!r} stands twice; several values are written {key}=value1,value2")
+            raise InputError(f"--set: {key!r} is given twice; several values are written {key}=value1,value2")
     choices = [_choices(text) for text in settings]
     several = [len(values) > 1 for values in choices]
     return [

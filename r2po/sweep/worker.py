@@ -1,6 +1,6 @@
 """A worker process of a sweep: many runs, a thread each, since most of a run's time is waiting for a model.
 
-It lives as long as its connection: when the process that started it is gone, however it went, it ends at once.
+It lives as long as its connection: when the process that started it is gone, for whatever reason, it ends at once.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Worker:
         return answer.get()
 
     def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that wants no answer."""
+        """Say something that needs no answer."""
         self._send(message)
 
     def _run(self, run: PlannedRun) -> None:

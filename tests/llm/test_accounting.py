@@ -198,7 +198,7 @@ def test_wall_time_counts_earlier_processes_waits_and_the_latest_call(store: Cal
     checked = budget(store, clock=lambda: now[0], earlier_s=50.0, max_wall_time_s=60.0)
     now[0] += 7.0
     checked.check(QUESTION)
-    with pytest.raises(CapReached, match=r"57\.0 of 60 s are over, and the next call may take 4\.0"):
+    with pytest.raises(CapReached, match=r"57\.0 of 60 s have passed, and the next call may take 4\.0"):
         checked.check(QUESTION, 4.0)
     record(store, Usage())  # took 2 s
     checked.check(QUESTION, 1.0)
@@ -221,9 +221,9 @@ def test_calls_of_unknown_outcome_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "usage", "expected"),
     [
-        ({"max_tokens": 1000}, Usage(10, 0, None), "max_tokens cannot be kept: .* how many tokens"),
-        ({"max_cost": 1000}, Usage(None, 0, 10), "max_cost cannot be kept: .* how many tokens"),
-        ({"max_cost": 1000}, Usage(10, None, 10), "max_cost cannot be kept: .* were cached"),
+        ({"max_tokens": 1000}, Usage(10, 0, None), "max_tokens cannot be enforced: .* how many tokens"),
+        ({"max_cost": 1000}, Usage(None, 0, 10), "max_cost cannot be enforced: .* how many tokens"),
+        ({"max_cost": 1000}, Usage(10, None, 10), "max_cost cannot be enforced: .* were cached"),
     ],
 )
 def test_a_cap_that_cannot_be_kept_is_named(

@@ -145,7 +145,7 @@ def test_a_cap_on_wall_time(run: Run, calm: Mapping[str, Any], capsys: pytest.Ca
         assert time.monotonic() - began < 5.0
         said = one_line(capsys.readouterr().err)
         assert "max_wall_time_s is reached: " in said
-        assert "of 1 s are over, and the next call may take 0.3" in said
+        assert "of 1 s have passed, and the next call may take 0.3" in said
         # The time of the first process counts in the second.
         asked = len(server.chats)
         assert run(server, "--quiet", "--resume") == 1
@@ -167,7 +167,7 @@ def test_a_model_that_counts_nothing_ends_a_run_that_relies_on_it(
     with FakeOllama(silent) as server:
         assert run(server, "--quiet", "--set", f"{key}={value}") == 1
         said = capsys.readouterr().err
-        assert f"{key} cannot be kept: the model's replies do not say how many tokens" in one_line(said)
+        assert f"{key} cannot be enforced: the model's replies do not say how many tokens" in one_line(said)
         assert len(server.chats) == 1
         assert go_on(run, server, said) == 0
         assert len(server.chats) == CALLS

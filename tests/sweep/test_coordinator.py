@@ -83,7 +83,7 @@ def test_what_is_not_known_cannot_be_capped() -> None:
     assert it.grants(0.0)[0].reached == ""
     it.end(Outcome(0, ANSWERED, used=Amount(1, None, None)), 1.0)
     it.ask(Ask(1, SERVER, Amount(1, cost=0.1)))
-    assert "cannot be kept" in it.grants(1.0)[0].reached
+    assert "cannot be enforced" in it.grants(1.0)[0].reached
 
 
 def test_a_lost_call_counts_as_paid_for_and_its_place_is_free() -> None:

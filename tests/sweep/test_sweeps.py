@@ -108,7 +108,7 @@ def test_a_damaged_manifest_is_named_and_written_anew(tmp_path: Path, change: di
     shown = run_r2po(tmp_path, "status", "logs")
     assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
     assert "sweep.json is damaged" in shown.stderr
-    assert "written anew" in run_sweep(tmp_path, *command).stdout
+    assert "writing a new one" in run_sweep(tmp_path, *command).stdout
     assert "1/1 runs done" in run_r2po(tmp_path, "status", "logs").stdout
 
 
@@ -141,7 +141,7 @@ def test_a_damaged_result_is_made_again(tmp_path: Path, content: str) -> None:
     assert "result.json is damaged" in shown.stdout
     done = run_sweep(tmp_path, *command)
     assert done.returncode == 0, done.stderr
-    assert "made again from the logs" in done.stdout
+    assert "rebuilt from the logs" in done.stdout
     assert path.read_bytes() == good
 
 

@@ -53,7 +53,7 @@ class Anthropic(WireFormat):
     def _knows_model(self) -> bool:
         status, _ = self._ask(self._model_path)
         if status == 404:
-            # Also a server without this path says so.
+            # A server that lacks this path answers the same.
             _, answer = self._ask("/v1/models?limit=1000", first=False)
             known = [string(each, "id") for each in entries(answer, "data")]
             if known and self.model not in known:

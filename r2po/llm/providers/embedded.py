@@ -45,7 +45,7 @@ class _Reading:
 
 
 class EmbeddedSearch(Provider):
-    """Mutates, crosses and now and then redraws what the prompt's history shows to be good."""
+    """Mutates, crosses and sometimes redraws the points that the prompt's history shows to be good."""
 
     name = NAME
     is_stand_in = True

@@ -45,7 +45,7 @@ class Gemini(WireFormat):
     def _knows_model(self) -> bool:
         status, _ = self._ask(self._model_path)
         if status == 404:
-            # Also a server without this path says so.
+            # A server that lacks this path answers the same.
             _, answer = self._ask("/v1beta/models?pageSize=1000", first=False)
             known = [string(each, "name").removeprefix("models/") for each in entries(answer, "models")]
             if known and self.model not in known:

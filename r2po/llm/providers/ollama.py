@@ -24,8 +24,8 @@ _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length"}
 class Ollama(WireFormat):
     """A model served by Ollama.
 
-    Ollama cuts a prompt that exceeds its context length without a word, so every request says how long the context
-    must be (``num_ctx``). It never shrinks, since each change can make the server load the model again.
+    Ollama silently cuts a prompt that exceeds its context length, so every request says how long the context must be
+    (``num_ctx``). It never shrinks, since each change can make the server load the model again.
 
     Args:
         model: Name as in ``ollama list``; without a tag it means ``:latest``.
@@ -72,7 +72,7 @@ class Ollama(WireFormat):
         return next((count(value) for key, value in lengths if str(key).endswith(".context_length")), None)
 
     def restore(self, sent: Mapping[str, Any]) -> None:
-        """Take up what an earlier process of this run had come to, given the ``sent`` of each of its replies."""
+        """Grow the context to what an earlier process of this run had reached, given the ``sent`` of each reply."""
         self._grow(count(sent, "num_ctx") or 0)
 
     def _knows_model(self) -> bool:

@@ -16,7 +16,7 @@ from r2po.runlog.jsonl import DamagedLog
 PREFIX = "replay/"
 SHOWN_CHARACTERS = 60
 
-_Place = tuple[int, str, int, int]
+_Position = tuple[int, str, int, int]
 """Iteration, role, sample, attempt."""
 
 
@@ -49,10 +49,10 @@ class Replay(Provider):
         description = self._directory.read_description()
         self.is_stand_in = description["stand_in"]
         try:
-            self._places = self._read()
+            self._recorded = self._read()
         except DamagedLog as error:
             raise InputError(f"cannot replay {path}: {error}") from None
-        self._by_key = {entry.key: entry for entries in self._places.values() for entry in entries}
+        self._by_key = {entry.key: entry for entries in self._recorded.values() for entry in entries}
         critic = description.get("critic_model")
         self.recording: Recording = Recording(
             path=path,
@@ -83,17 +83,17 @@ class Replay(Provider):
             raise AttemptFailed(f"replay of {self.recording.path}: {self._miss(request)}", retryable=False)
         return found.reply
 
-    def _read(self) -> dict[_Place, list[_Entry]]:
-        places: dict[_Place, list[_Entry]] = {}
+    def _read(self) -> dict[_Position, list[_Entry]]:
+        found: dict[_Position, list[_Entry]] = {}
         for event in read_events(self._directory.path / FILE):
             if isinstance(event, Replied):
                 recorded = recorded_reply(event)
                 entry = _Entry(recorded.key, event.request.call, recorded.reply)
-                places.setdefault(_place(event.request), []).append(entry)
-        return places
+                found.setdefault(_position(event.request), []).append(entry)
+        return found
 
     def _at(self, request: Request) -> _Entry | None:
-        entries = self._places.get(_place(request), [])
+        entries = self._recorded.get(_position(request), [])
         return entries[request.turn] if request.turn < len(entries) else None
 
     def _miss(self, request: Request) -> str:
@@ -109,7 +109,7 @@ class Replay(Provider):
         number, was, is_ = first_difference(prompt, request.prompt)
         return (
             f"{where}: the prompt is not the recorded one; line {number} was {was!r}, is {is_!r}; "
-            "--replay-by-position goes on all the same"
+            "--replay-by-position continues anyway"
         )
 
     def _prompt(self, call: int) -> str:
@@ -132,7 +132,7 @@ def _around(line: str, at: int) -> str:
     return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"
 
 
-def _place(request: Request | Requested) -> _Place:
+def _position(request: Request | Requested) -> _Position:
     return request.iteration, request.role, request.sample, request.attempt
 
 

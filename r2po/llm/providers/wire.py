@@ -20,11 +20,11 @@ _MAX_NAMED = 10
 
 @dataclass(frozen=True)
 class Server:
-    """Who speaks a wire format.
+    """A service that speaks a wire format.
 
     Attributes:
-        name: As messages call it.
-        base_url: Where it is unless the environment says otherwise.
+        name: Its name in messages.
+        base_url: Its address unless the environment sets another.
         base_url_variable: Environment variable that chooses the address.
         key_variable: Environment variable that holds the key.
         needs_key: Whether the server at ``base_url`` answers nobody without a key.
@@ -44,7 +44,7 @@ class UnknownModelError(InputError):
 
 
 class WireFormat(Provider, ABC):
-    """A provider over HTTP. A subclass says where things stand in its requests and answers.
+    """A provider over HTTP. A subclass knows where things are in its requests and answers.
 
     Args:
         model: The model's name, as the server knows it.
@@ -59,7 +59,7 @@ class WireFormat(Provider, ABC):
     settings: ClassVar[Mapping[str, str]]
     """The config keys that it understands, and what each is called in a request."""
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
-    """Statuses of a first contact that mean: not with this key."""
+    """Statuses by which the server refuses the key at the first contact."""
 
     def __init__(self, model: str, *, environ: Mapping[str, str], timeout_s: float = 300.0) -> None:
         key = environ.get(self.server.key_variable, "").strip()
@@ -103,7 +103,7 @@ class WireFormat(Provider, ABC):
     def knows_model(self) -> bool:
         """Return whether the server says that it knows the model.
 
-        A server that answers but does not tell is given the benefit of the doubt: proxies often pass on chats alone.
+        A server that answers but does not say gets the benefit of the doubt: proxies often pass on nothing but chats.
 
         Raises:
             InputError: No key where one is needed, an unreachable server, a refused key or an unknown model.
@@ -201,7 +201,7 @@ class WireFormat(Provider, ABC):
     def _finished(
         self, text: str, *, thinking: str, finish: Finish, usage: Usage, sent: Mapping[str, Any], said: object = None
     ) -> Reply:
-        """Return the reply, if it is one.
+        """Return the reply, if there is one.
 
         Args:
             text: The answer.
@@ -209,7 +209,7 @@ class WireFormat(Provider, ABC):
             finish: Why the model stopped.
             usage: Token counts.
             sent: Settings in effect.
-            said: What the server said about an answer that is none.
+            said: What the server said in place of an answer.
         """
         reason = f": {self._transport.redact(said)}" if isinstance(said, str) and said.strip() else ""
         if finish == "refusal":
@@ -231,7 +231,7 @@ def _naming_settings(failure: AttemptFailed, wire_names: Mapping[str, str]) -> A
 
 
 def entry(value: Any, *path: str | int) -> Any:
-    """Return what stands at a path of keys and indices, or None: servers leave out whatever they like."""
+    """Return the value at a path of keys and indices, or None: servers leave out whatever they like."""
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None
