@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2po.analysis.logs.built_in import method_order
+from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.output.canvas import whole_numbers
 from r2po.analysis.output.sheet import sheet
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
@@ -307,7 +308,7 @@ def _sizes(analyses: Sequence[Salience]) -> str:
     return f"{text} of {' or '.join(map(str, runs))} runs each"
 
 
-def _labels(rows: Sequence[Salience | Revision]) -> list[str]:
+def _labels(rows: Sequence[MethodOnTask]) -> list[str]:
     """Name each row by environment and method, without what all of them share, which the title tells."""
     environments, methods = {each.environment for each in rows}, {each.method for each in rows}
     named = []
