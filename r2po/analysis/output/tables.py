@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from r2po.analysis.output.files import write_file
+from r2po.analysis.output.files import to_json
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"md": "md", "csv": "csv", "latex": "tex", "json": "json", "png": "png", "pdf": "pdf", "svg": "svg"}
@@ -92,30 +90,6 @@ class Table:
         return [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows]
 
 
-def write(table: Table, path: str | Path, formats: Sequence[str]) -> list[Path]:
-    """Write a table in each format; returns the files.
-
-    Args:
-        table: The table.
-        path: File to write, without suffix; its folder is made.
-        formats: Keys of ``SUFFIXES``.
-
-    Raises:
-        InputError: A file cannot be written.
-    """
-    return [write_file(Path(f"{path}.{SUFFIXES[name]}"), content(table, name)) for name in formats]
-
-
-def content(table: Table, name: str) -> bytes:
-    """Return the content of a table's file in the format ``name``, a key of ``SUFFIXES``."""
-    text = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
-    if name in text:
-        return text[name](table).encode()
-    from r2po.analysis.output.table_figure import draw_table
-
-    return draw_table(table, name)
-
-
 def to_markdown(table: Table) -> str:
     """Return the table in Markdown; the best cell of a row is bold, the notes are a list below."""
     rows = [[_markdown_cell(cell) for cell in row] for row in table.cells]
@@ -161,12 +135,24 @@ def to_latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_json(table: Table) -> str:
+def table_json(table: Table) -> str:
     """Return the table as a JSON object: title, notes, and an object per row by heading; numbers are not rounded."""
     columns = table.plain_columns or table.columns
     rows = [{column: _json_cell(cell) for column, cell in zip(columns, row, strict=True)} for row in table.cells]
     record = {"title": table.title, "notes": list(table.notes), "rows": rows}
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json(record).decode()
+
+
+TEXTS: Mapping[str, Callable[[Table], str]] = MappingProxyType(
+    {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": table_json}
+)
+"""What writes a table in each format of text."""
+
+
+def decimals(value: float) -> str:
+    """Write a number with two decimals, and no negative zero."""
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def _markdown_row(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.salience.edits import Direction
 from r2po.analysis.salience.revisions import Revision, has_critic
-from r2po.analysis.statistics import OddsRatio, clustered_interval, clustered_odds_ratio
+from r2po.analysis.statistics.proportions import OddsRatio, clustered_interval, clustered_odds_ratio
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
 DIRECTIONS: tuple[Direction, ...] = ("regression", "improvement", "no_change")

@@ -12,7 +12,8 @@ from r2po.analysis.logs.replies import Exchange
 from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
 from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
 from r2po.analysis.salience.rewards_shown import Extremes, extremes
-from r2po.analysis.statistics import ConfidenceInterval, mean_changes
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
+from r2po.analysis.statistics.noise import mean_changes
 from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
 from r2po.seeding import derive_seed
 

@@ -13,7 +13,7 @@ from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
 from r2po.analysis.salience.rewards_shown import GROUPS
-from r2po.analysis.statistics import OddsRatio
+from r2po.analysis.statistics.proportions import OddsRatio
 
 MODES = {"word": 'the word "worst"', "phrase": '"worst rollout" or "worst trajectory"'}
 

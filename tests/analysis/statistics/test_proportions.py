@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from r2po.analysis.statistics import clustered_interval, clustered_odds_ratio, odds_ratio, wilson_interval
+from r2po.analysis.statistics.proportions import clustered_interval, clustered_odds_ratio, odds_ratio, wilson_interval
 
 counts = st.integers(0, 200).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
