@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.step import Step
 from r2po.prompts import search_prompt
 from r2po.trial import Candidate
@@ -13,11 +13,4 @@ def props(step: Step) -> Candidate:
     return step.evaluate(step.ask("search", search_prompt(step)), "proposal")
 
 
-METHOD = Method(
-    "props",
-    "ProPS",
-    props,
-    calls_per_iteration=1,
-    evaluations_per_iteration=1,
-    style=Style(colour="#01a68f", dashes=(1.2, 1.2), marker="s"),
-)
+METHOD = Method("props", "ProPS", props, calls=1, evaluations=1, style=style("#01a68f", (1.2, 1.2), "s"))

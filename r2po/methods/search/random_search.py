@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import Interval, Parameters, PolicyFamily
@@ -27,10 +27,5 @@ def uniform_policies(policy: PolicyFamily, _start: Parameters | None, random: np
 
 
 METHOD = Method(
-    "random_search",
-    "Random search",
-    random_search,
-    calls_per_iteration=0,
-    evaluations_per_iteration=1,
-    style=Style(colour="#b2a0e2", dashes=(2.5, 1), marker="8"),
+    "random_search", "Random search", random_search, calls=0, evaluations=1, style=style("#b2a0e2", (2.5, 1), "8")
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from r2po.analysis.output.tables import SUFFIXES, Cell, Table, table_json, to_csv, to_latex, to_markdown
-from r2po.analysis.output.writing import content
+from r2po.analysis.output.writing import content, write_table
 from r2po.errors import InputError
 
 TABLE = Table(
