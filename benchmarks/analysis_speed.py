@@ -128,7 +128,7 @@ def write_experiment(cell: tuple[Path, str, str, int]) -> None:
 def write_run(folder: Path, environment: str, method: str, seed: int) -> None:
     """Write a run whose reward rises towards the target, with noise."""
     task = TASKS[environment]
-    calls = METHODS[method].calls({})
+    calls = METHODS[method].calls_per_iteration({})
     rng = np.random.default_rng([list(TASKS).index(environment), list(METHODS).index(method), seed])
     size = {"tabular": 20}.get(task.policy, 18)
     count = 200 // calls

@@ -99,7 +99,7 @@ def test_the_settings_of_policies_and_their_defaults() -> None:
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_every_method_has_its_section(method: Method) -> None:
     text = read("methods.md")
-    calls = f"{method.calls({})} call{'s' if method.calls({}) != 1 else ''}"
+    calls = f"{method.calls_per_iteration({})} call{'s' if method.calls_per_iteration({}) != 1 else ''}"
     headline = f"## {method.label} (`{method.name}`, {calls}, {method.default_iterations({})} iterations)"
     assert text.count(headline) == 1
     section = text.split(headline)[1].split("\n## ")[0]

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.logs.experiments import ExperimentLogs
+    from pathlib import Path
 
+    from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+
+METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 PRESETS = ("core", "variants", "search")
 TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")
 MOST_LINES = 40
@@ -43,6 +46,17 @@ def add_only_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: str = "") -> None:
+    """Declare whether the published figures stand beside ours, or, in what is called ``alone``, by themselves."""
+    parser.add_argument("--reference", choices=("published",), help=f"show {what} beside ours")
+    if alone:
+        parser.add_argument(
+            "--from-published",
+            action="store_true",
+            help=f"make {alone} from the published figures alone, without logs",
+        )
+
+
 def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
     """Declare formats and place of tables."""
     _add_output_options(parser, folder, ["md", "csv"], "")
@@ -66,6 +80,28 @@ def _add_output_options(parser: argparse.ArgumentParser, folder: str, default: l
     parser.add_argument(
         "--output-dir", default=folder, metavar="DIR", help=f"where the files are written (default: {folder})"
     )
+
+
+def compared(options: argparse.Namespace) -> tuple[list[ExperimentLogs], list[str]]:
+    """Return the experiments under ``--logs-root`` that are compared, and a line for what is left out or odd."""
+    from r2po.analysis.logs.comparable import choose
+    from r2po.analysis.logs.experiments import find_experiments
+
+    only = (getattr(options, "only_env", ()), getattr(options, "only_method", ()))
+    return choose(find_experiments(options.logs_root, options.max_runs, *only, parallel=True))
+
+
+def folder_of(cohort: Cohort | None, parts: Sequence[object], folder: Path) -> Path:
+    """Return where the files of a cohort are written: in a folder of its own if there are several."""
+    from r2po.analysis.output.files import folder_name
+
+    return folder / folder_name(cohort.label) if len(parts) > 1 and cohort else folder
+
+
+def show(files: Iterable[Path]) -> None:
+    """Print the names of files that were written."""
+    for file in files:
+        sys.stdout.write(f"{file}\n")
 
 
 def require_runs(experiments: Sequence[ExperimentLogs], logs_root: str) -> None:

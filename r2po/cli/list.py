@@ -53,7 +53,7 @@ def print_tables(configs: Path | None = None) -> None:
             (
                 method.name,
                 method.label,
-                f"{method.calls(_defaults(method.name))}",
+                f"{method.calls_per_iteration(_defaults(method.name))}",
                 f"{method.default_iterations(_defaults(method.name))}",
                 _first_line(method.iterate.__doc__),
             )

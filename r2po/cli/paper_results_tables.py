@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, add_logs_options, add_table_options, warn
+from r2po.cli.analysis_options import PRESETS, add_logs_options, add_reference_options, add_table_options, show, warn
 from r2po.errors import InputError
 
 
@@ -22,17 +22,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave such experiments out (default of --expected-runs: that of --max-runs)",
     )
-    parser.add_argument("--reference", choices=("published",), help="show published figures beside ours, with z")
-    parser.add_argument(
-        "--from-published", action="store_true", help="make the tables from the published figures alone, without logs"
-    )
+    add_reference_options(parser, "published figures, with z,", alone="the tables")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write one table per metric in each format."""
     from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import parse_environment
-    from r2po.analysis.output.tables import write
+    from r2po.analysis.output.writing import write_table
     from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables, validation_table
 
     prefix = Path(options.output_dir) / options.preset
@@ -43,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
                 "--from-published reads no logs: leave out --reference, --expected-runs, --strict-validation"
             )
         for name, table in build_published_tables(options.preset, environments).items():
-            _print(write(table, f"{prefix}_{name}", options.formats))
+            show(write_table(table, f"{prefix}_{name}", options.formats))
         sys.stdout.write("published figures hold neither final nor held-out rewards\n")
         return 0
     expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
@@ -59,15 +56,10 @@ def run(options: argparse.Namespace) -> int:
     )
     warn(validation.lines)
     for name, table in tables.items():
-        _print(write(table, f"{prefix}_{name}", options.formats))
+        show(write_table(table, f"{prefix}_{name}", options.formats))
     for old in prefix.parent.glob(f"{prefix.name}_missing.*"):
         old.unlink()
     if validation.rows:
         warn(validation.summary())
-        _print(write(validation_table(options.preset, validation), f"{prefix}_missing", options.formats))
+        show(write_table(validation_table(options.preset, validation), f"{prefix}_missing", options.formats))
     return 0
-
-
-def _print(files: list[Path]) -> None:
-    for file in files:
-        sys.stdout.write(f"{file}\n")

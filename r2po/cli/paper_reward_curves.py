@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
+from functools import partial
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, add_logs_options, warn
+from r2po.cli.analysis_options import PRESETS, add_logs_options, show, warn
 from r2po.errors import InputError
 
 FORMATS = ("png", "pdf", "svg")
@@ -38,10 +38,8 @@ def run(options: argparse.Namespace) -> int:
 
     from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import parse_environment
-    from r2po.analysis.output.canvas import save
     from r2po.analysis.output.curves import draw_curves
-    from r2po.analysis.output.files import write_file
-    from r2po.analysis.output.style import paper_style
+    from r2po.analysis.output.writing import write_figure
     from r2po.analysis.paper.reward_curves import build_curves
 
     experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
@@ -55,10 +53,8 @@ def run(options: argparse.Namespace) -> int:
         if len(figures) > 1:
             name = "no_model" if figure.cohort is None else re.sub(r"\W+", "_", figure.cohort.label).strip("_")
             stem = stem.with_name(f"{stem.name}_{name}")
-        with paper_style():
-            drawn = draw_curves(figure.panels, figure.title, figure.caption, layout)
-            for form in dict.fromkeys([suffix, *options.formats]):
-                sys.stdout.write(f"{write_file(Path(f'{stem}.{form}'), save(drawn, form))}\n")
+        draw = partial(draw_curves, figure.panels, figure.title, figure.caption, layout)
+        show(write_figure(draw, stem, [suffix, *options.formats]))
     return 0
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from r2po.cli.analysis_options import add_logs_options, add_only_options, add_report_options, warn
+from r2po.cli.analysis_options import (
+    add_logs_options,
+    add_only_options,
+    add_reference_options,
+    add_report_options,
+    compared,
+    folder_of,
+    show,
+    warn,
+)
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from r2po.analysis.logs.experiments import Cohort
+    from r2po.analysis.output.tables import Table
+    from r2po.analysis.output.writing import Draw
     from r2po.analysis.salience.counts import Salience
     from r2po.analysis.salience.report import Found
 
@@ -35,19 +43,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_report_options(parser, "salience_analysis")
     add_logs_options(parser)
     add_only_options(parser)
-    parser.add_argument("--reference", choices=("published",), help="show the published counts beside ours")
+    add_reference_options(parser, "the published counts")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write ``episodes.csv``, tables and figures; for each model and protocol apart."""
-    from r2po.analysis.logs.comparable import choose, cohorts
-    from r2po.analysis.logs.experiments import find_experiments
-    from r2po.analysis.output.sheet import folder_name, write_text
-    from r2po.analysis.salience.report import collect, episodes_csv
+    from r2po.analysis.logs.comparable import cohorts
+    from r2po.analysis.output.files import write_file
+    from r2po.analysis.output.writing import write_all
+    from r2po.analysis.salience.report import analyses_of, collect, episodes_csv, to_records
 
-    experiments, lines = choose(
-        find_experiments(options.logs_root, options.max_runs, options.only_env, options.only_method, parallel=True)
-    )
+    experiments, lines = compared(options)
     parts = [(cohort, collect(part)) for cohort, part in cohorts(experiments)]
     warn([*lines, *(line for _, found in parts for each in found for line in each.problems)])
     parts = [(cohort, [each for each in found if each.revisions]) for cohort, found in parts]
@@ -56,40 +62,30 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"no iteration with two policies in {options.logs_root!r}: nothing to analyse")
     folder = Path(options.output_dir)
     rows = episodes_csv([(cohort, each) for cohort, found in parts for each in found])
-    sys.stdout.write(f"{write_text(folder / 'episodes.csv', rows)}\n")
+    show([write_file(folder / "episodes.csv", rows.encode())])
     for cohort, found in parts:
-        own = folder / folder_name(cohort.label) if len(parts) > 1 and cohort else folder
-        for file in _write(found, cohort, own, options):
-            sys.stdout.write(f"{file}\n")
+        analyses = analyses_of(found, options.mention_mode)
+        record: dict[str, Any] = {"mention_mode": options.mention_mode, "cohort": cohort.label if cohort else None}
+        record["analyses"] = to_records(analyses, found)
+        items = _items(analyses, found, f"Runs: {cohort.label}" if cohort else "Runs of no language model", options)
+        show(write_all(folder_of(cohort, parts, folder), items, options.formats, "salience.json", record))
     return 0
 
 
-def _write(found: list[Found], cohort: Cohort | None, folder: Path, options: argparse.Namespace) -> list[Path]:
-    from r2po.analysis.output import tables as output
-    from r2po.analysis.output.sheet import FIGURE_FORMATS, write_figure, write_text
+def _items(
+    analyses: Sequence[Salience], found: Sequence[Found], about: str, options: argparse.Namespace
+) -> Iterator[tuple[str, Table | Draw]]:
     from r2po.analysis.salience import tables
-    from r2po.analysis.salience.report import analyses_of, to_records
 
-    mode = options.mention_mode
-    analyses = analyses_of(found, mode)
-    revisions = [each.revisions for each in found]
-    about = f"Runs: {cohort.label}" if cohort else "Runs of no language model"
-    made = {
-        "salience": tables.headline_table(analyses, mode, [about], with_reference=options.reference == "published"),
-        "salience_controls": tables.controls_table(analyses, mode, [about]),
-        "salience_noise": tables.noise_table(analyses, [about]),
-        "salience_groups": tables.groups_table(revisions, [about]),
-        "edit_patterns": tables.edits_table(revisions, [about]),
-    }
-    texts = [name for name in options.formats if name not in (*FIGURE_FORMATS, "json")]
-    files = [file for name, table in made.items() for file in output.write(table, folder / name, texts)]
+    mode, revisions = options.mention_mode, [each.revisions for each in found]
+    with_reference = options.reference == "published"
+    yield "salience", tables.headline_table(analyses, mode, [about], with_reference=with_reference)
+    yield "salience_controls", tables.controls_table(analyses, mode, [about])
+    yield "salience_noise", tables.noise_table(analyses, [about])
+    yield "salience_groups", tables.groups_table(revisions, [about])
+    yield "edit_patterns", tables.edits_table(revisions, [about])
     for name, draw in _drawings(analyses, found).items():
-        files += write_figure(partial(draw, f"{about}."), folder / name, options.formats)
-    if "json" in options.formats:
-        record = {"mention_mode": mode, "cohort": cohort.label if cohort else None}
-        text = json.dumps(record | {"analyses": to_records(analyses, found)}, indent=2, allow_nan=False) + "\n"
-        files.append(write_text(folder / "salience.json", text))
-    return files
+        yield name, partial(draw, f"{about}.")
 
 
 def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str, Callable[[str], Figure]]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import add_logs_options, warn
+from r2po.cli.analysis_options import METRICS, add_logs_options, add_reference_options, compared, warn
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
     from r2po.analysis.logs.experiments import Cohort
     from r2po.analysis.significance.tests import Comparison
-
-METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--figure", nargs="+", default=[], metavar="FILE", help="draw the tests as well: .png, .pdf or .svg files"
     )
     add_logs_options(parser)
-    parser.add_argument("--reference", choices=("published",), help="show the published tests beside ours")
+    add_reference_options(parser, "the published tests")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,11 +43,10 @@ def run(options: argparse.Namespace) -> int:
     figures = [_figure_file(name) for name in options.figure]
     options.format = options.format or _format_of(options.output)
 
-    from r2po.analysis.logs.comparable import choose, cohorts
-    from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.comparable import cohorts
     from r2po.analysis.significance.report import significance_rows
 
-    experiments, lines = choose(find_experiments(options.logs_root, options.max_runs, parallel=True))
+    experiments, lines = compared(options)
     warn(lines)
     parts: list[tuple[Cohort | None, list[Comparison]]] = [
         (cohort, significance_rows(part, options.metric, options.comparison_mode))
@@ -89,7 +85,8 @@ def _figure_file(name: str) -> Path:
 
 def _draw(parts: list[tuple[Cohort | None, list[Comparison]]], file: Path, options: argparse.Namespace) -> None:
     """Draw the tests of each model and protocol."""
-    from r2po.analysis.output.sheet import folder_name, write_figure
+    from r2po.analysis.output.files import folder_name
+    from r2po.analysis.output.writing import write_figure
     from r2po.analysis.significance.figure import significance_figure
     from r2po.analysis.significance.report import title
 
@@ -104,7 +101,8 @@ def _draw(parts: list[tuple[Cohort | None, list[Comparison]]], file: Path, optio
 
 
 def _render(parts: list[tuple[Cohort | None, list[Comparison]]], options: argparse.Namespace) -> str:
-    from r2po.analysis.output.tables import content
+    from r2po.analysis.output.files import to_json
+    from r2po.analysis.output.writing import content
     from r2po.analysis.significance.report import to_records, to_table
 
     with_reference = options.reference == "published"
@@ -114,6 +112,6 @@ def _render(parts: list[tuple[Cohort | None, list[Comparison]]], options: argpar
             for cohort, rows in parts
             for record in to_records(rows, cohort, options.metric, with_reference=with_reference)
         ]
-        return json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return to_json(records).decode()
     table = to_table(parts, options.metric, options.comparison_mode, with_reference=with_reference)
     return content(table, "md" if options.format == "markdown" else options.format).decode()

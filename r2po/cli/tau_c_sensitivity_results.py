@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import add_logs_options, add_table_options, require_runs, warn
+from r2po.cli.analysis_options import (
+    add_logs_options,
+    add_reference_options,
+    add_table_options,
+    require_runs,
+    show,
+    warn,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_logs_options(parser)
     add_table_options(parser, "tau_c_sensitivity")
-    parser.add_argument("--reference", choices=("published",), help="show published figures beside ours, with z")
-    parser.add_argument(
-        "--from-published", action="store_true", help="make the table from the published figures alone, without logs"
-    )
+    add_reference_options(parser, "published figures, with z,", alone="the table")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the table in each format."""
     from r2po.analysis.logs.experiments import find_experiments
-    from r2po.analysis.output.tables import write
+    from r2po.analysis.output.writing import write_table
     from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
 
     if options.from_published:
@@ -33,6 +36,5 @@ def run(options: argparse.Namespace) -> int:
         require_runs(experiments, options.logs_root)
         table, lines = build_tau_c_table(experiments, with_reference=options.reference == "published")
         warn(lines)
-    for file in write(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats):
-        sys.stdout.write(f"{file}\n")
+    show(write_table(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats))
     return 0

@@ -129,7 +129,7 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
 def _episodes(setting: Setting) -> str:
     config = setting.config
     assert config.num_iterations is not None
-    evaluations = setting.method.evaluations(dict(config)) * config.num_iterations
+    evaluations = setting.method.evaluations_per_iteration(dict(config)) * config.num_iterations
     return (
         f"episodes: {evaluations * config.num_evaluation_episodes} in evaluations, {config.warmup_episodes} in the "
         f"warm-up, {config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each"

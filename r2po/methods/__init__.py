@@ -16,12 +16,12 @@ from r2po.methods import (
     reptraj,
     three_traj,
 )
-from r2po.methods.method import Method, Pair, Style
+from r2po.methods.method import Method, pair, style
 from r2po.methods.search import ars, cma_es, evolution_strategy, random_search
 from r2po.methods.step import Step, keep_best
 from r2po.registry import Registry
 
-__all__ = ["METHODS", "Method", "Pair", "Step", "Style", "keep_best"]
+__all__ = ["METHODS", "Method", "Step", "keep_best", "pair", "style"]
 
 METHODS: Registry[Method] = Registry("method")
 _PROMPTED = (props, propsp, r2po, reptraj, three_traj, always_critic, critic_only, pure_search, actor_second_pass)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Pair, Style
+from r2po.methods.method import Method, pair, style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import search_prompt
 from r2po.trial import Candidate
@@ -19,6 +19,6 @@ METHOD = Method(
     "actor_second_pass",
     "ActorSecondPass",
     actor_second_pass,
-    pair=Pair(proposal="first_pass", revision="second_pass", role="search"),
-    style=Style(colour="#874282", dashes=(2.5, 1), marker=">"),
+    pair=pair("first_pass", "second_pass", "search"),
+    style=style("#874282", (2.5, 1), ">"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Pair, Style, closest_to_mean
+from r2po.methods.method import Method, closest_to_mean, pair, style
 from r2po.methods.reptraj import propose_and_revise
 from r2po.methods.step import Step
 from r2po.trial import Candidate
@@ -19,8 +19,8 @@ METHOD = Method(
     "AlwaysCritic",
     always_critic,
     roles=("search", "critic"),
-    pair=Pair(proposal="proposal", revision="revision", role="critic"),
-    style=Style(colour="#a28102", dashes=(4, 1.2, 1, 1.2, 1, 1.2), marker="P"),
+    pair=pair("proposal", "revision", "critic"),
+    style=style("#a28102", (4, 1.2, 1, 1.2, 1, 1.2), "P"),
     history_rollout=closest_to_mean,
     shows_excerpts=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Style, closest_to_mean
+from r2po.methods.method import Method, closest_to_mean, style
 from r2po.methods.step import Step
 from r2po.prompts import critic_only_prompt
 from r2po.trial import Candidate
@@ -18,7 +18,7 @@ METHOD = Method(
     "CriticOnly",
     critic_only,
     roles=("critic",),
-    style=Style(colour="#0170f7", dashes=(1.2, 1.2), marker="X"),
+    style=style("#0170f7", (1.2, 1.2), "X"),
     history_rollout=closest_to_mean,
     shows_excerpts=True,
 )

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from r2po.methods.step import Step
 from r2po.prompts import Brief
 from r2po.rollout import closest
-from r2po.runlog.facts import GREY, MethodFacts, Pair, Style
+from r2po.runlog.facts import GREY, MethodFacts, Pair, Style, pair, style
 from r2po.trial import Candidate
 
-__all__ = ["EVALUATION_BUDGET", "Method", "Pair", "PerIteration", "Style", "closest_to_mean"]
+__all__ = ["EVALUATION_BUDGET", "Method", "PerIteration", "closest_to_mean", "pair", "style"]
 
 EVALUATION_BUDGET = 200
 """Evaluations of a full run in the paper, whatever the method."""
@@ -37,8 +37,8 @@ class Method:
         name: Value of the config key ``method``.
         label: Name in tables and figures.
         iterate: Runs one iteration and returns the accepted candidate.
-        calls_per_iteration: LLM calls of one iteration; 0 for a method that asks no model.
-        evaluations_per_iteration: Candidates of one iteration, each rolled out K times.
+        calls: LLM calls of one iteration; 0 for a method that asks no model.
+        evaluations: Candidates of one iteration, each rolled out K times.
         roles: Whom it asks, as in ``step.ask``; without effect if it asks no model.
         pair: The stages of proposal and revision, if each iteration has both, for the analysis of revisions.
         style: How it looks in figures; r2po/analysis/output/style.py says how the styles here were chosen.
@@ -54,8 +54,8 @@ class Method:
     name: str
     label: str
     iterate: Callable[[Step], Candidate]
-    calls_per_iteration: PerIteration = None
-    evaluations_per_iteration: PerIteration = None
+    calls: PerIteration = None
+    evaluations: PerIteration = None
     roles: tuple[str, ...] = ("search",)
     pair: Pair | None = None
     style: Style = field(default_factory=lambda: GREY)
@@ -68,19 +68,19 @@ class Method:
     @property
     def asks_model(self) -> bool:
         """Whether it asks a language model; otherwise it is a numerical optimizer."""
-        return self.calls_per_iteration != 0
+        return self.calls != 0
 
-    def calls(self, config: Mapping[str, Any]) -> int:
+    def calls_per_iteration(self, config: Mapping[str, Any]) -> int:
         """Return the LLM calls of one iteration under a config, given by key."""
-        return self._number(self.calls_per_iteration, config)
+        return self._number(self.calls, config)
 
-    def evaluations(self, config: Mapping[str, Any]) -> int:
+    def evaluations_per_iteration(self, config: Mapping[str, Any]) -> int:
         """Return the candidates of one iteration, likewise."""
-        return self._number(self.evaluations_per_iteration, config)
+        return self._number(self.evaluations, config)
 
     def default_iterations(self, config: Mapping[str, Any]) -> int:
         """Return the iterations that spend the paper's budget of evaluations, at least 1."""
-        return max(EVALUATION_BUDGET // self.evaluations(config), 1)
+        return max(EVALUATION_BUDGET // self.evaluations_per_iteration(config), 1)
 
     def facts(self, config: Mapping[str, Any]) -> MethodFacts:
         """Return what logs record of it, for those who read them without this code."""
@@ -88,8 +88,8 @@ class Method:
             "name": self.name,
             "label": self.label,
             "style": self.style,
-            "calls_per_iteration": self.calls(config),
-            "evaluations_per_iteration": self.evaluations(config),
+            "calls_per_iteration": self.calls_per_iteration(config),
+            "evaluations_per_iteration": self.evaluations_per_iteration(config),
             "roles": self.roles if self.asks_model else (),
             "pair": self.pair,
             "revision_rule": self.revision_rule,

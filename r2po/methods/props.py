@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.step import Step
 from r2po.prompts import search_prompt
 from r2po.trial import Candidate
@@ -17,5 +17,5 @@ METHOD = Method(
     "props",
     "ProPS",
     props,
-    style=Style(colour="#01a68f", dashes=(1.2, 1.2), marker="s"),
+    style=style("#01a68f", (1.2, 1.2), "s"),
 )

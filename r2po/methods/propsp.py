@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.step import Step
 from r2po.prompts import Brief, search_prompt
 from r2po.trial import Candidate
@@ -25,6 +25,6 @@ METHOD = Method(
     "propsp",
     "ProPS+",
     propsp,
-    style=Style(colour="#ab4b46", dashes=(4, 1.5), marker="^"),
+    style=style("#ab4b46", (4, 1.5), "^"),
     history_rollout=first_rollout_of_a_table,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Pair, Style
+from r2po.methods.method import Method, pair, style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import search_prompt
 from r2po.trial import Candidate
@@ -19,6 +19,6 @@ METHOD = Method(
     "pure_search",
     "PureSearch",
     pure_search,
-    pair=Pair(proposal="proposal_a", revision="proposal_b", role="search"),
-    style=Style(colour="#9d1700", dashes=(6, 1.5, 1, 1.5), marker="<"),
+    pair=pair("proposal_a", "proposal_b", "search"),
+    style=style("#9d1700", (6, 1.5, 1, 1.5), "<"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Pair, Style
+from r2po.methods.method import Method, pair, style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import critic_prompt, median_package, search_prompt
 from r2po.trial import Candidate
@@ -21,7 +21,7 @@ METHOD = Method(
     "R2PO",
     r2po,
     roles=("search", "critic"),
-    pair=Pair(proposal="proposal", revision="revision", role="critic"),
-    style=Style(colour="#003c97", dashes=(), marker="o"),
+    pair=pair("proposal", "revision", "critic"),
+    style=style("#003c97", (), "o"),
     revision_rule=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Pair, Style, closest_to_mean
+from r2po.methods.method import Method, closest_to_mean, pair, style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import critic_prompt, raw_rollout, search_prompt
 from r2po.trial import Candidate
@@ -25,8 +25,8 @@ METHOD = Method(
     "RepTraj",
     reptraj,
     roles=("search", "critic"),
-    pair=Pair(proposal="proposal", revision="revision", role="critic"),
-    style=Style(colour="#f58163", dashes=(4, 1.5), marker="v"),
+    pair=pair("proposal", "revision", "critic"),
+    style=style("#f58163", (4, 1.5), "v"),
     history_rollout=closest_to_mean,
     shows_excerpts=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods.method import Method, Pair, Style
+from r2po.methods.method import Method, pair, style
 from r2po.methods.step import Step, keep_best
 from r2po.prompts import critic_prompt, search_prompt, three_rollouts
 from r2po.trial import Candidate
@@ -21,6 +21,6 @@ METHOD = Method(
     "ThreeTraj",
     three_traj,
     roles=("search", "critic"),
-    pair=Pair(proposal="proposal", revision="revision", role="critic"),
-    style=Style(colour="#b0a4fe", dashes=(6, 1.5, 1, 1.5), marker="D"),
+    pair=pair("proposal", "revision", "critic"),
+    style=style("#b0a4fe", (6, 1.5, 1, 1.5), "D"),
 )

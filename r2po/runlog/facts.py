@@ -84,5 +84,15 @@ class TaskFacts(TypedDict):
     conservative_threshold: float | None
 
 
-GREY = Style(colour="#6e6e6e", dashes=(), marker="o")
+def style(colour: str, dashes: Sequence[float], marker: str) -> Style:
+    """Return the fields of a ``Style`` as one."""
+    return {"colour": colour, "dashes": dashes, "marker": marker}
+
+
+def pair(proposal: str, revision: str, role: str) -> Pair:
+    """Return the fields of a ``Pair`` as one."""
+    return {"proposal": proposal, "revision": revision, "role": role}
+
+
+GREY = style("#6e6e6e", (), "o")
 """How a method looks that does not say it."""

@@ -70,8 +70,8 @@ def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) 
     assert (result["method"], result["protocol"]) == (method.name, protocol)
     assert result["environment"] == task_for(config.gym_env_name).name
     assert result["iterations"] == len(records) == 3
-    assert result["llm_calls"] == 3 * method.calls({})
-    assert result["episodes"] == warmup + 2 * 3 * method.evaluations({})
+    assert result["llm_calls"] == 3 * method.calls_per_iteration({})
+    assert result["episodes"] == warmup + 2 * 3 * method.evaluations_per_iteration({})
     answered = (result["refused_replies"], result["failed_attempts"], result["stand_in"])
     assert answered == (0, 0, method.asks_model)
     accepted = [record["candidates"][record["accepted"]] for record in records]
@@ -130,7 +130,7 @@ def test_a_full_run_is_200_calls_and_4000_episodes_after_the_warm_up(
     in_history = warmup + result["iterations"] if METHODS[method].history_rollout is not None else 0
     assert again == shown + in_history
     assert (result["llm_calls"], result["episodes"], result["heldout_episodes"]) == (200, 4000 + warmup, heldout)
-    assert result["iterations"] == 200 // METHODS[method].calls({})
+    assert result["iterations"] == 200 // METHODS[method].calls_per_iteration({})
 
 
 # ---- Protocols ----
@@ -175,7 +175,7 @@ class Seeds(Episodes):
         monkeypatch.setattr(SelectedEngine, "evaluate", remembered)
 
 
-@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.calls({}) == 2])
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.calls_per_iteration({}) == 2])
 @pytest.mark.parametrize("protocol", ["published", "controlled"])
 def test_only_the_controlled_protocol_rolls_both_candidates_out_on_the_same_seeds(
     method: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -85,7 +85,7 @@ def test_asks_and_evaluations_in_their_order(method: str, tmp_path: Path) -> Non
     assert [candidate.stage for candidate in step.candidates] == stages
     assert [candidate.solution for candidate in step.candidates] == [PROPOSAL, REVISION][: len(stages)]
     assert any(accepted is candidate for candidate in step.candidates)
-    assert METHODS[method].calls({}) == len(stages)
+    assert METHODS[method].calls_per_iteration({}) == len(stages)
     provider.assert_played_out()
 
 
@@ -128,7 +128,7 @@ def test_the_rollouts_that_a_prompt_shows_are_remembered(method: str, shown: set
 @pytest.mark.parametrize("method", PROMPTED)
 def test_parameters_are_clipped_before_they_are_evaluated_shown_and_remembered(method: str, tmp_path: Path) -> None:
     wild, tame = (9.0, *[0.0] * 9), (6.0, *[0.0] * 9)
-    calls = METHODS[method].calls({})
+    calls = METHODS[method].calls_per_iteration({})
     config = make_config(
         "cartpole", method, protocol="controlled", num_iterations=2, heldout_episodes=0, num_evaluation_episodes=2
     )
@@ -151,7 +151,7 @@ def playing(
     method: str, script: Sequence[Sequence[float]], folder: Path, environment: str = "maze", **values: Any
 ) -> Iterator[tuple[Experiment, Scripted]]:
     """Play a whole run of scripted answers."""
-    calls = METHODS[method].calls({})
+    calls = METHODS[method].calls_per_iteration({})
     config = make_config(
         environment,
         method,
@@ -302,7 +302,7 @@ def test_critic_only_without_warm_up_begins_with_nothing(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("method", ["reptraj", "always_critic", "critic_only"])
 def test_the_excerpts_are_of_what_was_accepted(method: str, tmp_path: Path) -> None:
-    pairs = [BEST, WORST] * 2 if METHODS[method].calls({}) == 2 else [BEST, WORST]
+    pairs = [BEST, WORST] * 2 if METHODS[method].calls_per_iteration({}) == 2 else [BEST, WORST]
     with playing(method, pairs, tmp_path, warmup_episodes=0) as (_, provider):
         last = provider.prompts[-1]
     excerpts = last.split("as state->action->next state:\n")[1].split("\n\n")[0].splitlines()
@@ -317,7 +317,7 @@ def test_the_excerpts_are_of_what_was_accepted(method: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("method", ["reptraj", "always_critic", "critic_only"])
 def test_the_history_shows_the_rollout_closest_to_the_mean_and_not_to_the_median(method: str, tmp_path: Path) -> None:
     pole = [0.8, 0.8, 0.1, -1.4, -0.1, -0.8, -1.4, 0.3, -0.6, -1.0]
-    calls = METHODS[method].calls({})
+    calls = METHODS[method].calls_per_iteration({})
     with playing(method, [pole] * 2 * calls, tmp_path, "cartpole") as (experiment, _):
         record = experiment.directory.read_iterations()[0]
     returns = np.array(record["candidates"][-1]["returns"])
@@ -335,7 +335,7 @@ def test_the_history_shows_the_rollout_closest_to_the_mean_and_not_to_the_median
 @pytest.mark.parametrize("method", PROMPTED)
 def test_a_resumed_run_asks_what_an_uninterrupted_one_asks(method: str, tmp_path: Path) -> None:
     """The rollouts that the history shows are made again: the prompts must be the same to the letter."""
-    calls = METHODS[method].calls({})
+    calls = METHODS[method].calls_per_iteration({})
     tables = [LAKE, [1] * 16, [2] * 16, LAKE, [0] * 16, LAKE, LAKE, [3] * 16][: 4 * calls]
     with playing(method, tables, tmp_path / "whole", "frozenlake", warmup_episodes=2) as (_, whole):
         pass
@@ -392,7 +392,7 @@ def test_the_history_that_a_method_was_given_stays_as_it_is(tmp_path: Path) -> N
     trial = Trial(PROPOSAL, written(PROPOSAL), 0.125, warmup=True)
     for method in PROMPTED:
         history = [trial]
-        provider = Scripted([answer(PROPOSAL), answer(REVISION)][: METHODS[method].calls({})])
+        provider = Scripted([answer(PROPOSAL), answer(REVISION)][: METHODS[method].calls_per_iteration({})])
         (tmp_path / method).mkdir()
         iterate(method, provider, Evaluations([0.5], [0.5]), tmp_path / method, history=history)
         assert history == [trial]

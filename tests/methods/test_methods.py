@@ -251,8 +251,8 @@ def test_a_full_run_spends_the_budget_of_the_paper(
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_every_method_spends_two_hundred_evaluations(method: Method) -> None:
-    assert method.default_iterations({}) * method.evaluations({}) == 200
-    assert method.default_iterations({}) * method.calls({}) == (200 if method.asks_model else 0)
+    assert method.default_iterations({}) * method.evaluations_per_iteration({}) == 200
+    assert method.default_iterations({}) * method.calls_per_iteration({}) == (200 if method.asks_model else 0)
 
 
 # ---- Stop and resume ----

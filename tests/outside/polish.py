@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from r2po.methods import METHODS, Method, Pair, Step, Style, keep_best
+from r2po.methods import METHODS, Method, Step, keep_best, pair, style
 from r2po.prompts import critic_prompt, median_package, search_prompt
 from r2po.trial import Candidate
 
@@ -19,11 +19,11 @@ METHOD = METHODS.register(
         "polish",
         "Sketch & polish",
         polish,
-        calls_per_iteration=lambda config: 2 if config["num_evaluation_episodes"] else 0,
-        evaluations_per_iteration=2,
+        calls=lambda config: 2 if config["num_evaluation_episodes"] else 0,
+        evaluations=2,
         roles=("search", "critic"),
-        pair=Pair(proposal="sketch", revision="polished", role="critic"),
-        style=Style(colour="#123456", dashes=(1, 1), marker="o"),
+        pair=pair("sketch", "polished", "critic"),
+        style=style("#123456", (1, 1), "o"),
         revision_rule=True,
     )
 )

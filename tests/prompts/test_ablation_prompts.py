@@ -198,7 +198,7 @@ def test_a_numeric_search_is_that_of_props_to_the_byte(method: str, tmp_path: Pa
     searches = []
     for name in ("props", method):
         (tmp_path / name).mkdir()
-        provider = Scripted([answer(PROPOSAL), answer(REVISION)][: METHODS[name].calls({})])
+        provider = Scripted([answer(PROPOSAL), answer(REVISION)][: METHODS[name].calls_per_iteration({})])
         iterate(name, provider, Evaluations([0.5], [0.5]), tmp_path / name, brief=brief, history=history)
         searches.append(provider.prompts[0].encode())
     assert searches[0] == searches[1]

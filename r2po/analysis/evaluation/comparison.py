@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import STAND_IN
-from r2po.analysis.output.canvas import save
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
-from r2po.analysis.output.files import write_file
-from r2po.analysis.output.style import paper_style
+from r2po.analysis.output.files import to_json, write_file
+from r2po.analysis.output.writing import write_figure
 
 FIGURE = "comparison_training_curve"
 SUMMARY = "comparison_summary.json"
@@ -30,13 +29,10 @@ def write_comparison(experiments: Sequence[LogDirectory], labels: Sequence[str],
     Raises:
         InputError: A file cannot be written.
     """
-    data = json.dumps(comparison_summary(experiments, labels), indent=2, ensure_ascii=False, allow_nan=False)
-    files = [write_file(folder / SUMMARY, f"{data}\n".encode())]
+    files = [write_file(folder / SUMMARY, to_json(comparison_summary(experiments, labels)))]
     panels, title, caption = _figure(experiments, labels)
     if any(panel.curves for panel in panels):
-        with paper_style():
-            figure = draw_curves(panels, title, caption)
-            files += [write_file(folder / f"{FIGURE}.{suffix}", save(figure, suffix)) for suffix in ("png", "pdf")]
+        files += write_figure(partial(draw_curves, panels, title, caption), folder / FIGURE, ("png", "pdf"))
     return files
 
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r2po.analysis.evaluation.figures import api_time, has_returns, reward_distribution, training_curve
-from r2po.analysis.evaluation.summary import summarise_run, summarise_runs, to_json
+from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.evaluation.text import run_text, runs_text
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.canvas import render
+from r2po.analysis.output.files import folder_name, to_json
 from r2po.analysis.output.panel import Panel
-from r2po.analysis.output.sheet import folder_name
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
 

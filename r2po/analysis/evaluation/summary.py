@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from r2po.analysis.logs.evenness import differences
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.statistics import sample_std
+from r2po.analysis.statistics.arrays import sample_std
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
 """Per-run figures that are averaged over runs, besides the held-out reward."""
@@ -82,11 +81,6 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "problems": list(logs.problems),
         "per_run_summaries": per_run,
     }
-
-
-def to_json(summary: dict[str, Any]) -> bytes:
-    """Return the content of ``summary.json``."""
-    return (json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _over_runs(per_run: Sequence[dict[str, Any]], metric: str) -> dict[str, float | None]:

@@ -19,7 +19,7 @@ from r2po.analysis.logs.names import (
 )
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.published import PROTOCOL
-from r2po.analysis.logs.run_data import STAND_IN, RunData, method_label
+from r2po.analysis.logs.run_data import STAND_IN, MethodOnTask, RunData, method_label
 from r2po.analysis.logs.sb3 import summary_runs
 from r2po.errors import InputError, nearest
 from r2po.runlog import RunDirectory, list_runs
@@ -55,12 +55,10 @@ class Cohort:
 
 
 @dataclass(frozen=True)
-class ExperimentLogs:
+class ExperimentLogs(MethodOnTask):
     """The runs of one experiment.
 
     Attributes:
-        task: What it was run on; without a name if no run tells it.
-        facts: What the method is; without a name if no run tells it.
         variant: How the setting differs from the method's own, e.g. "tau_c half"; empty if it does not.
         algorithm: Algorithm of Stable-Baselines3.
         cohort: Model and protocol; None without a language model: such runs compare with all others.
@@ -77,16 +75,6 @@ class ExperimentLogs:
     runs: tuple[RunData, ...]
     problems: tuple[str, ...]
     path: Path
-
-    @property
-    def environment(self) -> str:
-        """Short name of the task; empty if no run tells it."""
-        return self.task["name"]
-
-    @property
-    def method(self) -> str:
-        """Key of the method; "sb3" for Stable-Baselines3; empty if no run tells it."""
-        return self.facts["name"]
 
     @property
     def cell(self) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -29,6 +27,9 @@ def in_parallel(
     cores = len(os.sched_getaffinity(0))
     if len(items) <= few or cores == 1:
         return [work(item) for item in items]
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # A server that has only imported: no locks or threads of this process are copied half way.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module] if module else [])

@@ -73,15 +73,35 @@ METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 """The figures of a run that are compared: over its iterations, and of its best policy on fresh episodes."""
 
 
+class MethodOnTask:
+    """What is about one method on one task.
+
+    Attributes:
+        task: What it was run on; of an environment without a task card, only its name is known.
+        facts: What the method is.
+    """
+
+    task: TaskFacts
+    facts: MethodFacts
+
+    @property
+    def environment(self) -> str:
+        """Short name of the task, or what the log calls an environment without a task card; empty if no log tells."""
+        return self.task["name"]
+
+    @property
+    def method(self) -> str:
+        """Value of the config key ``method``; "sb3" for Stable-Baselines3; empty if no log tells."""
+        return self.facts["name"]
+
+
 @dataclass(frozen=True, eq=False)
-class RunData:
+class RunData(MethodOnTask):
     """The n complete iterations of a run; n is 0 only for a baseline of which there is but a summary.
 
     Attributes:
         path: Its folder, ``<logdir>/run_N``.
         origin: Whose log it is: this project's, or the published code's.
-        task: What it was run on; of an environment without a task card, only its name is known.
-        facts: What its method is.
         model: Name of the model as configured; "not recorded" if the log does not say.
         protocol: "published" or "controlled"; "published code" if its log was written by that.
         numbers: (n,) number of each iteration, from 1; increasing.
@@ -130,16 +150,6 @@ class RunData:
     summary: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     critic_model: str | None = None
-
-    @property
-    def environment(self) -> str:
-        """Short name of the task, or what the log calls an environment without a task card."""
-        return self.task["name"]
-
-    @property
-    def method(self) -> str:
-        """Value of the config key ``method``; "sb3" for Stable-Baselines3."""
-        return self.facts["name"]
 
     @property
     def label(self) -> str:

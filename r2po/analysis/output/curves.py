@@ -13,7 +13,7 @@ import numpy as np
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE, line_style
-from r2po.analysis.statistics import MeanCurve, Series, mean_curve
+from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:

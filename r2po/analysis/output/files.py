@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
@@ -20,3 +23,13 @@ def write_file(path: Path, data: bytes) -> Path:
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     return path
+
+
+def to_json(record: Any) -> bytes:
+    """Return the content of a JSON file for people and programs; a number that is not finite has no place in it."""
+    return (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def folder_name(label: str) -> str:
+    """Return a label as the name of a folder: letters, digits and single hyphens."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from r2po.analysis.published import Published
-from r2po.analysis.statistics import sample_std
+from r2po.analysis.statistics.arrays import sample_std
 
 
 @dataclass(frozen=True)

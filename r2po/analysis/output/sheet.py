@@ -1,21 +1,17 @@
-"""A figure with title and caption for any content, and its files."""
+"""A figure with title and caption for any content."""
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from r2po.analysis.output.canvas import CAPTION_CHARACTERS, TITLE_CHARACTERS, save
-from r2po.analysis.output.files import write_file
-from r2po.analysis.output.style import FONT_SIZE, FULL_WIDTH, SMALL_FONT_SIZE, paper_style
+from r2po.analysis.output.canvas import CAPTION_CHARACTERS, TITLE_CHARACTERS
+from r2po.analysis.output.style import FONT_SIZE, FULL_WIDTH, NEUTRAL, SMALL_FONT_SIZE
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-FIGURE_FORMATS = ("png", "pdf", "svg")
 
 
 def sheet(title: str, caption: str, height: float) -> Figure:
@@ -35,36 +31,22 @@ def sheet(title: str, caption: str, height: float) -> Figure:
     return figure
 
 
-def write_figure(draw: Callable[[], Figure], path: Path, formats: Sequence[str]) -> list[Path]:
-    """Draw a figure once and write it in those of the formats that figures have; returns the files.
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the rows of a figure, from top to bottom."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def draw_interval(axes: Axes, row: float, value: float, ends: Sequence[float], width: float, **mark: Any) -> None:
+    """Draw a value with its interval in a row.
 
     Args:
-        draw: Makes the figure.
-        path: File to write, without suffix; its folder is made.
-        formats: Others than ``FIGURE_FORMATS`` are passed over.
-
-    Raises:
-        InputError: A file cannot be written.
+        axes: Where.
+        row: Height of the row.
+        value: Where the mark stands.
+        ends: Both ends of the line.
+        width: Width of the line.
+        mark: How the mark looks; its colour is the line's.
     """
-    files: list[Path] = []
-    wanted = [name for name in formats if name in FIGURE_FORMATS]
-    if not wanted:
-        return files
-    with paper_style():
-        figure = draw()
-        files += [write_file(Path(f"{path}.{name}"), save(figure, name)) for name in wanted]
-    return files
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file whose folder is made if need be; returns its path.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    return write_file(path, text.encode())
-
-
-def folder_name(label: str) -> str:
-    """Return a label as the name of a folder: letters, digits and single hyphens."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-.")
+    axes.plot(ends, [row, row], color=mark["color"], linewidth=width, solid_capstyle="butt")
+    axes.plot([value], [row], markeredgecolor=NEUTRAL, linestyle="none", zorder=3, **mark)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from r2po.analysis.output.canvas import save
 from r2po.analysis.output.style import FONT_SIZE, SMALL_FONT_SIZE, paper_style
+from r2po.analysis.output.tables import Cell, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-
-    from r2po.analysis.output.table import Cell, Table
 
 LINE = 0.17
 """Inches from line to line."""

@@ -1,18 +1,15 @@
-"""Tables as files: one content, written as Markdown, CSV, LaTeX, JSON, PNG, PDF or SVG."""
+"""Tables as text and pictures: one content, written as Markdown, CSV, LaTeX, JSON, PNG, PDF or SVG."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from r2po.analysis.output.files import write_file
-from r2po.analysis.output.table import Cell, Table
-from r2po.analysis.output.table_figure import draw_table
+from r2po.analysis.output.files import to_json
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"md": "md", "csv": "csv", "latex": "tex", "json": "json", "png": "png", "pdf": "pdf", "svg": "svg"}
@@ -43,26 +40,54 @@ _LATEX: Mapping[str, str] = MappingProxyType(
 )
 
 
-def write(table: Table, path: str | Path, formats: Sequence[str]) -> list[Path]:
-    """Write a table in each format; returns the files.
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
 
-    Args:
-        table: The table.
-        path: File to write, without suffix; its folder is made.
-        formats: Keys of ``SUFFIXES``.
-
-    Raises:
-        InputError: A file cannot be written.
+    Attributes:
+        text: What it says; empty if there is nothing.
+        below: Further lines, in small print.
+        is_best: Whether it is marked as the best of its row.
+        plain: What it says in CSV and JSON, if that differs.
+        figures: The number or numbers behind it, unrounded, for JSON; None if the text is all there is.
     """
-    return [write_file(Path(f"{path}.{SUFFIXES[name]}"), content(table, name)) for name in formats]
+
+    text: str
+    below: tuple[str, ...] = ()
+    is_best: bool = False
+    plain: str | None = None
+    figures: Mapping[str, Any] | float | None = None
 
 
-def content(table: Table, name: str) -> bytes:
-    """Return the content of a table's file in the format ``name``, a key of ``SUFFIXES``."""
-    text = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
-    if name in text:
-        return text[name](table).encode()
-    return draw_table(table, name)
+def count_cell(number: int) -> Cell:
+    """Return a cell with a whole number."""
+    return Cell(str(number), figures=number)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        title: What it shows.
+        columns: Heading of each column; the first one names the rows.
+        rows: Cells of each row, as many as there are columns.
+        notes: What a reader must know: model, protocol, number of runs, what is missing.
+        plain_columns: Headings in CSV and JSON, if they differ.
+        texts: Numbers of the columns, from 0, that are set flush left; numbers are set flush right.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell | str]]
+    notes: Sequence[str] = ()
+    plain_columns: Sequence[str] | None = None
+    texts: Sequence[int] = (0,)
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """The rows, each entry a ``Cell``."""
+        return [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows]
 
 
 def to_markdown(table: Table) -> str:
@@ -110,12 +135,24 @@ def to_latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_json(table: Table) -> str:
+def table_json(table: Table) -> str:
     """Return the table as a JSON object: title, notes, and an object per row by heading; numbers are not rounded."""
     columns = table.plain_columns or table.columns
     rows = [{column: _json_cell(cell) for column, cell in zip(columns, row, strict=True)} for row in table.cells]
     record = {"title": table.title, "notes": list(table.notes), "rows": rows}
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json(record).decode()
+
+
+TEXTS: Mapping[str, Callable[[Table], str]] = MappingProxyType(
+    {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": table_json}
+)
+"""What writes a table in each format of text."""
+
+
+def decimals(value: float) -> str:
+    """Write a number with two decimals, and no negative zero."""
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def _markdown_row(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> str:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
 
-from r2po.analysis.logs.built_in import method_facts, task_facts
-from r2po.analysis.logs.comparable import choose, cohorts, others
+from r2po.analysis.logs.built_in import method_facts
+from r2po.analysis.logs.comparable import choose, cohorts
 from r2po.analysis.logs.evenness import other_protocols, uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.scores import Score, best_of, figures_of, published_score, reference_lines, score_of
-from r2po.analysis.output.table import Cell, Table, count_cell
+from r2po.analysis.output.tables import Cell, Table, count_cell
+from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, tasks_of
 from r2po.analysis.published import SOURCE, published_results
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
@@ -27,39 +28,6 @@ METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """End of the file's name and title, by metric."""
-
-BASELINES = ("props", "propsp", "sb3")
-"""Of equals, the first of these is the best baseline; algorithms of Stable-Baselines3 stand by name."""
-
-_BEST = "BestBaseline"
-
-PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "core": {"ProPS": ("props",), "ProPS+": ("propsp",), "R2PO": ("r2po",), "SB3": ("sb3",)},
-        "variants": {
-            _BEST: BASELINES,
-            "PureSearch": ("pure_search",),
-            "ActorSecondPass": ("actor_second_pass",),
-            "CriticOnly": ("critic_only",),
-            "AlwaysCritic": ("always_critic",),
-            "RepTraj": ("reptraj",),
-            "ThreeTraj": ("three_traj",),
-            "R2PO": ("r2po",),
-        },
-        "search": {
-            "ProPS": ("props",),
-            "ProPS+": ("propsp",),
-            "R2PO": ("r2po",),
-            "Random search": ("random_search",),
-            "CMA-ES": ("cma_es",),
-            "ARS": ("ars",),
-            "(1+λ)-ES": ("evolution_strategy",),
-        },
-    }
-)
-"""Columns of each preset, with the methods of which the best one stands there."""
-
-Columns = Mapping[str, Sequence[MethodFacts]]
 
 
 @dataclass(frozen=True)
@@ -116,15 +84,6 @@ class Validation:
         return [f"{method}: {remark}: {', '.join(names)}" for (method, remark), names in groups.items()]
 
 
-def columns_of(preset: str, experiments: Sequence[ExperimentLogs] = ()) -> Columns:
-    """Return the columns of a preset with their methods, and one for each method found that is not built in."""
-    columns = {column: tuple(map(method_facts, names)) for column, names in PRESETS[preset].items()}
-    for facts in others(experiments):
-        label = facts["label"]
-        columns[f"{label} ({facts['name']})" if label in columns else label] = (facts,)
-    return columns
-
-
 def build_tables(
     preset: str,
     experiments: Sequence[ExperimentLogs],
@@ -147,11 +106,8 @@ def build_tables(
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     chosen = validation.check([each for each in chosen if each.method in methods])
-    keys = list(environments) or sorted(
-        {*PUBLISHED_ORDER, *(each.environment for each in chosen)}, key=environment_order
-    )
-    found = {each.environment: each.task for each in chosen}
-    tasks = [found.get(key) or task_facts(key) for key in keys]
+    found = {*PUBLISHED_ORDER, *(each.environment for each in chosen)}
+    tasks = tasks_of(environments or sorted(found, key=environment_order), chosen)
     parts = cohorts(chosen) or [(None, [])]
     _note_missing(columns, tasks, parts, validation)
     tables = {}
@@ -168,7 +124,7 @@ def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dic
     """Return the published tables of a preset; of all ten environments if none is named."""
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
-        tasks = map(task_facts, environments or PUBLISHED_ORDER)
+        tasks = tasks_of(environments or PUBLISHED_ORDER, ())
         rows = [EnvironmentScores(task, None, _published_scores(task, metric)) for task in tasks]
         if any(row.scores for row in rows):
             title = f"{title}, as published ({preset})"
@@ -248,7 +204,7 @@ def _named(column: str, score: Score) -> str:
     """Write a score; where a column stands for several methods, with the name of this one."""
     if column == "SB3":
         return f"{score.label.removeprefix('SB3-')}: {score.text}"
-    return f"{score.label}: {score.text}" if column == _BEST else score.text
+    return f"{score.label}: {score.text}" if column == BEST else score.text
 
 
 def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metric: str) -> list[str]:
@@ -292,13 +248,6 @@ def _note_missing(
                 absent = not any((task["name"], facts["name"]) in there for facts in methods)
                 if absent and is_possible(methods, task):
                     validation.rows.append((task, column, 0, f"no runs{where}"))
-
-
-def is_possible(methods: Sequence[MethodFacts], task: TaskFacts) -> bool:
-    """Whether any of these methods can search the policies of a task: some search tables only, some none."""
-    is_table = task["policy"] == "tabular"
-    kinds = [facts["searches"] for facts in methods]
-    return task["policy"] is None or any(not kind or (kind == "tables") == is_table for kind in kinds)
 
 
 def validation_table(preset: str, validation: Validation) -> Table:

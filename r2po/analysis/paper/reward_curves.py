@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.comparable import choose, cohorts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles
-from r2po.analysis.paper.results_tables import Columns, columns_of, is_possible
+from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
 from r2po.errors import InputError
 from r2po.runlog.facts import GREY, TaskFacts
 
@@ -59,8 +58,7 @@ def build_curves(
     if not usable:
         raise InputError("nothing to draw: no run with iterations was found")
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
-    found = {each.environment: each.task for each in usable}
-    tasks = [found.get(key) or task_facts(key) for key in keys]
+    tasks = tasks_of(keys, usable)
     return [_figure(preset, columns, cohort, part, tasks) for cohort, part in cohorts(usable)], lines
 
 

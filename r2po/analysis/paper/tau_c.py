@@ -11,7 +11,7 @@ from r2po.analysis.logs.comparable import cohorts, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of
-from r2po.analysis.output.table import Cell, Table, count_cell
+from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.published import SOURCE, published_tau_c
 from r2po.runlog.facts import TaskFacts
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from r2po.analysis.output.sheet import sheet
+from r2po.analysis.output.sheet import draw_interval, name_rows, sheet
 from r2po.analysis.output.style import NEUTRAL, line_style
 from r2po.analysis.robust.summary import BEST_SB3, OURS, Improvement, Robust, Summary
 from r2po.analysis.robust.tables import AGGREGATE_LABELS
-from r2po.analysis.statistics import ConfidenceInterval
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def aggregates_figure(robust: Robust, title: str, caption: str) -> Figure:
         better = "lower is better" if name == "optimality_gap" else "higher is better"
         panel.set_title(f"{label}\n({better})")
         panel.grid(visible=False, axis="y")
-    _name_rows(axes[0], [each.scores.label for each in shown])
+    name_rows(axes[0], [each.scores.label for each in shown])
     return figure
 
 
@@ -57,7 +57,7 @@ def improvement_figure(robust: Robust, title: str, caption: str) -> Figure:
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("P(R2PO > method)")
     axes.grid(visible=False, axis="y")
-    _name_rows(axes, [f"{each.other.label} ({len(each.environments)})" for each in shown])
+    name_rows(axes, [f"{each.other.label} ({len(each.environments)})" for each in shown])
     return figure
 
 
@@ -123,20 +123,5 @@ def _run_range(shown: Sequence[Improvement]) -> str:
 
 
 def _draw_interval(axes: Axes, row: int, interval: ConfidenceInterval, style: Style) -> None:
-    axes.plot([interval.low, interval.high], [row, row], color=style["colour"], linewidth=2.4, solid_capstyle="butt")
-    axes.plot(
-        [interval.value],
-        [row],
-        marker=style["marker"],
-        markersize=5.5,
-        color=style["colour"],
-        markeredgecolor=NEUTRAL,
-        markeredgewidth=0.6,
-        linestyle="none",
-        zorder=3,
-    )
-
-
-def _name_rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+    look = {"color": style["colour"], "marker": style["marker"], "markersize": 5.5, "markeredgewidth": 0.6}
+    draw_interval(axes, row, interval.value, (interval.low, interval.high), 2.4, **look)

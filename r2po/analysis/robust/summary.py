@@ -13,14 +13,10 @@ from r2po.analysis.logs.built_in import method_order
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import Floats
-from r2po.analysis.statistics import (
-    AGGREGATES,
-    ConfidenceInterval,
-    Profile,
-    performance_profile,
-    probability_of_improvement,
-    stratified_bootstrap,
-)
+from r2po.analysis.statistics.aggregates import AGGREGATES
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval, stratified_bootstrap
+from r2po.analysis.statistics.comparison import probability_of_improvement
+from r2po.analysis.statistics.profile import Profile, performance_profile
 from r2po.runlog.facts import Style, TaskFacts
 from r2po.seeding import derive_seed
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from r2po.analysis.output.table import Cell, Table
+from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.robust.summary import TABLE_THRESHOLDS, Improvement, Robust, Summary
-from r2po.analysis.statistics import ConfidenceInterval
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 
 AGGREGATE_LABELS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
@@ -63,14 +63,8 @@ def _profile_row(summary: Summary, robust: Robust) -> list[Cell | str]:
 
 
 def _interval_cell(interval: ConfidenceInterval) -> Cell:
-    value, low, high = (_number(each) for each in (interval.value, interval.low, interval.high))
+    value, low, high = (decimals(each) for each in (interval.value, interval.low, interval.high))
     return Cell(value, (f"[{low}, {high}]",), plain=f"{interval.value:.6g}")
-
-
-def _number(value: float) -> str:
-    """Write two decimals, without negative zero."""
-    text = f"{value:.2f}"
-    return "0.00" if text == "-0.00" else text
 
 
 def to_record(robust: Robust) -> dict[str, Any]:

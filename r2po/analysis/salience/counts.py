@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.salience.edits import Direction
 from r2po.analysis.salience.revisions import Revision, has_critic
-from r2po.analysis.statistics import OddsRatio, clustered_interval, clustered_odds_ratio
+from r2po.analysis.statistics.proportions import OddsRatio, clustered_interval, clustered_odds_ratio
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
 DIRECTIONS: tuple[Direction, ...] = ("regression", "improvement", "no_change")
@@ -53,12 +54,10 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Salience:
+class Salience(MethodOnTask):
     """The analysis of one method on one environment, or of several together.
 
     Attributes:
-        task: What they were run on, or what the iterations have in common.
-        facts: What the method is.
         counts: By direction.
         by_run: Of each run, by direction: iterations with the headline's sign, and those of which that is known.
     """
@@ -67,16 +66,6 @@ class Salience:
     facts: MethodFacts
     counts: dict[Direction, Counts]
     by_run: tuple[Mapping[Direction, tuple[int, int]], ...]
-
-    @property
-    def environment(self) -> str:
-        """Short name of the task."""
-        return self.task["name"]
-
-    @property
-    def method(self) -> str:
-        """Key of the method."""
-        return self.facts["name"]
 
     @property
     def has_critic(self) -> bool:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from r2po.analysis.logs.built_in import method_order
+from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.output.canvas import whole_numbers
-from r2po.analysis.output.sheet import sheet
+from r2po.analysis.output.sheet import draw_interval, name_rows, sheet
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -24,6 +24,9 @@ ROW = 0.42
 """Inches per experiment."""
 WIDEST = 1000.0
 """Odds ratios beyond it are shown as arrows: a few runs that differ give intervals over many powers of ten."""
+
+FEWEST = 3
+"""Iterations that a mark of ``changes_figure`` stands for, at least."""
 
 _MARKS: dict[Direction, tuple[str, str, float]] = {
     "regression": ("#003c97", "o", -0.22),
@@ -57,25 +60,20 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     right.axvline(1.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
     right.set_xlabel("odds ratio to improvements")
     _plain_ticks(right)
-    left.set_yticks(range(len(analyses)), _labels(analyses))
-    left.set_ylim(len(analyses) - 0.4, -0.6)
+    name_rows(left, _labels(analyses))
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
     if analyses:
-        handles, labels = left.get_legend_handles_labels()
-        drawn = dict(zip(labels, handles, strict=True))
-        shown = [label for label in DIRECTION_LABELS.values() if label in drawn]
-        left.legend(
-            [drawn[label] for label in shown],
-            shown,
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            ncols=3,
-            columnspacing=1.0,
-            handlelength=1.0,
-            handletextpad=0.3,
-        )
+        _legend(left, [left], DIRECTION_LABELS.values(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure
+
+
+def _legend(owner: Axes | Figure, shown: Sequence[Axes], order: Iterable[str], **place: Any) -> None:
+    """Put up one legend for what is drawn in some axes, each label once."""
+    drawn = {label: mark for axes in shown for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    labels = [label for label in order if label in drawn]
+    marks = [drawn[label] for label in labels]
+    owner.legend(marks, labels, columnspacing=1.0, handlelength=1.0, handletextpad=0.3, **place)
 
 
 def has_shares(analysis: Salience) -> bool:
@@ -90,19 +88,8 @@ def _draw_shares(axes: Axes, row: int, analysis: Salience) -> None:
         share, interval = analysis.share(direction), analysis.share_interval(direction)
         if share is None or interval is None:
             continue
-        axes.plot(interval, [row + shift] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
-        axes.plot(
-            [share],
-            [row + shift],
-            color=colour,
-            marker=marker,
-            markersize=5,
-            markeredgecolor=NEUTRAL,
-            markeredgewidth=0.5,
-            linestyle="none",
-            label=DIRECTION_LABELS[direction],
-            zorder=3,
-        )
+        look = {"color": colour, "marker": marker, "markersize": 5, "markeredgewidth": 0.5}
+        draw_interval(axes, row + shift, share, interval, 1.6, **look, label=DIRECTION_LABELS[direction])
 
 
 def _say(axes: Axes, row: int, text: str) -> None:
@@ -127,23 +114,13 @@ def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
     style = analysis.facts["style"]
     colour = style["colour"]
     least, most = axes.get_xlim()
-    axes.plot([ratio.low, ratio.high], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
+    # Hollow: one of its counts is 0 and the value rests on the correction.
+    look = {"color": colour, "marker": style["marker"], "markersize": 5.5, "markeredgewidth": 0.6}
+    look["markerfacecolor"] = "white" if ratio.corrected else colour
+    draw_interval(axes, row, min(max(ratio.value, least), most), (ratio.low, ratio.high), 2.2, **look)
     for end, sign, is_beyond in ((least, "<", ratio.low < least), (most, ">", ratio.high > most)):
         if is_beyond:
             axes.plot([end], [row], color=colour, marker=sign, markersize=6, linestyle="none", clip_on=False)
-    axes.plot(
-        [min(max(ratio.value, least), most)],
-        [row],
-        color=colour,
-        marker=style["marker"],
-        markersize=5.5,
-        # Hollow: one of its counts is 0 and the value rests on the correction.
-        markerfacecolor="white" if ratio.corrected else colour,
-        markeredgecolor=NEUTRAL,
-        markeredgewidth=0.6,
-        linestyle="none",
-        zorder=3,
-    )
 
 
 def _odds_limits(analyses: Sequence[Salience]) -> tuple[float, float]:
@@ -168,8 +145,7 @@ def edits_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: s
     panels = figure.subplots(1, 2, sharey=True)
     for axes, direction in zip(panels, CATEGORIES, strict=True):
         _draw_patterns(axes, direction, shown)
-    panels[0].set_yticks(range(len(shown)), _labels([found[0] for found in shown]))
-    panels[0].set_ylim(len(shown) - 0.4, -0.6)
+    name_rows(panels[0], _labels([found[0] for found in shown]))
     return figure
 
 
@@ -224,7 +200,10 @@ def changes_figure(revisions: Sequence[Sequence[Revision]], title: str, caption:
     for axes in list(figure.axes)[len(environments) :]:
         axes.set_visible(False)
     figure.axes[0].set_ylabel("change of mean return")
-    _legend_below_title(figure, height, [methods[name] for name in sorted(methods, key=method_order)])
+    if any(axes.has_data() for axes in figure.axes):
+        order = [methods[name] for name in sorted(methods, key=method_order)]
+        below_title = (0.5, 1 - 0.22 / height)
+        _legend(figure, figure.axes, order, loc="upper center", bbox_to_anchor=below_title, ncols=6)
     return figure
 
 
@@ -242,31 +221,6 @@ def _finish_changes(axes: Axes, label: str, *, is_last: bool) -> None:
     low, high = axes.get_xlim()
     axes.set_xlim(round(low) - 0.7, round(high) + 0.7)
     whole_numbers(axes.xaxis)
-
-
-def _legend_below_title(figure: Figure, height: float, order: Sequence[str]) -> None:
-    drawn = {label: handle for axes in figure.axes for handle, label in zip(*_legend(axes), strict=True)}
-    labels = [label for label in order if label in drawn]
-    if labels:
-        figure.legend(
-            [drawn[label] for label in labels],
-            labels,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 1 - 0.22 / height),
-            ncols=6,
-            columnspacing=1.0,
-            handlelength=1.0,
-            handletextpad=0.3,
-        )
-
-
-FEWEST = 3
-"""Iterations that a mark of ``changes_figure`` stands for, at least."""
-
-
-def _legend(axes: Axes) -> tuple[list[Artist], list[str]]:
-    handles, labels = axes.get_legend_handles_labels()
-    return list(handles), list(labels)
 
 
 def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
@@ -307,7 +261,7 @@ def _sizes(analyses: Sequence[Salience]) -> str:
     return f"{text} of {' or '.join(map(str, runs))} runs each"
 
 
-def _labels(rows: Sequence[Salience | Revision]) -> list[str]:
+def _labels(rows: Sequence[MethodOnTask]) -> list[str]:
     """Name each row by environment and method, without what all of them share, which the title tells."""
     environments, methods = {each.environment for each in rows}, {each.method for each in rows}
     named = []

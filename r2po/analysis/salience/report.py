@@ -20,39 +20,8 @@ from r2po.analysis.salience.edits import thresholds_of
 from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
 from r2po.analysis.salience.rewards_shown import GROUPS
 from r2po.analysis.salience.tables import group_means
-from r2po.analysis.statistics import OddsRatio
+from r2po.analysis.statistics.proportions import OddsRatio
 from r2po.runlog.facts import MethodFacts
-
-EPISODE_COLUMNS = (
-    "environment",
-    "method",
-    "run",
-    "iteration",
-    "initial_reward",
-    "revised_reward",
-    "delta",
-    "direction",
-    "accepted",
-    "worst_reward",
-    "median_reward",
-    "best_reward",
-    "reward_group",
-    "old_proxy",
-    "strict_proxy",
-    "mentions_word",
-    "mentions_phrase",
-    "change_low",
-    "change_high",
-    "paired",
-    "beyond_noise",
-    "edit_distance",
-    "l2_distance",
-    "abs_max_change",
-    "changed_indices",
-    "category",
-    "initial_params",
-    "revised_params",
-)
 
 
 @dataclass(frozen=True)
@@ -118,32 +87,52 @@ def methods_of(found: Sequence[Found]) -> list[MethodFacts]:
 
 
 def episodes_csv(found: Sequence[tuple[Cohort | None, Found]]) -> str:
-    """Return a row for each iteration; what is not on record is empty."""
+    """Return a row for each iteration, at least one; what is not on record is empty."""
+    rows = [
+        {"model": cohort.model if cohort else "", "protocol": cohort.protocol if cohort else "", **_episode(revision)}
+        for cohort, each in found
+        for revision in each.revisions
+    ]
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("model", "protocol", *EPISODE_COLUMNS))
-    for cohort, each in found:
-        who = (cohort.model, cohort.protocol) if cohort else ("", "")
-        writer.writerows([*who, *_episode(revision)] for revision in each.revisions)
+    writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return buffer.getvalue()
 
 
-def _episode(each: Revision) -> list[Any]:
-    shown = each.shown
-    extremes = (
-        [shown.worst, shown.median, shown.best, shown.group, shown.old_proxy, shown.strict_proxy] if shown else []
-    )
-    change = [each.change.low, each.change.high, each.paired, each.beyond_noise] if each.change else []
-    edit = each.edit
-    edits = [edit.count, edit.l2, edit.largest, ",".join(map(str, edit.changed)), each.category] if edit else []
-    head = [each.environment, each.method, each.run, each.iteration, each.initial, each.revised, each.delta]
-    row = [*head, each.direction, each.accepted, *_padded(extremes, 6), each.says_worst, each.says_phrase]
-    row += [*_padded(change, 4), *_padded(edits, 5), _vector(each.initial_params), _vector(each.revised_params)]
-    return ["" if value is None else int(value) if isinstance(value, bool) else value for value in row]
-
-
-def _padded(values: list[Any], size: int) -> list[Any]:
-    return values + [None] * (size - len(values))
+def _episode(each: Revision) -> dict[str, Any]:
+    shown, change, edit = each.shown, each.change, each.edit
+    row = {
+        "environment": each.environment,
+        "method": each.method,
+        "run": each.run,
+        "iteration": each.iteration,
+        "initial_reward": each.initial,
+        "revised_reward": each.revised,
+        "delta": each.delta,
+        "direction": each.direction,
+        "accepted": each.accepted,
+        "worst_reward": shown and shown.worst,
+        "median_reward": shown and shown.median,
+        "best_reward": shown and shown.best,
+        "reward_group": shown and shown.group,
+        "old_proxy": shown and shown.old_proxy,
+        "strict_proxy": shown and shown.strict_proxy,
+        "mentions_word": each.says_worst,
+        "mentions_phrase": each.says_phrase,
+        "change_low": change and change.low,
+        "change_high": change and change.high,
+        "paired": change and each.paired,
+        "beyond_noise": each.beyond_noise,
+        "edit_distance": edit and edit.count,
+        "l2_distance": edit and edit.l2,
+        "abs_max_change": edit and edit.largest,
+        "changed_indices": edit and ",".join(map(str, edit.changed)),
+        "category": each.category,
+        "initial_params": _vector(each.initial_params),
+        "revised_params": _vector(each.revised_params),
+    }
+    return {key: int(value) if isinstance(value, bool) else value for key, value in row.items()}
 
 
 def _vector(params: Floats | None) -> str | None:

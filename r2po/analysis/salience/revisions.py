@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2po.analysis.logs.replies import Exchange
-from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, RunData
+from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
 from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
 from r2po.analysis.salience.rewards_shown import Extremes, extremes
-from r2po.analysis.statistics import ConfidenceInterval, mean_changes
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
+from r2po.analysis.statistics.noise import mean_changes
 from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
 from r2po.seeding import derive_seed
 
@@ -32,12 +33,10 @@ _SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9
 
 
 @dataclass(frozen=True, eq=False)
-class Revision:
+class Revision(MethodOnTask):
     """One iteration of a method that has a proposal and a revision of it, or a second one.
 
     Attributes:
-        task: What it was run on.
-        facts: What the method is.
         run: Name of the run's folder.
         iteration: Its number, from 1.
         initial: Mean return of the first policy.
@@ -70,16 +69,6 @@ class Revision:
     paired: bool
     initial_params: Floats | None
     revised_params: Floats | None
-
-    @property
-    def environment(self) -> str:
-        """Short name of the task."""
-        return self.task["name"]
-
-    @property
-    def method(self) -> str:
-        """Key of the method."""
-        return self.facts["name"]
 
     @property
     def delta(self) -> float:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from r2po.analysis.output.table import Cell, Table
+from r2po.analysis.logs.run_data import MethodOnTask
+from r2po.analysis.output.tables import Cell, Table
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
 from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
 from r2po.analysis.salience.rewards_shown import GROUPS
-from r2po.analysis.statistics import OddsRatio
+from r2po.analysis.statistics.proportions import OddsRatio
 
 MODES = {"word": 'the word "worst"', "phrase": '"worst rollout" or "worst trajectory"'}
 
@@ -194,7 +195,7 @@ def edit_means(members: Sequence[Revision]) -> list[str]:
     return [f"{value:.2f}" for value in np.mean(values, axis=0).tolist()]
 
 
-def _names(rows: Salience | Revision) -> list[Cell | str]:
+def _names(rows: MethodOnTask) -> list[Cell | str]:
     return [rows.task["label"], rows.facts["label"]]
 
 

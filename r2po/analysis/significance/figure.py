@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from r2po.analysis.output.sheet import sheet
+from r2po.analysis.output.sheet import name_rows, sheet
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.significance.tests import Comparison
-from r2po.analysis.statistics import ConfidenceInterval, welch_interval
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
+from r2po.analysis.statistics.welch import welch_interval
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def _finish(gaps: Axes, chances: Axes, labels: Sequence[str]) -> None:
 
     gaps.axvline(0.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
     gaps.set_xlabel("gap (normalised)")
-    gaps.set_yticks(range(len(labels)), labels)
-    gaps.set_ylim(len(labels) - 0.4, -0.6)
+    name_rows(gaps, labels)
     chances.axvline(LEVEL, color=NEUTRAL, linestyle=":", linewidth=1.0)
     chances.set_xscale("log")
     chances.set_xlim(SMALLEST_P, 1.0)

@@ -11,7 +11,7 @@ from r2po.analysis.logs.comparable import others
 from r2po.analysis.logs.evenness import uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
-from r2po.analysis.output.table import Cell, Table
+from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.published import SOURCE, PublishedTest, published_results, published_tests
 from r2po.analysis.significance.tests import FAMILIES, OURS, Comparison, Group, Mode, compare
 
@@ -176,7 +176,7 @@ def _cells(row: Comparison, marks: dict[str, str]) -> list[Cell | str]:
         f"{label} {signs}".strip(),
         _group_cell(row.ours),
         _group_cell(row.baseline),
-        "" if row.gap is None else _number(row.gap),
+        "" if row.gap is None else decimals(row.gap),
         "" if test is None else f"{test.t:.2f}".replace("inf", "∞"),
         "" if test is None else p_cell(test.p),
         "" if row.holm_p is None else p_cell(row.holm_p),
@@ -200,11 +200,6 @@ def _reference_cells(published: PublishedTest | None) -> list[str]:
         return [""] * len(REFERENCE_COLUMNS)
     numbers = [f"{published.gap:.2f}", f"{published.t:.2f}", p_cell(published.p), p_cell(published.holm_p)]
     return [*numbers, "" if published.z is None else f"{published.z:.1f}"]
-
-
-def _number(value: float) -> str:
-    text = f"{value:.2f}"
-    return "0.00" if text == "-0.00" else text
 
 
 def _text(cell: Cell | str) -> str:

@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 
 from r2po.analysis.logs.built_in import method_facts
-from r2po.analysis.statistics import Permutation, Welch, holm, permutation_test, welch
+from r2po.analysis.statistics.holm import holm
+from r2po.analysis.statistics.permutation import Permutation, permutation_test
+from r2po.analysis.statistics.welch import Welch, welch
 from r2po.runlog.facts import GREY, Style, TaskFacts
 
 Mode = Literal["best", "all"]

@@ -12,7 +12,7 @@ from r2po.baselines.sb3.budget import Budget
 from r2po.baselines.sb3.config import SB3Config
 from r2po.baselines.sb3.hyperparameters import Hyperparameters
 from r2po.runlog import RunDirectory
-from r2po.runlog.facts import NO_MODEL, MethodFacts, Style
+from r2po.runlog.facts import NO_MODEL, MethodFacts, style
 from r2po.runlog.origin import code_revision, versions
 from r2po.seeding import derive_seed
 from r2po.tasks.spaces import Spaces
@@ -21,7 +21,7 @@ METHOD = "sb3"
 FACTS: MethodFacts = {
     "name": METHOD,
     "label": "SB3",
-    "style": Style(colour="#debc2f", dashes=(6, 1.5, 1, 1.5), marker="*"),
+    "style": style("#debc2f", (6, 1.5, 1, 1.5), "*"),
     "calls_per_iteration": 0,
     "evaluations_per_iteration": 1,
     "roles": (),

@@ -15,4 +15,4 @@ class NoModel(Provider):
 
     def complete(self, request: Request) -> NoReturn:
         """Refuse: only a method that declares calls may ask."""
-        raise AssertionError(f"iteration {request.iteration}: a method without calls_per_iteration asked a model")
+        raise AssertionError(f"iteration {request.iteration}: a method without calls asked a model")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import NumericFamily, Parameters, Range
@@ -76,7 +76,7 @@ METHOD = Method(
     "ars",
     "ARS",
     ars,
-    calls_per_iteration=0,
-    style=Style(colour="#7905dd", dashes=(4, 1.2, 1, 1.2, 1, 1.2), marker="d"),
+    calls=0,
+    style=style("#7905dd", (4, 1.2, 1, 1.2, 1, 1.2), "d"),
     searches="real parameters",
 )

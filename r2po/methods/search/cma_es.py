@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import NumericFamily, Parameters, Range
@@ -64,8 +64,8 @@ METHOD = Method(
     "cma_es",
     "CMA-ES",
     cma_es,
-    calls_per_iteration=0,
-    style=Style(colour="#a2741d", dashes=(6, 1.5, 1, 1.5), marker="p"),
+    calls=0,
+    style=style("#a2741d", (6, 1.5, 1, 1.5), "p"),
     searches="real parameters",
     package="cma",
 )

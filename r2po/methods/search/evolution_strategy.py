@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import Choices, NumericFamily, Parameters
@@ -55,7 +55,7 @@ METHOD = Method(
     "evolution_strategy",
     "(1+λ)-ES",
     evolution_strategy,
-    calls_per_iteration=0,
-    style=Style(colour="#650551", dashes=(6, 1.5, 1, 1.5), marker="h"),
+    calls=0,
+    style=style("#650551", (6, 1.5, 1, 1.5), "h"),
     searches="tables",
 )

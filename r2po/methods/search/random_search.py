@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from r2po.methods.method import Method, Style
+from r2po.methods.method import Method, style
 from r2po.methods.search.black_box import Search, next_candidate
 from r2po.methods.step import Step
 from r2po.policies import NumericFamily, Parameters, Range
@@ -30,6 +30,6 @@ METHOD = Method(
     "random_search",
     "Random search",
     random_search,
-    calls_per_iteration=0,
-    style=Style(colour="#b2a0e2", dashes=(2.5, 1), marker="8"),
+    calls=0,
+    style=style("#b2a0e2", (2.5, 1), "8"),
 )

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r2po.analysis.evaluation.report import default_label
-from r2po.analysis.evaluation.summary import summarise_run, summarise_runs, to_json
+from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.output.files import to_json
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.output.style import paper_style
-from r2po.analysis.paper.results_tables import PRESETS
+from r2po.analysis.paper.presets import PRESETS
 
 # Linear RGB as seen with one kind of cone missing (Machado, Oliveira and Fernandes 2009, severity 1).
 VISION = {

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from r2po.analysis.output.table import Cell, Table
-from r2po.analysis.output.tables import SUFFIXES, content, to_csv, to_json, to_latex, to_markdown, write
+from r2po.analysis.output.tables import SUFFIXES, Cell, Table, table_json, to_csv, to_latex, to_markdown
+from r2po.analysis.output.writing import content, write_table
 from r2po.errors import InputError
 
 TABLE = Table(
@@ -50,7 +50,7 @@ def test_json_has_unrounded_numbers_where_there_are_any() -> None:
         [Cell("Pong"), Cell("")],
         ["3", Cell("3", figures=3)],
     ]
-    record = json.loads(to_json(Table("t", ["environment", "R2PO"], rows, ["n = 3"], ["env", "R2PO"])))
+    record = json.loads(table_json(Table("t", ["environment", "R2PO"], rows, ["n = 3"], ["env", "R2PO"])))
     expected = [{"env": "nim", "R2PO": score}, {"env": "Pong", "R2PO": None}, {"env": "3", "R2PO": 3}]
     assert record == {"title": "t", "notes": ["n = 3"], "rows": expected}
 
@@ -77,7 +77,7 @@ def test_pictures(suffix: str) -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    files = write(TABLE, tmp_path / "new" / "core_mean_reward", list(SUFFIXES))
+    files = write_table(TABLE, tmp_path / "new" / "core_mean_reward", list(SUFFIXES))
     assert [file.name.removeprefix("core_mean_reward.") for file in files] == list(SUFFIXES.values())
     assert all(file.is_file() for file in files)
 
@@ -85,7 +85,7 @@ def test_files(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write"):
-        write(TABLE, tmp_path / "file" / "table", ["md"])
+        write_table(TABLE, tmp_path / "file" / "table", ["md"])
 
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_size=12)

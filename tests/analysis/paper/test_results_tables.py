@@ -12,9 +12,9 @@ import pytest
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.output.scores import Score, z_score
-from r2po.analysis.output.table import Table
-from r2po.analysis.output.tables import to_csv
-from r2po.analysis.paper.results_tables import PRESETS, Validation, build_published_tables, build_tables
+from r2po.analysis.output.tables import Table, to_csv
+from r2po.analysis.paper.presets import PRESETS
+from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables
 from r2po.analysis.published import published_results
 from r2po.cli import main
 from tests.analysis.made_logs import write_run

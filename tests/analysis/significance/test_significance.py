@@ -11,7 +11,8 @@ from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.output.style import paper_style
 from r2po.analysis.significance.figure import significance_figure
 from r2po.analysis.significance.tests import Group, compare
-from r2po.analysis.statistics import holm, welch
+from r2po.analysis.statistics.holm import holm
+from r2po.analysis.statistics.welch import welch
 from r2po.cli import main
 from tests.analysis.baseline_logs import R2PO, write_runs
 from tests.analysis.published_archive import published_archive

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.analysis.statistics import AGGREGATES, iqm, mean, optimality_gap, stratified_bootstrap
+from r2po.analysis.statistics.aggregates import AGGREGATES, iqm, mean, optimality_gap
+from r2po.analysis.statistics.bootstrap import stratified_bootstrap
 from tests.analysis.statistics.oracles import interval_by_rliable, rliable
 
 scores_of = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60)

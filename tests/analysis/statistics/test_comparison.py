@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.analysis.statistics import probability_of_improvement, superiority
+from r2po.analysis.statistics.comparison import probability_of_improvement, superiority
 from tests.analysis.statistics.oracles import rliable
 
 values = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=8).map(np.array)

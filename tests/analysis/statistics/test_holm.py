@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.analysis.statistics import holm
+from r2po.analysis.statistics.holm import holm
 
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

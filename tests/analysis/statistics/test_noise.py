@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from r2po.analysis.statistics import mean_changes
+from r2po.analysis.statistics.noise import mean_changes
 
 
 def test_change_is_second_minus_first() -> None:

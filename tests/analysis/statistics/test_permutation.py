@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.analysis.statistics import permutation_test
+from r2po.analysis.statistics.permutation import permutation_test
 
 # Whole numbers: sums are exact, so that other implementations see the same ties.
 groups = st.lists(st.integers(-4, 4).map(float), min_size=2, max_size=5)

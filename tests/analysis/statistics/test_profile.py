@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r2po.analysis.statistics import performance_profile
+from r2po.analysis.statistics.profile import performance_profile
 from tests.analysis.statistics.oracles import rliable
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from r2po.analysis.statistics import welch, welch_interval
+from r2po.analysis.statistics.welch import welch, welch_interval
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 groups = st.lists(finite.map(lambda value: round(value, 3)), min_size=2, max_size=12)
