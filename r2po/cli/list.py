@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_tables(configs: Path | None = None) -> None:
     """Print one table for each kind of thing that a config names."""
-    from r2po.config import config_folder
+    from r2po.config.load import config_folder
     from r2po.llm.registry import usages
     from r2po.methods import METHODS
     from r2po.policies import FAMILIES

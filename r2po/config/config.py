@@ -151,3 +151,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     defaults = {key: field.default for key, field in Config.model_fields.items()}
     old, new = telling({**defaults, **old}), telling({**defaults, **new})
     return [key for key in {**old, **new} if old.get(key) != new.get(key)]
+
+
+def changes(config: Config, recorded: Mapping[str, Any], seed: int) -> str:
+    """Say how a config differs from that of a run with this seed: ``optimum was 1, is 2``; empty if it does not."""
+    old = {**recorded, "seed": seed}
+    new = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
+    return ", ".join(f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in differences(old, new))

@@ -18,6 +18,7 @@ from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES
 from r2po.tasks import Task, task_for
+from r2po.validation import first_problem
 
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
 # PyYAML lets out whatever Python raises for a value, e.g. for the date 2001-13-45.
@@ -72,7 +73,7 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
     try:
         config = Config.model_validate(values)
     except pydantic.ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from None
+        raise InputError(f"{source}: {config_problem(error)}") from None
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
@@ -228,7 +229,7 @@ def check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = 
             raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), known)}")
 
 
-def first_problem(error: pydantic.ValidationError) -> str:
+def config_problem(error: pydantic.ValidationError) -> str:
     """Say the first thing that is wrong with the values of a config."""
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))
@@ -238,5 +239,4 @@ def first_problem(error: pydantic.ValidationError) -> str:
         section = key.rpartition(".")[0]
         known = [f"{section}.{name}" for name in _SECTIONS[section].model_fields]
         return f"unknown key {key!r}{nearest(key, known)}"
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{key} is {problem['input']!r}; {message}"
+    return first_problem(error)

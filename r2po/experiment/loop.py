@@ -64,14 +64,14 @@ class Experiment:
         recorded = self.directory.read_warmup()
         with closing(Appender(self.directory.warmup)) as log:
             for trial in range(self.setting.config.warmup_episodes or 0):
+                seed = derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
                 if trial < len(recorded):
                     record = recorded[trial]
                 else:
-                    record = self._warmup_trial(trial)
+                    record = self._warmup_trial(trial, seed)
                     log.append(record)
                 self._count([record["length"]])
-                seeds = [self._warmup_seed(trial)]
-                self._enter_history(record, [record["reward"]], seeds)
+                self._enter_history(record, [record["reward"]], [seed])
 
     def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
@@ -125,14 +125,11 @@ class Experiment:
         heldout = self.setting.evaluate(policy.load(self.best["solution"]), seeds).returns if seeds else np.array([])
         return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
 
-    def _warmup_trial(self, trial: int) -> WarmupRecord:
+    def _warmup_trial(self, trial: int, seed: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         solution = self.setting.policy.sample(rng)
-        rollout = self.setting.roll_out(solution, self._warmup_seed(trial), warmup=True)
+        rollout = self.setting.roll_out(solution, seed, warmup=True)
         return warmup_record(trial + 1, solution, rollout, self.setting.policy)
-
-    def _warmup_seed(self, trial: int) -> int:
-        return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
 
     def remember(self, record: IterationRecord) -> None:
         """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""

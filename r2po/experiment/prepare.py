@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from r2po.config import Config, differences
+from r2po.config import Config, changes
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
@@ -85,13 +85,9 @@ def check_unchanged(config: Config, directory: RunDirectory) -> Description:
         InputError: The config has changed since.
     """
     description = directory.read_description()
-    seed = description["seed"]
-    recorded = {**description["config"], "seed": seed}
-    now = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
-    changed = differences(recorded, now)
+    changed = changes(config, description["config"], description["seed"])
     if changed:
-        rows = ", ".join(f"{key} was {recorded.get(key)!r}, is {now.get(key)!r}" for key in changed)
-        raise InputError(f"cannot resume {directory.path}: the config has changed since: {rows}")
+        raise InputError(f"cannot resume {directory.path}: the config has changed since: {changed}")
     return description
 
 

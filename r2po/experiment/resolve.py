@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from r2po.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS, Config, CriticSettings, differences
+from r2po.config import Config, CriticSettings, changes
+from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.no_model import NoModel
@@ -119,11 +120,9 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:
     """Return the config with the recorded run's sampling settings, which its replies belong to; name what differs."""
     names = {key: getattr(config, key) for key in ("llm_model_name", "critic_llm_model_name")}
-    recorded = {**recording.config, **names, "seed": recording.seed}
-    mine = {**config.model_dump(mode="json"), "seed": recording.seed if config.seed is None else config.seed}
-    rows = [f"{key} was {recorded.get(key)!r}, is {mine.get(key)!r}" for key in differences(recorded, mine)]
-    if rows:
-        observer.note(f"replay of {recording.path}, with other settings: {', '.join(rows)}")
+    changed = changes(config, {**recording.config, **names}, recording.seed)
+    if changed:
+        observer.note(f"replay of {recording.path}, with other settings: {changed}")
     if recording.logdir == Path(config.logdir).resolve():
         observer.note(
             f"this replay stands beside the run that it repeats, in {config.logdir}: they are one sample, not two "

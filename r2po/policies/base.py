@@ -15,6 +15,7 @@ from r2po.errors import InputError, unknown
 from r2po.policies.policy import Policy
 from r2po.policies.solution import Solution
 from r2po.tasks.spaces import Spaces
+from r2po.validation import first_problem
 
 SettingsModel = TypeVar("SettingsModel", bound=pydantic.BaseModel)
 S = TypeVar("S", bound=Solution)
@@ -46,9 +47,7 @@ class PolicyConfig:
         try:
             return model.model_validate(dict(self.settings))
         except pydantic.ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise InputError(f"policy_settings: {key} is {problem['input']!r}; {problem['msg']}") from None
+            raise InputError(f"policy_settings: {first_problem(error)}") from None
 
 
 DEFAULTS = PolicyConfig()
