@@ -90,7 +90,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         table.add_column(column, no_wrap=column in ("name", "gym id"))
     for row in rows:
         table.add_row(*row)
-    # In a file or pipe, rows are to stay whole lines.
+    # In a file or pipe, a row must not be broken into lines.
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
     console.print(table)
 

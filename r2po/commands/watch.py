@@ -101,7 +101,7 @@ def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
         # Read by MuJoCo when it first renders: without a display only EGL can draw.
         os.environ.setdefault("MUJOCO_GL", "egl")
     if mode == "rgb_array":
-        # Read by pygame, which else looks for a display that it does not need, and complains if there is none.
+        # Without this, pygame looks for a display that it does not need, and complains if there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
         config = setting.config
@@ -118,7 +118,7 @@ def _cannot_render(error: Exception) -> InputError:
 
 
 def _write(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:
-    """Write an animation at real speed, leaving frames out that come faster than animations can show."""
+    """Write an animation at real speed, leaving out frames that come faster than animations can show."""
     every = max(1, math.ceil(fps / FRAMES_PER_SECOND))
     images = [Image.fromarray(frame) for frame in frames[::every]]
     try:

@@ -109,7 +109,7 @@ class Experiment:
         }
 
     def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:
-        """Go through the rollouts that are kept as trajectories: all, those that prompts show, or none."""
+        """Yield the rollouts to keep as trajectories: all, those that prompts show, or none."""
         keep = self.setting.config.keep_trajectories
         if keep == "none" or (keep == "auto" and not has_room(self.directory.path, iteration)):
             return
@@ -132,7 +132,7 @@ class Experiment:
         return warmup_record(trial + 1, solution, rollout, self.setting.policy)
 
     def remember(self, record: IterationRecord) -> None:
-        """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""
+        """Add the accepted candidate of an iteration to the history, whether it was just made or read from the log."""
         accepted = record["candidates"][record["accepted"]]
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
@@ -160,7 +160,7 @@ class Experiment:
         return show(np.array(returns), self.setting.brief) if show else None
 
     def _rollout_again(self, record: Mapping[str, Any], index: int, seed: int, iteration: int) -> Rollout | None:
-        """Make a rollout again from its seed; of a policy with which that cannot be done, take it from the log."""
+        """Roll out again from the seed; if the policy does not allow that, read the rollout from the log."""
         policy = self.setting.bind(self.setting.policy.load(record), warmup=iteration == 0)
         if policy.replayable:
             return self.setting.engine.roll_out(policy, seed)
@@ -170,7 +170,7 @@ class Experiment:
         return None if arrays is None else Rollout(seed=seed, end=record["ends"][index], **arrays)
 
     def _keep_for_history(self, accepted: Candidate) -> None:
-        """Have the rollout that the history will show kept in the log, if it cannot be made again."""
+        """Mark the rollout that the history will show to be kept in the log, if it cannot be rolled out again."""
         index = self._history_rollout(accepted.rollouts.returns.tolist())
         if index is not None and not self.setting.bind(accepted.solution).replayable:
             accepted.show(index)
