@@ -18,7 +18,8 @@ from pathlib import Path
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.output.scores import published_score, score_of
 from r2po.analysis.published import published_results
-from r2po.config import Config, config_folder, load_config
+from r2po.config import Config, load_config
+from r2po.config.load import config_folder
 from r2po.errors import R2POError
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer

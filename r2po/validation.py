@@ -1,10 +1,12 @@
-"""What the sections of configs have in common."""
+"""What the sections of configs have in common, and how it is said that a value is not what it should be."""
 
 from __future__ import annotations
 
 from typing import get_args
 
 import pydantic
+
+_LONGEST_VALUE = 40
 
 
 class Section(pydantic.BaseModel):
@@ -20,3 +22,13 @@ class Section(pydantic.BaseModel):
         if isinstance(value, bool) and kind is not bool and bool not in get_args(kind):
             raise ValueError("this key takes neither true nor false")
         return value
+
+
+def first_problem(error: pydantic.ValidationError) -> str:
+    """Say the first thing that is wrong: ``reward is missing``, ``seed is -1; input should be ...``."""
+    problem = error.errors()[0]
+    key, found = ".".join(map(str, problem["loc"])), " ".join(repr(problem["input"]).split())
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
+    return f"{key} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_tables(configs: Path | None = None) -> None:
     """Print one table for each kind of thing that a config names."""
-    from r2po.config import config_folder
+    from r2po.config.load import config_folder
     from r2po.llm.registry import usages
     from r2po.methods import METHODS
     from r2po.policies import FAMILIES
@@ -90,7 +90,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         table.add_column(column, no_wrap=column in ("name", "gym id"))
     for row in rows:
         table.add_row(*row)
-    # In a file or pipe, rows are to stay whole lines.
+    # In a file or pipe, a row must not be broken into lines.
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
     console.print(table)
 

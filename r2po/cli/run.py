@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay-by-position",
         action="store_true",
-        help="with llm_model_name=replay/<run dir>: go on where prompts differ from the recorded ones",
+        help="with llm_model_name=replay/<run dir>: continue where prompts differ from the recorded ones",
     )
     parser.add_argument("--list", action=_List, help="list environments, methods, policies, models and configs")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")

@@ -116,7 +116,7 @@ def _again(program: str, setting: str = "") -> str:
 
 
 def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
-    """Put an option in the place of its earlier values; one that was abbreviated stays, but the last one holds."""
+    """Replace the earlier values of an option; an abbreviated one stays, but the last one counts."""
     if not setting:
         return list(arguments)
     option, value = setting.split()
@@ -130,7 +130,7 @@ def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a folder: expected letters, digits and any of _.+=-")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
     return text
 
 

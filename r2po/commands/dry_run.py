@@ -33,7 +33,7 @@ CHARACTERS_PER_TOKEN = 2.5
 def preview(config: Config) -> str:
     """Return the text of ``--dry-run``.
 
-    Warm-up and first iteration are really made, with the stand-in in the model's place, in a folder that is deleted.
+    The warm-up and the first iteration really run, with the stand-in in the model's place, in a temporary folder.
     """
     seed = 1 if config.seed is None else config.seed
     with closing(Setting(config, seed)) as setting, tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
@@ -56,7 +56,7 @@ def preview(config: Config) -> str:
 
 
 def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
-    """Return what the first iteration asks, what it would ask at most, and the characters of one line of history."""
+    """Return the questions of the first iteration, the longest that it could ask, and the length of a history line."""
     directory = RunDirectory.create(folder)
     store = CallStore(directory.path)
     client = _Client({SEARCH: Model(EmbeddedSearch(), NAME, {})}, store, max_attempts=1, max_wait_s=0.0)
@@ -86,7 +86,7 @@ class _Client(Client):
 
 
 def _long_rollouts(setting: Setting, solution: Solution, candidate: int) -> Rollouts:
-    """Roll out a policy and draw the rollouts out to the most steps they can have, for the size of prompts."""
+    """Roll out a policy and stretch the rollouts to the most steps they can have, for the size of prompts."""
     length = setting.brief.longest_rollout
     return Rollouts.of(
         [

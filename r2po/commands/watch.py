@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -58,8 +57,7 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
     environment = _make(setting, "human" if output is None else "rgb_array")
     try:
-        player = _Player(setting, environment, policy, derive_seed(setting.seed, "heldout", episode))
-        frames = list(player.frames())
+        frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode))
         if output is not None:
             _write(Path(output), frames, environment.metadata.get("render_fps", DEFAULT_RENDER_FPS))
     finally:
@@ -69,42 +67,33 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     stand_in = "embedded stand-in, no language model: " if description["stand_in"] else ""
     return (
         f"{stand_in}best policy of {directory.path} (iteration {best['iteration']}, "
-        f"mean return {number(best['reward'])}): return {number(player.total)} in {player.steps} steps{where}"
+        f"mean return {number(best['reward'])}): return {number(sum(rewards))} in {len(rewards)} steps{where}"
     )
 
 
-class _Player:
-    """Steps an environment and renders it."""
+def _play(
+    setting: Setting, environment: gymnasium.Env[Any, Any], policy: Policy, seed: int
+) -> tuple[list[NDArray[np.uint8]], list[float]]:
+    """Play an episode and return its pictures, none in a window, and its rewards."""
+    observation = environment.reset(seed=seed)[0]
+    pictures, over = _picture(environment), False
+    rewards: list[float] = []
+    with closing(policy.begin([seed])) as session:
+        while not over and len(rewards) < setting.brief.max_traj_length:
+            action = session([0], np.asarray(observation)[np.newaxis])[0]
+            observation, reward, terminated, truncated, _ = environment.step(action)
+            rewards.append(float(reward))
+            over = terminated or truncated
+            pictures += _picture(environment)
+    return pictures, rewards
 
-    def __init__(self, setting: Setting, environment: gymnasium.Env[Any, Any], policy: Policy, seed: int) -> None:
-        self.total = 0.0
-        self.steps = 0
-        self._setting = setting
-        self._environment = environment
-        self._policy = policy
-        self._seed = seed
 
-    def frames(self) -> Iterator[NDArray[np.uint8]]:
-        """Play the episode and yield its pictures; none in a window."""
-        observation = self._environment.reset(seed=self._seed)[0]
-        yield from self._picture()
-        over = False
-        with closing(self._policy.begin([self._seed])) as session:
-            while not over and self.steps < self._setting.brief.max_traj_length:
-                action = session([0], np.asarray(observation)[np.newaxis])[0]
-                observation, reward, terminated, truncated, _ = self._environment.step(action)
-                self.total += float(reward)
-                self.steps += 1
-                over = terminated or truncated
-                yield from self._picture()
-
-    def _picture(self) -> Iterator[NDArray[np.uint8]]:
-        try:
-            picture = self._environment.render()
-        except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
-            raise _cannot_render(error) from None
-        if isinstance(picture, np.ndarray):
-            yield picture
+def _picture(environment: gymnasium.Env[Any, Any]) -> list[NDArray[np.uint8]]:
+    try:
+        picture = environment.render()
+    except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
+        raise _cannot_render(error) from None
+    return [picture] if isinstance(picture, np.ndarray) else []
 
 
 def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
@@ -112,7 +101,7 @@ def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
         # Read by MuJoCo when it first renders: without a display only EGL can draw.
         os.environ.setdefault("MUJOCO_GL", "egl")
     if mode == "rgb_array":
-        # Read by pygame, which else looks for a display that it does not need, and complains if there is none.
+        # Without this, pygame looks for a display that it does not need, and complains if there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
         config = setting.config
@@ -129,7 +118,7 @@ def _cannot_render(error: Exception) -> InputError:
 
 
 def _write(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:
-    """Write an animation at real speed, leaving frames out that come faster than animations can show."""
+    """Write an animation at real speed, leaving out frames that come faster than animations can show."""
     every = max(1, math.ceil(fps / FRAMES_PER_SECOND))
     images = [Image.fromarray(frame) for frame in frames[::every]]
     try:

@@ -46,9 +46,9 @@ PUBLISHED_KEYS = (
 
 
 class CriticSettings(Section):
-    """How the critic's model is asked, and what it costs, where that is not as the search's; an explicit None is unset.
+    """How the critic's model is asked and what it costs, where that differs from the search's.
 
-    Only the keys that are set say something, and only they are logged.
+    Only keys that are set have an effect, and only they are logged; None takes back the search's setting.
     """
 
     temperature: Temperature | None = None
@@ -124,7 +124,7 @@ class Config(Section):
     prices: Prices | None = None
 
     def for_role(self, role: str) -> Config:
-        """Return the config as a role's model is asked: of the critic, with its own model and settings."""
+        """Return the config for a role's model: for the critic, with its own model and settings."""
         changes = self.critic.own if role == CRITIC and self.critic else {}
         if role == CRITIC and self.critic_llm_model_name is not None:
             changes["llm_model_name"] = self.critic_llm_model_name
@@ -132,7 +132,7 @@ class Config(Section):
 
     @property
     def missing_prices(self) -> str | None:
-        """The section whose prices are missing: what some calls cost is not known."""
+        """The section whose prices are missing, so that the cost of some calls is unknown; None if there is none."""
         sections = {"prices": self, "critic.prices": self.for_role(CRITIC)}
         return next((name for name, config in sections.items() if config.prices is None), None)
 
@@ -144,10 +144,17 @@ class Config(Section):
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Name the keys in which two resolved configs differ, but for those that change nothing in a run.
+    """Name the keys in which two resolved configs differ, except those that change nothing in a run.
 
-    Runs made before there was a key have its default.
+    Runs made before a key existed count with its default.
     """
     defaults = {key: field.default for key, field in Config.model_fields.items()}
     old, new = telling({**defaults, **old}), telling({**defaults, **new})
     return [key for key in {**old, **new} if old.get(key) != new.get(key)]
+
+
+def changes(config: Config, recorded: Mapping[str, Any], seed: int) -> str:
+    """Say how a config differs from that of a run with this seed: ``optimum was 1, is 2``; empty if it does not."""
+    old = {**recorded, "seed": seed}
+    new = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
+    return ", ".join(f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in differences(old, new))

@@ -18,9 +18,10 @@ from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES
 from r2po.tasks import Task, task_for
+from r2po.validation import first_problem
 
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
-# PyYAML lets out whatever Python raises for a value, e.g. for the date 2001-13-45.
+# PyYAML lets through whatever Python raises for a value, e.g. for the date 2001-13-45.
 _YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -72,7 +73,7 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
     try:
         config = Config.model_validate(values)
     except pydantic.ValidationError as error:
-        raise InputError(f"{source}: {first_problem(error)}") from None
+        raise InputError(f"{source}: {config_problem(error)}") from None
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
@@ -114,7 +115,7 @@ def _filled(config: Config) -> Config:
 
 
 def _critic(config: Config, method: Method) -> dict[str, Any]:
-    """Return the critic's keys as far as they say anything else than the search's: one setting is logged in one way."""
+    """Return the critic's keys where they differ from the search's, so that one setting is logged in one way."""
     has_critic = CRITIC in method.roles
     name, settings = config.critic_llm_model_name, config.critic.own if config.critic else {}
     own = {key: value for key, value in settings.items() if value != getattr(config, key)}
@@ -156,7 +157,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a config file as it is.
 
     Raises:
-        InputError: It is missing, unreadable, not YAML, or no mapping.
+        InputError: It is missing, unreadable, not YAML, or not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -174,7 +175,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice: PyYAML would silently keep the last."""
+    """Refuses a repeated key: PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -182,7 +183,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             key = str(key_node.value)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
+                    problem=f"key {key!r} appears twice", problem_mark=key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
@@ -228,7 +229,7 @@ def check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = 
             raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), known)}")
 
 
-def first_problem(error: pydantic.ValidationError) -> str:
+def config_problem(error: pydantic.ValidationError) -> str:
     """Say the first thing that is wrong with the values of a config."""
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))
@@ -238,5 +239,4 @@ def first_problem(error: pydantic.ValidationError) -> str:
         section = key.rpartition(".")[0]
         known = [f"{section}.{name}" for name in _SECTIONS[section].model_fields]
         return f"unknown key {key!r}{nearest(key, known)}"
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{key} is {problem['input']!r}; {message}"
+    return first_problem(error)

@@ -18,7 +18,7 @@ _MARKS = ("task", "num_episodes", "llm_si_template_name", "max_traj_count")
 """Keys that only the published code has."""
 
 _METHODS = (
-    # The first that is part of the published ``task`` name, or of the log directory's, counts.
+    # The first entry that is part of the published ``task``, or else of the log directory's name, counts.
     ("reflective_prompted_policy_optimization", "r2po"),
     ("tau_c_sensitivity", "r2po"),
     ("three_traj", "three_traj"),
@@ -82,7 +82,7 @@ def translate(values: Mapping[str, Any], source: str, known: Collection[str]) ->
         known: Our keys.
 
     Raises:
-        InputError: The method cannot be told, or a key asks for something that is not done here.
+        InputError: The method cannot be determined, or a key asks for something that r2po does not do.
     """
     if values.get("warmup_dir"):
         raise InputError(

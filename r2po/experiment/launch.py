@@ -38,8 +38,8 @@ class Place:
     """The place of a run in a sweep.
 
     Attributes:
-        number: N of its ``run_N``, which is continued if it is there, else made.
-        gate: Gives the gate at which it waits, given its client and what its calls may take.
+        number: N of its ``run_N``, which is continued if it exists, else made.
+        gate: Makes the gate at which its calls wait, given its client and its budget.
     """
 
     number: int
@@ -63,10 +63,10 @@ def launch(
         environ: Environment variables with keys and base URLs.
         observer: Watches the run.
         replay_by_position: Replay replies by their place in the recorded run, whatever the prompts say.
-        place: Of a run of a sweep, which has made the first contact with the model once for all, and chosen the run.
+        place: Its place in a sweep, if any; the sweep has already contacted the model and chosen the run.
 
     Raises:
-        InputError: Something given cannot be used; no run directory is left behind.
+        InputError: Something that was given cannot be used; no run directory is left behind.
         RunStopped: The run stopped and can be resumed.
     """
     directory = run_to_resume(config, resume) if place is None else find_run(config, place.number)
@@ -101,13 +101,15 @@ def _start(config: Config, models: Mapping[str, Model], observer: Observer, plac
     try:
         return _run(config, models, directory, observer, place)
     except RunLockedError:
-        # Another process resumed it in the moment since: it is no longer ours.
+        # Another process has resumed it since: it is no longer ours.
         raise
-    except InputError:
+    except InputError as error:
+        if directory.holds_work:
+            raise RunStopped(str(error)) from None
         directory.remove()
         raise
     except CallFailed as failed:
-        # The first contact: what is wrong now would be wrong for ever, and nothing was gained yet.
+        # This was the first contact: the same error would come again, and there is nothing yet to keep.
         if failed.retryable or failed.replies:
             raise
         directory.remove()
@@ -135,6 +137,6 @@ def _run(
             except BrokenPipeError:
                 raise
             except OSError as error:
-                raise RunStopped(f"cannot go on in {directory.path}: {error}") from None
+                raise RunStopped(f"cannot continue in {directory.path}: {error}") from None
             observer.finished(directory, result)
             return result

@@ -64,14 +64,14 @@ class Experiment:
         recorded = self.directory.read_warmup()
         with closing(Appender(self.directory.warmup)) as log:
             for trial in range(self.setting.config.warmup_episodes or 0):
+                seed = derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
                 if trial < len(recorded):
                     record = recorded[trial]
                 else:
-                    record = self._warmup_trial(trial)
+                    record = self._warmup_trial(trial, seed)
                     log.append(record)
                 self._count([record["length"]])
-                seeds = [self._warmup_seed(trial)]
-                self._enter_history(record, [record["reward"]], seeds)
+                self._enter_history(record, [record["reward"]], [seed])
 
     def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
@@ -109,7 +109,7 @@ class Experiment:
         }
 
     def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:
-        """Go through the rollouts that are kept as trajectories: all, those that prompts show, or none."""
+        """Yield the rollouts to keep as trajectories: all, those that prompts show, or none."""
         keep = self.setting.config.keep_trajectories
         if keep == "none" or (keep == "auto" and not has_room(self.directory.path, iteration)):
             return
@@ -125,17 +125,14 @@ class Experiment:
         heldout = self.setting.evaluate(policy.load(self.best["solution"]), seeds).returns if seeds else np.array([])
         return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
 
-    def _warmup_trial(self, trial: int) -> WarmupRecord:
+    def _warmup_trial(self, trial: int, seed: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         solution = self.setting.policy.sample(rng)
-        rollout = self.setting.roll_out(solution, self._warmup_seed(trial), warmup=True)
+        rollout = self.setting.roll_out(solution, seed, warmup=True)
         return warmup_record(trial + 1, solution, rollout, self.setting.policy)
 
-    def _warmup_seed(self, trial: int) -> int:
-        return derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
-
     def remember(self, record: IterationRecord) -> None:
-        """Take the accepted candidate of a logged iteration into the history, fresh or read from the log alike."""
+        """Add the accepted candidate of an iteration to the history, whether it was just made or read from the log."""
         accepted = record["candidates"][record["accepted"]]
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
@@ -163,7 +160,7 @@ class Experiment:
         return show(np.array(returns), self.setting.brief) if show else None
 
     def _rollout_again(self, record: Mapping[str, Any], index: int, seed: int, iteration: int) -> Rollout | None:
-        """Make a rollout again from its seed; of a policy with which that cannot be done, take it from the log."""
+        """Roll out again from the seed; if the policy does not allow that, read the rollout from the log."""
         policy = self.setting.bind(self.setting.policy.load(record), warmup=iteration == 0)
         if policy.replayable:
             return self.setting.engine.roll_out(policy, seed)
@@ -173,7 +170,7 @@ class Experiment:
         return None if arrays is None else Rollout(seed=seed, end=record["ends"][index], **arrays)
 
     def _keep_for_history(self, accepted: Candidate) -> None:
-        """Have the rollout that the history will show kept in the log, if it cannot be made again."""
+        """Mark the rollout that the history will show to be kept in the log, if it cannot be rolled out again."""
         index = self._history_rollout(accepted.rollouts.returns.tolist())
         if index is not None and not self.setting.bind(accepted.solution).replayable:
             accepted.show(index)

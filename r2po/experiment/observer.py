@@ -19,12 +19,12 @@ class Observer:
     """Watches a run and sees nothing: the base of the screens."""
 
     def opened(self, directory: RunDirectory) -> None:
-        """The run directory is there: whatever happens from now on, the run can be resumed."""
+        """The run directory exists: whatever happens from now on, the run can be resumed."""
 
     def started(
         self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[IterationRecord]
     ) -> None:
-        """The run starts with the warm-up, or goes on after the recorded iterations."""
+        """The run starts with the warm-up, or continues after the recorded iterations."""
 
     def note(self, text: str) -> None:
         """Something worth one line happened."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from r2po.config import Config, differences
+from r2po.config import Config, changes
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
@@ -24,7 +24,7 @@ from r2po.runlog.records import Description
 
 
 def models_of(config: Config, providers: Mapping[str, Provider]) -> dict[str, Model]:
-    """Return the models by role, given the providers as ``providers_of`` does."""
+    """Return the models by role, given what ``providers_of`` returns."""
     roles = [SEARCH] if config.for_role(CRITIC) is config else [SEARCH, CRITIC]
     return {role: _model(config.for_role(role), role, providers.get(role, providers[SEARCH])) for role in roles}
 
@@ -37,7 +37,7 @@ def _model(config: Config, role: str, provider: Provider) -> Model:
 
 
 def make_client(config: Config, models: Mapping[str, Model], store: CallStore, observer: Observer) -> Client:
-    """Return the client, with providers and store where an earlier process left them."""
+    """Return the client, with its providers in the state in which an earlier process left them."""
     if store.interrupted:
         observer.note(f"{store.interrupted} call(s) were under way when the run stopped; asked again when needed")
     client = Client(
@@ -54,7 +54,7 @@ def make_client(config: Config, models: Mapping[str, Model], store: CallStore, o
 
 
 def make_budget(config: Config, accounting: Accounting, directory: RunDirectory) -> Budget:
-    """Return the caps of the run, with what earlier processes spent on it."""
+    """Return the budget of the run, with the time that earlier processes spent on it."""
     return Budget(
         Caps(config.max_llm_calls, config.max_tokens, config.max_cost, config.max_wall_time_s),
         accounting,
@@ -63,7 +63,7 @@ def make_budget(config: Config, accounting: Accounting, directory: RunDirectory)
 
 
 def open_setting(config: Config, models: Mapping[str, Model], directory: RunDirectory, observer: Observer) -> Setting:
-    """Describe a new run, or check that a resumed one is the same experiment; returns what it stands for."""
+    """Describe a new run, or check that a resumed one is the same experiment; returns its setting."""
     if not (directory.path / "run.yaml").exists():
         recording = models[SEARCH].provider.recording
         default = recording.seed if recording else directory.number
@@ -76,24 +76,20 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
     began = description["versions"]
     for name, version in _versions(config).items():
         if began.get(name) != version:
-            observer.note(f"this run began with {name} {began.get(name)}; it goes on with {version}")
+            observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")
     return Setting(config, seed)
 
 
 def check_unchanged(config: Config, directory: RunDirectory) -> Description:
-    """Return the description of a run that a config is to continue.
+    """Return the description of a run that is to continue with a config.
 
     Raises:
         InputError: The config has changed since.
     """
     description = directory.read_description()
-    seed = description["seed"]
-    recorded = {**description["config"], "seed": seed}
-    now = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
-    changed = differences(recorded, now)
+    changed = changes(config, description["config"], description["seed"])
     if changed:
-        rows = ", ".join(f"{key} was {recorded.get(key)!r}, is {now.get(key)!r}" for key in changed)
-        raise InputError(f"cannot resume {directory.path}: the config has changed since: {rows}")
+        raise InputError(f"cannot resume {directory.path}: the config has changed since: {changed}")
     return description
 
 

@@ -1,4 +1,4 @@
-"""What stands in the log of a candidate and of a warm-up trial."""
+"""The records of candidates and warm-up trials in the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a start refers to: which run is continued, which model answers, and what is worth a note before it begins."""
+"""What is settled before a run starts: which run is continued, which model answers, and what is worth a note."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from r2po.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS, Config, CriticSettings, differences
+from r2po.config import Config, CriticSettings, changes
+from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.no_model import NoModel
@@ -45,12 +46,12 @@ def by_model(config: Config) -> dict[str, Config]:
 
 
 def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provider]:
-    """Return the providers by role, as ``by_model`` does."""
+    """Return the providers by role, for the same roles as ``by_model``."""
     return {role: provider_of(each, environ) for role, each in by_model(config).items()}
 
 
 def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
-    """Return the provider of a config's model; of a method that asks none, one that is never asked."""
+    """Return the provider of a config's model; if its method asks no model, one that is never asked."""
     if config.llm_model_name is None:
         return NoModel()
     return provider_for(config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ)
@@ -60,7 +61,7 @@ def run_to_resume(config: Config, resume: Resume) -> RunDirectory | None:
     """Return the run that is to be continued; None for a new one.
 
     Raises:
-        InputError: There is no such run; names those that there are.
+        InputError: There is no such run; names those that exist.
     """
     resume = resume or config.resume_run
     if resume is None:
@@ -83,7 +84,7 @@ def name_unfinished(config: Config, observer: Observer) -> None:
 
 
 def name_other_protocols(config: Config, observer: Observer) -> None:
-    """Say so if runs of different protocols come to stand in one log directory: they must not be averaged."""
+    """Say so if a log directory would mix runs of different protocols, which must not be averaged."""
     for run in list_runs(Path(config.logdir)):
         protocol = _protocol_of(run)
         if protocol not in (None, config.protocol):
@@ -95,7 +96,7 @@ def name_other_protocols(config: Config, observer: Observer) -> None:
 
 
 def _protocol_of(run: RunDirectory) -> object:
-    """Return the protocol of an earlier run; None if it does not say, which is no obstacle to a new one."""
+    """Return the protocol of an earlier run; None if it does not say, which does not stop a new one."""
     try:
         return run.read_description().get("protocol")
     except InputError:
@@ -117,16 +118,14 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
 
 
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:
-    """Return the config with the recorded run's sampling settings, which its replies belong to; name what differs."""
+    """Return the config with the sampling settings of the recorded run and its replies; name what else differs."""
     names = {key: getattr(config, key) for key in ("llm_model_name", "critic_llm_model_name")}
-    recorded = {**recording.config, **names, "seed": recording.seed}
-    mine = {**config.model_dump(mode="json"), "seed": recording.seed if config.seed is None else config.seed}
-    rows = [f"{key} was {recorded.get(key)!r}, is {mine.get(key)!r}" for key in differences(recorded, mine)]
-    if rows:
-        observer.note(f"replay of {recording.path}, with other settings: {', '.join(rows)}")
+    changed = changes(config, {**recording.config, **names}, recording.seed)
+    if changed:
+        observer.note(f"replay of {recording.path}, with other settings: {changed}")
     if recording.logdir == Path(config.logdir).resolve():
         observer.note(
-            f"this replay stands beside the run that it repeats, in {config.logdir}: they are one sample, not two "
+            f"this replay is beside the run that it repeats, in {config.logdir}: they are one sample, not two "
             "(--set logdir=... keeps them apart)"
         )
     keys = (*SAMPLING_KEYS, "critic_llm_model_name")

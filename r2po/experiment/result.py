@@ -1,4 +1,4 @@
-"""What a complete run comes to: the content of ``result.json``."""
+"""The result of a complete run: the content of ``result.json``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sum_up(
 
 
 def _differing_prompts(client: Client) -> int | None:
-    """Return how many of the prompts that were answered were other ones in the run that this one repeats, if any."""
+    """Return how many answered prompts differ from those of the recorded run; None if this is no replay."""
     recording = client.recording
     return None if recording is None else sum(reply.key not in recording.keys for reply in client.store.replies)
 

@@ -94,7 +94,7 @@ class Screen(Observer):
 
     @property
     def _times(self) -> list[str]:
-        """Time spent, earlier processes included, and time left if all goes on as in this process."""
+        """Time spent, earlier processes included, and time left if all continues as in this process."""
         now, done = time.monotonic() - self._began, self._done - self._done_before
         left = now / done * (self._total - self._done) if done else None  # else it is too early to say
         return [f"elapsed {clock(self._elapsed_before + now)}", f"left {clock(left)}"]

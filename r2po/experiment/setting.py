@@ -44,7 +44,7 @@ class Setting:
             structured_output=config.structured_output,
             clips_actions=config.clip_actions,
         )
-        if config.rollout_engine != "auto":  # whether it can be had is said now, not at the first rollout
+        if config.rollout_engine != "auto":  # say now whether it is available, not at the first rollout
             self.engine  # noqa: B018 - made when first used
 
     @cached_property

@@ -127,7 +127,7 @@ class Client:
         with self._lock:
             turn = self._turns[place]
             self._turns[place] += 1
-        known = self.store.find(key)
+        known = self.store.find(key, question.iteration)
         if known is None:
             recorded, value = self._fetch(key, turn, question, read)
         else:
@@ -152,9 +152,10 @@ class Client:
     ) -> tuple[RecordedReply, T | None]:
         with self._set_aside(question) as renew:
             permit = self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
-            call = self.store.request(key, question)
-            with self._lock:
-                self.on_ask(question.role)
+            with permit:
+                call = self.store.request(key, question)
+                with self._lock:
+                    self.on_ask(question.role)
             started = time.monotonic()
             request = Request(**vars(question), sampling=self.model_of(question.role).sampling, key=key, turn=turn)
             try:
@@ -188,11 +189,15 @@ class Client:
         while True:
             made += 1
             try:
-                reply = provider.complete(request)
+                with permit:
+                    reply = provider.complete(request)
+                    permit.answered(reply)
+                    return reply
             except AttemptFailed as failed:
+                again = permit.failed(failed)
                 if self.recording is None:  # a reply that is not on record is no fault of a server
                     self.store.failure(call, made, failed)
-                wait_s = 0.0 if permit.failed(failed) else patience.wait_s(failed)
+                wait_s = 0.0 if again else patience.wait_s(failed)
                 if wait_s is None:
                     tried = f" ({made} attempts)" if made > 1 else ""
                     raise CallFailed(f"{failed.reason}{tried}", retryable=failed.retryable, store=self.store) from None
@@ -202,9 +207,6 @@ class Client:
                         self.on_failure(failed, wait_s)
                     self.sleep(wait_s)
                 permit = self.gate.enter(request)
-            else:
-                permit.answered(reply)
-                return reply
 
 
 def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:

@@ -6,7 +6,21 @@ from r2po.llm.types import AttemptFailed, Question, Reply
 
 
 class Permit:
-    """Permission to make one attempt, until ``answered`` or ``failed`` reports its outcome."""
+    """Permission to make one attempt, until ``answered`` or ``failed`` reports its outcome.
+
+    Used in a ``with`` statement, it is given back whatever else happens in between, e.g. a full disk.
+    """
+
+    def __enter__(self) -> None:
+        """The attempt begins."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Give the permit back after an error that ``failed`` will not report."""
+        if error is not None and not isinstance(error, AttemptFailed):
+            self.abandon()
+
+    def abandon(self) -> None:
+        """The attempt came to no end that could be reported."""
 
     def answered(self, reply: Reply) -> None:
         """The attempt was answered."""

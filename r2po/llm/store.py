@@ -36,6 +36,10 @@ class RecordedReply:
     prompt_chars: int
 
 
+_Place = tuple[str, int]
+"""Key of a reply, and the iteration that asked for it."""
+
+
 class CallStore:
     """The calls of one run directory. Any number of threads may use it."""
 
@@ -43,7 +47,7 @@ class CallStore:
         self._lock = threading.Lock()  # a prompt is packed against the one before it
         self.path = run_directory / FILE
         self._under_way: dict[int, Question] = {}
-        self._replies: dict[str, RecordedReply] = {}
+        self._replies: dict[_Place, RecordedReply] = {}
         self.failures_by_role: Counter[str] = Counter()
         self.interrupted = 0
         """Calls that were under way when an earlier process ended and that have no reply yet."""
@@ -55,22 +59,22 @@ class CallStore:
 
     def _take_up(self, path: Path) -> EventWriter:
         calls, prompts = 0, dict[str, str]()
-        under_way: dict[int, str] = {}
+        under_way: dict[int, _Place] = {}
         unanswered: dict[int, tuple[datetime, datetime]] = {}
         for event in read_events(path):
             if isinstance(event, Requested):
                 calls, prompts[event.role] = event.call, event.prompt
-                under_way[calls], unanswered[calls] = event.key, (event.at, event.at)
+                under_way[calls], unanswered[calls] = (event.key, event.iteration), (event.at, event.at)
                 continue
             call = event.request.call
             unanswered[call] = (event.request.at, event.at)
             if isinstance(event, Failed):
                 self.failures_by_role[event.request.role] += 1
                 continue
-            del under_way[call]
+            place = under_way.pop(call)
             if isinstance(event, Replied):
                 del unanswered[call]
-                self._replies[event.request.key] = recorded_reply(event)
+                self._replies[place] = recorded_reply(event)
         self.lost = len(under_way)
         self.interrupted = len(set(under_way.values()) - set(self._replies))
         self.unanswered_s = sum(max(0.0, (last - first).total_seconds()) for first, last in unanswered.values())
@@ -87,10 +91,10 @@ class CallStore:
         with self._lock:
             return list(self._replies.values())
 
-    def find(self, key: str) -> RecordedReply | None:
-        """Return the recorded reply with this key."""
+    def find(self, key: str, iteration: int) -> RecordedReply | None:
+        """Return the recorded reply with this key: each iteration asks anew, even if its prompt is an earlier one's."""
         with self._lock:
-            return self._replies.get(key)
+            return self._replies.get((key, iteration))
 
     def request(self, key: str, question: Question) -> int:
         """Record that a question is about to be sent; returns the number of the call."""
@@ -134,7 +138,7 @@ class CallStore:
                 sent=dict(reply.sent),
                 latency_s=recorded.latency_s,
             )
-            self._replies[key] = recorded
+            self._replies[key, question.iteration] = recorded
             return recorded
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """What a method works with. ``key`` names the reply in the call store that it was read from, if it was."""
+    """What a method works with. ``key`` is the address of the reply that it was read from; empty if there was none."""
 
     value: T
     key: str = ""
@@ -32,7 +32,7 @@ class Ask(Generic[T]):
         first: The first attempt's question.
         read: Reads a reply.
         replies: How many came so far, recorded ones included.
-        seconds: What they took when they came.
+        seconds: How long they took when they were made.
     """
 
     asker: Asker
@@ -42,9 +42,9 @@ class Ask(Generic[T]):
     seconds: float = 0.0
 
     def __call__(self) -> Answer[T]:
-        """Ask, and ask again, saying what was wrong, while the reply is unusable.
+        """Ask; while the reply is unusable, say what is wrong with it and ask again.
 
-        Replies on record from a run that stopped here do not count: a resumed run has all attempts again.
+        Replies recorded before the run stopped here do not count: a resumed run has all its attempts again.
 
         Raises:
             RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
@@ -86,7 +86,7 @@ def run_together(jobs: Sequence[Callable[[], T]], at_most: int) -> list[T]:
             except BaseException as failure:  # noqa: BLE001 - raised below, in the thread that waits
                 failures[index] = failure
 
-    # Daemons, so that a process that is interrupted ends at once, whatever is under way.
+    # Daemon threads, so that an interrupted process ends at once, whatever is under way.
     threads = [Thread(target=work, daemon=True) for _ in range(min(at_most, len(jobs)))]
     try:
         for thread in threads:

@@ -39,13 +39,13 @@ class Method:
         iterate: Runs one iteration and returns the accepted candidate.
         calls: LLM calls of one iteration; 0 for a method that asks no model.
         evaluations: Candidates of one iteration, each rolled out K times.
-        roles: Whom it asks, as in ``step.ask``; without effect if it asks no model.
+        roles: The roles that it asks, as in ``step.ask``; without effect if it asks no model.
         pair: The stages of proposal and revision, if each iteration has both, for the analysis of revisions.
         style: How it looks in figures; r2po/analysis/output/style.py says how the styles here were chosen.
         revision_rule: Whether prompts tell the critic from which reward to change little
             (``critic_llm_conservative_threshold``, tau_c); the analysis of tau_c shows such methods.
-        history_rollout: Given a trial's returns, the index of the rollout that this method's history shows of it, or
-            None; absent if the method never shows one.
+        history_rollout: Takes a trial's returns and gives the index of the rollout that the history shows with it, or
+            None; left out if the method never shows one.
         shows_excerpts: Whether prompts show excerpts of the latest trials' rollouts (``traj_history_last_n``).
         searches: The only kind of policies that it can search; empty for all.
         package: An optional dependency that it needs; empty for none.
@@ -75,7 +75,7 @@ class Method:
         return self._number(self.calls, config)
 
     def evaluations_per_iteration(self, config: Mapping[str, Any]) -> int:
-        """Return the candidates of one iteration, likewise."""
+        """Return the candidates of one iteration under a config, given by key."""
         return self._number(self.evaluations, config)
 
     def default_iterations(self, config: Mapping[str, Any]) -> int:
@@ -83,7 +83,7 @@ class Method:
         return max(EVALUATION_BUDGET // self.evaluations_per_iteration(config), 1)
 
     def facts(self, config: Mapping[str, Any]) -> MethodFacts:
-        """Return what logs record of it, for those who read them without this code."""
+        """Return what logs record of it, so that they can be read without this code."""
         return {
             "name": self.name,
             "label": self.label,

@@ -36,7 +36,7 @@ class Step:
         max_concurrent_calls: How many calls may be under way at once.
         candidates: The candidates of this iteration, in order.
         calls: Replies handed out, recorded and unusable ones included.
-        llm_s: Seconds spent waiting for them; recorded replies count what they took when they came.
+        llm_s: Seconds spent waiting for them; recorded ones count with the time they took originally.
     """
 
     brief: Brief
@@ -66,7 +66,7 @@ class Step:
         return self._ask(role, prompt, 1, read)[0]
 
     def ask_text(self, role: str, prompt: str) -> Answer[str]:
-        """Ask for a text; any will do that is not empty.
+        """Ask for a text; any that is not empty will do.
 
         Raises:
             RunStopped: As in ``ask``.
@@ -88,7 +88,7 @@ class Step:
         return self._ask(role, prompt, count, read)
 
     def evaluate(self, answer: Answer[Solution], stage: str) -> Candidate:
-        """Roll the answer's solution out K times, and call the result by the name of its stage."""
+        """Roll the answer's solution out K times; ``stage`` names the result."""
         policy = self.brief.policy
         solution = policy.clip(answer.value) if self.clip else answer.value
         rollouts = self.roll_out(solution, len(self.candidates))
@@ -98,18 +98,18 @@ class Step:
         return candidate
 
     def evaluate_many(self, answers: Sequence[Answer[Solution]], stages: Sequence[str]) -> list[Candidate]:
-        """Evaluate answers one after the other, each under the name of its stage."""
+        """Evaluate answers one after the other, each with the name of its stage."""
         return [self.evaluate(answer, stage) for answer, stage in zip(answers, stages, strict=True)]
 
     def as_trial(self, candidate: Candidate) -> Trial:
-        """Return the history entry that a candidate would be."""
+        """Return the history entry that a candidate would become."""
         text = self.brief.policy.write(candidate.solution)
         return Trial(candidate.solution, text, candidate.reward, warmup=False)
 
     def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
         policy = self.brief.policy
         schema = policy.schema() if self.brief.structured_output and read is None else None
-        # Which samples these are is settled before the first is sent.
+        # The numbers of the samples are fixed before the first is sent.
         first = self._asked[prompt]
         self._asked[prompt] += count
         asks = [

@@ -15,6 +15,7 @@ from r2po.errors import InputError, unknown
 from r2po.policies.policy import Policy
 from r2po.policies.solution import Solution
 from r2po.tasks.spaces import Spaces
+from r2po.validation import first_problem
 
 SettingsModel = TypeVar("SettingsModel", bound=pydantic.BaseModel)
 S = TypeVar("S", bound=Solution)
@@ -46,9 +47,7 @@ class PolicyConfig:
         try:
             return model.model_validate(dict(self.settings))
         except pydantic.ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise InputError(f"policy_settings: {key} is {problem['input']!r}; {problem['msg']}") from None
+            raise InputError(f"policy_settings: {first_problem(error)}") from None
 
 
 DEFAULTS = PolicyConfig()
@@ -77,15 +76,15 @@ def logged(record: Mapping[str, Any], key: str) -> Any:
 
 
 class PolicyFamily(ABC, Generic[S]):
-    """A set of policies over the spaces of one environment, and all that depends on what kind its solutions are of."""
+    """The policies over the spaces of one environment, and everything that depends on the kind of their solutions."""
 
     name: ClassVar[str]
 
     kind: ClassVar[Literal["parameters", "program"]]
-    """What its solutions are; also the folder of the templates that speak of them."""
+    """What its solutions are; also the folder of the templates written for them."""
 
     trial_form: ClassVar[str]
-    """How the history shows a trial, with the fields ``solution``, as ``write`` writes it, and ``value``."""
+    """Format of a trial in the history, with the fields ``solution`` (what ``write`` returns) and ``value``."""
 
     always_clips: ClassVar[bool] = False
     """Whether solutions are clipped under every protocol."""
@@ -108,14 +107,14 @@ class PolicyFamily(ABC, Generic[S]):
 
     @abstractmethod
     def reply_format(self, *, structured: bool) -> str:
-        """Say in words how a reply gives a solution; ``structured`` if servers enforce the ``schema``."""
+        """Say in words how a reply must give a solution; ``structured`` if servers enforce the ``schema``."""
 
     @abstractmethod
     def read(self, text: str, /) -> S:
         """Read the solution from a model's reply.
 
         Raises:
-            UnusableReply: There is none that can be used; the reason is what the model is told.
+            UnusableReply: The reply holds no usable solution; the model is told the reason.
         """
 
     @abstractmethod
@@ -124,7 +123,7 @@ class PolicyFamily(ABC, Generic[S]):
 
     @abstractmethod
     def record(self, solution: S, /) -> dict[str, Any]:
-        """Return what stands in the log of a solution, as JSON."""
+        """Return what the log holds of a solution, as JSON."""
 
     @abstractmethod
     def load(self, record: Mapping[str, Any], /) -> S:
@@ -144,5 +143,5 @@ class PolicyFamily(ABC, Generic[S]):
         return None
 
     def clip(self, solution: S, /) -> S:
-        """Return the solution moved into what prompts ask for, if that can be done; else as it is."""
+        """Return the solution moved into the range that prompts ask for, if there is one; else unchanged."""
         return solution

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from r2po.policies.policy import Array, StatelessPolicy
 
-# Results must not depend on the vector instructions of the machine, as numpy.tanh does, and compiled loops call the C
-# library's tanh, as Python does.
+# numpy.tanh depends on the machine's vector instructions, and results must not. Compiled loops call the C library's
+# tanh, as Python does.
 _TANH = np.frompyfunc(math.tanh, 1, 1)
 
 
@@ -23,7 +23,7 @@ class Network(NamedTuple):
     """``low <= gain * (h R + b) <= high``, where h is the observation s, or ``tanh(clip(s / scale, +-limit) W + c)``.
 
     d observation dimensions, h hidden units (0: none), m outputs; n = h or d. All arrays are float64 and C-contiguous.
-    What a policy lacks is neutral and changes no bit: scale and gain 1, infinite limits, biases of -0.
+    Parts that a policy lacks are neutral and change no bit: scale and gain 1, infinite limits, biases of -0.
 
     Attributes:
         scale: Divides the observation before the hidden layer.
@@ -71,7 +71,7 @@ def make_network(
     limit: float = math.inf,
     gain: float = 1.0,
 ) -> Network:
-    """Return a network; what is not given is neutral."""
+    """Return a network; parts that are not given are neutral."""
     outputs = weights.shape[1]
     return Network(
         scale=float(scale),
@@ -122,7 +122,7 @@ class NetworkPolicy(StatelessPolicy):
 
 @dataclass(frozen=True, eq=False)
 class TablePolicy(StatelessPolicy):
-    """The policy that looks the action of a state up: ``actions`` is (states,) int64."""
+    """The policy that looks up the action of a state: ``actions`` is (states,) int64."""
 
     actions: NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""What the policies with frozen random parts share: their settings, their seeds, and what they fit."""
+"""What policies with frozen random parts have in common: settings, seeds, and the spaces that they fit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FrozenFamily(NumericFamily):
         """Return the source of the frozen numbers: the published generator, seeded with base + seed of the run.
 
         Raises:
-            InputError: The sum is no seed of this generator.
+            InputError: The sum is not a valid seed of this generator.
         """
         if base + config.seed > LARGEST_SEED:
             raise InputError(f"policy {self.name!r} takes seeds up to {LARGEST_SEED - base}; found {config.seed}")

@@ -1,4 +1,4 @@
-"""What the families share whose solutions are flat parameter vectors."""
+"""What families whose solutions are flat parameter vectors have in common."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class NumericFamily(PolicyFamily[Parameters]):
         return self.values.options if isinstance(self.values, Choices) else ()
 
     def read(self, text: str, /) -> Parameters:
-        """Read the parameters from a model's reply; those beyond a range are read as they are.
+        """Read the parameters from a model's reply; values outside the range are kept as they are.
 
         Raises:
-            UnusableReply: There are none, too many or too few, or one is no number or no legal action.
+            UnusableReply: Parameters are missing, there are too many, or one is not a number or not a legal action.
         """
         return read_numbers(text, self.size, self.choices)
 
     def write(self, params: Parameters, /) -> str:
-        """Write parameters in the format that replies are asked for: ``params[0]: 1.0, params[1]: -2.5``."""
+        """Write parameters in the format that replies must use: ``params[0]: 1.0, params[1]: -2.5``."""
         return ", ".join(f"params[{index}]: {self.format(value)}" for index, value in enumerate(params))
 
     def record(self, params: Parameters, /) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class NumericFamily(PolicyFamily[Parameters]):
     def schema(self) -> dict[str, Any]:
         """Return the schema of ``{"params": [...], "reasoning": "..."}`` with exactly the values that prompts ask for.
 
-        ``params`` comes first: as in free text, the answer stands before its explanation.
+        ``params`` comes first: as in free text, the answer precedes its explanation.
         """
         if isinstance(self.values, Choices):
             value: dict[str, Any] = {"type": "integer", "enum": list(self.values.options)}

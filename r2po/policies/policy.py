@@ -31,14 +31,14 @@ class Session(ABC):
         """
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Free what the session holds. Whoever began it calls this once, also after an error."""
+        """Free what the session holds. Whoever began the session calls this once, also after an error."""
 
 
 class Policy(ABC):
     """Chooses actions in episodes."""
 
     replayable: bool = True
-    """Whether an episode may be rolled out again from its seed to have its trajectory."""
+    """Whether an episode can be rolled out again from its seed to get its trajectory."""
 
     @abstractmethod
     def begin(self, seeds: Sequence[int], /) -> Session:

@@ -1,4 +1,4 @@
-"""What the families share whose solutions are texts."""
+"""What families whose solutions are texts have in common."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from r2po.policies.solution import Program
 
 
 class ProgramFamily(PolicyFamily[Program]):
-    """A family whose solutions are programs. Prompts always describe the environment that they are written for."""
+    """A family whose solutions are programs. Prompts always describe the environment that a program is written for."""
 
     kind: ClassVar[Literal["parameters", "program"]] = "program"
     trial_form: ClassVar[str] = "f(policy) = {value}\n{solution}"

@@ -72,7 +72,7 @@ class ProjectedMLP(FrozenFamily):
         return NetworkPolicy(make_network(weights2, biases2, hidden_weights=weights1, hidden_biases=biases1), None)
 
     def form(self, _observation_names: Sequence[str], _action_names: Sequence[str], /) -> str:
-        """Say that the parameters have no direct meaning: the projection is not told."""
+        """Say that the parameters have no direct meaning: the model is not told the projection."""
         first, second = self.latent
         return (
             f"The policy is a neural network with {self.shapes[0][1]} tanh hidden units and a linear output, one per "

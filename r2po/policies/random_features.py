@@ -65,7 +65,7 @@ class RandomFeatures(FrozenFamily):
         return NetworkPolicy(network, None)
 
     def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
-        """Name the readout weights and biases; the features are fixed and not told."""
+        """Name the readout weights and biases; the model is not told the features, which are fixed."""
         count, gain, limit = self.settings.hidden_dim, self.settings.output_gain, self.settings.obs_clip
         readouts = [
             f"- params[{action * count}] to params[{(action + 1) * count - 1}]: readout weights of a[{action}] ({name})"

@@ -2,7 +2,7 @@
 
 The answer is the first block of the reply that defines every parameter. A block is a run of assignments
 (``params[i]: v`` or ``params[i] = v``, in any order) with nothing but punctuation, markup and white space between them,
-or one list (``params = [v, v, ...]``, ``"params": [v, v, ...]``). Of a reply that is a JSON object as a whole, only its
+or one list (``params = [v, v, ...]``, ``"params": [v, v, ...]``). If the whole reply is a JSON object, only its
 ``params`` count. Model text is matched against this grammar only: it is never evaluated.
 """
 
@@ -21,7 +21,7 @@ from r2po.policies.solution import Parameters
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _ORPHAN_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _MARKUP = r"[*_`\s]*"
-# What goes on after a number on its line is part of the value, and makes it no number: 2 * 3 is not 2.
+# Text that follows a number in this way belongs to the value, which then is not a number: 2 * 3 is not 2.
 _FURTHER = r"(?:\*\*|[ \t]*(?:[-+*/^]|->|=>|\u2192)[ \t]*)\(?[-+]?\.?\d[^\s,;]*"
 _ASSIGNMENT = re.compile(
     rf"\bparams{_MARKUP}\[\s*(?P<index>\d{{1,9}})\s*\]{_MARKUP}[:=]{_MARKUP}"
@@ -32,7 +32,7 @@ _ASSIGNMENT = re.compile(
 _BETWEEN = re.compile(r"[\s,;*_`>|.\-\u2022\u2013\u2014]*")  # with bullets and long dashes
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _LONGEST_NUMBER = 400
-"""Every float can be written in less; a longer run of digits is not worth the time to parse it."""
+"""Every float fits in fewer characters; a longer run of digits is not worth the time to parse it."""
 _MAX_NAMED = 8
 
 LARGEST = 1e12
@@ -46,10 +46,10 @@ def without_thinking(text: str) -> str:
 
 
 def read_text(text: str) -> str:
-    """Return a reply that may say anything, without its ``<think>`` blocks.
+    """Return a reply of any content without its ``<think>`` blocks.
 
     Raises:
-        UnusableReply: It says nothing.
+        UnusableReply: Nothing is left.
     """
     said = without_thinking(text).strip()
     if not said:
@@ -89,7 +89,7 @@ def read_numbers(text: str, size: int, choices: Sequence[int] = ()) -> Parameter
 
     Raises:
         UnusableReply: No block defines all parameters; or the first one that does has extra or contradicting
-            indices, something that is no finite number, or an illegal action.
+            indices, a value that is not a finite number, or an illegal action.
     """
     nearest: _Block | None = None
     answer = without_thinking(text)
@@ -106,13 +106,13 @@ def read_numbers(text: str, size: int, choices: Sequence[int] = ()) -> Parameter
 
 
 class _Object(list[tuple[str, Any]]):
-    """The entries of a JSON object, in order: a key that stands twice may contradict itself."""
+    """The entries of a JSON object, in order: a repeated key may contradict itself."""
 
 
 def _json_blocks(text: str) -> list[_Block]:
-    """Return the block of a reply that is a JSON object with a list ``params``; none of any other reply."""
+    """Return the block of a reply that is a JSON object with a list ``params``; none for other replies."""
     try:
-        # Numbers stay as they are written, to be read as those of free text are.
+        # Numbers are kept as they are written, to be read like those in free text.
         value = json.loads(
             _unfenced(text), parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_Object
         )
@@ -147,7 +147,7 @@ def _blocks(text: str, size: int) -> Iterator[_Block]:
         if block.values and _ends(block, text[block.end : match.start()], int(match["index"]), size):
             yield block
             block = _Block()
-        # A full stop may close the sentence that ends in the last value.
+        # A full stop may close a sentence that ends with the last value.
         block.assign(int(match["index"]), match["value"].rstrip(".") or match["value"])
         block.end = match.end()
     if block.values:
@@ -157,8 +157,8 @@ def _blocks(text: str, size: int) -> Iterator[_Block]:
 def _ends(block: _Block, between: str, index: int, size: int) -> bool:
     """Whether a block ends before ``between`` and the assignment to ``index`` that follows it.
 
-    Prose ends it. Once it is complete, so does a blank line or code fence, and a new line that takes an index up again:
-    that is reasoning about the answer. A new line with a further index still belongs to it, and makes it unusable.
+    Prose ends it. Once it is complete, a blank line, a code fence and a new line that repeats an index end it too: that
+    is reasoning about the answer. A new line with another index still belongs to it, and makes it unusable.
     """
     if not _BETWEEN.fullmatch(between):
         return True

@@ -39,7 +39,7 @@ class Tabular(NumericFamily):
         return tuple(int(value) for value in rng.choice(self.choices, self.size))
 
     def bind(self, params: Parameters, /) -> TablePolicy:
-        """Return the policy that looks its actions up."""
+        """Return the policy that looks up its actions."""
         return TablePolicy(np.array(params, dtype=np.int64))
 
     def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:

@@ -46,7 +46,7 @@ def write_excerpts(history: Sequence[Trial], count: int) -> str:
 
 @lru_cache(maxsize=2048)
 def _whole_rollout(trial: Trial) -> str:
-    """Write the rollout of a trial once, and not in each of the prompts that show it."""
+    """Write the rollout of a trial once, not again for each prompt that shows it."""
     return "; ".join(transitions(trial.rollout)) if trial.rollout is not None else ""
 
 

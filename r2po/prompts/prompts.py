@@ -1,6 +1,6 @@
 """The prompts: one template per role, whose sections the methods choose.
 
-What depends on the kind of solution that a policy family has stands in the folder of that kind.
+Text that depends on the kind of a policy family's solutions is in the folder of that kind.
 
 Order in every prompt: fixed text, then the history, then what belongs to this iteration. So consecutive prompts of one
 role share a long prefix, which servers reuse.
@@ -113,7 +113,7 @@ def critic_only_prompt(situation: Situation) -> str:
 
 
 def _render(name: str, brief: Brief, **values: object) -> str:
-    """Fill a template, with the words for the kind of solution that the policy family has."""
+    """Fill a template, with the words for the kind of the policy family's solutions."""
     words = _template(f"{brief.policy.kind}/words.j2").module
     return _template(name).render(brief=brief, words=words, **values)
 

@@ -47,7 +47,7 @@ class RunLockedError(InputError):
 class RunDirectory:
     """The files of one run. Reading is safe at any time; writing needs ``lock``.
 
-    What reads raises ``DamagedLog`` where a file is not what r2po writes.
+    Its readers raise ``DamagedLog`` if a file is not what r2po writes.
 
     Attributes:
         path: The folder.
@@ -89,6 +89,12 @@ class RunDirectory:
         """Whether the run reached its end."""
         return (self.path / "result.json").exists()
 
+    @property
+    def holds_work(self) -> bool:
+        """Whether there is anything that was paid for: a request to a model, or an iteration."""
+        logs = (self.iterations, self.path / "llm_calls.jsonl")
+        return any(log.exists() and log.stat().st_size for log in logs)
+
     def lock(self) -> None:
         """Make this process the only one that writes here, until it ends.
 
@@ -101,12 +107,12 @@ class RunDirectory:
             raise RunLockedError(f"{self.path} is being run by another process") from None
 
     def close(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.close()
 
     def remove(self) -> None:
-        """Delete the directory and the folders that were made for it, unless they hold something: it never began."""
+        """Delete the directory of a run that never began, and folders made for it that hold nothing else."""
         shutil.rmtree(self.path)
         with suppress(OSError):  # raised by the first one that is not empty
             for folder in self._new_parents:
@@ -128,7 +134,7 @@ class RunDirectory:
             description = yaml.load(path.read_text(encoding="utf-8"), Loader=_FastLoader)  # noqa: S506 - a SafeLoader
             schema = int(description["schema"])
         except FileNotFoundError:
-            raise InputError(f"{self.path} is no run directory: it has no run.yaml") from None
+            raise InputError(f"{self.path} is not a run directory: it has no run.yaml") from None
         except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, ValueError):
             raise DamagedLog(f"{path} is damaged or was not written by r2po") from None
         if schema > SCHEMA_VERSION:
@@ -168,14 +174,14 @@ def open_run(path: str | Path) -> RunDirectory:
     """Open an existing run directory for reading.
 
     Raises:
-        InputError: There is none; names the runs that are there if the folder above them was given.
+        InputError: There is none; names the runs in the folder if their parent was given.
     """
     path = Path(path).resolve()
     if path.is_dir() and _RUN_NAME.fullmatch(path.name):
         return RunDirectory(path)
     runs = ", ".join(run.path.name for run in list_runs(path))
     hint = f"; it holds {runs}" if runs else ""
-    raise InputError(f"{path} is no run directory; expected <logdir>/run_N{hint}")
+    raise InputError(f"{path} is not a run directory; expected <logdir>/run_N{hint}")
 
 
 def _read(path: Path, adapter: TypeAdapter[T]) -> list[T]:

@@ -70,7 +70,7 @@ class Replied:
         request: What it answers.
         at: When it was written.
         text: What the model said; empty if texts are not read.
-        thinking: Reasoning text that came apart from the reply, likewise; empty if none.
+        thinking: Reasoning text that came apart from the reply; empty if there is none, or if texts are not read.
         finish: Why the model stopped.
         refusal: Why it could not be used; empty if it was.
         usage: Token counts by name.
@@ -100,7 +100,7 @@ def read_events(path: Path, *, texts: bool = True) -> Iterator[Event]:
         texts: Whether to unpack prompts and replies, and check the prompts, which takes most of the time.
 
     Raises:
-        DamagedLog: A line is no event, lacks something, or a prompt does not have the hash recorded with it.
+        DamagedLog: A line is not an event or lacks a field, or a prompt does not have the hash recorded with it.
     """
     under_way: dict[int, Requested] = {}
     before: dict[str, str] = {}
@@ -108,7 +108,7 @@ def read_events(path: Path, *, texts: bool = True) -> Iterator[Event]:
         for event in iterate_lines(path):
             yield _read(event, under_way, before, texts)
     except (KeyError, TypeError, AttributeError):
-        raise DamagedLog(f"damaged log: {path}: an event lacks what belongs to it") from None
+        raise DamagedLog(f"damaged log: {path}: an event lacks a field") from None
     except ValueError as error:
         raise DamagedLog(f"damaged log: {path}: {error}") from None
 
@@ -176,7 +176,7 @@ class EventWriter:
         self._prompts[role] = prompt
         request = {"key": key, "iteration": iteration, "role": role, "sample": sample, "attempt": attempt}
         about = {"prompt_sha256": _digest(prompt), "prompt_chars": len(prompt), "prompt": pack_prompt(prompt, before)}
-        # Its reply is synced, and this with it: until then, only a power cut can make it unknown.
+        # Syncing the reply syncs this too: until then, only a power cut can lose it.
         self._append("request", self._calls, sync=False, **request, **about)
         return self._calls
 

@@ -1,4 +1,4 @@
-"""What ``run.yaml`` says of a run's method and task, so that analyses need neither the code nor the card."""
+"""What ``run.yaml`` says about a run's method and task, so that analyses need neither the code nor the card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Style(TypedDict):
 
 
 class Pair(TypedDict):
-    """Two candidates of an iteration of which the second revises, or follows, the first.
+    """Two candidates of one iteration; the second revises the first, or follows it.
 
     Attributes:
         proposal: Stage of the first.
@@ -46,7 +46,7 @@ class MethodFacts(TypedDict):
         label: Name in tables and figures.
         style: How it looks.
         calls_per_iteration: Calls to a model, with the config of the run.
-        evaluations_per_iteration: Candidates that are rolled out, likewise.
+        evaluations_per_iteration: Candidates that are rolled out, with the config of the run.
         roles: Who is asked: "search", "critic", ...; none if no model is.
         pair: Its proposal and revision, if it has both.
         revision_rule: Whether its prompts tell the critic from which reward (tau_c) to change little.
@@ -95,4 +95,4 @@ def pair(proposal: str, revision: str, role: str) -> Pair:
 
 
 GREY = style("#6e6e6e", (), "o")
-"""How a method looks that does not say it."""
+"""How a method looks that has no style of its own."""

@@ -25,7 +25,7 @@ def dump(record: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} does not belong into a log")
+    raise TypeError(f"{type(value).__name__} does not belong in a log")
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def iterate_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Read the complete records one by one. A torn last line, the trace of a kill, is left out; so is a missing file.
 
     Raises:
-        DamagedLog: A line that is not the last one is no JSON object: the file was damaged by something else.
+        DamagedLog: A line before the last is not a JSON object: the file was damaged by something else than a kill.
     """
     for number, line in enumerate(complete_lines(path), 1):
         yield _parsed(line, f"{path}, line {number}")

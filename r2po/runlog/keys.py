@@ -1,4 +1,4 @@
-"""Which keys of a config change nothing in what a run computes."""
+"""Which keys of a config do not change what a run computes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
 def telling(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a logged config that change what a run computes.
 
-    Those of the critic are left out where it has none of its own, as in logs of earlier versions.
+    Keys of the critic that set nothing are left out, as in logs of earlier versions.
     """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
     if kept.get("critic"):

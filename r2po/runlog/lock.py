@@ -9,18 +9,18 @@ from r2po.errors import InputError
 
 
 class Lock:
-    """Keeps other processes out, from the moment that it is made until it is closed or the process ends.
+    """Keeps other processes out, from when it is made until it is closed or the process ends.
 
     Args:
         path: A file to lock, made if need be.
 
     Raises:
         BlockingIOError: Another process holds the lock.
-        InputError: The file system knows no locks.
+        InputError: The file system does not support locks.
     """
 
     def __init__(self, path: Path) -> None:
-        # Where there is no fcntl, logs can be read all the same.
+        # Imported here, so that logs can be read where there is no fcntl.
         import fcntl
 
         self._file: io.TextIOWrapper = path.open("w")

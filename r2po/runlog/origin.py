@@ -20,7 +20,7 @@ def versions(more: Iterable[str] = ()) -> dict[str, str]:
 
 @cache
 def code_revision() -> str | None:
-    """Return the git revision of the source tree, with ``+`` if it was changed; None if it is no checkout."""
+    """Return the git revision of the source tree, with ``+`` if it was changed; None if it is not a checkout."""
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],  # noqa: S607 - git by name

@@ -1,4 +1,4 @@
-"""Texts as they stand in a log: short ones plain, long ones compressed, prompts without what the one before had."""
+"""How a log stores texts: short ones plain, long ones compressed, prompts without the start that they repeat."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAIN = 1000
-"""Up to so many characters, a text is not compressed."""
+"""Texts of up to this many characters are not compressed."""
 
 _FOLD = "\0"
-"""Stands for the state that a line of a rollout repeats from the line before."""
+"""Stands for a state that a line of a rollout repeats from the previous line."""
 
 Packed = str | Mapping[str, str]
 
 
 def pack(text: str) -> str | dict[str, str]:
-    """Return a text as it stands in the log: itself, or its compressed bytes in base 85 under the name of the coding.
+    """Return a text as the log stores it: itself, or its compressed bytes in base 85 under the name of the coding.
 
-    bz2 packs rollouts, which are nearly all of the long texts, by a third better than zlib and nearly as fast; folding
-    saves it a quarter more.
+    bz2 packs rollouts, which are nearly all of the long texts, a third better than zlib and nearly as fast; folding
+    saves a quarter more.
     """
     if len(text) <= PLAIN:
         return text
@@ -54,7 +54,7 @@ def _decompressed(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Leave out, in lines ``state->action->next state``, states that end the line before."""
+    """In lines ``state->action->next state``, leave out a state that ends the previous line."""
     lines = []
     arrived = None
     for line in text.split("\n"):
@@ -78,13 +78,13 @@ def _end_of(line: str) -> str | None:
 
 
 def pack_prompt(prompt: str, before: str) -> dict[str, Any]:
-    """Store what follows the prefix shared with the prompt before it in the same role: most of it is old history."""
+    """Store what follows the prefix shared with the role's previous prompt: most of a prompt is old history."""
     shared = shared_prefix(prompt, before)
     return {"shared_chars": shared, "rest": pack(prompt[shared:])}
 
 
 def unpack_prompt(packed: Mapping[str, Any], before: str) -> str:
-    """Return the prompt, given the one before it in the same role.
+    """Return the prompt, given the role's previous one.
 
     Raises:
         ValueError: It is damaged.

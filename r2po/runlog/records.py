@@ -16,6 +16,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog
+from r2po.validation import first_problem
 
 SCHEMA_VERSION = 3
 """3: run.yaml says what the method and the task are. 2: long replies are packed, and prompts by bz2."""
@@ -29,7 +30,6 @@ Number = Annotated[int, Field(ge=-(2**62), le=2**62)] | Finite
 Count = Annotated[int, Field(ge=0, le=2**62)]
 
 _STRICT = ConfigDict(strict=True, extra="allow")
-_LONGEST_VALUE = 40
 
 
 @with_config(_STRICT)
@@ -184,7 +184,7 @@ def checked(adapter: TypeAdapter[T], record: Any, source: str) -> T:
     try:
         return adapter.validate_json(record) if isinstance(record, bytes) else adapter.validate_python(record)
     except pydantic.ValidationError as error:
-        raise DamagedLog(f"{source}{first_problem(error)}") from None
+        raise DamagedLog(f"{source}{record_problem(error)}") from None
 
 
 def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
@@ -196,14 +196,6 @@ def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
     }
 
 
-def first_problem(error: pydantic.ValidationError) -> str:
+def record_problem(error: pydantic.ValidationError) -> str:
     """Say the first thing that is wrong with a record, after its name: ``": reward is missing"``."""
-    problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
-    if not key:
-        return ": not a JSON object"
-    if problem["type"] == "missing":
-        return f": {key} is missing"
-    found = " ".join(repr(problem["input"]).split())
-    found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
-    return f": {key} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    return f": {first_problem(error)}" if error.errors()[0]["loc"] else ": not a JSON object"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from r2po.runlog.jsonl import write_atomically
 
 AUTO_BYTES = 500_000
-"""With ``keep_trajectories: auto``, rollouts are kept until their files take so many bytes."""
+"""With ``keep_trajectories: auto``, rollouts are kept until their files take this many bytes."""
 
 
 PARTS = ("observations", "actions", "rewards")

@@ -82,6 +82,10 @@ class _SweepPermit(Permit):
         self.refused_since.pop(self.ask.provider, None)
         self.tell(Outcome(self.ask.run, ANSWERED, used=amount_of(reply.usage, self.prices), call=self.ask.call))
 
+    def abandon(self) -> None:
+        """Tell that the attempt is over."""
+        self.tell(Outcome(self.ask.run, FAILED, call=self.ask.call))
+
     def failed(self, failure: AttemptFailed) -> bool:
         """Tell it; a refusal is waited out, unless there has been nothing else for long."""
         kind = kind_of(failure)

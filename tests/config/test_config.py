@@ -262,7 +262,7 @@ def test_values_of_overrides_are_yaml(write: Write) -> None:
 @pytest.mark.parametrize("text", ["a: 1\nseed: 1\nseed: 2\n", "published:\n  seed: 1\n  seed: 2\n"])
 def test_a_key_that_stands_twice(text: str, write: Write) -> None:
     said = complaint(write(text))
-    assert "key 'seed' stands twice" in said
+    assert "key 'seed' appears twice" in said
     assert "line 3" in said
 
 

@@ -50,6 +50,15 @@ def test_a_reply_is_handed_out_and_recorded(tmp_path: Path) -> None:
     assert (request["key"], reply["refusal"], reply["latency_s"]) == (received.key, "", received.latency_s)
 
 
+def test_each_iteration_asks_anew_even_if_its_prompt_is_an_earlier_one(tmp_path: Path) -> None:
+    again = replace(QUESTION, iteration=2)
+    with open_client(Scripted(["one", "two"]), tmp_path) as client:
+        assert [client.ask(question, accept).value for question in (QUESTION, again)] == ["one", "two"]
+    with open_client(Scripted([]), tmp_path) as client:
+        assert [client.ask(question, accept).value for question in (again, QUESTION)] == ["two", "one"]
+        assert len(client.store.replies) == 2
+
+
 def test_a_recorded_reply_is_not_asked_for_again(tmp_path: Path) -> None:
     with open_client(Scripted([Reply("one", thinking="hm")]), tmp_path) as client:
         first = client.ask(QUESTION, refuse)

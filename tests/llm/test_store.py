@@ -77,14 +77,14 @@ def test_a_damaged_prompt_is_noticed(tmp_path: Path) -> None:
 def test_a_reply_comes_back_whole(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     key = record(store, QUESTION)
-    found = store.find(key)
+    found = store.find(key, 3)
     store.close()
     again = CallStore(tmp_path)
-    assert again.find(key) == found
+    assert again.find(key, 3) == found
     assert found is not None
     assert (found.role, found.reply, found.refusal, found.latency_s) == ("search", REPLY, "", 0.5)
     assert again.replies == [found]
-    assert again.find("another key") is None
+    assert again.find("another key", 3) is None
     again.close()
 
 
@@ -99,7 +99,7 @@ def test_replies_survive_a_tear_at_any_byte(tmp_path: Path) -> None:
         (tmp_path / FILE).write_bytes(whole[:cut])
         events = [json.loads(line)["event"] for line in whole[:cut].split(b"\n")[:-1]]
         store = CallStore(tmp_path)
-        assert [key for key in keys if store.find(key)] == keys[: events.count("reply")]
+        assert [key for key in keys if store.find(key, 3)] == keys[: events.count("reply")]
         assert store.interrupted == events.count("request") - events.count("reply")
         store.close()
     # After a tear the log goes on with numbers and prompts that fit.
@@ -166,7 +166,7 @@ def test_a_reply_with_half_a_surrogate_pair_is_recorded(tmp_path: Path) -> None:
     key = record(store, QUESTION, Reply("params[0]: 1 \ud83d", thinking="\udc00"))
     store.close()
     again = CallStore(tmp_path)
-    found = again.find(key)
+    found = again.find(key, 3)
     again.close()
     assert found is not None
     assert (found.reply.text, found.reply.thinking) == ("params[0]: 1 \ud83d", "\udc00")

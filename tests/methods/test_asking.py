@@ -163,7 +163,7 @@ def test_anything_may_be_asked_for(tmp_path: Path) -> None:
         step = step_of(client)
         answers = step.ask_many("search", "Count!", 3, number)
         assert [answer.value for answer in answers] == [1, 2, 3]
-        assert [client.store.find(answer.key).reply.text for answer in answers] == ["1", "2", "3"]  # type: ignore[union-attr]
+        assert [client.store.find(answer.key, step.iteration).reply.text for answer in answers] == ["1", "2", "3"]  # type: ignore[union-attr]
         assert step.calls == 6
         assert step.llm_s >= 0.06
 

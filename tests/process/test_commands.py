@@ -157,8 +157,8 @@ def test_watch_refuses_what_it_cannot_do(
     [
         (["prompt", "Nim-v0/run_1", "1", "critic"], "unknown role 'critic'; known: search"),
         (["prompt", "Nim-v0/run_1", "9", "search"], "has no search call in iteration 9; it has 1 to 2"),
-        (["prompt", "Nim-v0", "1", "search"], "is no run directory; expected <logdir>/run_N; it holds run_1"),
-        (["prompt", "nowhere/run_1", "1", "search"], "is no run directory"),
+        (["prompt", "Nim-v0", "1", "search"], "is not a run directory; expected <logdir>/run_N; it holds run_1"),
+        (["prompt", "nowhere/run_1", "1", "search"], "is not a run directory"),
         (["prompt", "empty/run_1", "1", "search"], "has no recorded calls"),
         (["watch", "empty/run_1"], "it has no run.yaml"),
         (["watch", "early/run_1", "--output", "best.gif"], "no complete iteration yet"),

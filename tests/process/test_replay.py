@@ -223,14 +223,14 @@ def test_a_torn_recording_is_read_and_left_as_it_is(run: Run) -> None:
 
 BAD_PATHS = {
     "": "names no run",
-    "nowhere/run_1": "nowhere/run_1 is no run directory",
+    "nowhere/run_1": "nowhere/run_1 is not a run directory",
     "logs": "it holds run_1",
-    "logs/run_9": "is no run directory",
-    "config.yaml": "is no run directory",
+    "logs/run_9": "is not a run directory",
+    "config.yaml": "is not a run directory",
     "empty/run_1": "it has no run.yaml",
     "silent/run_1": "it has no recorded replies",
     "damaged/run_1": "llm_calls.jsonl, line 1: not a JSON object",
-    "odd/run_1": "an event lacks what belongs to it",
+    "odd/run_1": "an event lacks a field",
 }
 
 

@@ -24,6 +24,7 @@ from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outc
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.worker import _Worker
 from tests.builders import open_client
+from tests.scripted import Scripted
 
 SERVER = "http://server"
 
@@ -193,6 +194,27 @@ def test_the_gate_tells_the_attempts_of_a_run_apart(tmp_path: Path) -> None:
         ((7, 1), ANSWERED, 3),
         ((7, 0), REFUSED, 0),
     ]
+
+
+@pytest.mark.parametrize("fault", ["provider", "disk", "screen"])
+def test_whatever_ends_an_attempt_the_permit_is_given_back(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Any:
+        raise KeyError("a fault of the program")
+
+    told: list[Outcome] = []
+    with open_client(Scripted(["params"]), tmp_path) as client:
+        client.gate = SweepGate(0, client, Budget(Caps(), client.accounting), lambda _: OK, told.append)
+        if fault == "provider":
+            monkeypatch.setattr(Scripted, "complete", fail)
+        elif fault == "disk":
+            monkeypatch.setattr(client.store, "request", fail)
+        else:
+            client.on_ask = fail
+        with pytest.raises(KeyError):
+            client.ask(Question(1, "search", 0, 1, "prompt"), str)
+    assert [(outcome.run, outcome.kind) for outcome in told] == [(0, FAILED)]
 
 
 def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pydantic
 from pydantic import Field
 
 from r2po.baselines.sb3.algorithms import ALGORITHMS
-from r2po.config import check_keys, first_problem, parse_override, read_yaml
 from r2po.config.config import NotNegative, Positive, Protocol
+from r2po.config.load import check_keys, config_problem, parse_override, read_yaml
 from r2po.errors import InputError, unknown
 from r2po.tasks import Task, task_for
 from r2po.tasks.spaces import Spaces, read_spaces
@@ -108,7 +108,7 @@ def load_sb3_config(
     try:
         config = SB3Config.model_validate(values)
     except pydantic.ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}") from None
+        raise InputError(f"{path}: {config_problem(error)}") from None
     kwargs = {**config.task.env_kwargs, **config.env_kwargs}
     return _checked(config.model_copy(update={"env_kwargs": kwargs}), str(path))
 

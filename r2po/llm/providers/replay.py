@@ -52,7 +52,9 @@ class Replay(Provider):
             self._recorded = self._read()
         except DamagedLog as error:
             raise InputError(f"cannot replay {path}: {error}") from None
-        self._by_key = {entry.key: entry for entries in self._recorded.values() for entry in entries}
+        self._by_key = {
+            (entry.key, position[0]): entry for position, entries in self._recorded.items() for entry in entries
+        }
         critic = description.get("critic_model")
         self.recording: Recording = Recording(
             path=path,
@@ -60,7 +62,7 @@ class Replay(Provider):
             seed=description["seed"],
             models={SEARCH: description["model"], **({CRITIC: critic} if critic else {})},
             config=description["config"],
-            keys=self._by_key.keys(),
+            keys={key for key, _ in self._by_key},
         )
 
     def check(self) -> None:
@@ -78,7 +80,7 @@ class Replay(Provider):
         Raises:
             AttemptFailed: There is none; the reason says where the prompt differs from the recorded one.
         """
-        found = self._at(request) if self.by_position else self._by_key.get(request.key)
+        found = self._at(request) if self.by_position else self._by_key.get((request.key, request.iteration))
         if found is None:
             raise AttemptFailed(f"replay of {self.recording.path}: {self._miss(request)}", retryable=False)
         return found.reply

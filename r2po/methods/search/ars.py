@@ -1,7 +1,7 @@
 """Augmented random search (Mania, Guy and Recht 2018, arXiv:1803.07055), version V1-t.
 
-Own code, since what libraries have does not fit: Stable-Baselines3's ARS rolls out torch policies of its own, evosax
-needs JAX. V2 differs in normalising observations, which would change the policy class that all methods share.
+Written here because no library fits: Stable-Baselines3's ARS rolls out torch policies of its own, and evosax needs
+JAX. V2 differs in normalising observations, which would change the policy class that all methods share.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DIRECTIONS = 4
 """N: directions tried before an update, each both ways."""
 
 TOP_DIRECTIONS = 2
-"""b: of them, the best ones make the update."""
+"""b: how many of them, the best ones, make the update."""
 
 EXPLORATION_NOISE = 0.05
 """nu: standard deviation of the perturbations, as a share of the interval's width."""
@@ -36,7 +36,7 @@ def ars(step: Step) -> Candidate:
 def augmented_random_search(policy: NumericFamily, start: Parameters | None, random: np.random.Generator) -> Search:
     """Step along the best of random directions, weighted by the difference that they make.
 
-    The first centre is the best warm-up policy, or that of the interval without a warm-up.
+    The first centre is the best warm-up policy; without a warm-up, the centre of the interval.
     """
     values = policy.values
     assert isinstance(values, Range)

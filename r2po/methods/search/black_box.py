@@ -1,8 +1,8 @@
 """Black-box search: numerical optimizers as methods, which ask no language model.
 
 An optimizer is a generator: it yields parameters and is sent their mean return. Every iteration starts it anew and
-sends it the returns on record, which brings it to where it was: it has no state but the log, and a resumed run goes on
-as if nothing had happened. (For the 200 iterations of a run, CMA-ES takes about a second more for this.)
+sends it the recorded returns, which brings it back to where it was: it has no state but the log, and a resumed run
+continues as if nothing had happened. (For the 200 iterations of a run, CMA-ES takes about a second more for this.)
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class Optimizer(Protocol):
 
         Args:
             policy: The family; it says what values its parameters may take.
-            start: The best warm-up policy, within the interval; None if there was no warm-up. Its reward, of one
-                rollout, is not told: an optimizer that wants to rely on it evaluates it.
+            start: The best warm-up policy, within the interval; None if there was no warm-up. Its reward comes
+                from one rollout and is not passed on: an optimizer that wants to rely on it evaluates the policy.
             random: All randomness that the search may use.
         """
 
 
 def next_candidate(step: Step, optimizer: Optimizer) -> Candidate:
-    """Evaluate what an optimizer asks for after all that is in the history.
+    """Evaluate what an optimizer asks for next, after everything in the history.
 
     Raises:
-        InputError: The policies are no parameters, or the history was not made by this optimizer.
+        InputError: The policies have no parameters, or the history was not made by this optimizer.
     """
     policy = step.brief.policy
     if not isinstance(policy, NumericFamily):
@@ -68,6 +68,6 @@ def _best_of_warmup(step: Step, policy: NumericFamily) -> Parameters | None:
 def _check(iteration: int, trial: Trial, params: Parameters) -> None:
     if trial.solution != params:
         raise InputError(
-            f"cannot go on: with the packages installed here, the search tries other parameters in iteration "
+            f"cannot continue: with the packages installed here, the search tries other parameters in iteration "
             f"{iteration} than the run has on record; install the versions that its run.yaml names"
         )

@@ -26,8 +26,8 @@ def covariance_matrix_adaptation(
 ) -> Search:
     """Run CMA-ES with pycma's defaults (Hansen 2016, arXiv:1604.00772), population 4 + floor(3 ln n).
 
-    The first mean is the best warm-up policy, or the centre of the interval without a warm-up. When pycma's own
-    criteria say that it has come to an end (all returns equal, step size gone), it restarts at a random point.
+    The first mean is the best warm-up policy; without a warm-up, the centre of the interval. When pycma's own criteria
+    say that a search is over (all returns equal, step size gone), it restarts at a random point.
     """
     values = policy.values
     assert isinstance(values, Range)
@@ -45,7 +45,7 @@ def covariance_matrix_adaptation(
 
 
 def _start(mean: Parameters, interval: Range, random: np.random.Generator) -> Any:
-    import cma  # an optional dependency; launching such a run checks that it is there
+    import cma  # an optional dependency; launching such a run checks that it is installed
 
     options = {
         "bounds": [interval.low, interval.high],

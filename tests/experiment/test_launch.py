@@ -1,0 +1,40 @@
+"""Starting a run: what is kept of one that cannot go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from r2po.errors import InputError, RunStopped
+from r2po.experiment import loop
+from r2po.experiment.launch import launch
+from r2po.experiment.observer import Observer
+from tests.builders import make_config
+
+SMALL = {"num_iterations": 1, "num_evaluation_episodes": 2, "warmup_episodes": 1, "heldout_episodes": 2}
+
+
+@pytest.mark.parametrize("method", ["props", "random_search"])
+def test_what_was_paid_for_is_never_deleted(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise InputError("this cannot be read")
+
+    config = make_config("nim", method, **SMALL, logdir=str(tmp_path / "logs"))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "sum_up", refuse)
+        with pytest.raises(RunStopped, match="this cannot be read"):
+            launch(config, None, {}, Observer())
+    assert (tmp_path / "logs" / "run_1" / "iterations.jsonl").read_text().count("\n") == 1
+    assert launch(config, "latest", {}, Observer())["iterations"] == 1
+
+
+def test_a_run_that_never_began_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise InputError("this cannot be rolled out")
+
+    monkeypatch.setattr(loop.Experiment, "warm_up", refuse)
+    with pytest.raises(InputError, match="this cannot be rolled out"):
+        launch(make_config("nim", "props", **SMALL, logdir=str(tmp_path / "logs")), None, {}, Observer())
+    assert not (tmp_path / "logs").exists()
