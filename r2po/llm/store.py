@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from r2po.errors import InputError
 from r2po.llm.types import AttemptFailed, Finish, Question, Reply, Usage
 from r2po.runlog.events import FILE, EventWriter, Failed, Replied, Requested, read_events
+from r2po.runlog.jsonl import DamagedLog
 
 
 def call_key(model: str, sampling: Mapping[str, Any], question: Question) -> str:
@@ -74,7 +74,7 @@ class CallStore:
             place = under_way.pop(call)
             if isinstance(event, Replied):
                 del unanswered[call]
-                self._replies[place] = recorded_reply(event)
+                self._replies[place] = recorded_reply(event, path)
         self.lost = len(under_way)
         self.interrupted = len(set(under_way.values()) - set(self._replies))
         self.unanswered_s = sum(max(0.0, (last - first).total_seconds()) for first, last in unanswered.values())
@@ -146,17 +146,17 @@ class CallStore:
         self._log.close()
 
 
-def recorded_reply(event: Replied) -> RecordedReply:
-    """Return the reply that an event holds.
+def recorded_reply(event: Replied, path: Path) -> RecordedReply:
+    """Return the reply that an event of a log holds.
 
     Raises:
-        InputError: It counts tokens under unknown names.
+        DamagedLog: It counts tokens under unknown names.
     """
     request = event.request
     try:
         usage = Usage(**event.usage)
     except TypeError:
-        raise InputError(f"damaged log: {FILE}: call {request.call} has unknown counts of tokens") from None
+        raise DamagedLog(f"damaged log: {path}: call {request.call} has unknown counts of tokens") from None
     return RecordedReply(
         key=request.key,
         role=request.role,

@@ -120,6 +120,8 @@ def _read(event: Mapping[str, Any], under_way: dict[int, Requested], before: dic
         return under_way[call]
     if kind == "failure":
         return Failed(under_way[call], at)
+    if kind not in ("gave_up", "reply"):
+        raise ValueError(f"call {call} has an unknown event {kind!r}")
     request = under_way.pop(call)
     if kind == "gave_up":
         return GaveUp(request, at)

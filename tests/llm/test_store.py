@@ -74,6 +74,32 @@ def test_a_damaged_prompt_is_noticed(tmp_path: Path) -> None:
         list(read_events(tmp_path / FILE))
 
 
+def change(path: Path, number: int, **changes: Any) -> None:
+    """Change keys of an event; they count from 0."""
+    events = read_lines(path)
+    events[number] |= changes
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+def test_an_event_of_an_unknown_kind_is_no_reply(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    record(store, QUESTION)
+    store.close()
+    change(tmp_path / FILE, 1, event="rumour")
+    with pytest.raises(DamagedLog, match=r"llm_calls\.jsonl: call 1 has an unknown event 'rumour'"):
+        list(read_events(tmp_path / FILE))
+
+
+def test_unknown_counts_of_tokens_name_the_log(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    record(store, QUESTION)
+    store.close()
+    change(tmp_path / FILE, 1, usage={"words": 3})
+    with pytest.raises(DamagedLog) as caught:
+        CallStore(tmp_path)
+    assert str(caught.value) == f"damaged log: {tmp_path / FILE}: call 1 has unknown counts of tokens"
+
+
 def test_a_reply_comes_back_whole(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     key = record(store, QUESTION)

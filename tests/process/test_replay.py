@@ -231,6 +231,7 @@ BAD_PATHS = {
     "silent/run_1": "it has no recorded replies",
     "damaged/run_1": "llm_calls.jsonl, line 1: not a JSON object",
     "odd/run_1": "an event lacks a field",
+    "uncounted/run_1": "cannot replay uncounted/run_1: damaged log",
 }
 
 
@@ -240,10 +241,12 @@ def test_a_bad_path_costs_one_line_and_leaves_nothing(
 ) -> None:
     record(run, NIM)
     Path("empty/run_1").mkdir(parents=True)
-    for name in ("silent", "damaged", "odd"):
+    for name in ("silent", "damaged", "odd", "uncounted"):
         shutil.copytree("logs/run_1", f"{name}/run_1")
     Path("silent/run_1/llm_calls.jsonl").unlink()
     Path("damaged/run_1/llm_calls.jsonl").write_text("!\n")
+    uncounted = Path("uncounted/run_1/llm_calls.jsonl")
+    uncounted.write_text(uncounted.read_text().replace('"prompt_tokens":', '"words":'))
     Path("odd/run_1/llm_calls.jsonl").write_text('{"event": "reply", "call": 1}\n')
     before = set(Path().rglob("*"))
     capsys.readouterr()

@@ -87,9 +87,10 @@ class Replay(Provider):
 
     def _read(self) -> dict[_Position, list[_Entry]]:
         found: dict[_Position, list[_Entry]] = {}
-        for event in read_events(self._directory.path / FILE):
+        path = self._directory.path / FILE
+        for event in read_events(path):
             if isinstance(event, Replied):
-                recorded = recorded_reply(event)
+                recorded = recorded_reply(event, path)
                 entry = _Entry(recorded.key, event.request.call, recorded.reply)
                 found.setdefault(_position(event.request), []).append(entry)
         return found
