@@ -31,4 +31,6 @@ def first_problem(error: pydantic.ValidationError) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing"
     found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
+    if problem["type"] == "model_type":  # pydantic names the class
+        return f"{key} is {found}; expected a section of keys"
     return f"{key} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -129,6 +129,9 @@ def _check_method(source: str, config: Config) -> None:
     method, policy = METHODS[config.method], str(config.policy)
     if method.asks_model and config.llm_model_name is None:
         raise InputError(f"{source}: key 'llm_model_name' is missing; method {method.name!r} asks a language model")
+    for key in ("llm_model_name", "critic_llm_model_name"):
+        if (name := getattr(config, key)) is not None and not name.strip():
+            raise InputError(f"{source}: {key} is {name!r}; expected the name of a model (r2po list shows their forms)")
     if (config.critic_llm_model_name or "").startswith(PREFIX):
         raise InputError(
             f"{source}: critic_llm_model_name is {config.critic_llm_model_name!r}; a replay answers for every role: "

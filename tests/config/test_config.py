@@ -435,7 +435,8 @@ def test_prices_of_the_critic_may_change_and_its_settings_may_not(write: Write) 
         ({"critic": {"top_p": True}}, "neither true nor false"),
         ({"critic": {"prices": {"inptu": 1}}}, "key 'critic.prices.input' is missing"),
         ({"critic": {"prices": {**PRICES, "x": 1}}}, "unknown key 'critic.prices.x'"),
-        ({"critic": 3}, "critic is 3"),
+        ({"critic": 3}, "critic is 3; expected a section of keys"),
+        ({"critic_llm_model_name": " "}, "critic_llm_model_name is ' '; expected the name of a model"),
         ({"critic_llm_model_name": "replay/logs/run_1"}, "a replay answers for every role"),
     ],
 )
