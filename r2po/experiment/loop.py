@@ -142,7 +142,7 @@ class Experiment:
             self.best = {key: record[key] for key in ("reward", "iteration")}
             self.best["solution"] = policy.record(policy.load(accepted))
         seeds = self.setting.seeds(record["iteration"], record["accepted"])
-        self._enter_history(accepted, accepted["returns"], seeds, record["iteration"])
+        self._enter_history({**accepted, "reward": record["reward"]}, accepted["returns"], seeds, record["iteration"])
 
     def _enter_history(
         self, record: Mapping[str, Any], returns: Sequence[float], seeds: Sequence[int], iteration: int = 0

@@ -73,7 +73,7 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
         return setting
     description = check_unchanged(config, directory)
     seed = description["seed"]
-    began = description["versions"]
+    began = description.get("versions") or {}
     for name, version in _versions(config).items():
         if began.get(name) != version:
             observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")

@@ -36,7 +36,7 @@ class Screen(Observer):
         self._client = client
         self._asks_model = setting.method.asks_model
         self._began = time.monotonic()
-        self._elapsed_before = sum(record["times"]["elapsed_s"] for record in recorded)
+        self._elapsed_before = sum(record["times"]["elapsed_s"] or 0 for record in recorded)
         self._done = self._done_before = len(recorded)
         self._total = setting.config.num_iterations or 0
         self.best = max(recorded, key=lambda record: float(record["reward"]), default=None)

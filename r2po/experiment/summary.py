@@ -30,7 +30,7 @@ def heading(setting: Setting, directory: RunDirectory, client: Client, recorded:
 
 def summary(directory: RunDirectory, result: Result) -> list[str]:
     """Sum a complete run up."""
-    heldout, times = "not measured", result["times"]
+    heldout, times = "not measured", result["times"] or {}
     if result["heldout_reward"] is not None:
         spread = "" if result["heldout_std"] is None else f" ± {number(result['heldout_std'], 4)}"
         heldout = f"{number(result['heldout_reward'])}{spread} over {result['heldout_episodes']} fresh episodes"
@@ -43,8 +43,8 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
         "final": number(result["final_reward"]),
         **(_calls(result) if result["model"] != NO_MODEL else {}),
         "episodes": f"{result['episodes']} ({result['steps']} steps)",
-        "time": f"{clock(times['elapsed_s'])}, of which model {clock(times['llm_s'])}, "
-        f"rollouts {clock(times['rollout_s'])}",
+        "time": f"{clock(times.get('elapsed_s'))}, of which model {clock(times.get('llm_s'))}, "
+        f"rollouts {clock(times.get('rollout_s'))}",
         "run directory": str(directory.path),
     }
     title = f"{result['method']} on {result['environment']}: {result['iterations']} iterations"
@@ -70,14 +70,14 @@ def _calls(result: Result) -> dict[str, str]:
     facts = {"calls": f"{result['llm_calls']} ({unusable} unusable replies, {failed} failed attempts)"}
     accounts = result.get("accounting", {})  # runs of earlier versions have none
     for role, counts in accounts.items():
-        tokens = result["tokens"][role]
+        tokens = (result["tokens"] or {}).get(role, {})
         facts[role] = (
             f"{counts['attempts']} attempts, {counts['failures']} failed; {counts['replies']} replies, "
-            f"{counts['refused']} unusable, in {clock(result['times']['latency_s'][role])}"
+            f"{counts['refused']} unusable, in {clock((result['times'] or {}).get('latency_s', {}).get(role))}"
         )
         facts[f"{role} tokens"] = (
-            f"{_count(tokens['prompt_tokens'])} in (cached {_count(tokens['cached_tokens'])}), "
-            f"{_count(tokens['completion_tokens'])} out (thinking {_count(tokens['reasoning_tokens'])})"
+            f"{_count(tokens.get('prompt_tokens'))} in (cached {_count(tokens.get('cached_tokens'))}), "
+            f"{_count(tokens.get('completion_tokens'))} out (thinking {_count(tokens.get('reasoning_tokens'))})"
         )
     if accounts:
         costs = ", ".join(f"{role} {money(counts['cost'])}" for role, counts in accounts.items())

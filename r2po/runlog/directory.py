@@ -149,9 +149,9 @@ class RunDirectory:
         """Read ``result.json`` of a complete run."""
         path = self.path / "result.json"
         try:
-            return checked(RESULT, path.read_bytes(), str(path))
+            return checked(RESULT, path.read_bytes(), f"{path} is damaged")
         except DamagedLog as error:
-            raise DamagedLog(f"{path} is damaged ({error}); delete it, and --resume rebuilds it") from None
+            raise DamagedLog(f"{error}; delete it, and --resume rebuilds it") from None
 
     def read_iterations(self) -> list[IterationRecord]:
         """Read the complete iterations."""

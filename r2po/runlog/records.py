@@ -1,17 +1,19 @@
 """The records of a run directory: what each file holds, and how it is checked when it is read.
 
-docs/run-log.md explains every field. Records are plain dictionaries with these types. Fields that are not named here
-are kept, so that a version of r2po can read what a newer one added.
+docs/run-log.md explains every field. Records are plain dictionaries with these types; what nothing computes with may be
+anything. Fields that are not named here are kept, so that a version of r2po can read what a newer one added.
 """
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import pydantic
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, InstanceOf, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.facts import MethodFacts, TaskFacts
@@ -25,9 +27,19 @@ LARGEST = 1e100
 
 Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
-Number = Annotated[int, Field(ge=-(2**62), le=2**62)] | Finite
+
+
+def _as_one(kind: Any, handler: GetCoreSchemaHandler) -> Any:
+    """Return the schema of a union whose problems are told as one: pydantic would name its branches."""
+    message = f"Input should be a valid number of at most {LARGEST:g} in size"
+    return {**handler(kind), "custom_error_type": "number", "custom_error_message": message}
+
+
+Number = Annotated[Annotated[int, Field(ge=-(2**62), le=2**62)] | Finite, GetPydanticSchema(_as_one)]
 """A whole number stays one: tables have them."""
 Count = Annotated[int, Field(ge=0, le=2**62)]
+Text = InstanceOf[str]
+"""May hold half a surrogate pair, as replies do."""
 
 _STRICT = ConfigDict(strict=True, extra="allow")
 
@@ -36,7 +48,7 @@ _STRICT = ConfigDict(strict=True, extra="allow")
 class Description(TypedDict):
     """``run.yaml``."""
 
-    schema: int
+    schema: Any
     seed: int
     protocol: str
     model: str
@@ -45,10 +57,10 @@ class Description(TypedDict):
     replay_of: NotRequired[str | None]
     method: NotRequired[MethodFacts]
     task: NotRequired[TaskFacts]
-    created: NotRequired[str]
-    rollout_engine: NotRequired[str]
-    versions: NotRequired[dict[str, str]]
-    code_revision: NotRequired[str | None]
+    created: NotRequired[Any]
+    rollout_engine: NotRequired[Any]
+    versions: NotRequired[Any]
+    code_revision: NotRequired[Any]
     config: dict[str, Any]
 
 
@@ -58,7 +70,7 @@ class WarmupRecord(TypedDict):
 
     trial: int
     params: NotRequired[list[Number]]
-    source: NotRequired[str]
+    source: NotRequired[Text]
     reward: float
     length: Count
     end: str
@@ -69,15 +81,15 @@ class CandidateRecord(TypedDict):
     """A candidate in a line of ``iterations.jsonl``; Stable-Baselines3's have no parameters."""
 
     stage: str
-    call: NotRequired[str]
+    call: NotRequired[Any]
     params: NotRequired[list[Number]]
-    source: NotRequired[str]
-    raw_params: NotRequired[list[Number]]
-    reward: NotRequired[Finite]
+    source: NotRequired[Text]
+    raw_params: NotRequired[Any]
+    reward: NotRequired[Any]
     returns: Annotated[list[Finite], Field(min_length=1)]
     lengths: NotRequired[list[Count]]
     ends: NotRequired[list[str]]
-    shown: NotRequired[list[Count]]
+    shown: NotRequired[Any]
 
 
 @with_config(_STRICT)
@@ -85,15 +97,15 @@ class Times(TypedDict):
     """When an iteration ended, and how long it took."""
 
     ended: NotRequired[str]
-    elapsed_s: NotRequired[Seconds]
+    elapsed_s: NotRequired[Seconds | None]
     llm_s: Seconds
-    rollout_s: NotRequired[Seconds]
+    rollout_s: NotRequired[Seconds | None]
 
 
 class _Outcome(TypedDict):
     iteration: int
     reward: Finite
-    best_reward: NotRequired[Finite]
+    best_reward: NotRequired[Any]
     accepted: Count
     episodes: Count
     steps: Count
@@ -130,20 +142,20 @@ class Candidates(TypedDict):
 class Result(TypedDict):
     """``result.json``; Stable-Baselines3's lacks what is about a language model."""
 
-    environment: NotRequired[str]
-    method: NotRequired[str]
-    model: NotRequired[str]
-    critic_model: NotRequired[str | None]
-    stand_in: NotRequired[bool]
-    replay_of: NotRequired[str | None]
-    differing_prompts: NotRequired[int | None]
-    protocol: NotRequired[str]
-    seed: NotRequired[int]
+    environment: NotRequired[Any]
+    method: NotRequired[Any]
+    model: NotRequired[Any]
+    critic_model: NotRequired[Any]
+    stand_in: NotRequired[Any]
+    replay_of: NotRequired[Any]
+    differing_prompts: NotRequired[Any]
+    protocol: NotRequired[Any]
+    seed: NotRequired[Any]
     iterations: int
     best_reward: NotRequired[Finite]
     best_iteration: NotRequired[int]
     best_params: NotRequired[list[Number]]
-    best_source: NotRequired[str]
+    best_source: NotRequired[Any]
     heldout_reward: Finite | None
     heldout_std: Finite | None
     heldout_episodes: Count
@@ -155,9 +167,9 @@ class Result(TypedDict):
     refused_replies: NotRequired[Count]
     failed_attempts: NotRequired[Count]
     cost: NotRequired[float | None]
-    tokens: NotRequired[dict[str, dict[str, Any]]]
+    tokens: NotRequired[Any]
     accounting: NotRequired[dict[str, dict[str, Any]]]
-    times: NotRequired[dict[str, Any]]
+    times: NotRequired[Any]
 
 
 T = TypeVar("T")
@@ -184,6 +196,9 @@ def checked(adapter: TypeAdapter[T], record: Any, source: str) -> T:
     try:
         return adapter.validate_json(record) if isinstance(record, bytes) else adapter.validate_python(record)
     except pydantic.ValidationError as error:
+        if isinstance(record, bytes) and not error.errors()[0]["loc"]:
+            with suppress(ValueError, RecursionError):  # Python's parser also knows half a surrogate pair
+                return checked(adapter, json.loads(record), source)
         raise DamagedLog(f"{source}{record_problem(error)}") from None
 
 

@@ -53,7 +53,7 @@ def from_result(index: int, directory: RunDirectory, result: Result) -> Progress
             tokens=sum(tokens[key] or 0 for tokens in result["tokens"].values() for key in keys),
             cost=result.get("cost"),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         path = directory.path / "result.json"
         raise DamagedLog(f"{path} is damaged ({error}); delete it, and --resume rebuilds it") from None
 

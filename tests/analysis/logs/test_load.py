@@ -70,7 +70,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda run: (run / "result.json").write_text(
             '{"iterations":3,"heldout_reward":NaN,"heldout_std":null,"heldout_episodes":1}'
         ),
-        "result.json: heldout_reward is nan",
+        "result.json is damaged: heldout_reward is nan",
     ),
     "lines lost from a complete run": (
         lambda run: write_lines(run, [iteration(1, 1.0)]),
