@@ -6,7 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from r2po.methods import Method
 
 FILE_WIDTH = 160
 
@@ -53,8 +56,8 @@ def print_tables(configs: Path | None = None) -> None:
             (
                 method.name,
                 method.label,
-                f"{method.calls_per_iteration(_defaults(method.name))}",
-                f"{method.default_iterations(_defaults(method.name))}",
+                f"{method.calls_per_iteration(_defaults(method))}",
+                f"{method.default_iterations(_defaults(method))}",
                 _first_line(method.iterate.__doc__),
             )
             for method in METHODS.values()
@@ -69,11 +72,13 @@ def print_tables(configs: Path | None = None) -> None:
     _table(f"Configs in {configs}", ("folder", "experiments"), rows)
 
 
-def _defaults(method: str) -> dict[str, Any]:
+def _defaults(method: Method) -> dict[str, Any]:
     """Return the values of a config that sets nothing else."""
-    from r2po.config import Config
+    from r2po.config import resolve
 
-    return dict(Config(gym_env_name="any", method=method, logdir="any"))
+    policy = "linear" if method.fits("linear") else "tabular"
+    names = {"gym_env_name": "CartPole-v1", "method": method.name, "policy": policy, "llm_model_name": "any"}
+    return dict(resolve({**names, "logdir": "any"}, "defaults"))
 
 
 def _folders(configs: Path) -> list[Path]:

@@ -88,10 +88,7 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
 def _filled(config: Config) -> Config:
     task = task_for(config.gym_env_name)
     method = METHODS[config.method]
-    iterations = config.num_iterations or method.default_iterations(dict(config))
     defaults: dict[str, Any] = {
-        "num_iterations": iterations,
-        "announced_iterations": iterations,
         "env_kwargs": dict(task.env_kwargs),
         "policy": task.policy,
         "warmup_episodes": task.warmup_episodes,
@@ -104,14 +101,20 @@ def _filled(config: Config) -> Config:
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:
         missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
-    if config.protocol == "controlled":
-        # The same for every method, whatever the file says.
-        missing |= {"announced_iterations": iterations, "clip_actions": True}
+    controlled = config.protocol == "controlled"  # the same for every method, whatever the file says
+    if controlled:
+        missing["clip_actions"] = True
     if not method.asks_model and config.llm_model_name is not None:
         missing["llm_model_name"] = None  # the log names no model that was not asked
     missing |= {key: value for key, value in _critic(config, method).items() if key in config.model_fields_set}
     _check_env_kwargs(task, config.env_kwargs or {})
-    return config.model_copy(update=missing)
+    filled = config.model_copy(update=missing)
+    # Last: the method may count its evaluations by any other key.
+    iterations = config.num_iterations or method.default_iterations(dict(filled))
+    announced = config.announced_iterations
+    if controlled or (announced is None and "announced_iterations" not in said):
+        announced = iterations
+    return filled.model_copy(update={"num_iterations": iterations, "announced_iterations": announced})
 
 
 def _critic(config: Config, method: Method) -> dict[str, Any]:
@@ -127,6 +130,7 @@ def _critic(config: Config, method: Method) -> dict[str, Any]:
 
 def _check_method(source: str, config: Config) -> None:
     method, policy = METHODS[config.method], str(config.policy)
+    method.facts(dict(config))  # before there is a run directory: refuses what its functions of the config return
     if method.asks_model and config.llm_model_name is None:
         raise InputError(f"{source}: key 'llm_model_name' is missing; method {method.name!r} asks a language model")
     for key in ("llm_model_name", "critic_llm_model_name"):

@@ -23,7 +23,7 @@ class Question:
 
     Attributes:
         iteration: From 1.
-        role: Who asks: ``SEARCH`` or ``CRITIC``.
+        role: Who asks, as the method names it: ``SEARCH``, ``CRITIC`` or any other.
         sample: How often this prompt was asked before in the iteration: the second must be drawn independently.
         attempt: 1, or more after unusable replies.
         prompt: The user message.

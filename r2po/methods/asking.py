@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Thread
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from r2po.errors import RunStopped
 from r2po.llm.types import Asker, Question
@@ -55,8 +55,7 @@ class Ask(Generic[T]):
             self.replies += 1
             self.seconds += received.latency_s
             if not received.refusal:
-                assert received.value is not None
-                return Answer(received.value, received.key)
+                return Answer(cast("T", received.value), received.key)  # None, if that is what was read
             fresh += received.fresh
             complaint = f"Your previous reply could not be used: {received.refusal}. Keep to the reply format."
             question = replace(self.first, attempt=self.replies + 1, prompt=f"{self.first.prompt}\n\n{complaint}\n")

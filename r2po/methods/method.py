@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.errors import InputError
 from r2po.methods.step import Step
 from r2po.prompts import Brief
 from r2po.rollout import closest
@@ -21,7 +22,11 @@ EVALUATION_BUDGET = 200
 """Evaluations of a full run in the paper, whatever the method."""
 
 PerIteration = int | Callable[[Mapping[str, Any]], int] | None
-"""A number, or a function of the config, given by key; None: one for each stage of the method's pair, else 1."""
+"""A number, or a function of the config, given by key; None: one for each stage of the method's pair, else 1.
+
+A function is called with the config filled in. Where the number of iterations follows from what it returns,
+``num_iterations`` is ``EVALUATION_BUDGET`` in that call.
+"""
 
 
 def closest_to_mean(returns: NDArray[np.float64], _: Brief) -> int:
@@ -70,17 +75,25 @@ class Method:
         """Whether it asks a language model; otherwise it is a numerical optimizer."""
         return self.calls != 0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be; those that depend on the config are checked with it."""
+        if not callable(self.calls):
+            self.calls_per_iteration({})
+        if not callable(self.evaluations):
+            self.evaluations_per_iteration({})
+
     def calls_per_iteration(self, config: Mapping[str, Any]) -> int:
         """Return the LLM calls of one iteration under a config, given by key."""
-        return self._number(self.calls, config)
+        return self._number("calls", self.calls, 0, config)
 
     def evaluations_per_iteration(self, config: Mapping[str, Any]) -> int:
         """Return the candidates of one iteration under a config, given by key."""
-        return self._number(self.evaluations, config)
+        return self._number("evaluations", self.evaluations, 1, config)
 
     def default_iterations(self, config: Mapping[str, Any]) -> int:
         """Return the iterations that spend the paper's budget of evaluations, at least 1."""
-        return max(EVALUATION_BUDGET // self.evaluations_per_iteration(config), 1)
+        unsettled = {**config, "num_iterations": EVALUATION_BUDGET}
+        return max(EVALUATION_BUDGET // self.evaluations_per_iteration(unsettled), 1)
 
     def facts(self, config: Mapping[str, Any]) -> MethodFacts:
         """Return what logs record of it, so that they can be read without this code."""
@@ -100,7 +113,12 @@ class Method:
         """Whether it can search the policies of a family."""
         return not self.searches or (self.searches == "tables") == (policy == "tabular")
 
-    def _number(self, number: PerIteration, config: Mapping[str, Any]) -> int:
-        if number is None:
+    def _number(self, what: str, given: PerIteration, least: int, config: Mapping[str, Any]) -> int:
+        if given is None:
             return 2 if self.pair else 1
-        return number(config) if callable(number) else number
+        number = given(config) if callable(given) else given
+        if not isinstance(number, int) or number < least:
+            raise InputError(
+                f"method {self.name!r}: {what} per iteration is {number!r}; expected a whole number, at least {least}"
+            )
+        return number

@@ -1,6 +1,6 @@
 """Policy families.
 
-Adding one is a file here and a line in the loop below; from outside the package, ``FAMILIES.register(family)``.
+Adding one is a file here and its name in the loop below; from outside the package, ``FAMILIES.register(family)``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class Program:
     @property
     def sha256(self) -> str:
         """SHA-256 of the source (UTF-8), as hexadecimal digits."""
-        return hashlib.sha256(self.source.encode()).hexdigest()
+        return hashlib.sha256(self.source.encode(errors="surrogatepass")).hexdigest()
 
 
 Solution: TypeAlias = Parameters | Program

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from r2po.errors import InputError
-from r2po.runlog.jsonl import DamagedLog, complete_lines, write_atomically, write_json
+from r2po.runlog.jsonl import DamagedLog, complete_lines, dump, write_atomically, write_json
 from r2po.runlog.lock import Lock
 from r2po.runlog.records import (
     DESCRIPTION,
@@ -120,7 +121,8 @@ class RunDirectory:
 
     def write_description(self, description: Mapping[str, Any]) -> None:
         """Write ``run.yaml``."""
-        text = yaml.safe_dump({"schema": SCHEMA_VERSION, **description}, sort_keys=False, allow_unicode=True)
+        plain = json.loads(dump({"schema": SCHEMA_VERSION, **description}))  # YAML takes nothing of NumPy
+        text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
         write_atomically(self.path / "run.yaml", text.encode())
 
     def read_description(self) -> Description:

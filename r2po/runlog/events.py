@@ -28,7 +28,7 @@ class Requested:
         at: When it was written.
         key: Address of the reply.
         iteration: Iteration that asks, from 1.
-        role: "search" or "critic".
+        role: Who asks, as the method names it: "search", "critic", ...
         sample: Which sample of this prompt within the iteration, from 0.
         attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
         prompt_chars: Length of the prompt in characters.
@@ -204,4 +204,4 @@ class EventWriter:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -101,4 +101,4 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a whole file of indented JSON, for people too."""
-    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode())
+    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode(errors="backslashreplace"))

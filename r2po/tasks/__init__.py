@@ -1,6 +1,6 @@
 """The environments as tasks: one card each, in ``cards/``.
 
-Adding one is a card there and its name in the list below; from outside the package, ``TASKS.register(task)``.
+Adding one is a card there and its name in the loop below; from outside the package, ``TASKS.register(task)``.
 """
 
 from __future__ import annotations

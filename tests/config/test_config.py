@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from r2po.cli import main
 from r2po.config import Config, CriticSettings, differences, load_config, resolve
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
@@ -23,7 +25,7 @@ from r2po.methods import METHODS
 from r2po.policies.projected_mlp import ProjectedMLP
 from r2po.policies.random_features import RandomFeatures
 from r2po.tasks import TASKS, task_for
-from tests.builders import CONFIGS
+from tests.builders import CONFIGS, register
 
 PUBLISHED_SETTINGS = resources.files("r2po") / "data" / "published_settings.csv"
 ROWS = {row["config"]: row for row in csv.DictReader(PUBLISHED_SETTINGS.read_text(encoding="utf-8").splitlines())}
@@ -470,3 +472,26 @@ def test_the_controlled_protocol_cannot_be_loosened(write: Write) -> None:
 def test_the_published_section_takes_only_what_differs_between_methods(write: Write) -> None:
     for key in ("protocol", "method", "logdir", "seed"):
         assert f"unknown key '{key}'" in complaint(write(published={key: "controlled"}))
+
+
+# ---- Methods whose numbers depend on the config ----
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, count: Callable[[Mapping[str, Any]], int]) -> None:
+    method = replace(METHODS["props"], name="counting", calls=count, evaluations=count)
+    register(METHODS, method, monkeypatch)
+
+
+def test_a_method_may_count_by_any_key(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting(monkeypatch, lambda config: 1 + (config["num_iterations"] > config["warmup_episodes"]))
+    config = load_config(write(method="counting"))
+    assert (config.num_iterations, config.announced_iterations) == (100, 100)
+    assert load_config(write(method="counting", num_iterations=300)).num_iterations == 300
+    assert main(["list"]) == 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"num_iterations": 5}])
+def test_a_count_that_cannot_be_is_refused(changes: Any, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting(monkeypatch, lambda _: 0)
+    said = "method 'counting': evaluations per iteration is 0; expected a whole number, at least 1"
+    assert complaint(write(method="counting", **changes)) == said

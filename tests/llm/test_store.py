@@ -196,3 +196,13 @@ def test_a_reply_with_half_a_surrogate_pair_is_recorded(tmp_path: Path) -> None:
     again.close()
     assert found is not None
     assert (found.reply.text, found.reply.thinking) == ("params[0]: 1 \ud83d", "\udc00")
+
+
+def test_a_prompt_with_half_a_surrogate_pair_is_recorded(tmp_path: Path) -> None:
+    # A method may put what a provider outside the package replied into its next prompt.
+    store = CallStore(tmp_path)
+    record(store, question("You said \ud83d"), Reply("yes"))
+    store.close()
+    request, _ = read_events(store.path)
+    assert isinstance(request, Requested)
+    assert request.prompt == "You said \ud83d"

@@ -264,3 +264,8 @@ def test_an_interruption_starts_nothing_more() -> None:
     over.set()
     time.sleep(0.05)
     assert called == [0]
+
+
+def test_what_is_read_may_be_none(tmp_path: Path) -> None:
+    with open_client(Writer(), tmp_path) as client:
+        assert step_of(client).ask("search", "Nothing?", lambda _: None).value is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from r2po.errors import RunStopped
+from r2po.errors import InputError, RunStopped
 from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import AttemptFailed, Reply
 from r2po.methods import METHODS, Method
@@ -302,3 +303,18 @@ def test_an_iteration_that_was_interrupted_is_done_again_from_the_record(tmp_pat
     assert {key: value for key, value in resumed.items() if key in timeless} == timeless
     assert resumed["failed_attempts"] == 1
     assert (resumed["accounting"]["critic"]["attempts"], expected["accounting"]["critic"]["attempts"]) == (2, 1)
+
+
+# ---- What cannot be registered ----
+
+
+@pytest.mark.parametrize(
+    ("numbers_of", "said"),
+    [
+        ({"evaluations": 0}, "evaluations per iteration is 0; expected a whole number, at least 1"),
+        ({"calls": -1}, "calls per iteration is -1; expected a whole number, at least 0"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(numbers_of: dict[str, int], said: str) -> None:
+    with pytest.raises(InputError, match=f"^method 'props': {said}$"):
+        replace(METHODS["props"], **numbers_of)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ class Exchange:
 
     Attributes:
         iteration: Number of the iteration, from 1.
-        role: "search" or "critic".
+        role: Who asked: "search", "critic", ...
         prompt: The question; of the published code's logs what they hold of it.
         text: The reply.
     """
