@@ -11,7 +11,7 @@ from typing import Any, Literal
 from r2po.errors import InputError, UnusableReply
 from r2po.llm.providers.wire import UnknownModelError, WireFormat
 from r2po.llm.registry import provider_for, usages
-from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Reply, Request
+from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, ProviderSettings, Reply, Request
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 
@@ -80,9 +80,7 @@ def examine_all(patients: Sequence[Patient]) -> Iterator[Finding]:
 def examine(patient: Patient) -> Iterator[Finding]:
     """Check one thing after another, up to the first that fails."""
     try:
-        provider = provider_for(
-            patient.model, timeout_s=patient.timeout_s, num_ctx=patient.num_ctx, environ=patient.environ
-        )
+        provider = provider_for(patient.model, ProviderSettings(patient.environ, patient.timeout_s, patient.num_ctx))
     except InputError as error:
         yield Finding("FAILED", "name", str(error))
         return

@@ -14,7 +14,7 @@ from r2po.experiment.observer import Observer
 from r2po.llm.providers.no_model import NoModel
 from r2po.llm.providers.replay import PREFIX
 from r2po.llm.registry import provider_for
-from r2po.llm.types import CRITIC, SEARCH, Provider, Recording
+from r2po.llm.types import CRITIC, SEARCH, Provider, ProviderSettings, Recording
 from r2po.methods import METHODS, Method
 from r2po.runlog import RunDirectory, list_runs
 
@@ -54,7 +54,7 @@ def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
     """Return the provider of a config's model; if its method asks no model, one that is never asked."""
     if config.llm_model_name is None:
         return NoModel()
-    return provider_for(config.llm_model_name, timeout_s=config.llm_timeout_s, num_ctx=config.num_ctx, environ=environ)
+    return provider_for(config.llm_model_name, ProviderSettings(environ, config.llm_timeout_s, config.num_ctx))
 
 
 def run_to_resume(config: Config, resume: Resume) -> RunDirectory | None:

@@ -6,29 +6,14 @@ To add one, write its file, and a factory and a rule here; from outside, ``PROVI
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from r2po.errors import InputError, unknown
-from r2po.llm.types import Provider
+from r2po.llm.types import Provider, ProviderSettings
 from r2po.registry import Registry
 
 # Providers are imported when they are chosen: the stand-in must work where no HTTP library does.
-
-
-@dataclass(frozen=True)
-class ProviderSettings:
-    """What a provider may need besides the model's name.
-
-    Attributes:
-        timeout_s: Seconds that one call may take.
-        num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
-        environ: Environment with keys and base URLs.
-    """
-
-    timeout_s: float
-    num_ctx: int | None
-    environ: Mapping[str, str]
 
 
 def _ollama(name: str, settings: ProviderSettings) -> Provider:
@@ -37,7 +22,7 @@ def _ollama(name: str, settings: ProviderSettings) -> Provider:
     model = name[len("ollama/") :].strip()
     if not model:
         raise InputError(f"{name!r} names no model; expected ollama/<model>, e.g. ollama/qwen3:8b")
-    return Ollama(model, environ=settings.environ, timeout_s=settings.timeout_s, num_ctx=settings.num_ctx)
+    return Ollama(model, settings)
 
 
 def _openrouter(name: str, settings: ProviderSettings) -> Provider:
@@ -48,25 +33,25 @@ def _openrouter(name: str, settings: ProviderSettings) -> Provider:
         raise InputError(
             f"{name!r} names no model; expected openrouter/<vendor>/<model>, e.g. openrouter/qwen/qwen3-8b"
         )
-    return OpenRouter(model, environ=settings.environ, timeout_s=settings.timeout_s)
+    return OpenRouter(model, settings)
 
 
 def _anthropic(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.anthropic import Anthropic
 
-    return Anthropic(name, environ=settings.environ, timeout_s=settings.timeout_s)
+    return Anthropic(name, settings)
 
 
 def _gemini(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.gemini import Gemini
 
-    return Gemini(name.removeprefix("models/"), environ=settings.environ, timeout_s=settings.timeout_s)
+    return Gemini(name.removeprefix("models/"), settings)
 
 
 def _openai(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.openai import OpenAI
 
-    return OpenAI(name, environ=settings.environ, timeout_s=settings.timeout_s)
+    return OpenAI(name, settings)
 
 
 def _embedded(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
@@ -137,14 +122,8 @@ PROVIDERS: Registry[ProviderKind] = Registry(
 )
 
 
-def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, environ: Mapping[str, str]) -> Provider:
-    """Return the provider that a model name chooses; nothing is contacted yet.
-
-    Args:
-        model_name: The name in the config.
-        timeout_s: Seconds that one call may take.
-        num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
-        environ: Environment with keys and base URLs.
+def provider_for(model_name: str, settings: ProviderSettings) -> Provider:
+    """Return the provider that a model name of a config chooses; nothing is contacted yet.
 
     Raises:
         InputError: The name is empty or names no model, or the settings of its provider are wrong.
@@ -153,7 +132,7 @@ def provider_for(model_name: str, *, timeout_s: float, num_ctx: int | None, envi
     if not name:
         raise InputError(f"the name of the model is empty; available: {', '.join(usage for usage, _, _ in usages())}")
     kind = next(kind for kind in _latest_first() if kind.matches(name))
-    return kind.make(name, ProviderSettings(timeout_s, num_ctx, environ))
+    return kind.make(name, settings)
 
 
 def usages() -> list[tuple[str, str, str]]:

@@ -126,6 +126,21 @@ class Recording:
     keys: Collection[str]
 
 
+@dataclass(frozen=True)
+class ProviderSettings:
+    """What a provider may need besides the model's name.
+
+    Attributes:
+        environ: Environment with keys and base URLs.
+        timeout_s: Seconds that one call may take.
+        num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
+    """
+
+    environ: Mapping[str, str]
+    timeout_s: float = 300.0
+    num_ctx: int | None = None
+
+
 class Provider(ABC):
     """Answers for one model. It makes one attempt at a call; retrying, storing and counting is the client's business.
 

@@ -20,7 +20,7 @@ from typing import Any
 from r2po.errors import InputError
 from r2po.llm.client import CallFailed
 from r2po.llm.registry import provider_for
-from r2po.llm.types import AttemptFailed, Provider, Question, Received
+from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Question, Received
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import read_lines
 from tests.builders import open_client
@@ -310,7 +310,7 @@ def see_at_first_contact(failure: Failure, name: str, variant: int = 0) -> Seen:
 
 
 def _provider(server: FakeServer, environ: Mapping[str, str], timeout_s: float = LONG_S) -> Provider:
-    return provider_for(server.model, timeout_s=timeout_s, num_ctx=None, environ=environ)
+    return provider_for(server.model, ProviderSettings(environ, timeout_s))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from r2po.llm.client import Client, Model
 from r2po.llm.registry import provider_for
 from r2po.llm.store import CallStore
-from r2po.llm.types import SEARCH, Question
+from r2po.llm.types import SEARCH, ProviderSettings, Question
 
 THREADS = 10
 EACH = 30
@@ -54,6 +54,6 @@ def ask_all(client: Client) -> list[Exception]:
 
 
 if __name__ == "__main__":
-    provider = provider_for("ollama/tiny", timeout_s=30.0, num_ctx=None, environ=os.environ)
+    provider = provider_for("ollama/tiny", ProviderSettings(os.environ, 30.0))
     store = CallStore(Path(sys.argv[1]))
     sys.exit(len(ask_all(Client({SEARCH: Model(provider, "tiny", {})}, store, max_attempts=1, max_wait_s=0.0))))

@@ -14,14 +14,14 @@ from r2po.llm.providers.ollama import Ollama
 from r2po.llm.providers.openai import OpenAI, OpenRouter
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import PROVIDERS, provider_for, usages
-from r2po.llm.types import Provider
+from r2po.llm.types import Provider, ProviderSettings
 from tests.builders import CONFIGS
 from tests.llm.fake_ollama import FakeOllama
 from tests.scripted import make_request
 
 
 def provider(name: str) -> Provider:
-    return provider_for(name, timeout_s=5.0, num_ctx=None, environ={})
+    return provider_for(name, ProviderSettings({}))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_ollama_models(name: str, model: str) -> None:
 
 def test_settings_reach_the_provider() -> None:
     with FakeOllama() as fake:
-        chosen = provider_for("ollama/tiny", timeout_s=5.0, num_ctx=4321, environ=fake.environ)
+        chosen = provider_for("ollama/tiny", ProviderSettings(fake.environ, 5.0, 4321))
         assert chosen.complete(make_request("hello")).sent == {"num_ctx": 4321}
 
 
@@ -62,8 +62,8 @@ def test_the_stand_in() -> None:
 
 def test_the_stand_in_needs_no_http_library() -> None:
     code = (
-        "import sys; from r2po.llm.registry import provider_for; "
-        "provider_for('embedded/search', timeout_s=1, num_ctx=None, environ={}); assert 'requests' not in sys.modules"
+        "import sys; from r2po.llm.registry import ProviderSettings, provider_for; "
+        "provider_for('embedded/search', ProviderSettings({})); assert 'requests' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

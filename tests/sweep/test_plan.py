@@ -48,7 +48,7 @@ def test_log_directories_can_be_chosen_for_each_variant(tmp_path: Path) -> None:
 def test_two_configs_never_share_a_run_directory(tmp_path: Path) -> None:
     one, other = (str(write_config(tmp_path, VALUES, name)) for name in ("one.yaml", "other.yaml"))
     with pytest.raises(
-        InputError, match=r"two runs of this sweep have the run directory logs/run_1: .*one.* and .*other"
+        InputError, match=r"two runs of this sweep would share the run directory logs/run_1: .*one.* and .*other"
     ):
         plan(SweepRequest([one, other], [], [1]))
 

@@ -122,7 +122,7 @@ def test_a_damaged_log_of_calls_stops_a_sweep_only_if_a_cap_depends_on_it(tmp_pa
     (run / "result.json").unlink()
     refused = run_sweep(tmp_path, *command)
     assert refused.returncode == 2
-    assert "no cap can be kept" in refused.stderr
+    assert "no cap can be enforced" in refused.stderr
     failed = run_sweep(tmp_path, *command[:-2])
     assert failed.returncode == 1
     assert "damaged log" in failed.stderr

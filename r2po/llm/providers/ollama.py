@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from r2po.errors import nearest
 from r2po.llm.failures import error_message, one_line
 from r2po.llm.providers.wire import JSON_SCHEMA, Server, UnknownModelError, WireFormat, count, entries, entry, string
-from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 MIN_NUM_CTX = 8192
 REPLY_TOKENS = 16384
@@ -29,9 +29,7 @@ class Ollama(WireFormat):
 
     Args:
         model: Name as in ``ollama list``; without a tag it means ``:latest``.
-        environ: Environment to read OLLAMA_BASE_URL and OLLAMA_API_KEY from.
-        timeout_s: Seconds that one call may take.
-        num_ctx: Context length in tokens for all requests; None to choose it from the prompts.
+        settings: How it is reached, and the context length for all requests.
 
     Raises:
         InputError: OLLAMA_BASE_URL or OLLAMA_API_KEY cannot be used.
@@ -56,11 +54,9 @@ class Ollama(WireFormat):
     }
     _chat_path = "/api/chat"
 
-    def __init__(
-        self, model: str, *, environ: Mapping[str, str], timeout_s: float = 300.0, num_ctx: int | None = None
-    ) -> None:
-        super().__init__(model, environ=environ, timeout_s=timeout_s)
-        self._fixed_num_ctx = num_ctx
+    def __init__(self, model: str, settings: ProviderSettings) -> None:
+        super().__init__(model, settings)
+        self._fixed_num_ctx = settings.num_ctx
         self._largest_num_ctx = MIN_NUM_CTX
         self._growing = threading.Lock()
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from r2po.errors import InputError, nearest
 from r2po.llm.failures import one_line
 from r2po.llm.transport import Transport
-from r2po.llm.types import AttemptFailed, Finish, Provider, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
 
 CHECK_TIMEOUT_S = 10.0
 JSON_SCHEMA = "json_schema"
@@ -48,8 +48,7 @@ class WireFormat(Provider, ABC):
 
     Args:
         model: The model's name, as the server knows it.
-        environ: Environment to read base URL and key from.
-        timeout_s: Seconds that one call may take.
+        settings: How it is reached.
 
     Raises:
         InputError: Base URL or key cannot be used.
@@ -61,7 +60,8 @@ class WireFormat(Provider, ABC):
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses by which the server refuses the key at the first contact."""
 
-    def __init__(self, model: str, *, environ: Mapping[str, str], timeout_s: float = 300.0) -> None:
+    def __init__(self, model: str, settings: ProviderSettings) -> None:
+        environ = settings.environ
         key = environ.get(self.server.key_variable, "").strip()
         self.model = model
         self.has_key = bool(key)
@@ -71,7 +71,7 @@ class WireFormat(Provider, ABC):
             key_variable=self.server.key_variable,
             key=key,
             headers=self._headers(key),
-            timeout_s=timeout_s,
+            timeout_s=settings.timeout_s,
         )
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from r2po.llm.providers import wire
 from r2po.llm.registry import provider_for
+from r2po.llm.types import ProviderSettings
 from r2po.runlog.packing import unpack
 from tests.llm.failures import (
     ASKED_AGAIN,
@@ -141,7 +142,7 @@ def test_a_failure_at_first_contact(failure: Failure, name: str, variant: int, m
 @pytest.mark.parametrize("name", SERVERS)
 def test_an_unknown_model_gets_the_nearest_name(name: str) -> None:
     with SERVERS[name](models=["gemini-tiny-2", "claude-tiny-2", "tiny-2", "vendor/tiny-2"]) as server:
-        provider = provider_for(server.model, timeout_s=1, num_ctx=None, environ=server.environ)
+        provider = provider_for(server.model, ProviderSettings(server.environ, 1))
         with pytest.raises(Exception, match=r"has no model '([a-z/-]*)' \(did you mean '\1-2'\?\)") as caught:
             provider.check()
     assert "\n" not in str(caught.value)
@@ -150,7 +151,7 @@ def test_an_unknown_model_gets_the_nearest_name(name: str) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_no_traceback_holds_the_key(name: str, tmp_path: Path) -> None:
     with SERVERS[name](key=KEY) as server:
-        provider = provider_for(server.model, timeout_s=1, num_ctx=None, environ=server.environ)
+        provider = provider_for(server.model, ProviderSettings(server.environ, 1))
         server.key = "another-key-of-the-server"
         with pytest.raises(Exception, match=server.key_variable) as caught:
             provider.check()

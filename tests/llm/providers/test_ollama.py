@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from r2po.errors import InputError
 from r2po.llm.providers.ollama import Ollama, estimate_tokens
-from r2po.llm.types import AttemptFailed, Finish, Request
+from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Request
 from tests.llm.fake_ollama import Answer, FakeOllama, Fault, hang_up, status
 from tests.scripted import make_request
 
@@ -28,7 +28,7 @@ def fake() -> Iterator[FakeOllama]:
 
 
 def ollama(fake: FakeOllama, model: str = "tiny", num_ctx: int | None = None) -> Ollama:
-    return Ollama(model, environ=fake.environ, timeout_s=5.0, num_ctx=num_ctx)
+    return Ollama(model, ProviderSettings(fake.environ, 5.0, num_ctx))
 
 
 def sent(fake: FakeOllama, request: Request, num_ctx: int | None = None) -> Any:
@@ -163,7 +163,7 @@ def test_an_unknown_model_and_a_refused_key_stop_at_once(fake: FakeOllama) -> No
     assert not caught.value.retryable
     fake.key = KEY
     with pytest.raises(AttemptFailed, match="OLLAMA_API_KEY") as caught:
-        Ollama("tiny", environ={"OLLAMA_BASE_URL": fake.url}).complete(make_request("hello"))
+        Ollama("tiny", ProviderSettings({"OLLAMA_BASE_URL": fake.url})).complete(make_request("hello"))
     assert not caught.value.retryable
 
 
@@ -307,7 +307,7 @@ def test_an_unreachable_server_is_one_line() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(InputError) as caught:
-        Ollama("tiny", environ={"OLLAMA_BASE_URL": url}).check()
+        Ollama("tiny", ProviderSettings({"OLLAMA_BASE_URL": url})).check()
     message = str(caught.value)
     assert url in message
     assert "OLLAMA_BASE_URL" in message
@@ -320,27 +320,27 @@ def test_an_unreachable_server_is_one_line() -> None:
 def test_a_refused_key_is_named_and_not_shown(fake: FakeOllama, code: int, path: str) -> None:
     fake.inject(status(code, {"error": f"bad key {KEY}"}), path=path)
     with pytest.raises(InputError, match="OLLAMA_API_KEY") as caught:
-        Ollama("other", environ={"OLLAMA_BASE_URL": fake.url, "OLLAMA_API_KEY": KEY}).check()
+        Ollama("other", ProviderSettings({"OLLAMA_BASE_URL": fake.url, "OLLAMA_API_KEY": KEY})).check()
     assert KEY not in str(caught.value)
 
 
 def test_the_key_is_sent_without_blanks_around_it() -> None:
     with FakeOllama(key=KEY) as fake:
-        provider = Ollama("tiny", environ={"OLLAMA_BASE_URL": fake.url + "/", "OLLAMA_API_KEY": f" {KEY}\n"})
+        provider = Ollama("tiny", ProviderSettings({"OLLAMA_BASE_URL": fake.url + "/", "OLLAMA_API_KEY": f" {KEY}\n"}))
         provider.check()
         assert provider.complete(make_request("hello")).text == "fine"
         assert KEY not in repr(provider)
 
 
 def test_without_a_key_no_authorization_is_sent(fake: FakeOllama) -> None:
-    Ollama("tiny", environ={"OLLAMA_BASE_URL": fake.url, "OLLAMA_API_KEY": " "}).check()
+    Ollama("tiny", ProviderSettings({"OLLAMA_BASE_URL": fake.url, "OLLAMA_API_KEY": " "})).check()
     assert "Authorization" not in fake.requests[0].headers
 
 
 def test_the_default_address() -> None:
-    assert "http://localhost:11434" in repr(Ollama("tiny", environ={"OLLAMA_BASE_URL": ""}))
+    assert "http://localhost:11434" in repr(Ollama("tiny", ProviderSettings({"OLLAMA_BASE_URL": ""})))
 
 
 def test_an_address_without_scheme_is_refused() -> None:
     with pytest.raises(InputError, match="OLLAMA_BASE_URL"):
-        Ollama("tiny", environ={"OLLAMA_BASE_URL": "localhost:11434"})
+        Ollama("tiny", ProviderSettings({"OLLAMA_BASE_URL": "localhost:11434"}))

@@ -11,7 +11,7 @@ from r2po.errors import InputError
 from r2po.llm.providers.anthropic import MAX_TOKENS
 from r2po.llm.providers.openai import OpenAI
 from r2po.llm.registry import provider_for
-from r2po.llm.types import AttemptFailed, Finish, Provider, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
 from tests.llm.fake_servers import SERVERS, FakeAnthropic, FakeGemini, FakeOpenAI, FakeOpenRouter, FakeServer
 from tests.llm.fake_servers.core import status
 from tests.scripted import make_request
@@ -32,7 +32,7 @@ CONTENTS = [{"role": "user", "parts": [{"text": "hello"}]}]
 
 
 def provider(server: FakeServer, model: str = "") -> Provider:
-    return provider_for(model or server.model, timeout_s=5.0, num_ctx=None, environ=server.environ)
+    return provider_for(model or server.model, ProviderSettings(server.environ, 5.0))
 
 
 def exchange(kind: type[FakeServer], request: Request, answer: Any = "fine") -> tuple[Any, Reply]:
@@ -86,7 +86,7 @@ def test_settings_go_by_their_wire_names_and_into_the_log(kind: type[FakeServer]
 
 def test_only_openai_itself_gets_the_new_name_of_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeOpenAI() as server:
-        here = OpenAI("tiny", environ=server.environ)
+        here = OpenAI("tiny", ProviderSettings(server.environ))
         monkeypatch.setattr(OpenAI, "is_at_home", True)
         here.complete(make_request("hello", ALL))
         assert server.chats[0]["max_completion_tokens"] == 5000
@@ -160,9 +160,7 @@ def test_each_sample_has_its_own_seed_where_there_are_seeds() -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_key_goes_in_its_header_and_never_in_an_address(name: str) -> None:
     with SERVERS[name](key=KEY) as server:
-        chosen = provider_for(
-            server.model, timeout_s=5, num_ctx=None, environ={**server.environ, server.key_variable: f" {KEY}\n"}
-        )
+        chosen = provider_for(server.model, ProviderSettings({**server.environ, server.key_variable: f" {KEY}\n"}, 5))
         chosen.check()
         assert chosen.complete(make_request("hello")).text == "fine"
         assert KEY not in repr(chosen)
