@@ -14,15 +14,15 @@ MODULES = [
     for path in sorted(ROOM.rglob("*.py"))
     if path.name != "__init__.py"
 ]
-MAKERS = [f"r2po.{name}" for name in ("methods", "baselines", "config", "experiment", "policies", "prompts", "rollout")]
-HEAVY = ["gymnasium", "jinja2", "fcntl", "matplotlib", "pandas", "scipy"]
+ROOMS = ("methods", "baselines", "config", "experiment", "llm", "policies", "prompts", "rollout", "tasks.spaces")
+MAKERS = [f"r2po.{name}" for name in ROOMS]
 
 
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        (MODULES, ["gymnasium", "jinja2", "fcntl", "matplotlib", "pandas", *MAKERS, "r2po.llm", "r2po.tasks.spaces"]),
-        ([name for name in MODULES if name.startswith("r2po.analysis.logs.")], [*HEAVY, *MAKERS]),
+        (MODULES, ["gymnasium", "jinja2", "matplotlib", "pandas", *MAKERS]),
+        ([name for name in MODULES if name.startswith("r2po.analysis.logs.")], ["fcntl", "scipy"]),
     ],
     ids=["all", "logs"],
 )

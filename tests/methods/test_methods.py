@@ -256,6 +256,21 @@ def test_every_method_spends_two_hundred_evaluations(method: Method) -> None:
     assert method.default_iterations({}) * method.calls_per_iteration({}) == (200 if method.asks_model else 0)
 
 
+def test_calls_and_evaluations_may_depend_on_the_config() -> None:
+    method = Method(
+        "many",
+        "Many",
+        METHODS["props"].iterate,
+        calls=lambda config: config["num_evaluation_episodes"] + 1,
+        evaluations=lambda config: 300 // config["num_evaluation_episodes"],
+    )
+    assert method.asks_model
+    assert [method.calls_per_iteration({"num_evaluation_episodes": n}) for n in (1, 20)] == [2, 21]
+    assert [method.default_iterations({"num_evaluation_episodes": n}) for n in (1, 20)] == [1, 13]
+    facts = method.facts({"num_evaluation_episodes": 20})
+    assert (facts["calls_per_iteration"], facts["evaluations_per_iteration"], facts["roles"]) == (21, 15, ("search",))
+
+
 # ---- Stop and resume ----
 
 
