@@ -24,7 +24,7 @@ def add_logs_options(parser: argparse.ArgumentParser) -> None:
     """Declare where the logs are and how many runs count."""
     parser.add_argument("--logs-root", default="logs", metavar="DIR", help="folder of log directories (default: logs)")
     parser.add_argument(
-        "--max-runs", type=positive, default=10, metavar="N", help="runs of each experiment that count (default: 10)"
+        "--max-runs", type=positive, default=10, metavar="N", help="runs of each experiment to use (default: 10)"
     )
 
 
@@ -48,7 +48,7 @@ def add_only_options(parser: argparse.ArgumentParser) -> None:
 
 def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: str = "") -> None:
     """Declare whether the published figures stand beside ours, or, in what is called ``alone``, by themselves."""
-    parser.add_argument("--reference", choices=("published",), help=f"show {what} beside ours")
+    parser.add_argument("--reference", choices=("published",), help=f"show {what} next to ours")
     if alone:
         parser.add_argument(
             "--from-published",

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     if options.config is not None:
         config = load_config(options.config)
         if config.llm_model_name is None:
-            raise InputError(f"{options.config}: method {config.method!r} asks no model, so there is none to examine")
+            raise InputError(f"{options.config}: method {config.method!r} asks no model, so there is none to check")
         critic = config.for_role(CRITIC)
         models = [config] if critic is config else [config, critic]
         patients = [

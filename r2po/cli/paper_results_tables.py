@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             )
         for name, table in build_published_tables(options.preset, environments).items():
             show(write_table(table, f"{prefix}_{name}", options.formats))
-        sys.stdout.write("published figures hold neither final nor held-out rewards\n")
+        sys.stdout.write("the published figures include neither final nor held-out rewards\n")
         return 0
     expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
     validation = Validation(expected, options.strict_validation)

@@ -35,9 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_logs_options(parser)
     add_only_options(parser)
     parser.add_argument(
-        "--resamples", type=positive, default=10_000, metavar="N", help="of the bootstrap (default: 10000)"
+        "--resamples", type=positive, default=10_000, metavar="N", help="bootstrap resamples (default: 10000)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=("markdown", "md", "latex", "csv", "json"),
-        help="default: what the ending of --output says, else markdown",
+        help="default: by the ending of --output, else markdown",
     )
     parser.add_argument("--output", metavar="FILE", help="file to write (default: print)")
     parser.add_argument(

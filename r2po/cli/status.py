@@ -11,7 +11,7 @@ from r2po.errors import InputError
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("logs", metavar="LOGS", help="folder of logs with sweeps, or the folder of one sweep")
-    parser.add_argument("--all", action="store_true", help="also list the runs that are complete or wait")
+    parser.add_argument("--all", action="store_true", help="also list the runs that are complete or waiting")
 
 
 def run(options: argparse.Namespace) -> int:

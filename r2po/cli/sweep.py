@@ -33,14 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--logs", metavar="DIR", help="put all log directories into this folder")
     parser.add_argument(
-        "--name", type=_name, help="name of the folder with the manifest (default: one made from the request)"
+        "--name", type=_name, help="name of the folder with the manifest (default: derived from the request)"
     )
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
-    parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: the one at hand)")
+    parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
-        "--cpus-per-run", type=_amount, default=0.25, metavar="X", help="cores that Ray sets aside for a run (0.25)"
+        "--cpus-per-run", type=_amount, default=0.25, metavar="X", help="cores that Ray reserves for a run (0.25)"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 

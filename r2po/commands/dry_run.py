@@ -50,7 +50,7 @@ def preview(config: Config) -> str:
         *_expectations(setting, asked, longest, line_chars),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
-        f"for which {NAME} stood in here.",
+        f"for which {NAME} substituted here.",
     ]
     return "\n".join(parts) + "\n"
 
@@ -122,7 +122,7 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
             f"({_tokens(first)} to {_tokens(most)} tokens)"
         )
         total += sum(question.role == role for question in asked) * config.num_iterations * (first + most) / 2
-    lines.append(f"prompt tokens in all: up to about {_tokens(total)}")
+    lines.append(f"prompt tokens in total: up to about {_tokens(total)}")
     return lines
 
 

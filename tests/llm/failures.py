@@ -41,7 +41,7 @@ STOPS = "stops at once"
 ASKED_AGAIN = "asked again"
 TAKEN = "taken"
 ERROR = "error at once"
-GOES_ON = "goes on"
+CONTINUES = "continues"
 CANNOT_BE = "-"
 
 Faults = Callable[[FakeServer], list[Fault]]
@@ -240,7 +240,7 @@ AT_FIRST_CONTACT = (
     Failure(
         "a server that does not tell what it serves",
         lambda server: [*statuses(404, 405, 500)(server), status(200, b"<html>hello</html>"), status(200, {"x": 1})],
-        GOES_ON,
+        CONTINUES,
     ),
 )
 
@@ -306,7 +306,7 @@ def see_at_first_contact(failure: Failure, name: str, variant: int = 0) -> Seen:
             _provider(server, environ).check()
         except InputError as error:
             return Seen(ERROR, str(error))
-        return Seen(GOES_ON)
+        return Seen(CONTINUES)
 
 
 def _provider(server: FakeServer, environ: Mapping[str, str], timeout_s: float = LONG_S) -> Provider:
