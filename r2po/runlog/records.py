@@ -2,6 +2,9 @@
 
 docs/run-log.md explains every field. Records are plain dictionaries with these types; what nothing computes with may be
 anything. Fields that are not named here are kept, so that a version of r2po can read what a newer one added.
+
+A run reads back whatever it wrote, a reward that is no number included. Analyses read the same lines by stricter types:
+``Outcome``, ``Candidates`` and ``Heldout``.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ def _as_one(kind: Any, handler: GetCoreSchemaHandler) -> Any:
 
 Number = Annotated[Annotated[int, Field(ge=-(2**62), le=2**62)] | Finite, GetPydanticSchema(_as_one)]
 """A whole number stays one: tables have them."""
+AnyNumber = Annotated[bool | int | float, GetPydanticSchema(_as_one)]
+"""Whatever a policy family may have written."""
 Count = Annotated[int, Field(ge=0, le=2**62)]
 Text = InstanceOf[str]
 """May hold half a surrogate pair, as replies do."""
@@ -69,7 +74,7 @@ class WarmupRecord(TypedDict):
     """A line of ``warmup.jsonl``."""
 
     trial: int
-    params: NotRequired[list[Number]]
+    params: NotRequired[list[AnyNumber]]
     source: NotRequired[Text]
     reward: float
     length: Count
@@ -82,11 +87,11 @@ class CandidateRecord(TypedDict):
 
     stage: str
     call: NotRequired[Any]
-    params: NotRequired[list[Number]]
+    params: NotRequired[list[AnyNumber]]
     source: NotRequired[Text]
     raw_params: NotRequired[Any]
     reward: NotRequired[Any]
-    returns: Annotated[list[Finite], Field(min_length=1)]
+    returns: Annotated[list[float], Field(min_length=1)]
     lengths: NotRequired[list[Count]]
     ends: NotRequired[list[str]]
     shown: NotRequired[Any]
@@ -102,21 +107,18 @@ class Times(TypedDict):
     rollout_s: NotRequired[Seconds | None]
 
 
-class _Outcome(TypedDict):
+@with_config(_STRICT)
+class IterationRecord(TypedDict):
+    """A line of ``iterations.jsonl``."""
+
     iteration: int
-    reward: Finite
+    reward: float
     best_reward: NotRequired[Any]
     accepted: Count
     episodes: Count
     steps: Count
     llm_calls: Count
     times: Times
-
-
-@with_config(_STRICT)
-class IterationRecord(_Outcome):
-    """A line of ``iterations.jsonl``."""
-
     candidates: list[CandidateRecord]
 
 
@@ -125,17 +127,44 @@ class Unread(TypedDict):
 
 
 @with_config(ConfigDict(strict=True))
-class Outcome(_Outcome):
+class Outcome(TypedDict):
     """A line of ``iterations.jsonl`` without the content of its candidates, which is most of it."""
 
+    iteration: int
+    reward: Finite
+    best_reward: NotRequired[Any]
+    accepted: Count
+    episodes: Count
+    steps: Count
+    llm_calls: Count
+    times: Times
     candidates: list[Unread]
+
+
+@with_config(ConfigDict(strict=True))
+class CandidateFigures(TypedDict):
+    """What analyses need of a candidate."""
+
+    stage: str
+    params: NotRequired[list[Number]]
+    returns: Annotated[list[Finite], Field(min_length=1)]
 
 
 @with_config(ConfigDict(strict=True))
 class Candidates(TypedDict):
     """The candidates of a line of ``iterations.jsonl``, and nothing else of it."""
 
-    candidates: list[CandidateRecord]
+    candidates: list[CandidateFigures]
+
+
+@with_config(ConfigDict(strict=True))
+class Heldout(TypedDict):
+    """What analyses need of ``result.json``."""
+
+    iterations: int
+    heldout_reward: Finite | None
+    heldout_std: Finite | None
+    heldout_episodes: Count
 
 
 @with_config(_STRICT)
@@ -152,15 +181,15 @@ class Result(TypedDict):
     protocol: NotRequired[Any]
     seed: NotRequired[Any]
     iterations: int
-    best_reward: NotRequired[Finite]
+    best_reward: NotRequired[float]
     best_iteration: NotRequired[int]
-    best_params: NotRequired[list[Number]]
+    best_params: NotRequired[Any]
     best_source: NotRequired[Any]
-    heldout_reward: Finite | None
-    heldout_std: Finite | None
+    heldout_reward: float | None
+    heldout_std: float | None
     heldout_episodes: Count
-    mean_reward: NotRequired[Finite]
-    final_reward: NotRequired[Finite]
+    mean_reward: NotRequired[float]
+    final_reward: NotRequired[float]
     episodes: NotRequired[Count]
     steps: NotRequired[Count]
     llm_calls: NotRequired[Count]
@@ -179,6 +208,7 @@ WARMUP: TypeAdapter[WarmupRecord] = TypeAdapter(WarmupRecord)
 ITERATION: TypeAdapter[IterationRecord] = TypeAdapter(IterationRecord)
 OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 CANDIDATES: TypeAdapter[Candidates] = TypeAdapter(Candidates)
+HELDOUT: TypeAdapter[Heldout] = TypeAdapter(Heldout)
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
 

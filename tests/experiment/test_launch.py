@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from r2po.analysis.logs.load import load_log_directory
+from r2po.envs.nim import NimEnv
 from r2po.errors import InputError, RunStopped
 from r2po.experiment import loop
 from r2po.experiment.launch import launch
@@ -38,3 +40,17 @@ def test_a_run_that_never_began_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InputError, match="this cannot be rolled out"):
         launch(make_config("nim", "props", **SMALL, logdir=str(tmp_path / "logs")), None, {}, Observer())
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("reward", [float("nan"), 1e101])
+def test_a_reward_that_no_analysis_can_use_ends_no_run(
+    reward: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NimEnv, "step", lambda *_: (0, reward, True, False, {}))
+    config = make_config("nim", "props", **{**SMALL, "num_iterations": 3}, logdir=str(tmp_path / "logs"))
+    config = config.model_copy(update={"rollout_engine": "reference"})
+    assert launch(config, None, {}, Observer())["iterations"] == 3
+    (tmp_path / "logs" / "run_1" / "result.json").unlink()
+    assert launch(config, "latest", {}, Observer())["iterations"] == 3
+    with pytest.raises(InputError, match="reward is"):
+        load_log_directory(tmp_path / "logs")

@@ -15,18 +15,18 @@ from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData
 from r2po.analysis.logs.unusable import Unusable, one_line
 from r2po.errors import InputError
-from r2po.runlog import RunDirectory
+from r2po.runlog import RunDirectory, records
 from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import telling
 from r2po.runlog.records import (
     CANDIDATES,
+    HELDOUT,
     OUTCOME,
-    CandidateRecord,
+    CandidateFigures,
     Description,
     Finite,
     Outcome,
-    Result,
     checked,
 )
 
@@ -42,7 +42,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         description = directory.read_description()
         config = checked(_CONFIG, description["config"], "run.yaml, config")
         outcomes = _read_outcomes(directory.iterations)
-        result = directory.read_result() if directory.is_complete else None
+        result = checked(HELDOUT, directory.read_result(), "result.json is damaged") if directory.is_complete else None
     except (InputError, OSError, RecursionError) as error:
         raise Unusable(one_line(str(error)).replace(f"{path}/", "")) from None
     if not outcomes:
@@ -155,7 +155,7 @@ def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> 
     return IterationData(number, accepted, tuple(map(_candidate, record["candidates"])))
 
 
-def _candidate(record: CandidateRecord) -> CandidateData:
+def _candidate(record: CandidateFigures) -> CandidateData:
     returns = np.array(record["returns"])
     params = np.array(record["params"], dtype=np.float64) if "params" in record else None
     return CandidateData(record["stage"], float(returns.mean()), params, returns)
@@ -181,7 +181,7 @@ def tau_c_variant(tau_c: float | None, default: float | None) -> str:
     return "tau_c half" if default is not None and tau_c == default / 2 else f"tau_c {tau_c:g}"
 
 
-def _heldout(result: Result | None) -> Heldout | None:
+def _heldout(result: records.Heldout | None) -> Heldout | None:
     if result is None or result["heldout_reward"] is None:
         return None
     return Heldout(result["heldout_reward"], result["heldout_std"], result["heldout_episodes"])
