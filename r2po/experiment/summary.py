@@ -12,7 +12,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Result
 
-FACT_WIDTH = len("critic's model")
+FACT_WIDTH = len("run directory")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
 
 
@@ -59,7 +59,7 @@ def _lines(title: str, log: Mapping[str, Any], facts: Mapping[str, str]) -> list
 
 def _models(log: Mapping[str, Any]) -> dict[str, str]:
     """Return lines on the models; logs of earlier versions know of no other critic."""
-    names = {"model": log["model"], "critic's model": log.get("critic_model")}
+    names = {"model": log["model"], "critic model": log.get("critic_model")}
     replay = f" (replay of {log['replay_of']})" if log.get("replay_of") else ""
     return {line: f"{name}{replay}" for line, name in names.items() if name}
 

@@ -59,7 +59,7 @@ def test_each_role_asks_its_own_model_with_its_own_settings(
     assert all("num_predict" not in chat["options"] for chat in search.chats)
     assert all("Proposed parameters" in critic.prompt_of(chat) for chat in critic.chats)
     said = " ".join(capsys.readouterr().out.split())
-    assert said.count("model ollama/tiny critic's model big") == 2
+    assert said.count("model ollama/tiny critic model big") == 2
     description, result = yaml.safe_load((RUN / "run.yaml").read_text()), open_run(RUN).read_result()
     for record in (description, result):
         assert (record["model"], record["critic_model"], record["stand_in"]) == ("ollama/tiny", "big", False)
