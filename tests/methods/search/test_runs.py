@@ -59,7 +59,7 @@ def test_a_run_needs_neither_model_nor_key_and_says_so(
 ) -> None:
     assert run(tmp_path, values(method)) == 0
     printed = capsys.readouterr().out
-    assert "model none" in " ".join(printed.split())
+    assert "model          none" in printed
     assert not any(word in printed for word in ("calls", "tokens", "embedded", "unusable"))
     directory = RunDirectory(tmp_path / "logs/run_1")
     description, result = directory.read_description(), directory.read_result()
