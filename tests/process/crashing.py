@@ -12,10 +12,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+LOADED_ONCE = (
+    "r2po.cli.run",
+    "r2po.config.environ",
+    "r2po.experiment.launch",
+    "r2po.experiment.live_view",
+    "r2po.llm.providers.ollama",
+)
+"""Modules that are loaded before the first fork: every child would load them again."""
 UNSEEN_WRITE = 99
 """Exit code of a child that opened a file for writing past the points."""
 
@@ -152,7 +161,8 @@ def _child(folder: str, options: list[str], kill_at: int) -> int:
 
 
 def _serve() -> None:
-
+    for name in LOADED_ONCE:
+        import_module(name)
     for line in sys.stdin:
         folder, options, kill_at = json.loads(line)
         process = os.fork()
