@@ -45,14 +45,14 @@ class Trial:
 
     Attributes:
         solution: What was tried.
-        text: The solution as prompts write it.
+        shown: What prompts show of it: the solution, or the one that was proposed, before it was clipped.
         reward: Mean return; of one rollout for a warm-up trial.
         warmup: Whether it is a warm-up trial.
         rollout: The rollout that the method's history shows, if it shows any.
     """
 
     solution: Solution
-    text: str
+    shown: Solution
     reward: float
     warmup: bool
     rollout: Rollout | None = None

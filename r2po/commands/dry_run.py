@@ -70,7 +70,7 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
         setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
     finally:
         store.close()
-    line = write_history(experiment.history[-1:], setting.brief, kinds_apart=True, with_rollouts=True)
+    line = write_history(experiment.history[-1:], setting.brief, "phases", with_rollouts=True)
     return asked, client.asked, len(line) + 1
 
 

@@ -13,8 +13,10 @@ from pydantic import Field
 
 from r2po.llm.accounting import Prices
 from r2po.llm.types import CRITIC
+from r2po.prompts import RevisionRule
 from r2po.rollout import EngineName
 from r2po.runlog.keys import CAP_KEYS, telling
+from r2po.tasks import Told
 from r2po.validation import Section
 
 Positive = Annotated[int, Field(ge=1)]
@@ -97,9 +99,11 @@ class Config(Section):
     clip_actions: bool = True
 
     # What the prompts say
+    description: Told = "published"
     optimum: Number | None = None
     search_step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     critic_llm_conservative_threshold: Number | None = None
+    revision_rule: RevisionRule | None = None
     announced_iterations: Positive | None = None
     traj_history_last_n: NotNegative = 5
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from r2po.experiment.observer import Observer
-from r2po.experiment.records import candidate_record, warmup_record
+from r2po.experiment.records import as_proposed, candidate_record, warmup_record
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
@@ -150,9 +150,10 @@ class Experiment:
         """Append the trial of a logged candidate, or of a warm-up trial, whose iteration is 0."""
         policy = self.setting.policy
         solution = policy.load(record)
+        shown = policy.load(as_proposed(record)) if self.setting.brief.shows_replies else solution
         index = self._history_rollout(returns)
         rollout = None if index is None else self._rollout_again(record, index, seeds[index], iteration)
-        self.history.append(Trial(solution, policy.write(solution), record["reward"], iteration == 0, rollout))
+        self.history.append(Trial(solution, shown, record["reward"], iteration == 0, rollout))
 
     def _history_rollout(self, returns: Sequence[float]) -> int | None:
         """Return the index of the rollout that the method's history shows of a trial, if any."""

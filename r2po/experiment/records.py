@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from r2po.policies import PolicyFamily, Solution
@@ -26,6 +27,12 @@ def candidate_record(candidate: Candidate, policy: PolicyFamily[Any]) -> Candida
         "shown": sorted(candidate.shown),
     }
     return cast("CandidateRecord", record)
+
+
+def as_proposed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a candidate's record with the solution that was proposed in place of the one that was rolled out."""
+    raw = {key.removeprefix("raw_"): value for key, value in record.items() if key.startswith("raw_")}
+    return {**record, **raw}
 
 
 def warmup_record(trial: int, solution: Solution, rollout: Rollout, policy: PolicyFamily[Any]) -> WarmupRecord:

@@ -30,8 +30,12 @@ class Setting:
         spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
         about_policy = PolicyConfig(config.bias, seed, config.policy_settings)
         self.policy: PolicyFamily[Any] = make_policy(config.policy, spaces, about_policy)
+        task = task_for(config.gym_env_name)
+        source, description = task.description(config.description, config.policy)
         self.brief = Brief(
-            task=task_for(config.gym_env_name),
+            task=task,
+            description=description,
+            source=source,
             spaces=spaces,
             policy=self.policy,
             optimum=config.optimum,
@@ -43,6 +47,8 @@ class Setting:
             announced_iterations=config.announced_iterations,
             structured_output=config.structured_output,
             clips_actions=config.clip_actions,
+            shows_replies=not self.controlled,
+            revision_rule=config.revision_rule or ("order" if self.policy.choices else "preference"),
         )
         if config.rollout_engine != "auto":  # say now whether it is available, not at the first rollout
             self.engine  # noqa: B018 - made when first used

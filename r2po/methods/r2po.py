@@ -10,8 +10,8 @@ from r2po.trial import Candidate
 
 def r2po(step: Step) -> Candidate:
     """A proposal, then a revision grounded in the median rollout; the better one is kept."""
-    proposal = step.evaluate(step.ask("search", search_prompt(step, kinds_apart=True)), "proposal")
-    critic = critic_prompt(step, proposal, evidence=median_package, kinds_apart=True, revision_rule=True)
+    proposal = step.evaluate(step.ask("search", search_prompt(step, lines="kinds")), "proposal")
+    critic = critic_prompt(step, proposal, evidence=median_package, lines="kinds", revision_rule=True)
     revision = step.evaluate(step.ask("critic", critic), "revision")
     return keep_best(proposal, revision)
 

@@ -12,7 +12,7 @@ from r2po.llm.types import Asker, Question
 from r2po.methods.asking import Answer, Ask, T, run_together
 from r2po.policies import Solution
 from r2po.policies.reply import read_text
-from r2po.prompts import Brief
+from r2po.prompts import Brief, shown
 from r2po.rollout import Rollouts
 from r2po.trial import Candidate, Trial
 
@@ -103,8 +103,7 @@ class Step:
 
     def as_trial(self, candidate: Candidate) -> Trial:
         """Return the history entry that a candidate would become."""
-        text = self.brief.policy.write(candidate.solution)
-        return Trial(candidate.solution, text, candidate.reward, warmup=False)
+        return Trial(candidate.solution, shown(candidate, self.brief), candidate.reward, warmup=False)
 
     def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
         policy = self.brief.policy

@@ -10,9 +10,9 @@ from r2po.trial import Candidate
 
 def three_traj(step: Step) -> Candidate:
     """A proposal, then a revision from worst, median and best rollout; the better one is kept."""
-    search = search_prompt(step, kinds_apart=True, trust_means=True)
+    search = search_prompt(step, lines="phases")
     proposal = step.evaluate(step.ask("search", search), "proposal")
-    critic = critic_prompt(step, proposal, evidence=three_rollouts, kinds_apart=True, no_repeats=True)
+    critic = critic_prompt(step, proposal, evidence=three_rollouts, lines="phases", no_repeats=True)
     return keep_best(proposal, step.evaluate(step.ask("critic", critic), "revision"))
 
 

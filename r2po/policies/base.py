@@ -84,7 +84,10 @@ class PolicyFamily(ABC, Generic[S]):
     """What its solutions are; also the folder of the templates written for them."""
 
     trial_form: ClassVar[str]
-    """Format of a trial in the history, with the fields ``solution`` (what ``write`` returns) and ``value``."""
+    """Format of a trial in the history, with the fields ``solution`` and ``result``, e.g. ``f(params): 12.50``."""
+
+    objective: ClassVar[str]
+    """What prompts call the value of a solution where they say nothing of its reward: ``f(params)``."""
 
     always_clips: ClassVar[bool] = False
     """Whether solutions are clipped under every protocol."""
@@ -106,8 +109,13 @@ class PolicyFamily(ABC, Generic[S]):
         """Say in words how a solution maps an observation to an action."""
 
     @abstractmethod
-    def reply_format(self, *, structured: bool) -> str:
-        """Say in words how a reply must give a solution; ``structured`` if servers enforce the ``schema``."""
+    def reply_format(self, account: str, /, *, structured: bool) -> str:
+        """Say in words how a reply must give a solution.
+
+        Args:
+            account: What it must explain besides, e.g. "what you changed and why".
+            structured: Whether servers enforce the ``schema``.
+        """
 
     @abstractmethod
     def read(self, text: str, /) -> S:
@@ -118,8 +126,8 @@ class PolicyFamily(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def write(self, solution: S, /) -> str:
-        """Write a solution as prompts show it."""
+    def write(self, solution: S, /, digits: int = 5) -> str:
+        """Write a solution as replies must give it; ``digits`` is for numbers that are not what prompts ask for."""
 
     @abstractmethod
     def record(self, solution: S, /) -> dict[str, Any]:
@@ -132,6 +140,10 @@ class PolicyFamily(ABC, Generic[S]):
         Raises:
             InputError: The record has no solution of this family.
         """
+
+    def write_briefly(self, solution: S, /) -> str:
+        """Write a solution as histories show it that number their trials."""
+        return self.write(solution, 3)
 
     @property
     def choices(self) -> tuple[int, ...]:

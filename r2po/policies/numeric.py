@@ -16,11 +16,16 @@ from r2po.policies.solution import Parameters
 
 @dataclass(frozen=True)
 class Range:
-    """Every parameter is a real number in [low, high], asked for with ``decimals`` decimals."""
+    """Every parameter is a real number in [low, high], with ``decimals`` decimals.
+
+    Attributes:
+        asked: Whether prompts ask for that number of decimals.
+    """
 
     low: float
     high: float
     decimals: int
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class NumericFamily(PolicyFamily[Parameters]):
     """A family whose solutions are ``size`` numbers."""
 
     kind: ClassVar[Literal["parameters", "program"]] = "parameters"
-    trial_form: ClassVar[str] = "{solution}; f(params) = {value}"
+    trial_form: ClassVar[str] = "{solution}; {result}"
+    objective: ClassVar[str] = "f(params)"
 
     size: int
     """Number of parameters."""
@@ -55,9 +61,13 @@ class NumericFamily(PolicyFamily[Parameters]):
         """
         return read_numbers(text, self.size, self.choices)
 
-    def write(self, params: Parameters, /) -> str:
+    def write(self, params: Parameters, /, digits: int = 5) -> str:
         """Write parameters in the format that replies must use: ``params[0]: 1.0, params[1]: -2.5``."""
-        return ", ".join(f"params[{index}]: {self.format(value)}" for index, value in enumerate(params))
+        return ", ".join(f"params[{index}]: {self.format(value, digits)}" for index, value in enumerate(params))
+
+    def write_briefly(self, params: Parameters, /) -> str:
+        """Write parameters as a list: ``params = [1.0, -2.5]``."""
+        return f"params = [{', '.join(self.format(value, 3) for value in params)}]"
 
     def record(self, params: Parameters, /) -> dict[str, Any]:
         """Return the parameters as a list."""
@@ -67,20 +77,20 @@ class NumericFamily(PolicyFamily[Parameters]):
         """Return the parameters of a record."""
         return tuple(logged(record, "params"))
 
-    def reply_format(self, *, structured: bool) -> str:
-        """Ask for one line with all parameters, or for a JSON object with all of them."""
+    def reply_format(self, account: str, /, *, structured: bool) -> str:
+        """Ask for one line with all parameters, or for a JSON object with all of them; then for an account."""
         last = self.size - 1
         if structured:
             return (
                 "Your reply is one JSON object and nothing else, in this form:\n"
                 '{"params": [v, v, ...], "reasoning": "..."}\n'
                 f'The list "params" holds all {self.size} parameters, from params[0] to params[{last}]; '
-                '"reasoning" explains them.'
+                f'"reasoning" holds {account}.'
             )
         return (
             f"The first line of your reply holds all {self.size} parameters and nothing else, in this form:\n"
             f"params[0]: v, params[1]: v, ..., params[{last}]: v\n"
-            "Then explain your reasoning."
+            f"Below it, write {account}."
         )
 
     def schema(self) -> dict[str, Any]:
@@ -100,13 +110,13 @@ class NumericFamily(PolicyFamily[Parameters]):
             "additionalProperties": False,
         }
 
-    def format(self, value: float) -> str:
-        """Write one parameter as prompts show it."""
+    def format(self, value: float, digits: int = 5) -> str:
+        """Write one parameter as prompts show it; one with other decimals than asked for, with significant digits."""
         if isinstance(self.values, Choices):
             return str(int(value))
         decimals = self.values.decimals
         rounded = round(float(value), decimals)
-        return f"{rounded + 0.0:.{decimals}f}" if rounded == value else f"{value + 0.0:.6g}"
+        return f"{rounded + 0.0:.{decimals}f}" if rounded == value else f"{value + 0.0:.{digits}g}"
 
     def clip(self, params: Parameters, /) -> Parameters:
         """Return the parameters moved into the range that prompts ask for; tables come back unchanged."""

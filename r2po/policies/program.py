@@ -13,9 +13,10 @@ class ProgramFamily(PolicyFamily[Program]):
     """A family whose solutions are programs. Prompts always describe the environment that a program is written for."""
 
     kind: ClassVar[Literal["parameters", "program"]] = "program"
-    trial_form: ClassVar[str] = "f(policy) = {value}\n{solution}"
+    trial_form: ClassVar[str] = "{result}\n{solution}"
+    objective: ClassVar[str] = "f(policy)"
 
-    def write(self, program: Program, /) -> str:
+    def write(self, program: Program, /, digits: int = 5) -> str:  # noqa: ARG002 - a program is written as it is
         """Return the source."""
         return program.source
 

@@ -72,14 +72,12 @@ class ProjectedMLP(FrozenFamily):
         return NetworkPolicy(make_network(weights2, biases2, hidden_weights=weights1, hidden_biases=biases1), None)
 
     def form(self, _observation_names: Sequence[str], _action_names: Sequence[str], /) -> str:
-        """Say that the parameters have no direct meaning: the model is not told the projection."""
-        first, second = self.latent
+        """Say that the parameters have no direct meaning: the model is told neither projection nor layout."""
+        (inputs, hidden), (_, outputs) = self.shapes
         return (
-            f"The policy is a neural network with {self.shapes[0][1]} tanh hidden units and a linear output, one per "
-            "action dimension. Its weights and biases are fixed random linear combinations of the parameters, so no "
-            "single parameter belongs to a single state dimension:\n"
-            f"- params[0] to params[{first - 1}]: determine the hidden layer\n"
-            f"- params[{first}] to params[{first + second - 1}]: determine the output layer"
+            f"The policy is a neural network of two layers, {inputs} -> {hidden} -> {outputs}, with tanh hidden units. "
+            f"Its {self.size} parameters control it, but they are opaque: they are no weights to be interpreted, and you "
+            "need not find out how they act inside."
         )
 
 

@@ -42,7 +42,7 @@ class RandomFeatures(FrozenFamily):
         self.warmup_std = settings.readout_init_std
         self.actions = spaces.action_size
         self.size = self.actions * (settings.hidden_dim + 1)
-        self.values = Range(settings.param_min, settings.param_max, 1)
+        self.values = Range(settings.param_min, settings.param_max, 1, asked=False)
         # The published order of draws: W, then b.
         rng = self.generator(settings.random_feature_seed_base, config)
         dimensions = spaces.observation_size
@@ -78,7 +78,8 @@ class RandomFeatures(FrozenFamily):
                 f"h = tanh(W clip(s / {self.settings.obs_scale:g}, -{limit:g}, {limit:g}) + c) with W and c random and "
                 "frozen.",
                 f"Each action dimension is then a[i] = {gain:g} (sum over j of R[i, j] h[j] + bias[i]).",
-                "The parameters are the readout R, row by row, and the biases:",
+                "The parameters are what is trained: the readout R, row by row, and the biases. They weigh abstract "
+                "features, not single state dimensions:",
                 *readouts,
                 *biases,
             ]

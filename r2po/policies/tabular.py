@@ -42,11 +42,9 @@ class Tabular(NumericFamily):
         """Return the policy that looks up its actions."""
         return TablePolicy(np.array(params, dtype=np.int64))
 
-    def form(self, _observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
+    def form(self, _observation_names: Sequence[str], _action_names: Sequence[str], /) -> str:
         """Say what index and value of a parameter mean."""
-        actions = ", ".join(f"{self.spaces.first_action + i} = {name}" for i, name in enumerate(action_names))
         return (
             "The policy is a table with one entry per state: "
-            f"params[s] is the action taken in state s, for s = 0 to {self.size - 1}.\n"
-            f"Actions: {actions}."
+            f"params[s] is the action taken in state s, for s = 0 to {self.size - 1}."
         )

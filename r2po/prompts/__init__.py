@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from r2po.prompts.brief import Brief, Situation
+from r2po.prompts.brief import Brief, RevisionRule, Situation, shown
 from r2po.prompts.evidence import median_package, raw_rollout, three_rollouts
 from r2po.prompts.prompts import Evidence, critic_only_prompt, critic_prompt, search_prompt
 
 __all__ = [
     "Brief",
     "Evidence",
+    "RevisionRule",
     "Situation",
     "critic_only_prompt",
     "critic_prompt",
     "median_package",
     "raw_rollout",
     "search_prompt",
+    "shown",
     "three_rollouts",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from r2po.policies import PolicyFamily
-from r2po.tasks import Task
+from r2po.policies import PolicyFamily, Solution
+from r2po.tasks import Description, Source, Task
 from r2po.tasks.spaces import Spaces
-from r2po.trial import Trial
+from r2po.trial import Candidate, Trial
+
+RevisionRule = Literal["preference", "order"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Brief:
 
     Attributes:
         task: The environment's card.
+        description: What prompts tell of the environment.
+        source: Whether that is the card's published text, its detailed one, or the only one there is.
         spaces: The environment's spaces.
         policy: The policy family.
         optimum: The target that prompts name.
@@ -27,11 +31,15 @@ class Brief:
         num_evaluation_episodes: K.
         traj_history_last_n: How many of the latest trials show an excerpt of a rollout, in methods that show any.
         clips_actions: Whether evaluations clip continuous actions to the environment's bounds.
+        shows_replies: Whether histories show solutions as they were proposed, and not as they were rolled out.
+        revision_rule: How the revision rule is put: as a preference, or as an order with a second condition.
         announced_iterations: T, the number of iterations told to the model; None to tell none.
         structured_output: Whether replies are JSON objects of a given schema, and not free text.
     """
 
     task: Task
+    description: Description
+    source: Source
     spaces: Spaces
     policy: PolicyFamily[Any]
     optimum: float
@@ -42,6 +50,8 @@ class Brief:
     traj_history_last_n: int
     announced_iterations: int | None
     clips_actions: bool
+    shows_replies: bool = True
+    revision_rule: RevisionRule = "preference"
     structured_output: bool = False
 
     @property
@@ -52,12 +62,18 @@ class Brief:
     @property
     def observation_names(self) -> list[str]:
         """Names of the observation dimensions; empty for numbered states."""
-        return [] if isinstance(self.task.observation, str) else [dim.name for dim in self.task.observation]
+        observation = self.description.observation
+        return [] if isinstance(observation, str) else [dim.name for dim in observation]
 
     @property
     def action_names(self) -> list[str]:
         """Meanings of the discrete actions in order, or names of the action dimensions."""
-        return [action if isinstance(action, str) else action.name for action in self.task.actions]
+        return [action if isinstance(action, str) else action.name for action in self.description.actions]
+
+
+def shown(candidate: Candidate, brief: Brief) -> Solution:
+    """Return what prompts show of a candidate: under the protocol ``published`` what was proposed, else what was run."""
+    return candidate.raw if brief.shows_replies else candidate.solution
 
 
 class Situation(Protocol):

@@ -6,16 +6,16 @@ The name of each function here also chooses the template ``guide_<name>.j2``, wh
 from __future__ import annotations
 
 from r2po.prompts.brief import Brief
-from r2po.prompts.numbers import number
-from r2po.prompts.rollouts import raw_steps, transitions
-from r2po.rollout import Rollouts
+from r2po.prompts.numbers import fixed
+from r2po.prompts.rollouts import by_last_reward, by_length, raw_steps, transitions
+from r2po.rollout import Rollout, Rollouts
 from r2po.trial import Candidate
 
 # numpy.isclose with rtol 1e-5, and an absolute tolerance that scales with the target.
 RELATIVE_TOLERANCE = 1e-5
 
-EVIDENCE_HEADLINE = "Each line is state->action->next state:"
-RAW_HEADLINE = "One of its rollouts, the one whose return is closest to the mean. Each line is state | action | reward:"
+STEPS_HEADLINE = "Each line is state->action->next state:"
+RAW_HEADLINE = "Each line is step: state | action | reward:"
 CUT_STEPS = 25
 
 
@@ -34,9 +34,9 @@ def median_package(candidate: Candidate, brief: Brief) -> str:
         [
             *_statistics(rollouts, brief),
             "",
-            f"Median rollout: rollout {index} of 0 to {len(rollouts) - 1}, return {number(median.total)}, "
-            f"length {median.length} steps. {EVIDENCE_HEADLINE}",
-            *transitions(median),
+            f"Median rollout, as an example: rollout {index}, return {fixed(median.total, 4)}, length {median.length} "
+            f"steps. {STEPS_HEADLINE}",
+            *transitions(median, by_length(brief.max_traj_length)),
         ]
     )
 
@@ -44,10 +44,11 @@ def median_package(candidate: Candidate, brief: Brief) -> str:
 def raw_rollout(candidate: Candidate, _: Brief) -> str:
     """RepTraj's evidence: one rollout, step by step with rewards; the one whose return is closest to the mean."""
     shown = candidate.show(candidate.rollouts.closest_to(candidate.reward))
-    return "\n".join([RAW_HEADLINE, *raw_steps(shown)])
+    headline = f"One rollout, length {shown.length} steps, return {fixed(shown.total)}. {RAW_HEADLINE}"
+    return "\n".join([headline, *numbered_steps(shown)])
 
 
-def three_rollouts(candidate: Candidate, _: Brief) -> str:
+def three_rollouts(candidate: Candidate, brief: Brief) -> str:
     """ThreeTraj's evidence: the worst, the median and the best rollout, each cut to its first and last 25 steps."""
     rollouts = candidate.rollouts
     chosen = {
@@ -55,20 +56,29 @@ def three_rollouts(candidate: Candidate, _: Brief) -> str:
         "Median": rollouts.median_index,
         "Best": int(rollouts.returns.argmax()),
     }
-    lines = [EVIDENCE_HEADLINE]
+    of = f"Of {len(rollouts)} rollouts. " if brief.policy.choices else ""
+    lines = [f"{of}{STEPS_HEADLINE}"]
     for name, index in chosen.items():
         rollout = candidate.show(index)
-        lines += ["", f"{name} rollout (rollout {index} of 0 to {len(rollouts) - 1}), return {number(rollout.total)}:"]
-        lines += transitions(rollout, CUT_STEPS, CUT_STEPS)
+        lines += ["", f"{name} rollout: rollout {index}, return {fixed(rollout.total, 4)}"]
+        lines += transitions(rollout, by_last_reward, CUT_STEPS, CUT_STEPS)
     return "\n".join(lines)
+
+
+def numbered_steps(rollout: Rollout) -> list[str]:
+    """Write every step as ``number: state | action | reward``, from 0."""
+    return [f"{number}: {step}" for number, step in enumerate(raw_steps(rollout))]
 
 
 def _statistics(rollouts: Rollouts, brief: Brief) -> list[str]:
     returns, lengths = rollouts.returns, rollouts.lengths
     reached = sum(reached_target(value, brief.optimum) for value in returns.tolist())
+    # Critics of other policies see the number of rollouts in the third line only, as published.
+    count = f"{len(rollouts)} rollouts" if brief.policy.choices else "rollouts"
     return [
-        f"Statistics of the {len(rollouts)} rollouts:",
-        f"- return: mean {number(rollouts.mean)}, min {number(returns.min())}, max {number(returns.max())}",
-        f"- length in steps: mean {number(lengths.mean())}, min {lengths.min()}, max {lengths.max()}",
-        f"- reached the target of {number(brief.optimum)}: {reached}; did not reach it: {len(rollouts) - reached}",
+        f"Statistics of the {count}:",
+        f"- return: mean {fixed(rollouts.mean)}, min {fixed(returns.min())}, max {fixed(returns.max())}",
+        f"- length in steps: mean {fixed(lengths.mean(), 1)}, min {lengths.min()}, max {lengths.max()}",
+        f"- reached the target of {fixed(brief.optimum)}: {reached}/{len(rollouts)}",
+        f"- did not reach it: {len(rollouts) - reached}/{len(rollouts)}",
     ]

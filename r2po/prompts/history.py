@@ -4,53 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, Literal
 
+from r2po.policies import PolicyFamily
 from r2po.prompts.brief import Brief
-from r2po.prompts.numbers import number
-from r2po.prompts.rollouts import transitions
+from r2po.prompts.numbers import fixed
+from r2po.prompts.rollouts import by_length, raw_steps, transitions
 from r2po.trial import Trial
 
 EXCERPT_STEPS = 4
+ROLLOUT_HEADLINE = "Its rollout, as state | action | reward:"
+
+Lines = Literal["values", "rewards", "kinds", "phases"]
+"""How a trial is written: as a point and the value of f (ProPS); with its number and reward; so that the reward's name
+tells a warm-up trial, which is one rollout, from a mean (R2PO); or with the phase named as well (ThreeTraj)."""
 
 
-def write_history(
-    history: Sequence[Trial], brief: Brief, *, kinds_apart: bool = False, with_rollouts: bool = False
-) -> str:
-    """Write every trial as the policy family says.
+def write_history(history: Sequence[Trial], brief: Brief, lines: Lines = "values", *, with_rollouts: bool = False) -> str:
+    """Write every trial.
 
     Args:
         history: The trials.
         brief: The experiment's facts.
-        kinds_apart: Say of each trial whether its reward is of one warm-up rollout or the mean of an evaluation.
-        with_rollouts: Write the rollout that a trial carries below its line.
+        lines: How each is written.
+        with_rollouts: Write the rollout that a trial carries below it.
     """
-    lines: list[str] = []
-    for index, trial in enumerate(history, 1):
-        kind = _kind(trial, brief) if kinds_apart else ""
-        entry = brief.policy.trial_form.format(solution=trial.text, value=number(trial.reward))
-        lines.append(f"Trial {index}{kind}: {entry}")
-        if with_rollouts and trial.rollout is not None:
-            lines.append(f"  its first rollout: {_whole_rollout(trial)}")
-    return "\n".join(lines)
+    entries = [_entry(index, trial, brief, lines) for index, trial in enumerate(history)]
+    if with_rollouts:
+        entries = [entry + _rollout_below(trial) for entry, trial in zip(entries, history, strict=True)]
+    return "\n".join(entries)
 
 
-def write_excerpts(history: Sequence[Trial], count: int) -> str:
-    """Write an excerpt of the rollout of each of the last ``count`` trials: its first and last 4 steps, no rewards."""
-    first = max(len(history) - count, 0)
+def write_excerpts(history: Sequence[Trial], brief: Brief) -> str:
+    """Write an excerpt of the rollout of each of the latest trials: its first and last 4 steps, no rewards."""
+    first, ending = max(len(history) - brief.traj_history_last_n, 0), by_length(brief.max_traj_length)
     return "\n".join(
-        f"Trial {index}: {'; '.join(transitions(trial.rollout, EXCERPT_STEPS, EXCERPT_STEPS))}"
-        for index, trial in enumerate(history[first:], first + 1)
+        f"Trial {index}: {'; '.join(transitions(trial.rollout, ending, EXCERPT_STEPS, EXCERPT_STEPS))}"
+        for index, trial in enumerate(history[first:], first)
         if trial.rollout is not None
     )
 
 
+def _entry(index: int, trial: Trial, brief: Brief, lines: Lines) -> str:
+    policy, value = brief.policy, fixed(trial.reward)
+    if lines == "values":
+        return policy.trial_form.format(solution=_written(policy, trial), result=f"{policy.objective}: {value}")
+    kind = "" if lines == "rewards" else "rollout " if trial.warmup else "mean "
+    entry = policy.trial_form.format(solution=_written_briefly(policy, trial), result=f"{kind}reward: {value}")
+    phase = "Trial" if lines != "phases" else "Warm-up trial" if trial.warmup else "Training trial"
+    return f"{phase} {index}: {entry}"
+
+
+# Each trial is written once, not again for each prompt that shows it.
+
+
 @lru_cache(maxsize=2048)
-def _whole_rollout(trial: Trial) -> str:
-    """Write the rollout of a trial once, not again for each prompt that shows it."""
-    return "; ".join(transitions(trial.rollout)) if trial.rollout is not None else ""
+def _written(policy: PolicyFamily[Any], trial: Trial) -> str:
+    return policy.write(trial.shown)
 
 
-def _kind(trial: Trial, brief: Brief) -> str:
-    if trial.warmup:
-        return " (warm-up, 1 rollout)"
-    return f" (evaluated, mean of {brief.num_evaluation_episodes} rollouts)"
+@lru_cache(maxsize=2048)
+def _written_briefly(policy: PolicyFamily[Any], trial: Trial) -> str:
+    return policy.write_briefly(trial.shown)
+
+
+@lru_cache(maxsize=2048)
+def _rollout_below(trial: Trial) -> str:
+    """Return a rollout's lines, with an empty one after them."""
+    return "" if trial.rollout is None else "\n".join(["", ROLLOUT_HEADLINE, *raw_steps(trial.rollout), ""])

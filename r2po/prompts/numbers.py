@@ -16,6 +16,12 @@ def number(value: float, digits: int = 6) -> str:
     return "0" if text == "-0" else text
 
 
+def fixed(value: float, decimals: int = 2) -> str:
+    """Write a number with exactly ``decimals`` decimals and no negative zero."""
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
 def vectors(values: NDArray[Any]) -> list[str]:
     """Write each row of a (T, d) array as ``[x, y, ...]``, each element of a (T,) array; 3 significant digits."""
     if values.ndim == 1:

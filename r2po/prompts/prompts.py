@@ -1,6 +1,4 @@
-"""The prompts: one template per role, whose sections the methods choose.
-
-Text that depends on the kind of a policy family's solutions is in the folder of that kind.
+"""The prompts: which template each is, and what fills it.
 
 Order in every prompt: fixed text, then the history, then what belongs to this iteration. So consecutive prompts of one
 role share a long prefix, which servers reuse.
@@ -9,18 +7,15 @@ role share a long prefix, which servers reuse.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Protocol
 
-import jinja2
-
-from r2po.prompts.brief import Brief, Situation
-from r2po.prompts.history import write_excerpts, write_history
-from r2po.prompts.numbers import number
-from r2po.prompts.rollouts import raw_steps
+from r2po.prompts.brief import Brief, Situation, shown
+from r2po.prompts.evidence import numbered_steps
+from r2po.prompts.history import Lines, write_excerpts, write_history
+from r2po.prompts.rendering import render
 from r2po.trial import Candidate, Trial
 
-LATEST_HEADLINE = "Each line is state | action | reward:"
+LATEST_HEADLINE = "One rollout of the policy tried last, length {} steps. Each line is step: state | action | reward:"
 
 
 class Evidence(Protocol):
@@ -36,8 +31,7 @@ def search_prompt(
     situation: Situation,
     *,
     described: bool = False,
-    kinds_apart: bool = False,
-    trust_means: bool = False,
+    lines: Lines = "values",
     history: Sequence[Trial] | None = None,
 ) -> str:
     """Write the Search-LLM's prompt.
@@ -45,20 +39,15 @@ def search_prompt(
     Args:
         situation: Where the experiment stands.
         described: Name the environment and describe it (ProPS+); else the search is a black-box maximization.
-        kinds_apart: Tell warm-up trials and evaluated trials apart (R2PO).
-        trust_means: Advise to trust means over single rollouts (ThreeTraj).
+        lines: How trials are written, see ``Lines``.
         history: The trials to show instead of the situation's (ActorSecondPass).
     """
     brief = situation.brief
     trials = situation.history if history is None else history
-    return _render(
-        "search.j2",
-        brief,
-        described=described,
-        kinds_apart=kinds_apart,
-        trust_means=trust_means,
-        history=write_history(trials, brief, kinds_apart=kinds_apart, with_rollouts=described),
-        iteration=situation.iteration,
+    with_rollouts = described and bool(brief.policy.choices)
+    written = write_history(trials, brief, lines, with_rollouts=with_rollouts)
+    return render(
+        "search.j2", brief, described=described, lines=lines, history=written, iteration=situation.iteration
     )
 
 
@@ -67,7 +56,7 @@ def critic_prompt(
     candidate: Candidate,
     *,
     evidence: Evidence,
-    kinds_apart: bool = False,
+    lines: Lines = "rewards",
     excerpts: bool = False,
     no_repeats: bool = False,
     revision_rule: bool = False,
@@ -77,23 +66,21 @@ def critic_prompt(
     Args:
         situation: Where the experiment stands.
         candidate: The evaluated proposal.
-        evidence: What the critic sees of its rollouts; its name also chooses the advice on how to work from it.
-        kinds_apart: Tell warm-up trials and evaluated trials apart.
+        evidence: What the critic sees of its rollouts; its name also chooses the template.
+        lines: How trials are written, see ``Lines``.
         excerpts: Show excerpts of the rollouts of the latest trials.
         no_repeats: Ask not to repeat what was tried earlier.
         revision_rule: State the revision rule, if there is a threshold.
     """
     brief = situation.brief
-    return _render(
-        "critic.j2",
+    return render(
+        f"critic_{evidence.__name__}.j2",
         brief,
-        kinds_apart=kinds_apart,
         no_repeats=no_repeats,
         revision_rule=revision_rule,
-        history=write_history(situation.history, brief, kinds_apart=kinds_apart),
-        excerpts=write_excerpts(situation.history, brief.traj_history_last_n) if excerpts else "",
-        evidence_name=evidence.__name__,
-        proposal=brief.policy.write(candidate.solution),
+        history=write_history(situation.history, brief, lines),
+        excerpts=write_excerpts(situation.history, brief) if excerpts else "",
+        proposal=brief.policy.write(shown(candidate, brief), 3),
         reward=candidate.reward,
         evidence=evidence(candidate, brief),
     )
@@ -103,30 +90,10 @@ def critic_only_prompt(situation: Situation) -> str:
     """Write the prompt of CriticOnly: history with excerpts, and the rollout of the last trial."""
     brief = situation.brief
     last = situation.history[-1].rollout if situation.history else None
-    return _render(
+    return render(
         "critic_only.j2",
         brief,
-        history=write_history(situation.history, brief),
-        excerpts=write_excerpts(situation.history, brief.traj_history_last_n),
-        evidence="" if last is None else "\n".join([LATEST_HEADLINE, *raw_steps(last)]),
+        history=write_history(situation.history, brief, "rewards"),
+        excerpts=write_excerpts(situation.history, brief),
+        evidence="" if last is None else "\n".join([LATEST_HEADLINE.format(last.length), *numbered_steps(last)]),
     )
-
-
-def _render(name: str, brief: Brief, **values: object) -> str:
-    """Fill a template, with the words for the kind of the policy family's solutions."""
-    words = _template(f"{brief.policy.kind}/words.j2").module
-    return _template(name).render(brief=brief, words=words, **values)
-
-
-@cache
-def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("r2po.prompts"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - plain text for a model, not HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
-    environment.filters["number"] = number
-    return environment.get_template(name)

@@ -1,48 +1,53 @@
-"""Rollouts as prompts show them."""
+"""Rollouts as prompts show them. The state in which a rollout ends is never shown."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from r2po.prompts.numbers import ROLLOUT_DIGITS, number, vectors
 from r2po.rollout import Rollout
 
-
-def ending(rollout: Rollout) -> str:
-    """Say why a rollout ended."""
-    return {
-        "terminated": "[episode terminated by the environment]",
-        "truncated": "[episode truncated by the environment's own step limit]",
-        "cap": f"[episode stopped at the cap of {rollout.length} steps]",
-    }[rollout.end]
+Ending = Callable[[Rollout], str]
+"""Writes the label in place of a rollout's final state."""
 
 
-def transitions(rollout: Rollout, first: int | None = None, last: int = 0) -> list[str]:
-    """Write steps as ``state->action->next state``; the final one ends in a label that says why it was the last.
+def by_length(cap: int) -> Ending:
+    """Return the labels that tell apart rollouts which reached the cap on their steps, and shorter ones (R2PO)."""
+    return lambda rollout: "[step cap]" if rollout.length >= cap else "[ended]"
+
+
+def by_last_reward(rollout: Rollout) -> str:
+    """Label a rollout by its last reward (ThreeTraj)."""
+    return "[ended, last reward above 0]" if rollout.rewards[-1] > 0 else "[ended, last reward not above 0]"
+
+
+def transitions(rollout: Rollout, ending: Ending, first: int | None = None, last: int = 0) -> list[str]:
+    """Write steps as ``state->action->next state``, the final one as ``state->action->[label]``.
 
     Args:
         rollout: The rollout.
+        ending: Writes the label.
         first: How many steps to write from its beginning; None for the whole rollout.
         last: How many steps to write from its end. A rollout of at most ``first + last`` steps is written whole.
     """
     length = rollout.length
     if first is None or length <= first + last:
-        return _transitions(rollout, 0, length)
+        return _transitions(rollout, ending, 0, length)
     left_out = length - first - last
     gap = f"... ({left_out} step{'' if left_out == 1 else 's'} left out) ..."
-    return [*_transitions(rollout, 0, first), gap, *_transitions(rollout, length - last, length)]
+    return [*_transitions(rollout, ending, 0, first), gap, *_transitions(rollout, ending, length - last, length)]
 
 
 def raw_steps(rollout: Rollout) -> list[str]:
-    """Write every step as ``state | action | reward``, then why the rollout ended."""
+    """Write every step as ``state | action | reward``."""
     states = vectors(rollout.observations[:-1])
     rewards = [number(reward, ROLLOUT_DIGITS) for reward in rollout.rewards.tolist()]
-    steps = zip(states, vectors(rollout.actions), rewards, strict=True)
-    return [*(" | ".join(step) for step in steps), ending(rollout)]
+    return [" | ".join(step) for step in zip(states, vectors(rollout.actions), rewards, strict=True)]
 
 
-def _transitions(rollout: Rollout, start: int, stop: int) -> list[str]:
-    states = vectors(rollout.observations[start : stop + 1])
+def _transitions(rollout: Rollout, ending: Ending, start: int, stop: int) -> list[str]:
     actions = vectors(rollout.actions[start:stop])
-    steps = [f"{states[t]}->{action}->{states[t + 1]}" for t, action in enumerate(actions)]
+    states = vectors(rollout.observations[start : min(stop + 1, rollout.length)])
     if stop == rollout.length:
-        steps[-1] += f" {ending(rollout)}"
-    return steps
+        states.append(ending(rollout))
+    return [f"{states[t]}->{action}->{states[t + 1]}" for t, action in enumerate(actions)]

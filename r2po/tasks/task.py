@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from r2po.errors import InputError
 
 if TYPE_CHECKING:
     from r2po.runlog.facts import TaskFacts
+
+Told = Literal["published", "detailed"]
+"""Which description prompts give: exactly the facts of the published ones, or all that the environment's code shows."""
+
+Source = Literal["published", "detailed", "own"]
 
 
 @dataclass(frozen=True)
@@ -17,11 +24,30 @@ class Dimension:
 
     Attributes:
         name: What it measures, with its unit, e.g. ``"pole angle (rad)"``.
-        range: The values it can take, as prompts show them, e.g. ``"-0.418 to 0.418"``.
+        range: The values it can take, as prompts show them, e.g. ``"-0.418 to 0.418"``; empty to tell none.
     """
 
     name: str
-    range: str
+    range: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What prompts tell of a task.
+
+    Attributes:
+        summary: What the task is, in a few sentences.
+        observation: Observation dimensions in order, or what a state number means.
+        actions: Meaning of each discrete action in order, or the dimensions of a continuous action.
+        reward: How reward is given.
+        ending: When an episode ends; empty to tell nothing of it.
+    """
+
+    summary: str
+    observation: tuple[Dimension, ...] | str
+    actions: tuple[str, ...] | tuple[Dimension, ...]
+    reward: str
+    ending: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +75,8 @@ class Task:
         free_kwargs: Arguments that a config may change: the card stays true.
         random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
             their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
+        published: What the published prompts tell of the task, by policy family; ``any`` is for all that are not named.
+            Empty for a task without published prompts.
     """
 
     name: str
@@ -68,6 +96,24 @@ class Task:
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
+    published: Mapping[str, Description] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Refuse published texts for some policies only."""
+        if self.published and "any" not in self.published:
+            raise InputError(f"task {self.name!r}: published lacks 'any', the text for policies that it does not name")
+
+    def description(self, told: Told, policy: str) -> tuple[Source, Description]:
+        """Return what prompts tell of it, and where that comes from; a task without published texts has but its own."""
+        if not self.published:
+            return "own", self._own
+        if told == "detailed":
+            return "detailed", self._own
+        return "published", self.published.get(policy) or self.published["any"]
+
+    @property
+    def _own(self) -> Description:
+        return Description(self.summary, self.observation, self.actions, self.reward, self.ending)
 
     def facts(self) -> TaskFacts:
         """Return what logs record of it, for those who read them without this card."""

@@ -20,8 +20,8 @@ from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
 NAME = "embedded/search"
 
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
-_TRIAL = re.compile(rf"^Trial \d+[^:]*: (params\[0\].*?); f\(params\) = {_NUMBER}$", re.MULTILINE)
-_VALUE = re.compile(rf"params\[\d+\]: {_NUMBER}")
+_TRIAL = re.compile(rf"^(?:[A-Z][a-z -]* \d+: )?(params.*?); (?:f\(params\)|[a-z ]*reward): {_NUMBER}$", re.MULTILINE)
+_VALUE = re.compile(rf"(?:params\[\d+\]: |[\[ ]){_NUMBER}(?=[,\]]|$)")
 _PROPOSAL = re.compile(rf"^Proposed parameters: (.*)\n.*?Mean return: {_NUMBER}$", re.MULTILINE)
 _ELITES = 5
 
@@ -142,11 +142,11 @@ def _read(prompt: str) -> _Reading:
         raise AttemptFailed(
             f"{NAME} cannot read this prompt: it does not say how many parameters to give", retryable=False
         )
-    choices = re.search(r"(?:one of the integers|Legal actions of every entry:) ([\d, ]+)\.", prompt)
-    interval = re.search(rf"a real number from {_NUMBER} to {_NUMBER} with (\d+) decimal", prompt)
-    low, high, decimals = (float(interval[1]), float(interval[2]), int(interval[3])) if interval else (-6.0, 6.0, 1)
+    choices = re.search(r"one of the integers ([\d, ]+)\.", prompt)
+    interval = re.search(rf"a real number from {_NUMBER} to {_NUMBER}(?: with (\d+) decimal|\.)", prompt)
+    low, high, decimals = (float(interval[1]), float(interval[2]), int(interval[3] or 1)) if interval else (-6.0, 6.0, 1)
     proposal = _PROPOSAL.search(prompt)
-    target = _find(rf"(?:optimum of f is around|a mean return of) {_NUMBER}", prompt)
+    target = _find(rf"(?:optimum of f is|optimal return is|a mean return) around {_NUMBER}", prompt)
     threshold = _find(rf"if the mean return is {_NUMBER} or more", prompt)
     return _Reading(
         size=int(size),
@@ -154,7 +154,7 @@ def _read(prompt: str) -> _Reading:
         low=low,
         high=high,
         decimals=decimals,
-        step=_find(rf"steps? (?:size )?of about {_NUMBER}", prompt) or 1.0,
+        step=_find(rf"(?:step size of(?: about)?|change a parameter by) {_NUMBER}", prompt) or 1.0,
         content=min(value for value in (target, threshold, np.inf) if value is not None),
         trials=[(_vector(match[1]), float(match[2])) for match in _TRIAL.finditer(prompt)],
         proposal=(_vector(proposal[1]), float(proposal[2])) if proposal else None,

@@ -1,0 +1,68 @@
+"""Templates: where they are found, how they are filled, and the hash of their sources.
+
+A template is looked for in the folder of the policy family, then in that of the kind of its solutions, then in
+``templates/`` itself. So a family says in its own words what differs, and includes the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2 import meta
+
+from r2po.policies import PolicyFamily
+from r2po.prompts.brief import Brief
+from r2po.prompts.numbers import number
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+def render(name: str, brief: Brief, **values: object) -> str:
+    """Fill a template."""
+    facts = {"tabular": bool(brief.policy.choices), "linear": brief.policy.name == "linear"}
+    return _environment(brief.policy.name, brief.policy.kind).get_template(name).render(brief=brief, **facts, **values)
+
+
+def hash_of_templates(names: Iterable[str], policy: PolicyFamily[Any]) -> str:
+    """Return a hash of templates, with all that they include, as they are for a policy family; empty for none."""
+    sources = _sources(names, _environment(policy.name, policy.kind))
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(f"{name}\0{sources[name]}\0".encode())
+    return digest.hexdigest()[:16] if sources else ""
+
+
+def _sources(names: Iterable[str], environment: jinja2.Environment) -> dict[str, str]:
+    """Return the sources of templates and of all that they include, by name; those that do not exist are left out."""
+    assert environment.loader is not None
+    found: dict[str, str] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            try:
+                source = environment.loader.get_source(environment, name)[0]
+            except jinja2.TemplateNotFound:
+                continue
+            found[name] = source
+            waiting += filter(None, meta.find_referenced_templates(environment.parse(source)))
+    return found
+
+
+@cache
+def _environment(family: str, kind: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([_FOLDER / family, _FOLDER / kind, _FOLDER]),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - plain text for a model, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters["number"] = number
+    return environment
