@@ -88,7 +88,14 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with told_how_to_continue(lambda: f"; {how_to_continue()}" if screen.run_number else " before the run began"):
-            launch(config, options.resume, read_environ(), screen, replay_by_position=options.replay_by_position)
+            launch(
+                config,
+                options.resume,
+                read_environ(),
+                screen,
+                replay_by_position=options.replay_by_position,
+                accept_changed_prompts=options.accept_changed_prompts,
+            )
     except CapReached as stop:
         key = stop.setting.partition("=")[0]
         options.overrides = [text for text in options.overrides if text.partition("=")[0].strip() != key]
@@ -137,6 +144,8 @@ def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
         command += ["--protocol", options.protocol]
     if options.replay_by_position:
         command.append("--replay-by-position")
+    if options.accept_changed_prompts:
+        command.append("--accept-changed-prompts")
     return f"to continue: {shlex.join([*command, '--resume', str(number)])}"
 
 

@@ -53,6 +53,11 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=count, metavar="N", help="runs under way at once (sweep: all that fit in memory)"
     )
+    parser.add_argument(
+        "--accept-changed-prompts",
+        action="store_true",
+        help="resume a run although templates or the description of its task have changed since; its log says so",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,7 +68,14 @@ def run(options: argparse.Namespace) -> int:
         from r2po.sweep.plan import SweepRequest
         from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 
-    request = SweepRequest(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
+    request = SweepRequest(
+        options.config,
+        options.overrides,
+        _seeds(options),
+        options.protocol,
+        options.logs,
+        options.accept_changed_prompts,
+    )
     how = SweepOptions(
         name=options.name,
         jobs=options.jobs,

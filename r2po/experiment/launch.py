@@ -11,7 +11,7 @@ from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
-from r2po.experiment.prepare import check_unchanged, make_budget, make_client, models_of, open_setting
+from r2po.experiment.prepare import check_unchanged, make_budget, make_client, models_of, open_setting, prompts_changed
 from r2po.experiment.resolve import (
     Resume,
     as_recorded,
@@ -53,6 +53,7 @@ def launch(
     observer: Observer,
     *,
     replay_by_position: bool = False,
+    accept_changed_prompts: bool = False,
     place: Place | None = None,
 ) -> Result:
     """Run an experiment to its end and return its result.
@@ -63,6 +64,7 @@ def launch(
         environ: Environment variables with keys and base URLs.
         observer: Watches the run.
         replay_by_position: Replay replies by their place in the recorded run, whatever the prompts say.
+        accept_changed_prompts: Continue a run whose prompts are made from other texts by now.
         place: Its place in a sweep, if any; the sweep has already contacted the model and chosen the run.
 
     Raises:
@@ -93,7 +95,7 @@ def launch(
         name_other_protocols(config, observer)
         name_idle_keys(config, observer)
         return _start(config, models_of(config, providers), observer, place)
-    return _run(config, models_of(config, providers), directory, observer, place)
+    return _run(config, models_of(config, providers), directory, observer, place, accept_changed_prompts)
 
 
 def _start(config: Config, models: Mapping[str, Model], observer: Observer, place: Place | None) -> Result:
@@ -117,7 +119,12 @@ def _start(config: Config, models: Mapping[str, Model], observer: Observer, plac
 
 
 def _run(
-    config: Config, models: Mapping[str, Model], directory: RunDirectory, observer: Observer, place: Place | None
+    config: Config,
+    models: Mapping[str, Model],
+    directory: RunDirectory,
+    observer: Observer,
+    place: Place | None,
+    accept_changed_prompts: bool = False,
 ) -> Result:
     with closing(directory):
         directory.lock()
@@ -128,12 +135,15 @@ def _run(
             closing(observer),
         ):
             client = make_client(config, models, store, observer)
+            # A replay compares each prompt with the recorded one.
+            accepted = accept_changed_prompts or client.recording is not None
+            changed = prompts_changed(setting, directory, accepted=accepted)
             if client.recording is None:
                 client.budget = make_budget(config, client.accounting, directory)
                 if place is not None:
                     client.gate = place.gate(client, client.budget)
             try:
-                result = Experiment(setting, directory, client, observer).run()
+                result = Experiment(setting, directory, client, observer, changed).run()
             except BrokenPipeError:
                 raise
             except OSError as error:

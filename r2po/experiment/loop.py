@@ -34,6 +34,7 @@ class Experiment:
     directory: RunDirectory
     client: Client
     observer: Observer
+    prompts_changed: bool = False
     history: list[Trial] = field(default_factory=list)
     episodes: int = 0
     steps: int = 0
@@ -90,6 +91,7 @@ class Experiment:
         self._keep_for_history(accepted)
         write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates))
         lengths = [candidate.rollouts.lengths for candidate in step.candidates]
+        prompts: dict[str, Any] = {"prompts": self.setting.prompts} if self.prompts_changed else {}
         best_before = self.best["reward"] if self.best else -np.inf
         return {
             "iteration": iteration,
@@ -106,6 +108,7 @@ class Experiment:
                 "llm_s": round(step.llm_s, 6),
                 "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
             },
+            **prompts,
         }
 
     def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:

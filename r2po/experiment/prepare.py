@@ -18,7 +18,7 @@ from r2po.llm.store import CallStore
 from r2po.llm.types import CRITIC, SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
-from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.facts import NO_MODEL, PromptFacts
 from r2po.runlog.origin import code_revision, versions
 from r2po.runlog.records import Description
 
@@ -93,6 +93,35 @@ def check_unchanged(config: Config, directory: RunDirectory) -> Description:
     return description
 
 
+def prompts_changed(setting: Setting, directory: RunDirectory, *, accepted: bool) -> bool:
+    """Return whether the prompts of a run are made from other texts than when it began.
+
+    Raises:
+        InputError: They are since its last iteration, and that is not accepted.
+    """
+    began = directory.read_description().get("prompts")
+    iterations = directory.read_iterations()
+    last = iterations[-1].get("prompts", began) if iterations else began
+    if last != setting.prompts and not accepted:
+        raise InputError(
+            f"cannot resume {directory.path}: its prompts would not be those it began with: {_changed(last, setting)}; "
+            "--accept-changed-prompts continues it, and tables keep it apart from other runs"
+        )
+    return began != setting.prompts
+
+
+def _changed(last: PromptFacts | None, setting: Setting) -> str:
+    if last is None:
+        return "an earlier version of r2po wrote them"
+    assert setting.prompts is not None
+    what = {
+        "description": "the kind of description",
+        "templates": "the templates",
+        "task": "the description",
+    }
+    return " and ".join(text for key, text in what.items() if last.get(key) != setting.prompts.get(key)) + " changed"
+
+
 def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any]:
     config = setting.config
     return {
@@ -101,6 +130,7 @@ def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any
         **described(models),
         "method": setting.method.facts(dict(config)),
         "task": setting.brief.task.facts(),
+        "prompts": setting.prompts,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rollout_engine": setting.engine.name,
         "versions": _versions(config),

@@ -9,8 +9,9 @@ from typing import Any
 from r2po.config import Config
 from r2po.methods import METHODS, Method
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
-from r2po.prompts import Brief
+from r2po.prompts import Brief, prompt_facts
 from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
+from r2po.runlog.facts import PromptFacts
 from r2po.seeding import derive_seed
 from r2po.tasks import task_for
 from r2po.tasks.spaces import read_spaces
@@ -52,6 +53,11 @@ class Setting:
         )
         if config.rollout_engine != "auto":  # say now whether it is available, not at the first rollout
             self.engine  # noqa: B018 - made when first used
+
+    @cached_property
+    def prompts(self) -> PromptFacts | None:
+        """From which texts its prompts are written; None if its method asks no model."""
+        return prompt_facts(self.method.templates, self.brief) if self.method.asks_model else None
 
     @cached_property
     def engine(self) -> SelectedEngine:

@@ -21,4 +21,5 @@ METHOD = Method(
     actor_second_pass,
     pair=pair("first_pass", "second_pass", "search"),
     style=style("#874282", (2.5, 1), ">"),
+    templates=("search.j2",),
 )

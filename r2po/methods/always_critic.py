@@ -23,4 +23,5 @@ METHOD = Method(
     style=style("#a28102", (4, 1.2, 1, 1.2, 1, 1.2), "P"),
     history_rollout=closest_to_mean,
     shows_excerpts=True,
+    templates=("search.j2", "critic_raw_rollout.j2"),
 )

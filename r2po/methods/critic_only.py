@@ -21,4 +21,5 @@ METHOD = Method(
     style=style("#0170f7", (1.2, 1.2), "X"),
     history_rollout=closest_to_mean,
     shows_excerpts=True,
+    templates=("critic_only.j2",),
 )

@@ -18,4 +18,5 @@ METHOD = Method(
     "ProPS",
     props,
     style=style("#01a68f", (1.2, 1.2), "s"),
+    templates=("search.j2",),
 )

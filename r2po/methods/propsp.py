@@ -27,4 +27,5 @@ METHOD = Method(
     propsp,
     style=style("#ab4b46", (4, 1.5), "^"),
     history_rollout=first_rollout_of_a_table,
+    templates=("search.j2",),
 )

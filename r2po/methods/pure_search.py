@@ -21,4 +21,5 @@ METHOD = Method(
     pure_search,
     pair=pair("proposal_a", "proposal_b", "search"),
     style=style("#9d1700", (6, 1.5, 1, 1.5), "<"),
+    templates=("search.j2",),
 )

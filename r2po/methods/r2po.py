@@ -24,4 +24,5 @@ METHOD = Method(
     pair=pair("proposal", "revision", "critic"),
     style=style("#003c97", (), "o"),
     revision_rule=True,
+    templates=("search.j2", "critic_median_package.j2"),
 )

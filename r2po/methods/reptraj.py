@@ -29,4 +29,5 @@ METHOD = Method(
     style=style("#f58163", (4, 1.5), "v"),
     history_rollout=closest_to_mean,
     shows_excerpts=True,
+    templates=("search.j2", "critic_raw_rollout.j2"),
 )

@@ -23,4 +23,5 @@ METHOD = Method(
     roles=("search", "critic"),
     pair=pair("proposal", "revision", "critic"),
     style=style("#b0a4fe", (6, 1.5, 1, 1.5), "D"),
+    templates=("search.j2", "critic_three_rollouts.j2"),
 )

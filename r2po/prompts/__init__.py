@@ -5,6 +5,7 @@ from __future__ import annotations
 from r2po.prompts.brief import Brief, RevisionRule, Situation, shown
 from r2po.prompts.evidence import median_package, raw_rollout, three_rollouts
 from r2po.prompts.prompts import Evidence, critic_only_prompt, critic_prompt, search_prompt
+from r2po.prompts.rendering import prompt_facts
 
 __all__ = [
     "Brief",
@@ -14,6 +15,7 @@ __all__ = [
     "critic_only_prompt",
     "critic_prompt",
     "median_package",
+    "prompt_facts",
     "raw_rollout",
     "search_prompt",
     "shown",

@@ -20,7 +20,9 @@ Lines = Literal["values", "rewards", "kinds", "phases"]
 tells a warm-up trial, which is one rollout, from a mean (R2PO); or with the phase named as well (ThreeTraj)."""
 
 
-def write_history(history: Sequence[Trial], brief: Brief, lines: Lines = "values", *, with_rollouts: bool = False) -> str:
+def write_history(
+    history: Sequence[Trial], brief: Brief, lines: Lines = "values", *, with_rollouts: bool = False
+) -> str:
     """Write every trial.
 
     Args:

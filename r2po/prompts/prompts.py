@@ -46,9 +46,7 @@ def search_prompt(
     trials = situation.history if history is None else history
     with_rollouts = described and bool(brief.policy.choices)
     written = write_history(trials, brief, lines, with_rollouts=with_rollouts)
-    return render(
-        "search.j2", brief, described=described, lines=lines, history=written, iteration=situation.iteration
-    )
+    return render("search.j2", brief, described=described, lines=lines, history=written, iteration=situation.iteration)
 
 
 def critic_prompt(

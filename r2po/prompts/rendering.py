@@ -7,7 +7,9 @@ A template is looked for in the folder of the policy family, then in that of the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,9 @@ from typing import Any
 import jinja2
 from jinja2 import meta
 
-from r2po.policies import PolicyFamily
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import number
+from r2po.runlog.facts import PromptFacts
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -28,13 +30,18 @@ def render(name: str, brief: Brief, **values: object) -> str:
     return _environment(brief.policy.name, brief.policy.kind).get_template(name).render(brief=brief, **facts, **values)
 
 
-def hash_of_templates(names: Iterable[str], policy: PolicyFamily[Any]) -> str:
-    """Return a hash of templates, with all that they include, as they are for a policy family; empty for none."""
-    sources = _sources(names, _environment(policy.name, policy.kind))
-    digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name}\0{sources[name]}\0".encode())
-    return digest.hexdigest()[:16] if sources else ""
+def prompt_facts(templates: Iterable[str], brief: Brief) -> PromptFacts:
+    """Return what a log says of the texts that prompts are made from: these templates, and all that they include."""
+    sources = _sources(templates, _environment(brief.policy.name, brief.policy.kind))
+    return {
+        "description": brief.source,
+        "templates": _hash(sources) if sources else "",
+        "task": _hash({"label": brief.task.label, **asdict(brief.description)}),
+    }
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _sources(names: Iterable[str], environment: jinja2.Environment) -> dict[str, str]:

@@ -84,6 +84,20 @@ class TaskFacts(TypedDict):
     conservative_threshold: float | None
 
 
+class PromptFacts(TypedDict):
+    """From which texts the prompts of a run are written.
+
+    Attributes:
+        description: Which description of the task they give: "published", "detailed", or "own" if there is but one.
+        templates: Hash of the templates that the method renders; empty if it names none.
+        task: Hash of that description.
+    """
+
+    description: str
+    templates: str
+    task: str
+
+
 def style(colour: str, dashes: Sequence[float], marker: str) -> Style:
     """Return the fields of a ``Style`` as one."""
     return {"colour": colour, "dashes": dashes, "marker": marker}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, InstanceOf, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
-from r2po.runlog.facts import MethodFacts, TaskFacts
+from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog
 from r2po.validation import first_problem
 
@@ -62,6 +62,7 @@ class Description(TypedDict):
     replay_of: NotRequired[str | None]
     method: NotRequired[MethodFacts]
     task: NotRequired[TaskFacts]
+    prompts: NotRequired[PromptFacts | None]
     created: NotRequired[Any]
     rollout_engine: NotRequired[Any]
     versions: NotRequired[Any]
@@ -119,6 +120,7 @@ class IterationRecord(TypedDict):
     steps: Count
     llm_calls: Count
     times: Times
+    prompts: NotRequired[PromptFacts]
     candidates: list[CandidateRecord]
 
 
@@ -138,6 +140,7 @@ class Outcome(TypedDict):
     steps: Count
     llm_calls: Count
     times: Times
+    prompts: NotRequired[Any]
     candidates: list[Unread]
 
 

@@ -28,6 +28,7 @@ class PlannedRun:
         overrides: ``key=value`` for each key that the command changes.
         seed: Seed of the run, and N of its ``run_N``.
         config: The resolved config; its seed is set.
+        accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
     """
 
     index: int
@@ -35,6 +36,7 @@ class PlannedRun:
     overrides: tuple[str, ...]
     seed: int
     config: Config
+    accept_changed_prompts: bool = False
 
     @property
     def path(self) -> Path:
@@ -57,6 +59,7 @@ class SweepRequest:
         seeds: Seeds, one run each.
         protocol: Protocol of all runs; None for that of the configs.
         logs: Folder for all log directories; None to leave them where the configs put them.
+        accept_changed_prompts: Whether runs are continued even if their prompts are made from other texts by now.
     """
 
     configs: Sequence[str]
@@ -64,6 +67,7 @@ class SweepRequest:
     seeds: Sequence[int]
     protocol: str | None = None
     logs: str | None = None
+    accept_changed_prompts: bool = False
 
     @property
     def name(self) -> str:
@@ -84,7 +88,14 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
         for variant in expand(request.settings)
     ]
     runs = [
-        PlannedRun(index, source, variant.overrides, seed, config.model_copy(update={"seed": seed}))
+        PlannedRun(
+            index,
+            source,
+            variant.overrides,
+            seed,
+            config.model_copy(update={"seed": seed}),
+            request.accept_changed_prompts,
+        )
         for index, (seed, (source, variant, config)) in enumerate(itertools.product(request.seeds, experiments))
     ]
     _check_distinct(runs)

@@ -53,7 +53,14 @@ def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock
 def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> Ended:
     place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, channel.ask, channel.tell))
     try:
-        launch(run.config, None, environ, Reporter(run, channel), place=place)
+        launch(
+            run.config,
+            None,
+            environ,
+            Reporter(run, channel),
+            accept_changed_prompts=run.accept_changed_prompts,
+            place=place,
+        )
     except SweepCapReached as stop:
         return Ended(run.index, "waiting", str(stop))
     except RunLockedError as error:

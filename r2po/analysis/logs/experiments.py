@@ -37,12 +37,14 @@ class Cohort:
         model: Name of the model.
         protocol: "published", "controlled", or "published code" for logs of that.
         critic: Name of the critic's model, if it is another one; else empty.
+        prompts: How prompts differ from those that runs have by default; else empty.
     """
 
     stand_in: bool
     model: str
     protocol: str
     critic: str = ""
+    prompts: str = ""
 
     @property
     def label(self) -> str:
@@ -51,7 +53,8 @@ class Cohort:
             return "logs of the published code"
         model = "no language model" if self.model == NO_MODEL else self.model
         critic = f" (critic: {self.critic})" if self.critic else ""
-        return f"{model}{critic}, {self.protocol} protocol" + (f" [{STAND_IN}]" if self.stand_in else "")
+        prompts = f", {self.prompts}" if self.prompts else ""
+        return f"{model}{critic}, {self.protocol} protocol{prompts}" + (f" [{STAND_IN}]" if self.stand_in else "")
 
 
 @dataclass(frozen=True)
@@ -189,14 +192,15 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
     return experiments
 
 
-Parted = tuple[Cohort | None, str, str, str, str, str | None]
+Parted = tuple[Cohort | None, str, str, str, str, str, str | None]
 
 
 def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
-    """Part runs that must not be averaged: by cohort, protocol, environment, method, variant and algorithm."""
+    """Part runs that must not be averaged: by cohort, protocol, environment, method, prompts, variant and algorithm."""
     groups: dict[Parted, list[RunData]] = {}
     for run in runs:
-        key = (cohort_of(run), run.protocol, run.environment, run.method, run.variant, run.algorithm)
+        about = (cohort_of(run), run.protocol, run.environment, run.method, run.prompts_hash)
+        key = (*about, run.variant, run.algorithm)
         groups.setdefault(key, []).append(run)
     return groups
 
@@ -204,7 +208,7 @@ def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
 def cohort_of(run: RunData) -> Cohort | None:
     """Return who answered and by which rules; None without a language model."""
     without_model = run.algorithm is not None or run.model == NO_MODEL
-    return None if without_model else Cohort(run.stand_in, run.model, run.protocol, run.critic_model or "")
+    return None if without_model else Cohort(run.stand_in, run.model, run.protocol, run.critic_model or "", run.prompts)
 
 
 def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:

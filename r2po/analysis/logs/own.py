@@ -16,7 +16,7 @@ from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, R
 from r2po.analysis.logs.unusable import Unusable, one_line
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory, records
-from r2po.runlog.facts import MethodFacts, TaskFacts
+from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import telling
 from r2po.runlog.records import (
@@ -79,6 +79,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *_replay_note(description)),
         critic_model=description.get("critic_model"),
+        prompts=_prompts(description, outcomes),
+        prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
     )
 
 
@@ -128,6 +130,18 @@ def _torn(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
+
+
+def _prompts(description: Description, outcomes: list[Outcome]) -> str:
+    """Say how the prompts differ from those that runs have by default."""
+    if description["model"] == NO_MODEL:
+        return ""
+    facts = description.get("prompts")
+    if facts is None:
+        return "prompts of an earlier version"
+    if any("prompts" in outcome for outcome in outcomes):
+        return "prompts changed on the way"
+    return "detailed descriptions" if facts["description"] == "detailed" else ""
 
 
 def _replay_note(description: Description) -> tuple[str, ...]:

@@ -123,6 +123,8 @@ class RunData(MethodOnTask):
         summary: Figures (``METRICS``) of a run without iterations.
         notes: What was found odd in its files, one line each.
         critic_model: Name of the critic's model, if it is another one.
+        prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
+        prompts_hash: Hash of the texts that its prompts are made from; empty if the log does not say.
     """
 
     path: Path
@@ -150,6 +152,8 @@ class RunData(MethodOnTask):
     summary: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     critic_model: str | None = None
+    prompts: str = ""
+    prompts_hash: str = ""
 
     @property
     def label(self) -> str:

@@ -144,7 +144,9 @@ def _read(prompt: str) -> _Reading:
         )
     choices = re.search(r"one of the integers ([\d, ]+)\.", prompt)
     interval = re.search(rf"a real number from {_NUMBER} to {_NUMBER}(?: with (\d+) decimal|\.)", prompt)
-    low, high, decimals = (float(interval[1]), float(interval[2]), int(interval[3] or 1)) if interval else (-6.0, 6.0, 1)
+    low, high, decimals = (
+        (float(interval[1]), float(interval[2]), int(interval[3] or 1)) if interval else (-6.0, 6.0, 1)
+    )
     proposal = _PROPOSAL.search(prompt)
     target = _find(rf"(?:optimum of f is|optimal return is|a mean return) around {_NUMBER}", prompt)
     threshold = _find(rf"if the mean return is {_NUMBER} or more", prompt)
