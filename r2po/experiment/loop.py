@@ -91,9 +91,8 @@ class Experiment:
         self._keep_for_history(accepted)
         write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates))
         lengths = [candidate.rollouts.lengths for candidate in step.candidates]
-        prompts: dict[str, Any] = {"prompts": self.setting.prompts} if self.prompts_changed else {}
         best_before = self.best["reward"] if self.best else -np.inf
-        return {
+        record: IterationRecord = {
             "iteration": iteration,
             "reward": accepted.reward,
             "best_reward": max(accepted.reward, best_before),
@@ -108,8 +107,10 @@ class Experiment:
                 "llm_s": round(step.llm_s, 6),
                 "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
             },
-            **prompts,
         }
+        if self.prompts_changed and self.setting.prompts is not None:
+            record["prompts"] = self.setting.prompts
+        return record
 
     def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:
         """Yield the rollouts to keep as trajectories: all, those that prompts show, or none."""

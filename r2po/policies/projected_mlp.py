@@ -76,8 +76,8 @@ class ProjectedMLP(FrozenFamily):
         (inputs, hidden), (_, outputs) = self.shapes
         return (
             f"The policy is a neural network of two layers, {inputs} -> {hidden} -> {outputs}, with tanh hidden units. "
-            f"Its {self.size} parameters control it, but they are opaque: they are no weights to be interpreted, and you "
-            "need not find out how they act inside."
+            f"Its {self.size} parameters control it, but they are opaque: they are no weights to be interpreted, and "
+            "you need not find out how they act inside."
         )
 
 

@@ -72,7 +72,7 @@ class Brief:
 
 
 def shown(candidate: Candidate, brief: Brief) -> Solution:
-    """Return what prompts show of a candidate: under the protocol ``published`` what was proposed, else what was run."""
+    """Return what prompts show of a candidate: what was proposed, or under ``controlled`` what was run."""
     return candidate.raw if brief.shows_replies else candidate.solution
 
 

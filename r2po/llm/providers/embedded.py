@@ -144,9 +144,7 @@ def _read(prompt: str) -> _Reading:
         )
     choices = re.search(r"one of the integers ([\d, ]+)\.", prompt)
     interval = re.search(rf"a real number from {_NUMBER} to {_NUMBER}(?: with (\d+) decimal|\.)", prompt)
-    low, high, decimals = (
-        (float(interval[1]), float(interval[2]), int(interval[3] or 1)) if interval else (-6.0, 6.0, 1)
-    )
+    low, high = (float(interval[1]), float(interval[2])) if interval else (-6.0, 6.0)
     proposal = _PROPOSAL.search(prompt)
     target = _find(rf"(?:optimum of f is|optimal return is|a mean return) around {_NUMBER}", prompt)
     threshold = _find(rf"if the mean return is {_NUMBER} or more", prompt)
@@ -155,7 +153,7 @@ def _read(prompt: str) -> _Reading:
         choices=tuple(map(int, choices[1].split(","))) if choices else (),
         low=low,
         high=high,
-        decimals=decimals,
+        decimals=int(interval[3] or 1) if interval else 1,
         step=_find(rf"(?:step size of(?: about)?|change a parameter by) {_NUMBER}", prompt) or 1.0,
         content=min(value for value in (target, threshold, np.inf) if value is not None),
         trials=[(_vector(match[1]), float(match[2])) for match in _TRIAL.finditer(prompt)],
