@@ -51,7 +51,7 @@ class Moves(ProgramFamily):
             f"The policy is a line of moves, each {' or '.join(MOVES)}, which are made one after the other, repeatedly."
         )
 
-    def reply_format(self, *, structured: bool) -> str:
+    def reply_format(self, _account: str, /, *, structured: bool) -> str:
         return f"The first line of your reply is the line of moves and nothing else.{' No JSON.' if structured else ''}"
 
     def read(self, text: str, /) -> Program:

@@ -41,7 +41,7 @@ class Rule(ProgramFamily):
     def form(self, _observation_names: Sequence[str], _action_names: Sequence[str], /) -> str:
         return "The policy is a rule: s[i] > threshold: action else action."
 
-    def reply_format(self, *, structured: bool) -> str:
+    def reply_format(self, _account: str, /, *, structured: bool) -> str:
         return "Give the rule on the first line of your reply."
 
     def read(self, text: str, /) -> Program:
