@@ -1,9 +1,14 @@
-"""Logs of older versions are read, resumed and replayed as ever, and the same configs give the same logs today."""
+"""Logs of older versions are read, resumed and replayed as ever, and the same configs give the same logs today.
+
+Prompts have changed since, so the model would be asked something else: what it was asked then is replayed by position,
+and runs that ask a model are resumed only if the change is accepted.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
+from r2po.analysis.logs.own import load_own_run
+from r2po.runlog import RunDirectory
 from tests.older_logs import KEYS, Served, as_then, content, differences, expected, figures, main, sample
 
 LOGDIRS = [Path(name) for name in expected()]
@@ -88,7 +95,10 @@ def results(log: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run wrote, but for its calls and what names a replay."""
     result = json.loads(log["result.json"])
     kept = {key: value for key, value in result.items() if key not in NOT_REPLAYED}
-    return {**log, "result.json": json.dumps(kept, indent=2), "run.yaml": "", "llm_calls.jsonl": []}
+    # The address of a reply depends on the prompt.
+    iterations = [re.sub(r'"call":"\w+"', '"call":""', line) for line in log["iterations.jsonl"]]
+    files = {"result.json": json.dumps(kept, indent=2), "iterations.jsonl": iterations}
+    return {**log, **files, "run.yaml": "", "llm_calls.jsonl": []}
 
 
 def test_all_frozen_logs_are_expected_to_be_read() -> None:
@@ -102,7 +112,13 @@ def test_they_are_read_with_the_same_figures(logdir: Path, monkeypatch: pytest.M
     assert figures(str(logdir)) == expected()[str(logdir)]
 
 
-@pytest.mark.parametrize("logdir", COMPLETE, ids=lambda logdir: logdir.name)
+def asks_model(logdir: Path) -> bool:
+    return not logdir.name.endswith((*WITHOUT_MODEL, "sb3"))
+
+
+@pytest.mark.parametrize(
+    "logdir", [each for each in COMPLETE if not asks_model(each)], ids=lambda logdir: logdir.name
+)
 def test_the_same_config_gives_the_same_logs(folder: Path, logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if logdir.name.endswith("cma_es") and not as_then("ties"):
         pytest.skip("this machine sorts equal returns otherwise, and so the search takes other ways")
@@ -110,7 +126,9 @@ def test_the_same_config_gives_the_same_logs(folder: Path, logdir: Path, monkeyp
     assert_same(logdir, logdir)
 
 
-@pytest.mark.parametrize("logdir", INTERRUPTED, ids=lambda logdir: logdir.name)
+@pytest.mark.parametrize(
+    "logdir", [each for each in INTERRUPTED if not asks_model(each)], ids=lambda logdir: logdir.name
+)
 def test_an_interrupted_run_ends_as_the_uninterrupted_one(
     folder: Path, logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,13 +144,48 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
 
 
 @pytest.mark.parametrize(
-    "logdir", [each for each in COMPLETE if not each.name.endswith(WITHOUT_MODEL)], ids=lambda logdir: logdir.name
+    "logdir", [each for each in INTERRUPTED if asks_model(each)], ids=lambda logdir: logdir.name
 )
-def test_a_replay_gives_the_same_trials(folder: Path, logdir: Path) -> None:
+def test_an_interrupted_run_resumes_with_other_prompts_only_if_that_is_accepted(
+    folder: Path, logdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     take(logdir)
-    assert run(logdir, "--set", f"llm_model_name=replay/{logdir}/run_1", "logdir=again") == 0
+    directory = logdir / "run_1"
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and path.name != ".lock"}
+    done = len(RunDirectory(directory).read_iterations())
+    with Served(logdir.name) as server:
+        monkeypatch.setenv("OLLAMA_BASE_URL", server.url)
+        server.answers *= 2  # enough: some were used before the kill
+        resume = ("--resume", "1", "--set", f"logdir={logdir}")
+        if logdir.name == "cartpole_replay":  # by position, since the recorded prompts are the older ones
+            assert run(logdir, *resume, "--replay-by-position") == 0
+            return
+        assert run(logdir, *resume) == 2
+        said = capsys.readouterr().err
+        assert "its prompts would not be those it began with: an earlier version of r2po wrote them" in said
+        assert "--accept-changed-prompts" in said
+        assert before == {path: path.read_bytes() for path in before}
+        assert run(logdir, *resume, "--accept-changed-prompts") == 0
+    changed = ["prompts" in record for record in RunDirectory(directory).read_iterations()]
+    assert changed == [False] * done + [True] * (len(changed) - done)
+    assert load_own_run(RunDirectory(directory)).prompts == (
+        "prompts changed on the way" if any(changed) else "prompts of an earlier version"
+    )
+    assert run(logdir, *resume) == 0  # complete: there is nothing to ask any more
+
+
+@pytest.mark.parametrize(
+    "logdir", [each for each in COMPLETE if asks_model(each)], ids=lambda logdir: logdir.name
+)
+def test_a_replay_by_position_gives_the_same_trials(folder: Path, logdir: Path) -> None:
+    take(logdir)
+    replay = ("--set", f"llm_model_name=replay/{logdir}/run_1", "logdir=again")
+    assert run(logdir, *replay) == 2  # the prompts are not the recorded ones
+    assert not Path("again").is_dir() or not list(Path("again").iterdir())
+    assert run(logdir, *replay, "--replay-by-position") == 0
     again = json.loads(Path("again/run_1/result.json").read_text(encoding="utf-8"))
-    assert (again["replay_of"], again["differing_prompts"]) == (f"{logdir}/run_1", 0)
+    assert again["replay_of"] == f"{logdir}/run_1"
+    assert again["differing_prompts"] > 0
     assert (
         differences(results(frozen(logdir / "run_1")), results(content(Path("again/run_1"))), digits=digits(logdir))
         == []

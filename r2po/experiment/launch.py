@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,15 +129,13 @@ def _run(
     with closing(directory):
         directory.lock()
         observer.opened(directory)
-        with (
-            closing(open_setting(config, models, directory, observer)) as setting,
-            closing(CallStore(directory.path)) as store,
-            closing(observer),
-        ):
-            client = make_client(config, models, store, observer)
+        with closing(open_setting(config, models, directory, observer)) as setting, ExitStack() as opened:
             # A replay compares each prompt with the recorded one.
-            accepted = accept_changed_prompts or client.recording is not None
+            accepted = accept_changed_prompts or models[SEARCH].provider.recording is not None
             changed = prompts_changed(setting, directory, accepted=accepted)
+            store = opened.enter_context(closing(CallStore(directory.path)))
+            opened.enter_context(closing(observer))
+            client = make_client(config, models, store, observer)
             if client.recording is None:
                 client.budget = make_budget(config, client.accounting, directory)
                 if place is not None:

@@ -389,7 +389,7 @@ def test_the_variants_of_r2po_differ_in_the_revision_rule_alone(
 
 
 def test_the_history_that_a_method_was_given_stays_as_it_is(tmp_path: Path) -> None:
-    trial = Trial(PROPOSAL, written(PROPOSAL), 0.125, warmup=True)
+    trial = Trial(PROPOSAL, PROPOSAL, 0.125, warmup=True)
     for method in PROMPTED:
         history = [trial]
         provider = Scripted([answer(PROPOSAL), answer(REVISION)][: METHODS[method].calls_per_iteration({})])

@@ -59,7 +59,7 @@ def test_r2po_searches_revises_and_keeps_the_better(
 
 
 def test_both_prompts_of_an_iteration_show_the_same_history(tmp_path: Path) -> None:
-    history = [Trial(PROPOSAL, BRIEF.policy.write(PROPOSAL), 0.125, warmup=True)]
+    history = [Trial(PROPOSAL, PROPOSAL, 0.125, warmup=True)]
     provider, evaluations = Scripted([answer(PROPOSAL), answer(REVISION)]), Evaluations([0.5], [0.5])
     iterate("r2po", provider, evaluations, tmp_path, history=history)
     for prompt in provider.prompts:

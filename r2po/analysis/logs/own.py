@@ -137,10 +137,10 @@ def _prompts(description: Description, outcomes: list[Outcome]) -> str:
     if description["model"] == NO_MODEL:
         return ""
     facts = description.get("prompts")
-    if facts is None:
-        return "prompts of an earlier version"
     if any("prompts" in outcome for outcome in outcomes):
         return "prompts changed on the way"
+    if facts is None:
+        return "prompts of an earlier version"
     return "detailed descriptions" if facts["description"] == "detailed" else ""
 
 

@@ -20,7 +20,7 @@ from tests.scripted import make_request
 
 
 def trial(brief: Brief, params: Parameters, reward: float) -> Trial:
-    return Trial(params, brief.policy.write(params), reward, warmup=False)
+    return Trial(params, params, reward, warmup=False)
 
 
 def step_of(brief: Brief, history: list[Trial]) -> Step:
@@ -31,13 +31,13 @@ def step_of(brief: Brief, history: list[Trial]) -> Step:
 
 
 def search(brief: Brief, history: list[Trial]) -> str:
-    return search_prompt(step_of(brief, history), kinds_apart=True)
+    return search_prompt(step_of(brief, history), lines="kinds")
 
 
 def critic(brief: Brief, history: list[Trial], params: Parameters, returns: list[float]) -> str:
     proposal = Candidate("proposal", params, params, "key", make_rollouts(returns))
     return critic_prompt(
-        step_of(brief, history), proposal, evidence=median_package, kinds_apart=True, revision_rule=True
+        step_of(brief, history), proposal, evidence=median_package, lines="kinds", revision_rule=True
     )
 
 

@@ -256,7 +256,7 @@ NOBODY: Any = None
 
 
 def step_with(trials: Sequence[tuple[Parameters, float, bool]], seed: int = 3) -> Step:
-    history = [Trial(params, "", reward, warmup) for params, reward, warmup in trials]
+    history = [Trial(params, params, reward, warmup) for params, reward, warmup in trials]
     return Step(
         brief=brief_of("maze"),
         history=history,
