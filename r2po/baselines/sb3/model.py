@@ -17,11 +17,10 @@ from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
 from r2po.rollout import GymnasiumEngine, Rollouts
 from r2po.runlog.jsonl import write_json
+from r2po.tasks.spaces import REFUSALS
 
 BEST, FINAL = "best_model", "final_model"
 _PROGRESS = "_update_current_progress_remaining"
-# What constructors of algorithms and policies are known to raise for values that they cannot use.
-_REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Model:
@@ -38,7 +37,7 @@ class Model:
         self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit)
         try:
             self.algorithm = self._build()
-        except _REFUSALS as error:
+        except REFUSALS as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             source = plan.hyperparameters.label
             raise InputError(f"{plan.algorithm.name} refuses its hyperparameters ({source}): {reason}") from None
