@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 def make_environments(
     config: SB3Config, spaces: Spaces, count: int, normalization: Mapping[str, Any] | None
 ) -> DummyVecEnv | VecNormalize:
-    """Make ``count`` training environments that are stepped together.
+    """Make ``count`` training environments that are stepped together; ``spaces`` are those of the bare environment.
 
-    Args:
-        config: The suite's config.
-        spaces: The spaces of the bare environment.
-        count: Number of environments.
-        normalization: Arguments of ``VecNormalize``; None if nothing is normalised.
+    ``normalization`` are arguments of ``VecNormalize``; None if nothing is normalised.
     """
     together = DummyVecEnv([partial(_make_one, config, spaces)] * count)
     return together if normalization is None else VecNormalize(together, **normalization)
