@@ -22,9 +22,8 @@ from r2po.rollout.compiled_engine import Floats, Limits, Outcomes, Trajectory
 from r2po.rollout.compiled_policies import act_continuous
 from r2po.rollout.kernels.loop import GOING, copy_row, end_of
 from r2po.rollout.mujoco.library import Simulation
-from r2po.rollout.mujoco.normal import standard_normal
 from r2po.rollout.mujoco.task import DOUBLE_PENDULUM, PENDULUM, Task
-from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_uniform, seed_stream
+from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_normal, draw_uniform, seed_stream
 
 
 def _generate_call(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -99,7 +98,7 @@ def _reset(simulation: Simulation, task: Task, stream: Stream) -> None:
         simulation.qpos[index] = simulation.initial_qpos[index] + draw_uniform(stream, -task.noise, task.noise)
     for index in range(len(simulation.qvel)):
         if task.kind == DOUBLE_PENDULUM:
-            deviation = standard_normal(stream) * task.noise
+            deviation = draw_normal(stream) * task.noise
         else:
             deviation = draw_uniform(stream, -task.noise, task.noise)
         simulation.qvel[index] = simulation.initial_qvel[index] + deviation
