@@ -28,9 +28,6 @@ class PongEnv(DrawnEnv):
     when the ball leaves the field on either side. The ball is reflected where it is, not put back into the field, so
     its y can lie a step outside. (Where the ball creeps along the bottom wall and both paddles hit it there, its y can
     pass 600, the end of the observation space, by less than a step. Play hardly ever gets there.)
-
-    Args:
-        render_mode: ``rgb_array``, ``human`` or None.
     """
 
     own_y: float  # top edges of the paddles
