@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces as gym_spaces
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, TransformObservation
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from r2po.baselines.sb3.config import SB3Config
 from r2po.policies.policy import Array, FunctionPolicy, Policy
 from r2po.tasks.spaces import Spaces
-
-if TYPE_CHECKING:
-    from stable_baselines3.common.base_class import BaseAlgorithm
 
 
 def make_environments(

@@ -102,7 +102,10 @@ def _value(node: ast.expr) -> Any:
         case ast.Call():
             return _call(node)
         case ast.Name() | ast.Attribute():
-            return _class(ast.unparse(node))
+            name = _canonical(ast.unparse(node))
+            if name not in CLASSES:
+                raise ValueError(f"no class {ast.unparse(node)!r} here{nearest(name, CLASSES)}")
+            return ClassName(name)
     raise ValueError(f"{ast.unparse(node)!r} is not allowed")
 
 
@@ -111,13 +114,6 @@ def _call(node: ast.Call) -> dict[str, Any]:
     if not plain or any(keyword.arg is None for keyword in node.keywords):
         raise ValueError(f"{ast.unparse(node)!r} is not allowed, only dict(key=value, ...)")
     return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
-
-
-def _class(written: str) -> ClassName:
-    name = _canonical(written)
-    if name not in CLASSES:
-        raise ValueError(f"no class {written!r} here{nearest(name, CLASSES)}")
-    return ClassName(name)
 
 
 def _canonical(name: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import VecEnv
 
 from r2po.baselines.sb3.environment import make_environments, player, restore, statistics
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
@@ -93,7 +92,7 @@ class Model:
         """Close all environments."""
         self._engine.close()
         environments = self.algorithm.get_env()
-        if isinstance(environments, VecEnv):
+        if environments is not None:
             environments.close()
 
     def _save(self, path: Path) -> None:
