@@ -10,7 +10,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 
-from r2po.baselines.sb3.environment import make_environments, player, restore, statistics
+from r2po.baselines.sb3.environment import make_environments, player, statistics
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
@@ -41,7 +41,7 @@ class Model:
             source = plan.hyperparameters.label
             raise InputError(f"{plan.algorithm.name} refuses its hyperparameters ({source}): {reason}") from None
         self._normalizer = self.algorithm.get_vec_normalize_env()
-        self._best: tuple[dict[str, Any], dict[str, Any] | None] | None = None
+        self._best: tuple[dict[str, Any], Any] | None = None
 
     def _build(self) -> BaseAlgorithm:
         plan, parameters = self._plan, self._plan.hyperparameters
@@ -74,19 +74,21 @@ class Model:
 
     def keep_as_best(self) -> None:
         """Remember the model as it is."""
-        self._best = copy.deepcopy(self.algorithm.policy.state_dict()), statistics(self._normalizer)
+        seen = self._normalizer.obs_rms if self._normalizer is not None and self._normalizer.norm_obs else None
+        self._best = copy.deepcopy((self.algorithm.policy.state_dict(), seen))
 
     def save_final_and_best(self, folder: Path) -> None:
         """Write both models and the statistics that normalise their observations; from now on this is the best one."""
         assert self._best is not None
-        weights, best_statistics = self._best
-        normalization = {FINAL: statistics(self._normalizer), BEST: best_statistics}
+        weights, seen = self._best
         self._save(folder / f"{FINAL}.zip")
         self.algorithm.policy.load_state_dict(weights)
-        restore(self._normalizer, best_statistics)
         self._save(folder / f"{BEST}.zip")
         if self._normalizer is not None:
-            write_json(folder / "normalization.json", normalization)
+            final = statistics(self._normalizer)
+            if self._normalizer.norm_obs:
+                self._normalizer.obs_rms = seen
+            write_json(folder / "normalization.json", {FINAL: final, BEST: statistics(self._normalizer)})
 
     def close(self) -> None:
         """Close all environments."""
