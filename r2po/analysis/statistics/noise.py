@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2po.analysis.statistics.arrays import Floats
-from r2po.analysis.statistics.bootstrap import LEVEL, middle, resample_counts
+from r2po.analysis.statistics.bootstrap import middle, resample_counts
 
 RESAMPLES = 2_000
 CHUNK = 1_000
@@ -36,9 +36,8 @@ def mean_changes(
     *,
     paired: bool,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> MeanChange:
-    """Return the change of mean return with its bootstrap percentile interval, for N pairs of policies.
+    """Return the change of mean return with its 95 % bootstrap percentile interval, for N pairs of policies.
 
     Args:
         first: (N, K) returns before.
@@ -47,7 +46,6 @@ def mean_changes(
         paired: Whether rollout k of both started from the same seed (then K = L): pairs are resampled, and what the
             seeds have in common does not widen the interval. Otherwise each side is resampled by itself.
         resamples: Number of resamples.
-        level: Coverage of each interval.
 
     Raises:
         ValueError: Shapes do not fit, or a return is not finite.
@@ -62,7 +60,7 @@ def mean_changes(
             draws = _resampled_means(after - before, generator, resamples)
         else:
             draws = _resampled_means(after, generator, resamples) - _resampled_means(before, generator, resamples)
-        bounds.append(middle(draws, level, axis=1).T)
+        bounds.append(middle(draws, axis=1).T)
     low, high = np.concatenate(bounds).T
     return MeanChange(value, low, high)
 

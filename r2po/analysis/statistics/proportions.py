@@ -94,12 +94,6 @@ def odds_ratio(count: int, total: int, other_count: int, other_total: int) -> Od
 
     If one of the four cells is 0, 1/2 is added to each (Haldane and Anscombe), and the result is marked.
 
-    Args:
-        count: Events in the first group.
-        total: Size of the first group.
-        other_count: Events in the second group.
-        other_total: Size of the second group.
-
     Returns:
         None if a group is empty: there is nothing to compare.
 
