@@ -114,19 +114,12 @@ class Salience(MethodOnTask):
 
 
 def analyse(revisions: Sequence[Revision], task: TaskFacts, facts: MethodFacts, mode: str) -> Salience:
-    """Count the signs of salience.
-
-    Args:
-        revisions: The iterations.
-        task: What to call their environment.
-        facts: Their method.
-        mode: ``"word"`` or ``"phrase"``, see ``Revision.mentions``.
-    """
-    by_direction: dict[Direction, list[Revision]] = {each: [] for each in DIRECTIONS}
-    for revision in revisions:
-        by_direction[revision.direction].append(revision)
+    """Count the signs of salience among iterations of one method; mentions as in ``Revision.mentions``."""
     heard = has_critic(facts)
-    counts = {each: count(found, heard, mode) for each, found in by_direction.items()}
+    counts = {
+        direction: _count([each for each in revisions if each.direction == direction], heard, mode)
+        for direction in DIRECTIONS
+    }
     return Salience(task, facts, counts, _by_run(revisions, heard, mode))
 
 
@@ -141,7 +134,7 @@ def _by_run(revisions: Sequence[Revision], heard: bool, mode: str) -> tuple[Mapp
     return tuple(runs.values())
 
 
-def count(revisions: Sequence[Revision], heard: bool, mode: str) -> Counts:
+def _count(revisions: Sequence[Revision], heard: bool, mode: str) -> Counts:
     """Count the signs of salience among iterations of one direction; ``heard``: a critic speaks in them."""
 
     def number(condition: Callable[[Revision], bool | None]) -> int:

@@ -19,7 +19,6 @@ SMALLEST_CHANGE = 0.05
 SURGICAL, MULTI_STATE, REDESIGN = 3, 4, 8
 """Changed parameters: at most, at least, at least."""
 
-NO_CHANGE = "no_change"
 OTHER = "other"
 
 
@@ -120,7 +119,7 @@ def categorise(direction: Direction, edit: Edit, initial: float, change: float, 
         return _regression(edit, initial, -change > limits.meaningful, limits)
     if direction == "improvement":
         return _improvement(edit, initial, limits) if change > limits.meaningful else OTHER
-    return NO_CHANGE
+    return direction
 
 
 def _regression(edit: Edit, initial: float, meaningful: bool, limits: Thresholds) -> str:
