@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from r2po.errors import InputError
-
-if TYPE_CHECKING:
-    from r2po.analysis.logs.load import LogDirectory
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,15 +62,9 @@ def run(options: argparse.Namespace) -> int:
             for logs, label in zip(experiments, labels, strict=True)
             for name, part in experiments_in(logs)
         ]
-        names, compared = [name for name, _ in parts], [part for _, part in parts]
-        write_comparison(compared, _distinct(names, compared), Path(options.compare_output))
+        names = [name for name, _ in parts]
+        # Where two are alike, they are told apart by their folders.
+        distinct = [f"{name} ({part.path})" if names.count(name) > 1 else name for name, part in parts]
+        write_comparison([part for _, part in parts], distinct, Path(options.compare_output))
         sys.stdout.write(f"comparison: {options.compare_output}\n")
     return 0
-
-
-def _distinct(names: list[str], experiments: list[LogDirectory]) -> list[str]:
-    """Return names that differ: where two are alike, with their folders."""
-    return [
-        f"{name} ({logs.path})" if names.count(name) > 1 else name
-        for name, logs in zip(names, experiments, strict=True)
-    ]

@@ -101,15 +101,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_sweep(options: argparse.Namespace) -> None:
     """Refuse what makes sense for a single run only."""
-    given = {
-        "--seed": options.seed is not None,
-        "--resume": options.resume is not None,
-        "--fresh": options.fresh,
-        "--dry-run": options.dry_run,
-        "--replay-by-position": options.replay_by_position,
-    }
-    for option, is_given in given.items():
-        if is_given:
+    for option in ("--seed", "--resume", "--fresh", "--dry-run", "--replay-by-position"):
+        value = vars(options)[option[2:].replace("-", "_")]
+        if value is not None and value is not False:
             raise InputError(f"{option} is for a single run; several configs, --runs and --jobs make a sweep")
 
 

@@ -145,9 +145,8 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
         return
     seconds = time.monotonic() - started
     if reply.finish == "length":
-        yield Finding(
-            "FAILED", "call", "the reply was cut off at the token limit: raise max_output_tokens or remove it"
-        )
+        text = "the reply was cut off at the token limit: raise max_output_tokens or remove it"
+        yield Finding("FAILED", "call", text)
         return
     yield Finding("ok", "call", f"answered in {seconds:.1f} s")
     yield _tokens(reply)

@@ -167,8 +167,7 @@ def _best_of(algorithms: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
     best: dict[str, Floats] = {}
     for found in algorithms:
         for environment, values in found.items():
-            if environment not in best or values.mean() > best[environment].mean():
-                best[environment] = values
+            best[environment] = max(best.get(environment, values), values, key=np.mean)
     return best
 
 
@@ -181,8 +180,7 @@ def compared_environments(methods: Sequence[MethodScores]) -> tuple[str, ...]:
     """Return the environments that aggregates are over: those that R2PO has, or else the method that has most."""
     if not methods:
         return ()
-    ours = [each for each in methods if each.method == OURS]
-    reference = ours[0] if ours else max(methods, key=lambda each: len(each.scores))
+    reference = max(methods, key=lambda each: (each.method == OURS, len(each.scores)))
     return tuple(sorted(reference.scores, key=environment_order))
 
 
