@@ -59,8 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if not parts:
         raise InputError(f"no iteration with two policies in {options.logs_root!r}: nothing to analyse")
     folder = Path(options.output_dir)
-    rows = episodes_csv([(cohort, each) for cohort, found in parts for each in found])
-    show([write_file(folder / "episodes.csv", rows.encode())])
+    show([write_file(folder / "episodes.csv", episodes_csv(parts).encode())])
     for cohort, found in parts:
         analyses = analyses_of(found, options.mention_mode)
         record: dict[str, Any] = {"mention_mode": options.mention_mode, "cohort": cohort.label if cohort else None}

@@ -73,13 +73,7 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Edit:
-    """How two parameter vectors differ.
-
-    Attributes:
-        changed: Indices of the changed parameters.
-        l2: Euclidean distance of all parameters.
-        largest: Largest absolute change of a parameter.
-    """
+    """Which parameters differ between two vectors, the vectors' distance, and the largest absolute change of one."""
 
     changed: tuple[int, ...]
     l2: float
@@ -108,12 +102,7 @@ def thresholds_of(environment: str) -> Thresholds:
 def categorise(direction: Direction, edit: Edit, initial: float, change: float, limits: Thresholds) -> str:
     """Return the pattern of a revision, a key of ``CATEGORIES[direction]``, or "no_change".
 
-    Args:
-        direction: Whether the reward fell, rose or stayed.
-        edit: What was changed.
-        initial: Reward of the initial proposal.
-        change: Reward of the revision minus that.
-        limits: The environment's thresholds.
+    ``initial`` is the reward of the first proposal, ``change`` that of the revision minus it.
     """
     if direction == "regression":
         return _regression(edit, initial, -change > limits.meaningful, limits)

@@ -24,13 +24,7 @@ from r2po.analysis.salience.tables import reward_groups
 
 @dataclass(frozen=True)
 class Found:
-    """What an experiment holds.
-
-    Attributes:
-        experiment: The experiment.
-        revisions: Its iterations in which two policies were tried.
-        problems: One line each for what is missing.
-    """
+    """An experiment, its iterations in which two policies were tried, and a line for each thing that is missing."""
 
     experiment: ExperimentLogs
     revisions: tuple[Revision, ...]
@@ -52,12 +46,9 @@ def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[st
         found = read_revisions(run, replies)
         revisions += found
         where = f"{experiment.path}: {run.name}"
-        if len(found) < run.num_iterations:
-            left = run.num_iterations - len(found)
-            why = f" ({run.unread})" if run.unread else ""
-            problems.append(
-                f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record{why}"
-            )
+        if left := run.num_iterations - len(found):
+            out = f"left out {left} of {run.num_iterations} iterations, two policies not on record"
+            problems.append(f"{where}: {out}{f' ({run.unread})' if run.unread else ''}")
         if replies.problem and has_critic(run.facts):
             problems.append(f"{where}: no replies: {replies.problem}")
     return tuple(revisions), tuple(problems)
@@ -75,11 +66,12 @@ def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
     return single + together
 
 
-def episodes_csv(found: Sequence[tuple[Cohort | None, Found]]) -> str:
+def episodes_csv(parts: Sequence[tuple[Cohort | None, Sequence[Found]]]) -> str:
     """Return a row for each iteration, at least one; what is not on record is empty."""
     rows = [
         {"model": cohort.model if cohort else "", "protocol": cohort.protocol if cohort else "", **_episode(revision)}
-        for cohort, each in found
+        for cohort, found in parts
+        for each in found
         for revision in each.revisions
     ]
     buffer = io.StringIO()

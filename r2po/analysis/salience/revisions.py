@@ -11,7 +11,6 @@ import numpy as np
 from r2po.analysis.logs.replies import Exchange, RunReplies
 from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
 from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
-from r2po.analysis.salience.rewards_shown import Extremes, extremes
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.noise import mean_changes
 from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
@@ -27,6 +26,40 @@ Both = tuple[CandidateData, CandidateData]
 
 # The published code's logs of long environments may lack the rollouts; ThreeTraj's prompts name the three returns.
 _SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9.]+)\):", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Returns of three rollouts of a proposal.
+
+    Attributes:
+        worst: The smallest.
+        median: That of the rollout closest to the median, as prompts choose it.
+        best: The largest.
+    """
+
+    worst: float
+    median: float
+    best: float
+
+    @property
+    def group(self) -> str:
+        """The reward group, a key of ``tables.GROUPS``."""
+        if self.worst == self.best:
+            return "identical"
+        if self.worst == self.median:
+            return "worst_eq_median"
+        return "median_eq_best" if self.median == self.best else "all_diverse"
+
+    @property
+    def old_proxy(self) -> bool:
+        """Whether the worst rollout stands out from the best one."""
+        return self.worst <= self.median and self.worst < self.best
+
+    @property
+    def strict_proxy(self) -> bool:
+        """Whether the worst rollout stands out from the median one."""
+        return self.worst < self.median
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +123,12 @@ class Revision(MethodOnTask):
     def mentions(self, mode: str) -> bool | None:
         """Whether the critic speaks of the worst rollout, by ``"word"`` or by ``"phrase"``."""
         return self.says_worst if mode == "word" else self.says_phrase
+
+
+def extremes(returns: Floats) -> Extremes:
+    """Return worst, median and best of (K,) returns, K at least 1."""
+    median = returns[np.abs(returns - np.median(returns)).argmin()]
+    return Extremes(float(returns.min()), float(median), float(returns.max()))
 
 
 def direction(initial: float, revised: float) -> Direction:

@@ -12,10 +12,17 @@ from r2po.analysis.published import SOURCE, PublishedSalience, published_salienc
 from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
-from r2po.analysis.salience.rewards_shown import GROUPS
 from r2po.analysis.statistics.proportions import OddsRatio
 
 MODES = {"word": 'the word "worst"', "phrase": '"worst rollout" or "worst trajectory"'}
+
+GROUPS = {
+    "identical": "worst = median = best",
+    "worst_eq_median": "worst = median < best",
+    "median_eq_best": "worst < median = best",
+    "all_diverse": "worst < median < best",
+}
+"""Names of the reward groups."""
 
 PROXIES = (
     "Regression: the revision's mean return is lower; old proxy: worst <= median and worst < best of the initial "
