@@ -69,12 +69,9 @@ def label(row: Comparison) -> str:
 
 
 def significance_figure(rows: Sequence[Comparison], title: str, about: str) -> Figure:
-    """Draw each test that could be made: the gap with its interval, and its three p-values.
+    """Draw each test that could be made, in order: the gap with its interval, and its three p-values.
 
-    Args:
-        rows: The tests, in their order.
-        title: Stands above.
-        about: End of the caption: whose runs they are.
+    The caption ends in ``about``, which says whose runs they are.
     """
     lines = [line for line in map(shown, rows) if line is not None]
     left_out = [label(row) for row in rows if shown(row) is None]

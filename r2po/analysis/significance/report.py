@@ -30,15 +30,10 @@ Parts = Sequence[tuple[Cohort | None, Sequence[Comparison]]]
 
 
 def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: Mode) -> list[Comparison]:
-    """Test R2PO against its baselines on per-run values of a metric.
+    """Test R2PO against its baselines on per-run values of one of ``run_data.METRICS``; ``mode`` as in ``compare``.
 
-    Args:
-        experiments: Of one cohort; those of R2PO's own variants are passed over.
-        metric: One of ``run_data.METRICS``.
-        mode: See ``compare``.
-
-    Returns:
-        The rows, in the order of the published tables; environments without runs among the ten have one too.
+    The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
+    published tables, where environments without runs among the ten have one too.
     """
     tested = {*FAMILIES, OURS, *(facts["name"] for facts in others(experiments))}
     chosen = [each for each in experiments if each.method in tested]

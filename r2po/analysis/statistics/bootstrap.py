@@ -19,13 +19,7 @@ CHUNK_VALUES = 4_000_000
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
-    """A figure with its interval.
-
-    Attributes:
-        value: The figure on the data as they are.
-        low: Lower end.
-        high: Upper end.
-    """
+    """A figure on the data as they are, with the ends of its interval."""
 
     value: float
     low: float
@@ -41,11 +35,7 @@ def stratified_bootstrap(
 ) -> ConfidenceInterval:
     """Return a statistic of all scores with its stratified 95 % percentile interval (Agarwal et al. 2021).
 
-    Args:
-        scores: (runs,) for each environment.
-        statistic: From (..., n) pooled scores to (...) values.
-        generator: Source of the resamples.
-        resamples: Their number.
+    ``scores`` are (runs,) for each environment; ``statistic`` makes (...) values of (..., n) pooled ones.
 
     Raises:
         ValueError: No environment, one without runs, or a score that is not finite.

@@ -20,11 +20,7 @@ def probability_of_improvement(
 ) -> ConfidenceInterval:
     """Return P(first > second) + P(first = second) / 2, averaged over environments, with its 95 % interval.
 
-    Args:
-        first: (runs,) for each environment.
-        second: (runs,) for each of the same environments, in the same order.
-        generator: Source of the resamples; runs of both are resampled within each environment.
-        resamples: Their number.
+    Both have (runs,) scores for each of the same environments, in the same order; both are resampled within each.
 
     Raises:
         ValueError: Numbers of environments differ, one has no runs, or a score is not finite.

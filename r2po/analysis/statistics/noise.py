@@ -16,13 +16,7 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, eq=False)
 class MeanChange:
-    """Changes of mean return of N pairs of policies.
-
-    Attributes:
-        value: (N,) mean of the second minus mean of the first.
-        low: (N,) lower end of the bootstrap interval.
-        high: (N,) upper end.
-    """
+    """(N,) mean return of the second policy of each pair minus that of the first, and (N,) ends of the intervals."""
 
     value: Floats
     low: Floats
@@ -39,13 +33,9 @@ def mean_changes(
 ) -> MeanChange:
     """Return the change of mean return with its 95 % bootstrap percentile interval, for N pairs of policies.
 
-    Args:
-        first: (N, K) returns before.
-        second: (N, L) returns after.
-        generator: Source of the resamples.
-        paired: Whether rollout k of both started from the same seed (then K = L): pairs are resampled, and what the
-            seeds have in common does not widen the interval. Otherwise each side is resampled by itself.
-        resamples: Number of resamples.
+    There are (N, K) returns before and (N, L) after. If they are ``paired``, rollout k of both started from the same
+    seed (then K = L): pairs are resampled, and what the seeds have in common does not widen the interval. Otherwise
+    each side is resampled by itself.
 
     Raises:
         ValueError: Shapes do not fit, or a return is not finite.

@@ -16,11 +16,8 @@ from r2po.analysis.statistics.bootstrap import ConfidenceInterval, middle, resam
 class Profile:
     """A performance profile over m thresholds.
 
-    Attributes:
-        thresholds: (m,) scores.
-        share: (m,) share of runs whose score is larger, averaged over environments.
-        low: (m,) lower end of the pointwise interval.
-        high: (m,) upper end.
+    At each of them (m,) the share of runs whose score is larger, averaged over environments, and the ends of its
+    pointwise interval.
     """
 
     thresholds: Floats
@@ -44,11 +41,8 @@ def performance_profile(
 ) -> Profile:
     """Return the run-score distribution of a method with stratified, pointwise 95 % intervals (Agarwal et al. 2021).
 
-    Args:
-        scores: (runs,) for each environment. Each environment counts the same, whatever its number of runs.
-        thresholds: (m,) scores at which to look.
-        generator: Source of the resamples.
-        resamples: Their number.
+    ``scores`` are (runs,) for each environment, which counts the same whatever its number of runs; there are (m,)
+    ``thresholds``.
 
     Raises:
         ValueError: No environment, one without runs, or a score that is not finite.
