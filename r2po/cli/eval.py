@@ -39,10 +39,9 @@ def run(options: argparse.Namespace) -> int:
     if len(labels) != len(options.logdirs):
         raise InputError(f"--labels has {len(labels)} names for {len(options.logdirs)} log directories; give one each")
 
-    given = [label for label in labels if label is not None]
-    double = next((label for label in given if given.count(label) > 1), None)
-    if double is not None:
-        raise InputError(f"--labels has {double!r} more than once; give each log directory a name of its own")
+    double = [label for label in labels if label is not None and labels.count(label) > 1]
+    if double:
+        raise InputError(f"--labels has {double[0]!r} more than once; give each log directory a name of its own")
 
     from r2po.analysis.evaluation.comparison import write_comparison
     from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report

@@ -10,7 +10,6 @@ from functools import partial
 
 from r2po.cli import sweep
 from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
-from r2po.cli.sweep import add_sweep_options
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
 
@@ -42,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="continue run_N (default: the latest unfinished run) instead of starting a new one",
     )
-    add_sweep_options(parser)
+    sweep.add_sweep_options(parser)
     parser.add_argument(
         "--replay-by-position",
         action="store_true",

@@ -30,14 +30,12 @@ _JSON = """Your reply is one JSON object and nothing else, in this form:
 The list "params" holds all 2 parameters.
 """
 
-Verdict = Literal["ok", "note", "FAILED"]
-
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that was checked. A failure says what to change, and is the last finding on its model."""
 
-    verdict: Verdict
+    verdict: Literal["ok", "note", "FAILED"]
     what: str
     text: str
 
