@@ -38,7 +38,6 @@ def collect(experiments: Sequence[ExperimentLogs]) -> list[Found]:
 
 
 def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
-    """Return the revisions of an experiment and what is missing."""
     revisions: list[Revision] = []
     problems: list[str] = []
     for run in experiment.runs:

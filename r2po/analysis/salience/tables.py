@@ -123,8 +123,8 @@ def noise_table(analyses: Sequence[Salience], notes: Sequence[str]) -> Table:
             _share_cell(down.strict_beyond_noise, down.beyond_noise),
             _share_cell(mention, down.beyond_noise),
         ]
-        last: list[Cell | str] = [str(up.total), _share_cell(up.beyond_noise, up.with_noise)]
-        rows.append([*_names(each), str(down.total), *cells, *last])
+        last = _share_cell(up.beyond_noise, up.with_noise)
+        rows.append([*_names(each), str(down.total), *cells, str(up.total), last])
     text = (
         "Beyond noise: the 95 % bootstrap interval of the change of mean return excludes 0; resampled are the "
         "returns of both policies, in pairs where both were tried on the same seeds (controlled protocol), else each "

@@ -24,12 +24,7 @@ class MeanChange:
 
 
 def mean_changes(
-    first: Floats,
-    second: Floats,
-    generator: np.random.Generator,
-    *,
-    paired: bool,
-    resamples: int = RESAMPLES,
+    first: Floats, second: Floats, generator: np.random.Generator, *, paired: bool, resamples: int = RESAMPLES
 ) -> MeanChange:
     """Return the change of mean return with its 95 % bootstrap percentile interval, for N pairs of policies.
 

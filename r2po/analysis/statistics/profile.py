@@ -33,11 +33,7 @@ class Profile:
 
 
 def performance_profile(
-    scores: Sequence[ArrayLike],
-    thresholds: ArrayLike,
-    generator: np.random.Generator,
-    *,
-    resamples: int = 2_000,
+    scores: Sequence[ArrayLike], thresholds: ArrayLike, generator: np.random.Generator, *, resamples: int = 2_000
 ) -> Profile:
     """Return the run-score distribution of a method with stratified, pointwise 95 % intervals (Agarwal et al. 2021).
 
