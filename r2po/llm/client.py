@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -14,9 +15,12 @@ from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
-from r2po.llm.patience import Patience
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+_MOST_DOUBLINGS = 10  # far beyond the longest wait
 
 
 class CallFailed(RunStopped):
@@ -69,6 +73,34 @@ def described(models: Mapping[str, Model]) -> dict[str, Any]:
         "stand_in": any(model.provider.is_stand_in for model in models.values()),
         "replay_of": recording.path if recording else None,
     }
+
+
+@dataclass
+class Patience:
+    """Decides after each failed attempt at one request whether there is another.
+
+    Attributes:
+        max_attempts: Attempts before it gives up.
+        max_wait_s: Longest total wait between the attempts, in seconds.
+    """
+
+    max_attempts: int
+    max_wait_s: float
+    _attempts: int = 0
+    _waited_s: float = 0.0
+
+    def wait_s(self, failed: AttemptFailed) -> float | None:
+        """Return the seconds until the next attempt; None to give up.
+
+        It is exponential back-off with jitter, or what the server asked for if that is longer.
+        """
+        backoff_s = FIRST_WAIT_S * 2.0 ** min(self._attempts, _MOST_DOUBLINGS)
+        jitter_s = random.uniform(0.0, FIRST_WAIT_S)  # noqa: S311 - no secret
+        wait_s = max(min(backoff_s + jitter_s, LONGEST_WAIT_S), failed.retry_after_s or 0.0)
+        self._attempts += 1
+        self._waited_s += wait_s
+        is_over = self._attempts >= self.max_attempts or self._waited_s > self.max_wait_s
+        return None if is_over or not failed.retryable else wait_s
 
 
 @dataclass

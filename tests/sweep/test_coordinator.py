@@ -16,7 +16,7 @@ from r2po.llm.accounting import Prices
 from r2po.llm.budget import Budget
 from r2po.llm.client import Model
 from r2po.llm.ledger import Amount, Caps, Ledger
-from r2po.llm.providers.no_model import NoModel
+from r2po.llm.registry import NoModel
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of

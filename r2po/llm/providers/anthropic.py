@@ -28,7 +28,6 @@ _FINISH: dict[str, Finish] = {
 class Anthropic(WireFormat):
     """A model of Anthropic. It takes no seed: a second sample is a second draw, unless the temperature is 0."""
 
-    name = "anthropic"
     server = Server("Anthropic", "https://api.anthropic.com", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY")
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",

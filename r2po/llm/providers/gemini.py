@@ -16,7 +16,6 @@ _FINISH: dict[str, Finish] = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fro
 class Gemini(WireFormat):
     """A Gemini model. The key goes in a header: an address ends up in logs."""
 
-    name = "gemini"
     server = Server("Gemini", "https://generativelanguage.googleapis.com", "GEMINI_BASE_URL", "GEMINI_API_KEY")
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",

@@ -35,7 +35,6 @@ class Ollama(WireFormat):
         InputError: OLLAMA_BASE_URL or OLLAMA_API_KEY cannot be used.
     """
 
-    name = "ollama"
     server = Server(
         "Ollama",
         "http://localhost:11434",

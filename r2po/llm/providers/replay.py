@@ -42,8 +42,6 @@ class Replay(Provider):
         InputError: It is no run directory, or is damaged.
     """
 
-    name = "replay"
-
     def __init__(self, path: str) -> None:
         self._directory = _open(path)
         description = self._directory.read_description()
