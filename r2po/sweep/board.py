@@ -107,8 +107,3 @@ class Board:
             max(0, total.calls - first.calls) / elapsed,
             max(0, total.episodes - first.episodes) / elapsed,
         )
-
-
-def left_s(total: Total, speed: Speed | None) -> float | None:
-    """Return the seconds to go; None if it is too early to say."""
-    return total.to_go / speed.iterations if speed is not None and speed.iterations > 0 else None

@@ -142,6 +142,16 @@ class Note:
     text: str
 
 
+class Channel(Protocol):
+    """Connects a run to the coordinator."""
+
+    def ask(self, ask: Ask) -> Verdict:
+        """Wait for permission to make an attempt."""
+
+    def tell(self, message: Outcome | Progress | Note) -> None:
+        """Say something that needs no answer."""
+
+
 class Listener(Protocol):
     """Follows the runs: the sweep, to the place where they are made."""
 

@@ -16,10 +16,9 @@ from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
-from r2po.sweep.memory import available_bytes, cores, fitting_runs
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
-from r2po.sweep.pool import Pool
+from r2po.sweep.pool import Pool, cores, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
@@ -87,7 +86,7 @@ class Sweep:
         failed = [run.path for run in self._todo if known[run.index].state == "failed"]
         self._damaged_results = [path / RESULT for path in failed if (path / RESULT).exists()]
         _first_contacts([run.config for run in self._todo], environ)
-        used = _used_before(self.runs, known) if options.caps.any else Amount()
+        used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
@@ -123,7 +122,7 @@ class Sweep:
                 self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
             )
         workers = min(cores(), len(self._todo))
-        fitting = fitting_runs(workers, available_bytes())
+        fitting = fitting_runs(workers)
         jobs = min(options.jobs or len(self._todo), fitting, len(self._todo))
         if (options.jobs or 0) > fitting:
             self._screen.note(f"--jobs {options.jobs}: {fitting} runs fit into the memory that is free")
@@ -214,11 +213,6 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
         more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
         parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
     return "".join(parts)
-
-
-def _used_before(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
-    """Return what runs have used, given where they stand."""
-    return sum((_usage(run, known[run.index]) for run in runs), Amount())
 
 
 def _usage(run: PlannedRun, known: Progress) -> Amount:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +184,17 @@ def test_a_worker_hands_each_call_its_own_verdict() -> None:
     }
 
 
+@dataclass
+class Line:
+    ask: Callable[[Ask], Verdict]
+    tell: Callable[[Any], None]
+
+
 def test_the_gate_tells_the_attempts_of_a_run_apart(tmp_path: Path) -> None:
     told: list[Outcome] = []
     with open_client(NoModel(), tmp_path) as client:
         budget = Budget(Caps(), client.accounting)
-        gate = SweepGate(7, client, budget, lambda ask: Verdict(ask.run, call=ask.call), told.append)
+        gate = SweepGate(7, client, budget, Line(lambda ask: Verdict(ask.run, call=ask.call), told.append))
         first, second = (gate.enter(Question(1, "search", sample, 1, "prompt")) for sample in range(2))
     second.answered(Reply("two", usage=Usage(1, 0, 2)))
     assert first.failed(AttemptFailed("too many", retryable=True, status=429))
@@ -205,7 +213,7 @@ def test_whatever_ends_an_attempt_the_permit_is_given_back(
 
     told: list[Outcome] = []
     with open_client(Scripted(["params"]), tmp_path) as client:
-        client.gate = SweepGate(0, client, Budget(Caps(), client.accounting), lambda _: OK, told.append)
+        client.gate = SweepGate(0, client, Budget(Caps(), client.accounting), Line(lambda _: OK, told.append))
         if fault == "provider":
             monkeypatch.setattr(Scripted, "complete", fail)
         elif fault == "disk":
@@ -233,7 +241,8 @@ def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:
         "critic": Model(At("http://big"), "big", {"max_output_tokens": 1000}, Prices(input=100, output=100)),
     }
     with open_client(NoModel(), tmp_path, models=models) as client:
-        gate = SweepGate(0, client, Budget(Caps(), client.accounting), lambda ask: asked.append(ask) or OK, told.append)  # type: ignore[func-returns-value]
+        line = Line(lambda ask: asked.append(ask) or OK, told.append)  # type: ignore[func-returns-value]
+        gate = SweepGate(0, client, Budget(Caps(), client.accounting), line)
         for role in ("search", "critic", "other"):
             permit = gate.enter(Question(1, role, 0, 1, "x" * 100))
             permit.answered(Reply("two", usage=Usage(1_000_000, 0, 0)))
