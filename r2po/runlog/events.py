@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from r2po.errors import InputError
 from r2po.runlog.jsonl import Appender, DamagedLog, iterate_lines
 from r2po.runlog.packing import pack, pack_prompt, unpack, unpack_prompt
 
@@ -125,17 +126,9 @@ def _read(event: Mapping[str, Any], under_way: dict[int, Requested], before: dic
     request = under_way.pop(call)
     if kind == "gave_up":
         return GaveUp(request, at)
-    return Replied(
-        request,
-        at,
-        text=unpack(event["text"]) if texts else "",
-        thinking=unpack(event["thinking"]) if texts else "",
-        finish=event["finish"],
-        refusal=event["refusal"],
-        usage=event["usage"],
-        sent=event["sent"],
-        latency_s=event["latency_s"],
-    )
+    said: dict[str, Any] = {name: unpack(event[name]) if texts else "" for name in ("text", "thinking")}
+    fields = ("finish", "refusal", "usage", "sent", "latency_s")
+    return Replied(request, at, **said, **{name: event[name] for name in fields})
 
 
 def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], texts: bool) -> Requested:
@@ -144,17 +137,40 @@ def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], tex
         prompt = before[role] = unpack_prompt(event["prompt"], before.get(role, ""))
         if _digest(prompt) != event["prompt_sha256"]:
             raise ValueError(f"the prompt of call {call} is damaged")
-    return Requested(
-        call,
-        at,
-        key=event["key"],
-        iteration=event["iteration"],
-        role=role,
-        sample=event["sample"],
-        attempt=event["attempt"],
-        prompt_chars=event["prompt_chars"],
-        prompt=prompt,
-    )
+    fields = ("key", "iteration", "role", "sample", "attempt", "prompt_chars")
+    return Requested(call, at, prompt=prompt, **{name: event[name] for name in fields})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attempt at an ask; ``reply`` is None if it was never answered."""
+
+    iteration: int
+    role: str
+    sample: int
+    attempt: int
+    prompt: str
+    reply: str | None = None
+    thinking: str = ""
+    refusal: str = ""
+
+
+def read_calls(run: Path) -> list[Call]:
+    """Read all calls of a run directory, in the order they were made.
+
+    Raises:
+        InputError: The log is missing or damaged.
+    """
+    calls: dict[int, Call] = {}
+    for event in read_events(run / FILE):
+        if isinstance(event, Requested):
+            calls[event.call] = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+        elif isinstance(event, Replied):
+            call = event.request.call
+            calls[call] = replace(calls[call], reply=event.text, thinking=event.thinking, refusal=event.refusal)
+    if not calls:
+        raise InputError(f"{run} has no recorded calls")
+    return list(calls.values())
 
 
 class EventWriter:
