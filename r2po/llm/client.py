@@ -109,7 +109,6 @@ class Client:
 
     Attributes:
         models: By role; roles that are not there ask the model of ``SEARCH``.
-        store: The run's call store.
         max_attempts: Attempts at one request before the run stops.
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
         budget: Sets aside what calls may take, and refuses those that would exceed a cap; None for no caps.
@@ -203,13 +202,7 @@ class Client:
         return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)
 
     def _complete(self, call: int, request: Request, permit: Permit, renew: Callable[[float], None]) -> Reply:
-        """Make attempts until one is answered.
-
-        Args:
-            call: Number of the call.
-            request: What is sent.
-            permit: For the first attempt.
-            renew: Sets aside what the next attempt may take, given the seconds until then.
+        """Make attempts until one is answered; ``permit`` is for the first, ``renew`` sets aside for each other one.
 
         Raises:
             CallFailed: No reply could be obtained.

@@ -36,7 +36,6 @@ class Transport:
         base_url_variable: Environment variable that chooses the address, named in messages.
         key_variable: Environment variable that holds the key, named in messages.
         key: The key, to keep it out of messages; it is sent only if ``headers`` carry it.
-        headers: Sent with every request.
         timeout_s: Seconds that a call may take from its start to the last byte of the answer.
 
     Raises:
@@ -74,12 +73,7 @@ class Transport:
         return f"Transport({self.base_url!r})"
 
     def post_json(self, path: str, body: Mapping[str, Any], *, timeout_s: float | None = None) -> dict[str, Any]:
-        """Post an object and return the object that comes back.
-
-        Args:
-            path: Appended to the base URL; starts with a slash.
-            body: The object to send.
-            timeout_s: Limit in seconds for this call alone.
+        """Post an object and return the object that comes back; ``timeout_s`` is the limit for this call alone.
 
         Raises:
             AttemptFailed: Anything but a 2xx answer with a JSON object in time.
@@ -91,7 +85,7 @@ class Transport:
         return value
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
-        """Get any JSON value; what is given and raised is as for ``post_json``."""
+        """Get any JSON value; otherwise as ``post_json``."""
         return self._json(path, self._exchange("GET", path, None, timeout_s))
 
     def redact(self, text: str) -> str:

@@ -1,5 +1,7 @@
 """``llm_calls.jsonl``: every request, failure and reply of a run, as a log of events. Its one writer, its one reader.
 
+docs/run-log.md explains every field.
+
 A request is written before it is sent, so that a kill during a call leaves a trace; its reply is written before anyone
 sees it, so that it is never paid for again.
 """
@@ -22,19 +24,7 @@ FILE = "llm_calls.jsonl"
 
 @dataclass(frozen=True)
 class Requested:
-    """A request that is about to be sent.
-
-    Attributes:
-        call: Number of the call, from 1.
-        at: When it was written.
-        key: Address of the reply.
-        iteration: Iteration that asks, from 1.
-        role: Who asks, as the method names it: "search", "critic", ...
-        sample: Which sample of this prompt within the iteration, from 0.
-        attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
-        prompt_chars: Length of the prompt in characters.
-        prompt: The prompt; empty if texts are not read.
-    """
+    """A request that is about to be sent."""
 
     call: int
     at: datetime
@@ -65,19 +55,7 @@ class GaveUp:
 
 @dataclass(frozen=True)
 class Replied:
-    """A reply.
-
-    Attributes:
-        request: What it answers.
-        at: When it was written.
-        text: What the model said; empty if texts are not read.
-        thinking: Reasoning text that came apart from the reply; empty if there is none, or if texts are not read.
-        finish: Why the model stopped.
-        refusal: Why it could not be used; empty if it was.
-        usage: Token counts by name.
-        sent: Settings in effect.
-        latency_s: Seconds from the request to the reply, failed attempts and waits included.
-    """
+    """A reply."""
 
     request: Requested
     at: datetime
@@ -96,9 +74,7 @@ Event = Requested | Failed | GaveUp | Replied
 def read_events(path: Path, *, texts: bool = True) -> Iterator[Event]:
     """Read a log event by event, in the order in which they were written; none if there is no such file.
 
-    Args:
-        path: ``llm_calls.jsonl``.
-        texts: Whether to unpack prompts and replies, and check the prompts, which takes most of the time.
+    Without ``texts``, those of prompts and replies are empty and not checked, which saves most of the time.
 
     Raises:
         DamagedLog: A line is not an event or lacks a field, or a prompt does not have the hash recorded with it.
@@ -174,13 +150,7 @@ def read_calls(run: Path) -> list[Call]:
 
 
 class EventWriter:
-    """Appends events.
-
-    Args:
-        path: ``llm_calls.jsonl``.
-        calls: Number of the last call that it holds.
-        prompts: The last prompt of each role.
-    """
+    """Appends events to a log, given the number of the last call that it holds and the last prompt of each role."""
 
     def __init__(self, path: Path, calls: int, prompts: Mapping[str, str]) -> None:
         self._log = Appender(path)

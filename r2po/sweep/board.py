@@ -28,11 +28,8 @@ class Total:
 
     Attributes:
         states: Number of runs in each state.
-        calls: Replies.
         tokens: Tokens of the replies that say it.
         cost: Money; None if no run has prices.
-        episodes: Rollouts.
-        iterations: Complete iterations.
         to_go: Iterations to go in runs that have not failed.
     """
 

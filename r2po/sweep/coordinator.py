@@ -22,11 +22,7 @@ class _Provider:
 
 
 class Coordinator:
-    """Grants permits.
-
-    Args:
-        ledger: The caps, and what was used so far.
-    """
+    """Grants permits; the ledger knows the caps, and what was used so far."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger

@@ -24,14 +24,7 @@ class SweepCapReached(RunStopped):
 
 
 class SweepGate(Gate):
-    """Waits for the coordinator.
-
-    Args:
-        run: Index of the run in the sweep.
-        client: Knows who is asked, and what that costs.
-        budget: Knows what the next call may take.
-        channel: To the coordinator.
-    """
+    """Waits for the coordinator."""
 
     def __init__(self, run: int, client: Client, budget: Budget, channel: Channel) -> None:
         self._run = run

@@ -46,14 +46,7 @@ class _WorkerProcess:
 
 
 class Pool:
-    """Makes runs in worker processes.
-
-    Args:
-        coordinator: Decides about calls.
-        listener: Follows the runs.
-        workers: Number of processes.
-        jobs: Largest number of runs under way.
-    """
+    """Makes runs in some worker processes, no more than ``jobs`` at once."""
 
     def __init__(self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int) -> None:
         self._coordinator = coordinator

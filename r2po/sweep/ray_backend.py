@@ -38,11 +38,7 @@ def require_ray() -> Any:
 
 
 class Clerk:
-    """The coordinator as a Ray actor, asked by all tasks. One event loop runs its methods, so none interrupts another.
-
-    Args:
-        coordinator: Decides about calls.
-    """
+    """The coordinator as a Ray actor, asked by all tasks. One event loop runs it, so no method interrupts another."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
@@ -125,13 +121,7 @@ class _Channel:
 
 
 def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
-    """Make a run, on whatever node this is.
-
-    Args:
-        run: The run.
-        clerk: The actor.
-        folder: Working directory of the sweep, on a shared path: relative paths and ``.env`` mean the same everywhere.
-    """
+    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there."""
     from r2po.config.environ import read_environ
     from r2po.sweep.runner import make_run
 

@@ -27,11 +27,7 @@ from r2po.sweep.plan import PlannedRun
 def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock_wait_s: float = 0.0) -> Ended:
     """Run an experiment to its end, or say why that is impossible.
 
-    Args:
-        run: The run.
-        environ: Environment variables with keys and base URLs.
-        channel: To the coordinator.
-        lock_wait_s: How long to wait for a process that has the run: one on a lost node may hold it for a while.
+    It waits up to ``lock_wait_s`` for a process that has the run: one on a lost node may hold it for a while.
     """
     until = time.monotonic() + lock_wait_s
     while (ended := _make_run(run, environ, channel)).state == "running" and time.monotonic() < until:

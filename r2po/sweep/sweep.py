@@ -50,11 +50,7 @@ class SweepOptions:
 
 
 class SweepStopped(RunStopped):
-    """Some runs are not complete.
-
-    Attributes:
-        setting: An option that lets the sweep continue, if a cap stopped it.
-    """
+    """Some runs are not complete; if a cap stopped them, ``setting`` is an option that lets the sweep continue."""
 
     def __init__(self, reason: str, setting: str = "") -> None:
         super().__init__(reason)
@@ -62,12 +58,7 @@ class SweepStopped(RunStopped):
 
 
 class Sweep:
-    """A sweep, ready to be run.
-
-    Args:
-        request: Which runs.
-        options: How.
-        environ: Environment variables with keys and base URLs.
+    """A sweep, ready to be run; ``environ`` holds keys and base URLs.
 
     Raises:
         InputError: Something given cannot be used; no run is started.

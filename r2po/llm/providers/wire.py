@@ -46,10 +46,6 @@ class UnknownModelError(InputError):
 class WireFormat(Provider, ABC):
     """A provider over HTTP. A subclass knows where things are in its requests and answers.
 
-    Args:
-        model: The model's name, as the server knows it.
-        settings: How it is reached.
-
     Raises:
         InputError: Base URL or key cannot be used.
     """
