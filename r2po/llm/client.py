@@ -77,12 +77,7 @@ def described(models: Mapping[str, Model]) -> dict[str, Any]:
 
 @dataclass
 class Patience:
-    """Decides after each failed attempt at one request whether there is another.
-
-    Attributes:
-        max_attempts: Attempts before it gives up.
-        max_wait_s: Longest total wait between the attempts, in seconds.
-    """
+    """Decides after each failed attempt at one request whether there is another, within the limits of a ``Client``."""
 
     max_attempts: int
     max_wait_s: float

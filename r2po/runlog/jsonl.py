@@ -62,7 +62,6 @@ class Appender:
     """Appends records to a file, one flushed and synced line each; a torn last line is cut off first."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         end = 0
         for number, line in enumerate(complete_lines(path), 1):
             _parsed(line, f"{path}, line {number}")

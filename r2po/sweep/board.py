@@ -54,13 +54,7 @@ class Total:
 
 @dataclass
 class Board:
-    """The state of every run.
-
-    Attributes:
-        names: What to call each run.
-        runs: Where each stands, in the order of the sweep.
-        throttled: Pace in calls per second, by provider, where refusals set one.
-    """
+    """The name and the state of every run, and by provider the pace that refusals set, in calls per second."""
 
     names: Sequence[str]
     runs: list[Progress]

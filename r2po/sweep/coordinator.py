@@ -91,16 +91,6 @@ class Coordinator:
         ]
         return min(waits, default=None)
 
-    @property
-    def waiting(self) -> int:
-        """Number of attempts that are waiting for their turn."""
-        return sum(len(provider.queue) for provider in self._providers.values())
-
-    @property
-    def under_way(self) -> int:
-        """Number of calls under way."""
-        return len(self._under_way)
-
     def paces(self, now: float) -> dict[str, float]:
         """Return the pace, in calls per second, that is kept with each provider that refused calls."""
         rates = {name: provider.limiter.rate(now) for name, provider in self._providers.items()}

@@ -57,12 +57,10 @@ class _SweepPermit(Permit):
     refused_since: dict[str, float]
 
     def answered(self, reply: Reply) -> None:
-        """Tell what the attempt took."""
         self.refused_since.pop(self.ask.provider, None)
         self.channel.tell(Outcome(self.ask.run, ANSWERED, used=amount_of(reply.usage, self.prices), call=self.ask.call))
 
     def abandon(self) -> None:
-        """Tell that the attempt is over."""
         self.channel.tell(Outcome(self.ask.run, FAILED, call=self.ask.call))
 
     def failed(self, failure: AttemptFailed) -> bool:

@@ -102,11 +102,6 @@ class Progress:
     tokens: int = 0
     cost: float | None = None
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether it reached its end."""
-        return self.state == "complete"
-
 
 @dataclass(frozen=True)
 class Ended:

@@ -110,13 +110,11 @@ class _Channel:
         self._lease_s = lease_s
 
     def ask(self, ask: Ask) -> Verdict:
-        """Wait for permission to make an attempt."""
         verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
         assert isinstance(verdict, Verdict)
         return verdict
 
     def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that needs no answer."""
         self._clerk.tell.remote(message)
 
 
@@ -138,8 +136,6 @@ class RayBackend:
     """Makes runs on a Ray cluster.
 
     Args:
-        coordinator: Decides about calls.
-        listener: Follows the runs.
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
         jobs: Largest number of runs under way; None for as many as the cores allow.

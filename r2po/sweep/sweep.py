@@ -73,7 +73,8 @@ class Sweep:
         if options.ray is not None:
             require_ray()
         known = [read_progress(run.index, run.path, run.config.num_iterations or 0) for run in self.runs]
-        self._todo = [run for run in self.runs if run.index not in self._damaged and not known[run.index].is_complete]
+        settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
+        self._todo = [run for run in self.runs if run.index not in settled]
         failed = [run.path for run in self._todo if known[run.index].state == "failed"]
         self._damaged_results = [path / RESULT for path in failed if (path / RESULT).exists()]
         _first_contacts([run.config for run in self._todo], environ)
@@ -151,9 +152,8 @@ class Sweep:
         elif isinstance(message, Ended):
             self._end(message)
         else:
-            if (
-                message.run in self._endings
-            ):  # over Ray, news may come after the end: its counts are valid, its state is not
+            # Over Ray, news may come after the end: its counts are valid, its state is not.
+            if message.run in self._endings:
                 known = self.board.runs[message.run]
                 message = replace(message, state=known.state, now=known.now)
             self.board.update(message)
@@ -211,7 +211,7 @@ def _usage(run: PlannedRun, known: Progress) -> Amount:
     try:
         return read_usage(run.path, lambda role: run.config.for_role(role).prices)
     except InputError as error:
-        if not known.is_complete:
+        if known.state != "complete":
             raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None
         counts = RunDirectory(run.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))

@@ -48,7 +48,6 @@ class _Worker:
                 self._answers.pop(message.key).put(message)
 
     def ask(self, ask: Ask) -> Verdict:
-        """Wait for permission to make an attempt."""
         answer = self._answers[ask.key] = queue.SimpleQueue()
         self.tell(ask)
         return answer.get()
@@ -57,7 +56,6 @@ class _Worker:
         self.tell(make_run(run, self._environ, self))
 
     def tell(self, message: Ask | Outcome | Progress | Note | Ended) -> None:
-        """Send it to the first process."""
         try:
             with self._sending:
                 self._connection.send(message)

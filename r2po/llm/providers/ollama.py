@@ -26,12 +26,7 @@ class Ollama(WireFormat):
     Ollama silently cuts a prompt that exceeds its context length, so every request says how long the context must be
     (``num_ctx``). It never shrinks, since each change can make the server load the model again.
 
-    Args:
-        model: Name as in ``ollama list``; without a tag it means ``:latest``.
-        settings: How it is reached, and the context length for all requests.
-
-    Raises:
-        InputError: OLLAMA_BASE_URL or OLLAMA_API_KEY cannot be used.
+    ``model`` is a name as in ``ollama list``; without a tag it means ``:latest``.
     """
 
     server = Server(

@@ -64,11 +64,7 @@ class Replay(Provider):
         )
 
     def check(self) -> None:
-        """Find out whether there is anything to replay.
-
-        Raises:
-            InputError: There is not.
-        """
+        """Refuse a run without replies."""
         if not self._by_key:
             raise InputError(f"cannot replay {self.recording.path}: it has no recorded replies")
 

@@ -23,10 +23,8 @@ class Server:
     """A service that speaks a wire format.
 
     Attributes:
-        name: Its name in messages.
         base_url: Its address unless the environment sets another.
         base_url_variable: Environment variable that chooses the address.
-        key_variable: Environment variable that holds the key.
         needs_key: Whether the server at ``base_url`` answers nobody without a key.
         hint: What else to check if it cannot be reached.
     """
@@ -89,11 +87,7 @@ class WireFormat(Provider, ABC):
         return self.server.needs_key and self.is_at_home and not self.has_key
 
     def check(self) -> None:
-        """Find out whether the server answers, takes the key and knows the model.
-
-        Raises:
-            InputError: With one line that says what to change.
-        """
+        """Find out whether the server answers, takes the key and knows the model."""
         self.knows_model()
 
     def knows_model(self) -> bool:
