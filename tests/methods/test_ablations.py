@@ -19,7 +19,7 @@ from r2po.methods import METHODS, Step
 from r2po.policies import Solution
 from r2po.rollout import Rollout, Rollouts
 from r2po.runlog import RunDirectory
-from r2po.runlog.calls import Call, read_calls
+from r2po.runlog.events import Call, read_calls
 from r2po.trial import Trial
 from tests.builders import CONFIGS, PROMPTED, answer, make_config, make_rollouts, numbers, open_client, open_experiment
 from tests.methods.one_iteration import BRIEF, PROPOSAL, REVISION, Evaluations, iterate
