@@ -17,13 +17,13 @@ import gymnasium
 import numpy as np
 
 from r2po.policies import Policy, clipped, make_policy
-from r2po.policies.forms import NetworkPolicy, TablePolicy
+from r2po.policies.forms import CompiledForm, TablePolicy
 from r2po.rollout import Engine, GymnasiumEngine, Rollouts
 from r2po.rollout.compilation import inlined
 from r2po.rollout.compiled_engine import Floats, Limits, Outcomes, Trajectory
 from r2po.rollout.kernel_engine import KernelEngine
 from r2po.rollout.kernels.kernel import Kernel
-from r2po.rollout.kernels.loop import loop_for, make_scratch, numbers_of
+from r2po.rollout.kernels.loop import play
 from r2po.rollout.random_numbers import Stream
 from r2po.seeding import derive_seed
 from r2po.tasks import TASKS, Task
@@ -175,18 +175,17 @@ def _bare_seconds(policies: Sequence[Policy], evaluations: Sequence[Rollouts]) -
     """Return the seconds of the loop for as many episodes and steps, on average, as the evaluations have."""
     start = time.perf_counter()
     for policy, rollouts in zip(policies, evaluations, strict=True):
-        assert isinstance(policy, NetworkPolicy | TablePolicy)
+        assert isinstance(policy, CompiledForm)
         count = len(rollouts)
-        scratch = make_scratch(_IDLE, policy, 1 if isinstance(policy, TablePolicy) else len(policy.network.weights), 1)
-        scratch.observation[:] = 0.0
-        loop_for(_IDLE, policy)(
+        size = 1 if isinstance(policy, TablePolicy) else len(policy.network.weights)
+        play(
+            _IDLE,
+            policy,
             np.array(rollouts.seeds, np.uint64),
-            numbers_of(policy),
             None,
             Limits(max(round(rollouts.lengths.mean()), 1), 10**9),
             Outcomes(np.empty(count), np.empty(count, np.int64), np.empty(count, np.int64)),
-            Trajectory(np.empty((1, 1)), np.empty((0, 1)), np.empty(0)),
-            scratch,
+            Trajectory(np.empty((1, size)), np.empty((0, 1)), np.empty(0)),
         )
     return time.perf_counter() - start
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from r2po.runlog.calls import Call, read_calls
+from r2po.runlog.events import Call, read_calls
 from r2po.runlog.packing import shared_prefix
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,6 @@ def make_request(
 class Scripted(Provider):
     """Answers each request with the next item of a script: a text, a reply, or a failure to raise."""
 
-    name = "scripted"
     is_stand_in = True
 
     def __init__(self, script: Iterable[str | Reply | AttemptFailed]) -> None:

@@ -15,7 +15,7 @@ from r2po.config import Config
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
-from r2po.runlog.calls import read_calls
+from r2po.runlog.events import read_calls
 from r2po.tasks import TASKS
 from tests.builders import CONFIGS, register
 

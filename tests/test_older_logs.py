@@ -116,9 +116,7 @@ def asks_model(logdir: Path) -> bool:
     return not logdir.name.endswith((*WITHOUT_MODEL, "sb3"))
 
 
-@pytest.mark.parametrize(
-    "logdir", [each for each in COMPLETE if not asks_model(each)], ids=lambda logdir: logdir.name
-)
+@pytest.mark.parametrize("logdir", [each for each in COMPLETE if not asks_model(each)], ids=lambda logdir: logdir.name)
 def test_the_same_config_gives_the_same_logs(folder: Path, logdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if logdir.name.endswith("cma_es") and not as_then("ties"):
         pytest.skip("this machine sorts equal returns otherwise, and so the search takes other ways")
@@ -143,9 +141,7 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
     assert_same(Path("logs") / logdir.name, logdir)
 
 
-@pytest.mark.parametrize(
-    "logdir", [each for each in INTERRUPTED if asks_model(each)], ids=lambda logdir: logdir.name
-)
+@pytest.mark.parametrize("logdir", [each for each in INTERRUPTED if asks_model(each)], ids=lambda logdir: logdir.name)
 def test_an_interrupted_run_resumes_with_other_prompts_only_if_that_is_accepted(
     folder: Path, logdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,9 +170,7 @@ def test_an_interrupted_run_resumes_with_other_prompts_only_if_that_is_accepted(
     assert run(logdir, *resume) == 0  # complete: there is nothing to ask any more
 
 
-@pytest.mark.parametrize(
-    "logdir", [each for each in COMPLETE if asks_model(each)], ids=lambda logdir: logdir.name
-)
+@pytest.mark.parametrize("logdir", [each for each in COMPLETE if asks_model(each)], ids=lambda logdir: logdir.name)
 def test_a_replay_by_position_gives_the_same_trials(folder: Path, logdir: Path) -> None:
     take(logdir)
     replay = ("--set", f"llm_model_name=replay/{logdir}/run_1", "logdir=again")

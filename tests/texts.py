@@ -103,7 +103,6 @@ class Writer(Provider):
         requests: What it was asked, in order.
     """
 
-    name = "writer"
     is_stand_in = True
 
     def __init__(self, killed_at: int = 0) -> None:

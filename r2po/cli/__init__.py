@@ -33,9 +33,6 @@ COMMANDS = {
     "doctor": "check a model: key, server, context length, one tiny call",
 }
 
-INTERRUPTED = 130
-TERMINATED = 143
-
 
 class Terminated(BaseException):
     """The process was told to end (SIGTERM)."""
@@ -77,9 +74,9 @@ def main(arguments: Sequence[str] | None = None, program: str | None = None) -> 
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return 128 + signal.SIGINT
     except Terminated:
-        return TERMINATED
+        return 128 + signal.SIGTERM
 
 
 def _parse(arguments: list[str], program: str | None) -> argparse.Namespace:

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from r2po.errors import InputError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,44 +28,23 @@ def add_logs_options(parser: argparse.ArgumentParser) -> None:
 
 def add_only_options(parser: argparse.ArgumentParser) -> None:
     """Declare which environments and methods count."""
-    parser.add_argument(
-        "--only-env",
-        action="append",
-        default=[],
-        metavar="ENV",
-        help="only this environment, by key or label; may be repeated",
-    )
-    parser.add_argument(
-        "--only-method",
-        action="append",
-        default=[],
-        metavar="METHOD",
-        help="only this method, by key or label; may be repeated",
-    )
+    for key, what in (("env", "environment"), ("method", "method")):
+        text = f"only this {what}, by key or label; may be repeated"
+        parser.add_argument(f"--only-{key}", action="append", default=[], metavar=key.upper(), help=text)
 
 
 def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: str = "") -> None:
     """Declare whether the published figures stand beside ours, or, in what is called ``alone``, by themselves."""
     parser.add_argument("--reference", choices=("published",), help=f"show {what} next to ours")
     if alone:
-        parser.add_argument(
-            "--from-published",
-            action="store_true",
-            help=f"make {alone} from the published figures alone, without logs",
-        )
+        text = f"make {alone} from the published figures alone, without logs"
+        parser.add_argument("--from-published", action="store_true", help=text)
 
 
-def add_table_options(parser: argparse.ArgumentParser, folder: str) -> None:
-    """Declare formats and place of tables."""
-    _add_output_options(parser, folder, ["md", "csv"], "")
-
-
-def add_report_options(parser: argparse.ArgumentParser, folder: str) -> None:
-    """Declare formats and place of tables, figures and JSON together."""
-    _add_output_options(parser, folder, ["md", "csv", "json", "png", "pdf"], "; png, pdf and svg are figures")
-
-
-def _add_output_options(parser: argparse.ArgumentParser, folder: str, default: list[str], remark: str) -> None:
+def add_output_options(parser: argparse.ArgumentParser, folder: str, *, with_figures: bool = False) -> None:
+    """Declare formats and place of tables, or of tables, figures and JSON together."""
+    default = ["md", "csv", *(["json", "png", "pdf"] if with_figures else [])]
+    remark = "; png, pdf and svg are figures" if with_figures else ""
     parser.add_argument(
         "--formats",
         "--format",
@@ -102,18 +79,6 @@ def show(files: Iterable[Path]) -> None:
     """Print the names of files that were written."""
     for file in files:
         sys.stdout.write(f"{file}\n")
-
-
-def require_runs(experiments: Sequence[ExperimentLogs], logs_root: str) -> None:
-    """Check that there is anything to analyse.
-
-    Raises:
-        InputError: No experiment has a usable run.
-    """
-    if not any(each.runs for each in experiments):
-        reasons = [f"{each.path}: {problem}" for each in experiments for problem in each.problems]
-        more = f" ({reasons[0]}{f', and {len(reasons) - 1} more' if len(reasons) > 1 else ''})" if reasons else ""
-        raise InputError(f"no usable runs under {logs_root!r}{more}")
 
 
 def warn(lines: Iterable[str]) -> None:

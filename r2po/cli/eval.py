@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from r2po.errors import InputError
-
-if TYPE_CHECKING:
-    from r2po.analysis.logs.load import LogDirectory
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +39,9 @@ def run(options: argparse.Namespace) -> int:
     if len(labels) != len(options.logdirs):
         raise InputError(f"--labels has {len(labels)} names for {len(options.logdirs)} log directories; give one each")
 
-    given = [label for label in labels if label is not None]
-    double = next((label for label in given if given.count(label) > 1), None)
-    if double is not None:
-        raise InputError(f"--labels has {double!r} more than once; give each log directory a name of its own")
+    double = [label for label in labels if label is not None and labels.count(label) > 1]
+    if double:
+        raise InputError(f"--labels has {double[0]!r} more than once; give each log directory a name of its own")
 
     from r2po.analysis.evaluation.comparison import write_comparison
     from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
@@ -66,15 +61,9 @@ def run(options: argparse.Namespace) -> int:
             for logs, label in zip(experiments, labels, strict=True)
             for name, part in experiments_in(logs)
         ]
-        names, compared = [name for name, _ in parts], [part for _, part in parts]
-        write_comparison(compared, _distinct(names, compared), Path(options.compare_output))
+        names = [name for name, _ in parts]
+        # Where two are alike, they are told apart by their folders.
+        distinct = [f"{name} ({part.path})" if names.count(name) > 1 else name for name, part in parts]
+        write_comparison([part for _, part in parts], distinct, Path(options.compare_output))
         sys.stdout.write(f"comparison: {options.compare_output}\n")
     return 0
-
-
-def _distinct(names: list[str], experiments: list[LogDirectory]) -> list[str]:
-    """Return names that differ: where two are alike, with their folders."""
-    return [
-        f"{name} ({logs.path})" if names.count(name) > 1 else name
-        for name, logs in zip(names, experiments, strict=True)
-    ]

@@ -66,9 +66,8 @@ def print_tables(configs: Path | None = None) -> None:
     _table("Policies (policy)", ("name", "what it is"), [(n, _first_line(f.__doc__)) for n, f in FAMILIES.items()])
     _table("Models (llm_model_name)", ("name", "provider", "key"), usages())
     configs = configs or config_folder()
-    rows = [
-        (folder.name, "\n".join(sorted(file.stem for file in folder.glob("*.yaml")))) for folder in _folders(configs)
-    ]
+    folders = sorted(each for each in configs.iterdir() if each.is_dir()) if configs.is_dir() else []
+    rows = [(each.name, "\n".join(sorted(file.stem for file in each.glob("*.yaml")))) for each in folders]
     _table(f"Configs in {configs}", ("folder", "experiments"), rows)
 
 
@@ -79,10 +78,6 @@ def _defaults(method: Method) -> dict[str, Any]:
     policy = "linear" if method.fits("linear") else "tabular"
     names = {"gym_env_name": "CartPole-v1", "method": method.name, "policy": policy, "llm_model_name": "any"}
     return dict(resolve({**names, "logdir": "any"}, "defaults"))
-
-
-def _folders(configs: Path) -> list[Path]:
-    return sorted(folder for folder in configs.iterdir() if folder.is_dir()) if configs.is_dir() else []
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, add_logs_options, add_reference_options, add_table_options, show, warn
+from r2po.cli.analysis_options import PRESETS, add_logs_options, add_output_options, add_reference_options, show, warn
 from r2po.errors import InputError
 
 
@@ -14,7 +14,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--preset", choices=PRESETS, default="core", help="which methods (default: core)")
     add_logs_options(parser)
-    add_table_options(parser, "results_tables")
+    add_output_options(parser, "results_tables")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")
     parser.add_argument("--expected-runs", type=int, metavar="N", help="report experiments with another number of runs")
     parser.add_argument(

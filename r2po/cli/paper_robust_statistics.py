@@ -12,7 +12,7 @@ from r2po.cli.analysis_options import (
     METRICS,
     add_logs_options,
     add_only_options,
-    add_report_options,
+    add_output_options,
     compared,
     folder_of,
     positive,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--metric", choices=METRICS, default="best_reward", help="default: best_reward")
-    add_report_options(parser, "robust_statistics")
+    add_output_options(parser, "robust_statistics", with_figures=True)
     add_logs_options(parser)
     add_only_options(parser)
     parser.add_argument(

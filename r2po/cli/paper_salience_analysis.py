@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from r2po.cli.analysis_options import (
     add_logs_options,
     add_only_options,
+    add_output_options,
     add_reference_options,
-    add_report_options,
     compared,
     folder_of,
     show,
@@ -21,8 +21,6 @@ from r2po.cli.analysis_options import (
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from r2po.analysis.output.tables import Table
     from r2po.analysis.output.writing import Draw
     from r2po.analysis.salience.counts import Salience
@@ -40,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="word",
         help='a mention is the word "worst", or "worst rollout" or "worst trajectory" (default: word)',
     )
-    add_report_options(parser, "salience_analysis")
+    add_output_options(parser, "salience_analysis", with_figures=True)
     add_logs_options(parser)
     add_only_options(parser)
     add_reference_options(parser, "the published counts")
@@ -61,8 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if not parts:
         raise InputError(f"no iteration with two policies in {options.logs_root!r}: nothing to analyse")
     folder = Path(options.output_dir)
-    rows = episodes_csv([(cohort, each) for cohort, found in parts for each in found])
-    show([write_file(folder / "episodes.csv", rows.encode())])
+    show([write_file(folder / "episodes.csv", episodes_csv(parts).encode())])
     for cohort, found in parts:
         analyses = analyses_of(found, options.mention_mode)
         record: dict[str, Any] = {"mention_mode": options.mention_mode, "cohort": cohort.label if cohort else None}
@@ -84,29 +81,25 @@ def _items(
     yield "salience_noise", tables.noise_table(analyses, [about])
     yield "salience_groups", tables.groups_table(revisions, [about])
     yield "edit_patterns", tables.edits_table(revisions, [about])
-    for name, draw in _drawings(analyses, found).items():
-        yield name, partial(draw, f"{about}.")
+    yield from _drawings(analyses, found, f"{about}.")
 
 
-def _drawings(analyses: Sequence[Salience], found: Sequence[Found]) -> dict[str, Callable[[str], Figure]]:
-    """Return what to draw by the name of its file; rows that do not fit on a page stand apart by method."""
+def _drawings(analyses: Sequence[Salience], found: Sequence[Found], caption: str) -> Iterator[tuple[str, Draw]]:
+    """Yield the figures with the names of their files; rows that do not fit on a page stand apart by method."""
     from r2po.analysis.salience.figures import changes_figure, edits_figure, has_shares, salience_figure
 
     revisions = [each.revisions for each in found]
     title, edits = "Salience of the worst rollout", "Edit patterns of revisions"
-    drawings: dict[str, Callable[[str], Figure]] = {
-        "edit_changes": partial(changes_figure, revisions, "Size of edits and change of reward")
-    }
+    yield "edit_changes", partial(changes_figure, revisions, "Size of edits and change of reward", caption)
     if len(analyses) <= MOST_ROWS:
-        drawings["salience"] = partial(salience_figure, analyses, title)
-        drawings["edit_patterns"] = partial(edits_figure, revisions, edits)
-        return drawings
+        yield "salience", partial(salience_figure, analyses, title, caption)
+        yield "edit_patterns", partial(edits_figure, revisions, edits, caption)
+        return
     together = [each for each in analyses if each.is_together]
-    drawings["salience"] = partial(salience_figure, together, f"{title}, by method")
+    yield "salience", partial(salience_figure, together, f"{title}, by method", caption)
     for method, label in {each.method: each.facts["label"] for each in analyses}.items():
         own = [each for each in analyses if each.method == method]
         members = [each.revisions for each in found if each.experiment.method == method]
         if any(map(has_shares, own)):
-            drawings[f"salience_{method}"] = partial(salience_figure, own, f"{title}: {label}")
-        drawings[f"edit_patterns_{method}"] = partial(edits_figure, members, f"{edits}: {label}")
-    return drawings
+            yield f"salience_{method}", partial(salience_figure, own, f"{title}: {label}", caption)
+        yield f"edit_patterns_{method}", partial(edits_figure, members, f"{edits}: {label}", caption)

@@ -12,8 +12,7 @@ from r2po.cli.analysis_options import METRICS, add_logs_options, add_reference_o
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.logs.experiments import Cohort
-    from r2po.analysis.significance.tests import Comparison
+    from r2po.analysis.significance.report import Parts
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
     experiments, lines = compared(options)
     warn(lines)
-    parts: list[tuple[Cohort | None, list[Comparison]]] = [
+    parts: Parts = [
         (cohort, significance_rows(part, options.metric, options.comparison_mode))
         for cohort, part in cohorts(experiments) or [(None, [])]
     ]
@@ -83,8 +82,7 @@ def _figure_file(name: str) -> Path:
     return path
 
 
-def _draw(parts: list[tuple[Cohort | None, list[Comparison]]], file: Path, options: argparse.Namespace) -> None:
-    """Draw the tests of each model and protocol."""
+def _draw(parts: Parts, file: Path, options: argparse.Namespace) -> None:
     from r2po.analysis.output.files import folder_name
     from r2po.analysis.output.writing import write_figure
     from r2po.analysis.significance.figure import significance_figure
@@ -100,7 +98,7 @@ def _draw(parts: list[tuple[Cohort | None, list[Comparison]]], file: Path, optio
             sys.stderr.write(f"figure: {path}\n")
 
 
-def _render(parts: list[tuple[Cohort | None, list[Comparison]]], options: argparse.Namespace) -> str:
+def _render(parts: Parts, options: argparse.Namespace) -> str:
     from r2po.analysis.output.files import to_json
     from r2po.analysis.output.writing import content
     from r2po.analysis.significance.report import to_records, to_table

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Print every attempt of that role in that iteration."""
     from r2po.errors import InputError, unknown
     from r2po.runlog import open_run
-    from r2po.runlog.calls import read_calls
+    from r2po.runlog.events import read_calls
 
     directory = open_run(options.run_directory)
     calls = read_calls(directory.path)

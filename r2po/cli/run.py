@@ -10,7 +10,6 @@ from functools import partial
 
 from r2po.cli import sweep
 from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
-from r2po.cli.sweep import add_sweep_options
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
 
@@ -42,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="continue run_N (default: the latest unfinished run) instead of starting a new one",
     )
-    add_sweep_options(parser)
+    sweep.add_sweep_options(parser)
     parser.add_argument(
         "--replay-by-position",
         action="store_true",
@@ -108,15 +107,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_sweep(options: argparse.Namespace) -> None:
     """Refuse what makes sense for a single run only."""
-    given = {
-        "--seed": options.seed is not None,
-        "--resume": options.resume is not None,
-        "--fresh": options.fresh,
-        "--dry-run": options.dry_run,
-        "--replay-by-position": options.replay_by_position,
-    }
-    for option, is_given in given.items():
-        if is_given:
+    for option in ("--seed", "--resume", "--fresh", "--dry-run", "--replay-by-position"):
+        value = vars(options)[option[2:].replace("-", "_")]
+        if value is not None and value is not False:
             raise InputError(f"{option} is for a single run; several configs, --runs and --jobs make a sweep")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from r2po.cli.starting import add_override_option, count, told_how_to_continue
 from r2po.errors import RunStopped
@@ -35,16 +34,12 @@ def run(options: argparse.Namespace) -> int:
         from r2po.baselines.sb3.screen import make_suite_screen
         from r2po.baselines.sb3.suite import run_suite
 
-    config = load_sb3_config(options.config, options.overrides, changes=_changes(options))
+    given = {"algorithms": options.algorithms, "protocol": options.protocol}
+    changes = {key: value for key, value in given.items() if value is not None}
+    config = load_sb3_config(options.config, options.overrides, changes=changes)
     try:
         with told_how_to_continue(lambda: f"; {CONTINUE}"):
             run_suite(config, options.trials, make_suite_screen(quiet=options.quiet))
     except RunStopped as stop:
         raise RunStopped(f"{stop}; {CONTINUE}") from None
     return 0
-
-
-def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what options of their own set."""
-    changes = {"algorithms": options.algorithms, "protocol": options.protocol}
-    return {key: value for key, value in changes.items() if value is not None}

@@ -30,14 +30,12 @@ _JSON = """Your reply is one JSON object and nothing else, in this form:
 The list "params" holds all 2 parameters.
 """
 
-Verdict = Literal["ok", "note", "FAILED"]
-
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that was checked. A failure says what to change, and is the last finding on its model."""
 
-    verdict: Verdict
+    verdict: Literal["ok", "note", "FAILED"]
     what: str
     text: str
 
@@ -145,9 +143,8 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
         return
     seconds = time.monotonic() - started
     if reply.finish == "length":
-        yield Finding(
-            "FAILED", "call", "the reply was cut off at the token limit: raise max_output_tokens or remove it"
-        )
+        text = "the reply was cut off at the token limit: raise max_output_tokens or remove it"
+        yield Finding("FAILED", "call", text)
         return
     yield Finding("ok", "call", f"answered in {seconds:.1f} s")
     yield _tokens(reply)

@@ -58,18 +58,15 @@ def preview(config: Config) -> str:
 def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
     """Return the questions of the first iteration, the longest that it could ask, and the length of a history line."""
     directory = RunDirectory.create(folder)
-    store = CallStore(directory.path)
-    client = _Client({SEARCH: Model(EmbeddedSearch(), NAME, {})}, store, max_attempts=1, max_wait_s=0.0)
-    experiment = Experiment(setting, directory, client, Observer())
-    try:
+    with closing(CallStore(directory.path)) as store:
+        client = _Client({SEARCH: Model(EmbeddedSearch(), NAME, {})}, store, max_attempts=1, max_wait_s=0.0)
+        experiment = Experiment(setting, directory, client, Observer())
         experiment.warm_up()
         history = list(experiment.history)
         experiment.remember(experiment.iterate(1))
         asked, client.asked = client.asked, []
         long_rollouts = partial(_long_rollouts, setting)
         setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
-    finally:
-        store.close()
     line = write_history(experiment.history[-1:], setting.brief, "phases", with_rollouts=True)
     return asked, client.asked, len(line) + 1
 

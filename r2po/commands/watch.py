@@ -29,12 +29,9 @@ DEFAULT_RENDER_FPS = 30
 
 
 def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
-    """Play one held-out episode of the best policy so far and return one line on how it went.
+    """Play one held-out episode of a run's best policy so far and return one line on how it went.
 
-    Args:
-        directory: The run.
-        episode: Number of the held-out episode.
-        output: Animation to write; None to open a window.
+    ``output`` is the animation to write; None opens a window.
 
     Raises:
         InputError: The run has no complete iteration or no such episode, the format is unknown, the file cannot be
@@ -55,14 +52,10 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
     best = max(iterations, key=lambda record: float(record["reward"]))
     policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
-    environment = _make(setting, "human" if output is None else "rgb_array")
-    try:
+    with closing(setting), closing(_make(setting, "human" if output is None else "rgb_array")) as environment:
         frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode))
         if output is not None:
             _write(Path(output), frames, environment.metadata.get("render_fps", DEFAULT_RENDER_FPS))
-    finally:
-        environment.close()
-        setting.close()
     where = "" if output is None else f"; written to {output}"
     stand_in = "embedded stand-in, no language model: " if description["stand_in"] else ""
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 import yaml
@@ -18,7 +18,9 @@ from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES
 from r2po.tasks import Task, task_for
-from r2po.validation import first_problem
+from r2po.validation import Section, first_problem
+
+SectionModel = TypeVar("SectionModel", bound=Section)
 
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
 # PyYAML lets through whatever Python raises for a value, e.g. for the date 2001-13-45.
@@ -53,11 +55,12 @@ def load_config(
         published = {}
     if not isinstance(published, dict):
         raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
-    check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
+    _check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
     changes: dict[str, Any] = {}
     for text in overrides:
         key, value = parse_override(text)
-        changes |= _in_section(key, value, {**values, **changes})
+        keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS else [key]
+        changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
     if seed is not None:
         changes["seed"] = seed
     if protocol is not None:
@@ -69,11 +72,7 @@ def load_config(
 
 def resolve(values: Mapping[str, Any], source: str) -> Config:
     """Validate keys and values and fill in what they leave to the task card and the method."""
-    check_keys(source, values)
-    try:
-        config = Config.model_validate(values)
-    except pydantic.ValidationError as error:
-        raise InputError(f"{source}: {config_problem(error)}") from None
+    config = validated(Config, values, source)
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
@@ -219,24 +218,36 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {text!r}: the value is not valid YAML") from None
 
 
-def _in_section(key: str, value: object, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an override sets: ``prices.input=3`` changes one entry of a section and leaves the others."""
-    section, dot, entry = key.partition(".")
-    if not dot or section not in _SECTIONS:
-        return {key: value}
-    before = values.get(section)
-    before = before if isinstance(before, dict) else {}
-    return {section: {**before, **_in_section(entry, value, before)}}
+def with_entry(values: Mapping[str, Any], keys: Sequence[str], new: object) -> dict[str, Any]:
+    """Return a mapping with one entry set, at any depth: ``prices.input=3`` leaves the other prices as they are."""
+    key, *rest = keys
+    if not rest:
+        return {**values, key: new}
+    below = values.get(key)
+    return {**values, key: with_entry(below if isinstance(below, dict) else {}, rest, new)}
 
 
-def check_keys(source: str, values: Mapping[Any, Any], known: Collection[str] = Config.model_fields) -> None:
+def validated(model: type[SectionModel], values: Mapping[str, Any], source: str) -> SectionModel:
+    """Return the config of a file's keys and values.
+
+    Raises:
+        InputError: With one line that names the key, what was found and what is expected.
+    """
+    _check_keys(source, values, model.model_fields)
+    try:
+        return model.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise InputError(f"{source}: {_problem(error)}") from None
+
+
+def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str]) -> None:
     """Refuse an unknown key, with the nearest known one."""
     for key in values:
         if key not in known:
             raise InputError(f"{source}: unknown key {str(key)!r}{nearest(str(key), known)}")
 
 
-def config_problem(error: pydantic.ValidationError) -> str:
+def _problem(error: pydantic.ValidationError) -> str:
     """Say the first thing that is wrong with the values of a config."""
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))

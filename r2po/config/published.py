@@ -52,12 +52,9 @@ _ACTIVATIONS = ("activation", "feature_activation")
 
 _MEANINGLESS = {
     "task": "it chose the method",
-    "dim_actions": "read from the environment",
-    "dim_states": "read from the environment",
-    "num_actions": "read from the environment",
-    "num_states": "read from the environment",
-    "actions": "read from the environment",
-    "states": "read from the environment",
+    **dict.fromkeys(
+        ("dim_actions", "dim_states", "num_actions", "num_states", "actions", "states"), "read from the environment"
+    ),
     "rank": "read from the policy",
     "max_traj_count": "the history is never cut",
     "template_dir": "prompts are built in",
@@ -74,12 +71,7 @@ def is_published(values: Mapping[str, Any]) -> bool:
 
 
 def translate(values: Mapping[str, Any], source: str, known: Collection[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return our keys for a published config, and a line for each key that means nothing here.
-
-    Args:
-        values: The file's keys.
-        source: Its name, for messages.
-        known: Our keys.
+    """Return our keys for those of a published config, and a line for each key that means nothing here.
 
     Raises:
         InputError: The method cannot be determined, or a key asks for something that r2po does not do.

@@ -76,7 +76,6 @@ class MazeEnv(DrawnEnv):
     Args:
         size: Cells per side.
         passages: Which neighbouring cells are connected.
-        render_mode: ``rgb_array``, ``ansi``, ``human`` or None.
     """
 
     metadata = {"render_modes": ["rgb_array", "ansi", "human"], "render_fps": 8}  # noqa: RUF012 - Gymnasium declares it so
@@ -156,7 +155,6 @@ class SampleMazeEnv(MazeEnv):
 
     Args:
         sample: ``"3x3"`` or ``"5x5"``.
-        render_mode: ``rgb_array``, ``ansi``, ``human`` or None.
 
     Raises:
         ValueError: No such sample.
@@ -175,7 +173,6 @@ class RandomMazeEnv(MazeEnv):
     Args:
         size: Cells per side, at least 2.
         maze_seed: Which maze, at least 0.
-        render_mode: ``rgb_array``, ``ansi``, ``human`` or None.
 
     Raises:
         ValueError: ``size`` or ``maze_seed`` is not an integer or too small.

@@ -22,9 +22,6 @@ class NimEnv(DrawnEnv):
     sticks before it, takes (s - 1) mod 4, which leaves the agent a lost position; where that is 0, it is lost itself
     and takes a uniformly random legal number. Reward: +1 when the opponent takes the last stick, -1 when the agent
     loses, else 0.
-
-    Args:
-        render_mode: ``rgb_array``, ``ansi``, ``human`` or None.
     """
 
     metadata = {"render_modes": ["rgb_array", "ansi", "human"], "render_fps": 2}  # noqa: RUF012 - Gymnasium declares it so

@@ -28,9 +28,6 @@ class PongEnv(DrawnEnv):
     when the ball leaves the field on either side. The ball is reflected where it is, not put back into the field, so
     its y can lie a step outside. (Where the ball creeps along the bottom wall and both paddles hit it there, its y can
     pass 600, the end of the observation space, by less than a step. Play hardly ever gets there.)
-
-    Args:
-        render_mode: ``rgb_array``, ``human`` or None.
     """
 
     own_y: float  # top edges of the paddles
@@ -68,8 +65,8 @@ class PongEnv(DrawnEnv):
         if not 0 <= action <= 2:
             raise InvalidAction(f"a Pong move is 0 up, 1 down or 2 stay, not {action!r}")
         if action != STAY:
-            self.own_y = _slide(self.own_y, down=action == DOWN)
-        self.opponent_y = _slide(self.opponent_y, down=self.opponent_y + PADDLE_HEIGHT / 2 < self.ball_y)
+            self.own_y = slide(self.own_y, action == DOWN)
+        self.opponent_y = slide(self.opponent_y, self.opponent_y + PADDLE_HEIGHT / 2 < self.ball_y)
         self.ball_x += self.ball_dx
         self.ball_y += self.ball_dy
         if self.ball_y <= 0 or self.ball_y >= HEIGHT - BALL:
@@ -124,6 +121,6 @@ class PongEnv(DrawnEnv):
         return np.array((centre, self.ball_x, self.ball_y, self.ball_dx, self.ball_dy), dtype=np.float32)
 
 
-def _slide(paddle_y: float, *, down: bool) -> float:
+def slide(paddle_y: float, down: bool) -> float:
     """Move a paddle by one step and keep it inside the field."""
     return min(paddle_y + SPEED, LOWEST_PADDLE) if down else max(paddle_y - SPEED, 0.0)

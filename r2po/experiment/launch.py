@@ -35,15 +35,12 @@ from r2po.runlog.records import Result
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a run in a sweep.
-
-    Attributes:
-        number: N of its ``run_N``, which is continued if it exists, else made.
-        gate: Makes the gate at which its calls wait, given its client and its budget.
-    """
+    """The place of a run in a sweep."""
 
     number: int
+    """N of its ``run_N``, which is continued if it exists, else made."""
     gate: Callable[[Client, Budget], Gate]
+    """Makes the gate at which its calls wait."""
 
 
 def launch(
@@ -56,16 +53,11 @@ def launch(
     accept_changed_prompts: bool = False,
     place: Place | None = None,
 ) -> Result:
-    """Run an experiment to its end and return its result.
+    """Run the experiment of a resolved config to its end and return its result.
 
-    Args:
-        config: The resolved config.
-        resume: Which run to continue, if any.
-        environ: Environment variables with keys and base URLs.
-        observer: Watches the run.
-        replay_by_position: Replay replies by their place in the recorded run, whatever the prompts say.
-        accept_changed_prompts: Continue a run whose prompts are made from other texts by now.
-        place: Its place in a sweep, if any; the sweep has already contacted the model and chosen the run.
+    ``environ`` has keys and base URLs. ``replay_by_position`` replays replies by their place in the recorded run,
+    whatever the prompts say. ``accept_changed_prompts`` continues a run whose prompts are made from other texts by now.
+    With a ``place``, a sweep has already contacted the model and chosen the run.
 
     Raises:
         InputError: Something that was given cannot be used; no run directory is left behind.

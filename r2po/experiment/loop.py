@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from r2po.experiment.observer import Observer
-from r2po.experiment.records import as_proposed, candidate_record, warmup_record
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
@@ -20,7 +19,7 @@ from r2po.methods import Step
 from r2po.rollout import Rollout
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
-from r2po.runlog.records import IterationRecord, Result, WarmupRecord
+from r2po.runlog.records import CandidateRecord, IterationRecord, Result, WarmupRecord
 from r2po.runlog.trajectories import PARTS, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
 from r2po.trial import Candidate, Trial
@@ -97,7 +96,7 @@ class Experiment:
             "reward": accepted.reward,
             "best_reward": max(accepted.reward, best_before),
             "accepted": step.candidates.index(accepted),
-            "candidates": [candidate_record(candidate, self.setting.policy) for candidate in step.candidates],
+            "candidates": [self._candidate_record(candidate) for candidate in step.candidates],
             "episodes": self.episodes + sum(map(len, lengths)),
             "steps": self.steps + int(sum(map(np.sum, lengths))),
             "llm_calls": self.llm_calls + step.calls,
@@ -133,7 +132,30 @@ class Experiment:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         solution = self.setting.policy.sample(rng)
         rollout = self.setting.roll_out(solution, seed, warmup=True)
-        return warmup_record(trial + 1, solution, rollout, self.setting.policy)
+        record = {
+            "trial": trial + 1,
+            **self.setting.policy.record(solution),
+            "reward": rollout.total,
+            "length": rollout.length,
+            "end": rollout.end,
+        }
+        return cast("WarmupRecord", record)
+
+    def _candidate_record(self, candidate: Candidate) -> CandidateRecord:
+        policy, rollouts = self.setting.policy, candidate.rollouts
+        raw = policy.record(candidate.raw) if candidate.raw != candidate.solution else {}
+        record = {
+            "stage": candidate.stage,
+            "call": candidate.call,
+            **policy.record(candidate.solution),
+            **{f"raw_{key}": value for key, value in raw.items()},
+            "reward": candidate.reward,
+            "returns": rollouts.returns.tolist(),
+            "lengths": rollouts.lengths.tolist(),
+            "ends": list(rollouts.ends),
+            "shown": sorted(candidate.shown),
+        }
+        return cast("CandidateRecord", record)
 
     def remember(self, record: IterationRecord) -> None:
         """Add the accepted candidate of an iteration to the history, whether it was just made or read from the log."""
@@ -154,7 +176,7 @@ class Experiment:
         """Append the trial of a logged candidate, or of a warm-up trial, whose iteration is 0."""
         policy = self.setting.policy
         solution = policy.load(record)
-        shown = policy.load(as_proposed(record)) if self.setting.brief.shows_replies else solution
+        shown = policy.load(_as_proposed(record)) if self.setting.brief.shows_replies else solution
         index = self._history_rollout(returns)
         rollout = None if index is None else self._rollout_again(record, index, seeds[index], iteration)
         self.history.append(Trial(solution, shown, record["reward"], iteration == 0, rollout))
@@ -183,3 +205,9 @@ class Experiment:
     def _count(self, lengths: Sequence[int]) -> None:
         self.episodes += len(lengths)
         self.steps += sum(lengths)
+
+
+def _as_proposed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a candidate's record with the solution that was proposed in place of the one that was rolled out."""
+    raw = {key.removeprefix("raw_"): value for key, value in record.items() if key.startswith("raw_")}
+    return {**record, **raw}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from r2po.experiment.setting import Setting
+from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord, Result
 from r2po.trial import Candidate
-
-if TYPE_CHECKING:
-    from r2po.experiment.setting import Setting
-    from r2po.llm.client import Client
 
 
 class Observer:

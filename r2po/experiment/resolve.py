@@ -11,9 +11,8 @@ from r2po.config import Config, CriticSettings, changes
 from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
-from r2po.llm.providers.no_model import NoModel
 from r2po.llm.providers.replay import PREFIX
-from r2po.llm.registry import provider_for
+from r2po.llm.registry import NoModel, provider_for
 from r2po.llm.types import CRITIC, SEARCH, Provider, ProviderSettings, Recording
 from r2po.methods import METHODS, Method
 from r2po.runlog import RunDirectory, list_runs

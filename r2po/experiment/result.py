@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.experiment.setting import Setting
-from r2po.llm.accounting import Account
 from r2po.llm.client import Client, described
 from r2po.runlog.records import IterationRecord, Result, heldout_figures
+
+COUNTS = ("attempts", "failures", "replies", "refused", "cost")
+"""What is recorded of the account of a role."""
 
 
 def sum_up(
@@ -21,14 +23,9 @@ def sum_up(
     best: Mapping[str, Any],
     heldout: NDArray[np.float64],
 ) -> Result:
-    """Sum a run up.
+    """Sum a run up, given its logged iterations and its best policy: of equals, the first.
 
-    Args:
-        setting: What was run.
-        client: The client that asked for its replies.
-        iterations: Its logged iterations.
-        best: Reward, iteration and record of its best policy; of equals, the first.
-        heldout: Returns of the best policy on fresh episodes; may be empty.
+    ``best`` has that policy's reward, iteration and record; ``heldout`` its returns on fresh episodes, if any.
     """
     rewards = [iteration["reward"] for iteration in iterations]
     result = {
@@ -73,9 +70,5 @@ def _calls(client: Client) -> dict[str, Any]:
         "failed_attempts": total.failures,
         "cost": total.cost,
         "tokens": {role: account.tokens for role, account in accounts.items()},
-        "accounting": {role: _counts(account) for role, account in accounts.items()},
+        "accounting": {role: {key: getattr(account, key) for key in COUNTS} for role, account in accounts.items()},
     }
-
-
-def _counts(account: Account) -> dict[str, float | None]:
-    return {key: getattr(account, key) for key in ("attempts", "failures", "replies", "refused", "cost")}

@@ -83,12 +83,7 @@ class Account:
 
 
 class Accounting:
-    """The accounts of a run, always up to date.
-
-    Args:
-        store: The run's calls, those of earlier processes included.
-        terms: Gives the terms of a role.
-    """
+    """The accounts of a run, always up to date; ``terms`` gives those of a role."""
 
     def __init__(self, store: CallStore, terms: Callable[[str], Terms] = lambda _: Terms()) -> None:
         self.store = store

@@ -45,12 +45,7 @@ class Budget:
     """
 
     def __init__(
-        self,
-        caps: Caps,
-        accounting: Accounting,
-        *,
-        earlier_s: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
+        self, caps: Caps, accounting: Accounting, *, earlier_s: float = 0.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._accounting = accounting
         self._earlier_s = earlier_s

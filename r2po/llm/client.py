@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -14,9 +15,12 @@ from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
-from r2po.llm.patience import Patience
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+_MOST_DOUBLINGS = 10  # far beyond the longest wait
 
 
 class CallFailed(RunStopped):
@@ -72,12 +76,34 @@ def described(models: Mapping[str, Model]) -> dict[str, Any]:
 
 
 @dataclass
+class Patience:
+    """Decides after each failed attempt at one request whether there is another, within the limits of a ``Client``."""
+
+    max_attempts: int
+    max_wait_s: float
+    _attempts: int = 0
+    _waited_s: float = 0.0
+
+    def wait_s(self, failed: AttemptFailed) -> float | None:
+        """Return the seconds until the next attempt; None to give up.
+
+        It is exponential back-off with jitter, or what the server asked for if that is longer.
+        """
+        backoff_s = FIRST_WAIT_S * 2.0 ** min(self._attempts, _MOST_DOUBLINGS)
+        jitter_s = random.uniform(0.0, FIRST_WAIT_S)  # noqa: S311 - no secret
+        wait_s = max(min(backoff_s + jitter_s, LONGEST_WAIT_S), failed.retry_after_s or 0.0)
+        self._attempts += 1
+        self._waited_s += wait_s
+        is_over = self._attempts >= self.max_attempts or self._waited_s > self.max_wait_s
+        return None if is_over or not failed.retryable else wait_s
+
+
+@dataclass
 class Client:
     """Asks the models of one run: each role its own. Any number of threads may ask at once.
 
     Attributes:
         models: By role; roles that are not there ask the model of ``SEARCH``.
-        store: The run's call store.
         max_attempts: Attempts at one request before the run stops.
         max_wait_s: Longest total wait between the attempts at one request, in seconds.
         budget: Sets aside what calls may take, and refuses those that would exceed a cap; None for no caps.
@@ -171,13 +197,7 @@ class Client:
         return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)
 
     def _complete(self, call: int, request: Request, permit: Permit, renew: Callable[[float], None]) -> Reply:
-        """Make attempts until one is answered.
-
-        Args:
-            call: Number of the call.
-            request: What is sent.
-            permit: For the first attempt.
-            renew: Sets aside what the next attempt may take, given the seconds until then.
+        """Make attempts until one is answered; ``permit`` is for the first, ``renew`` sets aside for each other one.
 
         Raises:
             CallFailed: No reply could be obtained.

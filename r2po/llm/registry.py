@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from r2po.errors import InputError, unknown
-from r2po.llm.types import Provider, ProviderSettings
+from r2po.llm.types import Provider, ProviderSettings, Request
 from r2po.registry import Registry
 
 # Providers are imported when they are chosen: the stand-in must work where no HTTP library does.
@@ -120,6 +121,14 @@ PROVIDERS: Registry[ProviderKind] = Registry(
         "OLLAMA_API_KEY",
     ),
 )
+
+
+class NoModel(Provider):
+    """The provider of runs whose method asks no model: needs no key, contacts nobody, and is never asked."""
+
+    def complete(self, request: Request) -> NoReturn:
+        """Refuse: only a method that declares calls may ask."""
+        raise AssertionError(f"iteration {request.iteration}: a method without calls asked a model")
 
 
 def provider_for(model_name: str, settings: ProviderSettings) -> Provider:

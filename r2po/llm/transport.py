@@ -20,6 +20,7 @@ from r2po.llm import address, failures
 from r2po.llm.types import AttemptFailed
 
 MAX_BODY_BYTES = 64 * 2**20
+"""Longest answer accepted, after decompression."""
 CONNECT_TIMEOUT_S = 10.0
 _MIN_SECRET_LENGTH_IN_ANSWERS = 16  # a key is longer; a dummy may well be a word or number that a model uses
 
@@ -35,9 +36,7 @@ class Transport:
         base_url_variable: Environment variable that chooses the address, named in messages.
         key_variable: Environment variable that holds the key, named in messages.
         key: The key, to keep it out of messages; it is sent only if ``headers`` carry it.
-        headers: Sent with every request.
         timeout_s: Seconds that a call may take from its start to the last byte of the answer.
-        max_body_bytes: Longest answer accepted, after decompression.
 
     Raises:
         InputError: The address or a header cannot be used.
@@ -52,14 +51,12 @@ class Transport:
         key: str = "",
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 300.0,
-        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self.base_url, userinfo = address.parse_base_url(base_url, base_url_variable)
         self.timeout_s = timeout_s
         self._base_url_variable = base_url_variable
         self._key_variable = key_variable
         self._has_key = bool(key)
-        self._max_body_bytes = max_body_bytes
         sent = {"Accept": "application/json", "User-Agent": "r2po"}
         sent |= {**address.basic_authorization(userinfo), **(headers or {})}
         address.check_headers(sent, key_variable)
@@ -76,12 +73,7 @@ class Transport:
         return f"Transport({self.base_url!r})"
 
     def post_json(self, path: str, body: Mapping[str, Any], *, timeout_s: float | None = None) -> dict[str, Any]:
-        """Post an object and return the object that comes back.
-
-        Args:
-            path: Appended to the base URL; starts with a slash.
-            body: The object to send.
-            timeout_s: Limit in seconds for this call alone.
+        """Post an object and return the object that comes back; ``timeout_s`` is the limit for this call alone.
 
         Raises:
             AttemptFailed: Anything but a 2xx answer with a JSON object in time.
@@ -93,12 +85,8 @@ class Transport:
         return value
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
-        """Get any JSON value; what is given and raised is as for ``post_json``."""
+        """Get any JSON value; otherwise as ``post_json``."""
         return self._json(path, self._exchange("GET", path, None, timeout_s))
-
-    def close(self) -> None:
-        """Close the kept connection."""
-        self._session.close()
 
     def redact(self, text: str) -> str:
         """Return a server's text as one short printable line without any key in it."""
@@ -115,8 +103,7 @@ class Transport:
                 allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT_S, limit), limit + 1),  # the caller's deadline comes first
                 proxies=self._proxies,
-            ),
-            self._max_body_bytes,
+            )
         )
         in_time = exchange.run(limit)
         if in_time and exchange.answer is not None:
@@ -186,11 +173,10 @@ class _Exchange:
     exchange stands.
     """
 
-    def __init__(self, send: Callable[[], requests.Response], max_body_bytes: int) -> None:
+    def __init__(self, send: Callable[[], requests.Response]) -> None:
         self.answer: _Answer | None = None
         self.error: BaseException | None = None
         self._send = send
-        self._max_body_bytes = max_body_bytes
         self._response: requests.Response | None = None
         self._done = threading.Event()
         self._abandoned = False
@@ -225,7 +211,7 @@ class _Exchange:
         body = bytearray()
         for chunk in response.iter_content(2**16):
             body += chunk
-            if len(body) > self._max_body_bytes:
+            if len(body) > MAX_BODY_BYTES:
                 raise failures.BodyTooLongError
         return bytes(body)
 

@@ -147,7 +147,6 @@ class Provider(ABC):
     Several threads may call at once.
     """
 
-    name: str
     is_stand_in = False
     """True if the answers do not come from a language model."""
     recording: Recording | None = None

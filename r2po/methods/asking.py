@@ -25,21 +25,15 @@ class Answer(Generic[T]):
 
 @dataclass
 class Ask(Generic[T]):
-    """The attempts at one sample of a prompt.
-
-    Attributes:
-        asker: Gets replies.
-        first: The first attempt's question.
-        read: Reads a reply.
-        replies: How many came so far, recorded ones included.
-        seconds: How long they took when they were made.
-    """
+    """The attempts at one sample of a prompt; ``first`` is the first attempt's question."""
 
     asker: Asker
     first: Question
     read: Callable[[str], T]
     replies: int = 0
+    """How many came so far, recorded ones included."""
     seconds: float = 0.0
+    """How long they took when they were made."""
 
     def __call__(self) -> Answer[T]:
         """Ask; while the reply is unusable, say what is wrong with it and ask again.

@@ -66,11 +66,7 @@ class Step:
         return self._ask(role, prompt, 1, read)[0]
 
     def ask_text(self, role: str, prompt: str) -> Answer[str]:
-        """Ask for a text; any that is not empty will do.
-
-        Raises:
-            RunStopped: As in ``ask``.
-        """
+        """Ask for a text, as ``ask`` does; any that is not empty will do."""
         return self.ask(role, prompt, read_text)
 
     @overload

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,10 @@ class TablePolicy(StatelessPolicy):
         """Return (B,) action numbers for (B,) state numbers."""
         actions: Array = self.actions[observations.astype(np.int64, copy=False)]
         return actions
+
+
+CompiledForm: TypeAlias = NetworkPolicy | TablePolicy
+"""What compiled loops can run."""
 
 
 def _floats(values: Array) -> NDArray[np.float64]:

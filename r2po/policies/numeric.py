@@ -54,11 +54,7 @@ class NumericFamily(PolicyFamily[Parameters]):
         return self.values.options if isinstance(self.values, Choices) else ()
 
     def read(self, text: str, /) -> Parameters:
-        """Read the parameters from a model's reply; values outside the range are kept as they are.
-
-        Raises:
-            UnusableReply: Parameters are missing, there are too many, or one is not a number or not a legal action.
-        """
+        """Read the parameters from a model's reply; values outside the range are kept as they are."""
         return read_numbers(text, self.size, self.choices)
 
     def write(self, params: Parameters, /, digits: int = 5) -> str:

@@ -70,11 +70,6 @@ class _Block:
             self.contradictions.append(index)
         self.values.setdefault(index, value)
 
-    @property
-    def is_placeholder(self) -> bool:
-        """Whether it is an echo of the format that the prompt asks for."""
-        return set(self.values.values()) == {"v"}
-
     def missing(self, size: int) -> list[int]:
         return [index for index in range(size) if index not in self.values]
 
@@ -94,7 +89,7 @@ def read_numbers(text: str, size: int, choices: Sequence[int] = ()) -> Parameter
     nearest: _Block | None = None
     answer = without_thinking(text)
     for block in _json_blocks(answer) or _blocks(answer.replace("\N{MINUS SIGN}", "-"), size):
-        if block.is_placeholder:
+        if set(block.values.values()) == {"v"}:  # an echo of the format that the prompt asks for
             continue
         if not block.missing(size):
             return _checked(block, size, choices)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
 from r2po.rollout.selection import EngineName, SelectedEngine, select_engine
-from r2po.rollout.types import End, Engine, Rollout, Rollouts, closest
+from r2po.rollout.types import Engine, Rollout, Rollouts, closest
 
 __all__ = [
-    "End",
     "Engine",
     "EngineName",
     "GymnasiumEngine",

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.policies import Policy
-from r2po.policies.forms import NetworkPolicy, TablePolicy
+from r2po.policies.forms import CompiledForm, NetworkPolicy, TablePolicy
 from r2po.policies.policy import Array
 from r2po.rollout.types import End, Rollout, Rollouts
 from r2po.tasks.spaces import Spaces
 
 Floats = NDArray[np.float64]
+Seeds = NDArray[np.uint64]
 
 ENDS: tuple[End, ...] = ("terminated", "truncated", "cap")
 """How episodes end, by their numbers in ``Outcomes.ends``."""
@@ -97,22 +98,15 @@ class CompiledEngine(ABC):
             end=ENDS[outcomes.ends[0]],
         )
 
-    @abstractmethod
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - kernels hold nothing
         """Free what it holds."""
 
     @abstractmethod
-    def _run(
-        self,
-        policy: NetworkPolicy | TablePolicy,
-        seeds: NDArray[np.uint64],
-        outcomes: Outcomes,
-        trajectory: Trajectory,
-    ) -> None:
+    def _run(self, policy: CompiledForm, seeds: Seeds, outcomes: Outcomes, trajectory: Trajectory) -> None:
         """Play the episodes of K seeds; fill the outcomes and, if it has room, the trajectory."""
 
     def _outcomes(self, policy: Policy, seeds: Sequence[int], trajectory: Trajectory) -> Outcomes:
-        assert isinstance(policy, NetworkPolicy | TablePolicy)
+        assert isinstance(policy, CompiledForm)
         count = len(seeds)
         outcomes = Outcomes(np.empty(count), np.empty(count, np.int64), np.empty(count, np.int64))
         self._run(policy, np.array(seeds, np.uint64), outcomes, trajectory)

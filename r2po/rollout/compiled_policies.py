@@ -68,9 +68,9 @@ def _write_hidden(
     scale: float, limit: float, weights: Floats, biases: Floats, observation: Floats, hidden: Floats
 ) -> None:
     for unit in range(len(biases)):
-        total = _clip(observation[0] / scale, limit) * weights[0, unit]
+        total = clip(observation[0] / scale, limit) * weights[0, unit]
         for index in range(1, len(observation)):
-            total += _clip(observation[index] / scale, limit) * weights[index, unit]
+            total += clip(observation[index] / scale, limit) * weights[index, unit]
         hidden[unit] = math.tanh(total + biases[unit])
 
 
@@ -85,7 +85,8 @@ def _write_sums(inputs: Floats, weights: Floats, biases: Floats, sums: Floats) -
 
 
 @inlined
-def _clip(value: float, limit: float) -> float:
+def clip(value: float, limit: float) -> float:
+    """Bound a value on both sides; not a number stays."""
     if value < -limit:
         return -limit
     return limit if value > limit else value

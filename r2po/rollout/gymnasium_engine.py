@@ -27,13 +27,7 @@ class GymnasiumEngine:
     name = "reference"
 
     def __init__(
-        self,
-        gym_id: str,
-        env_kwargs: Mapping[str, Any],
-        spaces: Spaces,
-        *,
-        max_steps: int,
-        parallel: int = 20,
+        self, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int, parallel: int = 20
     ) -> None:
         self._gym_id = gym_id
         self._env_kwargs = dict(env_kwargs)

@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
-import numpy as np
-from numpy.typing import NDArray
 
 import r2po.envs  # noqa: F401 - registers the project's own environments
-from r2po.policies.forms import NetworkPolicy, TablePolicy
-from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Trajectory
+from r2po.policies.forms import CompiledForm
+from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
 from r2po.rollout.kernels import KERNELS
 from r2po.rollout.kernels.kernel import Kernel
-from r2po.rollout.kernels.loop import loop_for, make_scratch, numbers_of
+from r2po.rollout.kernels.loop import play
 from r2po.tasks.spaces import Spaces
 
 
@@ -38,17 +36,5 @@ class KernelEngine(CompiledEngine):
         self._constants = self._kernel.read(environment.unwrapped)
         environment.close()
 
-    def close(self) -> None:
-        """Do nothing: no environment is kept."""
-
-    def _run(
-        self,
-        policy: NetworkPolicy | TablePolicy,
-        seeds: NDArray[np.uint64],
-        outcomes: Outcomes,
-        trajectory: Trajectory,
-    ) -> None:
-        scratch = make_scratch(self._kernel, policy, self._observation_size, self._action_size)
-        loop_for(self._kernel, policy)(
-            seeds, numbers_of(policy), self._constants, self._limits, outcomes, trajectory, scratch
-        )
+    def _run(self, policy: CompiledForm, seeds: Seeds, outcomes: Outcomes, trajectory: Trajectory) -> None:
+        play(self._kernel, policy, seeds, self._constants, self._limits, outcomes, trajectory)

@@ -8,6 +8,10 @@ Lemire, Fast Random Integer Generation in an Interval, 2019.)
 
 from __future__ import annotations
 
+import importlib
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +30,12 @@ _HALF_WORD = np.uint64(16)
 _MULTIPLIER_HIGH, _MULTIPLIER_LOW = np.uint64(2549297995355413924), np.uint64(4865540595714422341)
 _ROTATION, _ROTATION_MASK, _UNUSED_BITS = np.uint64(58), np.uint64(63), np.uint64(11)
 _UNIT = 1.0 / 9007199254740992.0
+_EIGHT, _BOX, _MANTISSA = np.uint64(8), np.uint64(0xFF), np.uint64(0x000FFFFFFFFFFFFF)
+
+# numpy's tables of the ziggurat's 256 boxes, which numba carries too: widths, their integer bounds, and heights.
+_tables: Any = importlib.import_module("numba.np.random.distributions")
+_WIDTHS, _BOUNDS, _HEIGHTS = _tables.wi_double, _tables.ki_double, _tables.fi_double
+_TAIL, _INVERSE_TAIL = _tables.ziggurat_nor_r, _tables.ziggurat_nor_inv_r
 
 
 @inlined
@@ -80,6 +90,36 @@ def draw_integer(stream: Stream, low: int, high: int) -> int:
         while product & _LOW < threshold:
             product = _draw_32(stream) * count
     return low + int(product >> _WORD)
+
+
+@inlined
+def draw_normal(stream: Stream) -> float:
+    """Return ``rng.standard_normal()``, by the ziggurat method (Marsaglia and Tsang, 2000)."""
+    while True:
+        word = draw_bits(stream)
+        box = int(word & _BOX)
+        word >>= _EIGHT
+        magnitude = (word >> _ONE) & _MANTISSA
+        value: float = float(magnitude) * _WIDTHS[box]
+        if word & _ONE:
+            value = -value
+        if magnitude < _BOUNDS[box]:
+            return value
+        if box == 0:
+            return _draw_tail(stream, magnitude)
+        height = (_HEIGHTS[box - 1] - _HEIGHTS[box]) * draw_unit(stream) + _HEIGHTS[box]
+        if height < math.exp(-0.5 * value * value):
+            return value
+
+
+@inlined
+def _draw_tail(stream: Stream, magnitude: np.uint64) -> float:
+    while True:
+        beyond = -_INVERSE_TAIL * math.log1p(-draw_unit(stream))
+        height = -math.log1p(-draw_unit(stream))
+        if height + height > beyond * beyond:
+            value: float = _TAIL + beyond
+            return -value if (magnitude >> _EIGHT) & _ONE else value
 
 
 @inlined

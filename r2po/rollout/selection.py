@@ -22,7 +22,7 @@ FAST_ENGINES: tuple[EngineName, ...] = ("kernel", "mujoco")
 class SelectedEngine:
     """Rolls out policies with a fast engine where it can, and with plain Gymnasium otherwise.
 
-    With ``forced``, a policy that the fast engine cannot roll out is an error.
+    With ``forced``, a policy that the fast engine cannot roll out raises ``InputError``.
     """
 
     def __init__(self, fast: Engine | None, reference: Engine, *, forced: bool = False) -> None:
@@ -38,22 +38,14 @@ class SelectedEngine:
         return (self._fast or self._reference).name
 
     def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
-        """Roll out ``policy`` once per seed.
-
-        Raises:
-            InputError: The forced engine cannot roll out this policy.
-        """
+        """Roll out ``policy`` once per seed."""
         engine = self._engine_for(policy)
         with self._timed():
             rollouts = engine.evaluate(policy, seeds)
         return replace(rollouts, replay=partial(self.roll_out, policy))
 
     def roll_out(self, policy: Policy, seed: int) -> Rollout:
-        """Roll out ``policy`` from one seed, with its trajectory.
-
-        Raises:
-            InputError: The forced engine cannot roll out this policy.
-        """
+        """Roll out ``policy`` from one seed, with its trajectory."""
         engine = self._engine_for(policy)
         with self._timed():
             return engine.roll_out(policy, seed)
@@ -110,7 +102,7 @@ def select_engine(
 
 def _refusal(name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     if name == "kernel":
-        from r2po.rollout.kernel_refusal import refusal
+        from r2po.rollout.refusal import kernel_refusal as refusal
     else:
         from r2po.rollout.mujoco.engine import refusal
     try:

@@ -129,16 +129,12 @@ class Engine(Protocol):
 
     def runs(self, policy: Policy) -> bool:
         """Return whether it can roll out this policy."""
-        ...
 
     def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
         """Roll out ``policy`` once per seed."""
-        ...
 
     def roll_out(self, policy: Policy, seed: int) -> Rollout:
         """Roll out ``policy`` from one seed, with its trajectory."""
-        ...
 
     def close(self) -> None:
         """Free what it holds."""
-        ...

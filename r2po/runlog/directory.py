@@ -13,32 +13,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import TypeAdapter
 
 from r2po.errors import InputError
-from r2po.runlog.jsonl import DamagedLog, complete_lines, dump, write_atomically, write_json
+from r2po.runlog.jsonl import DamagedLog, dump, write_atomically, write_json
 from r2po.runlog.lock import Lock
 from r2po.runlog.records import (
-    DESCRIPTION,
-    ITERATION,
-    RESULT,
     SCHEMA_VERSION,
-    WARMUP,
     Description,
     IterationRecord,
     Result,
     WarmupRecord,
     checked,
+    read_records,
 )
 
 _FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a sweep reads a thousand descriptions
 _RUN_NAME = re.compile(r"run_(\d+)")
-
-
-T = TypeVar("T")
 
 
 class RunLockedError(InputError):
@@ -141,7 +134,7 @@ class RunDirectory:
             raise DamagedLog(f"{path} is damaged or was not written by r2po") from None
         if schema > SCHEMA_VERSION:
             raise InputError(f"{path} has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
-        return checked(DESCRIPTION, description, str(path))
+        return checked(Description, description, str(path))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``: the run is complete."""
@@ -151,17 +144,17 @@ class RunDirectory:
         """Read ``result.json`` of a complete run."""
         path = self.path / "result.json"
         try:
-            return checked(RESULT, path.read_bytes(), f"{path} is damaged")
+            return checked(Result, path.read_bytes(), f"{path} is damaged")
         except DamagedLog as error:
             raise DamagedLog(f"{error}; delete it, and --resume rebuilds it") from None
 
     def read_iterations(self) -> list[IterationRecord]:
         """Read the complete iterations."""
-        return _read(self.iterations, ITERATION)
+        return read_records(IterationRecord, self.iterations)
 
     def read_warmup(self) -> list[WarmupRecord]:
         """Read the warm-up trials."""
-        return _read(self.warmup, WARMUP)
+        return read_records(WarmupRecord, self.warmup)
 
 
 def list_runs(logdir: Path) -> list[RunDirectory]:
@@ -184,10 +177,3 @@ def open_run(path: str | Path) -> RunDirectory:
     runs = ", ".join(run.path.name for run in list_runs(path))
     hint = f"; it holds {runs}" if runs else ""
     raise InputError(f"{path} is not a run directory; expected <logdir>/run_N{hint}")
-
-
-def _read(path: Path, adapter: TypeAdapter[T]) -> list[T]:
-    return [
-        checked(adapter, line, f"damaged log: {path}, line {number}")
-        for number, line in enumerate(complete_lines(path), 1)
-    ]

@@ -1,5 +1,7 @@
 """``llm_calls.jsonl``: every request, failure and reply of a run, as a log of events. Its one writer, its one reader.
 
+docs/run-log.md explains every field.
+
 A request is written before it is sent, so that a kill during a call leaves a trace; its reply is written before anyone
 sees it, so that it is never paid for again.
 """
@@ -8,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from r2po.errors import InputError
 from r2po.runlog.jsonl import Appender, DamagedLog, iterate_lines
 from r2po.runlog.packing import pack, pack_prompt, unpack, unpack_prompt
 
@@ -21,19 +24,7 @@ FILE = "llm_calls.jsonl"
 
 @dataclass(frozen=True)
 class Requested:
-    """A request that is about to be sent.
-
-    Attributes:
-        call: Number of the call, from 1.
-        at: When it was written.
-        key: Address of the reply.
-        iteration: Iteration that asks, from 1.
-        role: Who asks, as the method names it: "search", "critic", ...
-        sample: Which sample of this prompt within the iteration, from 0.
-        attempt: Number of the attempt within the iteration, from 1; a re-ask is a new attempt.
-        prompt_chars: Length of the prompt in characters.
-        prompt: The prompt; empty if texts are not read.
-    """
+    """A request that is about to be sent."""
 
     call: int
     at: datetime
@@ -64,19 +55,7 @@ class GaveUp:
 
 @dataclass(frozen=True)
 class Replied:
-    """A reply.
-
-    Attributes:
-        request: What it answers.
-        at: When it was written.
-        text: What the model said; empty if texts are not read.
-        thinking: Reasoning text that came apart from the reply; empty if there is none, or if texts are not read.
-        finish: Why the model stopped.
-        refusal: Why it could not be used; empty if it was.
-        usage: Token counts by name.
-        sent: Settings in effect.
-        latency_s: Seconds from the request to the reply, failed attempts and waits included.
-    """
+    """A reply."""
 
     request: Requested
     at: datetime
@@ -95,9 +74,7 @@ Event = Requested | Failed | GaveUp | Replied
 def read_events(path: Path, *, texts: bool = True) -> Iterator[Event]:
     """Read a log event by event, in the order in which they were written; none if there is no such file.
 
-    Args:
-        path: ``llm_calls.jsonl``.
-        texts: Whether to unpack prompts and replies, and check the prompts, which takes most of the time.
+    Without ``texts``, those of prompts and replies are empty and not checked, which saves most of the time.
 
     Raises:
         DamagedLog: A line is not an event or lacks a field, or a prompt does not have the hash recorded with it.
@@ -125,17 +102,9 @@ def _read(event: Mapping[str, Any], under_way: dict[int, Requested], before: dic
     request = under_way.pop(call)
     if kind == "gave_up":
         return GaveUp(request, at)
-    return Replied(
-        request,
-        at,
-        text=unpack(event["text"]) if texts else "",
-        thinking=unpack(event["thinking"]) if texts else "",
-        finish=event["finish"],
-        refusal=event["refusal"],
-        usage=event["usage"],
-        sent=event["sent"],
-        latency_s=event["latency_s"],
-    )
+    said: dict[str, Any] = {name: unpack(event[name]) if texts else "" for name in ("text", "thinking")}
+    fields = ("finish", "refusal", "usage", "sent", "latency_s")
+    return Replied(request, at, **said, **{name: event[name] for name in fields})
 
 
 def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], texts: bool) -> Requested:
@@ -144,27 +113,44 @@ def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], tex
         prompt = before[role] = unpack_prompt(event["prompt"], before.get(role, ""))
         if _digest(prompt) != event["prompt_sha256"]:
             raise ValueError(f"the prompt of call {call} is damaged")
-    return Requested(
-        call,
-        at,
-        key=event["key"],
-        iteration=event["iteration"],
-        role=role,
-        sample=event["sample"],
-        attempt=event["attempt"],
-        prompt_chars=event["prompt_chars"],
-        prompt=prompt,
-    )
+    fields = ("key", "iteration", "role", "sample", "attempt", "prompt_chars")
+    return Requested(call, at, prompt=prompt, **{name: event[name] for name in fields})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attempt at an ask; ``reply`` is None if it was never answered."""
+
+    iteration: int
+    role: str
+    sample: int
+    attempt: int
+    prompt: str
+    reply: str | None = None
+    thinking: str = ""
+    refusal: str = ""
+
+
+def read_calls(run: Path) -> list[Call]:
+    """Read all calls of a run directory, in the order they were made.
+
+    Raises:
+        InputError: The log is missing or damaged.
+    """
+    calls: dict[int, Call] = {}
+    for event in read_events(run / FILE):
+        if isinstance(event, Requested):
+            calls[event.call] = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+        elif isinstance(event, Replied):
+            call = event.request.call
+            calls[call] = replace(calls[call], reply=event.text, thinking=event.thinking, refusal=event.refusal)
+    if not calls:
+        raise InputError(f"{run} has no recorded calls")
+    return list(calls.values())
 
 
 class EventWriter:
-    """Appends events.
-
-    Args:
-        path: ``llm_calls.jsonl``.
-        calls: Number of the last call that it holds.
-        prompts: The last prompt of each role.
-    """
+    """Appends events to a log, given the number of the last call that it holds and the last prompt of each role."""
 
     def __init__(self, path: Path, calls: int, prompts: Mapping[str, str]) -> None:
         self._log = Appender(path)

@@ -44,7 +44,6 @@ class MethodFacts(TypedDict):
     Attributes:
         name: Value of the config key ``method``.
         label: Name in tables and figures.
-        style: How it looks.
         calls_per_iteration: Calls to a model, with the config of the run.
         evaluations_per_iteration: Candidates that are rolled out, with the config of the run.
         roles: Who is asked: "search", "critic", ...; none if no model is.
@@ -68,7 +67,6 @@ class TaskFacts(TypedDict):
     """What analyses must know of a task; None where nothing is known.
 
     Attributes:
-        name: Short name.
         label: Name in tables and figures.
         policy: Default policy family.
         optimum: Return that counts as solved, the 1 of normalised scores.

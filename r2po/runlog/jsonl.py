@@ -28,11 +28,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} does not belong in a log")
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read all complete records; see ``iterate_lines``."""
-    return list(iterate_lines(path))
-
-
 def iterate_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Read the complete records one by one. A torn last line, the trace of a kill, is left out; so is a missing file.
 
@@ -67,7 +62,6 @@ class Appender:
     """Appends records to a file, one flushed and synced line each; a torn last line is cut off first."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         end = 0
         for number, line in enumerate(complete_lines(path), 1):
             _parsed(line, f"{path}, line {number}")

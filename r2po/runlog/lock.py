@@ -9,10 +9,7 @@ from r2po.errors import InputError
 
 
 class Lock:
-    """Keeps other processes out, from when it is made until it is closed or the process ends.
-
-    Args:
-        path: A file to lock, made if need be.
+    """Keeps other processes out, from when it is made until it is closed or the process ends; its file may be new.
 
     Raises:
         BlockingIOError: Another process holds the lock.

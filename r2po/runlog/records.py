@@ -10,7 +10,10 @@ A run reads back whatever it wrote, a reward that is no number included. Analyse
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -20,7 +23,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema,
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
-from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
 SCHEMA_VERSION = 3
@@ -205,34 +208,40 @@ class Result(TypedDict):
 
 
 T = TypeVar("T")
-
-DESCRIPTION: TypeAdapter[Description] = TypeAdapter(Description)
-WARMUP: TypeAdapter[WarmupRecord] = TypeAdapter(WarmupRecord)
-ITERATION: TypeAdapter[IterationRecord] = TypeAdapter(IterationRecord)
-OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
-CANDIDATES: TypeAdapter[Candidates] = TypeAdapter(Candidates)
-HELDOUT: TypeAdapter[Heldout] = TypeAdapter(Heldout)
-RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
-def checked(adapter: TypeAdapter[T], record: Any, source: str) -> T:
+def read_records(kind: type[T], path: Path) -> list[T]:
+    """Read the complete lines of a file.
+
+    Raises:
+        DamagedLog: One is not of this kind.
+    """
+    lines = enumerate(complete_lines(path), 1)
+    return [checked(kind, line, f"damaged log: {path}, line {number}") for number, line in lines]
+
+
+def checked(kind: type[T], record: Any, source: str) -> T:
     """Return a record whose fields are what they should be.
 
     Args:
-        adapter: One of those above.
+        kind: The type that says so.
         record: A line of JSON as bytes, or the values that a file was parsed to.
         source: What to call it in messages.
 
     Raises:
         DamagedLog: A field is missing, or is not what it should be.
     """
+    adapter: TypeAdapter[T] = _adapter(kind)  # made once for each kind
     try:
         return adapter.validate_json(record) if isinstance(record, bytes) else adapter.validate_python(record)
     except pydantic.ValidationError as error:
-        if isinstance(record, bytes) and not error.errors()[0]["loc"]:
+        if error.errors()[0]["loc"]:
+            raise DamagedLog(f"{source}: {first_problem(error)}") from None
+        if isinstance(record, bytes):
             with suppress(ValueError, RecursionError):  # Python's parser also knows half a surrogate pair
-                return checked(adapter, json.loads(record), source)
-        raise DamagedLog(f"{source}{record_problem(error)}") from None
+                return checked(kind, json.loads(record), source)
+        raise DamagedLog(f"{source}: not a JSON object") from None
 
 
 def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
@@ -242,8 +251,3 @@ def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
         "heldout_std": float(returns.std(ddof=1)) if len(returns) > 1 else None,
         "heldout_episodes": len(returns),
     }
-
-
-def record_problem(error: pydantic.ValidationError) -> str:
-    """Say the first thing that is wrong with a record, after its name: ``": reward is missing"``."""
-    return f": {first_problem(error)}" if error.errors()[0]["loc"] else ": not a JSON object"

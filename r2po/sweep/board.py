@@ -28,11 +28,8 @@ class Total:
 
     Attributes:
         states: Number of runs in each state.
-        calls: Replies.
         tokens: Tokens of the replies that say it.
         cost: Money; None if no run has prices.
-        episodes: Rollouts.
-        iterations: Complete iterations.
         to_go: Iterations to go in runs that have not failed.
     """
 
@@ -57,13 +54,7 @@ class Total:
 
 @dataclass
 class Board:
-    """The state of every run.
-
-    Attributes:
-        names: What to call each run.
-        runs: Where each stands, in the order of the sweep.
-        throttled: Pace in calls per second, by provider, where refusals set one.
-    """
+    """The name and the state of every run, and by provider the pace that refusals set, in calls per second."""
 
     names: Sequence[str]
     runs: list[Progress]
@@ -107,8 +98,3 @@ class Board:
             max(0, total.calls - first.calls) / elapsed,
             max(0, total.episodes - first.episodes) / elapsed,
         )
-
-
-def left_s(total: Total, speed: Speed | None) -> float | None:
-    """Return the seconds to go; None if it is too early to say."""
-    return total.to_go / speed.iterations if speed is not None and speed.iterations > 0 else None

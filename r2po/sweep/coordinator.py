@@ -22,11 +22,7 @@ class _Provider:
 
 
 class Coordinator:
-    """Grants permits.
-
-    Args:
-        ledger: The caps, and what was used so far.
-    """
+    """Grants permits; the ledger knows the caps, and what was used so far."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -94,16 +90,6 @@ class Coordinator:
             if wait is not None and not self.ledger.must_wait(provider.queue[0].following)
         ]
         return min(waits, default=None)
-
-    @property
-    def waiting(self) -> int:
-        """Number of attempts that are waiting for their turn."""
-        return sum(len(provider.queue) for provider in self._providers.values())
-
-    @property
-    def under_way(self) -> int:
-        """Number of calls under way."""
-        return len(self._under_way)
 
     def paces(self, now: float) -> dict[str, float]:
         """Return the pace, in calls per second, that is kept with each provider that refused calls."""

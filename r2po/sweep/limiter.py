@@ -53,13 +53,11 @@ class Limiter:
     Attributes:
         limit: Largest number of concurrent attempts; infinite for a provider that takes any number.
         in_flight: Attempts under way.
-        refusals: Attempts that were refused so far.
     """
 
     def __init__(self, limit: float = FIRST_LIMIT) -> None:
         self.limit = float(limit)
         self.in_flight = 0
-        self.refusals = 0
         self._latency_s = 0.0
         self._shortest_s = float("inf")
         self._halved_at = float("-inf")
@@ -143,7 +141,6 @@ class Limiter:
     def refused(self, attempt: Attempt, now: float, retry_after_s: float | None = None) -> None:
         """An attempt was refused because there are too many; the server may have said how long to wait."""
         self.in_flight -= 1
-        self.refusals += 1
         attempt.refused = True
         self._refusal_s = max(now - attempt.sent_at, 0.9 * self._refusal_s)
         if self.is_closed:

@@ -1,4 +1,7 @@
-"""What runs and their coordinator say to each other. Everything is plain data: it goes through pipes and over Ray."""
+"""What runs and their coordinator say to each other. Everything is plain data: it goes through pipes and over Ray.
+
+``run`` is always the index of a run in the sweep.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,7 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class OfAttempt:
-    """Belongs to one attempt of a run at a call.
-
-    Attributes:
-        run: Index of the run in the sweep.
-        call: The run's own number for the attempt: several may be under way at once.
-    """
+    """Belongs to one attempt of a run; ``call`` is the run's own number for it: several may be under way at once."""
 
     run: int
     call: int = field(default=0, kw_only=True)
@@ -84,14 +82,11 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        run: Index of the run in the sweep.
         state: ``waiting``, ``running``, ``complete``, ``failed``.
         now: What it is doing, in a few words; or why it failed.
-        iterations: Complete iterations.
-        planned: Iterations that it will have.
+        iterations: Complete iterations, of those that are planned.
         best: Largest reward; None before the first iteration.
         calls: Replies so far.
-        episodes: Rollouts so far.
         tokens: Tokens of all replies that say it.
         cost: Money; None if it is not known.
     """
@@ -107,18 +102,12 @@ class Progress:
     tokens: int = 0
     cost: float | None = None
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether it reached its end."""
-        return self.state == "complete"
-
 
 @dataclass(frozen=True)
 class Ended:
     """A run came to an end in this process.
 
     Attributes:
-        run: Index of the run in the sweep.
         state: ``complete`` or ``failed``; ``waiting`` if a cap of the sweep stopped it; ``running`` if another process
             has it, and may complete it.
         reason: Why it is not complete.
@@ -131,15 +120,20 @@ class Ended:
 
 @dataclass(frozen=True)
 class Note:
-    """A line for the user.
-
-    Attributes:
-        run: Index of the run in the sweep; None if it is not about one run.
-        text: The line.
-    """
+    """A line for the user; ``run`` is None if it is not about one run."""
 
     run: int | None
     text: str
+
+
+class Channel(Protocol):
+    """Connects a run to the coordinator."""
+
+    def ask(self, ask: Ask) -> Verdict:
+        """Wait for permission to make an attempt."""
+
+    def tell(self, message: Outcome | Progress | Note) -> None:
+        """Say something that needs no answer."""
 
 
 class Listener(Protocol):
@@ -149,9 +143,4 @@ class Listener(Protocol):
         """A run says something, or has ended."""
 
     def tick(self, paces: Mapping[str, float], reached: Verdict | None) -> None:
-        """Some time has passed.
-
-        Args:
-            paces: By provider, in calls per second, where refusals set one.
-            reached: The first cap that stopped a run.
-        """
+        """Some time has passed; given are the paces of providers that refused calls, and the first cap reached."""

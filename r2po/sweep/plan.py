@@ -54,7 +54,6 @@ class SweepRequest:
     """What the command asks for.
 
     Attributes:
-        configs: Config files.
         settings: ``key=v1,v2``.
         seeds: Seeds, one run each.
         protocol: Protocol of all runs; None for that of the configs.

@@ -8,6 +8,7 @@ another.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 from r2po.signals import held_back
@@ -28,6 +30,12 @@ MOST_CRASHES = 5
 """How many crashes of its worker process a run survives: the run may be what causes them."""
 TICK_S = 0.25
 GRACE_S = 1.0
+RUN_BYTES = 30 * 2**20
+"""A run with the 20 environments that it steps at once, of the largest kind: 21 MB on Swimmer, 0.1 MB on Nim."""
+WORKER_BYTES = 200 * 2**20
+"""A worker process before its first run."""
+SHARE = 0.8
+"""Part of the available memory that a sweep takes."""
 
 
 @dataclass(eq=False)
@@ -38,14 +46,7 @@ class _WorkerProcess:
 
 
 class Pool:
-    """Makes runs in worker processes.
-
-    Args:
-        coordinator: Decides about calls.
-        listener: Follows the runs.
-        workers: Number of processes.
-        jobs: Largest number of runs under way.
-    """
+    """Makes runs in some worker processes, no more than ``jobs`` at once."""
 
     def __init__(self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int) -> None:
         self._coordinator = coordinator
@@ -151,6 +152,31 @@ class Pool:
                 self._listener.hear(Ended(index, "failed", reason))
             else:
                 self._waiting.appendleft(run)
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fitting_runs(workers: int) -> int:
+    """Return how many runs fit into the memory that is available, at least one."""
+    return max(1, int((_available_bytes() * SHARE - workers * WORKER_BYTES) // RUN_BYTES))
+
+
+def _available_bytes() -> int:
+    """Return the memory that is available within the limits of a container or a batch job (control groups)."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
+    for limit, current in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # no such control group, or "max"
+            found.append(int(Path(limit).read_text()) - int(Path(current).read_text()))
+    return max(min(found), 0)
 
 
 def _spawn() -> _WorkerProcess:

@@ -38,11 +38,7 @@ def require_ray() -> Any:
 
 
 class Clerk:
-    """The coordinator as a Ray actor, asked by all tasks. One event loop runs its methods, so none interrupts another.
-
-    Args:
-        coordinator: Decides about calls.
-    """
+    """The coordinator as a Ray actor, asked by all tasks. One event loop runs it, so no method interrupts another."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
@@ -114,24 +110,16 @@ class _Channel:
         self._lease_s = lease_s
 
     def ask(self, ask: Ask) -> Verdict:
-        """Wait for permission to make an attempt."""
         verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
         assert isinstance(verdict, Verdict)
         return verdict
 
     def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that needs no answer."""
         self._clerk.tell.remote(message)
 
 
 def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
-    """Make a run, on whatever node this is.
-
-    Args:
-        run: The run.
-        clerk: The actor.
-        folder: Working directory of the sweep, on a shared path: relative paths and ``.env`` mean the same everywhere.
-    """
+    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there."""
     from r2po.config.environ import read_environ
     from r2po.sweep.runner import make_run
 
@@ -148,8 +136,6 @@ class RayBackend:
     """Makes runs on a Ray cluster.
 
     Args:
-        coordinator: Decides about calls.
-        listener: Follows the runs.
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
         jobs: Largest number of runs under way; None for as many as the cores allow.

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from r2po.errors import R2POError
 from r2po.experiment.launch import Place, launch
@@ -21,28 +20,14 @@ from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.from_logs import after, from_result, read_progress
 from r2po.sweep.gate import SweepCapReached, SweepGate
-from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
+from r2po.sweep.messages import Channel, Ended, Note, Progress
 from r2po.sweep.plan import PlannedRun
-
-
-class Channel(Protocol):
-    """Connects a run to the coordinator."""
-
-    def ask(self, ask: Ask) -> Verdict:
-        """Wait for permission to make an attempt."""
-
-    def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that needs no answer."""
 
 
 def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock_wait_s: float = 0.0) -> Ended:
     """Run an experiment to its end, or say why that is impossible.
 
-    Args:
-        run: The run.
-        environ: Environment variables with keys and base URLs.
-        channel: To the coordinator.
-        lock_wait_s: How long to wait for a process that has the run: one on a lost node may hold it for a while.
+    It waits up to ``lock_wait_s`` for a process that has the run: one on a lost node may hold it for a while.
     """
     until = time.monotonic() + lock_wait_s
     while (ended := _make_run(run, environ, channel)).state == "running" and time.monotonic() < until:
@@ -51,7 +36,7 @@ def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock
 
 
 def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> Ended:
-    place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, channel.ask, channel.tell))
+    place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, channel))
     try:
         launch(
             run.config,

@@ -13,7 +13,7 @@ from rich.text import Text
 from r2po.experiment.screen import say
 from r2po.experiment.summary import clock
 from r2po.prompts.numbers import number
-from r2po.sweep.board import Board, Speed, Total, left_s
+from r2po.sweep.board import Board, Speed, Total
 from r2po.sweep.messages import Progress
 
 EVERY_S = 60.0
@@ -139,7 +139,8 @@ def rates(board: Board, speed: Speed | None) -> str:
     total = board.total
     parts = [] if speed is None else [f"{speed.calls:.1f} calls/s", f"{speed.episodes:.1f} episodes/s"]
     parts += [f"paced {rate:.3g}/s" for rate in board.throttled.values()]
-    parts += [f"left {clock(left_s(total, speed))}"] if total.to_go else []
+    if total.to_go:  # at first it is too early to say
+        parts.append(f"left {clock(total.to_go / speed.iterations if speed and speed.iterations else None)}")
     return "  ".join(parts)
 
 

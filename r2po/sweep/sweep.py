@@ -16,10 +16,9 @@ from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
-from r2po.sweep.memory import available_bytes, cores, fitting_runs
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
-from r2po.sweep.pool import Pool
+from r2po.sweep.pool import Pool, cores, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
@@ -51,11 +50,7 @@ class SweepOptions:
 
 
 class SweepStopped(RunStopped):
-    """Some runs are not complete.
-
-    Attributes:
-        setting: An option that lets the sweep continue, if a cap stopped it.
-    """
+    """Some runs are not complete; if a cap stopped them, ``setting`` is an option that lets the sweep continue."""
 
     def __init__(self, reason: str, setting: str = "") -> None:
         super().__init__(reason)
@@ -63,12 +58,7 @@ class SweepStopped(RunStopped):
 
 
 class Sweep:
-    """A sweep, ready to be run.
-
-    Args:
-        request: Which runs.
-        options: How.
-        environ: Environment variables with keys and base URLs.
+    """A sweep, ready to be run; ``environ`` holds keys and base URLs.
 
     Raises:
         InputError: Something given cannot be used; no run is started.
@@ -83,11 +73,12 @@ class Sweep:
         if options.ray is not None:
             require_ray()
         known = [read_progress(run.index, run.path, run.config.num_iterations or 0) for run in self.runs]
-        self._todo = [run for run in self.runs if run.index not in self._damaged and not known[run.index].is_complete]
+        settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
+        self._todo = [run for run in self.runs if run.index not in settled]
         failed = [run.path for run in self._todo if known[run.index].state == "failed"]
         self._damaged_results = [path / RESULT for path in failed if (path / RESULT).exists()]
         _first_contacts([run.config for run in self._todo], environ)
-        used = _used_before(self.runs, known) if options.caps.any else Amount()
+        used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
@@ -123,7 +114,7 @@ class Sweep:
                 self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
             )
         workers = min(cores(), len(self._todo))
-        fitting = fitting_runs(workers, available_bytes())
+        fitting = fitting_runs(workers)
         jobs = min(options.jobs or len(self._todo), fitting, len(self._todo))
         if (options.jobs or 0) > fitting:
             self._screen.note(f"--jobs {options.jobs}: {fitting} runs fit into the memory that is free")
@@ -161,9 +152,8 @@ class Sweep:
         elif isinstance(message, Ended):
             self._end(message)
         else:
-            if (
-                message.run in self._endings
-            ):  # over Ray, news may come after the end: its counts are valid, its state is not
+            # Over Ray, news may come after the end: its counts are valid, its state is not.
+            if message.run in self._endings:
                 known = self.board.runs[message.run]
                 message = replace(message, state=known.state, now=known.now)
             self.board.update(message)
@@ -216,17 +206,12 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _used_before(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
-    """Return what runs have used, given where they stand."""
-    return sum((_usage(run, known[run.index]) for run in runs), Amount())
-
-
 def _usage(run: PlannedRun, known: Progress) -> Amount:
     """Return what a run has used: its result knows too, if its log is damaged."""
     try:
         return read_usage(run.path, lambda role: run.config.for_role(role).prices)
     except InputError as error:
-        if not known.is_complete:
+        if known.state != "complete":
             raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None
         counts = RunDirectory(run.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))

@@ -40,18 +40,17 @@ def expand(settings: Sequence[str]) -> list[Variant]:
             raise InputError(f"--set {text!r}: expected key=value or key=value1,value2")
         if keys.count(key) > 1:
             raise InputError(f"--set: {key!r} is given twice; several values are written {key}=value1,value2")
-    choices = [_choices(text) for text in settings]
-    several = [len(values) > 1 for values in choices]
+    choices = [[f"{key}={value}" for value in _choices(text)] for key, text in zip(keys, settings, strict=True)]
     return [
         Variant(
-            tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True)),
+            overrides,
             ",".join(
-                _for_a_folder(f"{key}={value}")
-                for key, value, varies in zip(keys, values, several, strict=True)
-                if varies and key != "logdir"
+                _for_a_folder(text)
+                for text, among in zip(overrides, choices, strict=True)
+                if len(among) > 1 and not text.startswith("logdir=")
             ),
         )
-        for values in itertools.product(*choices)
+        for overrides in itertools.product(*choices)
     ]
 
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from r2po.config.environ import read_environ
-from r2po.sweep.messages import Ask, Key, Note, Outcome, Progress, Verdict
+from r2po.sweep.messages import Ask, Ended, Key, Note, Outcome, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.runner import make_run
 
@@ -48,19 +48,14 @@ class _Worker:
                 self._answers.pop(message.key).put(message)
 
     def ask(self, ask: Ask) -> Verdict:
-        """Wait for permission to make an attempt."""
         answer = self._answers[ask.key] = queue.SimpleQueue()
-        self._send(ask)
+        self.tell(ask)
         return answer.get()
 
-    def tell(self, message: Outcome | Progress | Note) -> None:
-        """Say something that needs no answer."""
-        self._send(message)
-
     def _run(self, run: PlannedRun) -> None:
-        self._send(make_run(run, self._environ, self))
+        self.tell(make_run(run, self._environ, self))
 
-    def _send(self, message: object) -> None:
+    def tell(self, message: Ask | Outcome | Progress | Note | Ended) -> None:
         try:
             with self._sending:
                 self._connection.send(message)

@@ -13,19 +13,8 @@ from gymnasium import spaces
 import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.errors import InputError, nearest, unknown
 
-# What constructors are known to raise for arguments that they cannot use.
-_REFUSALS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    gymnasium.error.Error,
-)
+REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What constructors are known to raise for arguments that they cannot use."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +52,7 @@ def read_spaces(gym_id: str, env_kwargs: Mapping[str, Any]) -> Spaces:
     _check_names(gym_id, env_kwargs)
     try:
         environment = gymnasium.make(gym_id, disable_env_checker=True, **env_kwargs)
-    except _REFUSALS as error:
+    except (*REFUSALS, ImportError, OSError, gymnasium.error.Error) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise InputError(
             f"cannot make {gym_id!r} with env_kwargs {dict(env_kwargs)}: {type(error).__name__}: {reason}"

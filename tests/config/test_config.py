@@ -249,6 +249,7 @@ def test_a_key_that_is_missing(key: str, write: Write) -> None:
         ("sed=1", "unknown key 'sed' (did you mean 'seed'?)"),
         ("seed=x", "seed is 'x'; input should be a valid integer"),
         ("published={optimum: 1}", "unknown key 'published'"),
+        ("critic.sampling.top_p=1", "unknown key 'critic.sampling.top_p'"),
     ],
 )
 def test_wrong_overrides(override: str, said: str, write: Write) -> None:

@@ -58,15 +58,20 @@ def test_the_prompts_of_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     critic = next(request.prompt for request in writer.requests if request.role == "critic")
     history = (
         "# Reply format\nThe first line of your reply is the line of moves and nothing else.\n\n"
-        "# History, oldest first\n"
-        f"Trial 1 (warm-up, 1 rollout): f(policy) = {first['reward']:g}\n{first['source']}\n"
-        f"Trial 2 (warm-up, 1 rollout): f(policy) = {second['reward']:g}\n{second['source']}\n\n"
+        "# History, oldest first\n{caption}"
+        f"Trial 0: rollout reward: {first['reward']:.2f}\n{first['source']}\n"
+        f"Trial 1: rollout reward: {second['reward']:.2f}\n{second['source']}\n\n"
     )
-    assert search.startswith("You optimize the policy of a reinforcement-learning agent. In every iteration you ")
-    assert "\n\n# How to search\n- The optimum of f is around 500." in search
-    assert f"rollouts.\n\n{history}# Now\nThis is iteration 1 of 1. Propose the next policy." in search
+    assert search.startswith(
+        "You are a skilled optimizer of policies for reinforcement learning. Find the policy that "
+    )
+    assert "\n\n# How to search\n- You have 1 iterations." in search
+    assert "you propose a policy, it is tried in the environment, and you see its episodic return, f(policy)." in search
+    shown = history.replace("{caption}", "Policies tried earlier, and their results in short:\n")
+    assert f"\n\n{shown}# Now\nThis is iteration 1 of 1. Answer with the next policy in the reply format" in search
     (proposal, _) = RunDirectory(tmp_path / "run_1").read_iterations()[0]["candidates"]
-    assert f"{history}# The policy to revise\nProposed policy:\n{proposal['source']}\nMean return: " in critic
+    shown = history.replace("{caption}", "Earlier policies and their results, in short and for context:\n")
+    assert f"{shown}# The policy to revise\nProposed policy:\n{proposal['source']}\nMean return: " in critic
 
 
 @pytest.mark.parametrize("method", ["props", "r2po", "critic_only"])
@@ -107,7 +112,7 @@ def test_the_history_shows_what_the_log_kept(tmp_path: Path, monkeypatch: pytest
         writer = Writer()
         config = make_text_config("critic_only", tmp_path / keep, keep_trajectories=keep)
         run_texts(config, writer, monkeypatch)
-        shown = ["Trial 3: [" in request.prompt for request in writer.requests if request.iteration > 1]
+        shown = ["Trial 2: [" in request.prompt for request in writer.requests if request.iteration > 1]
         assert all(shown) if keep == "auto" else not any(shown)
 
 

@@ -22,7 +22,7 @@ from r2po.llm.client import CallFailed
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Question, Received
 from r2po.runlog.events import FILE
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.jsonl import iterate_lines
 from tests.builders import open_client
 from tests.llm.fake_servers import SERVERS, FakeServer
 from tests.llm.fake_servers.core import Fault, Handler, hang_up, raw, reset, stall, status, trickle, truncated
@@ -281,7 +281,7 @@ def _ask(provider: Provider, folder: Path) -> Seen:
         except CallFailed as failed:
             seen.outcome = RETRIED if failed.retryable else STOPS
             seen.reason = str(failed)
-    seen.events = read_lines(folder / FILE)
+    seen.events = list(iterate_lines(folder / FILE))
     if seen.received is not None:
         seen.outcome = RETRIED if failures else ASKED_AGAIN if seen.received.refusal else TAKEN
         seen.reason = failures[0] if failures else seen.received.refusal

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from r2po.errors import InputError, UnusableReply
-from r2po.llm.client import CallFailed
-from r2po.llm.patience import FIRST_WAIT_S, LONGEST_WAIT_S
+from r2po.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, CallFailed
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.runlog.events import FILE
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.jsonl import iterate_lines
 from tests.builders import open_client
 from tests.scripted import Scripted
 
@@ -37,7 +36,7 @@ def refuse(text: str) -> str:
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
-    return read_lines(folder / FILE)
+    return list(iterate_lines(folder / FILE))
 
 
 def test_a_reply_is_handed_out_and_recorded(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.runlog.events import FILE, Requested, read_events
-from r2po.runlog.jsonl import DamagedLog, read_lines
+from r2po.runlog.jsonl import DamagedLog, iterate_lines
 
 QUESTION = Question(3, "search", 0, 1, "prompt")
 REPLY = Reply("params[0]: 1", "thought", "stop", Usage(10, 5, 3, None), {"num_ctx": 4096})
@@ -67,7 +67,7 @@ def test_a_damaged_prompt_is_noticed(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     store.request("a", question("one"))
     store.close()
-    event = read_lines(tmp_path / FILE)[0]
+    event = next(iterate_lines(tmp_path / FILE))
     event["prompt_sha256"] = "0" * 64
     (tmp_path / FILE).write_text(json.dumps(event) + "\n")
     with pytest.raises(DamagedLog, match="call 1 is damaged"):
@@ -76,7 +76,7 @@ def test_a_damaged_prompt_is_noticed(tmp_path: Path) -> None:
 
 def change(path: Path, number: int, **changes: Any) -> None:
     """Change keys of an event; they count from 0."""
-    events = read_lines(path)
+    events = list(iterate_lines(path))
     events[number] |= changes
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
 

@@ -20,7 +20,7 @@ from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
 from r2po.runlog.events import FILE
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.jsonl import iterate_lines
 from tests.builders import open_client
 from tests.llm.fake_ollama import FakeOllama
 from tests.llm.many_calls import EACH, THREADS, ask_all, in_threads, question
@@ -32,8 +32,6 @@ TOKENS = 250
 
 class Echo(Provider):
     """Takes a moment to repeat the prompt, and counts how many calls were under way at most."""
-
-    name = "echo"
 
     def __init__(self, *, fails: float = 0.0) -> None:
         self.calls = self.most = self._under_way = 0
@@ -67,7 +65,7 @@ def test_every_call_has_its_number_and_the_log_reads_back(tmp_path: Path) -> Non
     told: list[str] = []
     with open_client(Echo(fails=0.1), tmp_path, on_ask=told.append, max_attempts=50) as client:
         assert ask_all(client) == []
-    requests = [event for event in read_lines(tmp_path / FILE) if event["event"] == "request"]
+    requests = [event for event in iterate_lines(tmp_path / FILE) if event["event"] == "request"]
     assert [event["call"] for event in requests] == list(range(1, THREADS * EACH + 1))
     assert len(told) == THREADS * EACH
     again = CallStore(tmp_path)  # checks the hash of every prompt
@@ -148,7 +146,7 @@ def check_log(folder: Path, recorded: set[str]) -> set[str]:
     replies = [reply.key for reply in store.replies]
     assert recorded <= set(replies)
     assert len(replies) == len(set(replies))
-    answered = Counter(event["call"] for event in read_lines(folder / FILE) if event["event"] == "reply")
+    answered = Counter(event["call"] for event in iterate_lines(folder / FILE) if event["event"] == "reply")
     assert set(answered.values()) == {1}
     assert len(answered) == len(replies)  # no key has two replies: none was asked for again
     assert store.lost <= 3 * THREADS

@@ -273,10 +273,11 @@ def test_a_slow_answer_within_the_limit_is_taken(fake: FakeOllama) -> None:
     assert transport_to(fake.url).post_json(PATH, BODY) == {"done": True}
 
 
-def test_an_endless_body_is_given_up(fake: FakeOllama) -> None:
+def test_an_endless_body_is_given_up(fake: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("r2po.llm.transport.MAX_BODY_BYTES", 200_000)
     fake.inject(status(200, b" " * 300_000 + b"{}"))
     with pytest.raises(AttemptFailed, match="too long"):
-        transport_to(fake.url, max_body_bytes=200_000).post_json(PATH, BODY)
+        transport_to(fake.url).post_json(PATH, BODY)
 
 
 def test_json_is_utf8_whatever_the_header_says(fake: FakeOllama) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from r2po.methods import METHODS, Step
 from r2po.policies import Solution
 from r2po.rollout import Rollout, Rollouts
 from r2po.runlog import RunDirectory
-from r2po.runlog.calls import Call, read_calls
+from r2po.runlog.events import Call, read_calls
 from r2po.trial import Trial
 from tests.builders import CONFIGS, PROMPTED, answer, make_config, make_rollouts, numbers, open_client, open_experiment
 from tests.methods.one_iteration import BRIEF, PROPOSAL, REVISION, Evaluations, iterate
@@ -139,8 +140,8 @@ def test_parameters_are_clipped_before_they_are_evaluated_shown_and_remembered(m
     for record in records:
         assert [candidate["params"] for candidate in record["candidates"]] == [list(tame)] * calls
         assert [candidate["raw_params"] for candidate in record["candidates"]] == [list(wild)] * calls
-    assert all("params[0]: 9" not in prompt for prompt in provider.prompts)
-    assert "params[0]: 6.0" in provider.prompts[-1]
+    assert all("params[0]: 9" not in prompt and "[9" not in prompt for prompt in provider.prompts)
+    assert "params[0]: 6.0" in provider.prompts[-1] or "params = [6.0, " in provider.prompts[-1]
 
 
 # ---- What the next iteration sees ----
@@ -165,12 +166,14 @@ def playing(
 
 
 def trials_in(prompt: str) -> list[str]:
-    """Return the lines of the history."""
-    return prompt.split("# History, oldest first\n")[1].split("\n\n")[0].splitlines()
+    """Return the lines of the trials in the history."""
+    history = prompt.split("# History, oldest first\n")[1].split("\n\n# ")[0]
+    return [line for line in history.splitlines() if re.search(r"; (f\(params\)|[a-z ]*reward): ", line)]
 
 
-def written(params: Sequence[float]) -> str:
-    return BRIEF.policy.write(tuple(params))
+def written(params: Sequence[float], reward: float) -> str:
+    """Write a trial as ProPS does."""
+    return f"{BRIEF.policy.write(tuple(params))}; f(params): {reward:.2f}"
 
 
 @pytest.mark.parametrize("method", [*CHOOSING, "always_critic"])
@@ -188,8 +191,12 @@ def test_what_was_kept_and_nothing_else_enters_the_next_history(
     assert record["reward"] == pytest.approx(GOOD if [first, second][kept] is BEST else BAD)
     lines = trials_in(provider.prompts[2])
     assert len(lines) == 2
-    kind = " (evaluated, mean of 20 rollouts)" if method in ("r2po", "three_traj") else ""
-    assert lines[1] == f"Trial 2{kind}: {written([first, second][kept])}; f(params) = {record['reward']:.6g}"
+    params, reward = [first, second][kept], record["reward"]
+    expected = {
+        "r2po": f"Trial 1: {BRIEF.policy.write_briefly(tuple(params))}; mean reward: {reward:.2f}",
+        "three_traj": f"Training trial 1: {BRIEF.policy.write_briefly(tuple(params))}; mean reward: {reward:.2f}",
+    }
+    assert lines[1] == expected.get(method, written(params, reward))
 
 
 @pytest.mark.parametrize("method", ["props", "propsp", "critic_only"])
@@ -197,10 +204,12 @@ def test_one_call_methods_remember_also_what_is_worse(method: str, tmp_path: Pat
     with playing(method, [BEST, WORST, BEST], tmp_path) as (experiment, provider):
         rewards = [record["reward"] for record in experiment.directory.read_iterations()]
     assert rewards == pytest.approx([GOOD, BAD, GOOD])
-    lines = [line for line in trials_in(provider.prompts[2]) if line.startswith("Trial")]
-    assert lines[1:] == [
-        f"Trial 2: {written(BEST)}; f(params) = {GOOD:.6g}",
-        f"Trial 3: {written(WORST)}; f(params) = {BAD:.6g}",
+    tried = [(1, BEST, GOOD), (2, WORST, BAD)]
+    assert trials_in(provider.prompts[2])[1:] == [
+        f"Trial {index}: {BRIEF.policy.write_briefly(tuple(params))}; reward: {reward:.2f}"
+        if method == "critic_only"
+        else written(params, reward)
+        for index, params, reward in tried
     ]
 
 
@@ -248,14 +257,16 @@ def test_the_second_search_of_actor_second_pass_ends_with_the_result_of_the_firs
     with playing("actor_second_pass", [BEST, WORST, WORST, BEST], tmp_path) as (_, provider):
         histories = [trials_in(prompt) for prompt in provider.prompts]
     first, second, third, fourth = histories
-    assert second == [*first, f"Trial 2: {written(BEST)}; f(params) = {GOOD:.6g}"]
+    assert second == [*first, written(BEST, GOOD)]
     # The worse second pass is forgotten; the first pass, which was kept, stays.
     assert third == second
-    assert fourth == [*third, f"Trial 3: {written(WORST)}; f(params) = {BAD:.6g}"]
+    assert fourth == [*third, written(WORST, BAD)]
     ends = [prompt.split("# Now\n")[1] for prompt in provider.prompts]
-    assert ends[0] == ends[1] == "This is iteration 1 of 2. Propose the next parameters."
-    assert ends[2] == ends[3] == "This is iteration 2 of 2. Propose the next parameters."
+    assert ends[0] == ends[1] == f"This is iteration 1 of 2. {LAST}"
+    assert ends[2] == ends[3] == f"This is iteration 2 of 2. {LAST}"
 
+
+LAST = "Answer with the next parameters in the reply format, and add nothing else."
 
 # ---- CriticOnly ----
 
@@ -263,12 +274,13 @@ def test_the_second_search_of_actor_second_pass_ends_with_the_result_of_the_firs
 def raw_lines(rollout: Rollout) -> list[str]:
     """Write a rollout of a table with 0/1 rewards as CriticOnly is to see it."""
     steps = zip(rollout.observations[:-1], rollout.actions, rollout.rewards, strict=True)
-    return [f"{state} | {action} | {int(reward)}" for state, action, reward in steps]
+    return [f"{t}: {state} | {action} | {int(reward)}" for t, (state, action, reward) in enumerate(steps)]
 
 
 def latest_rollout(prompt: str) -> list[str]:
-    headline, *steps, _ending = prompt.split("# The latest rollout\n")[1].splitlines()
-    assert headline == "Each line is state | action | reward:"
+    headline, *steps = prompt.split("# The latest rollout\n")[1].splitlines()
+    length = f"length {len(steps)} steps"
+    assert headline == f"One rollout of the policy tried last, {length}. Each line is step: state | action | reward:"
     return steps
 
 
@@ -293,8 +305,8 @@ def test_critic_only_without_warm_up_begins_with_nothing(tmp_path: Path) -> None
     with playing("critic_only", [BEST, WORST], tmp_path, warmup_episodes=0) as (_, provider):
         first, second = provider.prompts
     assert first.endswith("# The latest rollout\n(none yet)")
-    assert "# History, oldest first\n(no trials yet)\n" in first
-    assert latest_rollout(second) == ["0 | 1 | -0.0111", "3 | 1 | -0.0111", "6 | 2 | -0.0111", "7 | 2 | 1"]
+    assert "# History, oldest first\nEarlier policies with their rewards:\n(no trials yet)\n" in first
+    assert latest_rollout(second) == ["0: 0 | 1 | -0.0111", "1: 3 | 1 | -0.0111", "2: 6 | 2 | -0.0111", "3: 7 | 2 | 1"]
 
 
 # ---- Excerpts ----
@@ -306,12 +318,11 @@ def test_the_excerpts_are_of_what_was_accepted(method: str, tmp_path: Path) -> N
     with playing(method, pairs, tmp_path, warmup_episodes=0) as (_, provider):
         last = provider.prompts[-1]
     excerpts = last.split("as state->action->next state:\n")[1].split("\n\n")[0].splitlines()
-    goal = "0->1->3; 3->1->6; 6->2->7; 7->2->8 [episode terminated by the environment]"
+    goal = "0->1->3; 3->1->6; 6->2->7; 7->2->[ended]"
     wall = (
-        "0->0->0; 0->0->0; 0->0->0; 0->0->0; ... (12 steps left out) ...; "
-        "0->0->0; 0->0->0; 0->0->0; 0->0->0 [episode stopped at the cap of 20 steps]"
+        "0->0->0; 0->0->0; 0->0->0; 0->0->0; ... (12 steps left out) ...; 0->0->0; 0->0->0; 0->0->0; 0->0->[step cap]"
     )
-    assert excerpts == [f"Trial 1: {wall if method == 'always_critic' else goal}"]
+    assert excerpts == [f"Trial 0: {wall if method == 'always_critic' else goal}"]
 
 
 @pytest.mark.parametrize("method", ["reptraj", "always_critic", "critic_only"])

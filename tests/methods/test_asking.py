@@ -21,7 +21,7 @@ from r2po.methods.asking import run_together
 from r2po.prompts import search_prompt
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.jsonl import iterate_lines
 from r2po.trial import Candidate
 from tests.builders import make_brief, make_rollouts, open_client, register
 from tests.methods.one_iteration import BRIEF
@@ -88,7 +88,9 @@ def test_the_order_of_replies_makes_no_difference(many: str, tmp_path: Path, mon
         writer = Shuffled(order)
         logs.append(run(many, tmp_path / str(number), writer, monkeypatch))
         questions.append(asked(writer))
-        replies = [event for event in read_lines(tmp_path / str(number) / "run_1" / FILE) if event["event"] == "reply"]
+        replies = [
+            event for event in iterate_lines(tmp_path / str(number) / "run_1" / FILE) if event["event"] == "reply"
+        ]
         assert logs[-1][-1]["llm_calls"] == len(replies) == len(writer.requests)
     assert logs[0] == logs[1] == logs[2]
     assert questions[0] == questions[1] == questions[2]
@@ -126,7 +128,6 @@ def test_it_is_resumed(many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 class Samples(Provider):
     """Answers each attempt at each sample as it is told."""
 
-    name = "samples"
     is_stand_in = True
 
     def __init__(self, *scripts: Sequence[str | AttemptFailed]) -> None:

@@ -12,7 +12,6 @@ from r2po.llm.types import Provider, Reply, Request
 class Worrier(Provider):
     """Needs no key and contacts nobody."""
 
-    name = "worrier"
     is_stand_in = False
 
     def complete(self, request: Request) -> Reply:

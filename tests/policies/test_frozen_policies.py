@@ -238,7 +238,7 @@ def test_a_seed_that_is_too_large_is_refused(name: str) -> None:
 )
 def test_sizes_ranges_and_warm_up(name: str, size: int, limit: float, std: float) -> None:
     family = family_of(name)
-    assert (family.size, family.values) == (size, Range(-limit, limit, 1))
+    assert (family.size, family.values) == (size, Range(-limit, limit, 1, asked=name != "random_features"))
     rng = np.random.default_rng(2)
     drawn = np.array([family.sample(rng) for _ in range(2000)])
     assert drawn.shape == (2000, size)
@@ -269,7 +269,7 @@ def test_the_warm_up_follows_the_settings(name: str, settings: dict[str, Any], l
     assert np.abs(drawn).max() <= limit
     if "param_max" in settings:
         assert drawn.max() == settings["param_max"]
-        assert family.values == Range(settings["param_min"], settings["param_max"], 1)
+        assert family.values == Range(settings["param_min"], settings["param_max"], 1, asked=name != "random_features")
 
 
 # ---- Batches ----
@@ -318,9 +318,11 @@ def test_parameters_are_always_clipped_and_the_raw_ones_logged(name: str, protoc
     assert first["params"] == [limit, -limit, limit, *[0.5] * (size - 3)]
     assert (second["params"], "raw_params" in second) == ([0.25] * size, False)
     history = provider.prompts[1].split("# History")[1]
-    assert f"params[0]: {limit}, params[1]: -{limit}, params[2]: {limit}," in history
-    assert f"{limit + 1.5}" not in history
-    interval = f"a real number from -{limit} to {limit} with 1 decimal."
+    ran = f"params[0]: {limit}, params[1]: -{limit}, params[2]: {limit},"
+    replied = f"params[0]: {limit + 1.5}, params[1]: -{limit + 0.25}, params[2]: {limit},"
+    assert (ran in history, replied in history) == (protocol == "controlled", protocol == "published")
+    decimals = "" if name == "random_features" else " with 1 decimal"
+    interval = f"a real number from -{limit} to {limit}{decimals}."
     assert interval in provider.prompts[0]
 
 
@@ -399,9 +401,10 @@ def test_the_form_of_the_projected_mlp_does_not_tell_the_projection() -> None:
     family = family_of("projected_mlp")
     assert isinstance(family, ProjectedMLP)
     text = family.form([], [])
-    assert "4 tanh hidden units" in text
-    assert "- params[0] to params[4]: determine the hidden layer" in text
-    assert "- params[5] to params[9]: determine the output layer" in text
+    assert "8 -> 4 -> 2, with tanh hidden units" in text
+    assert "Its 10 parameters control it" in text
+    assert "opaque" in text
+    assert "params[" not in text  # which parameter belongs to which layer is not told
     assert not any(f"{value:.2f}" in text for value in family.projections[0].ravel())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.jsonl import iterate_lines
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.crashing import Crasher
 from tests.process.processes import SMALL, environ, logged, player, write_config
@@ -51,7 +51,7 @@ def calm(crasher: Crasher, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
     path = folder / "logs/run_1/llm_calls.jsonl"
-    return [event for event in read_lines(path) if event["event"] == kind]
+    return [event for event in iterate_lines(path) if event["event"] == kind]
 
 
 def options(folder: Path) -> list[str]:

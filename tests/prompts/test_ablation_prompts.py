@@ -13,7 +13,7 @@ from r2po.methods import METHODS
 from r2po.prompts import Brief, critic_only_prompt, critic_prompt, raw_rollout, search_prompt, three_rollouts
 from r2po.prompts.history import write_excerpts
 from r2po.rollout import Rollout, Rollouts
-from r2po.runlog.calls import read_calls
+from r2po.runlog.events import read_calls
 from r2po.trial import Candidate, Trial
 from tests.builders import PROMPTED, answer, make_brief, make_config, make_rollout, open_experiment
 from tests.methods.one_iteration import PROPOSAL, REVISION, Evaluations, iterate

@@ -33,9 +33,9 @@ import r2po.rollout.compilation
 for thread in loaders:
     thread.join()
 
-from r2po.rollout.kernel_refusal import refusal
+from r2po.rollout.refusal import kernel_refusal
 
-assert refusal("CartPole-v1", {}) == ""  # which compiles, and plays a few episodes
+assert kernel_refusal("CartPole-v1", {}) == ""  # which compiles, and plays a few episodes
 assert wrong == [], wrong
 """
 

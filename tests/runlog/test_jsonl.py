@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.runlog.jsonl import Appender, DamagedLog, dump, read_lines, write_atomically
+from r2po.runlog.jsonl import Appender, DamagedLog, dump, iterate_lines, write_atomically
 
 texts = st.text(max_size=6)
 values = st.recursive(
@@ -36,7 +36,7 @@ def test_records_come_back_as_they_were(records: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "log.jsonl")
         write(path, records)
-        assert [json.dumps(record) for record in read_lines(path)] == [json.dumps(record) for record in records]
+        assert [json.dumps(record) for record in iterate_lines(path)] == [json.dumps(record) for record in records]
         assert path.read_bytes().count(b"\n") == len(records)
 
 
@@ -52,16 +52,16 @@ def test_a_log_torn_at_any_byte_loses_the_torn_line_and_no_other(
         for cut in range(len(whole) + 1):
             path.write_bytes(whole[:cut])
             complete = records[: whole[:cut].count(b"\n")]
-            assert read_lines(path) == complete
+            assert list(iterate_lines(path)) == complete
             assert path.read_bytes() == whole[:cut], "reading changes nothing"
         for cut in {0, len(whole) // 3, len(whole) // 2, max(len(whole) - 1, 0)}:
             path.write_bytes(whole[:cut])
             write(path, [following])
-            assert read_lines(path) == [*records[: whole[:cut].count(b"\n")], following]
+            assert list(iterate_lines(path)) == [*records[: whole[:cut].count(b"\n")], following]
 
 
 def test_no_file_is_an_empty_log(tmp_path: Path) -> None:
-    assert read_lines(tmp_path / "nothing.jsonl") == []
+    assert list(iterate_lines(tmp_path / "nothing.jsonl")) == []
     assert not (tmp_path / "nothing.jsonl").exists()
 
 
@@ -70,7 +70,7 @@ def test_damage_before_the_last_line_is_reported_with_its_place(damage: bytes, t
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"a":1}\n' + damage + b'\n{"a":2}\n')
     with pytest.raises(DamagedLog, match=r"log\.jsonl, line 2: not a JSON object"):
-        read_lines(path)
+        list(iterate_lines(path))
     with pytest.raises(DamagedLog, match="line 2"):
         Appender(path)
     assert path.read_bytes().endswith(b'{"a":2}\n')
@@ -97,7 +97,7 @@ def test_half_a_surrogate_pair_comes_back_and_leaves_valid_utf8(tmp_path: Path) 
     # Servers send such text as "\ud83d"; Python reads it without complaint.
     path = tmp_path / "log.jsonl"
     write(path, [{"text": "params \ud83d!"}])
-    assert read_lines(path) == [{"text": "params \ud83d!"}]
+    assert list(iterate_lines(path)) == [{"text": "params \ud83d!"}]
     path.read_text(encoding="utf-8")
 
 

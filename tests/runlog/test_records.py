@@ -12,7 +12,7 @@ from r2po.analysis.logs.load import load_log_directory
 from r2po.experiment.summary import summary
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import DamagedLog
-from r2po.runlog.records import CANDIDATES, checked
+from r2po.runlog.records import Candidates, checked
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 RUN_CHANGES: list[dict[str, Any]] = [
@@ -103,7 +103,7 @@ def test_a_bad_parameter_is_named_by_its_place(value: Any, tmp_path: Path) -> No
     record["candidates"][0]["params"] = [value]
     expected = f"candidates.0.params.0 is {value!r}; input should be a valid number of at most 1e+100 in size"
     with pytest.raises(DamagedLog) as caught:
-        checked(CANDIDATES, json.dumps(record).encode(), "it")
+        checked(Candidates, json.dumps(record).encode(), "it")
     assert str(caught.value) == f"it: {expected}"
     if value in ("a", None):  # a run itself reads what it may have written
         assert damage_of(write_run(tmp_path, 1, [1.0]), json.dumps(record)) == expected

@@ -109,7 +109,7 @@ def drive(
     """Let runs call as fast as a limiter lets them; count what is accepted after ``start_s``."""
     rng, limiter, order = random.Random(seed), Limiter(), itertools.count()
     events: list[tuple[float, int, bool, Attempt]] = []
-    now, waiting, accepted, most = 0.0, runs, 0, 0
+    now, waiting, accepted, refused, most = 0.0, runs, 0, 0, 0
     while now < seconds:
         while waiting and limiter.wait_s(now) == 0:
             attempt, waiting = limiter.sent(now), waiting - 1
@@ -127,8 +127,9 @@ def drive(
         if good:
             limiter.ended(attempt, now)
         else:
+            refused += 1
             limiter.refused(attempt, now, server.retry_after_s(now) if tells else None)
-    return Seen(accepted / (seconds - start_s), limiter.refusals, most)
+    return Seen(accepted / (seconds - start_s), refused, most)
 
 
 Make = Callable[[], Server]

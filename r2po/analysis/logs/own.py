@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
@@ -19,16 +19,7 @@ from r2po.runlog import RunDirectory, records
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import telling
-from r2po.runlog.records import (
-    CANDIDATES,
-    HELDOUT,
-    OUTCOME,
-    CandidateFigures,
-    Description,
-    Finite,
-    Outcome,
-    checked,
-)
+from r2po.runlog.records import CandidateFigures, Candidates, Description, Finite, Outcome, checked, read_records
 
 
 def load_own_run(directory: RunDirectory) -> RunData:
@@ -40,9 +31,14 @@ def load_own_run(directory: RunDirectory) -> RunData:
     path = directory.path
     try:
         description = directory.read_description()
-        config = checked(_CONFIG, description["config"], "run.yaml, config")
-        outcomes = _read_outcomes(directory.iterations)
-        result = checked(HELDOUT, directory.read_result(), "result.json is damaged") if directory.is_complete else None
+        config = checked(_Config, description["config"], "run.yaml, config")
+        outcomes = read_records(Outcome, directory.iterations)
+        _check_order(outcomes)
+        result = (
+            checked(records.Heldout, directory.read_result(), "result.json is damaged")
+            if directory.is_complete
+            else None
+        )
     except (InputError, OSError, RecursionError) as error:
         raise Unusable(one_line(str(error)).replace(f"{path}/", "")) from None
     if not outcomes:
@@ -95,18 +91,6 @@ class _Config(TypedDict):
     policy: NotRequired[str | None]
     algorithm: NotRequired[str | None]
     critic_llm_conservative_threshold: NotRequired[Finite | None]
-
-
-_CONFIG = TypeAdapter(_Config)
-
-
-def _read_outcomes(path: Path) -> list[Outcome]:
-    outcomes = [
-        checked(OUTCOME, line, f"damaged log: {path.name}, line {number}")
-        for number, line in enumerate(complete_lines(path), 1)
-    ]
-    _check_order(outcomes)
-    return outcomes
 
 
 def _check_order(outcomes: list[Outcome]) -> None:
@@ -163,7 +147,7 @@ def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[Ite
 
 def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> IterationData:
     try:
-        record = checked(CANDIDATES, line, f"iterations.jsonl, line {number}")
+        record = checked(Candidates, line, f"iterations.jsonl, line {number}")
     except DamagedLog as error:
         return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), str(error))
     return IterationData(number, accepted, tuple(map(_candidate, record["candidates"])))

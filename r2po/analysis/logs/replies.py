@@ -8,7 +8,7 @@ from functools import cached_property
 from r2po.analysis.logs.published_episode import Turn, read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
-from r2po.runlog.calls import read_calls
+from r2po.runlog.events import read_calls
 from r2po.runlog.facts import MethodFacts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from r2po.analysis.output.canvas import CAPTION_CHARACTERS, TITLE_CHARACTERS
@@ -35,6 +35,12 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Name the rows of a figure, from top to bottom."""
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def span(counts: Iterable[int]) -> str:
+    """Write the smallest and the largest of some counts, e.g. "3 to 10", or the only one; "0" of none."""
+    ends = sorted({*counts} or {0})
+    return f"{ends[0]} to {ends[-1]}" if len(ends) > 1 else str(ends[0])
 
 
 def draw_interval(axes: Axes, row: float, value: float, ends: Sequence[float], width: float, **mark: Any) -> None:

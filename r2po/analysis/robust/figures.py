@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from r2po.analysis.output.sheet import draw_interval, name_rows, sheet
+from r2po.analysis.output.sheet import draw_interval, name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL, line_style
-from r2po.analysis.robust.summary import BEST_SB3, OURS, Improvement, Robust, Summary
+from r2po.analysis.robust.summary import BEST_SB3, OURS, Robust, Summary
 from r2po.analysis.robust.tables import AGGREGATE_LABELS
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.runlog.facts import Style
@@ -43,9 +43,10 @@ def aggregates_figure(robust: Robust, title: str, caption: str) -> Figure:
 def improvement_figure(robust: Robust, title: str, caption: str) -> Figure:
     """Draw the probability of improvement against each method."""
     shown = [each for each in robust.improvements if each.probability is not None]
+    counts = span(each.other.scores[name].size for each in shown for name in each.environments)
     text = (
         "Probability that a run of R2PO is better than one of the named method, averaged over the environments that "
-        f"both have (their number in brackets), {_run_range(shown)}. Lines: 95 % stratified bootstrap intervals. "
+        f"both have (their number in brackets), n = {counts} runs each. Lines: 95 % stratified bootstrap intervals. "
         f"{caption}"
     )
     figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
@@ -106,20 +107,12 @@ def _draw_profiles(axes: Axes, group: Sequence[Summary], columns: int) -> None:
 
 
 def _scale(robust: Robust, shown: Sequence[Summary]) -> str:
-    low = min((each.runs[0] for each in shown), default=0)
-    high = max((each.runs[1] for each in shown), default=0)
-    runs = f"n = {low}" if low == high else f"n = {low} to {high}"
+    runs = f"n = {span(count for each in shown for count in each.runs)}"
     count = len(robust.environments)
     environments = f"{count} environment{'' if count == 1 else 's'}"
     left = [each.scores.label for each in robust.summaries if each not in shown]
     missing = f" Not shown, since environments are missing: {', '.join(left)}." if left else ""
     return f"Over {environments}, {runs} runs each; score 0 is the random policy, 1 the target.{missing}"
-
-
-def _run_range(shown: Sequence[Improvement]) -> str:
-    counts = [each.other.scores[name].size for each in shown for name in each.environments]
-    low, high = (min(counts), max(counts)) if counts else (0, 0)
-    return f"n = {low} runs each" if low == high else f"n = {low} to {high} runs each"
 
 
 def _draw_interval(axes: Axes, row: int, interval: ConfidenceInterval, style: Style) -> None:

@@ -28,14 +28,7 @@ CURVE_POINTS = 201
 
 @dataclass(frozen=True)
 class MethodScores:
-    """Normalised scores of one method.
-
-    Attributes:
-        method: Its key.
-        label: Its name, for SB3 with the algorithm.
-        style: How it looks.
-        scores: (runs,) by environment.
-    """
+    """Normalised scores (runs,) of one method by environment; its label has the algorithm of SB3."""
 
     method: str
     label: str
@@ -70,13 +63,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Improvement:
-    """How likely a run of R2PO beats a run of another method, over the environments that both have.
-
-    Attributes:
-        other: The other method.
-        environments: What they share; with none there is no figure.
-        probability: The figure.
-    """
+    """How likely a run of R2PO beats one of another method over the environments that both have; None without any."""
 
     other: MethodScores
     environments: tuple[str, ...]
@@ -113,14 +100,7 @@ def normalise(task: TaskFacts, values: Floats) -> Floats | None:
 
 
 def analyse(experiments: Sequence[ExperimentLogs], metric: str, seed: int, resamples: int) -> Robust:
-    """Compute all robust statistics.
-
-    Args:
-        experiments: Of one cohort, one for each cell.
-        metric: One of ``run_data.METRICS``.
-        seed: Seed of the bootstrap.
-        resamples: Number of resamples.
-    """
+    """Compute all robust statistics of one cohort on one of ``run_data.METRICS``; the seed is that of the bootstrap."""
     methods, notes = collect(experiments, metric)
     labels = {each.environment: each.task["label"] for each in experiments}
     environments = compared_environments(methods)
@@ -167,8 +147,7 @@ def _best_of(algorithms: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
     best: dict[str, Floats] = {}
     for found in algorithms:
         for environment, values in found.items():
-            if environment not in best or values.mean() > best[environment].mean():
-                best[environment] = values
+            best[environment] = max(best.get(environment, values), values, key=np.mean)
     return best
 
 
@@ -181,8 +160,7 @@ def compared_environments(methods: Sequence[MethodScores]) -> tuple[str, ...]:
     """Return the environments that aggregates are over: those that R2PO has, or else the method that has most."""
     if not methods:
         return ()
-    ours = [each for each in methods if each.method == OURS]
-    reference = ours[0] if ours else max(methods, key=lambda each: len(each.scores))
+    reference = max(methods, key=lambda each: (each.method == OURS, len(each.scores)))
     return tuple(sorted(reference.scores, key=environment_order))
 
 

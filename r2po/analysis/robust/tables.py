@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from r2po.analysis.output.tables import Cell, Table, decimals
@@ -58,8 +59,7 @@ def _profile_row(summary: Summary, robust: Robust) -> list[Cell | str]:
     if profile is None:
         missing = f"no runs on {robust.names(summary.missing)}"
         return [summary.scores.label, Cell("", (missing,)), *([""] * (len(TABLE_THRESHOLDS) - 1))]
-    values = zip(profile.share.tolist(), profile.low.tolist(), profile.high.tolist(), strict=True)
-    return [summary.scores.label, *(_interval_cell(ConfidenceInterval(*each)) for each in values)]
+    return [summary.scores.label, *map(_interval_cell, profile.intervals)]
 
 
 def _interval_cell(interval: ConfidenceInterval) -> Cell:
@@ -76,7 +76,7 @@ def to_record(robust: Robust) -> dict[str, Any]:
             {
                 "against": each.other.label,
                 "environments": list(each.environments),
-                **(_interval_record(each.probability) if each.probability else {"value": None}),
+                **(asdict(each.probability) if each.probability else {"value": None}),
             }
             for each in robust.improvements
         ],
@@ -88,25 +88,13 @@ def _summary_record(summary: Summary) -> dict[str, Any]:
     profile = summary.table_profile
     shares = None
     if profile is not None:
-        shares = [
-            {"threshold": tau, "value": share, "low": low, "high": high}
-            for tau, share, low, high in zip(
-                profile.thresholds.tolist(),
-                profile.share.tolist(),
-                profile.low.tolist(),
-                profile.high.tolist(),
-                strict=True,
-            )
-        ]
+        pairs = zip(profile.thresholds.tolist(), profile.intervals, strict=True)
+        shares = [{"threshold": tau, **asdict(share)} for tau, share in pairs]
     return {
         "method": summary.scores.method,
         "label": summary.scores.label,
         "missing_environments": list(summary.missing),
         "scores": {name: values.tolist() for name, values in summary.scores.scores.items()},
-        **{name: _interval_record(each) for name, each in summary.aggregates.items()},
+        **{name: asdict(each) for name, each in summary.aggregates.items()},
         "performance_profile": shares,
     }
-
-
-def _interval_record(interval: ConfidenceInterval) -> dict[str, float]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}

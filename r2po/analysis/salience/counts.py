@@ -6,7 +6,7 @@ iterations without change, and how many regressions are more than noise of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.logs.run_data import MethodOnTask
@@ -114,19 +114,12 @@ class Salience(MethodOnTask):
 
 
 def analyse(revisions: Sequence[Revision], task: TaskFacts, facts: MethodFacts, mode: str) -> Salience:
-    """Count the signs of salience.
-
-    Args:
-        revisions: The iterations.
-        task: What to call their environment.
-        facts: Their method.
-        mode: ``"word"`` or ``"phrase"``, see ``Revision.mentions``.
-    """
-    by_direction: dict[Direction, list[Revision]] = {each: [] for each in DIRECTIONS}
-    for revision in revisions:
-        by_direction[revision.direction].append(revision)
+    """Count the signs of salience among iterations of one method; mentions as in ``Revision.mentions``."""
     heard = has_critic(facts)
-    counts = {each: count(found, heard, mode) for each, found in by_direction.items()}
+    counts = {
+        direction: _count([each for each in revisions if each.direction == direction], heard, mode)
+        for direction in DIRECTIONS
+    }
     return Salience(task, facts, counts, _by_run(revisions, heard, mode))
 
 
@@ -141,29 +134,26 @@ def _by_run(revisions: Sequence[Revision], heard: bool, mode: str) -> tuple[Mapp
     return tuple(runs.values())
 
 
-def count(revisions: Sequence[Revision], heard: bool, mode: str) -> Counts:
+def _count(revisions: Sequence[Revision], heard: bool, mode: str) -> Counts:
     """Count the signs of salience among iterations of one direction; ``heard``: a critic speaks in them."""
-
-    def number(condition: Callable[[Revision], bool | None]) -> int:
-        return sum(bool(condition(each)) for each in revisions)
-
-    def old(each: Revision) -> bool:
-        return each.shown is not None and each.shown.old_proxy
-
-    def strict(each: Revision) -> bool:
-        return each.shown is not None and each.shown.strict_proxy
-
+    old = [each for each in revisions if each.shown and each.shown.old_proxy]
+    strict = [each for each in revisions if each.shown and each.shown.strict_proxy]
+    mention = [each for each in strict if each.mentions(mode)]
     return Counts(
         total=len(revisions),
-        without_returns=number(lambda each: each.shown is None),
+        without_returns=sum(each.shown is None for each in revisions),
         # One that lacks both counts once, above.
-        without_reply=number(lambda each: heard and each.shown is not None and each.mentions(mode) is None),
-        old=number(old),
-        strict=number(strict),
-        old_mention=number(lambda each: old(each) and each.mentions(mode)),
-        strict_mention=number(lambda each: strict(each) and each.mentions(mode)),
-        beyond_noise=number(lambda each: each.beyond_noise),
-        with_noise=number(lambda each: each.beyond_noise is not None),
-        strict_beyond_noise=number(lambda each: strict(each) and each.beyond_noise),
-        strict_mention_beyond_noise=number(lambda each: strict(each) and each.mentions(mode) and each.beyond_noise),
+        without_reply=sum(heard and each.shown is not None and each.mentions(mode) is None for each in revisions),
+        old=len(old),
+        strict=len(strict),
+        old_mention=sum(bool(each.mentions(mode)) for each in old),
+        strict_mention=len(mention),
+        beyond_noise=_beyond_noise(revisions),
+        with_noise=sum(each.beyond_noise is not None for each in revisions),
+        strict_beyond_noise=_beyond_noise(strict),
+        strict_mention_beyond_noise=_beyond_noise(mention),
     )
+
+
+def _beyond_noise(revisions: Sequence[Revision]) -> int:
+    return sum(bool(each.beyond_noise) for each in revisions)

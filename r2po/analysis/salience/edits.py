@@ -19,7 +19,6 @@ SMALLEST_CHANGE = 0.05
 SURGICAL, MULTI_STATE, REDESIGN = 3, 4, 8
 """Changed parameters: at most, at least, at least."""
 
-NO_CHANGE = "no_change"
 OTHER = "other"
 
 
@@ -74,13 +73,7 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Edit:
-    """How two parameter vectors differ.
-
-    Attributes:
-        changed: Indices of the changed parameters.
-        l2: Euclidean distance of all parameters.
-        largest: Largest absolute change of a parameter.
-    """
+    """Which parameters differ between two vectors, the vectors' distance, and the largest absolute change of one."""
 
     changed: tuple[int, ...]
     l2: float
@@ -109,18 +102,13 @@ def thresholds_of(environment: str) -> Thresholds:
 def categorise(direction: Direction, edit: Edit, initial: float, change: float, limits: Thresholds) -> str:
     """Return the pattern of a revision, a key of ``CATEGORIES[direction]``, or "no_change".
 
-    Args:
-        direction: Whether the reward fell, rose or stayed.
-        edit: What was changed.
-        initial: Reward of the initial proposal.
-        change: Reward of the revision minus that.
-        limits: The environment's thresholds.
+    ``initial`` is the reward of the first proposal, ``change`` that of the revision minus it.
     """
     if direction == "regression":
         return _regression(edit, initial, -change > limits.meaningful, limits)
     if direction == "improvement":
         return _improvement(edit, initial, limits) if change > limits.meaningful else OTHER
-    return NO_CHANGE
+    return direction
 
 
 def _regression(edit: Edit, initial: float, meaningful: bool, limits: Thresholds) -> str:

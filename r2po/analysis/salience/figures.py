@@ -10,7 +10,7 @@ import numpy as np
 from r2po.analysis.logs.built_in import method_order
 from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.output.canvas import whole_numbers
-from r2po.analysis.output.sheet import draw_interval, name_rows, sheet
+from r2po.analysis.output.sheet import draw_interval, name_rows, sheet, span
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
@@ -248,17 +248,12 @@ def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
 
 
 def _totals(revisions: Sequence[Sequence[Revision]]) -> str:
-    runs = [len({each.run for each in found}) for found in revisions] or [0]
-    low, high = min(runs), max(runs)
-    return f"{low if low == high else f'{low} to {high}'} runs of each method and environment."
+    return f"{span(len({each.run for each in found}) for found in revisions)} runs of each method and environment."
 
 
 def _sizes(analyses: Sequence[Salience]) -> str:
-    totals = [each.iterations for each in analyses] or [0]
-    low, high = min(totals), max(totals)
     runs = sorted({each.runs for each in analyses})
-    text = f"{low} iterations" if low == high else f"{low} to {high} iterations"
-    return f"{text} of {' or '.join(map(str, runs))} runs each"
+    return f"{span(each.iterations for each in analyses)} iterations of {' or '.join(map(str, runs))} runs each"
 
 
 def _labels(rows: Sequence[MethodOnTask]) -> list[str]:

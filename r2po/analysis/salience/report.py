@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -13,26 +14,17 @@ from typing import Any
 from r2po.analysis.logs.built_in import method_order, task_facts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.parallel import in_parallel
-from r2po.analysis.logs.replies import Exchange, RunReplies
-from r2po.analysis.logs.run_data import Floats, RunData
+from r2po.analysis.logs.replies import RunReplies
+from r2po.analysis.logs.run_data import Floats
 from r2po.analysis.salience.counts import DIRECTIONS, TOGETHER, Salience, analyse
 from r2po.analysis.salience.edits import thresholds_of
 from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
-from r2po.analysis.salience.rewards_shown import GROUPS
-from r2po.analysis.salience.tables import group_means
-from r2po.analysis.statistics.proportions import OddsRatio
-from r2po.runlog.facts import MethodFacts
+from r2po.analysis.salience.tables import reward_groups
 
 
 @dataclass(frozen=True)
 class Found:
-    """What an experiment holds.
-
-    Attributes:
-        experiment: The experiment.
-        revisions: Its iterations in which two policies were tried.
-        problems: One line each for what is missing.
-    """
+    """An experiment, its iterations in which two policies were tried, and a line for each thing that is missing."""
 
     experiment: ExperimentLogs
     revisions: tuple[Revision, ...]
@@ -46,51 +38,39 @@ def collect(experiments: Sequence[ExperimentLogs]) -> list[Found]:
 
 
 def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
-    """Return the revisions of an experiment and what is missing."""
     revisions: list[Revision] = []
     problems: list[str] = []
     for run in experiment.runs:
         replies = RunReplies(run)
-        found = read_revisions(run, lambda run, replies=replies: _critics(run, replies))  # type: ignore[misc]
+        found = read_revisions(run, replies)
         revisions += found
         where = f"{experiment.path}: {run.name}"
-        if len(found) < run.num_iterations:
-            left = run.num_iterations - len(found)
-            why = f" ({run.unread})" if run.unread else ""
-            problems.append(
-                f"{where}: left out {left} of {run.num_iterations} iterations, two policies not on record{why}"
-            )
+        if left := run.num_iterations - len(found):
+            out = f"left out {left} of {run.num_iterations} iterations, two policies not on record"
+            problems.append(f"{where}: {out}{f' ({run.unread})' if run.unread else ''}")
         if replies.problem and has_critic(run.facts):
             problems.append(f"{where}: no replies: {replies.problem}")
     return tuple(revisions), tuple(problems)
-
-
-def _critics(run: RunData, replies: RunReplies) -> list[Exchange | None]:
-    return [replies.critic(int(number)) for number in run.numbers]
 
 
 def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
     """Analyse each experiment, and then each method over all its environments if it has several."""
     single = [analyse(each.revisions, each.experiment.task, each.experiment.facts, mode) for each in found]
     together = []
-    for facts in methods_of(found):
-        members = [each.revisions for each in found if each.experiment.method == facts["name"]]
+    methods = {each.experiment.method: each.experiment.facts for each in found}
+    for name in sorted(methods, key=method_order):
+        members = [each.revisions for each in found if each.experiment.method == name]
         if len(members) > 1:
-            together.append(analyse([*chain(*members)], task_facts(TOGETHER), facts, mode))
+            together.append(analyse([*chain(*members)], task_facts(TOGETHER), methods[name], mode))
     return single + together
 
 
-def methods_of(found: Sequence[Found]) -> list[MethodFacts]:
-    """Return the methods in the order of tables."""
-    methods = {each.experiment.method: each.experiment.facts for each in found}
-    return [methods[name] for name in sorted(methods, key=method_order)]
-
-
-def episodes_csv(found: Sequence[tuple[Cohort | None, Found]]) -> str:
+def episodes_csv(parts: Sequence[tuple[Cohort | None, Sequence[Found]]]) -> str:
     """Return a row for each iteration, at least one; what is not on record is empty."""
     rows = [
         {"model": cohort.model if cohort else "", "protocol": cohort.protocol if cohort else "", **_episode(revision)}
-        for cohort, each in found
+        for cohort, found in parts
+        for each in found
         for revision in each.revisions
     ]
     buffer = io.StringIO()
@@ -157,29 +137,19 @@ def _record(analysis: Salience, revisions: Sequence[Revision]) -> dict[str, Any]
         interval = analysis.share_interval(direction)
         share = {"share": analysis.share(direction), "share_interval": list(interval) if interval else None}
         record[direction] = asdict(analysis.counts[direction]) | share
-    record["odds_ratio_to_improvements"] = _odds_record(analysis.against("improvement"))
-    record["odds_ratio_to_others"] = _odds_record(analysis.against("improvement", "no_change"))
+    ratios = analysis.against("improvement"), analysis.against("improvement", "no_change")
+    for name, ratio in zip(("improvements", "others"), ratios, strict=True):
+        record[f"odds_ratio_to_{name}"] = ratio and asdict(ratio)
     if revisions:
-        record["reward_groups"] = _group_records(revisions)
+        record["reward_groups"] = [_group_record(*group) for group in reward_groups(revisions)]
         record["edit_patterns"] = _edit_record(revisions)
     return record
 
 
-def _odds_record(ratio: OddsRatio | None) -> dict[str, Any] | None:
-    return None if ratio is None else asdict(ratio)
-
-
-def _group_records(revisions: Sequence[Revision]) -> list[dict[str, Any]]:
-    known = [each for each in revisions if each.shown is not None]
+def _group_record(key: str, number: int, known: int, means: Sequence[float]) -> dict[str, Any]:
     names = ("worst_reward", "median_reward", "best_reward", "initial_reward", "revised_reward", "delta")
-    records = []
-    for key in GROUPS:
-        members = [each for each in known if each.shown is not None and each.shown.group == key]
-        if members:
-            means = {f"mean_{name}": mean for name, mean in zip(names, group_means(members), strict=True)}
-            share = 100 * len(members) / len(known)
-            records.append({"reward_group": key, "episodes": len(members), "pct": share, **means})
-    return records
+    record = {"reward_group": key, "episodes": number, "pct": 100 * number / known}
+    return record | {f"mean_{name}": mean for name, mean in zip(names, means, strict=True)}
 
 
 def _edit_record(revisions: Sequence[Revision]) -> dict[str, Any]:
@@ -191,19 +161,12 @@ def _edit_record(revisions: Sequence[Revision]) -> dict[str, Any]:
     }
     for direction in DIRECTIONS:
         members = [each for each in known if each.direction == direction]
-        categories: dict[str, int] = {}
-        for each in members:
-            categories[str(each.category)] = categories.get(str(each.category), 0) + 1
+        categories = Counter(each.category for each in members)
         record[direction] = {"count": len(members), "categories": categories, **_edit_sizes(members)}
     return record
 
 
 def _edit_sizes(members: Sequence[Revision]) -> dict[str, float | None]:
-    edits = [each.edit for each in members if each.edit is not None]
-    if not edits:
-        return {"mean_delta": None, "mean_edit_distance": None, "mean_l2_distance": None}
-    return {
-        "mean_delta": sum(each.delta for each in members) / len(members),
-        "mean_edit_distance": sum(edit.count for edit in edits) / len(edits),
-        "mean_l2_distance": sum(edit.l2 for edit in edits) / len(edits),
-    }
+    sizes = [(each.delta, each.edit.count, each.edit.l2) for each in members if each.edit is not None]
+    means = [sum(column) / len(sizes) for column in zip(*sizes, strict=True)] or [None] * 3
+    return dict(zip(("mean_delta", "mean_edit_distance", "mean_l2_distance"), means, strict=True))

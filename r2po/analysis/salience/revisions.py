@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from r2po.analysis.logs.replies import Exchange
+from r2po.analysis.logs.replies import Exchange, RunReplies
 from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
 from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
-from r2po.analysis.salience.rewards_shown import Extremes, extremes
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.noise import mean_changes
 from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
@@ -25,11 +24,42 @@ _ROUNDING = 1e-9
 Both = tuple[CandidateData, CandidateData]
 """Proposal and revision."""
 
-ReadReplies = Callable[[RunData], Sequence[Exchange | None]]
-"""Returns the critic's reply in each iteration of a run; None where there is none."""
-
 # The published code's logs of long environments may lack the rollouts; ThreeTraj's prompts name the three returns.
 _SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9.]+)\):", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Returns of three rollouts of a proposal.
+
+    Attributes:
+        worst: The smallest.
+        median: That of the rollout closest to the median, as prompts choose it.
+        best: The largest.
+    """
+
+    worst: float
+    median: float
+    best: float
+
+    @property
+    def group(self) -> str:
+        """The reward group, a key of ``tables.GROUPS``."""
+        if self.worst == self.best:
+            return "identical"
+        if self.worst == self.median:
+            return "worst_eq_median"
+        return "median_eq_best" if self.median == self.best else "all_diverse"
+
+    @property
+    def old_proxy(self) -> bool:
+        """Whether the worst rollout stands out from the best one."""
+        return self.worst <= self.median and self.worst < self.best
+
+    @property
+    def strict_proxy(self) -> bool:
+        """Whether the worst rollout stands out from the median one."""
+        return self.worst < self.median
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +76,6 @@ class Revision(MethodOnTask):
         says_worst: Whether the critic's reply has the word "worst"; None without a critic or its reply.
         says_phrase: Whether it has "worst rollout" or "worst trajectory"; likewise.
         edit: What was changed; None if the parameters are not on record.
-        category: Pattern of edit and change of reward; None likewise.
         change: ``revised - initial`` with its bootstrap interval over rollouts; None without at least two returns each.
         paired: Whether both were tried on the same seeds.
         initial_params: Flat parameters of the first policy, or None.
@@ -64,7 +93,6 @@ class Revision(MethodOnTask):
     says_worst: bool | None
     says_phrase: bool | None
     edit: Edit | None
-    category: str | None
     change: ConfidenceInterval | None
     paired: bool
     initial_params: Floats | None
@@ -81,6 +109,13 @@ class Revision(MethodOnTask):
         return direction(self.initial, self.revised)
 
     @property
+    def category(self) -> str | None:
+        """Pattern of edit and change of reward; None if the parameters are not on record."""
+        if self.edit is None:
+            return None
+        return categorise(self.direction, self.edit, self.initial, self.delta, thresholds_of(self.environment))
+
+    @property
     def beyond_noise(self) -> bool | None:
         """Whether the interval of the change excludes 0; None if it has none."""
         return None if self.change is None else not self.change.low <= 0 <= self.change.high
@@ -88,6 +123,12 @@ class Revision(MethodOnTask):
     def mentions(self, mode: str) -> bool | None:
         """Whether the critic speaks of the worst rollout, by ``"word"`` or by ``"phrase"``."""
         return self.says_worst if mode == "word" else self.says_phrase
+
+
+def extremes(returns: Floats) -> Extremes:
+    """Return worst, median and best of (K,) returns, K at least 1."""
+    median = returns[np.abs(returns - np.median(returns)).argmin()]
+    return Extremes(float(returns.min()), float(median), float(returns.max()))
 
 
 def direction(initial: float, revised: float) -> Direction:
@@ -102,16 +143,13 @@ def has_critic(facts: MethodFacts) -> bool:
     return facts["pair"] is not None and facts["pair"]["role"] == "critic"
 
 
-def read_revisions(run: RunData, read_replies: ReadReplies) -> list[Revision]:
+def read_revisions(run: RunData, replies: RunReplies) -> list[Revision]:
     """Return the iterations of a run in which two policies were tried; those half on record are left out."""
-    replies = read_replies(run) if has_critic(run.facts) else [None] * run.num_iterations
-    tried = [
-        (each, both, reply)
-        for each, reply in zip(run.iterations, replies, strict=True)
-        if (both := _both(each, run.facts["pair"])) is not None
-    ]
-    changes = _changes(run, [both for _, both, _ in tried])
-    return [_revision(run, *each, change) for each, change in zip(tried, changes, strict=True)]
+    tried = [(each, both) for each in run.iterations if (both := _both(each, run.facts["pair"])) is not None]
+    changes = _changes(run, [both for _, both in tried])
+    critic = replies.critic if has_critic(run.facts) else lambda _: None
+    found = zip(tried, changes, strict=True)
+    return [_revision(run, each, both, critic(each.number), change) for (each, both), change in found]
 
 
 def _both(iteration: IterationData, pair: Pair | None) -> Both | None:
@@ -126,12 +164,10 @@ def _revision(
 ) -> Revision:
     first, second = both
     accepted = iteration.candidates[iteration.accepted]
-    edit = category = None
+    edit = None
     if first.params is not None and second.params is not None:
-        edit = measure_edit(first.params, second.params, tabular=_is_tabular(run))
-    if edit is not None:
-        turn, limits = direction(first.reward, second.reward), thresholds_of(run.environment)
-        category = categorise(turn, edit, first.reward, second.reward - first.reward, limits)
+        tabular = (run.settings.get("policy") or run.task["policy"]) == "tabular"
+        edit = measure_edit(first.params, second.params, tabular=tabular)
     text = None if reply is None else " ".join(reply.text.casefold().split())
     return Revision(
         task=run.task,
@@ -145,7 +181,6 @@ def _revision(
         says_worst=None if text is None else "worst" in text,
         says_phrase=None if text is None else any(phrase in text for phrase in PHRASES),
         edit=edit,
-        category=category,
         change=change,
         paired=_is_paired(run),
         initial_params=first.params,
@@ -157,10 +192,6 @@ def _named(reply: Exchange | None) -> Extremes | None:
     """Return the three returns that the critic's prompt names, if it does."""
     named = dict(_SHOWN.findall(reply.prompt)) if reply else {}
     return Extremes(*(float(named[key]) for key in ("Worst", "Median", "Best"))) if len(named) == 3 else None
-
-
-def _is_tabular(run: RunData) -> bool:
-    return (run.settings.get("policy") or run.task["policy"]) == "tabular"
 
 
 def _is_paired(run: RunData) -> bool:

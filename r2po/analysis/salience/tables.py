@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,10 +12,17 @@ from r2po.analysis.published import SOURCE, PublishedSalience, published_salienc
 from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
-from r2po.analysis.salience.rewards_shown import GROUPS
 from r2po.analysis.statistics.proportions import OddsRatio
 
 MODES = {"word": 'the word "worst"', "phrase": '"worst rollout" or "worst trajectory"'}
+
+GROUPS = {
+    "identical": "worst = median = best",
+    "worst_eq_median": "worst = median < best",
+    "median_eq_best": "worst < median = best",
+    "all_diverse": "worst < median < best",
+}
+"""Names of the reward groups."""
 
 PROXIES = (
     "Regression: the revision's mean return is lower; old proxy: worst <= median and worst < best of the initial "
@@ -41,7 +48,8 @@ def headline_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
             rows.append(_published_row(each, published))
     reference = []
     if with_reference:
-        reference = [f"{_capital(SOURCE)}; z: our share of strict + mention minus the published one in standard errors"]
+        source = f"{SOURCE[0].upper()}{SOURCE[1:]}"
+        reference = [f"{source}; z: our share of strict + mention minus the published one in standard errors"]
     text = f"Mention: the critic's reply has {MODES[mode]}; only where there is a critic"
     return Table("Salience bias: signs among regressions", columns, rows, [PROXIES, text, *reference, *notes])
 
@@ -115,8 +123,8 @@ def noise_table(analyses: Sequence[Salience], notes: Sequence[str]) -> Table:
             _share_cell(down.strict_beyond_noise, down.beyond_noise),
             _share_cell(mention, down.beyond_noise),
         ]
-        last: list[Cell | str] = [str(up.total), _share_cell(up.beyond_noise, up.with_noise)]
-        rows.append([*_names(each), str(down.total), *cells, *last])
+        last = _share_cell(up.beyond_noise, up.with_noise)
+        rows.append([*_names(each), str(down.total), *cells, str(up.total), last])
     text = (
         "Beyond noise: the 95 % bootstrap interval of the change of mean return excludes 0; resampled are the "
         "returns of both policies, in pairs where both were tried on the same seeds (controlled protocol), else each "
@@ -128,39 +136,31 @@ def noise_table(analyses: Sequence[Salience], notes: Sequence[str]) -> Table:
 
 def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -> Table:
     """Return the reward groups of each analysis."""
-    columns = [
-        "Environment",
-        "method",
-        "group",
-        "iterations",
-        "worst",
-        "median",
-        "best",
-        "initial",
-        "revised",
-        "change",
+    columns = ["Environment", "method", "group", "iterations", "worst", "median", "best", "initial", "revised"]
+    columns.append("change")
+    rows = [
+        [*_names(found[0]), GROUPS[key], _share_cell(number, known), *(f"{mean:.2f}" for mean in means)]
+        for found in revisions
+        for key, number, known, means in reward_groups(found)
     ]
-    rows: list[list[Cell | str]] = []
-    for found in revisions:
-        known = [each for each in found if each.shown is not None]
-        for key, label in GROUPS.items():
-            members = [each for each in known if each.shown is not None and each.shown.group == key]
-            if members:
-                rows.append([*_names(members[0]), label, _share_cell(len(members), len(known))])
-                rows[-1] += [f"{value:.2f}" for value in group_means(members)]
     text = "Means over the iterations of the group, of worst, median and best initial return and of both mean returns"
     return Table("Reward groups of the initial rollouts", columns, rows, [text, *notes])
 
 
-def group_means(members: Sequence[Revision]) -> list[float]:
-    """Return the mean worst, median, best, initial, revised and change over iterations with known returns."""
-    values = [
-        (each.shown.worst, each.shown.median, each.shown.best, each.initial, each.revised, each.delta)
-        for each in members
-        if each.shown is not None
-    ]
-    means: list[float] = np.mean(values, axis=0).tolist()
-    return means
+def reward_groups(revisions: Sequence[Revision]) -> Iterator[tuple[str, int, int, list[float]]]:
+    """Yield each reward group that occurs: its key and iterations, the iterations with known returns, and its means.
+
+    They are those of worst, median, best, initial, revised and change.
+    """
+    known = [(each.shown, each) for each in revisions if each.shown is not None]
+    for key in GROUPS:
+        members = [
+            (shown.worst, shown.median, shown.best, each.initial, each.revised, each.delta)
+            for shown, each in known
+            if shown.group == key
+        ]
+        if members:
+            yield key, len(members), len(known), np.mean(members, axis=0).tolist()
 
 
 def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -> Table:
@@ -178,7 +178,7 @@ def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -
                 if members:
                     total = len(known) if key is None else len(same)
                     head = [*_names(members[0]), DIRECTION_LABELS[direction], label]
-                    rows.append([*head, _share_cell(len(members), total), *edit_means(members)])
+                    rows.append([*head, _share_cell(len(members), total), *_edit_means(members)])
     text = (
         "Means over the iterations. A parameter of a linear policy counts as changed beyond 0.05, one of a table if it "
         "changed at all. Thresholds of the patterns are those of docs/statistics.md; environments without any use "
@@ -187,8 +187,7 @@ def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -
     return Table("Edit patterns of revisions", columns, rows, [text, *notes])
 
 
-def edit_means(members: Sequence[Revision]) -> list[str]:
-    """Return the mean number of changed parameters, L2, largest change and change of reward, as text."""
+def _edit_means(members: Sequence[Revision]) -> list[str]:
     values = [
         (each.edit.count, each.edit.l2, each.edit.largest, each.delta) for each in members if each.edit is not None
     ]
@@ -214,7 +213,3 @@ def _share_cell(number: int | None, total: int) -> Cell:
         return Cell("")
     share = f"{100 * number / total:.1f} %" if total else ""
     return Cell(str(number), (share,) if share else (), plain=str(number))
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

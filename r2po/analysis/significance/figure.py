@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from r2po.analysis.output.sheet import name_rows, sheet
+from r2po.analysis.output.sheet import name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.significance.tests import Comparison
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
@@ -69,12 +69,9 @@ def label(row: Comparison) -> str:
 
 
 def significance_figure(rows: Sequence[Comparison], title: str, about: str) -> Figure:
-    """Draw each test that could be made: the gap with its interval, and its three p-values.
+    """Draw each test that could be made, in order: the gap with its interval, and its three p-values.
 
-    Args:
-        rows: The tests, in their order.
-        title: Stands above.
-        about: End of the caption: whose runs they are.
+    The caption ends in ``about``, which says whose runs they are.
     """
     lines = [line for line in map(shown, rows) if line is not None]
     left_out = [label(row) for row in rows if shown(row) is None]
@@ -88,8 +85,7 @@ def significance_figure(rows: Sequence[Comparison], title: str, about: str) -> F
 
 
 def _caption(lines: Sequence[Shown], left_out: Sequence[str], about: str) -> str:
-    counts = [count for line in lines for count in line.runs] or [0]
-    n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"
+    n = f"n = {span(count for line in lines for count in line.runs)}"
     text = (
         f"Left: mean of R2PO minus mean of the baseline, {n} runs each, in units of the distance from the random "
         "policy to the target; lines: Welch's 95 % intervals. Right: p of Welch's t, the same after Holm's correction, "

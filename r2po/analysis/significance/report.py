@@ -30,15 +30,10 @@ Parts = Sequence[tuple[Cohort | None, Sequence[Comparison]]]
 
 
 def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: Mode) -> list[Comparison]:
-    """Test R2PO against its baselines on per-run values of a metric.
+    """Test R2PO against its baselines on per-run values of one of ``run_data.METRICS``; ``mode`` as in ``compare``.
 
-    Args:
-        experiments: Of one cohort; those of R2PO's own variants are passed over.
-        metric: One of ``run_data.METRICS``.
-        mode: See ``compare``.
-
-    Returns:
-        The rows, in the order of the published tables; environments without runs among the ten have one too.
+    The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
+    published tables, where environments without runs among the ten have one too.
     """
     tested = {*FAMILIES, OURS, *(facts["name"] for facts in others(experiments))}
     chosen = [each for each in experiments if each.method in tested]
@@ -94,7 +89,11 @@ def to_records(
     rows: Sequence[Comparison], cohort: Cohort | None, metric: str, *, with_reference: bool = False
 ) -> list[dict[str, Any]]:
     """Return the rows as JSON objects; what is missing is null, and an infinite t too."""
-    return [_record(row, cohort) | (_reference_record(row, metric) if with_reference else {}) for row in rows]
+    records = [_record(row, cohort) for row in rows]
+    if with_reference:
+        for record, published in zip(records, (_published_test(row, metric) for row in rows), strict=True):
+            record["published"] = None if published is None else published._asdict()
+    return records
 
 
 def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
@@ -124,22 +123,15 @@ def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
     }
 
 
-def _reference_record(row: Comparison, metric: str) -> dict[str, Any]:
-    published = _published_test(row, metric)
-    return {"published": None if published is None else published._asdict()}
-
-
 def to_table(parts: Parts, metric: str, mode: Mode, *, with_reference: bool = False) -> Table:
     """Return the rows of all cohorts as one table."""
     marks: dict[str, str] = {}
-    body = [
-        [*_cells(row, marks), *(_reference_cells(_published_test(row, metric)) if with_reference else ())]
-        for _, rows in parts
-        for row in rows
-    ]
-    if len(parts) > 1:
-        labels = [cohort.label if cohort else "" for cohort, rows in parts for _ in rows]
-        body = [[Cell(_text(row[0]), (label,)), *row[1:]] for row, label in zip(body, labels, strict=True)]
+    body = []
+    for cohort, rows in parts:
+        below = (cohort.label if cohort else "",) if len(parts) > 1 else ()
+        for row in rows:
+            reference = _reference_cells(_published_test(row, metric)) if with_reference else ()
+            body.append([Cell(row.task["label"], below), *_cells(row, marks), *reference])
     columns = COLUMNS + (REFERENCE_COLUMNS if with_reference else ())
     notes = [*_explanations(parts, mode), *(f"{mark} {note}" for note, mark in marks.items())]
     if with_reference:
@@ -167,12 +159,11 @@ def _explanations(parts: Parts, mode: Mode) -> list[str]:
     ]
 
 
-def _cells(row: Comparison, marks: dict[str, str]) -> list[Cell | str]:
+def _cells(row: Comparison, marks: dict[str, str]) -> list[str]:
     test, permutation = row.welch, row.permutation
     signs = " ".join(marks.setdefault(note, f"({_letter(len(marks))})") for note in row.notes)
     label = row.baseline.label if row.baseline else ""
     return [
-        row.task["label"],
         f"{label} {signs}".strip(),
         _group_cell(row.ours),
         _group_cell(row.baseline),
@@ -200,10 +191,6 @@ def _reference_cells(published: PublishedTest | None) -> list[str]:
         return [""] * len(REFERENCE_COLUMNS)
     numbers = [f"{published.gap:.2f}", f"{published.t:.2f}", p_cell(published.p), p_cell(published.holm_p)]
     return [*numbers, "" if published.z is None else f"{published.z:.1f}"]
-
-
-def _text(cell: Cell | str) -> str:
-    return cell if isinstance(cell, str) else cell.text
 
 
 def p_cell(p: float) -> str:

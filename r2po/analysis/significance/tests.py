@@ -161,13 +161,12 @@ def _comparison(task: TaskFacts, baseline: Group, ours: Group | None, missing: s
 
 def _corrected(rows: Sequence[Comparison], mode: Mode) -> list[Comparison]:
     """Fill in Holm's p, family by family; a test that could not be made belongs to none."""
-    families: dict[str, list[int]] = {}
+    families: dict[str, dict[int, float]] = {}
     for index, row in enumerate(rows):
         if row.welch is not None and row.baseline is not None:
-            families.setdefault(row.baseline.method if mode == "all" else "best", []).append(index)
+            families.setdefault(row.baseline.method if mode == "all" else "best", {})[index] = row.welch.p
     result = list(rows)
-    for indices in families.values():
-        p = holm([test.p for test in (rows[i].welch for i in indices) if test is not None])
-        for index, value in zip(indices, p.tolist(), strict=True):
+    for tests in families.values():
+        for index, value in zip(tests, holm([*tests.values()]).tolist(), strict=True):
             result[index] = replace(rows[index], holm_p=value)
     return result

@@ -10,9 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-Scores = Sequence[Floats]
-"""Scores of one method: an array of (runs,) for each environment, at least one run each. Lengths may differ."""
-
 
 def finite(values: ArrayLike, what: str = "values") -> Floats:
     """Return the values as a (n,) array.

@@ -12,19 +12,14 @@ from r2po.analysis.statistics.arrays import Floats, Ints, strata
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+"""Coverage of all intervals."""
 CHUNK_VALUES = 4_000_000
 """Resampled scores held in memory at once."""
 
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
-    """A figure with its interval.
-
-    Attributes:
-        value: The figure on the data as they are.
-        low: Lower end.
-        high: Upper end.
-    """
+    """A figure on the data as they are, with the ends of its interval."""
 
     value: float
     low: float
@@ -37,16 +32,10 @@ def stratified_bootstrap(
     generator: np.random.Generator,
     *,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> ConfidenceInterval:
-    """Return a statistic of all scores with its stratified percentile interval (Agarwal et al. 2021).
+    """Return a statistic of all scores with its stratified 95 % percentile interval (Agarwal et al. 2021).
 
-    Args:
-        scores: (runs,) for each environment.
-        statistic: From (..., n) pooled scores to (...) values.
-        generator: Source of the resamples.
-        resamples: Their number.
-        level: Coverage of the interval.
+    ``scores`` are (runs,) for each environment; ``statistic`` makes (...) values of (..., n) pooled ones.
 
     Raises:
         ValueError: No environment, one without runs, or a score that is not finite.
@@ -56,13 +45,9 @@ def stratified_bootstrap(
     total = sum(each.size for each in arrays)
     chunk = max(1, CHUNK_VALUES // total)
     sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
-    draws = np.concatenate([statistic(np.hstack([resample(x, generator, n) for x in arrays])) for n in sizes])
-    return percentile_interval(value, draws, level)
-
-
-def resample(values: Floats, generator: np.random.Generator, count: int) -> Floats:
-    """Return (count, n) resamples of (n,) values."""
-    return values[generator.integers(values.size, size=(count, values.size))]
+    pooled = (np.hstack([x[generator.integers(x.size, size=(n, x.size))] for x in arrays]) for n in sizes)
+    draws = np.concatenate([statistic(each) for each in pooled])
+    return percentile_interval(value, draws)
 
 
 def resample_counts(size: int, generator: np.random.Generator, count: int) -> Ints:
@@ -70,13 +55,13 @@ def resample_counts(size: int, generator: np.random.Generator, count: int) -> In
     return generator.multinomial(size, np.full(size, 1 / size), size=count)
 
 
-def middle(draws: Floats, level: float, axis: int = 0) -> Floats:
-    """Return the ends (2, ...) of the middle ``level`` of the draws along an axis."""
-    ends: Floats = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=axis)
+def middle(draws: Floats, axis: int = 0) -> Floats:
+    """Return the ends (2, ...) of the middle ``LEVEL`` of the draws along an axis."""
+    ends: Floats = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=axis)
     return ends
 
 
-def percentile_interval(value: float, draws: Floats, level: float = LEVEL) -> ConfidenceInterval:
-    """Return the middle ``level`` of (resamples,) draws as an interval."""
-    low, high = middle(draws, level)
+def percentile_interval(value: float, draws: Floats) -> ConfidenceInterval:
+    """Return the middle ``LEVEL`` of (resamples,) draws as an interval."""
+    low, high = middle(draws)
     return ConfidenceInterval(value, float(low), float(high))

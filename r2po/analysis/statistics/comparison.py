@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from r2po.analysis.statistics.arrays import Floats, strata
-from r2po.analysis.statistics.bootstrap import (
-    LEVEL,
-    RESAMPLES,
-    ConfidenceInterval,
-    percentile_interval,
-    resample_counts,
-)
+from r2po.analysis.statistics.bootstrap import RESAMPLES, ConfidenceInterval, percentile_interval, resample_counts
 
 
 def probability_of_improvement(
@@ -23,16 +17,10 @@ def probability_of_improvement(
     generator: np.random.Generator,
     *,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
 ) -> ConfidenceInterval:
-    """Return P(first > second) + P(first = second) / 2, averaged over environments, with its interval.
+    """Return P(first > second) + P(first = second) / 2, averaged over environments, with its 95 % interval.
 
-    Args:
-        first: (runs,) for each environment.
-        second: (runs,) for each of the same environments, in the same order.
-        generator: Source of the resamples; runs of both are resampled within each environment.
-        resamples: Their number.
-        level: Coverage of the interval.
+    Both have (runs,) scores for each of the same environments, in the same order; both are resampled within each.
 
     Raises:
         ValueError: Numbers of environments differ, one has no runs, or a score is not finite.
@@ -43,7 +31,7 @@ def probability_of_improvement(
     pairs = list(zip(x, y, strict=True))
     value = float(np.mean([superiority(a, b) for a, b in pairs]))
     draws = np.mean([_resampled(a, b, generator, resamples) for a, b in pairs], axis=0)
-    return percentile_interval(value, draws, level)
+    return percentile_interval(value, draws)
 
 
 def superiority(first: Floats, second: Floats) -> float:

@@ -9,13 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Return adjusted p-values that control the family-wise error rate (Holm 1979).
 
-    The i-th smallest of m is multiplied by m - i + 1, made at least as large as the one before, and cut at 1.
-
-    Args:
-        p_values: (m,) p-values of one family, in any order; m may be 0.
-
-    Returns:
-        (m,) in the same order.
+    The i-th smallest of m is multiplied by m - i + 1, made at least as large as the one before, and cut at 1. They are
+    (m,) of one family, in any order, and so is the result; m may be 0.
 
     Raises:
         ValueError: A value is outside [0, 1] or nan.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2po.analysis.statistics.arrays import Floats
-from r2po.analysis.statistics.bootstrap import LEVEL, middle, resample_counts
+from r2po.analysis.statistics.bootstrap import middle, resample_counts
 
 RESAMPLES = 2_000
 CHUNK = 1_000
@@ -16,13 +16,7 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, eq=False)
 class MeanChange:
-    """Changes of mean return of N pairs of policies.
-
-    Attributes:
-        value: (N,) mean of the second minus mean of the first.
-        low: (N,) lower end of the bootstrap interval.
-        high: (N,) upper end.
-    """
+    """(N,) mean return of the second policy of each pair minus that of the first, and (N,) ends of the intervals."""
 
     value: Floats
     low: Floats
@@ -30,24 +24,13 @@ class MeanChange:
 
 
 def mean_changes(
-    first: Floats,
-    second: Floats,
-    generator: np.random.Generator,
-    *,
-    paired: bool,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
+    first: Floats, second: Floats, generator: np.random.Generator, *, paired: bool, resamples: int = RESAMPLES
 ) -> MeanChange:
-    """Return the change of mean return with its bootstrap percentile interval, for N pairs of policies.
+    """Return the change of mean return with its 95 % bootstrap percentile interval, for N pairs of policies.
 
-    Args:
-        first: (N, K) returns before.
-        second: (N, L) returns after.
-        generator: Source of the resamples.
-        paired: Whether rollout k of both started from the same seed (then K = L): pairs are resampled, and what the
-            seeds have in common does not widen the interval. Otherwise each side is resampled by itself.
-        resamples: Number of resamples.
-        level: Coverage of each interval.
+    There are (N, K) returns before and (N, L) after. If they are ``paired``, rollout k of both started from the same
+    seed (then K = L): pairs are resampled, and what the seeds have in common does not widen the interval. Otherwise
+    each side is resampled by itself.
 
     Raises:
         ValueError: Shapes do not fit, or a return is not finite.
@@ -62,7 +45,7 @@ def mean_changes(
             draws = _resampled_means(after - before, generator, resamples)
         else:
             draws = _resampled_means(after, generator, resamples) - _resampled_means(before, generator, resamples)
-        bounds.append(middle(draws, level, axis=1).T)
+        bounds.append(middle(draws, axis=1).T)
     low, high = np.concatenate(bounds).T
     return MeanChange(value, low, high)
 

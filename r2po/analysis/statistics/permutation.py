@@ -41,11 +41,7 @@ def permutation_test(first: ArrayLike, second: ArrayLike, seed: int = 0, draws: 
     All ways to split the values into groups of these sizes are tried if there are few; else ``draws`` random ones, and
     the observed split is counted as one more, so that p is never 0 (Phipson and Smyth 2010).
 
-    Args:
-        first: (n,) values of one group, one per run.
-        second: (m,) values of the other.
-        seed: Seed of the random splits.
-        draws: Number of random splits.
+    The groups are (n,) and (m,) values, one per run; ``seed`` is that of the random splits.
 
     Raises:
         ValueError: A value is not finite.

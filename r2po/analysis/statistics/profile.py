@@ -9,18 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from r2po.analysis.statistics.arrays import Floats, strata
-from r2po.analysis.statistics.bootstrap import LEVEL, middle, resample_counts
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval, middle, resample_counts
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
     """A performance profile over m thresholds.
 
-    Attributes:
-        thresholds: (m,) scores.
-        share: (m,) share of runs whose score is larger, averaged over environments.
-        low: (m,) lower end of the pointwise interval.
-        high: (m,) upper end.
+    At each of them (m,) the share of runs whose score is larger, averaged over environments, and the ends of its
+    pointwise interval.
     """
 
     thresholds: Floats
@@ -28,23 +25,20 @@ class Profile:
     low: Floats
     high: Floats
 
+    @property
+    def intervals(self) -> list[ConfidenceInterval]:
+        """The share at each threshold, with its interval."""
+        columns = (column.tolist() for column in (self.share, self.low, self.high))
+        return [ConfidenceInterval(*each) for each in zip(*columns, strict=True)]
+
 
 def performance_profile(
-    scores: Sequence[ArrayLike],
-    thresholds: ArrayLike,
-    generator: np.random.Generator,
-    *,
-    resamples: int = 2_000,
-    level: float = LEVEL,
+    scores: Sequence[ArrayLike], thresholds: ArrayLike, generator: np.random.Generator, *, resamples: int = 2_000
 ) -> Profile:
-    """Return the run-score distribution of a method with stratified, pointwise intervals (Agarwal et al. 2021).
+    """Return the run-score distribution of a method with stratified, pointwise 95 % intervals (Agarwal et al. 2021).
 
-    Args:
-        scores: (runs,) for each environment. Each environment counts the same, whatever its number of runs.
-        thresholds: (m,) scores at which to look.
-        generator: Source of the resamples.
-        resamples: Their number.
-        level: Coverage of each interval.
+    ``scores`` are (runs,) for each environment, which counts the same whatever its number of runs; there are (m,)
+    ``thresholds``.
 
     Raises:
         ValueError: No environment, one without runs, or a score that is not finite.
@@ -55,5 +49,5 @@ def performance_profile(
     for each in above:
         # How many of n resampled runs lie above a threshold depends on how often each run is drawn, for all thresholds.
         draws += resample_counts(len(each), generator, resamples) @ each / len(each)
-    low, high = middle(draws / len(above), level)
+    low, high = middle(draws / len(above))
     return Profile(taus, np.mean([each.mean(axis=0) for each in above], axis=0), low, high)

@@ -8,7 +8,7 @@ estimator, Liang and Zeger 1986). Intervals take the wider of that and what inde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp, log, sqrt
 
 from scipy.special import stdtrit
@@ -33,7 +33,7 @@ class OddsRatio:
     low: float
     high: float
     corrected: bool
-    clustered: bool = False
+    clustered: bool
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float] | None:
@@ -52,12 +52,7 @@ def clustered_interval(clusters: Sequence[tuple[int, int]]) -> tuple[float, floa
     Where events of a cluster are alike, n of them are worth less than n independent ones, by the design effect (Kish
     1965); the quantile is Student's with as many degrees of freedom as there are clusters, less one. Of shares of 0 and
     1 the likeness is not known: each cluster is then worth one event. A single cluster's events pass for independent.
-
-    Args:
-        clusters: Events and members of each cluster.
-
-    Returns:
-        None if no cluster has members.
+    ``clusters`` are the events and members of each; the result is None if none has members.
 
     Raises:
         ValueError: More events than members.
@@ -92,16 +87,8 @@ def _wilson(count: float, total: float, quantile: float) -> tuple[float, float]:
 def odds_ratio(count: int, total: int, other_count: int, other_total: int) -> OddsRatio | None:
     """Return the odds ratio of an event between two groups with Woolf's 95 % interval.
 
-    If one of the four cells is 0, 1/2 is added to each (Haldane and Anscombe), and the result is marked.
-
-    Args:
-        count: Events in the first group.
-        total: Size of the first group.
-        other_count: Events in the second group.
-        other_total: Size of the second group.
-
-    Returns:
-        None if a group is empty: there is nothing to compare.
+    If one of the four cells is 0, 1/2 is added to each (Haldane and Anscombe), and the result is marked. It is None if
+    a group is empty: there is nothing to compare.
 
     Raises:
         ValueError: More events than members.
@@ -121,12 +108,7 @@ def clustered_odds_ratio(clusters: Sequence[tuple[int, int, int, int]]) -> OddsR
 
     The value is that of ``odds_ratio`` on the sums. So is the interval if a count is 0 or a group is found in a single
     cluster; the result is then not marked as clustered. The group in fewer clusters sets the degrees of freedom.
-
-    Args:
-        clusters: Events and members of the first group, and of the second one, in each cluster.
-
-    Returns:
-        None if a group is empty.
+    ``clusters`` are events and members of the first group, and of the second one, in each; None if a group is empty.
 
     Raises:
         ValueError: More events than members.
@@ -142,12 +124,11 @@ def clustered_odds_ratio(clusters: Sequence[tuple[int, int, int, int]]) -> OddsR
     a, b, c, d = sums[0], sums[1] - sums[0], sums[2], sums[3] - sums[2]
     influences = [e / a - (n - e) / b - f / c + (m - f) / d for e, n, f, m in clusters]
     half = _quantile(fewer) * sqrt(_spread(influences, fewer))
-    widest = _ratio(plain.value, max(half, log(plain.high / plain.value)), corrected=False)
-    return replace(widest, clustered=True)
+    return _ratio(plain.value, max(half, log(plain.high / plain.value)), clustered=True)
 
 
-def _ratio(value: float, half: float, *, corrected: bool) -> OddsRatio:
-    return OddsRatio(value, exp(log(value) - half), exp(log(value) + half), corrected)
+def _ratio(value: float, half: float, *, corrected: bool = False, clustered: bool = False) -> OddsRatio:
+    return OddsRatio(value, exp(log(value) - half), exp(log(value) + half), corrected, clustered)
 
 
 def _spread(influences: Sequence[float], clusters: int) -> float:

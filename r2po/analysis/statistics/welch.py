@@ -32,27 +32,19 @@ class Welch:
     degenerate: bool = False
 
 
-NO_TEST = Welch(t=0.0, p=1.0, degrees=0.0, too_few=True)
-NO_DIFFERENCE = Welch(t=0.0, p=1.0, degrees=0.0)
-
-
 def welch(first: ArrayLike, second: ArrayLike) -> Welch:
-    """Test two groups of values for equal means (Welch 1947).
-
-    Args:
-        first: (n,) values of one group, one per run.
-        second: (m,) values of the other.
+    """Test two groups of (n,) and (m,) values, one per run, for equal means (Welch 1947).
 
     Raises:
         ValueError: A value is not finite.
     """
     x, y = finite(first, "the first group"), finite(second, "the second group")
     if min(x.size, y.size) < 2:
-        return NO_TEST
+        return Welch(t=0.0, p=1.0, degrees=0.0, too_few=True)
     gap = float(x.mean() - y.mean())
     if is_constant(x) and is_constant(y):
         if is_constant(np.concatenate([x, y])):
-            return NO_DIFFERENCE
+            return Welch(t=0.0, p=1.0, degrees=0.0)
         return Welch(t=inf if gap > 0 else -inf, p=0.0, degrees=0.0, degenerate=True)
     error, degrees = _standard_error(x, y)
     t = gap / error
@@ -62,14 +54,10 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
 def welch_interval(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval:
     """Return the difference of the means, first minus second, with the 95 % interval of Welch's test.
 
-    Without any variance, the interval is the difference itself.
-
-    Args:
-        first: (n,) values of one group, n at least 2.
-        second: (m,) values of the other, m at least 2.
+    Without any variance, the interval is the difference itself. The groups are (n,) and (m,) values.
 
     Raises:
-        ValueError: A group is too small, or a value is not finite.
+        ValueError: A group has fewer than two values, or a value is not finite.
     """
     x, y = finite(first, "the first group"), finite(second, "the second group")
     if min(x.size, y.size) < 2:

@@ -21,11 +21,7 @@ PACKAGES = {"torch": "torch", "stable_baselines3": "stable-baselines3", "sb3_con
 class Algorithm:
     """One algorithm with its implementation's default policy, a multi-layer perceptron.
 
-    Attributes:
-        name: Its name in configs and tables, and the class's name.
-        module: Where its class is.
-        discrete: Whether it takes numbered actions.
-        continuous: Whether it takes real-valued ones.
+    It takes ``discrete`` actions, ``continuous`` ones or both; ``name`` is also that of its class in ``module``.
     """
 
     name: str

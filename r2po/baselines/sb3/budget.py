@@ -21,11 +21,9 @@ class Spent:
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of a trial.
+    """The budget of a trial: ``target`` episodes, or steps.
 
     Attributes:
-        target: Episodes or steps.
-        in_steps: Whether it is steps.
         counts_evaluations: Whether evaluations are charged to it, as in the published comparison.
         next_evaluation: Training episodes until the next evaluation, and its own episodes.
     """
@@ -74,7 +72,9 @@ def trial_budgets(config: SB3Config) -> list[Budget]:
     Raises:
         InputError: The reference has too few runs, or a budget is too small for one evaluation.
     """
-    budgets = [_budget(config, target) for target in _targets(config)]
+    periodic = (config.eval_every_episodes, config.eval_episodes) if config.use_periodic_eval else (1, 0)
+    in_steps, published = config.budget_mode == "steps", config.protocol == "published"
+    budgets = [Budget(target, in_steps, published, periodic) for target in _targets(config)]
     for budget in budgets:
         if not budget.allows_one_evaluation:
             training, evaluation = budget.next_evaluation
@@ -83,11 +83,6 @@ def trial_budgets(config: SB3Config) -> list[Budget]:
                 f"{evaluation} come first (eval_every_episodes, eval_episodes; protocol {config.protocol})"
             )
     return budgets
-
-
-def _budget(config: SB3Config, target: int) -> Budget:
-    periodic = (config.eval_every_episodes, config.eval_episodes) if config.use_periodic_eval else (1, 0)
-    return Budget(target, config.budget_mode == "steps", config.protocol == "published", periodic)
 
 
 def _targets(config: SB3Config) -> list[int]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from r2po.baselines.sb3.algorithms import ALGORITHMS
 from r2po.config.config import NotNegative, Positive, Protocol
-from r2po.config.load import check_keys, config_problem, parse_override, read_yaml
+from r2po.config.load import parse_override, read_yaml, validated, with_entry
 from r2po.errors import InputError, unknown
 from r2po.tasks import Task, task_for
 from r2po.tasks.spaces import Spaces, read_spaces
@@ -102,24 +102,10 @@ def load_sb3_config(
     values = read_yaml(Path(path))
     for text in overrides:
         key, value = parse_override(text)
-        values = _with(values, key.split("."), value)
-    values |= changes
-    check_keys(str(path), values, SB3Config.model_fields)
-    try:
-        config = SB3Config.model_validate(values)
-    except pydantic.ValidationError as error:
-        raise InputError(f"{path}: {config_problem(error)}") from None
+        values = with_entry(values, key.split("."), value)
+    config = validated(SB3Config, {**values, **changes}, str(path))
     kwargs = {**config.task.env_kwargs, **config.env_kwargs}
     return _checked(config.model_copy(update={"env_kwargs": kwargs}), str(path))
-
-
-def _with(values: dict[str, Any], keys: Sequence[str], new: Any) -> dict[str, Any]:
-    """Return a mapping with one entry, at any depth, set."""
-    key, *rest = keys
-    if not rest:
-        return {**values, key: new}
-    below = values.get(key)
-    return {**values, key: _with(below if isinstance(below, dict) else {}, rest, new)}
 
 
 def _checked(config: SB3Config, source: str) -> SB3Config:

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces as gym_spaces
 from gymnasium.wrappers import RecordEpisodeStatistics, TransformAction, TransformObservation
-from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from r2po.baselines.sb3.config import SB3Config
 from r2po.policies.policy import Array, FunctionPolicy, Policy
 from r2po.tasks.spaces import Spaces
 
-if TYPE_CHECKING:
-    from stable_baselines3.common.base_class import BaseAlgorithm
-
 
 def make_environments(
     config: SB3Config, spaces: Spaces, count: int, normalization: Mapping[str, Any] | None
 ) -> DummyVecEnv | VecNormalize:
-    """Make ``count`` training environments that are stepped together.
+    """Make ``count`` training environments that are stepped together; ``spaces`` are those of the bare environment.
 
-    Args:
-        config: The suite's config.
-        spaces: The spaces of the bare environment.
-        count: Number of environments.
-        normalization: Arguments of ``VecNormalize``; None if nothing is normalised.
+    ``normalization`` are arguments of ``VecNormalize``; None if nothing is normalised.
     """
     together = DummyVecEnv([partial(_make_one, config, spaces)] * count)
     return together if normalization is None else VecNormalize(together, **normalization)
@@ -73,26 +66,10 @@ def player(model: BaseAlgorithm, spaces: Spaces, normalizer: VecNormalize | None
     return FunctionPolicy(play)
 
 
-def statistics(normalizer: VecNormalize | None) -> dict[str, Any] | None:
-    """Return what a normaliser does to observations, as plain numbers; None if there is none."""
-    if normalizer is None:
-        return None
+def statistics(normalizer: VecNormalize) -> dict[str, Any]:
+    """Return what a normaliser does to observations, as plain numbers."""
     record = {"norm_obs": normalizer.norm_obs, "clip_obs": normalizer.clip_obs, "epsilon": normalizer.epsilon}
     if not normalizer.norm_obs:
         return record
-    seen = _running(normalizer)
+    seen: Any = normalizer.obs_rms  # a dictionary only for environments whose observations are one
     return {**record, "mean": seen.mean.tolist(), "var": seen.var.tolist(), "count": float(seen.count)}
-
-
-def restore(normalizer: VecNormalize | None, record: Mapping[str, Any] | None) -> None:
-    """Give a normaliser the statistics of an earlier moment."""
-    if normalizer is not None and record is not None and normalizer.norm_obs:
-        seen = _running(normalizer)
-        seen.mean, seen.var, seen.count = np.array(record["mean"]), np.array(record["var"]), record["count"]
-
-
-def _running(normalizer: VecNormalize) -> RunningMeanStd:
-    # Any: it is a dictionary for environments whose observations are one; ours never are.
-    found: Any = normalizer.obs_rms
-    assert isinstance(found, RunningMeanStd)
-    return found

@@ -7,7 +7,6 @@ grammar, in which the only names are ``dict`` and the classes below.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -46,11 +45,7 @@ class Linear:
 
 
 def parse_value(value: Any, source: str) -> Any:
-    """Return a value with the expressions in it parsed.
-
-    Args:
-        value: As read from YAML: a number, a string, or lists and mappings of such.
-        source: What it is, for errors.
+    """Return a value, as read from YAML, with the expressions in it parsed; errors call it ``source``.
 
     Raises:
         InputError: A string looks like an expression, but not like one that is allowed.
@@ -91,53 +86,35 @@ def _parse_expression(text: str, source: str) -> Any:
 
 
 def _value(node: ast.expr) -> Any:
-    """Return what a node of the grammar stands for.
-
-    Raises:
-        ValueError: It is not in the grammar.
-    """
-    for kinds, read in _GRAMMAR:
-        if isinstance(node, kinds):
-            return read(node)
+    """Return what a node of the grammar stands for; any other raises ``ValueError``."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.List() | ast.Tuple():
+            return [_value(each) for each in node.elts]
+        case ast.Dict():
+            keys = [key for key in node.keys if key is not None]
+            if len(keys) < len(node.keys):
+                raise ValueError("'**' is not allowed")
+            return {_value(key): _value(each) for key, each in zip(keys, node.values, strict=True)}
+        case ast.UnaryOp(op=ast.USub()) if type(value := _value(node.operand)) in (int, float):
+            return -value
+        case ast.Call():
+            return _call(node)
+        case ast.Name() | ast.Attribute():
+            name = _canonical(ast.unparse(node))
+            if name not in CLASSES:
+                raise ValueError(f"no class {ast.unparse(node)!r} here{nearest(name, CLASSES)}")
+            return ClassName(name)
     raise ValueError(f"{ast.unparse(node)!r} is not allowed")
 
 
-def _negative(node: Any) -> Any:
-    value = _value(node.operand)
-    if not isinstance(node.op, ast.USub) or type(value) not in (int, float):
-        raise ValueError(f"{ast.unparse(node)!r} is not allowed")
-    return -value
-
-
-def _mapping(node: Any) -> dict[str, Any]:
-    if None in node.keys:
-        raise ValueError("'**' is not allowed")
-    return {_value(key): _value(each) for key, each in zip(node.keys, node.values, strict=True)}
-
-
-def _call(node: Any) -> dict[str, Any]:
+def _call(node: ast.Call) -> dict[str, Any]:
     plain = isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args
     if not plain or any(keyword.arg is None for keyword in node.keywords):
         raise ValueError(f"{ast.unparse(node)!r} is not allowed, only dict(key=value, ...)")
-    return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
-
-
-def _class(node: Any) -> ClassName:
-    name = _canonical(ast.unparse(node))
-    if name not in CLASSES:
-        raise ValueError(f"no class {ast.unparse(node)!r} here{nearest(name, CLASSES)}")
-    return ClassName(name)
+    return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
 
 
 def _canonical(name: str) -> str:
     return name.removeprefix("torch.").removeprefix("th.")
-
-
-_GRAMMAR: tuple[tuple[tuple[type[ast.expr], ...], Callable[[Any], Any]], ...] = (
-    ((ast.Constant,), lambda node: node.value),
-    ((ast.List, ast.Tuple), lambda node: [_value(each) for each in node.elts]),
-    ((ast.Dict,), _mapping),
-    ((ast.UnaryOp,), _negative),
-    ((ast.Call,), _call),
-    ((ast.Name, ast.Attribute), _class),
-)

@@ -79,11 +79,7 @@ def constructor_arguments(
 ) -> dict[str, Any]:
     """Return the arguments of the algorithm's constructor; imports PyTorch.
 
-    Args:
-        hyperparameters: What to run it with.
-        action_size: Dimensions of a continuous action, for exploration noise.
-        with_schedules: Whether ``lin_x`` falls to 0 over the training; otherwise it is the constant x, as in the
-            published code.
+    With schedules, ``lin_x`` falls to 0 over the training; otherwise it is the constant x, as in the published code.
     """
     values = hyperparameters.values
     arguments = {

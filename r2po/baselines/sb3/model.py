@@ -9,19 +9,17 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import VecEnv
 
-from r2po.baselines.sb3.environment import make_environments, player, restore, statistics
+from r2po.baselines.sb3.environment import make_environments, player, statistics
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
 from r2po.errors import InputError
 from r2po.rollout import GymnasiumEngine, Rollouts
 from r2po.runlog.jsonl import write_json
+from r2po.tasks.spaces import REFUSALS
 
 BEST, FINAL = "best_model", "final_model"
 _PROGRESS = "_update_current_progress_remaining"
-# What constructors of algorithms and policies are known to raise for values that they cannot use.
-_REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Model:
@@ -38,12 +36,12 @@ class Model:
         self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit)
         try:
             self.algorithm = self._build()
-        except _REFUSALS as error:
+        except REFUSALS as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             source = plan.hyperparameters.label
             raise InputError(f"{plan.algorithm.name} refuses its hyperparameters ({source}): {reason}") from None
         self._normalizer = self.algorithm.get_vec_normalize_env()
-        self._best: tuple[dict[str, Any], dict[str, Any] | None] | None = None
+        self._best: tuple[dict[str, Any], Any] | None = None
 
     def _build(self) -> BaseAlgorithm:
         plan, parameters = self._plan, self._plan.hyperparameters
@@ -76,25 +74,27 @@ class Model:
 
     def keep_as_best(self) -> None:
         """Remember the model as it is."""
-        self._best = copy.deepcopy(self.algorithm.policy.state_dict()), statistics(self._normalizer)
+        seen = self._normalizer.obs_rms if self._normalizer is not None and self._normalizer.norm_obs else None
+        self._best = copy.deepcopy((self.algorithm.policy.state_dict(), seen))
 
     def save_final_and_best(self, folder: Path) -> None:
         """Write both models and the statistics that normalise their observations; from now on this is the best one."""
         assert self._best is not None
-        weights, best_statistics = self._best
-        normalization = {FINAL: statistics(self._normalizer), BEST: best_statistics}
+        weights, seen = self._best
         self._save(folder / f"{FINAL}.zip")
         self.algorithm.policy.load_state_dict(weights)
-        restore(self._normalizer, best_statistics)
         self._save(folder / f"{BEST}.zip")
         if self._normalizer is not None:
-            write_json(folder / "normalization.json", normalization)
+            final = statistics(self._normalizer)
+            if self._normalizer.norm_obs:
+                self._normalizer.obs_rms = seen
+            write_json(folder / "normalization.json", {FINAL: final, BEST: statistics(self._normalizer)})
 
     def close(self) -> None:
         """Close all environments."""
         self._engine.close()
         environments = self.algorithm.get_env()
-        if isinstance(environments, VecEnv):
+        if environments is not None:
             environments.close()
 
     def _save(self, path: Path) -> None:

@@ -50,16 +50,7 @@ NEUTRAL = frozenset({"render_mode"})
 
 @dataclass(frozen=True)
 class Plan:
-    """One trial of one algorithm.
-
-    Attributes:
-        config: The suite's config.
-        spaces: The environment's spaces.
-        algorithm: What is trained.
-        hyperparameters: With what.
-        budget: For how long.
-        directory: Where it is logged: ``<logdir>/<algorithm>/run_N``.
-    """
+    """One trial of one algorithm; ``directory`` is ``<logdir>/<algorithm>/run_N``."""
 
     config: SB3Config
     spaces: Spaces

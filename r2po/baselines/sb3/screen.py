@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from r2po.baselines.sb3.observer import SuiteObserver
 from r2po.baselines.sb3.plan import Plan
 from r2po.prompts.numbers import number
 
@@ -21,18 +20,20 @@ COUNTING = {
 }
 
 
-class SuiteLines(SuiteObserver):
-    """One plain line per event, for logs and pipes."""
+class SuiteScreen:
+    """Finds the words for what a suite reports; prints nothing, which is what ``--quiet`` wants."""
 
     def __init__(self) -> None:
         self._share = 0
 
     def say(self, line: str) -> None:
         """Print a line."""
-        print(line, flush=True)  # noqa: T201 - the screen
+
+    def close(self) -> None:
+        """The suite is over, complete or not: leave the terminal as it was."""
 
     def started(self, plans: Sequence[Plan], done: int) -> None:
-        """Say what is run, with what, and where."""
+        """Say what is run, with what, and where; ``done`` of the trials are complete."""
         config = plans[0].config
         self.say(f"Stable-Baselines3 on {config.task.label}, protocol {config.protocol}: {COUNTING[config.protocol]}")
         for plan in {plan.algorithm: plan for plan in plans}.values():
@@ -51,7 +52,7 @@ class SuiteLines(SuiteObserver):
         self.say(f"{_name(plan)}: budget {plan.budget.target} {plan.config.budget_mode}, seed {plan.seed}")
 
     def evaluated(self, plan: Plan, record: dict[str, Any]) -> None:
-        """Say how far the trial is, now and then."""
+        """Say how far the trial is, now and then; ``record`` is the line in the log."""
         used, target = _used(plan, record), plan.budget.target
         share = SHARES * used // target
         if share > self._share:
@@ -74,7 +75,15 @@ class SuiteLines(SuiteObserver):
         )
 
 
-class SuiteBars(SuiteLines):
+class SuiteLines(SuiteScreen):
+    """One plain line per event, for logs and pipes."""
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        print(line, flush=True)  # noqa: T201 - the screen
+
+
+class SuiteBars(SuiteScreen):
     """Two bars, of the suite and of the trial, below the lines."""
 
     def __init__(self) -> None:
@@ -117,10 +126,10 @@ class SuiteBars(SuiteLines):
         self._bars.stop()
 
 
-def make_suite_screen(*, quiet: bool) -> SuiteObserver:
+def make_suite_screen(*, quiet: bool) -> SuiteScreen:
     """Return the screen that fits the process's output."""
     if quiet:
-        return SuiteObserver()
+        return SuiteScreen()
     return SuiteBars() if sys.stdout.isatty() else SuiteLines()
 
 

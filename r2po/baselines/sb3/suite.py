@@ -13,8 +13,8 @@ from r2po.baselines.sb3.algorithms import check_installed, choose_algorithms
 from r2po.baselines.sb3.budget import trial_budgets
 from r2po.baselines.sb3.config import SB3Config
 from r2po.baselines.sb3.hyperparameters import collect
-from r2po.baselines.sb3.observer import SuiteObserver
 from r2po.baselines.sb3.plan import METHOD, Plan
+from r2po.baselines.sb3.screen import SuiteScreen
 from r2po.baselines.sb3.summary import algorithm_summary, trial_summary
 from r2po.baselines.sb3.zoo import find_zoo, zoo_entry
 from r2po.errors import InputError, RunStopped
@@ -24,13 +24,8 @@ from r2po.runlog.jsonl import write_json
 SUMMARY = "summary.json"
 
 
-def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteObserver) -> None:
-    """Run the trials of a suite that are not complete.
-
-    Args:
-        config: What to run.
-        trials: Numbers of the trials to run, from 1; all of the config's for None.
-        observer: Watches the suite.
+def run_suite(config: SB3Config, trials: Sequence[int] | None, screen: SuiteScreen) -> None:
+    """Run the trials of a suite that are not complete: those of these numbers, from 1, or all of them for None.
 
     Raises:
         InputError: Something given cannot be used; no directory was made.
@@ -39,15 +34,15 @@ def run_suite(config: SB3Config, trials: Sequence[int] | None, observer: SuiteOb
     plans = make_plans(config, trials)
     for plan in plans:
         _check_directory(plan)
-    with closing(observer), _warnings_as_notes(observer):
+    with closing(screen), _warnings_as_notes(screen):
         _try_models(plans)
-        observer.started(plans, sum(plan.directory.is_complete for plan in plans))
+        screen.started(plans, sum(plan.directory.is_complete for plan in plans))
         for name in dict.fromkeys(plan.algorithm.name for plan in plans):
             mine = [plan for plan in plans if plan.algorithm.name == name]
             for plan in mine:
                 if not plan.directory.is_complete:
-                    _run(plan, observer)
-            observer.algorithm_finished(name, _sum_up(mine[0]))
+                    _run(plan, screen)
+            screen.algorithm_finished(name, _sum_up(mine[0]))
 
 
 def make_plans(config: SB3Config, trials: Sequence[int] | None = None) -> list[Plan]:
@@ -110,7 +105,7 @@ def _check_directory(plan: Plan) -> None:
         )
 
 
-def _run(plan: Plan, observer: SuiteObserver) -> None:
+def _run(plan: Plan, screen: SuiteScreen) -> None:
     from r2po.baselines.sb3.trial import run_trial
 
     directory = plan.directory
@@ -125,15 +120,15 @@ def _run(plan: Plan, observer: SuiteObserver) -> None:
         try:
             _empty(directory.path)
             directory.write_description(plan.description())
-            observer.trial_started(plan)
-            result = run_trial(plan, observer)
+            screen.trial_started(plan)
+            result = run_trial(plan, screen)
             write_json(directory.path / SUMMARY, trial_summary(directory.path.name, result))
             directory.write_result(result)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise RunStopped(f"cannot continue in {directory.path}: {error}") from None
-        observer.trial_finished(plan, result)
+        screen.trial_finished(plan, result)
 
 
 def _empty(path: Path) -> None:
@@ -156,7 +151,7 @@ def _sum_up(plan: Plan) -> dict[str, Any]:
 
 
 @contextmanager
-def _warnings_as_notes(observer: SuiteObserver) -> Iterator[None]:
+def _warnings_as_notes(screen: SuiteScreen) -> Iterator[None]:
     """Turn each Python warning into a note of one line, once."""
     seen: set[str] = set()
 
@@ -164,7 +159,7 @@ def _warnings_as_notes(observer: SuiteObserver) -> Iterator[None]:
         text = " ".join(str(message).split())
         if text not in seen:
             seen.add(text)
-            observer.note(text)
+            screen.note(text)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

@@ -42,14 +42,9 @@ KEYS = (
 def trial_result(
     plan: Plan, spent: Spent, rewards: Sequence[float], heldout: NDArray[np.float64], train_time_s: float
 ) -> dict[str, Any]:
-    """Summarize a trial.
+    """Summarize a trial by the mean returns of its iterations, and the best model's on fresh episodes, if any.
 
-    Args:
-        plan: What was run.
-        spent: Its episodes and steps.
-        rewards: Mean return of each iteration.
-        heldout: Returns of the best model on fresh episodes; may be empty.
-        train_time_s: Seconds that training took, evaluations included.
+    ``train_time_s`` includes evaluations.
     """
     episodes, steps = plan.budget.counted(spent)
     return {

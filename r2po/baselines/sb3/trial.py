@@ -14,8 +14,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from r2po.baselines.sb3.budget import Spent
 from r2po.baselines.sb3.model import Model
-from r2po.baselines.sb3.observer import SuiteObserver
 from r2po.baselines.sb3.plan import Plan
+from r2po.baselines.sb3.screen import SuiteScreen
 from r2po.baselines.sb3.summary import trial_result
 from r2po.errors import R2POError
 from r2po.runlog.jsonl import Appender
@@ -24,29 +24,20 @@ NEVER = 10**9
 """Episodes or updates between Stable-Baselines3's own messages."""
 
 
-def run_trial(plan: Plan, observer: SuiteObserver) -> dict[str, Any]:
+def run_trial(plan: Plan, screen: SuiteScreen) -> dict[str, Any]:
     """Train to the end of the budget, logging into the plan's directory; returns the content of ``result.json``."""
     with closing(Appender(plan.directory.iterations)) as log, closing(Model(plan)) as model:
-        return Training(plan, model, log, observer).run()
+        return Training(plan, model, log, screen).run()
 
 
 @dataclass
 class Training:
-    """The training of a trial, under way.
-
-    Attributes:
-        plan: What it is.
-        model: What is trained.
-        log: Takes a line per iteration.
-        observer: Watches it.
-        spent: Its episodes and steps so far.
-        rewards: Mean return of each iteration so far.
-    """
+    """The training of a trial, under way; ``rewards`` are the mean returns of its iterations so far."""
 
     plan: Plan
     model: Model
     log: Appender
-    observer: SuiteObserver
+    screen: SuiteScreen
     spent: Spent = field(default_factory=Spent)
     rewards: list[float] = field(default_factory=list)
     _elapsed_s: float = 0.0
@@ -105,7 +96,7 @@ class Training:
             "times": self._times(rollout_s),
         }
         self.log.append(record)
-        self.observer.evaluated(self.plan, record)
+        self.screen.evaluated(self.plan, record)
 
     def _times(self, rollout_s: float) -> dict[str, Any]:
         now = time.monotonic()

@@ -28,7 +28,6 @@ _FINISH: dict[str, Finish] = {
 class Anthropic(WireFormat):
     """A model of Anthropic. It takes no seed: a second sample is a second draw, unless the temperature is 0."""
 
-    name = "anthropic"
     server = Server("Anthropic", "https://api.anthropic.com", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY")
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
@@ -51,14 +50,7 @@ class Anthropic(WireFormat):
         return f"/v1/models/{quote(self.model, safe=':@')}"
 
     def _knows_model(self) -> bool:
-        status, _ = self._ask(self._model_path)
-        if status == 404:
-            # A server that lacks this path answers the same.
-            _, answer = self._ask("/v1/models?limit=1000", first=False)
-            known = [string(each, "id") for each in entries(answer, "data")]
-            if known and self.model not in known:
-                raise self._unknown_model(known)
-        return status == 200
+        return self._is_found(self._model_path, "/v1/models?limit=1000", "data", "id")
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -66,7 +58,7 @@ class Anthropic(WireFormat):
             "messages": [{"role": "user", "content": request.prompt}],
             "max_tokens": settings.get("max_output_tokens", MAX_TOKENS),
         }
-        body |= {key: settings[key] for key in ("temperature", "top_p") if key in settings}
+        body |= self._renamed(settings, "temperature", "top_p")
         if "reasoning_effort" in settings:
             body["output_config"] = {"effort": settings["reasoning_effort"]}
         if "think" in settings:

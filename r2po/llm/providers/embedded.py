@@ -47,7 +47,6 @@ class _Reading:
 class EmbeddedSearch(Provider):
     """Mutates, crosses and sometimes redraws the points that the prompt's history shows to be good."""
 
-    name = NAME
     is_stand_in = True
 
     def complete(self, request: Request) -> Reply:

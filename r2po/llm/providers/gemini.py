@@ -16,7 +16,6 @@ _FINISH: dict[str, Finish] = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fro
 class Gemini(WireFormat):
     """A Gemini model. The key goes in a header: an address ends up in logs."""
 
-    name = "gemini"
     server = Server("Gemini", "https://generativelanguage.googleapis.com", "GEMINI_BASE_URL", "GEMINI_API_KEY")
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
@@ -43,21 +42,10 @@ class Gemini(WireFormat):
         return f"{self._model_path}:generateContent"
 
     def _knows_model(self) -> bool:
-        status, _ = self._ask(self._model_path)
-        if status == 404:
-            # A server that lacks this path answers the same.
-            _, answer = self._ask("/v1beta/models?pageSize=1000", first=False)
-            known = [string(each, "name").removeprefix("models/") for each in entries(answer, "models")]
-            if known and self.model not in known:
-                raise self._unknown_model(known)
-        return status == 200
+        return self._is_found(self._model_path, "/v1beta/models?pageSize=1000", "models", "name", prefix="models/")
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
-        generation: dict[str, Any] = {
-            self.settings[key]: settings[key]
-            for key in ("temperature", "top_p", "max_output_tokens")
-            if key in settings
-        }
+        generation = self._renamed(settings, "temperature", "top_p", "max_output_tokens")
         if request.sample:
             generation["seed"] = request.sample
         thinking = self._thinking(settings)

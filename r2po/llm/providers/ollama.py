@@ -17,7 +17,6 @@ REPLY_TOKENS = 16384
 """Room for an answer of unknown length: reasoning models think for thousands of tokens before they answer."""
 
 _TEMPLATE_TOKENS = 64  # what the chat template puts around the message
-_OPTIONS = ("temperature", "top_p", "max_output_tokens")
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length"}
 
 
@@ -27,15 +26,9 @@ class Ollama(WireFormat):
     Ollama silently cuts a prompt that exceeds its context length, so every request says how long the context must be
     (``num_ctx``). It never shrinks, since each change can make the server load the model again.
 
-    Args:
-        model: Name as in ``ollama list``; without a tag it means ``:latest``.
-        settings: How it is reached, and the context length for all requests.
-
-    Raises:
-        InputError: OLLAMA_BASE_URL or OLLAMA_API_KEY cannot be used.
+    ``model`` is a name as in ``ollama list``; without a tag it means ``:latest``.
     """
 
-    name = "ollama"
     server = Server(
         "Ollama",
         "http://localhost:11434",
@@ -93,7 +86,7 @@ class Ollama(WireFormat):
         )
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
-        options = {self.settings[key]: settings[key] for key in _OPTIONS if key in settings}
+        options = self._renamed(settings, "temperature", "top_p", "max_output_tokens")
         options["num_ctx"] = self._num_ctx(request.prompt, options.get("num_predict"))
         if request.sample:
             options["seed"] = request.sample  # another draw even where the server or the model file fixes the seed
@@ -125,17 +118,13 @@ class Ollama(WireFormat):
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         usage = Usage(count(payload, "prompt_eval_count"), completion_tokens=count(payload, "eval_count"))
         self._refuse_cut_prompt(usage, body["options"]["num_ctx"])
-        sent = dict(body["options"])
-        if "think" in body:
-            sent["think"] = body["think"]
-        if "format" in body:
-            sent["format"] = JSON_SCHEMA
+        think = {"think": body["think"]} if "think" in body else {}
         return self._finished(
             string(payload, "message", "content"),
             thinking=string(payload, "message", "thinking"),
             finish=_FINISH.get(string(payload, "done_reason"), "unknown"),
             usage=usage,
-            sent=sent,
+            sent={**body["options"], **think, **({"format": JSON_SCHEMA} if "format" in body else {})},
             said=error_message(payload.get("error")),
         )
 

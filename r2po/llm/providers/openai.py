@@ -16,7 +16,6 @@ _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_co
 class OpenAI(WireFormat):
     """A model of OpenAI, or of any server that speaks its protocol."""
 
-    name = "openai"
     server = Server("OpenAI", "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY")
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
@@ -84,7 +83,6 @@ class OpenAI(WireFormat):
 class OpenRouter(OpenAI):
     """A model behind OpenRouter."""
 
-    name = "openrouter"
     server = Server("OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_BASE_URL", "OPENROUTER_API_KEY")
     settings: ClassVar[Mapping[str, str]] = {
         **OpenAI.settings,

@@ -42,8 +42,6 @@ class Replay(Provider):
         InputError: It is no run directory, or is damaged.
     """
 
-    name = "replay"
-
     def __init__(self, path: str) -> None:
         self._directory = _open(path)
         description = self._directory.read_description()
@@ -66,11 +64,7 @@ class Replay(Provider):
         )
 
     def check(self) -> None:
-        """Find out whether there is anything to replay.
-
-        Raises:
-            InputError: There is not.
-        """
+        """Refuse a run without replies."""
         if not self._by_key:
             raise InputError(f"cannot replay {self.recording.path}: it has no recorded replies")
 

@@ -23,10 +23,8 @@ class Server:
     """A service that speaks a wire format.
 
     Attributes:
-        name: Its name in messages.
         base_url: Its address unless the environment sets another.
         base_url_variable: Environment variable that chooses the address.
-        key_variable: Environment variable that holds the key.
         needs_key: Whether the server at ``base_url`` answers nobody without a key.
         hint: What else to check if it cannot be reached.
     """
@@ -45,10 +43,6 @@ class UnknownModelError(InputError):
 
 class WireFormat(Provider, ABC):
     """A provider over HTTP. A subclass knows where things are in its requests and answers.
-
-    Args:
-        model: The model's name, as the server knows it.
-        settings: How it is reached.
 
     Raises:
         InputError: Base URL or key cannot be used.
@@ -93,11 +87,7 @@ class WireFormat(Provider, ABC):
         return self.server.needs_key and self.is_at_home and not self.has_key
 
     def check(self) -> None:
-        """Find out whether the server answers, takes the key and knows the model.
-
-        Raises:
-            InputError: With one line that says what to change.
-        """
+        """Find out whether the server answers, takes the key and knows the model."""
         self.knows_model()
 
     def knows_model(self) -> bool:
@@ -155,6 +145,10 @@ class WireFormat(Provider, ABC):
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         """Read an answer to a request."""
 
+    def _renamed(self, settings: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+        """Return those of some settings that are set, under the names of the wire."""
+        return {self.settings[key]: settings[key] for key in keys if key in settings}
+
     def _settings(self, request: Request) -> dict[str, Any]:
         settings = {key: value for key, value in request.sampling.items() if value is not None}
         settings.pop("structured_output", None)  # the request has the schema itself
@@ -167,15 +161,10 @@ class WireFormat(Provider, ABC):
         return AttemptFailed(f"{self.server.name} has no setting {key!r}; {expected}", retryable=False)
 
     def _ask(self, path: str, body: Mapping[str, Any] | None = None, *, first: bool = True) -> tuple[int, Any]:
-        """Make contact and return the status and, if the request was understood, the answer.
-
-        Args:
-            path: Where to ask.
-            body: Posted, if there is one.
-            first: Whether nothing is known of the server yet: no answer means that it cannot be reached.
+        """Make contact, posting ``body`` if there is one; return the status and, if it was understood, the answer.
 
         Raises:
-            InputError: The server cannot be reached, or refuses the key.
+            InputError: The server refuses the key or, at the first contact, cannot be reached.
         """
         try:
             if body is not None:
@@ -191,6 +180,16 @@ class WireFormat(Provider, ABC):
                 raise InputError(failure.reason) from None
             return failure.status or 0, None
 
+    def _is_found(self, path: str, listing: str, models: str, name: str, prefix: str = "") -> bool:
+        """Ask for the model at its own path and, should the server lack that path, look for it in the list of all."""
+        status, _ = self._ask(path)
+        if status == 404:
+            _, answer = self._ask(listing, first=False)
+            known = [string(each, name).removeprefix(prefix) for each in entries(answer, models)]
+            if known and self.model not in known:
+                raise self._unknown_model(known)
+        return status == 200
+
     def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
         known = sorted(map(one_line, known))
         close = nearest(self.model, known)
@@ -201,16 +200,7 @@ class WireFormat(Provider, ABC):
     def _finished(
         self, text: str, *, thinking: str, finish: Finish, usage: Usage, sent: Mapping[str, Any], said: object = None
     ) -> Reply:
-        """Return the reply, if there is one.
-
-        Args:
-            text: The answer.
-            thinking: Reasoning apart from it.
-            finish: Why the model stopped.
-            usage: Token counts.
-            sent: Settings in effect.
-            said: What the server said in place of an answer.
-        """
+        """Return the reply, if there is one; ``said`` is what the server said in its place."""
         reason = f": {self._transport.redact(said)}" if isinstance(said, str) and said.strip() else ""
         if finish == "refusal":
             raise AttemptFailed(f"{self.model} refused to answer{reason}", retryable=True)

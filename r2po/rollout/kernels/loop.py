@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.policies.forms import Network, NetworkPolicy, TablePolicy, make_network
+from r2po.policies.forms import CompiledForm, Network, TablePolicy, make_network
 from r2po.rollout.compilation import borrowed, compiled, inlined
-from r2po.rollout.compiled_engine import ENDS, Floats, Limits, Outcomes, Trajectory
+from r2po.rollout.compiled_engine import ENDS, Floats, Limits, Outcomes, Seeds, Trajectory
 from r2po.rollout.compiled_policies import find_highest, write_outputs
 from r2po.rollout.kernels.kernel import Kernel
 from r2po.rollout.random_numbers import STREAM_SIZE, seed_stream
@@ -19,8 +19,6 @@ from r2po.rollout.random_numbers import STREAM_SIZE, seed_stream
 _TERMINATED, _TRUNCATED, _CAP = (ENDS.index(end) for end in ("terminated", "truncated", "cap"))
 GOING = -1
 """In the place of an end's number: the episode goes on."""
-
-Loop = Callable[..., None]
 
 _NO_NETWORK = make_network(np.empty((0, 0)), None)
 
@@ -44,50 +42,44 @@ class Scratch(NamedTuple):
     outputs: Floats
 
 
-def numbers_of(policy: NetworkPolicy | TablePolicy) -> Numbers:
-    """Return what the loop takes of a policy."""
-    if isinstance(policy, NetworkPolicy):
-        return Numbers(policy.network, policy.first_action or 0, np.empty(0, np.int64))
-    return Numbers(_NO_NETWORK, 0, policy.actions)
+def play(
+    kernel: Kernel,
+    policy: CompiledForm,
+    seeds: Seeds,
+    constants: Any,
+    limits: Limits,
+    outcomes: Outcomes,
+    trajectory: Trajectory,
+) -> None:
+    """Play an episode from each of K seeds; ``constants`` are those that the kernel read from the environment.
 
-
-def make_scratch(
-    kernel: Kernel, policy: NetworkPolicy | TablePolicy, observation_size: int, action_size: int
-) -> Scratch:
-    """Return the arrays that a loop works in."""
-    network = policy.network if isinstance(policy, NetworkPolicy) else _NO_NETWORK
-    action = np.empty(action_size)
-    return Scratch(
+    Fills the outcomes and, if it has room, the trajectory.
+    """
+    if isinstance(policy, TablePolicy):
+        numbers, by_table, by_score = Numbers(_NO_NETWORK, 0, policy.actions), True, False
+    else:
+        numbers = Numbers(policy.network, policy.first_action or 0, np.empty(0, np.int64))
+        by_table, by_score = False, policy.first_action is not None
+    action = np.empty(trajectory.actions.shape[1])
+    scratch = Scratch(
         np.empty(STREAM_SIZE, np.uint64),
         np.empty(kernel.state_size),
-        np.empty(observation_size),
+        np.zeros(trajectory.observations.shape[1]),
         action,
-        np.empty(len(network.hidden_biases)),
-        np.empty(len(network.biases)) if _by_score(policy) else action,
+        np.empty(len(numbers.network.hidden_biases)),
+        np.empty(len(numbers.network.biases)) if by_score else action,
     )
-
-
-def loop_for(kernel: Kernel, policy: NetworkPolicy | TablePolicy) -> Loop:
-    """Return the compiled loop for an environment and policies of this form.
-
-    It takes (K,) uint64 seeds, ``Numbers``, the kernel's constants, ``Limits``, ``Outcomes``, ``Trajectory`` and
-    ``Scratch``.
-    """
-    return _make_loop(kernel, isinstance(policy, TablePolicy), _by_score(policy))
-
-
-def _by_score(policy: NetworkPolicy | TablePolicy) -> bool:
-    return isinstance(policy, NetworkPolicy) and policy.first_action is not None
+    _make_loop(kernel, by_table, by_score)(seeds, numbers, constants, limits, outcomes, trajectory, scratch)
 
 
 @cache
-def _make_loop(kernel: Kernel, by_table: bool, by_score: bool) -> Loop:
+def _make_loop(kernel: Kernel, by_table: bool, by_score: bool) -> Callable[..., None]:
     # What the loop closes over are plain functions and truth values: numba tells loops on disk apart by them.
     start, step, observe = kernel.start, kernel.step, kernel.observe
 
     @compiled
     def loop(
-        seeds: NDArray[np.uint64],
+        seeds: Seeds,
         numbers: Numbers,
         constants: Any,
         limits: Limits,

@@ -15,6 +15,7 @@ OWN, OPPONENT, X, Y, DX, DY = range(6)
 _WIDTH, _HEIGHT, _BALL, _SPEED = float(pong.WIDTH), float(pong.HEIGHT), float(pong.BALL), pong.SPEED
 _PADDLE_WIDTH, _PADDLE_HEIGHT, _LOWEST = float(pong.PADDLE_WIDTH), float(pong.PADDLE_HEIGHT), float(pong.LOWEST_PADDLE)
 _DOWN, _STAY = float(pong.DOWN), float(pong.STAY)
+_slide = inlined(pong.slide)
 
 
 @inlined
@@ -41,11 +42,6 @@ def _step(state: Floats, action: Floats, _stream: Stream, _constants: None) -> t
     elif state[X] >= _WIDTH - _PADDLE_WIDTH - _BALL:
         _reflect(state, state[OPPONENT])
     return reward, state[X] < 0.0 or state[X] > _WIDTH - _BALL
-
-
-@inlined
-def _slide(paddle: float, down: bool) -> float:
-    return min(paddle + _SPEED, _LOWEST) if down else max(paddle - _SPEED, 0.0)
 
 
 @inlined

@@ -9,14 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
-import numpy as np
-from numpy.typing import NDArray
 
-from r2po.policies.forms import NetworkPolicy, TablePolicy
-from r2po.rollout.availability import compilation_refusal
-from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Trajectory
+from r2po.policies.forms import CompiledForm, NetworkPolicy
+from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
 from r2po.rollout.mujoco.task import read_task, refused_setting
-from r2po.rollout.probe import reproduces_gymnasium
+from r2po.rollout.refusal import compilation_refusal, reproduces_gymnasium
 from r2po.tasks.spaces import Spaces
 
 if TYPE_CHECKING:
@@ -51,13 +48,7 @@ class MujocoEngine(CompiledEngine):
     name = "mujoco"
 
     def __init__(
-        self,
-        gym_id: str,
-        env_kwargs: Mapping[str, Any],
-        spaces: Spaces,
-        *,
-        max_steps: int,
-        threads: int | None = None,
+        self, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int, threads: int | None = None
     ) -> None:
         from r2po.rollout.mujoco.library import ignore_warnings
 
@@ -76,13 +67,7 @@ class MujocoEngine(CompiledEngine):
         """Free the simulations; the next rollout makes new ones."""
         self._simulations.clear()
 
-    def _run(
-        self,
-        policy: NetworkPolicy | TablePolicy,
-        seeds: NDArray[np.uint64],
-        outcomes: Outcomes,
-        trajectory: Trajectory,
-    ) -> None:
+    def _run(self, policy: CompiledForm, seeds: Seeds, outcomes: Outcomes, trajectory: Trajectory) -> None:
         from r2po.rollout.mujoco.episodes import run_episodes
 
         assert isinstance(policy, NetworkPolicy)

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from r2po.policies.forms import Network
 from r2po.rollout.compilation import compiled, inlined
 from r2po.rollout.compiled_engine import Floats, Limits, Outcomes, Trajectory
-from r2po.rollout.compiled_policies import act_continuous
+from r2po.rollout.compiled_policies import act_continuous, clip
 from r2po.rollout.kernels.loop import GOING, copy_row, end_of
 from r2po.rollout.mujoco.library import Simulation
-from r2po.rollout.mujoco.normal import standard_normal
 from r2po.rollout.mujoco.task import DOUBLE_PENDULUM, PENDULUM, Task
-from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_uniform, seed_stream
+from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_normal, draw_uniform, seed_stream
 
 
 def _generate_call(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -99,7 +98,7 @@ def _reset(simulation: Simulation, task: Task, stream: Stream) -> None:
         simulation.qpos[index] = simulation.initial_qpos[index] + draw_uniform(stream, -task.noise, task.noise)
     for index in range(len(simulation.qvel)):
         if task.kind == DOUBLE_PENDULUM:
-            deviation = standard_normal(stream) * task.noise
+            deviation = draw_normal(stream) * task.noise
         else:
             deviation = draw_uniform(stream, -task.noise, task.noise)
         simulation.qvel[index] = simulation.initial_qvel[index] + deviation
@@ -133,16 +132,8 @@ def _observe_double_pendulum(simulation: Simulation, observation: Floats) -> Non
         observation[1 + link] = math.sin(simulation.qpos[1 + link])
         observation[3 + link] = math.cos(simulation.qpos[1 + link])
     for index in range(3):
-        observation[5 + index] = _clip10(simulation.qvel[index])
-    observation[8] = _clip10(simulation.constraint[0])
-
-
-@inlined
-def _clip10(value: float) -> float:
-    if value < -10.0:
-        return -10.0
-    # Not a number stays.
-    return 10.0 if value > 10.0 else value
+        observation[5 + index] = clip(simulation.qvel[index], 10.0)
+    observation[8] = clip(simulation.constraint[0], 10.0)
 
 
 @inlined

@@ -20,11 +20,11 @@ class Simulation(NamedTuple):
     The addresses and views are valid as long as the ``MjModel`` and ``MjData`` they come from.
 
     Attributes:
-        set_state: Address of ``mj_setState``, a ``void (*)(mjModel *, mjData *, double *, int)``.
-        forward: Address of ``mj_forward``, a ``void (*)(mjModel *, mjData *)``.
-        step: Address of ``mj_step``, likewise.
-        model: Address of the ``mjModel``.
-        data: Address of the ``mjData``.
+        set_state: ``mj_setState``, a ``void (*)(mjModel *, mjData *, double *, int)``.
+        forward: ``mj_forward``, a ``void (*)(mjModel *, mjData *)``.
+        step: ``mj_step``, likewise.
+        model: The ``mjModel``.
+        data: The ``mjData``.
         start: All that the physics depend on after a reset: a state of the components ``state_kind``.
         state_kind: ``mjSTATE_INTEGRATION``.
         qpos: (nq,) positions.

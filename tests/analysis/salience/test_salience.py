@@ -12,8 +12,7 @@ from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.salience.figures import WIDEST, salience_figure
 from r2po.analysis.salience.report import Found, analyses_of, collect, to_records
-from r2po.analysis.salience.revisions import direction
-from r2po.analysis.salience.rewards_shown import extremes
+from r2po.analysis.salience.revisions import direction, extremes
 from r2po.analysis.salience.tables import controls_table
 from r2po.cli import main
 from tests.analysis.made_logs import iteration, write_lines, write_run

@@ -29,11 +29,11 @@ for module, name in PACKAGES.items():
 
 from r2po.baselines.sb3.environment import one_hot  # noqa: E402 - loads PyTorch
 from r2po.baselines.sb3.model import Model  # noqa: E402 - loads PyTorch
-from r2po.baselines.sb3.observer import SuiteObserver  # noqa: E402
 from r2po.baselines.sb3.plan import Plan  # noqa: E402
+from r2po.baselines.sb3.screen import SuiteScreen  # noqa: E402
 from r2po.baselines.sb3.suite import make_plans, run_suite  # noqa: E402
 
-SILENT = SuiteObserver()
+SILENT = SuiteScreen()
 SAMPLE = [
     ("cartpole", "PPO"),
     ("nim", "DQN"),
@@ -79,7 +79,7 @@ def test_same_seed_same_numbers_and_an_interrupted_suite_ends_like_any_other(tmp
     suites = [make_suite("cartpole", tmp_path / name, "algorithms=[A2C, DQN]", "num_trials=2") for name in "ab"]
     run_suite(suites[0], None, SILENT)
 
-    class Stop(SuiteObserver):
+    class Stop(SuiteScreen):
         def evaluated(self, plan: Plan, record: dict[str, Any]) -> None:
             if plan.algorithm.name == "A2C" and plan.directory.number == 2:
                 raise KeyboardInterrupt

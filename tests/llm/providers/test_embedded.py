@@ -36,9 +36,7 @@ def search(brief: Brief, history: list[Trial]) -> str:
 
 def critic(brief: Brief, history: list[Trial], params: Parameters, returns: list[float]) -> str:
     proposal = Candidate("proposal", params, params, "key", make_rollouts(returns))
-    return critic_prompt(
-        step_of(brief, history), proposal, evidence=median_package, lines="kinds", revision_rule=True
-    )
+    return critic_prompt(step_of(brief, history), proposal, evidence=median_package, lines="kinds", revision_rule=True)
 
 
 def ask(prompt: str, brief: Brief, **changes: int) -> Parameters:

@@ -20,7 +20,7 @@ from r2po.policies import NumericFamily, PolicyConfig
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
 from r2po.runlog.events import FILE
-from r2po.runlog.jsonl import read_lines
+from r2po.runlog.jsonl import iterate_lines
 from r2po.tasks.spaces import Spaces
 from tests.builders import make_config
 from tests.llm.fake_servers import SERVERS
@@ -137,7 +137,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any
             monkeypatch.setenv(variable, value)
         assert main(["run", "--config", "config.yaml", "--quiet"]) == 0
         assert len(server.chats) == 4
-        return server.chats[0], read_lines(folder / "logs/run_1" / FILE)
+        return server.chats[0], list(iterate_lines(folder / "logs/run_1" / FILE))
 
 
 @pytest.mark.parametrize("name", SERVERS)
