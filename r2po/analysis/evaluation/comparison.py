@@ -9,7 +9,7 @@ from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import STAND_IN
+from r2po.analysis.logs.run_data import STAND_IN, drawable
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
 from r2po.analysis.output.files import to_json, write_file
 from r2po.analysis.output.writing import write_figure
@@ -49,13 +49,13 @@ def comparison_summary(experiments: Sequence[LogDirectory], labels: Sequence[str
 
 def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple[list[CurvePanel], str, str]:
     """Return a panel for each environment, a title and a caption."""
-    pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if _rows(logs)]
+    pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if drawable(logs.runs)]
     environments = list(dict.fromkeys(logs.runs[0].environment for logs, _ in pairs))
     panels, phrases = [], []
     for environment in environments:
         here = [(logs, label) for logs, label in pairs if logs.runs[0].environment == environment]
         styles = distinct_styles([logs.runs[0].facts["style"] for logs, _ in here])
-        curves = [Curve(label, style, logs.runs) for (logs, label), style in zip(here, styles, strict=True)]
+        curves = [Curve(label, style, drawable(logs.runs)) for (logs, label), style in zip(here, styles, strict=True)]
         run = here[0][0].runs[0]
         panels.append(CurvePanel(run.task["label"], curves, run.target))
         phrases.append(runs_phrase(curves))
@@ -67,7 +67,3 @@ def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple
         f"Band: \u00b1 1 sample standard deviation over runs; {'; '.join(dict.fromkeys(phrases))}. Model: {models}."
     )
     return panels, mark, caption
-
-
-def _rows(logs: LogDirectory) -> bool:
-    return any(run.num_iterations for run in logs.runs)

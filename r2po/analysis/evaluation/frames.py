@@ -121,32 +121,21 @@ _CALL = ("iteration", "role", "prompt", "reply")
 
 
 def _key(run: RunData) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in RUN_COLUMNS if name not in ("logdir", "run")}
-    return {**values, "logdir": str(run.path.parent), "run": run.name}
+    special = {"logdir": str(run.path.parent), "run": run.name}
+    return {name: special[name] if name in special else getattr(run, name) for name in RUN_COLUMNS}
 
 
 def _run_row(run: RunData) -> dict[str, Any]:
     return {**_key(run), **summarise_run(run)}
 
 
-def _iteration_rows(run: RunData) -> Iterable[dict[str, Any]]:
-    key = _key(run)
-    for position, iteration in enumerate(run.iterations):
-        for index, candidate in enumerate(iteration.candidates):
-            yield {
-                **key,
-                "iteration": iteration.number,
-                "stage": candidate.stage,
-                "accepted": index == iteration.accepted,
-                "candidate_reward": candidate.reward,
-                "reward": run.rewards[position],
-                "best_so_far": run.best_so_far[position],
-                "episodes": run.episodes[position],
-                "steps": run.steps[position],
-                "llm_s": run.llm_s[position],
-                "params": candidate.params,
-                "returns": candidate.returns,
-            }
+def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
+    key = _key(run).values()
+    logged = zip(run.rewards, run.best_so_far, run.episodes, run.steps, run.llm_s, strict=True)
+    for iteration, figures in zip(run.iterations, logged, strict=False):
+        for index, each in enumerate(iteration.candidates):
+            what = (iteration.number, each.stage, index == iteration.accepted, each.reward)
+            yield (*key, *what, *figures, each.params, each.returns)
 
 
 def _call_rows(run: RunData) -> Iterable[dict[str, Any]]:
@@ -158,8 +147,7 @@ def _call_rows(run: RunData) -> Iterable[dict[str, Any]]:
 
 def _problems(experiments: Sequence[ExperimentLogs]) -> Iterable[str]:
     for experiment in experiments:
-        for line in (*experiment.problems, *experiment.notes):
-            yield f"{experiment.path}: {line}"
+        yield from experiment.remarks
         for run in experiment.runs:
             for iteration in run.iterations:
                 if iteration.problem:

@@ -10,7 +10,7 @@ from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.evaluation.text import run_text, runs_text
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import RunData, drawable
 from r2po.analysis.output.canvas import render
 from r2po.analysis.output.files import folder_name, to_json
 from r2po.analysis.output.panel import Panel
@@ -72,10 +72,10 @@ def _cohort_label(run: RunData) -> str:
 def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:
     """Write the report on runs that may be averaged."""
     summary = summarise_runs(logs, label)
-    drawable = Panel(label, _drawable(logs.runs))
-    text = runs_text(summary, str(logs.path), left_out=_left_out(drawable))
+    panel = Panel(label, drawable(logs.runs))
+    text = runs_text(summary, str(logs.path), left_out=_left_out(panel))
     _write(report, to_json(summary), text)
-    _draw(report, drawable, formats)
+    _draw(report, panel, formats)
     return text
 
 
@@ -100,15 +100,11 @@ def default_label(logs: LogDirectory) -> str:
     return f"{run.label} on {run.task['label']}" + (f" ({run.variant})" if run.variant else "")
 
 
-def _drawable(runs: Sequence[RunData]) -> list[RunData]:
-    return [run for run in runs if run.num_iterations]
-
-
 def _write_run(folder: Path, run: RunData, label: str, *, with_figures: bool) -> None:
     summary = summarise_run(run)
     _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder)))
     if with_figures:
-        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", _drawable([run])), ("png", "pdf"))
+        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", drawable([run])), ("png", "pdf"))
 
 
 def _write(report: Path, json: bytes, text: str) -> None:

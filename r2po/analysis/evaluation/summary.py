@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from r2po.analysis.logs.evenness import differences
+from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.statistics.arrays import sample_std

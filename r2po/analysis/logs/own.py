@@ -12,8 +12,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
-from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData
-from r2po.analysis.logs.unusable import Unusable, one_line
+from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory, records
 from r2po.runlog.facts import MethodFacts, TaskFacts
@@ -44,7 +43,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         outcomes = _read_outcomes(directory.iterations)
         result = checked(HELDOUT, directory.read_result(), "result.json is damaged") if directory.is_complete else None
     except (InputError, OSError, RecursionError) as error:
-        raise Unusable(one_line(str(error)).replace(f"{path}/", "")) from None
+        raise Unusable(str(error).replace(f"{path}/", "")) from None
     if not outcomes:
         raise Unusable("no complete iteration yet")
     if result is not None and result["iterations"] != len(outcomes):

@@ -17,8 +17,7 @@ import numpy as np
 from r2po.analysis.logs.built_in import published_method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
-from r2po.analysis.logs.run_data import IterationData, RunData
-from r2po.analysis.logs.unusable import LARGEST, Unusable
+from r2po.analysis.logs.run_data import LARGEST, IterationData, RunData, Unusable
 
 FILE = "overall_log.txt"
 NOT_RECORDED = "not recorded"

@@ -8,7 +8,7 @@ from functools import cached_property
 from r2po.analysis.logs.published_episode import Turn, read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
-from r2po.runlog.calls import read_calls
+from r2po.runlog.calls import Call, read_calls
 from r2po.runlog.facts import MethodFacts
 
 
@@ -46,29 +46,28 @@ class RunReplies:
         """Return the critic's reply in an iteration; None if there is none."""
         return next((reply for reply in self.of(iteration) if reply.role == "critic"), None)
 
-    @cached_property
+    @property
     def problem(self) -> str:
         """One line that says why there are no replies; empty if there is nothing to say."""
-        if self.run.origin == "published":
-            return ""
+        return self._calls[1] if self.run.origin == "r2po" else ""
+
+    @cached_property
+    def _calls(self) -> tuple[list[Call], str]:
+        """The calls, and why they cannot be read."""
         try:
-            read_calls(self.run.path)
+            return read_calls(self.run.path), ""
         except (InputError, OSError) as error:
-            return str(error)
-        return ""
+            return [], str(error)
 
     @cached_property
     def _own(self) -> dict[int, tuple[Exchange, ...]]:
-        try:
-            calls = read_calls(self.run.path)
-        except (InputError, OSError):
-            return {}
-        replies: dict[int, list[Exchange]] = {}
+        replies: dict[int, tuple[Exchange, ...]] = {}
+        calls, _ = self._calls
         for call in sorted(calls, key=lambda call: (call.iteration, call.role != "search", call.sample, call.attempt)):
             if call.reply is not None and not call.refusal:
                 reply = Exchange(call.iteration, call.role, call.prompt, call.reply)
-                replies.setdefault(call.iteration, []).append(reply)
-        return {iteration: tuple(group) for iteration, group in replies.items()}
+                replies[call.iteration] = (*replies.get(call.iteration, ()), reply)
+        return replies
 
 
 def _roles(facts: MethodFacts, turns: tuple[Turn, ...]) -> list[tuple[str, Turn]]:

@@ -20,8 +20,7 @@ import numpy as np
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published import PROTOCOL, is_published_run, load_published_run
-from r2po.analysis.logs.run_data import METRICS, IterationData, RunData
-from r2po.analysis.logs.unusable import LARGEST, Unusable
+from r2po.analysis.logs.run_data import LARGEST, METRICS, RunData, Unusable
 from r2po.runlog.facts import NO_MODEL
 
 FILE = "summary.json"
@@ -41,9 +40,9 @@ def budget_notes(protocols: Iterable[str]) -> list[str]:
     return [f"SB3 ({protocol}): {BUDGETS[protocol]}." for protocol in sorted({*protocols} & BUDGETS.keys())]
 
 
-def is_sb3_run(path: Path) -> bool:
-    """Whether a folder is a run of a baseline: its place says so."""
-    name = read_folder_name(path.resolve().parents[1].name)
+def is_sb3(algorithm: Path) -> bool:
+    """Whether a log directory is that of a baseline's algorithm: the folder above says so."""
+    name = read_folder_name(algorithm.resolve().parent.name)
     return name is not None and name.method == "sb3"
 
 
@@ -126,10 +125,6 @@ def _without_iterations(path: Path, summary: Mapping[str, float], changes: Mappi
         **dict.fromkeys(("numbers", "episodes", "steps"), none),
         **dict.fromkeys(("rewards", "llm_s"), np.array([])),
         "notes": ("only its summary is there, not its iterations",),
-        "read_iterations": _no_iterations,
+        "read_iterations": tuple,  # none
     }
     return RunData(path=path, origin="published", summary=summary, **{**values, **changes})
-
-
-def _no_iterations() -> tuple[IterationData, ...]:
-    return ()

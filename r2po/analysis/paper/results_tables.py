@@ -8,8 +8,7 @@ from itertools import product
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import method_facts
-from r2po.analysis.logs.comparable import choose, cohorts
-from r2po.analysis.logs.evenness import other_protocols, uneven_budgets
+from r2po.analysis.logs.comparable import choose, cohorts, other_protocols, uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes

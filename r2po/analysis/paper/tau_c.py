@@ -34,7 +34,7 @@ def build_tau_c_table(
     R2PO are those that are not built in and have its revision rule.
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
-    lines = [f"{each.path}: {line}" for each in ruled for line in (*each.problems, *each.notes)]
+    lines = [line for each in ruled for line in each.remarks]
     usable = [each for each in ruled if each.runs and _setting(each)]
     ours = {*ENVIRONMENTS, *(each.environment for each in usable if each.variant and each.method == OURS)}
     tasks = {key: task_facts(key) for key in ENVIRONMENTS}
