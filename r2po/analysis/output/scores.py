@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from r2po.analysis.published import Published
 from r2po.analysis.statistics.arrays import sample_std
 
 
@@ -62,11 +61,6 @@ def score_of(label: str, values: Sequence[float]) -> Score | None:
     if not values:
         return None
     return Score(label, float(np.mean(values)), sample_std(values), len(values))
-
-
-def published_score(label: str, figure: Published) -> Score:
-    """Return a published figure as a score."""
-    return Score(f"{label}-{figure.algorithm}" if figure.algorithm else label, figure.mean, figure.std, figure.runs)
 
 
 def best_of(scores: Sequence[Score]) -> Score | None:
