@@ -57,10 +57,10 @@ def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
 
     Runs of different methods, environments, models or protocols in one folder are a mistake, or somebody's archive.
     """
-    groups = list(by_experiment(logs.runs).values())
+    groups = by_experiment(logs.runs)
     if len(groups) == 1:
         return [(default_label(logs), logs)]
-    parts = [LogDirectory(logs.path, tuple(runs), ()) for runs in groups]
+    parts = [LogDirectory(logs.path, runs, ()) for runs in groups]
     return [(f"{default_label(part)}, {_cohort_label(part.runs[0])}", part) for part in parts]
 
 

@@ -12,8 +12,8 @@ from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.statistics.arrays import sample_std
 
-METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
-"""Per-run figures that are averaged over runs, besides the held-out reward."""
+METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
+"""Per-run figures that are averaged over runs."""
 
 
 def summarise_run(run: RunData) -> dict[str, Any]:
@@ -75,7 +75,6 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "stand_in": any(run.stand_in for run in logs.runs),
         "parts": list(parts),
         **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
-        **_over_runs(averaged, "heldout_reward"),
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
         "differences": differences(logs.runs),
         "problems": list(logs.problems),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from r2po.analysis.logs.run_data import STAND_IN, progress
+from r2po.analysis.output.tables import pad
 
 COLUMNS = (
     "run",
@@ -21,7 +22,6 @@ COLUMNS = (
     "calls",
     "model time",
 )
-LEFT = {"run"}
 
 
 def run_text(summary: dict[str, Any], label: str, path: str) -> str:
@@ -69,13 +69,7 @@ def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     cells = [list(COLUMNS), *(_cells(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for row in cells:
-        padded = [
-            cell.ljust(width) if name in LEFT else cell.rjust(width)
-            for name, cell, width in zip(COLUMNS, row, widths, strict=True)
-        ]
-        lines.append("  ".join(padded).rstrip())
+    lines = ["  ".join(pad(row, widths, texts=(0,))).rstrip() for row in cells]
     return [*lines, "mean, std: over iterations; held-out: best policy on fresh episodes, ± over these"]
 
 

@@ -158,26 +158,21 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
     if not directories and is_sb3(path):
         directories = [RunDirectory(run) for run in summary_runs(path)]
     runs, problems = load_runs_of(directories)
-    groups = by_experiment(runs)
-    if not groups:
-        return [_without_runs(path, problems or ("no runs",))]
     experiments: list[ExperimentLogs] = []
-    for (cohort, *_, variant, algorithm), members in groups.items():
-        task, facts, lines = members[0].task, members[0].facts, () if experiments else problems
-        experiments.append(ExperimentLogs(path, tuple(members), lines, task, facts, variant, cohort, algorithm))
-    return experiments
+    for members in by_experiment(runs):
+        one, lines = members[0], () if experiments else problems
+        about = (one.task, one.facts, one.variant, cohort_of(one), one.algorithm)
+        experiments.append(ExperimentLogs(path, members, lines, *about))
+    return experiments or [_without_runs(path, problems or ("no runs",))]
 
 
-Parted = tuple[Cohort | None, str, str, str, str, str | None]
-
-
-def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
+def by_experiment(runs: Sequence[RunData]) -> list[tuple[RunData, ...]]:
     """Part runs that must not be averaged: by cohort, protocol, environment, method, variant and algorithm."""
-    groups: dict[Parted, list[RunData]] = {}
+    groups: dict[tuple[Cohort | None, str, str, str, str, str | None], list[RunData]] = {}
     for run in runs:
         key = (cohort_of(run), run.protocol, run.environment, run.method, run.variant, run.algorithm)
         groups.setdefault(key, []).append(run)
-    return groups
+    return [tuple(members) for members in groups.values()]
 
 
 def cohort_of(run: RunData) -> Cohort | None:

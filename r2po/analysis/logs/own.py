@@ -23,7 +23,6 @@ from r2po.runlog.records import (
     HELDOUT,
     OUTCOME,
     CandidateFigures,
-    Description,
     Finite,
     Outcome,
     checked,
@@ -52,6 +51,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
         )
     task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
     facts = description.get("method") or method_facts(config["method"])
+    replayed = description.get("replay_of")
+    replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
     accepted = [(record["reward"], record["accepted"]) for record in outcomes]
     return RunData(
         path=path,
@@ -76,7 +77,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*_torn(directory.iterations), *_replay_note(description)),
+        notes=(*_torn(directory.iterations), *replay),
         critic_model=description.get("critic_model"),
     )
 
@@ -127,11 +128,6 @@ def _torn(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
-
-
-def _replay_note(description: Description) -> tuple[str, ...]:
-    original = description.get("replay_of")
-    return (f"a replay of {original}: the same sample, not another one",) if original else ()
 
 
 def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from r2po.analysis.logs.published_episode import Turn, read_turns
+from r2po.analysis.logs.published_episode import read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
 from r2po.runlog.calls import Call, read_calls
-from r2po.runlog.facts import MethodFacts
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,13 @@ class RunReplies:
         """Return the replies of an iteration, in the order in which they were asked for; none if the log has none."""
         if self.run.origin == "r2po":
             return self._own.get(iteration, ())
+        facts = self.run.facts
+        first, later = next(iter(facts["roles"]), "search"), facts["pair"]["role"] if facts["pair"] else "critic"
         turns = read_turns(self.run.path / f"episode_{iteration - 1}")
-        return tuple(Exchange(iteration, role, turn.prompt, turn.reply) for role, turn in _roles(self.run.facts, turns))
+        return tuple(
+            Exchange(iteration, later if number else first, turn.prompt, turn.reply)
+            for number, turn in enumerate(turns)
+        )
 
     def critic(self, iteration: int) -> Exchange | None:
         """Return the critic's reply in an iteration; None if there is none."""
@@ -68,8 +72,3 @@ class RunReplies:
                 reply = Exchange(call.iteration, call.role, call.prompt, call.reply)
                 replies[call.iteration] = (*replies.get(call.iteration, ()), reply)
         return replies
-
-
-def _roles(facts: MethodFacts, turns: tuple[Turn, ...]) -> list[tuple[str, Turn]]:
-    first, second = (*facts["roles"], "search")[0], facts["pair"]["role"] if facts["pair"] else "critic"
-    return [(first if number == 0 else second, turn) for number, turn in enumerate(turns)]

@@ -69,10 +69,22 @@ def load_sb3_run(path: Path) -> RunData:
         notes = tuple(note for note in run.notes if "tells neither" not in note and "no folder" not in note)
         return replace(run, **changes, notes=notes)
     summary = _read_summary(path)
-    protocol = summary.get("protocol")
-    if protocol in BUDGETS:
-        changes["protocol"] = protocol
-    return _without_iterations(path, _figures(summary), changes)
+    protocol = str(summary.get("protocol"))
+    none = np.array([], dtype=np.int64)
+    return RunData(
+        path=path,
+        origin="published",
+        protocol=protocol if protocol in BUDGETS else PROTOCOL,
+        numbers=none,
+        rewards=np.array([]),
+        episodes=none,
+        steps=none,
+        llm_s=np.array([]),
+        read_iterations=tuple,  # none
+        summary=_figures(summary),
+        notes=("only its summary is there, not its iterations",),
+        **changes,
+    )
 
 
 def summary_runs(algorithm: Path) -> list[Path]:
@@ -116,15 +128,3 @@ def _read_json(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _without_iterations(path: Path, summary: Mapping[str, float], changes: Mapping[str, Any]) -> RunData:
-    none = np.array([], dtype=np.int64)
-    values = {
-        "protocol": PROTOCOL,
-        **dict.fromkeys(("numbers", "episodes", "steps"), none),
-        **dict.fromkeys(("rewards", "llm_s"), np.array([])),
-        "notes": ("only its summary is there, not its iterations",),
-        "read_iterations": tuple,  # none
-    }
-    return RunData(path=path, origin="published", summary=summary, **{**values, **changes})

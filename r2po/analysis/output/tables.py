@@ -92,13 +92,11 @@ class Table:
 
 def to_markdown(table: Table) -> str:
     """Return the table in Markdown; the best cell of a row is bold, the notes are a list below."""
-    rows = [[_markdown_cell(cell) for cell in row] for row in table.cells]
-    head = [_pipe(column) for column in table.columns]
-    widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [f"**{_pipe(table.title)}**", "", _markdown_row(head, widths, table.texts)]
+    cells = [list(map(_pipe, table.columns)), *(list(map(_markdown_cell, row)) for row in table.cells)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    head, *rows = [f"| {' | '.join(pad(row, widths, table.texts))} |" for row in cells]
     rule = ["-" * (width + 1) + ("-" if number in table.texts else ":") for number, width in enumerate(widths)]
-    lines.append("|".join(["", *rule, ""]))
-    lines += [_markdown_row(row, widths, table.texts) for row in rows]
+    lines = [f"**{_pipe(table.title)}**", "", head, "|".join(["", *rule, ""]), *rows]
     if table.notes:
         lines += ["", *(f"- {note}" for note in table.notes)]
     return "\n".join(lines) + "\n"
@@ -155,12 +153,12 @@ def decimals(value: float) -> str:
     return "0.00" if text == "-0.00" else text
 
 
-def _markdown_row(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> str:
-    padded = [
+def pad(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> list[str]:
+    """Return the cells of a row in the width of their columns; ``texts`` are set flush left."""
+    return [
         cell.ljust(width) if number in texts else cell.rjust(width)
         for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    return f"| {' | '.join(padded)} |"
 
 
 def _markdown_cell(cell: Cell) -> str:
