@@ -14,29 +14,22 @@ from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw
 from r2po.analysis.output.files import to_json, write_file
 from r2po.analysis.output.writing import write_figure
 
-FIGURE = "comparison_training_curve"
-SUMMARY = "comparison_summary.json"
-
 
 def write_comparison(experiments: Sequence[LogDirectory], labels: Sequence[str], folder: Path) -> list[Path]:
-    """Write the comparison of several log directories; returns the files.
-
-    Args:
-        experiments: The log directories.
-        labels: A name for each.
-        folder: Where the files are written; it is made.
+    """Write the comparison of several log directories, each with a label, to a folder; returns the files.
 
     Raises:
         InputError: A file cannot be written.
     """
-    files = [write_file(folder / SUMMARY, to_json(comparison_summary(experiments, labels)))]
+    files = [write_file(folder / "comparison_summary.json", to_json(_summary(experiments, labels)))]
     panels, title, caption = _figure(experiments, labels)
     if any(panel.curves for panel in panels):
-        files += write_figure(partial(draw_curves, panels, title, caption), folder / FIGURE, ("png", "pdf"))
+        draw = partial(draw_curves, panels, title, caption)
+        files += write_figure(draw, folder / "comparison_training_curve", ("png", "pdf"))
     return files
 
 
-def comparison_summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict[str, Any]:
+def _summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict[str, Any]:
     """Return the summaries of the log directories, without those of their single runs."""
     entries = []
     for logs, label in zip(experiments, labels, strict=True):

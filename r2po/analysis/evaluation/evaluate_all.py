@@ -40,14 +40,9 @@ def evaluate_all(
     only_method: Sequence[str] = (),
     figures: str = "auto",
 ) -> list[Evaluation]:
-    """Write the reports of all log directories under a folder, on all cores.
+    """Write the reports of all log directories that ``find_experiments`` finds, on all cores.
 
-    Args:
-        logs_root: Where log directories are, at any depth.
-        max_runs: Largest number of runs of each experiment.
-        only_env: Keys or labels of environments; all if empty.
-        only_method: Keys or labels of methods; all if empty.
-        figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
+    Figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
 
     Raises:
         InputError: There is no such folder, environment or method.

@@ -103,12 +103,7 @@ def _read_outcomes(path: Path) -> list[Outcome]:
         checked(OUTCOME, line, f"damaged log: {path.name}, line {number}")
         for number, line in enumerate(complete_lines(path), 1)
     ]
-    _check_order(outcomes)
-    return outcomes
-
-
-def _check_order(outcomes: list[Outcome]) -> None:
-    """Check what one record alone cannot show."""
+    # What one record alone cannot show.
     episodes = 0
     for number, record in enumerate(outcomes, 1):
         source = f"iterations.jsonl, line {number}"
@@ -121,6 +116,7 @@ def _check_order(outcomes: list[Outcome]) -> None:
         if record["episodes"] <= episodes:
             raise Unusable(f"{source}: episodes is {record['episodes']}; expected more than the {episodes} before")
         episodes = record["episodes"]
+    return outcomes
 
 
 def _torn(path: Path) -> tuple[str, ...]:

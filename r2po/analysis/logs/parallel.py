@@ -14,12 +14,9 @@ FEW = 8
 
 
 def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], module: str = "") -> list[Result]:
-    """Return the results of ``work`` on each item, in their order; ``work`` and items must be picklable.
+    """Return the results of ``work``, a function of a module, on each item, in their order; items must be picklable.
 
-    Args:
-        work: A function of a module.
-        items: What it is called with.
-        module: A module that the processes need: it is imported once for all of them.
+    If ``module`` is named, it is imported once for all processes.
     """
     cores = len(os.sched_getaffinity(0))
     if len(items) <= FEW or cores == 1:

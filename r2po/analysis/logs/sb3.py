@@ -8,7 +8,6 @@ of its figures: ``summary.json`` in the run, or its part of the algorithm's own.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +110,7 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
     if not figures:
         raise Unusable(f"{FILE} has none of {', '.join(METRICS)}")
     for name, value in figures.items():
-        if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > LARGEST:
+        if type(value) not in (int, float) or not abs(value) <= LARGEST:
             raise Unusable(f"{FILE}: {name} is {value!r}, no finite number")
     return {name: float(value) for name, value in figures.items()}
 

@@ -105,12 +105,9 @@ def save(figure: Figure, suffix: str) -> bytes:
 
 
 def sheet(title: str, caption: str, height: float) -> Figure:
-    """Return an empty figure of the page's text width.
+    """Return an empty figure of the page's text width, ``height`` inches high.
 
-    Args:
-        title: Stands above.
-        caption: Stands below, in small print: intervals, numbers of runs, model and protocol.
-        height: Inches.
+    The caption stands below in small print: intervals, numbers of runs, model and protocol.
     """
     from matplotlib.figure import Figure
 
@@ -132,15 +129,6 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def draw_interval(axes: Axes, row: float, value: float, ends: Sequence[float], width: float, **mark: Any) -> None:
-    """Draw a value with its interval in a row.
-
-    Args:
-        axes: Where.
-        row: Height of the row.
-        value: Where the mark stands.
-        ends: Both ends of the line.
-        width: Width of the line.
-        mark: How the mark looks; its colour is the line's.
-    """
+    """Draw a value and the line of its interval in a row; the line has the colour of the mark."""
     axes.plot(ends, [row, row], color=mark["color"], linewidth=width, solid_capstyle="butt")
     axes.plot([value], [row], markeredgecolor=NEUTRAL, linestyle="none", zorder=3, **mark)

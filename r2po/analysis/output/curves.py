@@ -133,8 +133,7 @@ def _draw_panel(axes: Axes, panel: CurvePanel, handles: dict[str, Line2D], *, sm
     axes.set_title(panel.title, fontsize=SMALL_FONT_SIZE)
     if not means:
         axes.text(0.5, 0.5, "no runs", transform=axes.transAxes, ha="center", va="center", color="#6e6e6e")
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
         return
     if panel.target is not None:
         line = axes.axhline(panel.target, color=NEUTRAL, linestyle=":", linewidth=1.0, zorder=1.5)

@@ -11,7 +11,7 @@ from r2po.analysis.logs.comparable import choose, cohorts, other_protocols, unev
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.scores import Score, best_of, figures_of, reference_lines, score_of
+from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
 from r2po.analysis.published import SOURCE, published_results
@@ -153,9 +153,9 @@ def _table(
 ) -> Table:
     body: list[list[Cell | str]] = []
     for task, cohort, scores in rows:
-        best = {column: best_of(_of(scores, methods)) for column, methods in columns.items()}
+        best = {column: _best(scores, methods) for column, methods in columns.items()}
         published = _published_scores(task, metric) if with_reference else {}
-        reference = {column: best_of(_of(published, methods)) for column, methods in columns.items()}
+        reference = {column: _best(published, methods) for column, methods in columns.items()}
         top = max((score.shown_mean for score in best.values() if score), default=None)
         names = [task_cell(task)]
         if several:
@@ -173,8 +173,10 @@ def _table(
     return Table(title, [*heading, *columns], body, notes, texts=range(len(heading)))
 
 
-def _of(scores: Scores, methods: Sequence[MethodFacts]) -> list[Score]:
-    return [score for facts in methods for score in scores.get(facts["name"], ())]
+def _best(scores: Scores, methods: Sequence[MethodFacts]) -> Score | None:
+    """Return the one with the largest mean, the first of equals; None if there is none."""
+    found = [score for facts in methods for score in scores.get(facts["name"], ())]
+    return max(found, key=lambda score: score.mean, default=None)
 
 
 def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
