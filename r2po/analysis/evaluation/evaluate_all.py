@@ -22,12 +22,7 @@ MANY_RUNS = 100
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of one log directory.
-
-    Attributes:
-        line: What to print, a line per experiment; empty if there is nothing.
-        warnings: What is missing or odd, one line each.
-    """
+    """What to print of one log directory, a line per experiment, and what is missing or odd, one line each."""
 
     line: str
     warnings: tuple[str, ...]

@@ -73,7 +73,7 @@ def load_runs(
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
     return Frames(
-        pd.DataFrame([_run_row(run) for run in runs], columns=_RUN),
+        pd.DataFrame([_key(run) | summarise_run(run) for run in runs], columns=_RUN),
         pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
         pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
         tuple(_problems(experiments)),
@@ -125,10 +125,6 @@ def _key(run: RunData) -> dict[str, Any]:
     return {name: special[name] if name in special else getattr(run, name) for name in RUN_COLUMNS}
 
 
-def _run_row(run: RunData) -> dict[str, Any]:
-    return {**_key(run), **summarise_run(run)}
-
-
 def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
     key = _key(run).values()
     logged = zip(run.rewards, run.best_so_far, run.episodes, run.steps, run.llm_s, strict=True)
@@ -138,17 +134,15 @@ def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
             yield (*key, *what, *figures, each.params, each.returns)
 
 
-def _call_rows(run: RunData) -> Iterable[dict[str, Any]]:
-    key, replies = _key(run), RunReplies(run)
+def _call_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
+    key, replies = _key(run).values(), RunReplies(run)
     for number in run.numbers:
         for reply in replies.of(int(number)):
-            yield {**key, "iteration": reply.iteration, "role": reply.role, "prompt": reply.prompt, "reply": reply.text}
+            yield (*key, reply.iteration, reply.role, reply.prompt, reply.text)
 
 
 def _problems(experiments: Sequence[ExperimentLogs]) -> Iterable[str]:
     for experiment in experiments:
         yield from experiment.remarks
         for run in experiment.runs:
-            for iteration in run.iterations:
-                if iteration.problem:
-                    yield f"{run.path}: {iteration.problem}"
+            yield from (f"{run.path}: {each.problem}" for each in run.iterations if each.problem)

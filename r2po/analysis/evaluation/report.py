@@ -26,15 +26,12 @@ FIGURES = (
 
 
 def write_report(logs: LogDirectory, label: str | None = None, *, all_figures: bool = True) -> str:
-    """Write ``eval_report/`` in the log directory and in each of its runs.
+    """Write ``eval_report/`` in the log directory and in each of its runs; returns its own ``summary.txt``.
 
     Args:
         logs: The runs.
         label: Name of the experiment; by default its method and environment.
         all_figures: Whether each run gets figures too, and the training curve a PDF: they take most of the time.
-
-    Returns:
-        The content of the log directory's ``summary.txt``.
 
     Raises:
         InputError: A file cannot be written.
@@ -61,12 +58,9 @@ def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
     if len(groups) == 1:
         return [(default_label(logs), logs)]
     parts = [LogDirectory(logs.path, runs, ()) for runs in groups]
-    return [(f"{default_label(part)}, {_cohort_label(part.runs[0])}", part) for part in parts]
-
-
-def _cohort_label(run: RunData) -> str:
-    cohort = cohort_of(run)
-    return cohort.label if cohort else "no language model"
+    named = [(default_label(part), cohort_of(part.runs[0])) for part in parts]
+    names = [f"{label}, {cohort.label if cohort else 'no language model'}" for label, cohort in named]
+    return list(zip(names, parts, strict=True))
 
 
 def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:

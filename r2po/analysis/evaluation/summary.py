@@ -60,10 +60,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
 def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of all runs of a log directory, with mean and sample standard deviation over the runs.
 
-    Args:
-        logs: The runs.
-        label: Name of the experiment in tables and figures.
-        parts: Names of the experiments, if the runs are of several: there are no means over those.
+    If they are of several experiments, ``parts`` names these, and there are no means.
     """
     per_run = [summarise_run(run) for run in logs.runs]
     averaged = [] if parts else per_run

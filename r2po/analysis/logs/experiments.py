@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r2po.analysis.logs.built_in import method_facts, method_order, task_facts
-from r2po.analysis.logs.load import LogDirectory, load_runs_of
+from r2po.analysis.logs.load import LogDirectory, load_runs_of, nearest_folder
 from r2po.analysis.logs.names import (
     FolderName,
     environment_key,
@@ -22,7 +22,7 @@ from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.published import PROTOCOL
 from r2po.analysis.logs.run_data import STAND_IN, MethodOnTask, RunData
 from r2po.analysis.logs.sb3 import is_sb3, summary_runs
-from r2po.errors import InputError, nearest
+from r2po.errors import InputError
 from r2po.runlog import RunDirectory, list_runs
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 
@@ -104,8 +104,7 @@ def find_experiments(
     if root.is_file():
         raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
     if not root.is_dir():
-        siblings = [str(each) for each in root.parent.iterdir() if each.is_dir()] if root.parent.is_dir() else []
-        raise InputError(f"no folder {str(root)!r} with logs{nearest(str(root), siblings)}")
+        raise InputError(f"no folder {str(root)!r} with logs{nearest_folder(root)}")
     named = {environment_key(name) for name in only_env}, {method_key(name) for name in only_method}
     folders = [path for path in _log_directories(root) if _is_wanted(path, *named)]
     groups = in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders)

@@ -61,6 +61,12 @@ def load_log_directory(path: str | Path) -> LogDirectory:
     return LogDirectory(path, runs, problems)
 
 
+def nearest_folder(path: Path) -> str:
+    """Return a hint at the folder with the name that is nearest to that of a missing one, or an empty string."""
+    siblings = [str(each) for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    return nearest(str(path), siblings)
+
+
 def load_runs_of(directories: Sequence[RunDirectory]) -> tuple[tuple[RunData, ...], tuple[str, ...]]:
     """Read the runs of one folder; returns the usable ones, and a line for each of the others."""
     found = [_load_run(directory) for directory in directories]
@@ -96,9 +102,7 @@ def _with_lengths(runs: Sequence[RunData]) -> tuple[RunData, ...]:
 def _find_runs(path: Path) -> list[RunDirectory]:
     name = str(path)
     if not path.exists():
-        parent = path.parent
-        siblings = [str(folder) for folder in parent.iterdir() if folder.is_dir()] if parent.is_dir() else []
-        raise InputError(f"no log directory {name!r}{nearest(name, siblings)}")
+        raise InputError(f"no log directory {name!r}{nearest_folder(path)}")
     if not path.is_dir():
         raise InputError(f"{name!r} is a file; expected a log directory, which holds run_1, run_2, ...")
     runs = list_runs(path)

@@ -64,13 +64,8 @@ class Turn:
 def read_iteration(episode: Path, number: int, reward: float, method: str) -> IterationData:
     """Read what was tried in an iteration; what is missing or damaged is None.
 
-    Where the files do not tell both candidates of an iteration, only the accepted one is returned.
-
-    Args:
-        episode: The folder; need not exist.
-        number: Number of the iteration, from 1.
-        reward: The accepted candidate's reward in the overall log.
-        method: Key of the method.
+    Where the files do not tell both candidates of an iteration, only the accepted one is returned, with its ``reward``
+    in the overall log. The folder need not exist.
     """
     outcome = _read_outcome(episode)
     sources, accepted = _sources(outcome)

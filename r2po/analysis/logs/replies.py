@@ -13,13 +13,9 @@ from r2po.runlog.calls import Call, read_calls
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question that was answered with a reply that was used.
+    """A question of a role ("search", "critic", ...) in an iteration, from 1, and the reply that was used.
 
-    Attributes:
-        iteration: Number of the iteration, from 1.
-        role: Who asked: "search", "critic", ...
-        prompt: The question; of the published code's logs what they hold of it.
-        text: The reply.
+    Of the prompt, the published code's logs may hold only a part.
     """
 
     iteration: int

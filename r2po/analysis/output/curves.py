@@ -71,14 +71,7 @@ class CurvePanel:
 def draw_curves(
     panels: Sequence[CurvePanel], title: str, caption: str, layout: tuple[int, int] | None = None
 ) -> Figure:
-    """Draw a panel per environment, one legend for all of them, and a caption.
-
-    Args:
-        panels: At least one.
-        title: Heading of the figure; empty for none.
-        caption: What the lines and bands are.
-        layout: Rows and columns of the grid; must hold all panels.
-    """
+    """Draw a panel per environment, at least one, in a grid of rows and columns, and one legend for all of them."""
     from matplotlib.figure import Figure
 
     rows, columns = layout or default_layout(len(panels))

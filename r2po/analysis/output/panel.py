@@ -11,12 +11,7 @@ from r2po.runlog.facts import GREY
 
 @dataclass(frozen=True)
 class Panel:
-    """The runs of one figure.
-
-    Attributes:
-        label: What they are, e.g. "R2PO on CartPole".
-        runs: At least one.
-    """
+    """The runs of one figure, at least one, and what they are, e.g. "R2PO on CartPole"."""
 
     label: str
     runs: Sequence[RunData]

@@ -14,7 +14,7 @@ from r2po.analysis.statistics.arrays import sample_std
 
 @dataclass(frozen=True)
 class Score:
-    """Mean and sample standard deviation (ddof 1; 0 for one run) of a method ("ProPS+", "SB3-PPO") over runs >= 1."""
+    """A method's ("ProPS+", "SB3-PPO") mean and sample standard deviation (ddof 1; 0 for one run) over its runs."""
 
     label: str
     mean: float

@@ -69,7 +69,6 @@ class Table:
     """A table.
 
     Attributes:
-        title: What it shows.
         columns: Heading of each column; the first one names the rows.
         rows: Cells of each row, as many as there are columns.
         notes: What a reader must know: model, protocol, number of runs, what is missing.
@@ -136,9 +135,8 @@ def to_latex(table: Table) -> str:
 def table_json(table: Table) -> str:
     """Return the table as a JSON object: title, notes, and an object per row by heading; numbers are not rounded."""
     columns = table.plain_columns or table.columns
-    rows = [{column: _json_cell(cell) for column, cell in zip(columns, row, strict=True)} for row in table.cells]
-    record = {"title": table.title, "notes": list(table.notes), "rows": rows}
-    return to_json(record).decode()
+    rows = [dict(zip(columns, map(_json_cell, row), strict=True)) for row in table.cells]
+    return to_json({"title": table.title, "notes": list(table.notes), "rows": rows}).decode()
 
 
 TEXTS: Mapping[str, Callable[[Table], str]] = MappingProxyType(

@@ -26,7 +26,6 @@ class CurveFigure:
     Attributes:
         cohort: Which runs: model and protocol; None if no language model is involved.
         panels: One for each environment.
-        title: Its heading.
         caption: What its lines and bands are, how many runs there are, what is missing.
     """
 
@@ -41,10 +40,7 @@ def build_curves(
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
-    Args:
-        preset: Key of ``PRESETS``.
-        experiments: What was found.
-        environments: Panels in their order; all that have runs if empty.
+    Its panels are the environments in their order, all that have runs if none is named.
 
     Raises:
         InputError: There is nothing to draw.
