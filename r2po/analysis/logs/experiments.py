@@ -111,12 +111,7 @@ def find_experiments(
     found = [each for group in groups for each in group]
     environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
     methods = {parse_method(name, (each.facts for each in found)) for name in only_method}
-    wanted = [
-        each
-        for each in found
-        if not each.runs
-        or ((not environments or each.environment in environments) and (not methods or each.method in methods))
-    ]
+    wanted = [each for each in found if not each.runs or _is_one(each, environments, methods)]
     return [replace(each, runs=each.runs[:max_runs]) for each in sorted(wanted, key=experiment_order)]
 
 
@@ -149,7 +144,11 @@ def _is_wanted(path: Path, environments: set[str], methods: set[str]) -> bool:
     name = _name_of(path)
     if name is None or any((run.path / "run.yaml").exists() for run in list_runs(path)):
         return True
-    return (not environments or name.environment in environments) and (not methods or name.method in methods)
+    return _is_one(name, environments, methods)
+
+
+def _is_one(of: FolderName | ExperimentLogs, environments: set[str], methods: set[str]) -> bool:
+    return (not environments or of.environment in environments) and (not methods or of.method in methods)
 
 
 def _read_folder(path: Path) -> list[ExperimentLogs]:
