@@ -1,4 +1,4 @@
-"""Which experiments are compared with each other: one for each cell, in cohorts; and under which unlike conditions."""
+"""Which experiments are compared with each other: one for each cell, in cohorts; and where their conditions differ."""
 
 from __future__ import annotations
 
