@@ -12,14 +12,13 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
-from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData
-from r2po.analysis.logs.unusable import Unusable, one_line
+from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory, records
 from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import telling
-from r2po.runlog.records import CandidateFigures, Candidates, Description, Finite, Outcome, checked, read_records
+from r2po.runlog.records import CandidateFigures, Candidates, Finite, Outcome, checked, read_records
 
 
 def load_own_run(directory: RunDirectory) -> RunData:
@@ -40,7 +39,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
             else None
         )
     except (InputError, OSError, RecursionError) as error:
-        raise Unusable(one_line(str(error)).replace(f"{path}/", "")) from None
+        raise Unusable(str(error).replace(f"{path}/", "")) from None
     if not outcomes:
         raise Unusable("no complete iteration yet")
     if result is not None and result["iterations"] != len(outcomes):
@@ -49,6 +48,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
         )
     task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
     facts = description.get("method") or method_facts(config["method"])
+    replayed = description.get("replay_of")
+    replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
     accepted = [(record["reward"], record["accepted"]) for record in outcomes]
     return RunData(
         path=path,
@@ -73,7 +74,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*_torn(directory.iterations), *_replay_note(description)),
+        notes=(*_torn(directory.iterations), *replay),
         critic_model=description.get("critic_model"),
     )
 
@@ -112,11 +113,6 @@ def _torn(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
-
-
-def _replay_note(description: Description) -> tuple[str, ...]:
-    original = description.get("replay_of")
-    return (f"a replay of {original}: the same sample, not another one",) if original else ()
 
 
 def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:
