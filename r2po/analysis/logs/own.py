@@ -14,11 +14,11 @@ from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
 from r2po.errors import InputError
-from r2po.runlog import RunDirectory, records
+from r2po.runlog import RunDirectory
 from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import telling
-from r2po.runlog.records import CandidateFigures, Candidates, Finite, Outcome, checked, read_records
+from r2po.runlog.records import CandidateFigures, Candidates, Finite, HeldoutFigures, Outcome, checked, read_records
 
 
 def load_own_run(directory: RunDirectory) -> RunData:
@@ -34,7 +34,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         outcomes = read_records(Outcome, directory.iterations)
         _check_order(outcomes)
         result = (
-            checked(records.Heldout, directory.read_result(), "result.json is damaged")
+            checked(HeldoutFigures, directory.read_result(), "result.json is damaged")
             if directory.is_complete
             else None
         )
@@ -161,7 +161,7 @@ def tau_c_variant(tau_c: float | None, default: float | None) -> str:
     return "tau_c half" if default is not None and tau_c == default / 2 else f"tau_c {tau_c:g}"
 
 
-def _heldout(result: records.Heldout | None) -> Heldout | None:
+def _heldout(result: HeldoutFigures | None) -> Heldout | None:
     if result is None or result["heldout_reward"] is None:
         return None
     return Heldout(result["heldout_reward"], result["heldout_std"], result["heldout_episodes"])
