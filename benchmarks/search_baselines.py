@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
-from r2po.analysis.output.scores import published_score, score_of
+from r2po.analysis.output.scores import score_of
 from r2po.analysis.published import published_results
 from r2po.config import Config, load_config
 from r2po.config.load import config_folder
@@ -87,7 +87,7 @@ def table(experiments: Sequence[ExperimentLogs]) -> str:
 def _published(environment: str) -> Iterator[str]:
     for metric in ("best_reward", "mean_reward"):
         figure = published_results().get((environment, "r2po", metric))
-        yield published_score("R2PO", figure).text if figure else "-"
+        yield figure.text if figure else "-"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -88,7 +88,7 @@ def test_the_names_of_methods_and_policies_stand_in_the_table(name: str) -> None
 
 def test_the_settings_of_policies_and_their_defaults() -> None:
     rows = table_of(read("config.md").split("## `policy_settings`")[1])
-    for column, settings in enumerate((random_features.Settings, projected_mlp.Settings)):
+    for column, settings in enumerate((random_features.RandomFeaturesSettings, projected_mlp.ProjectedMLPSettings)):
         documented = {key: cells[column] for key, cells in rows.items() if cells[column] != "-"}
         assert {key: float(value) for key, value in documented.items()} == settings().model_dump()
 

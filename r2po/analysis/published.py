@@ -11,24 +11,11 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from r2po.analysis.logs.built_in import method_facts
+from r2po.analysis.output.scores import Score
+
 SOURCE = "published: gpt-oss:20b, published protocol, 10 runs (arXiv:2605.08315)"
 RUNS = 10
-
-
-class Published(NamedTuple):
-    """A published figure.
-
-    Attributes:
-        mean: Mean over runs.
-        std: Sample standard deviation over runs.
-        runs: Number of runs.
-        algorithm: Algorithm of Stable-Baselines3, the best one; empty for other methods.
-    """
-
-    mean: float
-    std: float
-    runs: int
-    algorithm: str
 
 
 class PublishedTest(NamedTuple):
@@ -63,21 +50,21 @@ class PublishedSalience(NamedTuple):
 
 
 @cache
-def published_results() -> Mapping[tuple[str, str, str], Published]:
+def published_results() -> Mapping[tuple[str, str, str], Score]:
     """Return the published results by environment, method ("sb3" for the best of Stable-Baselines3) and metric."""
-    return {
-        (row["environment"], row["method"].removesuffix("_best"), row["metric"]): Published(
-            float(row["mean"]), float(row["std"]), int(row["runs"]), row["algorithm"]
-        )
-        for row in _rows("published_results.csv")
-    }
+    scores = {}
+    for row in _rows("published_results.csv"):
+        method = row["method"].removesuffix("_best")
+        score = Score(_label(method, row), float(row["mean"]), float(row["std"]), int(row["runs"]))
+        scores[row["environment"], method, row["metric"]] = score
+    return scores
 
 
 @cache
-def published_tau_c() -> Mapping[tuple[str, str, str], Published]:
+def published_tau_c() -> Mapping[tuple[str, str, str], Score]:
     """Return the published sensitivity analysis by environment, setting ("default", "half", "none") and metric."""
     return {
-        (row["environment"], row["setting"], row["metric"]): Published(float(row["mean"]), float(row["std"]), RUNS, "")
+        (row["environment"], row["setting"], row["metric"]): Score("R2PO", float(row["mean"]), float(row["std"]), RUNS)
         for row in _rows("published_tau_c.csv")
     }
 
@@ -85,13 +72,11 @@ def published_tau_c() -> Mapping[tuple[str, str, str], Published]:
 @cache
 def published_tests() -> Mapping[tuple[str, str, str], PublishedTest]:
     """Return the published tests by environment, method of the baseline and metric."""
-    labels = {"props": "ProPS", "propsp": "ProPS+"}
     tests = {}
     for row in _rows("published_significance.csv"):
         method = row["baseline"].removesuffix("_best")
-        label = labels.get(method) or f"SB3-{row['algorithm']}"
         numbers = [float(row[key]) for key in ("gap", "welch_t", "raw_p", "holm_p")]
-        tests[row["environment"], method, row["metric"]] = PublishedTest(label, *numbers)
+        tests[row["environment"], method, row["metric"]] = PublishedTest(_label(method, row), *numbers)
     return tests
 
 
@@ -101,6 +86,11 @@ def published_salience() -> Mapping[str, PublishedSalience]:
     keys = ("iterations", "regressions", "old_proxy", "strict_proxy", "old_with_mention", "strict_with_mention")
     rows = _rows("published_salience.csv")
     return {row["environment"]: PublishedSalience(*(int(row[key]) for key in keys)) for row in rows}
+
+
+def _label(method: str, row: Mapping[str, str]) -> str:
+    label = method_facts(method)["label"]
+    return f"{label}-{row['algorithm']}" if row["algorithm"] else label
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -45,8 +45,8 @@ _SETTINGS = (
 
 _POLICY_SETTINGS: dict[str, type[FrozenSettings]] = {
     # The published code has these keys at the top level.
-    "random_features": random_features.Settings,
-    "projected_mlp": projected_mlp.Settings,
+    "random_features": random_features.RandomFeaturesSettings,
+    "projected_mlp": projected_mlp.ProjectedMLPSettings,
 }
 _ACTIVATIONS = ("activation", "feature_activation")
 

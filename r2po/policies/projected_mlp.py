@@ -17,7 +17,7 @@ from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 
-class Settings(FrozenSettings):
+class ProjectedMLPSettings(FrozenSettings):
     """Values of the config key ``policy_settings``."""
 
     hidden_dim: int = Field(4, ge=1)
@@ -40,7 +40,7 @@ class ProjectedMLP(FrozenFamily):
 
     def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
         super().__init__(spaces)
-        self.settings = settings = config.read(Settings)
+        self.settings = settings = config.read(ProjectedMLPSettings)
         self.warmup_std = settings.latent_init_std
         self.shapes = ((spaces.observation_size, settings.hidden_dim), (settings.hidden_dim, spaces.action_size))
         self.latent = (settings.latent_dim_layer1, settings.latent_dim_layer2)

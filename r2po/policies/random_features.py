@@ -15,7 +15,7 @@ from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
 
 
-class Settings(FrozenSettings):
+class RandomFeaturesSettings(FrozenSettings):
     """Values of the config key ``policy_settings``."""
 
     hidden_dim: int = Field(8, ge=1)
@@ -38,7 +38,7 @@ class RandomFeatures(FrozenFamily):
 
     def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
         super().__init__(spaces)
-        self.settings = settings = config.read(Settings)
+        self.settings = settings = config.read(RandomFeaturesSettings)
         self.warmup_std = settings.readout_init_std
         self.actions = spaces.action_size
         self.size = self.actions * (settings.hidden_dim + 1)

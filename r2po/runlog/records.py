@@ -4,7 +4,7 @@ docs/run-log.md explains every field. Records are plain dictionaries with these 
 anything. Fields that are not named here are kept, so that a version of r2po can read what a newer one added.
 
 A run reads back whatever it wrote, a reward that is no number included. Analyses read the same lines by stricter types:
-``Outcome``, ``Candidates`` and ``Heldout``.
+``Outcome``, ``Candidates`` and ``HeldoutFigures``.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Candidates(TypedDict):
 
 
 @with_config(ConfigDict(strict=True))
-class Heldout(TypedDict):
+class HeldoutFigures(TypedDict):
     """What analyses need of ``result.json``."""
 
     iterations: int

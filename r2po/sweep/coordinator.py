@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
 from r2po.sweep.limiter import Attempt, Limiter
-from r2po.sweep.messages import REFUSED, UNANSWERED, Ask, Key, Outcome, Verdict
+from r2po.sweep.messages import REFUSED, UNANSWERED, AttemptOutcome, Key, PermitRequest, Verdict
 
 
 @dataclass
 class _Provider:
     limiter: Limiter
-    queue: deque[Ask] = field(default_factory=deque)
+    queue: deque[PermitRequest] = field(default_factory=deque)
 
 
 class Coordinator:
@@ -31,13 +31,13 @@ class Coordinator:
         self._providers: dict[str, _Provider] = {}
         self._under_way: dict[Key, tuple[_Provider, Attempt]] = {}
 
-    def ask(self, ask: Ask) -> None:
+    def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
         self._drop(lambda key: key == ask.key)
         provider = self._providers.setdefault(ask.provider, _Provider(Limiter() if ask.provider else Limiter(math.inf)))
         provider.queue.append(ask)
 
-    def end(self, outcome: Outcome, now: float) -> None:
+    def end(self, outcome: AttemptOutcome, now: float) -> None:
         """An attempt is over."""
         if outcome.key not in self._under_way:
             return
@@ -96,7 +96,7 @@ class Coordinator:
         rates = {name: provider.limiter.rate(now) for name, provider in self._providers.items()}
         return {name: rate for name, rate in rates.items() if rate is not None}
 
-    def _verdict(self, provider: _Provider, ask: Ask, now: float) -> Verdict | None:
+    def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
         obstacle = self.ledger.obstacle(ask.following)
         if obstacle is not None:
             verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)

@@ -12,7 +12,7 @@ from r2po.llm.budget import Budget
 from r2po.llm.client import Client
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.types import AttemptFailed, Question, Reply
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Channel, Outcome
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, Channel, PermitRequest
 
 PATIENCE_S = 600.0
 """Refusals count as failures once a run has got nothing else from a server for so long."""
@@ -37,7 +37,9 @@ class SweepGate(Gate):
     def enter(self, question: Question) -> Permit:
         """Wait for the turn of this attempt."""
         model = self._client.model_of(question.role)
-        ask = Ask(self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers))
+        ask = PermitRequest(
+            self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers)
+        )
         verdict = self._channel.ask(ask)
         if verdict.reached:
             raise SweepCapReached(f"{verdict.reached} by the sweep")
@@ -51,22 +53,24 @@ class _SweepPermit(Permit):
     ``refused_since`` says, by provider, when it began to refuse all attempts of the run.
     """
 
-    ask: Ask
+    ask: PermitRequest
     prices: Prices | None
     channel: Channel
     refused_since: dict[str, float]
 
     def answered(self, reply: Reply) -> None:
         self.refused_since.pop(self.ask.provider, None)
-        self.channel.tell(Outcome(self.ask.run, ANSWERED, used=amount_of(reply.usage, self.prices), call=self.ask.call))
+        self.channel.tell(
+            AttemptOutcome(self.ask.run, ANSWERED, used=amount_of(reply.usage, self.prices), call=self.ask.call)
+        )
 
     def abandon(self) -> None:
-        self.channel.tell(Outcome(self.ask.run, FAILED, call=self.ask.call))
+        self.channel.tell(AttemptOutcome(self.ask.run, FAILED, call=self.ask.call))
 
     def failed(self, failure: AttemptFailed) -> bool:
         """Tell it; a refusal is waited out, unless there has been nothing else for long."""
         kind = kind_of(failure)
-        self.channel.tell(Outcome(self.ask.run, kind, failure.retry_after_s, call=self.ask.call))
+        self.channel.tell(AttemptOutcome(self.ask.run, kind, failure.retry_after_s, call=self.ask.call))
         if kind != REFUSED:
             return False
         now = time.monotonic()

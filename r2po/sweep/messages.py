@@ -37,7 +37,7 @@ class OfAttempt:
 
 
 @dataclass(frozen=True)
-class Ask(OfAttempt):
+class PermitRequest(OfAttempt):
     """A run wants to make one attempt at a call.
 
     Attributes:
@@ -50,7 +50,7 @@ class Ask(OfAttempt):
 
 
 @dataclass(frozen=True)
-class Outcome(OfAttempt):
+class AttemptOutcome(OfAttempt):
     """The attempt is over.
 
     Attributes:
@@ -66,7 +66,7 @@ class Outcome(OfAttempt):
 
 @dataclass(frozen=True)
 class Verdict(OfAttempt):
-    """The answer to an ``Ask``: go on, or stop at a cap.
+    """The answer to an ``PermitRequest``: go on, or stop at a cap.
 
     Attributes:
         reached: Empty to go on; else the cap that forbids the call, as text.
@@ -129,10 +129,10 @@ class Note:
 class Channel(Protocol):
     """Connects a run to the coordinator."""
 
-    def ask(self, ask: Ask) -> Verdict:
+    def ask(self, ask: PermitRequest) -> Verdict:
         """Wait for permission to make an attempt."""
 
-    def tell(self, message: Outcome | Progress | Note) -> None:
+    def tell(self, message: AttemptOutcome | Progress | Note) -> None:
         """Say something that needs no answer."""
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import Ask, Ended, Listener, Note, Outcome, Progress
+from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.worker import work
 
@@ -122,11 +122,11 @@ class Pool:
         except (EOFError, OSError):
             self._bury(worker)
 
-    def _take(self, worker: _WorkerProcess, message: Ask | Outcome | Progress | Note | Ended) -> None:
+    def _take(self, worker: _WorkerProcess, message: PermitRequest | AttemptOutcome | Progress | Note | Ended) -> None:
         now = time.monotonic()
-        if isinstance(message, Ask):
+        if isinstance(message, PermitRequest):
             self._coordinator.ask(message)
-        elif isinstance(message, Outcome):
+        elif isinstance(message, AttemptOutcome):
             self._coordinator.end(message, now)
         else:
             if isinstance(message, Ended):

@@ -14,7 +14,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import Ask, Ended, Key, Listener, Note, Outcome, Progress, Verdict
+from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 
 TICK_S = 0.5
@@ -47,7 +47,7 @@ class Clerk:
         self._news: list[Progress | Note] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, ask: Ask, lease_s: float) -> Verdict:
+    async def ask(self, ask: PermitRequest, lease_s: float) -> Verdict:
         """Answer when an attempt may be made."""
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._answers[ask.key] = answer, lease_s
@@ -56,9 +56,9 @@ class Clerk:
         self._grant()
         return await answer
 
-    async def tell(self, message: Outcome | Progress | Note) -> None:
+    async def tell(self, message: AttemptOutcome | Progress | Note) -> None:
         """Handle what a run says."""
-        if isinstance(message, Outcome):
+        if isinstance(message, AttemptOutcome):
             self._end_lease(message.key)
             self._coordinator.end(message, time.monotonic())
             self._grant()
@@ -109,12 +109,12 @@ class _Channel:
         self._clerk = clerk
         self._lease_s = lease_s
 
-    def ask(self, ask: Ask) -> Verdict:
+    def ask(self, ask: PermitRequest) -> Verdict:
         verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
         assert isinstance(verdict, Verdict)
         return verdict
 
-    def tell(self, message: Outcome | Progress | Note) -> None:
+    def tell(self, message: AttemptOutcome | Progress | Note) -> None:
         self._clerk.tell.remote(message)
 
 

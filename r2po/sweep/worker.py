@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from r2po.config.environ import read_environ
-from r2po.sweep.messages import Ask, Ended, Key, Note, Outcome, Progress, Verdict
+from r2po.sweep.messages import AttemptOutcome, Ended, Key, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.runner import make_run
 
@@ -47,7 +47,7 @@ class _Worker:
             else:
                 self._answers.pop(message.key).put(message)
 
-    def ask(self, ask: Ask) -> Verdict:
+    def ask(self, ask: PermitRequest) -> Verdict:
         answer = self._answers[ask.key] = queue.SimpleQueue()
         self.tell(ask)
         return answer.get()
@@ -55,7 +55,7 @@ class _Worker:
     def _run(self, run: PlannedRun) -> None:
         self.tell(make_run(run, self._environ, self))
 
-    def tell(self, message: Ask | Outcome | Progress | Note | Ended) -> None:
+    def tell(self, message: PermitRequest | AttemptOutcome | Progress | Note | Ended) -> None:
         try:
             with self._sending:
                 self._connection.send(message)

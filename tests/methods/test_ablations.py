@@ -140,7 +140,7 @@ def test_parameters_are_clipped_before_they_are_evaluated_shown_and_remembered(m
     for record in records:
         assert [candidate["params"] for candidate in record["candidates"]] == [list(tame)] * calls
         assert [candidate["raw_params"] for candidate in record["candidates"]] == [list(wild)] * calls
-    assert all("params[0]: 9" not in prompt and "[9" not in prompt for prompt in provider.prompts)
+    assert all("params[0]: 9" not in prompt and "[9.0," not in prompt for prompt in provider.prompts)
     assert "params[0]: 6.0" in provider.prompts[-1] or "params = [6.0, " in provider.prompts[-1]
 
 

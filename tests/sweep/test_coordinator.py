@@ -22,7 +22,7 @@ from r2po.llm.registry import NoModel
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, Ask, Outcome, Verdict
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, PermitRequest, Verdict
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.worker import _Worker
 from tests.builders import open_client
@@ -46,20 +46,20 @@ def waiting(it: Coordinator) -> int:
 def test_calls_go_through_in_the_order_they_were_asked_for() -> None:
     it = coordinator()
     for run in (3, 1, 2):
-        it.ask(Ask(run, SERVER))
+        it.ask(PermitRequest(run, SERVER))
     assert [verdict.run for verdict in it.grants(0.0)] == [3, 1, 2]
 
 
 def test_a_cap_on_calls_lets_exactly_as_many_through() -> None:
     it = coordinator(Amount(calls=7), max_llm_calls=10)
     for run in range(5):
-        it.ask(Ask(run, SERVER))
+        it.ask(PermitRequest(run, SERVER))
     assert [verdict.reached for verdict in it.grants(0.0)] == ["", "", ""]
-    it.end(Outcome(0, FAILED), 1.0)  # it took nothing: one more may go
+    it.end(AttemptOutcome(0, FAILED), 1.0)  # it took nothing: one more may go
     (verdict,) = it.grants(1.0)
     assert (verdict.run, verdict.reached) == (3, "")
     for run in (1, 2, 3):
-        it.end(Outcome(run, ANSWERED, used=Amount(1, 5)), 2.0)
+        it.end(AttemptOutcome(run, ANSWERED, used=Amount(1, 5)), 2.0)
     (last,) = it.grants(2.0)
     assert last.reached == "max_llm_calls is reached: 10 of 10 calls are used"
     assert last.setting == "--max-llm-calls 20"
@@ -76,7 +76,7 @@ def test_a_cap_on_tokens_is_never_exceeded(cap: int, tokens: list[tuple[int, flo
     it = coordinator(max_tokens=cap)
     used, under_way = 0, {}
     for run, (expected, share, answered) in enumerate(tokens):
-        it.ask(Ask(run, SERVER, Amount(1, expected)))
+        it.ask(PermitRequest(run, SERVER, Amount(1, expected)))
         for verdict in it.grants(float(run)):
             if not verdict.reached:
                 under_way[verdict.run] = tokens[verdict.run]
@@ -84,35 +84,35 @@ def test_a_cap_on_tokens_is_never_exceeded(cap: int, tokens: list[tuple[int, flo
             first = min(under_way)
             taken = int(under_way.pop(first)[0] * share)
             used += taken
-            it.end(Outcome(first, ANSWERED, used=Amount(1, taken)), float(run))
+            it.end(AttemptOutcome(first, ANSWERED, used=Amount(1, taken)), float(run))
     assert used + sum(each[0] for each in under_way.values()) <= cap
 
 
 def test_what_is_not_known_cannot_be_capped() -> None:
     it = coordinator(max_cost=1.0)
-    it.ask(Ask(0, SERVER, Amount(1, cost=0.1)))
+    it.ask(PermitRequest(0, SERVER, Amount(1, cost=0.1)))
     assert it.grants(0.0)[0].reached == ""
-    it.end(Outcome(0, ANSWERED, used=Amount(1, None, None)), 1.0)
-    it.ask(Ask(1, SERVER, Amount(1, cost=0.1)))
+    it.end(AttemptOutcome(0, ANSWERED, used=Amount(1, None, None)), 1.0)
+    it.ask(PermitRequest(1, SERVER, Amount(1, cost=0.1)))
     assert "cannot be enforced" in it.grants(1.0)[0].reached
 
 
 def test_a_lost_call_counts_as_paid_for_and_its_place_is_free() -> None:
     it = coordinator(max_llm_calls=2)
-    it.ask(Ask(0, SERVER))
-    it.ask(Ask(1, SERVER))
+    it.ask(PermitRequest(0, SERVER))
+    it.ask(PermitRequest(1, SERVER))
     assert len(it.grants(0.0)) == 2
     it.forget([0, 1], 1.0)
     assert under_way(it) == 0
-    it.ask(Ask(0, SERVER))
+    it.ask(PermitRequest(0, SERVER))
     assert it.grants(1.0)[0].reached
 
 
 def test_a_run_that_asks_again_has_lost_what_it_held() -> None:
     it = coordinator()
-    it.ask(Ask(0, SERVER))
+    it.ask(PermitRequest(0, SERVER))
     it.grants(0.0)
-    it.ask(Ask(0, SERVER))
+    it.ask(PermitRequest(0, SERVER))
     assert under_way(it) == 0
     assert [verdict.run for verdict in it.grants(0.0)] == [0]
 
@@ -123,11 +123,11 @@ def test_a_run_that_asks_again_has_lost_what_it_held() -> None:
 def test_two_calls_of_one_run_are_told_apart() -> None:
     it = coordinator(max_tokens=100)
     for call, tokens in enumerate((60, 30, 30)):
-        it.ask(Ask(0, SERVER, Amount(1, tokens), call=call))
+        it.ask(PermitRequest(0, SERVER, Amount(1, tokens), call=call))
     assert [verdict.key for verdict in it.grants(0.0)] == [(0, 0), (0, 1)]
-    it.end(Outcome(0, ANSWERED, used=Amount(1, 20), call=1), 1.0)
+    it.end(AttemptOutcome(0, ANSWERED, used=Amount(1, 20), call=1), 1.0)
     assert it.grants(1.0) == []  # the first may still take its 60, and 20 are used
-    it.end(Outcome(0, ANSWERED, used=Amount(1, 10), call=0), 2.0)
+    it.end(AttemptOutcome(0, ANSWERED, used=Amount(1, 10), call=0), 2.0)
     assert [verdict.key for verdict in it.grants(2.0)] == [(0, 2)]
     assert (it.ledger.used.calls, it.ledger.used.tokens, under_way(it)) == (2, 30, 1)
 
@@ -136,9 +136,9 @@ def test_a_run_that_is_gone_gives_up_all_its_calls() -> None:
     it = coordinator(max_llm_calls=10)
     for run in (0, 1):
         for call in range(3):
-            it.ask(Ask(run, SERVER, call=call))
+            it.ask(PermitRequest(run, SERVER, call=call))
     assert len(it.grants(0.0)) == 6
-    it.ask(Ask(0, SERVER, call=3))
+    it.ask(PermitRequest(0, SERVER, call=3))
     it.forget([0], 1.0)
     assert (under_way(it), waiting(it)) == (3, 0)
     assert it.ledger.used.calls == 3  # perhaps paid for
@@ -151,7 +151,7 @@ def test_a_run_that_is_gone_gives_up_all_its_calls() -> None:
 def test_a_cap_holds_for_the_calls_of_few_runs(cap: int, order: list[int], tokens: list[int]) -> None:
     it = coordinator(max_tokens=cap)
     for index in range(24):
-        it.ask(Ask(index % 3, "", Amount(1, tokens[index]), call=index // 3))
+        it.ask(PermitRequest(index % 3, "", Amount(1, tokens[index]), call=index // 3))
     under_way, used = {}, 0
     for index in order:
         for verdict in it.grants(0.0):
@@ -161,7 +161,7 @@ def test_a_cap_holds_for_the_calls_of_few_runs(cap: int, order: list[int], token
         key = (index % 3, index // 3)
         if key in under_way:
             used += under_way.pop(key)
-            it.end(Outcome(key[0], ANSWERED, used=Amount(1, tokens[index]), call=key[1]), 0.0)
+            it.end(AttemptOutcome(key[0], ANSWERED, used=Amount(1, tokens[index]), call=key[1]), 0.0)
 
 
 def test_a_worker_hands_each_call_its_own_verdict() -> None:
@@ -178,7 +178,7 @@ def test_a_worker_hands_each_call_its_own_verdict() -> None:
     answers: dict[int, Verdict] = {}
 
     def ask(call: int) -> None:
-        answers[call] = worker.ask(Ask(0, SERVER, call=call))
+        answers[call] = worker.ask(PermitRequest(0, SERVER, call=call))
 
     asking = [threading.Thread(target=ask, args=(call,)) for call in range(10)]
     for thread in asking:
@@ -194,12 +194,12 @@ def test_a_worker_hands_each_call_its_own_verdict() -> None:
 
 @dataclass
 class Line:
-    ask: Callable[[Ask], Verdict]
+    ask: Callable[[PermitRequest], Verdict]
     tell: Callable[[Any], None]
 
 
 def test_the_gate_tells_the_attempts_of_a_run_apart(tmp_path: Path) -> None:
-    told: list[Outcome] = []
+    told: list[AttemptOutcome] = []
     with open_client(NoModel(), tmp_path) as client:
         budget = Budget(Caps(), client.accounting)
         gate = SweepGate(7, client, budget, Line(lambda ask: Verdict(ask.run, call=ask.call), told.append))
@@ -219,7 +219,7 @@ def test_whatever_ends_an_attempt_the_permit_is_given_back(
     def fail(*_: object) -> Any:
         raise KeyError("a fault of the program")
 
-    told: list[Outcome] = []
+    told: list[AttemptOutcome] = []
     with open_client(Scripted(["params"]), tmp_path) as client:
         client.gate = SweepGate(0, client, Budget(Caps(), client.accounting), Line(lambda _: OK, told.append))
         if fault == "provider":
@@ -242,8 +242,8 @@ def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:
         def address(self) -> str:
             return self._address
 
-    asked: list[Ask] = []
-    told: list[Outcome] = []
+    asked: list[PermitRequest] = []
+    told: list[AttemptOutcome] = []
     models = {
         "search": Model(At("http://small"), "small", {}, Prices(input=1, output=1)),
         "critic": Model(At("http://big"), "big", {"max_output_tokens": 1000}, Prices(input=100, output=100)),
@@ -267,11 +267,11 @@ def test_the_clerk_answers_calls_of_one_run_one_by_one_and_ends_their_leases() -
     async def talk() -> None:
         it = coordinator(max_llm_calls=3)
         clerk = Clerk(it)
-        one, two = await asyncio.gather(*(clerk.ask(Ask(0, SERVER, call=call), 60.0) for call in (1, 2)))
+        one, two = await asyncio.gather(*(clerk.ask(PermitRequest(0, SERVER, call=call), 60.0) for call in (1, 2)))
         assert (one.call, two.call, under_way(it)) == (1, 2, 2)
-        await clerk.tell(Outcome(0, ANSWERED, used=Amount(1, 1), call=2))
+        await clerk.tell(AttemptOutcome(0, ANSWERED, used=Amount(1, 1), call=2))
         assert under_way(it) == 1
-        short = await clerk.ask(Ask(0, SERVER, call=3), 0.01)
+        short = await clerk.ask(PermitRequest(0, SERVER, call=3), 0.01)
         assert (short.call, under_way(it)) == (3, 2)
         await asyncio.sleep(0.1)  # the lease of the last one ends, and no other
         assert under_way(it) == 1
@@ -283,12 +283,12 @@ def test_the_clerk_answers_calls_of_one_run_one_by_one_and_ends_their_leases() -
 
 def test_providers_do_not_wait_for_each_other() -> None:
     it = coordinator()
-    it.ask(Ask(0, SERVER))
+    it.ask(PermitRequest(0, SERVER))
     it.grants(0.0)
-    it.end(Outcome(0, REFUSED, retry_after_s=60.0), 0.1)
-    it.ask(Ask(0, SERVER))
-    it.ask(Ask(1, "http://other"))
-    it.ask(Ask(2, ""))  # a stand-in has no server
+    it.end(AttemptOutcome(0, REFUSED, retry_after_s=60.0), 0.1)
+    it.ask(PermitRequest(0, SERVER))
+    it.ask(PermitRequest(1, "http://other"))
+    it.ask(PermitRequest(2, ""))  # a stand-in has no server
     assert [verdict.run for verdict in it.grants(1.0)] == [1, 2]
     assert it.wait_s(1.0) is not None
     assert [verdict.run for verdict in it.grants(60.2)] == [0]

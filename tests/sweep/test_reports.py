@@ -9,7 +9,7 @@ import pytest
 from r2po.cli import main
 from r2po.sweep.board import Board
 from r2po.sweep.from_logs import read_progress
-from r2po.sweep.messages import Ask, Ended, Note, Outcome, Progress, Verdict
+from r2po.sweep.messages import AttemptOutcome, Ended, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
 from r2po.sweep.runner import make_run
 from r2po.sweep.screen import SweepLines
@@ -23,10 +23,10 @@ class Heard:
     def __init__(self) -> None:
         self.progress: list[Progress] = []
 
-    def ask(self, ask: Ask) -> Verdict:
+    def ask(self, ask: PermitRequest) -> Verdict:
         return Verdict(ask.run)
 
-    def tell(self, message: Outcome | Progress | Note) -> None:
+    def tell(self, message: AttemptOutcome | Progress | Note) -> None:
         if isinstance(message, Progress):
             self.progress.append(message)
 

@@ -9,34 +9,27 @@ from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import STAND_IN
+from r2po.analysis.logs.run_data import STAND_IN, drawable
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
 from r2po.analysis.output.files import to_json, write_file
 from r2po.analysis.output.writing import write_figure
 
-FIGURE = "comparison_training_curve"
-SUMMARY = "comparison_summary.json"
-
 
 def write_comparison(experiments: Sequence[LogDirectory], labels: Sequence[str], folder: Path) -> list[Path]:
-    """Write the comparison of several log directories; returns the files.
-
-    Args:
-        experiments: The log directories.
-        labels: A name for each.
-        folder: Where the files are written; it is made.
+    """Write the comparison of several log directories, each with a label, to a folder; returns the files.
 
     Raises:
         InputError: A file cannot be written.
     """
-    files = [write_file(folder / SUMMARY, to_json(comparison_summary(experiments, labels)))]
+    files = [write_file(folder / "comparison_summary.json", to_json(_summary(experiments, labels)))]
     panels, title, caption = _figure(experiments, labels)
     if any(panel.curves for panel in panels):
-        files += write_figure(partial(draw_curves, panels, title, caption), folder / FIGURE, ("png", "pdf"))
+        draw = partial(draw_curves, panels, title, caption)
+        files += write_figure(draw, folder / "comparison_training_curve", ("png", "pdf"))
     return files
 
 
-def comparison_summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict[str, Any]:
+def _summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict[str, Any]:
     """Return the summaries of the log directories, without those of their single runs."""
     entries = []
     for logs, label in zip(experiments, labels, strict=True):
@@ -49,13 +42,13 @@ def comparison_summary(experiments: Sequence[LogDirectory], labels: Sequence[str
 
 def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple[list[CurvePanel], str, str]:
     """Return a panel for each environment, a title and a caption."""
-    pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if _rows(logs)]
+    pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if drawable(logs.runs)]
     environments = list(dict.fromkeys(logs.runs[0].environment for logs, _ in pairs))
     panels, phrases = [], []
     for environment in environments:
         here = [(logs, label) for logs, label in pairs if logs.runs[0].environment == environment]
         styles = distinct_styles([logs.runs[0].facts["style"] for logs, _ in here])
-        curves = [Curve(label, style, logs.runs) for (logs, label), style in zip(here, styles, strict=True)]
+        curves = [Curve(label, style, drawable(logs.runs)) for (logs, label), style in zip(here, styles, strict=True)]
         run = here[0][0].runs[0]
         panels.append(CurvePanel(run.task["label"], curves, run.target))
         phrases.append(runs_phrase(curves))
@@ -67,7 +60,3 @@ def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple
         f"Band: \u00b1 1 sample standard deviation over runs; {'; '.join(dict.fromkeys(phrases))}. Model: {models}."
     )
     return panels, mark, caption
-
-
-def _rows(logs: LogDirectory) -> bool:
-    return any(run.num_iterations for run in logs.runs)

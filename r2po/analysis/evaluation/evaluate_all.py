@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
-from r2po.analysis.logs.evenness import uneven_runs
+from r2po.analysis.logs.comparable import uneven_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.parallel import in_parallel
-from r2po.analysis.logs.run_data import STAND_IN, RunData
+from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.scores import score_of
 from r2po.errors import R2POError
 
@@ -22,12 +22,7 @@ MANY_RUNS = 100
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of one log directory.
-
-    Attributes:
-        line: What to print, a line per experiment; empty if there is nothing.
-        warnings: What is missing or odd, one line each.
-    """
+    """What to print of one log directory, a line per experiment, and what is missing or odd, one line each."""
 
     line: str
     warnings: tuple[str, ...]
@@ -40,14 +35,9 @@ def evaluate_all(
     only_method: Sequence[str] = (),
     figures: str = "auto",
 ) -> list[Evaluation]:
-    """Write the reports of all log directories under a folder, on all cores.
+    """Write the reports of all log directories that ``find_experiments`` finds, on all cores.
 
-    Args:
-        logs_root: Where log directories are, at any depth.
-        max_runs: Largest number of runs of each experiment.
-        only_env: Keys or labels of environments; all if empty.
-        only_method: Keys or labels of methods; all if empty.
-        figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
+    Figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
 
     Raises:
         InputError: There is no such folder, environment or method.
@@ -73,7 +63,7 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
     path = parts[0].path
     problems = tuple(problem for part in parts for problem in part.problems)
     warnings = tuple(f"{path}: left out: {problem}" for problem in problems)
-    runs = sorted((run for part in parts for run in part.runs), key=_number)
+    runs = sorted((run for part in parts for run in part.runs), key=lambda run: int(run.name.removeprefix("run_")))
     if not runs:
         return Evaluation("", warnings)
     logs = LogDirectory(path, tuple(runs), problems)
@@ -87,16 +77,9 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
     return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
 
 
-def _number(run: RunData) -> int:
-    return int(run.name.removeprefix("run_"))
-
-
 def _line(name: str, logs: LogDirectory) -> str:
-    figures = []
-    for metric in ("mean", "best", "final", "heldout"):
-        values = [value for run in logs.runs if (value := run.metric(f"{metric}_reward")) is not None]
-        score = score_of("", values)
-        figures.append(f"{metric} {score.text}" if score else "")
+    scores = {metric: score_of("", logs.values(f"{metric}_reward")) for metric in ("mean", "best", "final", "heldout")}
+    figures = ", ".join(f"{metric} {score.text}" for metric, score in scores.items() if score)
     mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) else ""
     count = f"{len(logs.runs)} run{'' if len(logs.runs) == 1 else 's'}"
-    return f"{name}{mark}: {count}: {', '.join(filter(None, figures))}: {logs.path / FOLDER}"
+    return f"{name}{mark}: {count}: {figures}: {logs.path / FOLDER}"

@@ -27,8 +27,7 @@ def training_curve(panel: Panel) -> Figure:
     _draw_rewards(axes, panel)
     _draw_target(axes, panel)
     _draw_heldout(axes, panel)
-    axes.set_xlabel("total episodes (warm-up included)")
-    axes.set_ylabel("reward (mean return)")
+    axes.set(xlabel="total episodes (warm-up included)", ylabel="reward (mean return)")
     axes.set_xlim(left=0)
     whole_numbers(axes.xaxis)
     legend_above(axes)
@@ -41,9 +40,7 @@ def reward_distribution(panel: Panel) -> Figure:
     figure, (axes,) = new_figure(panel, returns_caption(panel, [len(returns) for returns in pooled.values()]))
     _draw_boxes(axes, np.array(list(pooled)), list(pooled.values()), panel.colour)
     _draw_target(axes, panel)
-    axes.set_xlim(0, max(int(run.numbers[-1]) for run in panel.runs) + 1)
-    axes.set_xlabel("iteration")
-    axes.set_ylabel("return")
+    axes.set(xlabel="iteration", ylabel="return", xlim=(0, max(int(run.numbers[-1]) for run in panel.runs) + 1))
     axes.autoscale_view(scalex=False)
     whole_numbers(axes.xaxis)
     legend_above(axes)
@@ -185,8 +182,7 @@ def _quartiles(returns: Sequence[Floats]) -> Floats:
 
 def _over_iterations(panel: Panel, values: Callable[[RunData], Floats]) -> MeanCurve:
     # A run that has ended spends no more time: nothing is carried on.
-    series = [(np.arange(1, run.num_iterations + 1, dtype=np.int64), values(run)) for run in panel.runs]
-    return mean_curve([Series(at, each, carried=False) for at, each in series])
+    return mean_curve([Series(1 + np.arange(run.num_iterations), values(run), carried=False) for run in panel.runs])
 
 
 def _time_unit(seconds: float) -> tuple[str, float]:

@@ -73,7 +73,7 @@ def load_runs(
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
     return Frames(
-        pd.DataFrame([_run_row(run) for run in runs], columns=_RUN),
+        pd.DataFrame([_key(run) | summarise_run(run) for run in runs], columns=_RUN),
         pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
         pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
         tuple(_problems(experiments)),
@@ -121,46 +121,28 @@ _CALL = ("iteration", "role", "prompt", "reply")
 
 
 def _key(run: RunData) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in RUN_COLUMNS if name not in ("logdir", "run")}
-    return {**values, "logdir": str(run.path.parent), "run": run.name}
+    special = {"logdir": str(run.path.parent), "run": run.name}
+    return {name: special[name] if name in special else getattr(run, name) for name in RUN_COLUMNS}
 
 
-def _run_row(run: RunData) -> dict[str, Any]:
-    return {**_key(run), **summarise_run(run)}
+def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
+    key = _key(run).values()
+    logged = zip(run.rewards, run.best_so_far, run.episodes, run.steps, run.llm_s, strict=True)
+    for iteration, figures in zip(run.iterations, logged, strict=False):
+        for index, each in enumerate(iteration.candidates):
+            what = (iteration.number, each.stage, index == iteration.accepted, each.reward)
+            yield (*key, *what, *figures, each.params, each.returns)
 
 
-def _iteration_rows(run: RunData) -> Iterable[dict[str, Any]]:
-    key = _key(run)
-    for position, iteration in enumerate(run.iterations):
-        for index, candidate in enumerate(iteration.candidates):
-            yield {
-                **key,
-                "iteration": iteration.number,
-                "stage": candidate.stage,
-                "accepted": index == iteration.accepted,
-                "candidate_reward": candidate.reward,
-                "reward": run.rewards[position],
-                "best_so_far": run.best_so_far[position],
-                "episodes": run.episodes[position],
-                "steps": run.steps[position],
-                "llm_s": run.llm_s[position],
-                "params": candidate.params,
-                "returns": candidate.returns,
-            }
-
-
-def _call_rows(run: RunData) -> Iterable[dict[str, Any]]:
-    key, replies = _key(run), RunReplies(run)
+def _call_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
+    key, replies = _key(run).values(), RunReplies(run)
     for number in run.numbers:
         for reply in replies.of(int(number)):
-            yield {**key, "iteration": reply.iteration, "role": reply.role, "prompt": reply.prompt, "reply": reply.text}
+            yield (*key, reply.iteration, reply.role, reply.prompt, reply.text)
 
 
 def _problems(experiments: Sequence[ExperimentLogs]) -> Iterable[str]:
     for experiment in experiments:
-        for line in (*experiment.problems, *experiment.notes):
-            yield f"{experiment.path}: {line}"
+        yield from experiment.remarks
         for run in experiment.runs:
-            for iteration in run.iterations:
-                if iteration.problem:
-                    yield f"{run.path}: {iteration.problem}"
+            yield from (f"{run.path}: {each.problem}" for each in run.iterations if each.problem)

@@ -10,7 +10,7 @@ from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.evaluation.text import run_text, runs_text
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import RunData, drawable
 from r2po.analysis.output.canvas import render
 from r2po.analysis.output.files import folder_name, to_json
 from r2po.analysis.output.panel import Panel
@@ -26,15 +26,12 @@ FIGURES = (
 
 
 def write_report(logs: LogDirectory, label: str | None = None, *, all_figures: bool = True) -> str:
-    """Write ``eval_report/`` in the log directory and in each of its runs.
+    """Write ``eval_report/`` in the log directory and in each of its runs; returns its own ``summary.txt``.
 
     Args:
         logs: The runs.
         label: Name of the experiment; by default its method and environment.
         all_figures: Whether each run gets figures too, and the training curve a PDF: they take most of the time.
-
-    Returns:
-        The content of the log directory's ``summary.txt``.
 
     Raises:
         InputError: A file cannot be written.
@@ -57,25 +54,22 @@ def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
 
     Runs of different methods, environments, models or protocols in one folder are a mistake, or somebody's archive.
     """
-    groups = list(by_experiment(logs.runs).values())
+    groups = by_experiment(logs.runs)
     if len(groups) == 1:
         return [(default_label(logs), logs)]
-    parts = [LogDirectory(logs.path, tuple(runs), ()) for runs in groups]
-    return [(f"{default_label(part)}, {_cohort_label(part.runs[0])}", part) for part in parts]
-
-
-def _cohort_label(run: RunData) -> str:
-    cohort = cohort_of(run)
-    return cohort.label if cohort else "no language model"
+    parts = [LogDirectory(logs.path, runs, ()) for runs in groups]
+    named = [(default_label(part), cohort_of(part.runs[0])) for part in parts]
+    names = [f"{label}, {cohort.label if cohort else 'no language model'}" for label, cohort in named]
+    return list(zip(names, parts, strict=True))
 
 
 def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:
     """Write the report on runs that may be averaged."""
     summary = summarise_runs(logs, label)
-    drawable = Panel(label, _drawable(logs.runs))
-    text = runs_text(summary, str(logs.path), left_out=_left_out(drawable))
+    panel = Panel(label, drawable(logs.runs))
+    text = runs_text(summary, str(logs.path), left_out=_left_out(panel))
     _write(report, to_json(summary), text)
-    _draw(report, drawable, formats)
+    _draw(report, panel, formats)
     return text
 
 
@@ -100,15 +94,11 @@ def default_label(logs: LogDirectory) -> str:
     return f"{run.label} on {run.task['label']}" + (f" ({run.variant})" if run.variant else "")
 
 
-def _drawable(runs: Sequence[RunData]) -> list[RunData]:
-    return [run for run in runs if run.num_iterations]
-
-
 def _write_run(folder: Path, run: RunData, label: str, *, with_figures: bool) -> None:
     summary = summarise_run(run)
     _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder)))
     if with_figures:
-        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", _drawable([run])), ("png", "pdf"))
+        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", drawable([run])), ("png", "pdf"))
 
 
 def _write(report: Path, json: bytes, text: str) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from r2po.analysis.logs.evenness import differences
+from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.statistics.arrays import sample_std
 
-METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward")
-"""Per-run figures that are averaged over runs, besides the held-out reward."""
+METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
+"""Per-run figures that are averaged over runs."""
 
 
 def summarise_run(run: RunData) -> dict[str, Any]:
@@ -60,10 +60,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
 def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of all runs of a log directory, with mean and sample standard deviation over the runs.
 
-    Args:
-        logs: The runs.
-        label: Name of the experiment in tables and figures.
-        parts: Names of the experiments, if the runs are of several: there are no means over those.
+    If they are of several experiments, ``parts`` names these, and there are no means.
     """
     per_run = [summarise_run(run) for run in logs.runs]
     averaged = [] if parts else per_run
@@ -75,7 +72,6 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "stand_in": any(run.stand_in for run in logs.runs),
         "parts": list(parts),
         **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
-        **_over_runs(averaged, "heldout_reward"),
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
         "differences": differences(logs.runs),
         "problems": list(logs.problems),

@@ -7,42 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from r2po.analysis.logs.run_data import STAND_IN, progress
-
-COLUMNS = (
-    "run",
-    "iterations",
-    "best",
-    "best at",
-    "held-out",
-    "mean",
-    "std",
-    "final",
-    "episodes",
-    "calls",
-    "model time",
-)
-LEFT = {"run"}
+from r2po.analysis.output.tables import pad
 
 
 def run_text(summary: dict[str, Any], label: str, path: str) -> str:
-    """Return the text on one run.
-
-    Args:
-        summary: From ``summarise_run``.
-        label: Name of the experiment.
-        path: The run's folder.
-    """
+    """Return the text on one run, ``summarise_run``, of the experiment ``label``."""
     return _join(_heading(label, path, [summary]), _table([summary]), _notes([summary]))
 
 
 def runs_text(summary: dict[str, Any], path: str, left_out: Sequence[str] = ()) -> str:
-    """Return the text on all runs of a log directory.
-
-    Args:
-        summary: From ``summarise_runs``.
-        path: The log directory.
-        left_out: What the report does not hold, one line each.
-    """
+    """Return the text on all runs of a log directory, ``summarise_runs``, and what its report does not hold."""
     rows = summary["per_run_summaries"]
     findings = [f"the runs differ in {line}" for line in summary["differences"]]
     findings += [f"left out: {line}" for line in summary["problems"]]
@@ -67,32 +41,29 @@ def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    cells = [list(COLUMNS), *(_cells(row) for row in rows)]
+    named = [_cells(row) for row in rows]
+    cells = [list(named[0]), *(list(each.values()) for each in named)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for row in cells:
-        padded = [
-            cell.ljust(width) if name in LEFT else cell.rjust(width)
-            for name, cell, width in zip(COLUMNS, row, widths, strict=True)
-        ]
-        lines.append("  ".join(padded).rstrip())
+    lines = ["  ".join(pad(row, widths, texts=(0,))).rstrip() for row in cells]
     return [*lines, "mean, std: over iterations; held-out: best policy on fresh episodes, ± over these"]
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    return [
-        row["run"] + ("" if row["complete"] else " *"),
-        str(row["num_iterations"]),
-        _number(row["best_reward"]),
-        "-" if row["best_episode"] is None else str(int(row["best_episode"].removeprefix("episode_")) + 1),
-        _plus_minus(row["heldout_reward"], row["heldout_std"]),
-        _number(row["mean_reward"]),
-        _number(row["std_reward"]),
-        _number(row["final_reward"]),
-        _count(row["episodes"]),
-        _count(row["llm_calls"]),
-        _clock(row["llm_s"]),
-    ]
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """Return what stands in a row, by heading."""
+    best_at = "-" if row["best_episode"] is None else str(int(row["best_episode"].removeprefix("episode_")) + 1)
+    return {
+        "run": row["run"] + ("" if row["complete"] else " *"),
+        "iterations": str(row["num_iterations"]),
+        "best": _number(row["best_reward"]),
+        "best at": best_at,
+        "held-out": _plus_minus(row["heldout_reward"], row["heldout_std"]),
+        "mean": _number(row["mean_reward"]),
+        "std": _number(row["std_reward"]),
+        "final": _number(row["final_reward"]),
+        "episodes": _count(row["episodes"]),
+        "calls": _count(row["llm_calls"]),
+        "model time": _clock(row["llm_s"]),
+    }
 
 
 def _over_runs(summary: dict[str, Any]) -> list[str]:

@@ -77,11 +77,4 @@ def task_facts(name: str) -> TaskFacts:
     """Return what is known of a task by its name alone; of one without a card, that."""
     if name in TASKS:
         return TASKS[name].facts()
-    return {
-        "name": name,
-        "label": name,
-        "policy": None,
-        "optimum": None,
-        "random_reward": None,
-        "conservative_threshold": None,
-    }
+    return TaskFacts(name=name, label=name, policy=None, optimum=None, random_reward=None, conservative_threshold=None)

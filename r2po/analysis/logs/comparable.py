@@ -1,14 +1,19 @@
-"""Which experiments are compared with each other: one for each cell, in cohorts."""
+"""Which experiments are compared with each other: one for each cell, in cohorts; and where their conditions differ."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from r2po.analysis.logs.built_in import BUILT_IN
-from r2po.analysis.logs.evenness import uneven_runs
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, experiment_order
 from r2po.analysis.logs.published import PROTOCOL
+from r2po.analysis.logs.run_data import RunData, drawable
 from r2po.runlog.facts import NO_MODEL, MethodFacts
+
+SAME = 1.1
+"""Budgets whose ratio is below this count as the same: warm-ups differ."""
 
 
 def others(experiments: Sequence[ExperimentLogs]) -> list[MethodFacts]:
@@ -26,7 +31,7 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
     chosen: dict[tuple[Cohort | None, str, str, str, str | None], ExperimentLogs] = {}
     lines = []
     for each in experiments:
-        lines += [f"{each.path}: {line}" for line in (*each.problems, *each.notes)]
+        lines += each.remarks
         if not each.runs or each.variant:
             continue
         lines += uneven_runs(each)
@@ -78,3 +83,45 @@ def _closest(experiments: Sequence[ExperimentLogs], protocol: str) -> list[Exper
 def _distance(one: str, other: str) -> int:
     # The published protocol is that of the published code, with its errors set right.
     return 0 if one == other else 1 if {one, other} == {PROTOCOL, "published"} else 2
+
+
+def uneven_runs(experiment: ExperimentLogs) -> list[str]:
+    """Name each setting in which the runs of one experiment differ, one line each."""
+    return [f"{experiment.path}: the runs differ in {line}" for line in differences(experiment.runs)]
+
+
+def differences(runs: Sequence[RunData]) -> list[str]:
+    """Name each setting in which runs differ that should be runs of one experiment, one line each."""
+    lines = []
+    for key in {key: None for run in runs for key in run.settings}:
+        by_value: dict[str, list[str]] = {}
+        for run in runs:
+            value = str(run.settings[key]) if key in run.settings else "not set"
+            by_value.setdefault(value, []).append(run.name)
+        if len(by_value) > 1:
+            lines.append(f"{key}: " + "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items()))
+    return lines
+
+
+def uneven_budgets(experiments: Sequence[ExperimentLogs]) -> list[str]:
+    """Say in one line where the methods of an environment did not spend the same number of episodes per run."""
+    spent: dict[str, list[tuple[float, str]]] = {}
+    for each in experiments:
+        episodes = [int(run.episodes[-1]) for run in drawable(each.runs)]
+        if episodes:
+            spent.setdefault(each.task["label"], []).append((float(np.median(episodes)), each.label))
+    parts = []
+    for environment, pairs in spent.items():
+        (least, one), (most, other) = min(pairs), max(pairs)
+        if most > SAME * least:
+            parts.append(f"{environment} {least:,.0f} ({one}) to {most:,.0f} ({other})")
+    return [f"Not at the same budget, in episodes per run: {'; '.join(parts)}."] if parts else []
+
+
+def other_protocols(cohort: Cohort | None, experiments: Sequence[ExperimentLogs]) -> list[str]:
+    """Name the baselines that stand beside a cohort but were run under another protocol, in one line."""
+    if cohort is None:
+        return []
+    odd = sorted({(each.label, each.protocol) for each in experiments if each.protocol != cohort.protocol})
+    named = ", ".join(f"{label} ({protocol})" for label, protocol in odd)
+    return [f"Under another protocol than {cohort.label}: {named}."] if odd else []

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r2po.analysis.logs.built_in import method_facts, method_order, task_facts
-from r2po.analysis.logs.load import load_runs_of
+from r2po.analysis.logs.load import LogDirectory, load_runs_of, nearest_folder
 from r2po.analysis.logs.names import (
+    FolderName,
     environment_key,
     environment_order,
     method_key,
@@ -19,9 +20,9 @@ from r2po.analysis.logs.names import (
 )
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.published import PROTOCOL
-from r2po.analysis.logs.run_data import STAND_IN, MethodOnTask, RunData, method_label
-from r2po.analysis.logs.sb3 import summary_runs
-from r2po.errors import InputError, nearest
+from r2po.analysis.logs.run_data import STAND_IN, MethodOnTask, RunData
+from r2po.analysis.logs.sb3 import is_sb3, summary_runs
+from r2po.errors import InputError
 from r2po.runlog import RunDirectory, list_runs
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 
@@ -58,26 +59,19 @@ class Cohort:
 
 
 @dataclass(frozen=True)
-class ExperimentLogs(MethodOnTask):
-    """The runs of one experiment.
+class ExperimentLogs(LogDirectory, MethodOnTask):
+    """The runs of one experiment: usable ones, at most as many as were asked for; may be none.
 
     Attributes:
         variant: How the setting differs from the method's own, e.g. "tau_c half"; empty if it does not.
-        algorithm: Algorithm of Stable-Baselines3.
         cohort: Model and protocol; None without a language model: such runs compare with all others.
-        runs: The usable ones, by number, at most as many as were asked for; may be empty.
-        problems: One line on each run or folder that is left out.
-        path: The log directory.
     """
 
     task: TaskFacts
     facts: MethodFacts
     variant: str
-    algorithm: str | None
     cohort: Cohort | None
-    runs: tuple[RunData, ...]
-    problems: tuple[str, ...]
-    path: Path
+    algorithm: str | None = None
 
     @property
     def cell(self) -> str:
@@ -85,24 +79,9 @@ class ExperimentLogs(MethodOnTask):
         return f"{self.label} on {self.task['label']}"
 
     @property
-    def label(self) -> str:
-        """Name of its method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
-        return method_label(self.facts, self.algorithm)
-
-    @property
     def protocol(self) -> str:
         """Protocol that its runs share; empty if there are none."""
         return self.runs[0].protocol if self.runs else ""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """One line for each oddity of a run that is used."""
-        return tuple(f"{run.name}: {note}" for run in self.runs for note in run.notes)
-
-    def values(self, metric: str) -> list[float]:
-        """Return a metric (``run_data.METRICS``) of each run that tells it."""
-        figures = (run.metric(metric) for run in self.runs)
-        return [figure for figure in figures if figure is not None]
 
 
 def find_experiments(
@@ -128,20 +107,14 @@ def find_experiments(
     if root.is_file():
         raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
     if not root.is_dir():
-        siblings = [str(each) for each in root.parent.iterdir() if each.is_dir()] if root.parent.is_dir() else []
-        raise InputError(f"no folder {str(root)!r} with logs{nearest(str(root), siblings)}")
+        raise InputError(f"no folder {str(root)!r} with logs{nearest_folder(root)}")
     named = {environment_key(name) for name in only_env}, {method_key(name) for name in only_method}
     folders = [path for path in _log_directories(root) if _is_wanted(path, *named)]
     groups = in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders)
     found = [each for group in groups for each in group]
     environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
     methods = {parse_method(name, (each.facts for each in found)) for name in only_method}
-    wanted = [
-        each
-        for each in found
-        if not each.runs
-        or ((not environments or each.environment in environments) and (not methods or each.method in methods))
-    ]
+    wanted = [each for each in found if not each.runs or _is_one(each, environments, methods)]
     return [replace(each, runs=each.runs[:max_runs]) for each in sorted(wanted, key=experiment_order)]
 
 
@@ -158,51 +131,50 @@ def _log_directories(root: Path) -> list[Path]:
         seen.add(real)
         runs = [name for name in names if name.startswith("run_") and name[4:].isdigit()]
         names[:] = [name for name in names if name not in runs]
-        if runs or ("summary.json" in files and _is_sb3(Path(folder))):
+        if runs or ("summary.json" in files and is_sb3(Path(folder))):
             found.append(Path(folder))
     return found
 
 
-def _is_sb3(path: Path) -> bool:
-    name = read_folder_name(path.resolve().parent.name)
-    return name is not None and name.method == "sb3"
+def _name_of(path: Path) -> FolderName | None:
+    """Return what the name of a log directory says; of a baseline's algorithm, that of the folder above."""
+    resolved = path.resolve()
+    return read_folder_name(resolved.parent.name if is_sb3(path) else resolved.name)
 
 
 def _is_wanted(path: Path, environments: set[str], methods: set[str]) -> bool:
     """Whether a folder must be read: any that may hold our runs, whatever its name, and published ones by name."""
-    resolved = path.resolve()
-    name = read_folder_name(resolved.parent.name if _is_sb3(path) else resolved.name)
+    name = _name_of(path)
     if name is None or any((run.path / "run.yaml").exists() for run in list_runs(path)):
         return True
-    return (not environments or name.environment in environments) and (not methods or name.method in methods)
+    return _is_one(name, environments, methods)
+
+
+def _is_one(of: FolderName | ExperimentLogs, environments: set[str], methods: set[str]) -> bool:
+    return (not environments or of.environment in environments) and (not methods or of.method in methods)
 
 
 def _read_folder(path: Path) -> list[ExperimentLogs]:
     directories = list_runs(path)
-    if not directories and _is_sb3(path):
+    if not directories and is_sb3(path):
         directories = [RunDirectory(run) for run in summary_runs(path)]
     runs, problems = load_runs_of(directories)
-    groups = by_experiment(runs)
-    if not groups:
-        return [_without_runs(path, problems or ("no runs",))]
     experiments: list[ExperimentLogs] = []
-    for (cohort, *_, variant, algorithm), members in groups.items():
-        task, facts, lines = members[0].task, members[0].facts, () if experiments else problems
-        experiments.append(ExperimentLogs(task, facts, variant, algorithm, cohort, tuple(members), lines, path))
-    return experiments
+    for members in by_experiment(runs):
+        one, lines = members[0], () if experiments else problems
+        about = (one.task, one.facts, one.variant, cohort_of(one), one.algorithm)
+        experiments.append(ExperimentLogs(path, members, lines, *about))
+    return experiments or [_without_runs(path, problems or ("no runs",))]
 
 
-Parted = tuple[Cohort | None, str, str, str, str, str, str | None]
-
-
-def by_experiment(runs: Sequence[RunData]) -> dict[Parted, list[RunData]]:
+def by_experiment(runs: Sequence[RunData]) -> list[tuple[RunData, ...]]:
     """Part runs that must not be averaged: by cohort, protocol, environment, method, prompts, variant and algorithm."""
-    groups: dict[Parted, list[RunData]] = {}
+    groups: dict[tuple[Cohort | None, str, str, str, str, str, str | None], list[RunData]] = {}
     for run in runs:
         about = (cohort_of(run), run.protocol, run.environment, run.method, run.prompts_hash)
         key = (*about, run.variant, run.algorithm)
         groups.setdefault(key, []).append(run)
-    return groups
+    return [tuple(members) for members in groups.values()]
 
 
 def cohort_of(run: RunData) -> Cohort | None:
@@ -212,12 +184,11 @@ def cohort_of(run: RunData) -> Cohort | None:
 
 
 def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:
-    folder = path.resolve()
-    name = read_folder_name(folder.parent.name if _is_sb3(path) else folder.name)
-    environment, method, variant = name or ("", "", "")
-    algorithm = folder.name.upper() if _is_sb3(path) else None
-    task, facts = task_facts(environment), method_facts(method)
-    return ExperimentLogs(task, facts, variant, algorithm, None, (), problems, path)
+    environment, method, variant = _name_of(path) or ("", "", "")
+    algorithm = path.resolve().name.upper() if is_sb3(path) else None
+    return ExperimentLogs(
+        path, (), problems, task_facts(environment), method_facts(method), variant, cohort=None, algorithm=algorithm
+    )
 
 
 def experiment_order(experiment: ExperimentLogs) -> tuple[tuple[int, str], tuple[int, str], str, str, str]:

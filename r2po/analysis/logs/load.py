@@ -8,9 +8,8 @@ from pathlib import Path
 
 from r2po.analysis.logs.own import load_own_run
 from r2po.analysis.logs.published import is_published_run, load_published_run
-from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.logs.sb3 import is_sb3_run, load_sb3_run
-from r2po.analysis.logs.unusable import Unusable, one_line
+from r2po.analysis.logs.run_data import RunData, Unusable
+from r2po.analysis.logs.sb3 import is_sb3, load_sb3_run
 from r2po.errors import InputError, nearest
 from r2po.runlog import RunDirectory, list_runs
 
@@ -21,7 +20,7 @@ class LogDirectory:
 
     Attributes:
         path: The folder, as it was given.
-        runs: The usable runs by number, at least one.
+        runs: The usable runs, by number.
         problems: One line for each run that is left out.
     """
 
@@ -33,6 +32,16 @@ class LogDirectory:
     def notes(self) -> tuple[str, ...]:
         """One line for each oddity of a run that is used."""
         return tuple(f"{run.name}: {note}" for run in self.runs for note in run.notes)
+
+    @property
+    def remarks(self) -> list[str]:
+        """The problems and notes, each with the folder's name."""
+        return [f"{self.path}: {line}" for line in (*self.problems, *self.notes)]
+
+    def values(self, metric: str) -> list[float]:
+        """Return a metric (``run_data.METRICS``) of each run that tells it."""
+        figures = (run.metric(metric) for run in self.runs)
+        return [figure for figure in figures if figure is not None]
 
 
 def load_log_directory(path: str | Path) -> LogDirectory:
@@ -52,45 +61,40 @@ def load_log_directory(path: str | Path) -> LogDirectory:
     return LogDirectory(path, runs, problems)
 
 
+def nearest_folder(path: Path) -> str:
+    """Return a hint at the folder with the name that is nearest to that of a missing one, or an empty string."""
+    siblings = [str(each) for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    return nearest(str(path), siblings)
+
+
 def load_runs_of(directories: Sequence[RunDirectory]) -> tuple[tuple[RunData, ...], tuple[str, ...]]:
     """Read the runs of one folder; returns the usable ones, and a line for each of the others."""
-    problems: list[str] = []
-    runs = [run for run in (_try_run(directory, problems) for directory in directories) if run is not None]
-    return _with_lengths(runs), tuple(problems)
+    found = [_load_run(directory) for directory in directories]
+    problems = tuple(each for each in found if isinstance(each, str))
+    return _with_lengths([each for each in found if isinstance(each, RunData)]), problems
 
 
-def _try_run(directory: RunDirectory, problems: list[str]) -> RunData | None:
-    try:
-        return load_run(directory)
-    except (Unusable, OSError, ValueError) as problem:  # the latter two: unreadable, or changed while it was read
-        problems.append(f"{directory.path.name}: {one_line(str(problem))}")
-        return None
-
-
-def load_run(directory: RunDirectory) -> RunData:
-    """Read the complete iterations of one run.
-
-    Raises:
-        Unusable: There is none, or a file is missing, damaged or holds a number that is not finite.
-    """
+def _load_run(directory: RunDirectory) -> RunData | str:
+    """Read the complete iterations of one run; returns one line where it cannot be used."""
     path = directory.path
-    if (path / "run.yaml").exists():
-        return load_own_run(directory)
-    if is_sb3_run(path):
-        return load_sb3_run(path)
-    if is_published_run(path):
-        return load_published_run(path)
-    raise Unusable("it has no run.yaml, nor the published code's overall_log.txt")
+    try:
+        if (path / "run.yaml").exists():
+            return load_own_run(directory)
+        if is_sb3(path.resolve().parent):
+            return load_sb3_run(path)
+        if is_published_run(path):
+            return load_published_run(path)
+    except (Unusable, OSError, ValueError) as problem:  # the latter two: unreadable, or changed while it was read
+        return f"{path.name}: {' '.join(str(problem).split())}"
+    return f"{path.name}: it has no run.yaml, nor the published code's overall_log.txt"
 
 
 def _with_lengths(runs: Sequence[RunData]) -> tuple[RunData, ...]:
     """Call runs of the published code unfinished that are shorter than others: its logs do not say it."""
-    lengths = [run.num_iterations for run in runs if run.origin == "published" and run.algorithm is None]
-    longest = max(lengths, default=0)
+    silent = [run for run in runs if run.origin == "published" and run.algorithm is None]
+    longest = max((run.num_iterations for run in silent), default=0)
     return tuple(
-        replace(run, planned_iterations=longest, complete=run.num_iterations == longest)
-        if run.origin == "published" and run.algorithm is None
-        else run
+        replace(run, planned_iterations=longest, complete=run.num_iterations == longest) if run in silent else run
         for run in runs
     )
 
@@ -98,9 +102,7 @@ def _with_lengths(runs: Sequence[RunData]) -> tuple[RunData, ...]:
 def _find_runs(path: Path) -> list[RunDirectory]:
     name = str(path)
     if not path.exists():
-        parent = path.parent
-        siblings = [str(folder) for folder in parent.iterdir() if folder.is_dir()] if parent.is_dir() else []
-        raise InputError(f"no log directory {name!r}{nearest(name, siblings)}")
+        raise InputError(f"no log directory {name!r}{nearest_folder(path)}")
     if not path.is_dir():
         raise InputError(f"{name!r} is a file; expected a log directory, which holds run_1, run_2, ...")
     runs = list_runs(path)

@@ -29,19 +29,13 @@ PUBLISHED_ORDER = (
 ALIASES: Mapping[str, str] = MappingProxyType({"mountaincarcon": "mountaincarcontinuous"})
 """Names of the published code that are not ours."""
 
+_SAME = ("actor_second_pass", "always_critic", "critic_only", "pure_search", "three_traj", "propsp", "props", "sb3")
 _FOLDERS: Mapping[str, str] = MappingProxyType(
     {
         "reflective_prompted_policy_optimization": "r2po",
-        "actor_second_pass": "actor_second_pass",
-        "always_critic": "always_critic",
-        "critic_only": "critic_only",
-        "pure_search": "pure_search",
-        "three_traj": "three_traj",
         "tau_c_sensitivity": "r2po",
         "reflective": "reptraj",
-        "propsp": "propsp",
-        "props": "props",
-        "sb3": "sb3",
+        **{name: name for name in _SAME},
     }
 )
 """How the published code's folders call methods; a name that another one begins with stands after that one."""
@@ -91,11 +85,7 @@ def environment_order(key: str) -> tuple[int, str]:
 
 
 def parse_environment(name: str, found: Iterable[TaskFacts] = ()) -> str:
-    """Return the key of the environment that an option names by key, label or Gymnasium id.
-
-    Args:
-        name: What the option says.
-        found: The tasks of the logs, which need not be built in.
+    """Return the key of the environment that an option names by key, label or Gymnasium id, built in or found in logs.
 
     Raises:
         InputError: There is no such environment.
@@ -104,11 +94,7 @@ def parse_environment(name: str, found: Iterable[TaskFacts] = ()) -> str:
 
 
 def parse_method(name: str, found: Iterable[MethodFacts] = ()) -> str:
-    """Return the key of the method that an option names by key or label.
-
-    Args:
-        name: What the option says.
-        found: The methods of the logs, which need not be built in.
+    """Return the key of the method that an option names by key or label, built in or found in logs.
 
     Raises:
         InputError: There is no such method.

@@ -12,14 +12,22 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
-from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData
-from r2po.analysis.logs.unusable import Unusable, one_line
+from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
 from r2po.errors import InputError
-from r2po.runlog import RunDirectory, records
+from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.keys import telling
-from r2po.runlog.records import CandidateFigures, Candidates, Description, Finite, Outcome, checked, read_records
+from r2po.runlog.records import (
+    CandidateFigures,
+    Candidates,
+    Description,
+    Finite,
+    HeldoutFigures,
+    Outcome,
+    checked,
+    read_records,
+)
 
 
 def load_own_run(directory: RunDirectory) -> RunData:
@@ -35,12 +43,12 @@ def load_own_run(directory: RunDirectory) -> RunData:
         outcomes = read_records(Outcome, directory.iterations)
         _check_order(outcomes)
         result = (
-            checked(records.Heldout, directory.read_result(), "result.json is damaged")
+            checked(HeldoutFigures, directory.read_result(), "result.json is damaged")
             if directory.is_complete
             else None
         )
     except (InputError, OSError, RecursionError) as error:
-        raise Unusable(one_line(str(error)).replace(f"{path}/", "")) from None
+        raise Unusable(str(error).replace(f"{path}/", "")) from None
     if not outcomes:
         raise Unusable("no complete iteration yet")
     if result is not None and result["iterations"] != len(outcomes):
@@ -49,6 +57,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
         )
     task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
     facts = description.get("method") or method_facts(config["method"])
+    replayed = description.get("replay_of")
+    replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
     accepted = [(record["reward"], record["accepted"]) for record in outcomes]
     return RunData(
         path=path,
@@ -73,7 +83,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*_torn(directory.iterations), *_replay_note(description)),
+        notes=(*_torn(directory.iterations), *replay),
         critic_model=description.get("critic_model"),
         prompts=_prompts(description, outcomes),
         prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
@@ -128,11 +138,6 @@ def _prompts(description: Description, outcomes: list[Outcome]) -> str:
     return "detailed descriptions" if facts["description"] == "detailed" else ""
 
 
-def _replay_note(description: Description) -> tuple[str, ...]:
-    original = description.get("replay_of")
-    return (f"a replay of {original}: the same sample, not another one",) if original else ()
-
-
 def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:
     """Read the candidates of the iterations whose rewards and accepted candidates are given: there may be more by now.
 
@@ -179,7 +184,7 @@ def tau_c_variant(tau_c: float | None, default: float | None) -> str:
     return "tau_c half" if default is not None and tau_c == default / 2 else f"tau_c {tau_c:g}"
 
 
-def _heldout(result: records.Heldout | None) -> Heldout | None:
+def _heldout(result: HeldoutFigures | None) -> Heldout | None:
     if result is None or result["heldout_reward"] is None:
         return None
     return Heldout(result["heldout_reward"], result["heldout_std"], result["heldout_episodes"])

@@ -13,19 +13,13 @@ FEW = 8
 """Up to so many items are worked on here: starting processes would take longer."""
 
 
-def in_parallel(
-    work: Callable[[Item], Result], items: Sequence[Item], few: int = FEW, module: str = ""
-) -> list[Result]:
-    """Return the results of ``work`` on each item, in their order; ``work`` and items must be picklable.
+def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], module: str = "") -> list[Result]:
+    """Return the results of ``work``, a function of a module, on each item, in their order; items must be picklable.
 
-    Args:
-        work: A function of a module.
-        items: What it is called with.
-        few: Up to so many items, no processes are started.
-        module: A module that the processes need: it is imported once for all of them.
+    If ``module`` is named, it is imported once for all processes.
     """
     cores = len(os.sched_getaffinity(0))
-    if len(items) <= few or cores == 1:
+    if len(items) <= FEW or cores == 1:
         return [work(item) for item in items]
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor

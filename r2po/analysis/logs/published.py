@@ -17,8 +17,7 @@ import numpy as np
 from r2po.analysis.logs.built_in import published_method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
-from r2po.analysis.logs.run_data import IterationData, RunData
-from r2po.analysis.logs.unusable import LARGEST, Unusable
+from r2po.analysis.logs.run_data import LARGEST, IterationData, RunData, Unusable
 
 FILE = "overall_log.txt"
 NOT_RECORDED = "not recorded"
@@ -144,14 +143,11 @@ def _parse_row(line: str, number: int) -> _Row | None:
         return None
     try:
         values = [float(field) for field in fields]
-        if not all(math.isfinite(value) and abs(value) <= LARGEST for value in values):
-            raise Unusable(f"{FILE}, line {number}: {_odd(fields)} is no finite number")
+        odd = [field.strip() for field, value in zip(fields, values, strict=True) if not abs(value) <= LARGEST]
+        if odd:
+            raise Unusable(f"{FILE}, line {number}: {odd[0]} is no finite number")
         iteration, _, api_s, episodes, steps, reward = values
         row = _Row(int(iteration), api_s, int(episodes), int(steps), reward)
     except ValueError:
         return None
     return row if row.iteration >= 1 else None
-
-
-def _odd(fields: list[str]) -> str:
-    return next(field.strip() for field in fields if not abs(float(field)) <= LARGEST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData
-from r2po.analysis.logs.unusable import LARGEST
+from r2po.analysis.logs.run_data import LARGEST, CandidateData, Floats, IterationData
 
 _OUTCOMES = ("reflection_outcome.txt", "selection_outcome.txt", "critic_only_outcome.txt")
 _REWARD = re.compile(rb"^Total reward:[ \t]*(\S+)[ \t]*\r?\n", re.MULTILINE)
@@ -66,13 +64,8 @@ class Turn:
 def read_iteration(episode: Path, number: int, reward: float, method: str) -> IterationData:
     """Read what was tried in an iteration; what is missing or damaged is None.
 
-    Where the files do not tell both candidates of an iteration, only the accepted one is returned.
-
-    Args:
-        episode: The folder; need not exist.
-        number: Number of the iteration, from 1.
-        reward: The accepted candidate's reward in the overall log.
-        method: Key of the method.
+    Where the files do not tell both candidates of an iteration, only the accepted one is returned, with its ``reward``
+    in the overall log. The folder need not exist.
     """
     outcome = _read_outcome(episode)
     sources, accepted = _sources(outcome)
@@ -186,7 +179,7 @@ def _finite(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and abs(value) <= LARGEST else None
+    return value if abs(value) <= LARGEST else None
 
 
 def _read_text(path: Path) -> str:

@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from r2po.analysis.logs.published_episode import Turn, read_turns
+from r2po.analysis.logs.published_episode import read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
-from r2po.runlog.events import read_calls
-from r2po.runlog.facts import MethodFacts
+from r2po.runlog.events import Call, read_calls
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question that was answered with a reply that was used.
+    """A question of a role ("search", "critic", ...) in an iteration, from 1, and the reply that was used.
 
-    Attributes:
-        iteration: Number of the iteration, from 1.
-        role: Who asked: "search", "critic", ...
-        prompt: The question; of the published code's logs what they hold of it.
-        text: The reply.
+    Of the prompt, the published code's logs may hold only a part.
     """
 
     iteration: int
@@ -39,38 +34,37 @@ class RunReplies:
         """Return the replies of an iteration, in the order in which they were asked for; none if the log has none."""
         if self.run.origin == "r2po":
             return self._own.get(iteration, ())
+        facts = self.run.facts
+        first, later = next(iter(facts["roles"]), "search"), facts["pair"]["role"] if facts["pair"] else "critic"
         turns = read_turns(self.run.path / f"episode_{iteration - 1}")
-        return tuple(Exchange(iteration, role, turn.prompt, turn.reply) for role, turn in _roles(self.run.facts, turns))
+        return tuple(
+            Exchange(iteration, later if number else first, turn.prompt, turn.reply)
+            for number, turn in enumerate(turns)
+        )
 
     def critic(self, iteration: int) -> Exchange | None:
         """Return the critic's reply in an iteration; None if there is none."""
         return next((reply for reply in self.of(iteration) if reply.role == "critic"), None)
 
-    @cached_property
+    @property
     def problem(self) -> str:
         """One line that says why there are no replies; empty if there is nothing to say."""
-        if self.run.origin == "published":
-            return ""
+        return self._calls[1] if self.run.origin == "r2po" else ""
+
+    @cached_property
+    def _calls(self) -> tuple[list[Call], str]:
+        """The calls, and why they cannot be read."""
         try:
-            read_calls(self.run.path)
+            return read_calls(self.run.path), ""
         except (InputError, OSError) as error:
-            return str(error)
-        return ""
+            return [], str(error)
 
     @cached_property
     def _own(self) -> dict[int, tuple[Exchange, ...]]:
-        try:
-            calls = read_calls(self.run.path)
-        except (InputError, OSError):
-            return {}
-        replies: dict[int, list[Exchange]] = {}
+        replies: dict[int, tuple[Exchange, ...]] = {}
+        calls, _ = self._calls
         for call in sorted(calls, key=lambda call: (call.iteration, call.role != "search", call.sample, call.attempt)):
             if call.reply is not None and not call.refusal:
                 reply = Exchange(call.iteration, call.role, call.prompt, call.reply)
-                replies.setdefault(call.iteration, []).append(reply)
-        return {iteration: tuple(group) for iteration, group in replies.items()}
-
-
-def _roles(facts: MethodFacts, turns: tuple[Turn, ...]) -> list[tuple[str, Turn]]:
-    first, second = (*facts["roles"], "search")[0], facts["pair"]["role"] if facts["pair"] else "critic"
-    return [(first if number == 0 else second, turn) for number, turn in enumerate(turns)]
+                replies[call.iteration] = (*replies.get(call.iteration, ()), reply)
+        return replies

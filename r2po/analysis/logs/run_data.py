@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,13 @@ Ints = NDArray[np.int64]
 
 STAND_IN = "embedded stand-in, no language model"
 """Mark of every output that shows runs in which no language model answered."""
+
+LARGEST = 1e100
+"""Far beyond any return; the squares of larger numbers would overflow."""
+
+
+class Unusable(Exception):
+    """A run that cannot be summed up; the message says why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,17 @@ class MethodOnTask:
     Attributes:
         task: What it was run on; of an environment without a task card, only its name is known.
         facts: What the method is.
+        algorithm: Algorithm of Stable-Baselines3, e.g. "PPO"; None for other methods.
     """
 
     task: TaskFacts
     facts: MethodFacts
+    algorithm: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name of the method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
+        return f"{self.facts['label']}-{self.algorithm}" if self.algorithm else self.facts["label"]
 
     @property
     def environment(self) -> str:
@@ -111,7 +125,6 @@ class RunData(MethodOnTask):
         llm_s: (n,) seconds spent waiting for the model in each iteration.
         read_iterations: Reads the candidates of its iterations.
         variant: How its setting differs from the method's own on that task, e.g. "tau_c=240"; empty if it does not.
-        algorithm: Algorithm of Stable-Baselines3, e.g. "PPO"; None for other methods.
         stand_in: Whether an embedded stand-in answered instead of a language model.
         seed: Seed of the run; None if the log does not say.
         target: Return that counts as solved, if the run names one.
@@ -154,11 +167,6 @@ class RunData(MethodOnTask):
     critic_model: str | None = None
     prompts: str = ""
     prompts_hash: str = ""
-
-    @property
-    def label(self) -> str:
-        """Name of its method in tables and figures, e.g. ``"ProPS+"`` or ``"SB3-PPO"``."""
-        return method_label(self.facts, self.algorithm)
 
     @property
     def name(self) -> str:
@@ -214,9 +222,9 @@ class RunData(MethodOnTask):
         return float(figures[name])
 
 
-def method_label(facts: MethodFacts, algorithm: str | None) -> str:
-    """Return the name of a method in tables and figures, for Stable-Baselines3 with its algorithm."""
-    return f"{facts['label']}-{algorithm}" if algorithm else facts["label"]
+def drawable(runs: Sequence[RunData]) -> list[RunData]:
+    """Return the runs that have iterations."""
+    return [run for run in runs if run.num_iterations]
 
 
 def progress(done: int, planned: int | None) -> str:

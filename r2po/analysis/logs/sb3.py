@@ -8,7 +8,6 @@ of its figures: ``summary.json`` in the run, or its part of the algorithm's own.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,7 @@ import numpy as np
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published import PROTOCOL, is_published_run, load_published_run
-from r2po.analysis.logs.run_data import METRICS, IterationData, RunData
-from r2po.analysis.logs.unusable import LARGEST, Unusable
+from r2po.analysis.logs.run_data import LARGEST, METRICS, RunData, Unusable
 from r2po.runlog.facts import NO_MODEL
 
 FILE = "summary.json"
@@ -41,9 +39,9 @@ def budget_notes(protocols: Iterable[str]) -> list[str]:
     return [f"SB3 ({protocol}): {BUDGETS[protocol]}." for protocol in sorted({*protocols} & BUDGETS.keys())]
 
 
-def is_sb3_run(path: Path) -> bool:
-    """Whether a folder is a run of a baseline: its place says so."""
-    name = read_folder_name(path.resolve().parents[1].name)
+def is_sb3(algorithm: Path) -> bool:
+    """Whether a log directory is that of a baseline's algorithm: the folder above says so."""
+    name = read_folder_name(algorithm.resolve().parent.name)
     return name is not None and name.method == "sb3"
 
 
@@ -70,10 +68,22 @@ def load_sb3_run(path: Path) -> RunData:
         notes = tuple(note for note in run.notes if "tells neither" not in note and "no folder" not in note)
         return replace(run, **changes, notes=notes)
     summary = _read_summary(path)
-    protocol = summary.get("protocol")
-    if protocol in BUDGETS:
-        changes["protocol"] = protocol
-    return _without_iterations(path, _figures(summary), changes)
+    protocol = str(summary.get("protocol"))
+    none = np.array([], dtype=np.int64)
+    return RunData(
+        path=path,
+        origin="published",
+        protocol=protocol if protocol in BUDGETS else PROTOCOL,
+        numbers=none,
+        rewards=np.array([]),
+        episodes=none,
+        steps=none,
+        llm_s=np.array([]),
+        read_iterations=tuple,  # none
+        summary=_figures(summary),
+        notes=("only its summary is there, not its iterations",),
+        **changes,
+    )
 
 
 def summary_runs(algorithm: Path) -> list[Path]:
@@ -100,7 +110,7 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, float]:
     if not figures:
         raise Unusable(f"{FILE} has none of {', '.join(METRICS)}")
     for name, value in figures.items():
-        if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > LARGEST:
+        if type(value) not in (int, float) or not abs(value) <= LARGEST:
             raise Unusable(f"{FILE}: {name} is {value!r}, no finite number")
     return {name: float(value) for name, value in figures.items()}
 
@@ -117,19 +127,3 @@ def _read_json(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _without_iterations(path: Path, summary: Mapping[str, float], changes: Mapping[str, Any]) -> RunData:
-    none = np.array([], dtype=np.int64)
-    values = {
-        "protocol": PROTOCOL,
-        **dict.fromkeys(("numbers", "episodes", "steps"), none),
-        **dict.fromkeys(("rewards", "llm_s"), np.array([])),
-        "notes": ("only its summary is there, not its iterations",),
-        "read_iterations": _no_iterations,
-    }
-    return RunData(path=path, origin="published", summary=summary, **{**values, **changes})
-
-
-def _no_iterations() -> tuple[IterationData, ...]:
-    return ()

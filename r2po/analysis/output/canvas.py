@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.panel import Panel
-from r2po.analysis.output.style import DPI, FONT_SIZE, FULL_WIDTH, SMALL_FONT_SIZE, paper_style
+from r2po.analysis.output.style import DPI, FONT_SIZE, FULL_WIDTH, NEUTRAL, SMALL_FONT_SIZE, paper_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +51,7 @@ def new_figure(panel: Panel, caption: str, columns: int = 1) -> tuple[Figure, li
     title = textwrap.fill(panel.label, TITLE_CHARACTERS)
     mark = f"\n[{STAND_IN}]" if panel.is_stand_in else ""
     figure.suptitle(title + mark, fontsize=FONT_SIZE, y=1 - PAD / HEIGHT, va="top")
-    caption = textwrap.fill(caption, CAPTION_CHARACTERS, break_on_hyphens=False)
-    figure.supxlabel(caption, fontsize=SMALL_FONT_SIZE - 1, color="#404040", y=PAD / HEIGHT, va="bottom")
+    _write_caption(figure, caption, y=PAD / HEIGHT, va="bottom")
     return figure, [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
 
 
@@ -103,3 +102,39 @@ def save(figure: Figure, suffix: str) -> bytes:
     settings: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}
     figure.savefig(buffer, format=suffix, dpi=DPI, metadata=dict(_METADATA[suffix]), **settings)
     return buffer.getvalue()
+
+
+def sheet(title: str, caption: str, height: float) -> Figure:
+    """Return an empty figure of the page's text width, ``height`` inches high.
+
+    The caption stands below in small print: intervals, numbers of runs, model and protocol.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(FULL_WIDTH, height), layout="constrained")
+    figure.suptitle(textwrap.fill(title, TITLE_CHARACTERS), fontsize=FONT_SIZE)
+    _write_caption(figure, caption)
+    return figure
+
+
+def _write_caption(figure: Figure, caption: str, **place: Any) -> None:
+    caption = textwrap.fill(caption, CAPTION_CHARACTERS, break_on_hyphens=False)
+    figure.supxlabel(caption, fontsize=SMALL_FONT_SIZE - 1, color="#404040", **place)
+
+
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the rows of a figure, from top to bottom."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def span(counts: Iterable[int]) -> str:
+    """Write the smallest and the largest of some counts, e.g. "3 to 10", or the only one; "0" of none."""
+    ends = sorted({*counts} or {0})
+    return f"{ends[0]} to {ends[-1]}" if len(ends) > 1 else str(ends[0])
+
+
+def draw_interval(axes: Axes, row: float, value: float, ends: Sequence[float], width: float, **mark: Any) -> None:
+    """Draw a value and the line of its interval in a row; the line has the colour of the mark."""
+    axes.plot(ends, [row, row], color=mark["color"], linewidth=width, solid_capstyle="butt")
+    axes.plot([value], [row], markeredgecolor=NEUTRAL, linestyle="none", zorder=3, **mark)

@@ -40,7 +40,7 @@ class Curve:
     Attributes:
         label: What the legend calls it.
         style: How it is drawn.
-        runs: At least one with iterations; those without are left out.
+        runs: At least one, all with iterations.
     """
 
     label: str
@@ -48,14 +48,9 @@ class Curve:
     runs: Sequence[RunData]
 
     @property
-    def drawn(self) -> list[RunData]:
-        """The runs that have iterations."""
-        return [run for run in self.runs if run.num_iterations]
-
-    @property
     def mean(self) -> MeanCurve:
         """The mean of the runs on a common grid: each run's latest reward, the last one carried on."""
-        return mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in self.drawn])
+        return mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in self.runs])
 
 
 @dataclass(frozen=True)
@@ -76,14 +71,7 @@ class CurvePanel:
 def draw_curves(
     panels: Sequence[CurvePanel], title: str, caption: str, layout: tuple[int, int] | None = None
 ) -> Figure:
-    """Draw a panel per environment, one legend for all of them, and a caption.
-
-    Args:
-        panels: At least one.
-        title: Heading of the figure; empty for none.
-        caption: What the lines and bands are.
-        layout: Rows and columns of the grid; must hold all panels.
-    """
+    """Draw a panel per environment, at least one, in a grid of rows and columns, and one legend for all of them."""
     from matplotlib.figure import Figure
 
     rows, columns = layout or default_layout(len(panels))
@@ -120,7 +108,7 @@ def distinct_styles(wanted: Sequence[Style]) -> list[Style]:
 
 def runs_phrase(curves: Sequence[Curve]) -> str:
     """Say how many runs each line is the mean of: ``"n = 10 runs"``, or the number for each."""
-    counts = {curve.label: len(curve.drawn) for curve in curves}
+    counts = {curve.label: len(curve.runs) for curve in curves}
     numbers = set(counts.values())
     if len(numbers) == 1:
         (count,) = numbers
@@ -138,8 +126,7 @@ def _draw_panel(axes: Axes, panel: CurvePanel, handles: dict[str, Line2D], *, sm
     axes.set_title(panel.title, fontsize=SMALL_FONT_SIZE)
     if not means:
         axes.text(0.5, 0.5, "no runs", transform=axes.transAxes, ha="center", va="center", color="#6e6e6e")
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
         return
     if panel.target is not None:
         line = axes.axhline(panel.target, color=NEUTRAL, linestyle=":", linewidth=1.0, zorder=1.5)
@@ -153,7 +140,7 @@ def _draw_panel(axes: Axes, panel: CurvePanel, handles: dict[str, Line2D], *, sm
 
 
 def _draw_curve(axes: Axes, curve: Curve, mean: MeanCurve, alpha: float) -> Line2D:
-    if len(curve.drawn) > 1:
+    if len(curve.runs) > 1:
         low, high = mean.mean - mean.std, mean.mean + mean.std
         axes.fill_between(mean.grid, low, high, color=curve.style["colour"], alpha=alpha, linewidth=0)
     (line,) = axes.plot(

@@ -11,12 +11,7 @@ from r2po.runlog.facts import GREY
 
 @dataclass(frozen=True)
 class Panel:
-    """The runs of one figure.
-
-    Attributes:
-        label: What they are, e.g. "R2PO on CartPole".
-        runs: At least one.
-    """
+    """The runs of one figure, at least one, and what they are, e.g. "R2PO on CartPole"."""
 
     label: str
     runs: Sequence[RunData]
@@ -60,16 +55,13 @@ def returns_caption(panel: Panel, counts: Sequence[int]) -> str:
 def runs_caption(panel: Panel) -> str:
     """Say how many runs there are, of which model and protocol, and what the band is."""
     if panel.is_single:
-        text = f"One run ({panel.runs[0].name}{_seed(panel.runs[0])})."
+        (run,) = panel.runs
+        text = f"One run ({run.name}{'' if run.seed is None else f', seed {run.seed}'})."
     else:
         text = f"Mean of {len(panel.runs)} runs; band: ± 1 sample standard deviation over runs."
     models = ", ".join(sorted({run.model for run in panel.runs}))
     protocols = ", ".join(sorted({run.protocol for run in panel.runs}))
     return f"{text} Model {models}, protocol {protocols}. {_unfinished(panel)}".rstrip()
-
-
-def _seed(run: RunData) -> str:
-    return "" if run.seed is None else f", seed {run.seed}"
 
 
 def _unfinished(panel: Panel) -> str:

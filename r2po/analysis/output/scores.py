@@ -9,20 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from r2po.analysis.published import Published
 from r2po.analysis.statistics.arrays import sample_std
 
 
 @dataclass(frozen=True)
 class Score:
-    """Mean and sample standard deviation (ddof 1; 0 for one run) over n >= 1 runs.
-
-    Attributes:
-        label: Name of the method, e.g. "ProPS+" or "SB3-PPO".
-        mean: Mean over runs.
-        std: Sample standard deviation over runs.
-        runs: Number of runs.
-    """
+    """A method's ("ProPS+", "SB3-PPO") mean and sample standard deviation (ddof 1; 0 for one run) over its runs."""
 
     label: str
     mean: float
@@ -62,16 +54,6 @@ def score_of(label: str, values: Sequence[float]) -> Score | None:
     if not values:
         return None
     return Score(label, float(np.mean(values)), sample_std(values), len(values))
-
-
-def published_score(label: str, figure: Published) -> Score:
-    """Return a published figure as a score."""
-    return Score(f"{label}-{figure.algorithm}" if figure.algorithm else label, figure.mean, figure.std, figure.runs)
-
-
-def best_of(scores: Sequence[Score]) -> Score | None:
-    """Return the one with the largest mean, the first of equals; None if there is none."""
-    return max(scores, key=lambda score: score.mean, default=None)
 
 
 def z_score(ours: Score, other: Score) -> float | None:

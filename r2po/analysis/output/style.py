@@ -8,8 +8,8 @@ figures with. Line styles and markers tell all methods apart once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
@@ -57,10 +57,8 @@ def line_style(style: Style) -> str | tuple[int, tuple[float, ...]]:
     return (0, tuple(style["dashes"])) if style["dashes"] else "-"
 
 
-@contextmanager
-def paper_style() -> Iterator[None]:
+def paper_style() -> AbstractContextManager[None]:
     """Draw and save in the project's style, whatever matplotlib was configured to before, and leave that as it was."""
     from matplotlib import style
 
-    with style.context(["default", dict(_RC)]):
-        yield
+    return style.context(["default", dict(_RC)])

@@ -44,20 +44,16 @@ def draw_table(table: Table, suffix: str) -> bytes:
         heights = [max(1 + len(cell.below) for cell in row) * LINE + 0.03 for row in cells]
         height = LINE * (len(title) + len(notes) + 2.6) + sum(heights) + 2 * MARGIN
         figure = Figure(figsize=(width, height))
-        _Pen(figure, width, height, widths, table.texts).draw(title, table.columns, cells, heights, notes)
+        _Pen(figure, widths, table.texts).draw(title, table.columns, cells, heights, notes)
         return save(figure, suffix)
 
 
 class _Pen:
     """Writes from top to bottom; positions are inches from the upper left corner."""
 
-    def __init__(
-        self, figure: Figure, width: float, height: float, widths: Sequence[float], texts: Sequence[int]
-    ) -> None:
-        self.texts = texts
-        self.figure = figure
-        self.width, self.height = width, height
-        self.widths = widths
+    def __init__(self, figure: Figure, widths: Sequence[float], texts: Sequence[int]) -> None:
+        self.figure, self.widths, self.texts = figure, widths, texts
+        self.width, self.height = figure.get_size_inches()
         self.y = MARGIN
 
     def draw(
@@ -73,7 +69,7 @@ class _Pen:
             self.y += LINE
         self.y += 0.3 * LINE
         self.rule(1.0)
-        self.row([(column, False, ()) for column in columns], LINE, weight="normal")
+        self.row([(column, False, ()) for column in columns], LINE)
         self.rule(0.6)
         for row, height in zip(cells, heights, strict=True):
             self.row([(cell.text or "\u2013", cell.is_best, cell.below) for cell in row], height)
@@ -83,11 +79,11 @@ class _Pen:
             self.text(MARGIN, line, size=NOTE_SIZE, color="#404040")
             self.y += LINE * 0.9
 
-    def row(self, cells: Sequence[tuple[str, bool, tuple[str, ...]]], height: float, weight: str = "normal") -> None:
+    def row(self, cells: Sequence[tuple[str, bool, tuple[str, ...]]], height: float) -> None:
         x = MARGIN
         for number, ((text, is_best, below), width) in enumerate(zip(cells, self.widths, strict=True)):
             place, align = (x, "left") if number in self.texts else (x + width, "right")
-            self.text(place, text, align=align, weight="bold" if is_best else weight)
+            self.text(place, text, align=align, weight="bold" if is_best else "normal")
             for line_number, line in enumerate(below, 1):
                 self.text(place, line, align=align, size=NOTE_SIZE, color="#404040", down=line_number * LINE)
             x += width + GAP

@@ -69,7 +69,6 @@ class Table:
     """A table.
 
     Attributes:
-        title: What it shows.
         columns: Heading of each column; the first one names the rows.
         rows: Cells of each row, as many as there are columns.
         notes: What a reader must know: model, protocol, number of runs, what is missing.
@@ -92,13 +91,11 @@ class Table:
 
 def to_markdown(table: Table) -> str:
     """Return the table in Markdown; the best cell of a row is bold, the notes are a list below."""
-    rows = [[_markdown_cell(cell) for cell in row] for row in table.cells]
-    head = [_pipe(column) for column in table.columns]
-    widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [f"**{_pipe(table.title)}**", "", _markdown_row(head, widths, table.texts)]
+    cells = [list(map(_pipe, table.columns)), *(list(map(_markdown_cell, row)) for row in table.cells)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    head, *rows = [f"| {' | '.join(pad(row, widths, table.texts))} |" for row in cells]
     rule = ["-" * (width + 1) + ("-" if number in table.texts else ":") for number, width in enumerate(widths)]
-    lines.append("|".join(["", *rule, ""]))
-    lines += [_markdown_row(row, widths, table.texts) for row in rows]
+    lines = [f"**{_pipe(table.title)}**", "", head, "|".join(["", *rule, ""]), *rows]
     if table.notes:
         lines += ["", *(f"- {note}" for note in table.notes)]
     return "\n".join(lines) + "\n"
@@ -138,9 +135,8 @@ def to_latex(table: Table) -> str:
 def table_json(table: Table) -> str:
     """Return the table as a JSON object: title, notes, and an object per row by heading; numbers are not rounded."""
     columns = table.plain_columns or table.columns
-    rows = [{column: _json_cell(cell) for column, cell in zip(columns, row, strict=True)} for row in table.cells]
-    record = {"title": table.title, "notes": list(table.notes), "rows": rows}
-    return to_json(record).decode()
+    rows = [dict(zip(columns, map(_json_cell, row), strict=True)) for row in table.cells]
+    return to_json({"title": table.title, "notes": list(table.notes), "rows": rows}).decode()
 
 
 TEXTS: Mapping[str, Callable[[Table], str]] = MappingProxyType(
@@ -155,12 +151,12 @@ def decimals(value: float) -> str:
     return "0.00" if text == "-0.00" else text
 
 
-def _markdown_row(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> str:
-    padded = [
+def pad(cells: Sequence[str], widths: Sequence[int], texts: Sequence[int]) -> list[str]:
+    """Return the cells of a row in the width of their columns; ``texts`` are set flush left."""
+    return [
         cell.ljust(width) if number in texts else cell.rjust(width)
         for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    return f"| {' | '.join(padded)} |"
 
 
 def _markdown_cell(cell: Cell) -> str:

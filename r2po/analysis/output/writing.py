@@ -26,12 +26,7 @@ def content(table: Table, name: str) -> bytes:
 
 
 def write_table(table: Table, path: str | Path, formats: Sequence[str]) -> list[Path]:
-    """Write a table in each format; returns the files.
-
-    Args:
-        table: The table.
-        path: File to write, without suffix; its folder is made.
-        formats: Keys of ``SUFFIXES``.
+    """Write a table in each format, a key of ``SUFFIXES``, to ``path`` and its suffix; returns the files.
 
     Raises:
         InputError: A file cannot be written.
@@ -40,12 +35,7 @@ def write_table(table: Table, path: str | Path, formats: Sequence[str]) -> list[
 
 
 def write_figure(draw: Draw, path: Path, formats: Sequence[str]) -> list[Path]:
-    """Draw a figure once and write it in those of the formats that figures have; returns the files.
-
-    Args:
-        draw: Makes the figure.
-        path: File to write, without suffix; its folder is made.
-        formats: Others than ``FIGURE_FORMATS`` are passed over.
+    """Draw a figure once and write it, with suffix, in those of the formats that figures have; returns the files.
 
     Raises:
         InputError: A file cannot be written.

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.comparable import others
 from r2po.analysis.logs.experiments import ExperimentLogs
+from r2po.analysis.output.tables import Cell
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
 BASELINES = ("props", "propsp", "sb3")
@@ -15,28 +16,18 @@ BASELINES = ("props", "propsp", "sb3")
 
 BEST = "BestBaseline"
 
+
+def _columns(*methods: str) -> dict[str, tuple[str, ...]]:
+    return {method_facts(name)["label"]: (name,) for name in methods}
+
+
+_VARIANTS = ("pure_search", "actor_second_pass", "critic_only", "always_critic", "reptraj", "three_traj", "r2po")
+
 PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "core": {"ProPS": ("props",), "ProPS+": ("propsp",), "R2PO": ("r2po",), "SB3": ("sb3",)},
-        "variants": {
-            BEST: BASELINES,
-            "PureSearch": ("pure_search",),
-            "ActorSecondPass": ("actor_second_pass",),
-            "CriticOnly": ("critic_only",),
-            "AlwaysCritic": ("always_critic",),
-            "RepTraj": ("reptraj",),
-            "ThreeTraj": ("three_traj",),
-            "R2PO": ("r2po",),
-        },
-        "search": {
-            "ProPS": ("props",),
-            "ProPS+": ("propsp",),
-            "R2PO": ("r2po",),
-            "Random search": ("random_search",),
-            "CMA-ES": ("cma_es",),
-            "ARS": ("ars",),
-            "(1+λ)-ES": ("evolution_strategy",),
-        },
+        "core": _columns("props", "propsp", "r2po", "sb3"),
+        "variants": {BEST: BASELINES, **_columns(*_VARIANTS)},
+        "search": _columns("props", "propsp", "r2po", "random_search", "cma_es", "ars", "evolution_strategy"),
     }
 )
 """Columns of each preset, with the methods of which the best one stands there."""
@@ -64,3 +55,8 @@ def is_possible(methods: Sequence[MethodFacts], task: TaskFacts) -> bool:
     is_table = task["policy"] == "tabular"
     kinds = [facts["searches"] for facts in methods]
     return task["policy"] is None or any(not kind or (kind == "tables") == is_table for kind in kinds)
+
+
+def task_cell(task: TaskFacts) -> Cell:
+    """Return the cell that names a task."""
+    return Cell(task["label"], plain=task["name"])

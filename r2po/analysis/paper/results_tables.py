@@ -7,15 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
 
-from r2po.analysis.logs.built_in import method_facts
-from r2po.analysis.logs.comparable import choose, cohorts
-from r2po.analysis.logs.evenness import other_protocols, uneven_budgets
+from r2po.analysis.logs.comparable import choose, cohorts, other_protocols, uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.scores import Score, best_of, figures_of, published_score, reference_lines, score_of
+from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of
 from r2po.analysis.output.tables import Cell, Table, count_cell
-from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, tasks_of
+from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
 from r2po.analysis.published import SOURCE, published_results
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
@@ -30,19 +28,8 @@ METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
 """End of the file's name and title, by metric."""
 
 
-@dataclass(frozen=True)
-class EnvironmentScores:
-    """Scores of one environment, by method and label.
-
-    Attributes:
-        task: The environment.
-        cohort: Which runs: model and protocol; None if no language model is involved.
-        scores: By method; several for the algorithms of Stable-Baselines3.
-    """
-
-    task: TaskFacts
-    cohort: Cohort | None
-    scores: Mapping[str, Sequence[Score]]
+Scores = Mapping[str, Sequence[Score]]
+"""Scores of one environment by method; several for the algorithms of Stable-Baselines3."""
 
 
 @dataclass
@@ -113,10 +100,14 @@ def build_tables(
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
         cells = product(tasks, parts)
-        rows = [EnvironmentScores(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
+        rows = [(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
         title = f"{title} ({preset})"
         table = _table(columns, metric, title, rows, several=len(parts) > 1, with_reference=with_reference)
-        tables[name] = replace(table, notes=[*_about(parts, metric), *table.notes, *_hints(preset, metric)])
+        notes = [*_about(parts, metric), *table.notes]
+        if metric == "best_reward":
+            held_out = f"{preset}_heldout has the held-out ones"
+            notes.append(f"A best reward is a maximum over noisy means and flatters; {held_out}.")
+        tables[name] = replace(table, notes=notes)
     return tables
 
 
@@ -125,8 +116,8 @@ def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dic
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
         tasks = tasks_of(environments or PUBLISHED_ORDER, ())
-        rows = [EnvironmentScores(task, None, _published_scores(task, metric)) for task in tasks]
-        if any(row.scores for row in rows):
+        rows = [(task, None, _published_scores(task, metric)) for task in tasks]
+        if any(scores for *_, scores in rows):
             title = f"{title}, as published ({preset})"
             table = _table(columns_of(preset), metric, title, rows, several=False, with_reference=False)
             note = f"Mean ± sample standard deviation over runs; {SOURCE}."
@@ -134,13 +125,7 @@ def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dic
     return tables
 
 
-def _hints(preset: str, metric: str) -> list[str]:
-    if metric != "best_reward":
-        return []
-    return [f"A best reward is a maximum over noisy means and flatters; {preset}_heldout has the held-out ones."]
-
-
-def _scores(experiments: Sequence[ExperimentLogs], task: TaskFacts, metric: str) -> dict[str, list[Score]]:
+def _scores(experiments: Sequence[ExperimentLogs], task: TaskFacts, metric: str) -> Scores:
     scores: dict[str, list[Score]] = {}
     for each in experiments:
         score = score_of(each.label, each.values(metric)) if each.environment == task["name"] else None
@@ -149,10 +134,10 @@ def _scores(experiments: Sequence[ExperimentLogs], task: TaskFacts, metric: str)
     return scores
 
 
-def _published_scores(task: TaskFacts, metric: str) -> dict[str, list[Score]]:
+def _published_scores(task: TaskFacts, metric: str) -> Scores:
     return {
-        method: [published_score(method_facts(method)["label"], figure)]
-        for (key, method, name), figure in published_results().items()
+        method: [score]
+        for (key, method, name), score in published_results().items()
         if (key, name) == (task["name"], metric)
     }
 
@@ -161,20 +146,20 @@ def _table(
     columns: Columns,
     metric: str,
     title: str,
-    rows: Sequence[EnvironmentScores],
+    rows: Sequence[tuple[TaskFacts, Cohort | None, Scores]],
     *,
     several: bool,
     with_reference: bool,
 ) -> Table:
     body: list[list[Cell | str]] = []
-    for row in rows:
-        best = {column: best_of(_of(row.scores, methods)) for column, methods in columns.items()}
-        published = _published_scores(row.task, metric) if with_reference else {}
-        reference = {column: best_of(_of(published, methods)) for column, methods in columns.items()}
+    for task, cohort, scores in rows:
+        best = {column: _best(scores, methods) for column, methods in columns.items()}
+        published = _published_scores(task, metric) if with_reference else {}
+        reference = {column: _best(published, methods) for column, methods in columns.items()}
         top = max((score.shown_mean for score in best.values() if score), default=None)
-        names = [Cell(row.task["label"], plain=row.task["name"])]
+        names = [task_cell(task)]
         if several:
-            names.append(Cell(row.cohort.label if row.cohort else "no language model"))
+            names.append(Cell(cohort.label if cohort else "no language model"))
         body.append([*names, *(_cell(column, best[column], reference[column], top) for column in columns)])
     heading = ["environment", "logs"] if several else ["environment"]
     notes = ["Bold: the largest mean of the row, as far as it is shown."]
@@ -188,8 +173,10 @@ def _table(
     return Table(title, [*heading, *columns], body, notes, texts=range(len(heading)))
 
 
-def _of(scores: Mapping[str, Sequence[Score]], methods: Sequence[MethodFacts]) -> list[Score]:
-    return [score for facts in methods for score in scores.get(facts["name"], ())]
+def _best(scores: Scores, methods: Sequence[MethodFacts]) -> Score | None:
+    """Return the one with the largest mean, the first of equals; None if there is none."""
+    found = [score for facts in methods for score in scores.get(facts["name"], ())]
+    return max(found, key=lambda score: score.mean, default=None)
 
 
 def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
@@ -253,8 +240,7 @@ def _note_missing(
 def validation_table(preset: str, validation: Validation) -> Table:
     """Return the missing and odd experiments, one row each."""
     rows: list[list[Cell | str]] = [
-        [Cell(task["label"], plain=task["name"]), method, count_cell(runs), remark]
-        for task, method, runs, remark in validation.rows
+        [task_cell(task), method, count_cell(runs), remark] for task, method, runs, remark in validation.rows
     ]
     columns = ["environment", "method", "runs", "remark"]
     return Table(f"Missing or odd experiments ({preset})", columns, rows, texts=(0, 1, 3))

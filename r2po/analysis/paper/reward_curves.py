@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from r2po.analysis.logs.comparable import choose, cohorts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import environment_order
-from r2po.analysis.logs.run_data import STAND_IN
+from r2po.analysis.logs.run_data import STAND_IN, drawable
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles
 from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
@@ -26,7 +26,6 @@ class CurveFigure:
     Attributes:
         cohort: Which runs: model and protocol; None if no language model is involved.
         panels: One for each environment.
-        title: Its heading.
         caption: What its lines and bands are, how many runs there are, what is missing.
     """
 
@@ -41,10 +40,7 @@ def build_curves(
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
-    Args:
-        preset: Key of ``PRESETS``.
-        experiments: What was found.
-        environments: Panels in their order; all that have runs if empty.
+    Its panels are the environments in their order, all that have runs if none is named.
 
     Raises:
         InputError: There is nothing to draw.
@@ -53,8 +49,8 @@ def build_curves(
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     usable = [each for each in chosen if each.method in methods]
-    lines += [f"{each.path}: no curve, its iterations are not logged" for each in usable if not _drawable(each)]
-    usable = [each for each in usable if _drawable(each)]
+    lines += [f"{each.path}: no curve, its iterations are not logged" for each in usable if not drawable(each.runs)]
+    usable = [each for each in usable if drawable(each.runs)]
     if not usable:
         raise InputError("nothing to draw: no run with iterations was found")
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
@@ -85,7 +81,7 @@ def _figure(
                 continue
             if len(names) > 1 or names == ["sb3"]:
                 chosen.append(best.cell)
-            curves.append(Curve(column, styles[column], best.runs))
+            curves.append(Curve(column, styles[column], drawable(best.runs)))
         panels.append(CurvePanel(task["label"], curves, task["optimum"]))
     title = "" if cohort is None else cohort.label.removesuffix(f" [{STAND_IN}]")
     mark = f"\n[{STAND_IN}]" if cohort is not None and cohort.stand_in else ""
@@ -93,10 +89,6 @@ def _figure(
     sentences = (_what(panels), _best_ones(preset, chosen), *budgets, _missing(missing, len(tasks)))
     caption = " ".join(filter(None, sentences))
     return CurveFigure(cohort, panels, f"{title}{mark}", caption)
-
-
-def _drawable(experiment: ExperimentLogs) -> bool:
-    return any(run.num_iterations for run in experiment.runs)
 
 
 def _best(experiments: Sequence[ExperimentLogs]) -> ExperimentLogs | None:
@@ -111,7 +103,7 @@ def _what(panels: Iterable[CurvePanel]) -> str:
     counts: dict[int, list[str]] = {}
     for panel in panels:
         for curve in panel.curves:
-            counts.setdefault(len(curve.drawn), []).append(f"{curve.label} on {panel.title}")
+            counts.setdefault(len(curve.runs), []).append(f"{curve.label} on {panel.title}")
     usual = max(counts, key=lambda count: len(counts[count]), default=0)
     others = [f"n = {count} for {', '.join(names)}" for count, names in sorted(counts.items()) if count != usual]
     odd = f" ({'; '.join(others)})" if others else ""

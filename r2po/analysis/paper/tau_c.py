@@ -10,8 +10,9 @@ from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.comparable import cohorts, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
-from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of
+from r2po.analysis.output.scores import figures_of, reference_lines, score_of
 from r2po.analysis.output.tables import Cell, Table, count_cell
+from r2po.analysis.paper.presets import task_cell
 from r2po.analysis.published import SOURCE, published_tau_c
 from r2po.runlog.facts import TaskFacts
 
@@ -34,7 +35,7 @@ def build_tau_c_table(
     R2PO are those that are not built in and have its revision rule.
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
-    lines = [f"{each.path}: {line}" for each in ruled for line in (*each.problems, *each.notes)]
+    lines = [line for each in ruled for line in each.remarks]
     usable = [each for each in ruled if each.runs and _setting(each)]
     ours = {*ENVIRONMENTS, *(each.environment for each in usable if each.variant and each.method == OURS)}
     tasks = {key: task_facts(key) for key in ENVIRONMENTS}
@@ -51,31 +52,28 @@ def build_tau_c_table(
         who = (*_if(by_logs, cohort.label if cohort else ""), *_if(by_method, facts["label"]))
         for setting in _settings(here):
             cells = _results(_chosen(here, setting, lines), tasks[key], setting, with_reference)
-            rows.append([_environment(tasks[key]), *who, setting, _tau_c(tasks[key], setting), *cells])
+            rows.append([task_cell(tasks[key]), *who, setting, _tau_c(tasks[key], setting), *cells])
     notes = ["Mean ± sample standard deviation over runs."]
     notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not by_logs]
     if with_reference:
         notes.append(f"Small print: {SOURCE}; z is our difference from it in standard errors.")
     title = "Sensitivity to tau_c" if by_method else "Sensitivity of R2PO to tau_c"
-    return Table(title, [*heading, *METRICS.values()], rows, notes, _plain(heading), range(len(heading) - 2)), lines
+    texts = range(len(heading) - 2)
+    return Table(title, [*heading, *METRICS.values()], rows, notes, [*heading, *METRICS], texts), lines
 
 
 def build_published_tau_c_table() -> Table:
     """Return the published sensitivity analysis, from the published figures alone."""
     rows: list[list[Cell | str]] = []
     for task, setting in product(map(task_facts, ENVIRONMENTS), SETTINGS):
-        scores = [_published(task, setting, metric) for metric in METRICS]
+        scores = [published_tau_c().get((task["name"], setting, metric)) for metric in METRICS]
         cells = [Cell(score.text if score else "", figures=figures_of(score)) for score in scores]
         runs = max(score.runs for score in scores if score)
-        rows.append([_environment(task), setting, _tau_c(task, setting), count_cell(runs), *cells])
+        rows.append([task_cell(task), setting, _tau_c(task, setting), count_cell(runs), *cells])
     heading = ["environment", "setting", "tau_c", "runs"]
     notes = [f"Mean ± sample standard deviation over runs; {SOURCE}."]
     title = "Sensitivity of R2PO to tau_c, as published"
-    return Table(title, [*heading, *METRICS.values()], rows, notes, _plain(heading), (0, 1))
-
-
-def _plain(heading: Sequence[str]) -> list[str]:
-    return [*heading, *METRICS]
+    return Table(title, [*heading, *METRICS.values()], rows, notes, [*heading, *METRICS], (0, 1))
 
 
 def _setting(experiment: ExperimentLogs) -> str:
@@ -111,23 +109,14 @@ def _results(
     for metric in METRICS:
         score = score_of(experiment.label, experiment.values(metric)) if experiment else None
         is_ours = experiment is None or experiment.method == OURS
-        published = _published(task, setting, metric) if with_reference and is_ours else None
+        published = published_tau_c().get((task["name"], setting, metric)) if with_reference and is_ours else None
         below = () if published is None else reference_lines(score, published, published.text)
         cells.append(Cell(score.text if score else "", below, figures=figures_of(score, published)))
     return cells
 
 
-def _published(task: TaskFacts, setting: str, metric: str) -> Score | None:
-    figure = published_tau_c().get((task["name"], setting, metric))
-    return None if figure is None else Score("R2PO", figure.mean, figure.std, figure.runs)
-
-
 def _if(shown: bool, *cells: str) -> tuple[str, ...]:
     return cells if shown else ()
-
-
-def _environment(task: TaskFacts) -> Cell:
-    return Cell(task["label"], plain=task["name"])
 
 
 def _tau_c(task: TaskFacts, setting: str) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from r2po.analysis.output.sheet import draw_interval, name_rows, sheet, span
+from r2po.analysis.output.canvas import draw_interval, name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL, line_style
 from r2po.analysis.robust.summary import BEST_SB3, OURS, Robust, Summary
 from r2po.analysis.robust.tables import AGGREGATE_LABELS

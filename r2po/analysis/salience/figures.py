@@ -9,8 +9,7 @@ import numpy as np
 
 from r2po.analysis.logs.built_in import method_order
 from r2po.analysis.logs.run_data import MethodOnTask
-from r2po.analysis.output.canvas import whole_numbers
-from r2po.analysis.output.sheet import draw_interval, name_rows, sheet, span
+from r2po.analysis.output.canvas import draw_interval, name_rows, sheet, span, whole_numbers
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction

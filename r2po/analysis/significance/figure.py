@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from r2po.analysis.output.sheet import name_rows, sheet, span
+from r2po.analysis.output.canvas import name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.significance.tests import Comparison
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval

@@ -7,8 +7,7 @@ from math import isfinite, sqrt
 from typing import Any
 
 from r2po.analysis.logs.built_in import task_facts
-from r2po.analysis.logs.comparable import others
-from r2po.analysis.logs.evenness import uneven_budgets
+from r2po.analysis.logs.comparable import others, uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.output.tables import Cell, Table, decimals

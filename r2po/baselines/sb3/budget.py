@@ -20,7 +20,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrialBudget:
     """The budget of a trial: ``target`` episodes, or steps.
 
     Attributes:
@@ -66,7 +66,7 @@ class Budget:
         return training + (evaluation if self.counts_evaluations else 0)
 
 
-def trial_budgets(config: SB3Config) -> list[Budget]:
+def trial_budgets(config: SB3Config) -> list[TrialBudget]:
     """Return the budget of each trial: the config's target, else what the runs of ``reference_logdir`` spent.
 
     Raises:
@@ -74,7 +74,7 @@ def trial_budgets(config: SB3Config) -> list[Budget]:
     """
     periodic = (config.eval_every_episodes, config.eval_episodes) if config.use_periodic_eval else (1, 0)
     in_steps, published = config.budget_mode == "steps", config.protocol == "published"
-    budgets = [Budget(target, in_steps, published, periodic) for target in _targets(config)]
+    budgets = [TrialBudget(target, in_steps, published, periodic) for target in _targets(config)]
     for budget in budgets:
         if not budget.allows_one_evaluation:
             training, evaluation = budget.next_evaluation

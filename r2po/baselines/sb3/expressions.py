@@ -38,7 +38,7 @@ class ClassName:
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearDecay:
     """A schedule that falls linearly from ``initial`` to 0 over the training."""
 
     initial: float
@@ -60,7 +60,7 @@ def parse_value(value: Any, source: str) -> Any:
 def _parse_text(text: str, source: str) -> Any:
     if text.startswith("lin_"):
         try:
-            return Linear(float(text.removeprefix("lin_")))
+            return LinearDecay(float(text.removeprefix("lin_")))
         except ValueError:
             raise InputError(f"{source} is {text!r}; expected a number after lin_, e.g. lin_3e-4") from None
     if text.startswith(("dict(", "[", "{", "(")):

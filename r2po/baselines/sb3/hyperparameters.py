@@ -11,7 +11,7 @@ import numpy as np
 
 from r2po.baselines.sb3.algorithms import Algorithm
 from r2po.baselines.sb3.config import SB3Config
-from r2po.baselines.sb3.expressions import ClassName, Linear, parse_value
+from r2po.baselines.sb3.expressions import ClassName, LinearDecay, parse_value
 from r2po.baselines.sb3.zoo import Entry
 from r2po.errors import InputError, nearest
 
@@ -101,7 +101,7 @@ def _argument(value: Any, *, with_schedules: bool) -> Any:
         return [_argument(each, with_schedules=with_schedules) for each in value]
     if isinstance(value, ClassName):
         return value.load()
-    if not isinstance(value, Linear):
+    if not isinstance(value, LinearDecay):
         return value
     from stable_baselines3.common.utils import LinearSchedule
 
@@ -136,5 +136,5 @@ def _check_values(algorithm: Algorithm, values: Mapping[str, Any], origin: Mappi
     if values.get("noise_type") not in (None, "normal", "ornstein-uhlenbeck"):
         raise refuse("noise_type", "normal or ornstein-uhlenbeck")
     for key, value in values.items():
-        if isinstance(value, Linear) and key not in SCHEDULES:
+        if isinstance(value, LinearDecay) and key not in SCHEDULES:
             raise refuse(key, f"a constant: only {', '.join(sorted(SCHEDULES))} can follow a schedule")

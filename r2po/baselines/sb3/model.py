@@ -22,7 +22,7 @@ BEST, FINAL = "best_model", "final_model"
 _PROGRESS = "_update_current_progress_remaining"
 
 
-class Model:
+class SB3Model:
     """An untrained model with its environments; ``algorithm`` is Stable-Baselines3's own object.
 
     Raises:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from r2po.baselines.sb3.algorithms import PACKAGES, Algorithm
-from r2po.baselines.sb3.budget import Budget
+from r2po.baselines.sb3.budget import TrialBudget
 from r2po.baselines.sb3.config import SB3Config
 from r2po.baselines.sb3.hyperparameters import Hyperparameters
 from r2po.runlog import RunDirectory
@@ -56,7 +56,7 @@ class Plan:
     spaces: Spaces
     algorithm: Algorithm
     hyperparameters: Hyperparameters
-    budget: Budget
+    budget: TrialBudget
     directory: RunDirectory
 
     @property

@@ -79,12 +79,12 @@ def _try_models(plans: Sequence[Plan]) -> None:
     """Make a model of each algorithm, so that impossible hyperparameters are found before a run begins."""
     import torch
 
-    from r2po.baselines.sb3.model import Model
+    from r2po.baselines.sb3.model import SB3Model
 
     # The networks are small: more threads gain little, and the order of sums would depend on the number of cores.
     torch.set_num_threads(1)
     for plan in {plan.algorithm: plan for plan in plans}.values():
-        Model(plan).close()
+        SB3Model(plan).close()
 
 
 def _check_directory(plan: Plan) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
 from r2po.baselines.sb3.budget import Spent
-from r2po.baselines.sb3.model import Model
+from r2po.baselines.sb3.model import SB3Model
 from r2po.baselines.sb3.plan import Plan
 from r2po.baselines.sb3.screen import SuiteScreen
 from r2po.baselines.sb3.summary import trial_result
@@ -26,7 +26,7 @@ NEVER = 10**9
 
 def run_trial(plan: Plan, screen: SuiteScreen) -> dict[str, Any]:
     """Train to the end of the budget, logging into the plan's directory; returns the content of ``result.json``."""
-    with closing(Appender(plan.directory.iterations)) as log, closing(Model(plan)) as model:
+    with closing(Appender(plan.directory.iterations)) as log, closing(SB3Model(plan)) as model:
         return Training(plan, model, log, screen).run()
 
 
@@ -35,7 +35,7 @@ class Training:
     """The training of a trial, under way; ``rewards`` are the mean returns of its iterations so far."""
 
     plan: Plan
-    model: Model
+    model: SB3Model
     log: Appender
     screen: SuiteScreen
     spent: Spent = field(default_factory=Spent)

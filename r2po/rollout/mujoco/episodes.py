@@ -22,7 +22,7 @@ from r2po.rollout.compiled_engine import Floats, Limits, Outcomes, Trajectory
 from r2po.rollout.compiled_policies import act_continuous, clip
 from r2po.rollout.kernels.loop import GOING, copy_row, end_of
 from r2po.rollout.mujoco.library import Simulation
-from r2po.rollout.mujoco.task import DOUBLE_PENDULUM, PENDULUM, Task
+from r2po.rollout.mujoco.task import DOUBLE_PENDULUM, PENDULUM, Constants
 from r2po.rollout.random_numbers import STREAM_SIZE, Stream, draw_normal, draw_uniform, seed_stream
 
 
@@ -52,7 +52,7 @@ call_with_state: Any = intrinsic(_call_with_state)
 @compiled
 def run_episodes(
     simulation: Simulation,
-    task: Task,
+    task: Constants,
     limits: Limits,
     network: Network,
     seeds: NDArray[np.uint64],
@@ -90,7 +90,7 @@ def run_episodes(
 
 
 @inlined
-def _reset(simulation: Simulation, task: Task, stream: Stream) -> None:
+def _reset(simulation: Simulation, task: Constants, stream: Stream) -> None:
     # As mj_resetData, which also clears statistics that nothing depends on, for a third of the time of a control step.
     start = simulation.start.ctypes.data
     call_with_state(simulation.set_state, simulation.model, simulation.data, start, np.int32(simulation.state_kind))
@@ -106,7 +106,7 @@ def _reset(simulation: Simulation, task: Task, stream: Stream) -> None:
 
 
 @inlined
-def _step(simulation: Simulation, task: Task, action: Floats) -> None:
+def _step(simulation: Simulation, task: Constants, action: Floats) -> None:
     for index in range(len(action)):
         simulation.ctrl[index] = action[index]
     for _ in range(task.frame_skip):
@@ -114,7 +114,7 @@ def _step(simulation: Simulation, task: Task, action: Floats) -> None:
 
 
 @inlined
-def _observe(simulation: Simulation, task: Task, observation: Floats) -> None:
+def _observe(simulation: Simulation, task: Constants, observation: Floats) -> None:
     if task.kind == DOUBLE_PENDULUM:
         _observe_double_pendulum(simulation, observation)
         return
@@ -137,7 +137,7 @@ def _observe_double_pendulum(simulation: Simulation, observation: Floats) -> Non
 
 
 @inlined
-def _terminated(simulation: Simulation, task: Task) -> bool:
+def _terminated(simulation: Simulation, task: Constants) -> bool:
     if task.kind == PENDULUM:
         finite = True
         for index in range(2):
@@ -150,7 +150,7 @@ def _terminated(simulation: Simulation, task: Task) -> bool:
 
 
 @inlined
-def _reward(simulation: Simulation, task: Task, before: float, action: Floats, terminated: bool) -> float:
+def _reward(simulation: Simulation, task: Constants, before: float, action: Floats, terminated: bool) -> float:
     if task.kind == PENDULUM:
         return 0.0 if terminated else 1.0
     if task.kind == DOUBLE_PENDULUM:
@@ -161,7 +161,7 @@ def _reward(simulation: Simulation, task: Task, before: float, action: Floats, t
 
 
 @inlined
-def _reward_double_pendulum(simulation: Simulation, task: Task, terminated: bool) -> float:
+def _reward_double_pendulum(simulation: Simulation, task: Constants, terminated: bool) -> float:
     side, height = simulation.sites[0, 0], simulation.sites[0, 2]
     distance: float = 0.01 * math.pow(side, task.two) + math.pow(height - 2.0, task.two)
     lower, upper = simulation.qvel[1], simulation.qvel[2]

@@ -29,7 +29,7 @@ _WEIGHTS: Mapping[int, tuple[str, ...]] = {
 }
 
 
-class Task(NamedTuple):
+class Constants(NamedTuple):
     """The constants of an environment's reset, observation, reward and end.
 
     Attributes:
@@ -88,11 +88,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and abs(value) <= _LARGEST_NUMBER
 
 
-def read_task(environment: gymnasium.Env[Any, Any]) -> Task:
+def read_task(environment: gymnasium.Env[Any, Any]) -> Constants:
     """Read the constants of an environment that was made with arguments that ``refused_setting`` lets pass."""
     assert environment.spec is not None
     base: Any = environment.unwrapped
-    return Task(
+    return Constants(
         kind=KINDS[str(environment.spec.entry_point)],
         frame_skip=int(base.frame_skip),
         dt=float(base.dt),

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from r2po.analysis.logs.comparable import choose, cohorts
-from r2po.analysis.logs.evenness import differences
+from r2po.analysis.logs.comparable import choose, cohorts, differences
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.cli import main
 from r2po.errors import InputError

@@ -145,8 +145,8 @@ def test_published_tables(preset: str) -> None:
         for (environment, method, which), figure in published_results().items():
             columns = [c for c, methods in PRESETS[preset].items() if methods == (method,)]
             if which == metric and columns:
-                cell = table[environment][columns[0]]
-                assert cell.removeprefix(f"{figure.algorithm}: ") == f"{figure.mean:.2f} ± {figure.std:.2f}"
+                cell, algorithm = table[environment][columns[0]], figure.label.removeprefix("SB3-")
+                assert cell.removeprefix(f"{algorithm}: ") == f"{figure.mean:.2f} ± {figure.std:.2f}"
     if preset == "variants":
         assert rows(made["mean_reward"])["maze"]["BestBaseline"] == "SB3-A2C: 0.83 ± 0.13"
         assert rows(made["mean_reward"])["cartpole"]["BestBaseline"] == "ProPS: 258.09 ± 138.58"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.baselines.sb3.expressions import ClassName, Linear, parse_value
+from r2po.baselines.sb3.expressions import ClassName, LinearDecay, parse_value
 from r2po.errors import InputError
 
 RELU = ClassName("nn.ReLU")
 
 UNDERSTOOD: list[tuple[Any, Any]] = [
-    ("lin_3e-4", Linear(3e-4)),
+    ("lin_3e-4", LinearDecay(3e-4)),
     ("dict(net_arch=[400, 300])", {"net_arch": [400, 300]}),
     (
         "dict(log_std_init=-2,\n  ortho_init=False,\n  activation_fn=nn.ReLU,\n  net_arch=dict(pi=[256], vf=[64, 64]))",

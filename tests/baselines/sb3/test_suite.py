@@ -28,7 +28,7 @@ for module, name in PACKAGES.items():
     pytest.importorskip(module, reason=f"{name} is not installed: pip install -r requirements.txt")
 
 from r2po.baselines.sb3.environment import one_hot  # noqa: E402 - loads PyTorch
-from r2po.baselines.sb3.model import Model  # noqa: E402 - loads PyTorch
+from r2po.baselines.sb3.model import SB3Model  # noqa: E402 - loads PyTorch
 from r2po.baselines.sb3.plan import Plan  # noqa: E402
 from r2po.baselines.sb3.screen import SuiteScreen  # noqa: E402
 from r2po.baselines.sb3.suite import make_plans, run_suite  # noqa: E402
@@ -211,14 +211,14 @@ def test_the_source_of_hyperparameters_is_recorded(tmp_path: Path) -> None:
     zoo = write_zoo(tmp_path / "zoo", a2c="default:\n  gamma: 0.5\n  frame_stack: 4\n  learning_rate: lin_0.01\n")
     settings = ["algorithms=[A2C]", f"zoo_hyperparams_dir={zoo}", "algorithm_hyperparams.A2C.gamma=0.75"]
     (plan,) = make_plans(make_suite("nim", tmp_path / "logs", *settings))
-    model = Model(plan)
+    model = SB3Model(plan)
     assert model.algorithm.gamma == 0.75  # type: ignore[attr-defined]
     assert model.algorithm.lr_schedule(0.5) == 0.01  # the constant that the published code makes of it
     model.close()
     source = plan.description()["hyperparameter_source"]
     assert (source["entry"], source["overridden"], source["left_out"]) == ("default", ["gamma"], ["frame_stack"])
     (controlled,) = make_plans(make_suite("nim", tmp_path / "logs", *settings, "protocol=controlled"))
-    model = Model(controlled)
+    model = SB3Model(controlled)
     assert model.algorithm.lr_schedule(0.5) == pytest.approx(0.005)
     model.close()
 
@@ -226,7 +226,7 @@ def test_the_source_of_hyperparameters_is_recorded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("environment", "states"), [("nim", 11), ("frozenlake", 16), ("maze", 9)])
 def test_states_are_one_hot_and_actions_count_from_0(tmp_path: Path, environment: str, states: int) -> None:
     (plan,) = make_plans(make_suite(environment, tmp_path, "algorithms=[PPO]"))
-    model = Model(plan)
+    model = SB3Model(plan)
     assert model.algorithm.observation_space.shape == (states,)
     assert model.algorithm.action_space.start == 0  # type: ignore[attr-defined]
     rollouts = model.roll_out([1, 2, 3])

@@ -12,7 +12,7 @@ import yaml
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.names import read_folder_name
 from r2po.baselines.sb3.algorithms import ALGORITHMS, choose_algorithms
-from r2po.baselines.sb3.budget import Budget, Spent, trial_budgets
+from r2po.baselines.sb3.budget import Spent, TrialBudget, trial_budgets
 from r2po.baselines.sb3.config import DEFAULT_EPISODES, SB3Config, load_sb3_config
 from r2po.baselines.sb3.zoo import SB3_DEFAULTS, find_zoo, zoo_entry
 from r2po.errors import InputError
@@ -82,7 +82,7 @@ def test_unknown_and_unfitting_algorithms() -> None:
 
 
 class TestBudget:
-    def run_through(self, budget: Budget) -> Spent:
+    def run_through(self, budget: TrialBudget) -> Spent:
         """Spend as a trial does that steps one environment."""
         training, evaluation = budget.next_evaluation
         spent = Spent()
@@ -103,7 +103,7 @@ class TestBudget:
         assert budgets[0].remaining(spent) < 0.003
 
     def test_steps(self) -> None:
-        published, controlled = (Budget(100, True, counts, (1, 20)) for counts in (True, False))
+        published, controlled = (TrialBudget(100, True, counts, (1, 20)) for counts in (True, False))
         spent = Spent(training_steps=60, evaluation_steps=50)
         assert published.is_spent(spent)
         assert not controlled.is_spent(spent)
