@@ -23,6 +23,7 @@ RUN_COLUMNS = (
     "model",
     "stand_in",
     "protocol",
+    "prompts",
     "origin",
     "logdir",
     "run",

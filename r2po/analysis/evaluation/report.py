@@ -60,6 +60,11 @@ def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
     parts = [LogDirectory(logs.path, runs, ()) for runs in groups]
     named = [(default_label(part), cohort_of(part.runs[0])) for part in parts]
     names = [f"{label}, {cohort.label if cohort else 'no language model'}" for label, cohort in named]
+    # Templates that were edited have no name.
+    names = [
+        name if names.count(name) == 1 else f"{name}, prompts {part.runs[0].prompts_hash}"
+        for name, part in zip(names, parts, strict=True)
+    ]
     return list(zip(names, parts, strict=True))
 
 

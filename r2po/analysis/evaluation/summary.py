@@ -46,6 +46,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "model": run.model,
         "stand_in": run.stand_in,
         "protocol": run.protocol,
+        "prompts": run.prompts,
         "seed": run.seed,
         "llm_calls": None if run.llm_calls is None else int(run.llm_calls[-1]),
         "episodes": int(run.episodes[-1]) if any_iterations else None,

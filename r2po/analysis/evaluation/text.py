@@ -32,7 +32,8 @@ def _join(*sections: Sequence[str]) -> str:
 def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     models = ", ".join(sorted({row["model"] for row in rows}))
     protocols = ", ".join(sorted({row["protocol"] for row in rows}))
-    lines = [f"{label}: {path}", f"model {models}, protocol {protocols}"]
+    prompts = "".join(f", {each}" for each in sorted({row["prompts"] for row in rows} - {""}))
+    lines = [f"{label}: {path}", f"model {models}, protocol {protocols}{prompts}"]
     stand_ins = [row["run"] for row in rows if row["stand_in"]]
     if stand_ins:
         whose = "" if len(stand_ins) == len(rows) else f" ({', '.join(stand_ins)})"

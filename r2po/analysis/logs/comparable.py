@@ -40,7 +40,8 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
         if other is not each:
             kept, left = (each, other) if len(each.runs) > len(other.runs) else (other, each)
             chosen[key] = kept
-            too = f"{kept.path} is {each.cell} too"
+            prompts = kept.runs[0].prompts_hash != left.runs[0].prompts_hash
+            too = f"{kept.path} is {each.cell} too" + (", with other prompts" if prompts else "")
             lines.append(f"{left.path}: left out, {too}; keep them under different --logs-root")
     return list(chosen.values()), lines
 

@@ -50,6 +50,7 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "model": "ollama/some-model",
         "stand_in": False,
         "protocol": "published",
+        "prompts": "",
         "seed": 3,
         "llm_calls": 8,
         "episodes": 26,

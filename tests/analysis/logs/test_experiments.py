@@ -73,6 +73,37 @@ def test_runs_with_another_critic_stand_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_runs_with_other_prompts_stand_apart(tmp_path: Path) -> None:
+    facts = {"description": "published", "templates": "0123", "task": "4567"}
+    detailed, edited = {**facts, "description": "detailed"}, {**facts, "templates": "89ab"}
+    for number, prompts in enumerate([facts, facts, detailed, edited, None], 1):
+        write_run(tmp_path / "a", number, [1.0], description={"prompts": prompts})
+    changed = write_run(tmp_path / "a", 6, [1.0, 2.0])
+    first, second = (json.loads(line) for line in (changed / "iterations.jsonl").read_text().splitlines())
+    lines = [first, {**second, "prompts": edited}]
+    (changed / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    experiments = find_experiments(tmp_path)
+    assert sorted([run.name for run in each.runs] for each in experiments) == [
+        ["run_1", "run_2"],
+        ["run_3"],
+        ["run_4"],
+        ["run_5"],
+        ["run_6"],
+    ]
+    chosen, left_out = choose(experiments)
+    # Edited templates are no other kind of prompts that tables could name: of two such experiments one is compared.
+    assert [line for line in left_out if "with other prompts" in line]
+    assert [cohort.label for cohort, _ in cohorts(chosen) if cohort] == [
+        "ollama/some-model, published protocol",
+        "ollama/some-model, published protocol, detailed descriptions",
+        "ollama/some-model, published protocol, prompts changed on the way",
+        "ollama/some-model, published protocol, prompts of an earlier version",
+    ]
+    assert main(["eval", "--logdir", str(tmp_path / "a")]) == 0
+    parts = json.loads((tmp_path / "a/eval_report/summary.json").read_text())["parts"]
+    assert len(set(parts)) == 5
+
+
 def test_our_runs_beside_published_ones(tmp_path: Path) -> None:
     write_run(tmp_path / "cartpole_props", 1, [1.0])
     write_published_run(tmp_path / "cartpole_props", 2, [2.0])
