@@ -15,7 +15,7 @@ from r2po.prompts.history import Lines, write_excerpts, write_history
 from r2po.prompts.rendering import render
 from r2po.trial import Candidate, Trial
 
-LATEST_HEADLINE = "One rollout of the policy tried last, length {} steps. Each line is step: state | action | reward:"
+LATEST_HEADLINE = "A recent rollout, length {} steps. Each line is step: state | action | reward:"
 
 
 class Evidence(Protocol):
@@ -79,7 +79,7 @@ def critic_prompt(
         history=write_history(situation.history, brief, lines),
         excerpts=write_excerpts(situation.history, brief) if excerpts else "",
         proposal=brief.policy.write(shown(candidate, brief), 3),
-        reward=candidate.reward,
+        reward=candidate.reward + 0.0,  # not -0.0
         evidence=evidence(candidate, brief),
     )
 
