@@ -79,7 +79,7 @@ def critic_prompt(
         history=write_history(situation.history, brief, lines),
         excerpts=write_excerpts(situation.history, brief) if excerpts else "",
         proposal=brief.policy.write(shown(candidate, brief), 3),
-        reward=candidate.reward + 0.0,  # not -0.0
+        reward=candidate.reward,
         evidence=evidence(candidate, brief),
     )
 

@@ -380,8 +380,28 @@ def test_histories_show_the_reply_or_what_ran(
     assert f"\n{line}; f(params): " in prompts[1]
 
 
-@pytest.mark.parametrize(("protocol", "value"), [("published", "-9.5"), ("controlled", "-6.0")])
-def test_critics_are_shown_the_reply_or_what_ran(protocol: str, value: str, tmp_path: Path) -> None:
-    config = {"environment": "mountaincarcontinuous", "method": "r2po", "protocol": protocol, "num_iterations": 1}
-    prompts = prompts_after(config, [(-9.5, 0.0, 1.0), (0.0, 0.0, 0.0)], tmp_path)
-    assert f"\nProposed parameters: params[0]: {value}, params[1]: 0.0, params[2]: 1.0\n" in prompts[1]
+@pytest.mark.parametrize(
+    ("protocol", "environment", "policy", "value"),
+    [
+        ("published", "mountaincarcontinuous", "linear", "-9.5"),
+        ("controlled", "mountaincarcontinuous", "linear", "-6.0"),
+        ("published", "swimmer", "projected_mlp", "-9.5"),
+        ("controlled", "swimmer", "projected_mlp", "-6.0"),
+    ],
+)
+@pytest.mark.parametrize("method", ["r2po", "three_traj", "reptraj"])
+def test_critics_are_shown_the_reply_or_what_ran(
+    method: str, protocol: str, environment: str, policy: str, value: str, tmp_path: Path
+) -> None:
+    size = 3 if policy == "linear" else 10
+    config = {"environment": environment, "method": method, "policy": policy, "protocol": protocol}
+    replies: list[Parameters] = [(-9.5,) * size] * 4
+    prompts = prompts_after({**config, "num_iterations": 2}, replies, tmp_path)
+    assert f"\nProposed parameters: {', '.join(f'params[{i}]: {value}' for i in range(size))}\n" in prompts[1]
+    assert f"rial 0: params = [{', '.join([value] * size)}]; " in prompts[3]
+
+
+def test_a_second_pass_is_shown_the_reply_to_the_first(tmp_path: Path) -> None:
+    config = {"environment": "swimmer", "method": "actor_second_pass", "policy": "projected_mlp", "num_iterations": 1}
+    prompts = prompts_after(config, [(-9.5,) * 10, (0.0,) * 10], tmp_path)
+    assert "\nparams[0]: -9.5, params[1]: -9.5, " in prompts[1]
