@@ -52,7 +52,7 @@ HEADINGS = {
     "# How to revise",
     "# How to work",
     "# Reply format",
-    "# History, oldest first",
+    "# History",
     "# How the latest policies behaved",
     "# The policy to revise",
     "# The latest rollout",
@@ -157,6 +157,11 @@ def test_a_black_box_search_has_no_word_of_what_it_searches(method: str, environ
         if question.role == "search":
             words = re.findall(r"[a-z-]+", question.prompt.casefold())
             assert set(words) & UNTOLD <= ALLOWED.get(method, set())
+
+
+@pytest.mark.parametrize("method", BLACK_BOX)
+def test_no_search_is_told_in_which_order_the_history_stands(method: str) -> None:
+    assert "oldest" not in prompt_of("maze", method, "search")
 
 
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
