@@ -106,7 +106,7 @@ DESCRIPTIONS = {
             r"uniformly",
             r"positive",
             r"last one included",
-            r"at the la",
+            r"at the latest",
         ),
         (r"stopped after", r"step limit"),
     ),
@@ -197,7 +197,6 @@ DESCRIPTIONS = {
             r"1000",
             r"viscous",
             r"ends the episode",
-            r"not obs",
         ),
         (r"argmax", r"three or more", r"End of an episode", r"smooth"),
     ),
@@ -433,7 +432,7 @@ def test_a_projected_network_is_opaque(method: str) -> None:
         r"two layers, 8 -> 4 -> 2, with tanh hidden units",
         r"\b10 parameters",
         r"opaque",
-        r"no weights to be int",
+        r"no weights to be interpreted",
     ):
         assert re.search(fact, policy), fact
     assert numbers(policy) == {"8", "4", "2", "10"}
