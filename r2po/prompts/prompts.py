@@ -15,7 +15,7 @@ from r2po.prompts.history import Lines, write_excerpts, write_history
 from r2po.prompts.rendering import render
 from r2po.trial import Candidate, Trial
 
-LATEST_HEADLINE = "One rollout of the policy tried last, length {} steps. Each line is step: state | action | reward:"
+LATEST_HEADLINE = "A recent rollout, length {} steps. Each line is step: state | action | reward:"
 
 
 class Evidence(Protocol):
