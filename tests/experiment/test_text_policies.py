@@ -58,7 +58,7 @@ def test_the_prompts_of_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     critic = next(request.prompt for request in writer.requests if request.role == "critic")
     history = (
         "# Reply format\nThe first line of your reply is the line of moves and nothing else.\n\n"
-        "# History, oldest first\n{caption}"
+        "# History\n{caption}"
         f"Trial 0: rollout reward: {first['reward']:.2f}\n{first['source']}\n"
         f"Trial 1: rollout reward: {second['reward']:.2f}\n{second['source']}\n\n"
     )

@@ -167,7 +167,7 @@ def playing(
 
 def trials_in(prompt: str) -> list[str]:
     """Return the lines of the trials in the history."""
-    history = prompt.split("# History, oldest first\n")[1].split("\n\n# ")[0]
+    history = prompt.split("# History\n")[1].split("\n\n# ")[0]
     return [line for line in history.splitlines() if re.search(r"; (f\(params\)|[a-z ]*reward): ", line)]
 
 
@@ -280,7 +280,7 @@ def raw_lines(rollout: Rollout) -> list[str]:
 def latest_rollout(prompt: str) -> list[str]:
     headline, *steps = prompt.split("# The latest rollout\n")[1].splitlines()
     length = f"length {len(steps)} steps"
-    assert headline == f"One rollout of the policy tried last, {length}. Each line is step: state | action | reward:"
+    assert headline == f"A recent rollout, {length}. Each line is step: state | action | reward:"
     return steps
 
 
@@ -305,7 +305,7 @@ def test_critic_only_without_warm_up_begins_with_nothing(tmp_path: Path) -> None
     with playing("critic_only", [BEST, WORST], tmp_path, warmup_episodes=0) as (_, provider):
         first, second = provider.prompts
     assert first.endswith("# The latest rollout\n(none yet)")
-    assert "# History, oldest first\nEarlier policies with their rewards:\n(no trials yet)\n" in first
+    assert "# History\nEarlier policies with their rewards:\n(no trials yet)\n" in first
     assert latest_rollout(second) == ["0: 0 | 1 | -0.0111", "1: 3 | 1 | -0.0111", "2: 6 | 2 | -0.0111", "3: 7 | 2 | 1"]
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from r2po.llm.providers.embedded import EmbeddedSearch
-from r2po.runlog.calls import read_calls
+from r2po.runlog.events import read_calls
 from tests.builders import make_config, open_experiment
 from tests.prompts.facts import ITERATIONS, ROLLOUTS
 

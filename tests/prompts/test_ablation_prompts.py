@@ -80,7 +80,7 @@ def test_a_numeric_search_is_that_of_props_to_the_byte(method: str, tmp_path: Pa
 
 def test_the_searches_of_r2po_and_three_traj_differ_in_how_the_history_is_shown(tmp_path: Path) -> None:
     one, other = (
-        prompts_of("cartpole", method, tmp_path / method, num_iterations=1)["search"].split("# History, oldest first\n")
+        prompts_of("cartpole", method, tmp_path / method, num_iterations=1)["search"].split("# History\n")
         for method in ("r2po", "three_traj")
     )
     assert one[0] == other[0]
@@ -93,7 +93,7 @@ def test_the_searches_of_r2po_and_three_traj_differ_in_how_the_history_is_shown(
 
 def test_three_traj_explains_no_history_that_is_empty() -> None:
     prompt = search_prompt(step_of(make_brief("nim"), []), lines="phases")
-    assert "# History, oldest first\n(no trials yet)\n" in prompt
+    assert "# History\n(no trials yet)\n" in prompt
 
 
 # ---- What the critics of RepTraj and AlwaysCritic see ----

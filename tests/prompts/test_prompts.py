@@ -395,7 +395,7 @@ def test_a_described_table_shows_a_rollout_of_every_trial(environment: str, tmp_
     config = make_config(environment, "propsp", warmup_episodes=2, num_iterations=2, heldout_episodes=0)
     with open_experiment(config, provider, tmp_path) as experiment:
         experiment.run()
-    history = provider.asked[-1][1].split("# History, oldest first\n")[1].split("\n\n# ")[0]
+    history = provider.asked[-1][1].split("# History\n")[1].split("\n\n# ")[0]
     blocks = [block.splitlines() for block in history.split("\n\n")]
     assert len(blocks) == 3
     assert all(block[1] == "Its rollout, as state | action | reward:" for block in blocks)
@@ -411,7 +411,7 @@ def test_a_described_table_shows_a_rollout_of_every_trial(environment: str, tmp_
 @pytest.mark.parametrize(("environment", "method"), [("cartpole", "propsp"), ("maze", "props"), ("maze", "r2po")])
 def test_no_other_history_shows_rollouts(environment: str, method: str, tmp_path: Path) -> None:
     asked = play(environment, method, tmp_path, num_iterations=2, num_evaluation_episodes=2)
-    history = asked[-1][1].split("# History, oldest first\n")[1].split("\n\n# ")[0]
+    history = asked[-1][1].split("# History\n")[1].split("\n\n# ")[0]
     assert "->" not in history
     assert " | " not in history
     assert len(TRIAL.findall(history)) == 2
@@ -506,7 +506,7 @@ def test_no_two_bullets_stand_on_one_line(environment: str, method: str, tmp_pat
     for _, prompt in play(
         environment, method, tmp_path, num_iterations=1, num_evaluation_episodes=1, max_traj_length=30
     ):
-        fixed = prompt.split("# History, oldest first\n")[0]
+        fixed = prompt.split("# History\n")[0]
         assert not re.search(r"\S- [A-Z]", fixed)
         assert "\n\n- " not in fixed
 

@@ -23,7 +23,7 @@ from r2po.prompts import (
 from r2po.prompts.history import Lines, write_excerpts, write_history
 from r2po.rollout import Rollout, Rollouts
 from r2po.rollout.types import End
-from r2po.runlog.calls import read_calls
+from r2po.runlog.events import read_calls
 from r2po.trial import Candidate, Trial
 from tests.builders import answer, make_brief, make_config, make_rollout, open_experiment
 from tests.scripted import Scripted
