@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from r2po.errors import InputError, RunStopped, UnusableReply
+from r2po.errors import CUT, InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
@@ -165,13 +165,13 @@ class Client:
         """Read a reply on record; one that was refused stays refused, even if it could be read now."""
         if known.refusal:
             return None
-        try:
-            return read(known.reply.text)
-        except UnusableReply as refusal:
+        value, refusal = _understood(known.reply, read)
+        if refusal:
             where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
             raise InputError(
                 f"{self.store.path}: the reply on record for {where} was usable and no longer is: {refusal}"
-            ) from None
+            )
+        return value
 
     def _fetch(
         self, key: str, turn: int, question: Question, read: Callable[[str], T]
@@ -231,9 +231,9 @@ class Client:
 
 def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
     """Return what a reply says, and why it cannot be used; empty if it can."""
-    if reply.finish == "length":
-        return None, "it was cut off at the token limit"
     try:
-        return read(reply.text), ""
+        return read(reply.text if reply.finish == "stop" else reply.text + CUT), ""
     except UnusableReply as refusal:
+        if reply.finish == "length":
+            return None, "it was cut off at the token limit"
         return None, str(refusal) or "it cannot be read"

@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, overload
 
 from r2po.llm.types import Asker, Question
 from r2po.methods.asking import Answer, Ask, T, run_together
-from r2po.policies import Solution
+from r2po.policies import PolicyFamily, Solution
 from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
 from r2po.rollout import Rollouts
@@ -104,11 +105,12 @@ class Step:
     def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
         policy = self.brief.policy
         schema = policy.schema() if self.brief.structured_output and read is None else None
+        read = read or partial(self._read, policy)
         # The numbers of the samples are fixed before the first is sent.
         first = self._asked[prompt]
         self._asked[prompt] += count
         asks = [
-            Ask(self.asker, Question(self.iteration, role, sample, 1, prompt, schema), read or policy.read)
+            Ask(self.asker, Question(self.iteration, role, sample, 1, prompt, schema), read)
             for sample in range(first, first + count)
         ]
         started = time.monotonic()
@@ -118,6 +120,12 @@ class Step:
         waited = time.monotonic() - started if count > 1 else 0.0
         self.llm_s += max([waited, *(ask.seconds for ask in asks)])
         return answers
+
+    def _read(self, policy: PolicyFamily[Any], text: str) -> Solution:
+        """Read a solution from a reply that may quote those of the history and of this iteration."""
+        tried = [trial.shown for trial in self.history] + [shown(each, self.brief) for each in self.candidates]
+        solution: Solution = policy.read_beside(text, tried)
+        return solution
 
 
 def keep_best(first: Candidate, second: Candidate) -> Candidate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -124,6 +124,14 @@ class PolicyFamily(ABC, Generic[S]):
         Raises:
             UnusableReply: The reply holds no usable solution; the model is told the reason.
         """
+
+    def read_beside(self, text: str, _shown: Collection[S], /) -> S:
+        """Read the solution from a reply whose prompt shows some, which the reply may quote.
+
+        Raises:
+            UnusableReply: As in ``read``.
+        """
+        return self.read(text)
 
     @abstractmethod
     def write(self, solution: S, /, digits: int = 5) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -53,9 +53,13 @@ class NumericFamily(PolicyFamily[Parameters]):
         """The legal values of a table's entries; empty for real parameters."""
         return self.values.options if isinstance(self.values, Choices) else ()
 
-    def read(self, text: str, /) -> Parameters:
+    def read(self, text: str, /, shown: Collection[Parameters] = ()) -> Parameters:
         """Read the parameters from a model's reply; values outside the range are kept as they are."""
-        return read_numbers(text, self.size, self.choices)
+        return read_numbers(text, self.size, self.choices, shown)
+
+    def read_beside(self, text: str, shown: Collection[Parameters], /) -> Parameters:
+        """Read the parameters from a reply that may quote ``shown``."""
+        return self.read(text, shown)
 
     def write(self, params: Parameters, /, digits: int = 5) -> str:
         """Write parameters in the format that replies must use: ``params[0]: 1.0, params[1]: -2.5``."""

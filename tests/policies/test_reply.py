@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.errors import UnusableReply
+from r2po.errors import CUT, UnusableReply
 from r2po.policies import NumericFamily, Parameters, PolicyConfig
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
@@ -21,6 +21,9 @@ from r2po.tasks.spaces import Spaces
 from tests.builders import answer
 
 TIME_LIMIT_S = 4.0
+TWO_SETS = (
+    "it gives two different sets of parameters: put the final parameters on the first line, and no other set anywhere"
+)
 
 
 def linear(size: int) -> Linear:
@@ -89,7 +92,7 @@ prose = st.text().filter(lambda text: "params" not in text.casefold() and "<" no
 
 @st.composite
 def replies(draw: st.DrawFn) -> tuple[str, Parameters]:
-    """A reply, and the parameters it gives: the first whole block, whatever is said before, after and in thought."""
+    """A reply, and the parameters it gives: the only whole block, or that on the first line, whatever is thought."""
     params = draw(vectors)
     others = answer([value / 2 + 1 for value in params])
     before = draw(
@@ -105,12 +108,10 @@ def replies(draw: st.DrawFn) -> tuple[str, Parameters]:
         st.sampled_from(
             [
                 "",
-                f"\n{others}",
-                f"\n\nNot {others}",
+                *([f"\n{others}", f"\n\nNot {others}", f"\n```\n{others}\n```\n"] if not before else []),
                 "\nparams[1]: 9.75 was worse.",
                 " because params[0] = 9.75 was worse.",
                 f"\n<think>{others}",
-                f"\n```\n{others}\n```\n",
                 " .",
                 " - (as before)",
                 "** 3 reasons follow",
@@ -155,9 +156,11 @@ def test_thinking_is_dropped(text: str) -> None:
     assert linear(2).read(text) == (1.0, 2.0)
 
 
-def test_the_first_whole_block_counts() -> None:
+def test_a_set_that_the_prompt_shows_is_a_quotation() -> None:
     text = "Try params[1]: 5 next.\nparams[1]: 2\nparams[0]: 1\n\nEarlier: params[0]: 3, params[1]: 4"
-    assert linear(2).read(text) == (1.0, 2.0)
+    assert linear(2).read(text, [(3.0, 4.0), (0.0, 0.0)]) == (1.0, 2.0)
+    assert linear(2).read(text, [(1.0, 2.0)]) == (3.0, 4.0)
+    assert refusal(text, linear(2)) == TWO_SETS
 
 
 def test_a_value_said_twice_is_no_contradiction() -> None:
@@ -166,6 +169,147 @@ def test_a_value_said_twice_is_no_contradiction() -> None:
 
 def test_linear_values_outside_the_range_are_read_as_they_are() -> None:
     assert linear(2).read("params[0]: -100, params[1]: 7.25") == (-100.0, 7.25)
+
+
+# ---- Drafts, thoughts and quotations ----
+
+A, B = "params[0]: 7, params[1]: 7", "params[0]: 1, params[1]: 2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Channels of gpt-oss, with and without their marks.
+        f"analysisWe could start from\n{A}\nbut lower is better.assistantfinal{B}",
+        f"analysis{A}assistantcommentary{A}assistantfinal{B}",
+        f"<|channel|>analysis<|message|>Maybe {A}.<|end|><|start|>assistant<|channel|>final<|message|>{B}",
+        f"<|channel|>analysis<|message|>{A}<|end|><|start|>assistant<|channel|>final<|message|>{B}<|return|>",
+        f"<|start|>assistant<|channel|>commentary to=x<|message|>{A}<|end|><|channel|>final<|message|>{B}<|end|>\n",
+        f"<\uff5cbegin\u2581of\u2581thinking\uff5c>{A}<\uff5cend\u2581of\u2581thinking\uff5c>{B}",
+        # Tags of any name.
+        *(f"<{name}>\n{A}\nno</{name}>\n{B}" for name in ("thought", "reasoning", "THINKING", "mull", "x-think")),
+        *(f"{A}\nno</{name}>\n{B}" for name in ("thought", "reasoning", "mull")),
+        *(f"[{name}]{A}[/{name}]{B}" for name in ("THINK", "REASONING", "INTERNAL_MONOLOGUE")),
+        f"{A} [/THINK] {B}",
+        f"some thought {A} </think> more {A} </think>\n{B}",
+        f"{A}\n<notes>both are fine</notes>\n{B}",
+        # Tags around or after the answer.
+        f"<answer>{B}</answer>",
+        f"<mull>{A}</mull><answer>\n{B}\n</answer>",
+        f"{B}\n<reasoning>{A} was worse</reasoning>",
+        f"<b>{B}</b><br>",
+        f"{B}\n<thought>{A}",
+        # JSON.
+        '{"reasoning": "line\nbreak; params: [7, 7] was bad", "params": [1, 2]}',
+        '{"reasoning": "params: [7, 7] was bad", "params": [1, 2]}',
+        'Here it is:\n```json\n{"params": [1, 2], "reasoning": "params: [7, 7] was bad"}\n```',
+        '{"params": "[1, 2]", "reasoning": "x"}',
+        '{"params": [1, 2], "reasoning": "cut off in the mid',
+        # The first line is the answer, whatever follows.
+        f"{B}\n\nI also thought of {A}.",
+        f"\n```\n{B}\n```\nFirst I had:\n{A}",
+        f"**{B}**\nbetter than\n{A}",
+        f"# Answer\n\n{B}\n\nFirst I had {A}",
+        f"Final parameters:\n{B}\n{A} was the draft",
+    ],
+)
+def test_a_draft_is_not_taken_for_the_answer(text: str) -> None:
+    assert linear(2).read(text) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<|channel|>analysis<|message|>{A}",
+        f"analysisLet me see: {A}",
+        f"analysisWell {A}assistantanalysis{A}",
+        f"<thought>{A}</thought>",
+        f"{A}</mull>",
+        f"<reasoning>{A}",
+    ],
+)
+def test_thoughts_without_an_answer_are_none(text: str) -> None:
+    assert refusal(text, linear(2)) == "no parameters found; expected params[0] to params[1]"
+
+
+@pytest.mark.parametrize(
+    "text", [f"I start from {A} and improve it: {B}", f"Well, {A}\n\nNo, better\n\n{B}", f"so {A}; or {B}"]
+)
+def test_two_sets_without_a_first_line_are_refused(text: str) -> None:
+    assert refusal(text, linear(2)) == TWO_SETS
+    assert linear(2).read(text, [(7.0, 7.0)]) == (1.0, 2.0)
+
+
+def test_an_object_that_is_none_is_not_searched_for_lists() -> None:
+    said = refusal('{"reasoning": "params: [7, 7] was bad", "params": [1, 2]', linear(2))
+    assert said.startswith("it begins as a JSON object, but is none: ")
+
+
+def test_a_quotation_counts_as_prompts_show_it() -> None:
+    text = "Trial 3 was params = [1.23, 4.57]; I try params = [1, 2]."
+    assert linear(2).read(text, [(1.2345, 4.5678)]) == (1.0, 2.0)
+
+
+# ---- What stands beside a value ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\nparams[0] = 1.0  # was 0.5\nparams[1] = 2.0  # was 3\n```",
+        "params[0] = 1.0  // was 0.5\nparams[1] = 2.0",
+        "params[0]: 1.0 (was 0.5), params[1]: 2.0 (was 3)",
+        "params[0]: 1.0 - keeps the pole upright\nparams[1]: 2.0 - as before",
+        "1. params[0]: 1.0\n2. params[1]: 2.0",
+        "(1) params[0]: 1.0\n(2) params[1]: 2.0",
+        "| name | value |\n|---|---|\n| params[0] | 1.0 |\n| params[1] | 2.0 |",
+        "| params[0] | params[1] |\n|:--|--:|\n| 1.0 | 2.0 |",
+        '{"params[0]": 1.0, "params[1]": 2.0}',
+        "{'params[0]': 1.0, 'params[1]': 2.0}",
+        '"params[0]": 1.0,\n"params[1]": 2.0',
+        'params[0]: "1.0", params[1]: "2.0"',
+        "params = np.array([1.0, 2.0])",
+        "params = numpy.array([\n  1.0,  # was 0.5\n  2.0,  # was 3\n])",
+        "params = torch.tensor([1.0, 2.0])",
+        "params[0]: 1.0 and params[1]: 2.0",
+        "params[0]: 1.0, params[1]: 2.0 because it is 3 times better",
+        "*params[0]: 1.0*, *params[1]: 2.0* because",
+    ],
+)
+def test_what_is_plain_is_read(text: str) -> None:
+    assert linear(2).read(text) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("dash", ["\u2013", "\u2014", "\u2212", "-"])
+def test_a_dash_before_a_number_is_a_minus(dash: str) -> None:
+    assert linear(2).read(f"params[0]: {dash}1.5, params[1]: {dash}.5") == (-1.5, -0.5)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1.5 \u00d7 10^-3", "1.5\u00b710^-3", "3,5", "1,000", "1 000", "1.5 e-3", "2 * pi", "2*pi", "2 pi", "0.5 + delta",
+     "0.5 - delta", "0.5/x", "5 %", "5%", "1 to 2", "1 or 2", "2 million", "90\u00b0", "1 \u00b1 0.5", "2 ** 3"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "where", ["params[0]: {}, params[1]: 2", "params[1]: 2, params[0]: {}", "params[1]: 2\nparams[0]: {}"]
+)
+def test_a_value_is_not_changed_by_what_follows_it(written: str, where: str) -> None:
+    assert refusal(where.format(written), linear(2)) == f"params[0] is {written!r}, not a finite number"
+
+
+# ---- Replies that were cut off ----
+
+
+@pytest.mark.parametrize("text", [B, "params[0]: 1, params[1]: ", "params = [1, 2", f"{A[:-1]}", "x"])
+def test_a_set_at_the_end_of_a_cut_reply_does_not_count(text: str) -> None:
+    refusal(text + CUT, linear(2))
+
+
+@pytest.mark.parametrize(
+    "text", [f"{B}\n", f"{B}\nBecause", f"{B} because", "params = [1, 2]", '{"params": [1, 2], "rea']
+)
+def test_a_set_before_the_end_of_a_cut_reply_counts(text: str) -> None:
+    assert linear(2).read(text + CUT) == (1.0, 2.0)
 
 
 # ---- What is refused, and why ----
@@ -182,7 +326,10 @@ def test_linear_values_outside_the_range_are_read_as_they_are() -> None:
         ("params[1]: 1", "missing params[0]"),
         ("params = [1]", "missing params[1]"),
         ("params = []", "missing params[0], params[1]"),
-        ("params[0]: 1 and then params[1]: 2", "missing params[1]"),
+        (
+            "params[0]: 1 and then params[1]: 2",
+            "'and then' stands between params[0] and params[1]; nothing may stand there",
+        ),
         ("params[0]: 1, params[1]: 2, params[2]: 3", "params[2] given, but there are only params[0] to params[1]"),
         ("params[0]: 1\nparams[1]: 2\nparams[2]: 3", "params[2] given, but there are only params[0] to params[1]"),
         ("params = [1, 2, 3]", "params[2] given, but there are only params[0] to params[1]"),
@@ -201,7 +348,7 @@ def test_linear_values_outside_the_range_are_read_as_they_are() -> None:
         ("params[0]: 1.0+0.5, params[1]: 2", "params[0] is '1.0+0.5', not a finite number"),
         ("params = [1, 2+3]", "params[1] is '2+3', not a finite number"),
         ("params = [, 2]", "params[0] is '', not a finite number"),
-        ("params[0]: __import__('os'), params[1]: 2", "missing params[1]"),
+        ("params[0]: __import__('os'), params[1]: 2", "params[0] is 'import__', not a finite number"),
     ],
 )
 def test_refusals(text: str, reason: str) -> None:
