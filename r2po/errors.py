@@ -22,10 +22,6 @@ class RunStopped(R2POError):
     """A run stopped before its end and can be resumed: the model failed, or a cap was reached. Exit code 1."""
 
 
-CUT = "\N{HORIZONTAL ELLIPSIS}"
-"""Ends the text of a reply that was cut off, when it is read: what it touches is incomplete."""
-
-
 class UnusableReply(Exception):
     """A model's reply that cannot be used; the text says why, in words that the model is told."""
 

@@ -47,6 +47,7 @@ def make_client(config: Config, models: Mapping[str, Model], store: CallStore, o
         max_wait_s=config.llm_max_wait_s,
         on_ask=observer.asking,
         on_failure=observer.failed,
+        on_note=observer.note,
     )
     for recorded in store.replies:
         client.model_of(recorded.role).provider.restore(recorded.reply.sent)

@@ -11,12 +11,23 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from r2po.errors import CUT, InputError, RunStopped, UnusableReply
+from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.store import CallStore, RecordedReply, call_key
-from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
+from r2po.llm.types import (
+    CRITIC,
+    SEARCH,
+    AttemptFailed,
+    Provider,
+    Question,
+    Received,
+    Recording,
+    Reply,
+    Request,
+    T,
+)
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -98,6 +109,9 @@ class Patience:
         return None if is_over or not failed.retryable else wait_s
 
 
+CUT_OFF = "it was cut off at the token limit"
+
+
 @dataclass
 class Client:
     """Asks the models of one run: each role its own. Any number of threads may ask at once.
@@ -110,6 +124,7 @@ class Client:
         gate: Where attempts wait for their turn.
         on_ask: Called with the role before a question is sent, for the screen; like the next, by one thread at a time.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
+        on_note: Called with a line that the user should see.
         sleep: Waits; tests replace it.
     """
 
@@ -121,8 +136,10 @@ class Client:
     gate: Gate = field(default_factory=Gate)
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
+    on_note: Callable[[str], None] = lambda _text: None
     sleep: Callable[[float], None] = time.sleep
     _turns: Counter[tuple[int, str, int, int]] = field(default_factory=Counter, init=False)
+    _warned_of: set[str] = field(default_factory=set, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
@@ -191,7 +208,18 @@ class Client:
                 raise
             latency_s = time.monotonic() - started
             value, refusal = _understood(reply, read)
+            self._warn_of(reply)
             return self.store.reply(call, key, reply, refusal, latency_s), value
+
+    def _warn_of(self, reply: Reply) -> None:
+        """Name an unknown reason for the end of a reply, once a run."""
+        with self._lock:
+            if reply.finish_said and reply.finish_said not in self._warned_of:
+                self._warned_of.add(reply.finish_said)
+                self.on_note(
+                    f"replies end for a reason that is unknown here, {reply.finish_said!r}: they are used if they hold "
+                    "a complete answer, else asked for again"
+                )
 
     def _set_aside(self, question: Question) -> AbstractContextManager[Callable[[float], None]]:
         return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)
@@ -230,10 +258,14 @@ class Client:
 
 
 def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
-    """Return what a reply says, and why it cannot be used; empty if it can."""
+    """Return what a reply says, and why it cannot be used; empty if it can.
+
+    A reply that may be incomplete is for readers that can tell what is complete in it: they have a ``read_cut``.
+    """
+    read_cut: Callable[[str], T] | None = getattr(read, "read_cut", None)
+    if reply.finish == "length" and read_cut is None:
+        return None, CUT_OFF
     try:
-        return read(reply.text if reply.finish == "stop" else reply.text + CUT), ""
+        return (read_cut if read_cut and reply.finish != "stop" else read)(reply.text), ""
     except UnusableReply as refusal:
-        if reply.finish == "length":
-            return None, "it was cut off at the token limit"
-        return None, str(refusal) or "it cannot be read"
+        return None, CUT_OFF if reply.finish == "length" else str(refusal) or "it cannot be read"

@@ -133,6 +133,7 @@ class CallStore:
                 text=reply.text,
                 thinking=reply.thinking,
                 finish=reply.finish,
+                **({"finish_said": reply.finish_said} if reply.finish_said else {}),
                 refusal=refusal,
                 usage=asdict(reply.usage),
                 sent=dict(reply.sent),

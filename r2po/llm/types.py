@@ -90,9 +90,10 @@ class Reply:
 
     Attributes:
         text: The answer. Providers raise ``AttemptFailed`` rather than return an empty one, except with finish
-            "length": a model that spent all its tokens on thinking. The client refuses every reply that was cut off.
+            "length": a model that spent all its tokens on thinking.
         thinking: Reasoning text that the provider keeps apart from the answer; empty if none.
         finish: Why the model stopped; "length" means it was cut off at a token limit.
+        finish_said: What the provider calls the reason, if that is unknown here; else empty.
         usage: Token counts.
         sent: Settings in effect under their wire names, also those that the provider added on its own (e.g.
             ``num_ctx``), for the log.
@@ -103,6 +104,7 @@ class Reply:
     finish: Finish = "stop"
     usage: Usage = field(default_factory=Usage)
     sent: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    finish_said: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Thread
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from r2po.errors import RunStopped
 from r2po.llm.types import Asker, Question
+from r2po.policies import PolicyFamily, Solution
 
 MAX_REASKS = 5
 T = TypeVar("T")
@@ -21,6 +22,26 @@ class Answer(Generic[T]):
 
     value: T
     key: str = ""
+
+
+@dataclass(frozen=True)
+class SolutionReader:
+    """Reads solutions of a policy family from replies that may quote the ones which ``tried`` returns."""
+
+    policy: PolicyFamily[Any]
+    tried: Callable[[], Sequence[Solution]]
+
+    def __call__(self, text: str) -> Solution:
+        """Read a finished reply."""
+        return self._read(text, cut=False)
+
+    def read_cut(self, text: str) -> Solution:
+        """Read a reply that ends before it was finished."""
+        return self._read(text, cut=True)
+
+    def _read(self, text: str, *, cut: bool) -> Solution:
+        solution: Solution = self.policy.read_beside(text, self.tried(), cut=cut)
+        return solution
 
 
 @dataclass

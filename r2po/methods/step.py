@@ -6,12 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, overload
 
 from r2po.llm.types import Asker, Question
-from r2po.methods.asking import Answer, Ask, T, run_together
-from r2po.policies import PolicyFamily, Solution
+from r2po.methods.asking import Answer, Ask, SolutionReader, T, run_together
+from r2po.policies import Solution
 from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
 from r2po.rollout import Rollouts
@@ -61,6 +60,8 @@ class Step:
     def ask(self, role: str, prompt: str, read: Read[Any] | None = None) -> Answer[Any]:
         """Ask for a solution, or for what ``read`` reads; ask again while the reply is unusable.
 
+        A reply that was cut off is unusable, unless ``read`` has a method ``read_cut``, which then reads it.
+
         Raises:
             RunStopped: No usable reply after all attempts, or no reply at all.
         """
@@ -105,7 +106,7 @@ class Step:
     def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
         policy = self.brief.policy
         schema = policy.schema() if self.brief.structured_output and read is None else None
-        read = read or partial(self._read, policy)
+        read = read or SolutionReader(policy, self._tried)
         # The numbers of the samples are fixed before the first is sent.
         first = self._asked[prompt]
         self._asked[prompt] += count
@@ -121,11 +122,9 @@ class Step:
         self.llm_s += max([waited, *(ask.seconds for ask in asks)])
         return answers
 
-    def _read(self, policy: PolicyFamily[Any], text: str) -> Solution:
-        """Read a solution from a reply that may quote those of the history and of this iteration."""
-        tried = [trial.shown for trial in self.history] + [shown(each, self.brief) for each in self.candidates]
-        solution: Solution = policy.read_beside(text, tried)
-        return solution
+    def _tried(self) -> list[Solution]:
+        """Return the solutions of the history and of this iteration, which a reply may quote."""
+        return [trial.shown for trial in self.history] + [shown(each, self.brief) for each in self.candidates]
 
 
 def keep_best(first: Candidate, second: Candidate) -> Candidate:

@@ -29,7 +29,8 @@ _STARTS_NUMBERED = re.compile(r"\A\s*\(?\d{1,4}[.)]")
 # What stands behind a number in this way belongs to the value, which then is not a number: 2 * pi is not 2.
 _FURTHER = re.compile(
     r"""
-    (?: (?:[ \t]+\*\*[ \t]*|\*\*)(?=[\d.(]) | (?:[ \t]+\*[ \t]*|\*)(?=[\w.(\\\u03c0-])      # powers and products; not the end of *italics*
+    (?: (?:[ \t]+\*\*[ \t]*|\*\*)(?=[\d.(])                           # powers and products; not the end of *italics*
+    | (?:[ \t]+\*[ \t]*|\*)(?=[\w.(\\\u03c0-])
     | [ \t]*[\^\u00d7\u00b7\u22c5\u00f7%\u2030\u00b0\u00b1\u2192]
     | [ \t]*/(?!/)[ \t]*(?=[\w.(]) | [ \t]*\+[ \t]*(?=[\w.(]) | [ \t]*(?:->|=>)
     | [ \t]*-[ \t]*(?=\(?[-+]?\.?\d)
@@ -129,7 +130,9 @@ def _json_blocks(text: str) -> tuple[list[Block], str]:
     while opening := _OPENING.search(text, at):
         try:
             value, at = _DECODER.raw_decode(text, opening.start())
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            break
+        except ValueError as error:
             fence = _FENCE.match(text)
             if fence and opening.start() == fence.end():
                 return [_first_entry(text, opening.start(), error)], ""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 import pydantic
 
-from r2po.errors import InputError, unknown
+from r2po.errors import InputError, UnusableReply, unknown
 from r2po.policies.policy import Policy
 from r2po.policies.solution import Solution
 from r2po.tasks.spaces import Spaces
@@ -125,12 +125,19 @@ class PolicyFamily(ABC, Generic[S]):
             UnusableReply: The reply holds no usable solution; the model is told the reason.
         """
 
-    def read_beside(self, text: str, _shown: Collection[S], /) -> S:
+    def read_beside(self, text: str, _shown: Collection[S], /, *, cut: bool = False) -> S:
         """Read the solution from a reply whose prompt shows some, which the reply may quote.
+
+        Args:
+            text: The reply.
+            cut: Whether it ends before it was finished. Families that cannot tell whether their solution is complete
+                refuse it.
 
         Raises:
             UnusableReply: As in ``read``.
         """
+        if cut:
+            raise UnusableReply("it was cut off")
         return self.read(text)
 
     @abstractmethod

@@ -53,13 +53,13 @@ class NumericFamily(PolicyFamily[Parameters]):
         """The legal values of a table's entries; empty for real parameters."""
         return self.values.options if isinstance(self.values, Choices) else ()
 
-    def read(self, text: str, /, shown: Collection[Parameters] = ()) -> Parameters:
+    def read(self, text: str, /) -> Parameters:
         """Read the parameters from a model's reply; values outside the range are kept as they are."""
-        return read_numbers(text, self.size, self.choices, shown)
+        return self.read_beside(text, ())
 
-    def read_beside(self, text: str, shown: Collection[Parameters], /) -> Parameters:
-        """Read the parameters from a reply that may quote ``shown``."""
-        return self.read(text, shown)
+    def read_beside(self, text: str, shown: Collection[Parameters], /, *, cut: bool = False) -> Parameters:
+        """Read the parameters from a reply that may quote ``shown``, and that may have been cut off after them."""
+        return read_numbers(text, self.size, self.choices, shown, cut=cut)
 
     def write(self, params: Parameters, /, digits: int = 5) -> str:
         """Write parameters in the format that replies must use: ``params[0]: 1.0, params[1]: -2.5``."""

@@ -11,10 +11,13 @@ import math
 import re
 from collections.abc import Collection, Sequence
 
-from r2po.errors import CUT, UnusableReply
+from r2po.errors import UnusableReply
 from r2po.policies.assignments import Block, number, read_blocks
 from r2po.policies.solution import Parameters
 from r2po.policies.thoughts import spoken
+
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
+"""Put where a reply was cut off: what it touches is incomplete, and no number."""
 
 LARGEST = 1e12
 """Beyond any use, and small enough for sums and squares of actions to stay finite."""
@@ -33,17 +36,17 @@ def read_text(text: str) -> str:
     """Return a reply of any content without what is marked as thought.
 
     Raises:
-        UnusableReply: Nothing is left, or it was cut off.
+        UnusableReply: Nothing is left.
     """
     said = next((part.strip() for part in spoken(text, any_tag=False) if part.strip()), "")
     if not said:
         raise UnusableReply("it was empty")
-    if said.endswith(CUT):
-        raise UnusableReply("it was cut off")
     return said
 
 
-def read_numbers(text: str, size: int, choices: Sequence[int] = (), shown: Collection[Parameters] = ()) -> Parameters:
+def read_numbers(
+    text: str, size: int, choices: Sequence[int] = (), shown: Collection[Parameters] = (), *, cut: bool = False
+) -> Parameters:
     """Read parameters from a model's reply.
 
     Args:
@@ -51,11 +54,13 @@ def read_numbers(text: str, size: int, choices: Sequence[int] = (), shown: Colle
         size: Number of parameters.
         choices: The legal values of a table's entries; none for real numbers.
         shown: What the prompt shows of earlier trials, which the reply may quote.
+        cut: Whether the reply ends before it was finished: a set counts if something follows it.
 
     Raises:
         UnusableReply: No set is complete; several are, and none is plainly the answer; or the answer has extra or
             contradicting indices, a value that is not a finite number, or an illegal action.
     """
+    text = text + _CUT if cut else text
     found: list[Block] = []
     for part in spoken(text):
         said, blocks = read_blocks(part, size)

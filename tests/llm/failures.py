@@ -145,6 +145,14 @@ def _cut_off(server: FakeServer) -> list[dict[str, Any]]:
     return [server.cut_off(said(server, "params[0]: 1.0, para")), server.cut_off("")]
 
 
+def _error_midway(server: FakeServer) -> list[dict[str, Any]]:
+    return [server.ended(said(server, "params[0]: 1.0, params[1]: 2"), "error")]
+
+
+def _other_ends(server: FakeServer) -> list[dict[str, Any]]:
+    return [server.ended("params[0]: 1.0", "pause_turn"), server.ended("params[0]: 1.0", None)]
+
+
 def _empty_objects(server: FakeServer) -> list[Fault]:
     return [status(200, {}), status(200, {"error": {"message": said(server)}}), status(200, {"choices": "x"})]
 
@@ -220,6 +228,8 @@ IN_A_CALL = (
         STOPS,
         "not followed",
     ),
+    Failure("an error midway", fields(_error_midway), RETRIED, "failed before the end"),
+    Failure("an unknown reason for the end, and none", fields(_other_ends), TAKEN),
     Failure("reply of 4 MB", answers(LONG), TAKEN),
     Failure("control, colour and direction characters in a reply", answers(CONTROL), TAKEN),
     Failure(

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from r2po.errors import InputError, UnusableReply
-from r2po.llm.client import FIRST_WAIT_S, LONGEST_WAIT_S, CallFailed
+from r2po.llm.client import CUT_OFF, FIRST_WAIT_S, LONGEST_WAIT_S, CallFailed
 from r2po.llm.types import AttemptFailed, Question, Reply
+from r2po.methods.asking import SolutionReader
+from r2po.policies import PolicyConfig
+from r2po.policies.linear import Linear
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import iterate_lines
+from r2po.tasks.spaces import Spaces
 from tests.builders import open_client
 from tests.scripted import Scripted
 
@@ -111,6 +115,41 @@ def test_a_reply_that_was_cut_off_is_refused_unread(finish: Any, refused: bool, 
         received = client.ask(QUESTION, judged.append)
     assert bool(received.refusal) is refused
     assert judged == ([] if refused else ["params[0]: 1"])
+
+
+@pytest.mark.parametrize("finish", ["stop", "unknown", "length"])
+@pytest.mark.parametrize(
+    ("text", "refusals"),
+    [
+        ("params[0]: 1, params[1]: 2\nbecause", {"stop": "", "unknown": "", "length": ""}),
+        (
+            "params[0]: 1, params[1]: 2",
+            {"stop": "", "unknown": "params[1] is '2\N{HORIZONTAL ELLIPSIS}', not a finite number", "length": CUT_OFF},
+        ),
+        ("params[0]: 1", {"stop": "missing params[1]", "unknown": "missing params[1]", "length": CUT_OFF}),
+    ],
+)
+def test_a_set_in_a_reply_that_was_cut_off_counts_if_something_follows_it(
+    finish: Any, text: str, refusals: dict[str, str], tmp_path: Path
+) -> None:
+    family = Linear(Spaces(False, 2, False, 1, 0, (-1.0,), (1.0,), None), PolicyConfig(bias=False))
+    for script in ([Reply(text, finish=finish)], []):  # fresh, and on record
+        with open_client(Scripted(script), tmp_path) as client:
+            received = client.ask(QUESTION, SolutionReader(family, list))
+        assert received.refusal == refusals[finish]
+        assert received.value == (None if refusals[finish] else (1.0, 2.0))
+
+
+def test_an_unknown_end_is_recorded_and_named_once(tmp_path: Path) -> None:
+    notes: list[str] = []
+    ends = ["pause", "pause", "other", ""]
+    script = [Reply("one", finish="unknown" if end else "stop", finish_said=end) for end in ends]
+    with open_client(Scripted(script), tmp_path, on_note=notes.append) as client:
+        for iteration, _ in enumerate(ends, 1):
+            client.ask(replace(QUESTION, iteration=iteration), accept)
+    assert [note.split("'")[1] for note in notes] == ["pause", "other"]
+    said = [event.get("finish_said") for event in events(tmp_path) if event["event"] == "reply"]
+    assert said == ["pause", "pause", "other", None]
 
 
 def test_a_reply_is_read_once_when_it_comes_and_again_when_it_is_on_record(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.errors import CUT, UnusableReply
+from r2po.errors import UnusableReply
 from r2po.policies import NumericFamily, Parameters, PolicyConfig
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
@@ -158,8 +158,8 @@ def test_thinking_is_dropped(text: str) -> None:
 
 def test_a_set_that_the_prompt_shows_is_a_quotation() -> None:
     text = "Try params[1]: 5 next.\nparams[1]: 2\nparams[0]: 1\n\nEarlier: params[0]: 3, params[1]: 4"
-    assert linear(2).read(text, [(3.0, 4.0), (0.0, 0.0)]) == (1.0, 2.0)
-    assert linear(2).read(text, [(1.0, 2.0)]) == (3.0, 4.0)
+    assert linear(2).read_beside(text, [(3.0, 4.0), (0.0, 0.0)]) == (1.0, 2.0)
+    assert linear(2).read_beside(text, [(1.0, 2.0)]) == (3.0, 4.0)
     assert refusal(text, linear(2)) == TWO_SETS
 
 
@@ -237,7 +237,7 @@ def test_thoughts_without_an_answer_are_none(text: str) -> None:
 )
 def test_two_sets_without_a_first_line_are_refused(text: str) -> None:
     assert refusal(text, linear(2)) == TWO_SETS
-    assert linear(2).read(text, [(7.0, 7.0)]) == (1.0, 2.0)
+    assert linear(2).read_beside(text, [(7.0, 7.0)]) == (1.0, 2.0)
 
 
 def test_an_object_that_is_none_is_not_searched_for_lists() -> None:
@@ -247,7 +247,7 @@ def test_an_object_that_is_none_is_not_searched_for_lists() -> None:
 
 def test_a_quotation_counts_as_prompts_show_it() -> None:
     text = "Trial 3 was params = [1.23, 4.57]; I try params = [1, 2]."
-    assert linear(2).read(text, [(1.2345, 4.5678)]) == (1.0, 2.0)
+    assert linear(2).read_beside(text, [(1.2345, 4.5678)]) == (1.0, 2.0)
 
 
 # ---- What stands beside a value ----
@@ -302,14 +302,15 @@ def test_a_value_is_not_changed_by_what_follows_it(written: str, where: str) -> 
 
 @pytest.mark.parametrize("text", [B, "params[0]: 1, params[1]: ", "params = [1, 2", f"{A[:-1]}", "x"])
 def test_a_set_at_the_end_of_a_cut_reply_does_not_count(text: str) -> None:
-    refusal(text + CUT, linear(2))
+    with pytest.raises(UnusableReply):
+        linear(2).read_beside(text, (), cut=True)
 
 
 @pytest.mark.parametrize(
     "text", [f"{B}\n", f"{B}\nBecause", f"{B} because", "params = [1, 2]", '{"params": [1, 2], "rea']
 )
 def test_a_set_before_the_end_of_a_cut_reply_counts(text: str) -> None:
-    assert linear(2).read(text + CUT) == (1.0, 2.0)
+    assert linear(2).read_beside(text, (), cut=True) == (1.0, 2.0)
 
 
 # ---- What is refused, and why ----

@@ -100,7 +100,8 @@ class Anthropic(WireFormat):
         return self._finished(
             "".join(answers or texts),
             thinking="".join(string(block, "thinking") for block in blocks if block.get("type") == "thinking"),
-            finish=_FINISH.get(string(payload, "stop_reason"), "unknown"),
+            end=string(payload, "stop_reason"),
+            known=_FINISH,
             usage=Usage(prompt, cached, count(payload, "usage", "output_tokens")),
             sent={**sent, "seed": None},
             said="".join(texts) or entry(payload, "error", "message"),

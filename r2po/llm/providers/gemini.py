@@ -84,7 +84,8 @@ class Gemini(WireFormat):
         return self._finished(
             "".join(string(part, "text") for part in parts if not part.get("thought")),
             thinking="".join(string(part, "text") for part in parts if part.get("thought")),
-            finish="refusal" if blocked else _FINISH.get(reason, "unknown"),
+            end="SAFETY" if blocked else reason,
+            known=_FINISH,
             usage=usage,
             sent={**sent, "responseSchema": JSON_SCHEMA} if "responseSchema" in sent else sent,
             said=blocked or entry(candidate, "finishMessage") or reason,

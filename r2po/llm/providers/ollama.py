@@ -122,7 +122,8 @@ class Ollama(WireFormat):
         return self._finished(
             string(payload, "message", "content"),
             thinking=string(payload, "message", "thinking"),
-            finish=_FINISH.get(string(payload, "done_reason"), "unknown"),
+            end=string(payload, "done_reason"),
+            known=_FINISH,
             usage=usage,
             sent={**body["options"], **think, **({"format": JSON_SCHEMA} if "format" in body else {})},
             said=error_message(payload.get("error")),

@@ -73,7 +73,8 @@ class OpenAI(WireFormat):
         return self._finished(
             _text(entry(message, "content")),
             thinking=string(message, "reasoning_content") or string(message, "reasoning"),
-            finish="refusal" if refusal else _FINISH.get(string(choice, "finish_reason"), "unknown"),
+            end="content_filter" if refusal else "error" if entry(choice, "error") else string(choice, "finish_reason"),
+            known=_FINISH,
             usage=usage,
             sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
             said=refusal or entry(payload, "error", "message") or entry(choice, "error", "message"),

@@ -198,15 +198,39 @@ class WireFormat(Provider, ABC):
         return UnknownModelError(f"{self.server.name} at {self.address} has no model {self.model!r}{close}{listed}")
 
     def _finished(
-        self, text: str, *, thinking: str, finish: Finish, usage: Usage, sent: Mapping[str, Any], said: object = None
+        self,
+        text: str,
+        *,
+        thinking: str,
+        end: str,
+        known: Mapping[str, Finish],
+        usage: Usage,
+        sent: Mapping[str, Any],
+        said: object = None,
     ) -> Reply:
-        """Return the reply, if there is one; ``said`` is what the server said in its place."""
+        """Return the reply, if there is one.
+
+        Args:
+            text: What the model answered.
+            thinking: What it thought.
+            end: The provider's word for why it stopped; none counts as a good end.
+            known: What such words mean.
+            usage: Token counts.
+            sent: Settings in effect.
+            said: What the server said in the place of an answer.
+
+        Raises:
+            AttemptFailed: The model refused, failed on the way, or said nothing.
+        """
         reason = f": {self._transport.redact(said)}" if isinstance(said, str) and said.strip() else ""
+        finish = known.get(end, "unknown") if end else "stop"
         if finish == "refusal":
             raise AttemptFailed(f"{self.model} refused to answer{reason}", retryable=True)
+        if end.casefold() == "error":
+            raise AttemptFailed(f"{self.model} failed before the end of its answer{reason}", retryable=True)
         if not text.strip() and finish != "length":
             raise AttemptFailed(f"the answer of {self.model} has no text{reason}", retryable=True)
-        return Reply(text, thinking, finish, usage, sent)
+        return Reply(text, thinking, finish, usage, sent, one_line(end) if finish == "unknown" else "")
 
 
 def _naming_settings(failure: AttemptFailed, wire_names: Mapping[str, str]) -> AttemptFailed:

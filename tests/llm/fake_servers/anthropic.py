@@ -46,9 +46,11 @@ class FakeAnthropic(FakeServer):
             },
         }
 
-    def cut_off(self, text: str) -> dict[str, Any]:
+    token_limit = "max_tokens"
+
+    def ended(self, text: str, why: str | None) -> dict[str, Any]:
         content = [{"type": "text", "text": text}] if text else []
-        return {"content": content, "stop_reason": "max_tokens"}
+        return {"content": content, "stop_reason": why}
 
     def refusals(self, said: str) -> list[dict[str, Any]]:
         return [

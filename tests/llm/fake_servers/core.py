@@ -88,8 +88,17 @@ class FakeServer(ABC):
         """Return the response object around a text."""
 
     @abstractmethod
+    def ended(self, text: str, why: str | None) -> dict[str, Any]:
+        """Return what a response says of a text that ends for a reason."""
+
+    @property
+    @abstractmethod
+    def token_limit(self) -> str:
+        """The reason of a text that was cut off at the token limit."""
+
     def cut_off(self, text: str) -> dict[str, Any]:
         """Return what a response says of a text that was cut off at the token limit."""
+        return self.ended(text, self.token_limit)
 
     @abstractmethod
     def refusals(self, said: str) -> list[dict[str, Any]]:

@@ -44,9 +44,11 @@ class FakeGemini(FakeServer):
             "modelVersion": "gemini-tiny",
         }
 
-    def cut_off(self, text: str) -> dict[str, Any]:
+    token_limit = "MAX_TOKENS"
+
+    def ended(self, text: str, why: str | None) -> dict[str, Any]:
         content = {"parts": [{"text": text}], "role": "model"} if text else {"role": "model"}
-        return {"candidates": [{"content": content, "finishReason": "MAX_TOKENS"}]}
+        return {"candidates": [{"content": content, "finishReason": why}]}
 
     def refusals(self, said: str) -> list[dict[str, Any]]:
         return [

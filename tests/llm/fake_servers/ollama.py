@@ -38,8 +38,10 @@ class FakeOllama(FakeServer):
             "eval_count": len(text) // CHARS_PER_TOKEN,
         }
 
-    def cut_off(self, text: str) -> dict[str, Any]:
-        return {"message": {"role": "assistant", "content": text}, "done_reason": "length"}
+    token_limit = "length"
+
+    def ended(self, text: str, why: str | None) -> dict[str, Any]:
+        return {"message": {"role": "assistant", "content": text}, "done_reason": why}
 
     def refusals(self, said: str) -> list[dict[str, Any]]:
         return []

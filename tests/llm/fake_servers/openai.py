@@ -35,8 +35,10 @@ class FakeOpenAI(FakeServer):
             "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
         }
 
-    def cut_off(self, text: str) -> dict[str, Any]:
-        return {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "length"}]}
+    token_limit = "length"
+
+    def ended(self, text: str, why: str | None) -> dict[str, Any]:
+        return {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": why}]}
 
     def refusals(self, said: str) -> list[dict[str, Any]]:
         return [

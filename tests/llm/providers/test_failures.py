@@ -119,6 +119,7 @@ def test_odd_replies_are_kept_as_they_are(name: str, tmp_path: Path) -> None:
                 assert unpack(seen.events[-1]["text"]) == seen.received.value
                 texts.setdefault(failure.what, []).append(str(seen.received.value))
     assert list(texts.values()) == [
+        ["params[0]: 1.0", "params[0]: 1.0"],
         [LONG],
         [CONTROL],
         ["größer \N{RIGHTWARDS ARROW} 大"] * 2,

@@ -100,7 +100,7 @@ def test_a_reply_holds_everything_that_the_server_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "finish"), [("stop", "stop"), ("length", "length"), ("load", "unknown"), (None, "unknown")]
+    ("reason", "finish"), [("stop", "stop"), ("length", "length"), ("load", "unknown"), (None, "stop")]
 )
 def test_why_the_model_stopped(reason: str | None, finish: Finish) -> None:
     with FakeOllama([{"message": {"content": "text"}, "done_reason": reason}]) as fake:

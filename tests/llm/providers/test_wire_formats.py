@@ -242,14 +242,14 @@ def test_thoughts_alone_are_no_answer(kind: type[FakeServer], answer: Mapping[st
 FINISHES: list[tuple[type[FakeServer], Mapping[str, Any], Finish]] = [
     (FakeOpenAI, choice("length", content="text"), "length"),
     (FakeOpenAI, choice("tool_calls", content="text"), "unknown"),
-    (FakeOpenAI, choice(None, content="text"), "unknown"),
+    (FakeOpenAI, choice(None, content="text"), "stop"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="stop_sequence"), "stop"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="max_tokens"), "length"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="model_context_window_exceeded"), "length"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="pause_turn"), "unknown"),
     (FakeGemini, candidate({"text": "text"}, finish="MAX_TOKENS"), "length"),
     (FakeGemini, candidate({"text": "text"}, finish="OTHER"), "unknown"),
-    (FakeGemini, candidate({"text": "text"}, finish=None), "unknown"),
+    (FakeGemini, candidate({"text": "text"}, finish=None), "stop"),
 ]
 
 
