@@ -17,7 +17,8 @@ import numpy as np
 from r2po.analysis.logs.built_in import published_method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
-from r2po.analysis.logs.run_data import LARGEST, IterationData, RunData, Unusable
+from r2po.analysis.logs.run_data import IterationData, RunData, Unusable
+from r2po.runlog.records import LARGEST
 
 FILE = "overall_log.txt"
 NOT_RECORDED = "not recorded"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import LARGEST, CandidateData, Floats, IterationData
+from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData
+from r2po.runlog.records import LARGEST
 
 _OUTCOMES = ("reflection_outcome.txt", "selection_outcome.txt", "critic_only_outcome.txt")
 _REWARD = re.compile(rb"^Total reward:[ \t]*(\S+)[ \t]*\r?\n", re.MULTILINE)

@@ -19,9 +19,6 @@ Ints = NDArray[np.int64]
 STAND_IN = "embedded stand-in, no language model"
 """Mark of every output that shows runs in which no language model answered."""
 
-LARGEST = 1e100
-"""Far beyond any return; the squares of larger numbers would overflow."""
-
 
 class Unusable(Exception):
     """A run that cannot be summed up; the message says why, in one line."""

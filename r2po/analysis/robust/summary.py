@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from r2po.analysis.logs.built_in import method_order
+from r2po.analysis.logs.built_in import OURS, method_order
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import Floats
@@ -20,7 +20,6 @@ from r2po.analysis.statistics.profile import Profile, performance_profile
 from r2po.runlog.facts import Style, TaskFacts
 from r2po.seeding import derive_seed
 
-OURS = "r2po"
 BEST_SB3 = "SB3 (best)"
 TABLE_THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 CURVE_POINTS = 201
