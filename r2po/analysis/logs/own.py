@@ -75,7 +75,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *replay),
-        critic_model=description.get("critic_model"),
+        critic_model=description.get("critic_model") or "",
     )
 
 

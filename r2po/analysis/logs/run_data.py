@@ -73,6 +73,11 @@ class IterationData:
     problem: str = ""
 
 
+def models_label(model: str, critic: str) -> str:
+    """Name the models of a run: ``"ollama/x (critic: y)"``, or the first alone if it answers the critic as well."""
+    return f"{model} (critic: {critic})" if critic else model
+
+
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 """The figures of a run that are compared: over its iterations, and of its best policy on fresh episodes."""
 
@@ -132,7 +137,7 @@ class RunData(MethodOnTask):
         heldout: The re-evaluation of the best policy; None if it has not taken place.
         summary: Figures (``METRICS``) of a run without iterations.
         notes: What was found odd in its files, one line each.
-        critic_model: Name of the critic's model, if it is another one.
+        critic_model: Name of the critic's model, if it is another one; else empty.
     """
 
     path: Path
@@ -159,7 +164,7 @@ class RunData(MethodOnTask):
     heldout: Heldout | None = None
     summary: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    critic_model: str | None = None
+    critic_model: str = ""
 
     @property
     def name(self) -> str:

@@ -116,6 +116,7 @@ def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
         "too_few_runs": bool(test and test.too_few),
         "degenerate": bool(test and test.degenerate),
         "model": cohort.model if cohort else None,
+        "critic_model": (cohort.critic or None) if cohort else None,
         "protocol": cohort.protocol if cohort else None,
         "stand_in": bool(cohort and cohort.stand_in),
         "notes": list(row.notes),

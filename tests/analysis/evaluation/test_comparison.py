@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from r2po.cli import main
+from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import folder_name, write_published_run, write_two_methods
 
 
@@ -44,3 +45,20 @@ def test_alike_names_are_told_apart(logs: Path, tmp_path: Path) -> None:
     assert main(["eval", "--logdir", *folders, "--compare-output", str(tmp_path / "c")]) == 0
     entries = json.loads((tmp_path / "c" / "comparison_summary.json").read_text())["experiments"]
     assert len({entry["label"] for entry in entries}) == 2
+
+
+def test_a_critic_of_its_own_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "a", 1, [1.0, 2.0])
+    write_run(tmp_path / "b", 1, [1.0, 2.0], description={"critic_model": "big"})
+    folders = [str(tmp_path / name) for name in "ab"]
+    assert main(["eval", "--logdir", *folders, "--compare-output", str(tmp_path / "c")]) == 0
+    said = capsys.readouterr().out
+    assert "model ollama/some-model, protocol" in said
+    assert "model ollama/some-model (critic: big), protocol" in said
+    entries = json.loads((tmp_path / "c" / "comparison_summary.json").read_text())["experiments"]
+    assert [(entry["model"], entry["critic_model"]) for entry in entries] == [
+        (["ollama/some-model"], []),
+        (["ollama/some-model"], ["big"]),
+    ]
+    (row,) = json.loads((tmp_path / "b" / "eval_report" / "summary.json").read_text())["per_run_summaries"]
+    assert row["critic_model"] == "big"
