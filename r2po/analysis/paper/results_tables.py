@@ -210,7 +210,7 @@ def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:
     counts = [(each, len(each.values(metric))) for each in experiments]
     present = [count for _, count in counts if count]
     if not present:
-        return "no run tells this metric" if experiments else "no runs"
+        return "no run has this metric" if experiments else "no runs"
     usual = max(set(present), key=lambda count: (present.count(count), count))
     others: dict[int, list[str]] = {}
     for each, count in counts:

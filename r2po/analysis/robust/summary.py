@@ -128,12 +128,12 @@ def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[Me
         values = np.array([value for value in each.values(metric) if isfinite(value)], dtype=np.float64)
         scaled, missing = normalise(each.task, values), len(each.runs) - values.size
         if not values.size:
-            notes.append(f"{each.cell}: no run tells this metric")
+            notes.append(f"{each.cell}: no run has this metric")
         elif scaled is None:
             notes.append(f"{each.cell}: left out, no random policy has been measured there")
         else:
             if missing:
-                notes.append(f"{each.cell}: {missing} of {len(each.runs)} runs do not tell this metric")
+                notes.append(f"{each.cell}: {missing} of {len(each.runs)} runs do not have this metric")
             scores.setdefault((each.method, each.label), {})[each.environment] = scaled
     best = _best_of([found for (method, _), found in scores.items() if method == "sb3"])
     if best:

@@ -49,7 +49,7 @@ def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentL
     finite = tuple(value for value in values if isfinite(value))
     notes = []
     if len(values) < len(experiment.runs):
-        notes.append(f"{len(experiment.runs) - len(values)} of {len(experiment.runs)} runs do not tell this metric")
+        notes.append(f"{len(experiment.runs) - len(values)} of {len(experiment.runs)} runs do not have this metric")
     if len(finite) < len(values):
         notes.append(f"{len(values) - len(finite)} of {len(values)} values are not finite and left out")
     unfinished = sum(not run.complete for run in experiment.runs)

@@ -134,7 +134,7 @@ def _choose(groups: Sequence[Group], mode: Mode, families: Mapping[str, str]) ->
 
 def _missing(method: str, label: str, groups: Sequence[Group]) -> str:
     if any(group.method == method for group in groups):
-        return f"no run of {label} tells this metric"
+        return f"no run of {label} has this metric"
     return f"no runs of {label}"
 
 
