@@ -66,7 +66,7 @@ def load_sb3_run(path: Path) -> RunData:
     }
     if is_published_run(path):
         run = load_published_run(path)
-        notes = tuple(note for note in run.notes if "tells neither" not in note and "no folder" not in note)
+        notes = tuple(note for note in run.notes if "names neither" not in note and "no folder" not in note)
         return replace(run, **changes, notes=notes)
     summary = _read_summary(path)
     protocol = str(summary.get("protocol"))

@@ -202,7 +202,7 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
         notes.append(f"{who}{_counts(part, metric)}.")
         notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
     if any(len(each.runs) == 1 for _, part in parts for each in part):
-        notes.append("± 0.00 of a single run is no spread.")
+        notes.append("± 0.00 of a single run says nothing about the spread.")
     return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")
 
 

@@ -55,7 +55,7 @@ def test_problems_are_told(tmp_path: Path) -> None:
     (run / "episode_0" / "reflection_outcome.txt").unlink()
     (tmp_path / "other" / "run_1").mkdir(parents=True)
     problems = r2po.load_runs(tmp_path).problems
-    assert any("episode_0 does not tell all candidates" in line for line in problems)
+    assert any("episode_0 does not hold all candidates" in line for line in problems)
     assert any("it has no run.yaml" in line for line in problems)
 
 
