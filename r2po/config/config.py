@@ -21,7 +21,7 @@ from r2po.validation import Section
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TopP = Annotated[float, Field(gt=0, le=1)]
@@ -100,9 +100,9 @@ class Config(Section):
 
     # What the prompts say
     description: Told = "published"
-    optimum: Number | None = None
+    optimum: FiniteNumber | None = None
     search_step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    critic_llm_conservative_threshold: Number | None = None
+    critic_llm_conservative_threshold: FiniteNumber | None = None
     revision_rule: RevisionRule | None = None
     announced_iterations: Positive | None = None
     traj_history_last_n: NotNegative = 5

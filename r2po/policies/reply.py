@@ -35,7 +35,7 @@ _LONGEST_NUMBER = 400
 """Every float fits in fewer characters; a longer run of digits is not worth the time to parse it."""
 _MAX_NAMED = 8
 
-LARGEST = 1e12
+LARGEST_PARAMETER = 1e12
 """Beyond any use, and small enough for sums and squares of actions to stay finite."""
 
 
@@ -185,8 +185,8 @@ def _value(index: int, written: str, choices: Sequence[int]) -> float:
     number = _number(written)
     if number is None or not math.isfinite(number):
         raise UnusableReply(f"params[{index}] is {written[:40]!r}, not a finite number")
-    if abs(number) > LARGEST:
-        raise UnusableReply(f"params[{index}] is {written[:40]}; at most {LARGEST:g} is of any use")
+    if abs(number) > LARGEST_PARAMETER:
+        raise UnusableReply(f"params[{index}] is {written[:40]}; at most {LARGEST_PARAMETER:g} is of any use")
     if choices:
         if number not in choices:
             legal = ", ".join(map(str, choices))

@@ -84,7 +84,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *replay),
-        critic_model=description.get("critic_model"),
+        critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes),
         prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
     )

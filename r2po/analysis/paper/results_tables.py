@@ -202,7 +202,7 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
         notes.append(f"{who}{_counts(part, metric)}.")
         notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
     if any(len(each.runs) == 1 for _, part in parts for each in part):
-        notes.append("± 0.00 of a single run is no spread.")
+        notes.append("± 0.00 of a single run says nothing about the spread.")
     return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")
 
 
@@ -210,7 +210,7 @@ def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:
     counts = [(each, len(each.values(metric))) for each in experiments]
     present = [count for _, count in counts if count]
     if not present:
-        return "no run tells this metric" if experiments else "no runs"
+        return "no run has this metric" if experiments else "no runs"
     usual = max(set(present), key=lambda count: (present.count(count), count))
     others: dict[int, list[str]] = {}
     for each, count in counts:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
-from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.built_in import OURS, method_facts, task_facts
 from r2po.analysis.logs.comparable import cohorts, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
@@ -16,7 +16,6 @@ from r2po.analysis.paper.presets import task_cell
 from r2po.analysis.published import SOURCE, published_tau_c
 from r2po.runlog.facts import TaskFacts
 
-OURS = "r2po"
 SETTINGS = ("default", "half", "none")
 ENVIRONMENTS = ("cartpole", "pong")
 """Those of the published analysis."""

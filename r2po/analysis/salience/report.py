@@ -68,7 +68,12 @@ def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
 def episodes_csv(parts: Sequence[tuple[Cohort | None, Sequence[Found]]]) -> str:
     """Return a row for each iteration, at least one; what is not on record is empty."""
     rows = [
-        {"model": cohort.model if cohort else "", "protocol": cohort.protocol if cohort else "", **_episode(revision)}
+        {
+            "model": cohort.model if cohort else "",
+            "critic_model": cohort.critic if cohort else "",
+            "protocol": cohort.protocol if cohort else "",
+            **_episode(revision),
+        }
         for cohort, found in parts
         for each in found
         for revision in each.revisions

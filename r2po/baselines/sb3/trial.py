@@ -64,7 +64,7 @@ class Training:
             self.model.algorithm.learn(self.plan.most_steps, callback=watch, log_interval=NEVER)
         except ValueError as error:  # from PyTorch's distributions, when the weights have become nan
             name = f"{self.plan.algorithm.name} {self.plan.directory.path.name}"
-            raise R2POError(f"{name}: the training broke down: {' '.join(str(error).split())[:200]}") from error
+            raise R2POError(f"{name}: training failed: {' '.join(str(error).split())[:200]}") from error
 
     def evaluate(self) -> None:
         """Measure the model as it is, and log that as an iteration."""
