@@ -88,19 +88,21 @@ class TestBudget:
         spent = Spent()
         while not budget.is_spent(spent):
             spent.training_episodes += training
-            spent.evaluation_episodes += evaluation
+            spent.evaluation_episodes += budget.affordable(spent, evaluation)
         return spent
 
-    @pytest.mark.parametrize(("protocol", "training"), [("published", 190), ("controlled", 4000)])
-    def test_what_4000_episodes_mean(self, tmp_path: Path, protocol: str, training: int) -> None:
+    @pytest.mark.parametrize(
+        ("protocol", "training", "evaluation"), [("published", 191, 3809), ("controlled", 4000, 80000)]
+    )
+    def test_what_4000_episodes_mean(self, protocol: str, training: int, evaluation: int) -> None:
         config = load_sb3_config(SUITES / "cartpole_sb3.yaml", [f"protocol={protocol}"])
         budgets = trial_budgets(config)
         assert len(budgets) == 10
         spent = self.run_through(budgets[0])
         assert spent.training_episodes == training
-        assert spent.evaluation_episodes == 20 * training
-        assert budgets[0].used(spent) <= 4000
-        assert budgets[0].remaining(spent) < 0.003
+        assert spent.evaluation_episodes == evaluation
+        assert budgets[0].used(spent) == 4000
+        assert budgets[0].remaining(spent) == 0
 
     def test_steps(self) -> None:
         published, controlled = (TrialBudget(100, True, counts, (1, 20)) for counts in (True, False))
@@ -110,10 +112,11 @@ class TestBudget:
         assert controlled.remaining(spent) == pytest.approx(0.4)
 
     def test_too_small(self) -> None:
-        config = load_sb3_config(SUITES / "cartpole_sb3.yaml", ["budget_target=20"])
-        with pytest.raises(InputError, match="a budget of 20 episodes is too small"):
+        config = load_sb3_config(SUITES / "cartpole_sb3.yaml", ["budget_target=1"])
+        with pytest.raises(InputError, match="a budget_target of 1 is too small: it ends before the first evaluation"):
             trial_budgets(config)
         assert trial_budgets(config.model_copy(update={"protocol": "controlled"}))
+        assert trial_budgets(config.model_copy(update={"budget_target": 2}))
 
     def reference(self, tmp_path: Path, **changes: Any) -> SB3Config:
         settings = [f"reference_logdir={tmp_path / 'reference'}", "budget_target=null", "num_trials=2"]
