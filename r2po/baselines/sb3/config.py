@@ -59,6 +59,11 @@ class SB3Config(Section):
             raise ValueError("expected at least one algorithm, or null for all that fit")
         return value
 
+    @pydantic.field_validator("render_mode", mode="before")
+    @classmethod
+    def _false_is_none(cls, value: object) -> object:
+        return None if value is False else value  # as the published configs write it
+
     @property
     def task(self) -> Task:
         """The environment's card."""
