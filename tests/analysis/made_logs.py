@@ -66,6 +66,7 @@ def write_description(
         "protocol": "published",
         "model": "ollama/some-model",
         "stand_in": False,
+        "prompts": {"description": "published", "templates": "aaaa", "task": "bbbb"},
         "config": {**config, **config_changes},
     }
     (run / "run.yaml").write_text(yaml.safe_dump({**description, **changes}, sort_keys=False))

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 
 from r2po.analysis.evaluation.evaluate_all import evaluate_all
 from r2po.analysis.logs.built_in import BUILT_IN
+from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.output.curves import default_layout, draw_curves
 from r2po.analysis.output.style import paper_style
@@ -200,12 +201,38 @@ class TestTauC:
         assert "cartpole,half,240,1,3.00 ± 0.00,3.00 ± 0.00,3.00 ± 0.00," in lines
         assert "pong,none,,no runs,,,," in lines
 
-    def test_the_experiment_made_for_it_comes_first(self, tmp_path: Path) -> None:
-        write_published_run(tmp_path / "pong_tau_c_sensitivity_default", 1, [1.0], method="r2po")
-        write_published_run(tmp_path / "pong_reflective_prompted_policy_optimization", 1, [2.0], method="r2po")
+    def test_the_default_is_the_main_experiment(self, tmp_path: Path) -> None:
+        study, main_one = tmp_path / "pong_tau_c_sensitivity_default", tmp_path / folder_name("pong", "r2po")
+        for number in (1, 2):
+            write_published_run(study, number, [1.0], method="r2po")
         table, lines = build_tau_c_table(find_experiments(tmp_path))
-        assert "pong,default,2.8,1,1.00 ± 0.00,1.00 ± 0.00,1.00 ± 0.00," in to_csv(table).splitlines()
+        assert "pong,default,2.8,2,1.00 ± 0.00,1.00 ± 0.00,1.00 ± 0.00," in to_csv(table).splitlines()
         assert lines == []
+        write_published_run(main_one, 1, [2.0], method="r2po")
+        table, lines = build_tau_c_table(find_experiments(tmp_path))
+        assert "pong,default,2.8,1,2.00 ± 0.00,2.00 ± 0.00,2.00 ± 0.00," in to_csv(table).splitlines()
+        assert lines == [f"{study}: left out, {main_one} is tau_c default too"]
+
+    def test_the_words_of_our_study_make_no_other_setting(self, tmp_path: Path) -> None:
+        """The main experiment, and the study's three: in the tables of methods, only the main one."""
+        settings = {"main": 480.0, "default": 480.0, "half": 240.0, "none": None}
+        for number, (name, tau_c) in enumerate(settings.items(), 1):
+            rule = None if name == "main" else "order"
+            config = {"method": "r2po", "critic_llm_conservative_threshold": tau_c, "revision_rule": rule}
+            for run in (1, 2) if name == "default" else (1,):
+                write_run(tmp_path / name, run, [float(number)], config=config, heldout=None)
+        experiments = find_experiments(tmp_path)
+        table, lines = build_tau_c_table(experiments)
+        cells = [line.split(",")[1:5] for line in to_csv(table).splitlines() if line.startswith("cartpole")]
+        assert cells == [
+            ["default", "480", "1", "1.00 ± 0.00"],
+            ["half", "240", "1", "3.00 ± 0.00"],
+            ["none", "", "1", "4.00 ± 0.00"],
+        ]
+        assert lines == [f"{tmp_path / 'default'}: left out, {tmp_path / 'main'} is tau_c default too"]
+        chosen, remarks = choose(experiments)
+        assert [each.path.name for each in chosen] == ["main"]
+        assert remarks == []
 
     def test_ours(self, tmp_path: Path) -> None:
         for number, tau_c in enumerate((480.0, 240.0, None, 100.0), 1):
