@@ -29,7 +29,8 @@ SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort"
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
-    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS), "traj_history_last_n"),
+    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS)),
+    *("traj_history_last_n", "description", "revision_rule"),
 )
 """Keys that do nothing where no model is asked; caps end a run before a call."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})

@@ -49,7 +49,7 @@ class Cohort:
 
     @property
     def label(self) -> str:
-        """Name in tables, e.g. ``"ollama/gpt-oss:20b, controlled protocol"``."""
+        """Name in tables, e.g. ``"ollama/gpt-oss:20b-cloud, controlled protocol"``."""
         if self.protocol == PROTOCOL:
             return "logs of the published code"
         model = "no language model" if self.model == NO_MODEL else self.model

@@ -66,7 +66,7 @@ class SB3Config(Section):
     @pydantic.field_validator("render_mode", mode="before")
     @classmethod
     def _false_is_none(cls, value: object) -> object:
-        return None if value is False else value  # the published way to say that nothing is drawn
+        return None if value is False else value  # as the published configs write it
 
     @property
     def task(self) -> Task:

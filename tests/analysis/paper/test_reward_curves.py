@@ -89,7 +89,7 @@ def test_command(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     for wrong, message in (
         (["--layout", "1x1"], "--layout 1x1 has no room for 2 panels"),
-        (["--layout", "2by1"], "expected ROWSxCOLUMNS"),
+        (["--layout", "2by1"], "expected all-in-one, per-env or ROWSxCOLUMNS"),
         (["--envs", "nimm"], "did you mean 'nim'"),
         (["--output", "curves.gif"], "expected .png, .pdf or .svg"),
     ):
@@ -108,3 +108,55 @@ def test_models_have_figures_of_their_own(logs: Path, tmp_path: Path) -> None:
 def test_nothing_to_draw_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to draw"):
         build_curves("core", find_experiments(tmp_path))
+
+
+class TestLayout:
+    def draw(self, logs: Path, folder: Path, *options: str) -> set[str]:
+        out = ["--logs-root", str(logs), "--output", str(folder / "curves.svg")]
+        assert main(["paper_reward_curves", *out, *options]) == 0
+        return {path.name for path in folder.iterdir()}
+
+    def test_all_in_one_is_one_figure(self, logs: Path, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        assert self.draw(logs, tmp_path / "a", "--layout", "all-in-one") == {"curves.svg"}
+        assert self.draw(logs, tmp_path / "b") == {"curves.svg"}
+
+    def test_every_environment_may_have_a_file(
+        self, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "out"
+        folder.mkdir()
+        assert self.draw(logs, folder, "--layout", "per-env") == {"curves_nim.svg", "curves_cartpole.svg"}
+        assert self.draw(logs, folder, "--layout", "per-env", "--envs", "nim", "pong", "--formats", "pdf") == {
+            "curves_nim.svg",
+            "curves_nim.pdf",
+            "curves_cartpole.svg",
+        }
+        assert "warning: Pong: no runs, no figure" in capsys.readouterr().err
+
+    def test_with_several_models_the_files_name_them_too(self, logs: Path, tmp_path: Path) -> None:
+        for number in (1, 2):
+            write_run(logs / "mine", number, [1.0])
+        folder = tmp_path / "out"
+        folder.mkdir()
+        published = "logs_of_the_published_code"
+        assert self.draw(logs, folder, "--layout", "per-env") == {
+            f"curves_nim_{published}.svg",
+            f"curves_cartpole_{published}.svg",
+            "curves_cartpole_ollama_some_model_published_protocol.svg",
+        }
+
+    def test_each_figure_speaks_of_its_environment_alone(self, logs: Path) -> None:
+        write_published_run(logs / folder_name("nim", "props"), 3, [1.0, 2.0, 5.0])
+        figures, _ = build_curves("core", find_experiments(logs), apart=True)
+        assert [(each.environment, [panel.title for panel in each.panels]) for each in figures] == [
+            ("nim", ["Nim"]),
+            ("cartpole", ["CartPole"]),
+        ]
+        assert "CartPole" not in figures[0].caption
+        assert "n = 2 runs on a common grid" in figures[1].caption
+
+    def test_another_word_is_refused(self, logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["paper_reward_curves", "--logs-root", str(logs), "--layout", "per-envs"]) == 2
+        assert capsys.readouterr().err.endswith("(did you mean 'per-env'?)\n")

@@ -40,6 +40,16 @@ def test_mountaincar_logs_where_the_published_suite_did() -> None:
     assert load_sb3_config(SUITES / "mountaincar_sb3.yaml").logdir == "logs/mountaincar_sb3_more"
 
 
+def test_a_render_mode_may_be_false_as_in_the_published_configs(tmp_path: Path) -> None:
+    text = (SUITES / "maze_sb3.yaml").read_text(encoding="utf-8")
+    (tmp_path / "maze_sb3.yaml").write_text(f"{text}render_mode: false\n", encoding="utf-8")
+    config = load_sb3_config(tmp_path / "maze_sb3.yaml")
+    assert config.render_mode is None
+    config.spaces()
+    with pytest.raises(InputError, match="render_mode is True"):
+        load_sb3_config(SUITES / "maze_sb3.yaml", ["render_mode=true"])
+
+
 def test_the_document_has_a_row_for_every_key() -> None:
     text = (SUITES.parents[1] / "docs/baselines.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text.split("### Config keys")[1].split("###")[0], re.MULTILINE)
