@@ -129,6 +129,22 @@ def test_files_that_are_named_exist(name: str) -> None:
         assert (ROOT / path).exists() or "/my_" in path, path
 
 
+# ---- analysis.md ----
+
+
+def test_the_published_options_of_analyses_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    text = read("analysis.md").split("Options of the published scripts")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)\.py`.*?\| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 5
+    for command, cell in rows:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        known = capsys.readouterr().out
+        options = re.findall(r"--[a-z][a-z0-9-]+", cell)
+        assert options
+        assert [option for option in options if f"{option} " not in known and f"{option}\n" not in known] == []
+
+
 # ---- extending.md ----
 
 

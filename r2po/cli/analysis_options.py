@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -26,11 +27,11 @@ def add_logs_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_only_options(parser: argparse.ArgumentParser) -> None:
-    """Declare which environments and methods count."""
-    for key, what in (("env", "environment"), ("method", "method")):
+def add_only_options(parser: argparse.ArgumentParser, *other_names: str) -> None:
+    """Declare which environments and methods count; the former's option may have other names too."""
+    for key, what, names in (("env", "environment", other_names), ("method", "method", ())):
         text = f"only this {what}, by key or label; may be repeated"
-        parser.add_argument(f"--only-{key}", action="append", default=[], metavar=key.upper(), help=text)
+        parser.add_argument(f"--only-{key}", *names, action="append", default=[], metavar=key.upper(), help=text)
 
 
 def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: str = "") -> None:
@@ -41,8 +42,10 @@ def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: 
         parser.add_argument("--from-published", action="store_true", help=text)
 
 
-def add_output_options(parser: argparse.ArgumentParser, folder: str, *, with_figures: bool = False) -> None:
-    """Declare formats and place of tables, or of tables, figures and JSON together."""
+def add_output_options(
+    parser: argparse.ArgumentParser, folder: str, *other_names: str, with_figures: bool = False
+) -> None:
+    """Declare formats and place of tables, or of tables, figures and JSON; the place's option may have other names."""
     default = ["md", "csv", *(["json", "png", "pdf"] if with_figures else [])]
     remark = "; png, pdf and svg are figures" if with_figures else ""
     parser.add_argument(
@@ -54,9 +57,8 @@ def add_output_options(parser: argparse.ArgumentParser, folder: str, *, with_fig
         metavar="FORMAT",
         help=f"of {', '.join(TABLE_FORMATS)}{remark} (default: {' '.join(default)})",
     )
-    parser.add_argument(
-        "--output-dir", default=folder, metavar="DIR", help=f"where the files are written (default: {folder})"
-    )
+    text = f"where the files are written (default: {folder})"
+    parser.add_argument("--output-dir", *other_names, default=folder, metavar="DIR", help=text)
 
 
 def compared(options: argparse.Namespace) -> tuple[list[ExperimentLogs], list[str]]:
@@ -95,4 +97,30 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return value
+
+
+def whole_number(text: str) -> int:
+    """Parse a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """Parse a finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Parse a finite number from 0."""
+    value = number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
     return value

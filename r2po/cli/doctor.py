@@ -12,7 +12,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME", help="the model, as llm_model_name in a config")
-    which.add_argument("--config", metavar="FILE", help="the model of a config, with its settings")
+    which.add_argument("--config", metavar="FILE", help="the models of a config, with their settings")
 
 
 def run(options: argparse.Namespace) -> int:

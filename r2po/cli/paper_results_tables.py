@@ -6,8 +6,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, add_logs_options, add_output_options, add_reference_options, show, warn
+from r2po.cli.analysis_options import (
+    PRESETS,
+    add_logs_options,
+    add_output_options,
+    add_reference_options,
+    positive,
+    show,
+    warn,
+)
 from r2po.errors import InputError
+
+EXPECTED = {
+    "--expected-episodes": ("methods with two calls per iteration", 100),
+    "--expected-props-episodes": ("ProPS and ProPS+", 200),
+    "--expected-critic-only-episodes": ("CriticOnly", 200),
+    "--expected-sb3-episodes": ("Stable-Baselines3", 190),
+}
+"""Options that say how many iterations, which the published code calls episodes, a run of some methods is to have."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +33,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_options(parser, "results_tables")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")
     parser.add_argument("--expected-runs", type=int, metavar="N", help="report experiments with another number of runs")
+    for option, (methods, usual) in EXPECTED.items():
+        text = f"report runs of {methods} with another number of iterations ({usual} with --strict-validation)"
+        parser.add_argument(option, type=positive, metavar="N", help=text)
     parser.add_argument(
         "--strict-validation",
         action="store_true",
         help="leave such experiments out (default of --expected-runs: that of --max-runs)",
     )
     add_reference_options(parser, "published figures, with z,", alone="the tables")
+
+
+def _expected_iterations(options: argparse.Namespace) -> dict[str, int]:
+    """Return how many iterations each run of a method is to have; black-box search has no fixed number."""
+    from r2po.analysis.logs.built_in import BUILT_IN
+
+    given = {option: getattr(options, option[2:].replace("-", "_")) for option in EXPECTED}
+    if options.strict_validation:
+        given = {option: value or EXPECTED[option][1] for option, value in given.items()}
+    by_method = {name: given["--expected-episodes"] for name, facts in BUILT_IN.items() if facts["roles"]}
+    by_method |= dict.fromkeys(("props", "propsp"), given["--expected-props-episodes"])
+    by_method["critic_only"] = given["--expected-critic-only-episodes"]
+    by_method["sb3"] = given["--expected-sb3-episodes"]
+    return {name: value for name, value in by_method.items() if value is not None}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,16 +68,16 @@ def run(options: argparse.Namespace) -> int:
     prefix = Path(options.output_dir) / options.preset
     if options.from_published:
         environments = [parse_environment(name) for name in options.envs]
-        if options.reference or options.strict_validation or options.expected_runs:
+        if options.reference or options.strict_validation or options.expected_runs or _expected_iterations(options):
             raise InputError(
-                "--from-published reads no logs: leave out --reference, --expected-runs, --strict-validation"
+                "--from-published reads no logs: leave out --reference, --expected-..., --strict-validation"
             )
         for name, table in build_published_tables(options.preset, environments).items():
             show(write_table(table, f"{prefix}_{name}", options.formats))
         sys.stdout.write("the published figures include neither final nor held-out rewards\n")
         return 0
     expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
-    validation = Validation(expected, options.strict_validation)
+    validation = Validation(expected, options.strict_validation, expected_iterations=_expected_iterations(options))
     experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
     tables = build_tables(

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from r2po.cli.analysis_options import PRESETS, add_logs_options, show, warn
-from r2po.errors import InputError
+from r2po.errors import InputError, nearest
 
 FORMATS = ("png", "pdf", "svg")
+TOGETHER, APART = "all-in-one", "per-env"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +26,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=[], help="write it in these formats as well")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="panels (default: all with runs)")
-    parser.add_argument("--layout", metavar="ROWSxCOLUMNS", help="grid of panels, e.g. 2x5 (default: three columns)")
+    parser.add_argument(
+        "--layout",
+        default=TOGETHER,
+        metavar="LAYOUT",
+        help=f"{TOGETHER}: one figure with a panel per environment, in three columns; {APART}: one file per "
+        f"environment; or ROWSxCOLUMNS, e.g. 2x5: one figure with this grid (default: {TOGETHER})",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Draw a figure for each model and protocol."""
+    """Draw a figure for each model and protocol, or for each environment of each."""
     output = Path(options.output or f"reward_curves_{options.preset}.png")
     suffix = output.suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
@@ -44,24 +51,27 @@ def run(options: argparse.Namespace) -> int:
 
     experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
-    figures, lines = build_curves(options.preset, experiments, environments)
+    figures, lines = build_curves(options.preset, experiments, environments, apart=options.layout == APART)
     warn(lines)
+    several = len({figure.cohort for figure in figures}) > 1
     for figure in figures:
         if layout is not None and layout[0] * layout[1] < len(figure.panels):
             raise InputError(f"--layout {options.layout} has no room for {len(figure.panels)} panels")
         stem = output.with_suffix("")
-        if len(figures) > 1:
-            name = "no_model" if figure.cohort is None else re.sub(r"\W+", "_", figure.cohort.label).strip("_")
-            stem = stem.with_name(f"{stem.name}_{name}")
+        names = [stem.name, *([figure.environment] if figure.environment else [])]
+        if several:
+            names.append("no_model" if figure.cohort is None else re.sub(r"\W+", "_", figure.cohort.label).strip("_"))
+        stem = stem.with_name("_".join(names))
         draw = partial(draw_curves, figure.panels, figure.title, figure.caption, layout)
         show(write_figure(draw, stem, [suffix, *options.formats]))
     return 0
 
 
-def _layout(text: str | None) -> tuple[int, int] | None:
-    if text is None:
+def _layout(text: str) -> tuple[int, int] | None:
+    if text in (TOGETHER, APART):
         return None
     match = re.fullmatch(r"([1-9]\d?)[xX,]([1-9]\d?)", text)
     if match is None:
-        raise InputError(f"--layout is {text!r}; expected ROWSxCOLUMNS, e.g. 2x5")
+        hint = nearest(text, (TOGETHER, APART))
+        raise InputError(f"--layout is {text!r}; expected {TOGETHER}, {APART} or ROWSxCOLUMNS, e.g. 2x5{hint}")
     return int(match[1]), int(match[2])

@@ -15,8 +15,11 @@ from r2po.cli.analysis_options import (
     add_reference_options,
     compared,
     folder_of,
+    not_negative,
+    number,
     show,
     warn,
+    whole_number,
 )
 from r2po.errors import InputError
 
@@ -24,10 +27,24 @@ if TYPE_CHECKING:
     from r2po.analysis.output.tables import Table
     from r2po.analysis.output.writing import Draw
     from r2po.analysis.salience.counts import Salience
+    from r2po.analysis.salience.edits import EditRules
     from r2po.analysis.salience.report import Found
 
 MOST_ROWS = 14
 """Rows of a figure that fit on a page."""
+
+_REWARDS = {
+    "--partial-threshold": ("partial", "above this reward, a policy works in part"),
+    "--high-threshold": ("high", "above it, a policy is close to optimal"),
+    "--near-zero-threshold": ("near_zero", "up to this absolute reward, rollouts tell nothing"),
+    "--meaningful-delta": ("meaningful", "above it, a change of reward counts"),
+}
+_COUNTS = {
+    "--surgical-max-edit": ("surgical", "the most changed parameters of a surgical edit (default: 3)"),
+    "--redesign-min-edit": ("redesign", "the fewest changed parameters of a redesign (default: 8)"),
+    "--multi-state-min-edit": ("multi_state", "the fewest changed parameters of a multi-state fix (default: 4)"),
+}
+"""Options by the threshold that they set in all environments, and what they mean."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +55,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="word",
         help='a mention is the word "worst", or "worst rollout" or "worst trajectory" (default: word)',
     )
-    add_output_options(parser, "salience_analysis", with_figures=True)
+    add_output_options(parser, "salience_analysis", "--results-root", with_figures=True)
     add_logs_options(parser)
-    add_only_options(parser)
+    add_only_options(parser, "--env")
     add_reference_options(parser, "the published counts")
+    _add_edit_options(parser.add_argument_group("edit patterns", "The defaults are those of docs/statistics.md."))
+
+
+def _add_edit_options(group: argparse._ArgumentGroup) -> None:
+    """Declare how edits are measured, and what counts as what in all environments."""
+    group.add_argument(
+        "--distance-mode",
+        choices=("auto", "continuous", "discrete"),
+        default="auto",
+        help="a parameter counts as changed beyond --epsilon (continuous), or if it changed at all (discrete); "
+        "auto: discrete for tables (default: auto)",
+    )
+    text = "the largest change of a parameter that counts as none (default: 0.05)"
+    group.add_argument("--epsilon", type=not_negative, default=0.05, metavar="X", help=text)
+    for option, (_, what) in _REWARDS.items():
+        group.add_argument(option, type=number, metavar="REWARD", help=what)
+    for option, (_, what) in _COUNTS.items():
+        group.add_argument(option, type=whole_number, metavar="N", help=what)
+
+
+def _rules(options: argparse.Namespace) -> EditRules:
+    from r2po.analysis.salience.edits import EditRules
+
+    given = {name: getattr(options, option[2:].replace("-", "_")) for option, (name, _) in (_REWARDS | _COUNTS).items()}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return EditRules(options.distance_mode, options.epsilon, changes)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,8 +94,9 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.output.writing import write_all
     from r2po.analysis.salience.report import analyses_of, collect, episodes_csv, to_records
 
+    rules = _rules(options)
     experiments, lines = compared(options)
-    parts = [(cohort, collect(part)) for cohort, part in cohorts(experiments)]
+    parts = [(cohort, collect(part, rules)) for cohort, part in cohorts(experiments)]
     warn([*lines, *(line for _, found in parts for each in found for line in each.problems)])
     parts = [(cohort, [each for each in found if each.revisions]) for cohort, found in parts]
     parts = [(cohort, found) for cohort, found in parts if found]
@@ -63,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
     for cohort, found in parts:
         analyses = analyses_of(found, options.mention_mode)
         record: dict[str, Any] = {"mention_mode": options.mention_mode, "cohort": cohort.label if cohort else None}
+        record |= {"distance_mode": rules.distance_mode, "epsilon": rules.epsilon}
         record["analyses"] = to_records(analyses, found)
         items = _items(analyses, found, f"Runs: {cohort.label}" if cohort else "Runs of no language model", options)
         show(write_all(folder_of(cohort, parts, folder), items, options.formats, "salience.json", record))
@@ -80,7 +125,7 @@ def _items(
     yield "salience_controls", tables.controls_table(analyses, mode, [about])
     yield "salience_noise", tables.noise_table(analyses, [about])
     yield "salience_groups", tables.groups_table(revisions, [about])
-    yield "edit_patterns", tables.edits_table(revisions, [about])
+    yield "edit_patterns", tables.edits_table(revisions, [about], _rules(options))
     yield from _drawings(analyses, found, f"{about}.")
 
 

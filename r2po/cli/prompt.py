@@ -10,12 +10,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
     parser.add_argument("iteration", type=int, metavar="ITERATION", help="number of the iteration, from 1")
-    parser.add_argument("role", metavar="ROLE", help="search or critic")
+    parser.add_argument("role", metavar="ROLE", help="who asked: search, critic, or any other role of the method")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print every attempt of that role in that iteration."""
     from r2po.errors import InputError, unknown
+    from r2po.llm.types import CRITIC
     from r2po.runlog import open_run
     from r2po.runlog.events import read_calls
 
@@ -31,7 +32,10 @@ def run(options: argparse.Namespace) -> int:
             f"{directory.path} has no {options.role} call in iteration {options.iteration}; it has 1 to {last}"
         )
     description = directory.read_description()
-    model = f"{description['model']}{' (embedded stand-in, no language model)' if description['stand_in'] else ''}"
+    critic = description.get("critic_model")
+    model = critic if critic and options.role == CRITIC else description["model"]
+    if description["stand_in"] and (critic is None or model.startswith("embedded/")):
+        model += " (embedded stand-in, no language model)"
     for call in chosen:
         attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}"
         outcome = "not answered" if call.reply is None else f"refused: {call.refusal}" if call.refusal else "accepted"

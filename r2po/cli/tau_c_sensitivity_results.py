@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from r2po.cli.analysis_options import add_logs_options, add_output_options, add_reference_options, show, warn
 from r2po.errors import InputError
+
+if TYPE_CHECKING:
+    from r2po.analysis.logs.experiments import ExperimentLogs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_logs_options(parser)
     add_output_options(parser, "tau_c_sensitivity")
     add_reference_options(parser, "published figures, with z,", alone="the table")
+    parser.add_argument(
+        "--reanalyze", action="store_true", help="first write eval_report/ anew in each log directory that is read"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
 
     if options.from_published:
+        if options.reanalyze:
+            raise InputError("--from-published reads no logs: leave out --reanalyze")
         table = build_published_tau_c_table()
     else:
         found = find_experiments(options.logs_root, options.max_runs, parallel=True)
@@ -31,7 +41,18 @@ def run(options: argparse.Namespace) -> int:
             reasons = [f"{each.path}: {problem}" for each in experiments for problem in each.problems]
             more = f" ({reasons[0]}{f', and {len(reasons) - 1} more' if len(reasons) > 1 else ''})" if reasons else ""
             raise InputError(f"no usable runs under {options.logs_root!r}{more}")
+        if options.reanalyze:
+            _reanalyze(experiments)
         table, lines = build_tau_c_table(experiments, with_reference=options.reference == "published")
         warn(lines)
     show(write_table(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats))
     return 0
+
+
+def _reanalyze(experiments: Sequence[ExperimentLogs]) -> None:
+    """Write ``eval_report/`` in the log directories of experiments, whole: there may be runs of others in them too."""
+    from r2po.analysis.evaluation.report import write_report
+    from r2po.analysis.logs.load import load_log_directory
+
+    for path in dict.fromkeys(each.path for each in experiments if each.runs):
+        write_report(load_log_directory(path))

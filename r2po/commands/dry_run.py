@@ -50,7 +50,7 @@ def preview(config: Config) -> str:
         *_expectations(setting, asked, longest, line_chars),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
-        f"for which {NAME} substituted here.",
+        f"which {NAME} gave here in its place.",
     ]
     return "\n".join(parts) + "\n"
 

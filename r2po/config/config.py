@@ -21,7 +21,7 @@ from r2po.validation import Section
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TopP = Annotated[float, Field(gt=0, le=1)]
@@ -29,7 +29,8 @@ SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort"
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
-    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS), "traj_history_last_n"),
+    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS)),
+    *("traj_history_last_n", "description", "revision_rule"),
 )
 """Keys that do nothing where no model is asked; caps end a run before a call."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
@@ -100,9 +101,9 @@ class Config(Section):
 
     # What the prompts say
     description: Told = "published"
-    optimum: Number | None = None
+    optimum: FiniteNumber | None = None
     search_step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    critic_llm_conservative_threshold: Number | None = None
+    critic_llm_conservative_threshold: FiniteNumber | None = None
     revision_rule: RevisionRule | None = None
     announced_iterations: Positive | None = None
     traj_history_last_n: NotNegative = 5

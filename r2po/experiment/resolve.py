@@ -114,6 +114,8 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"{', '.join(critics)}: no effect, {config.method} has no critic")
     if "traj_history_last_n" in idle and not method.shows_excerpts:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
+    if "revision_rule" in idle and not method.revision_rule:
+        observer.note(f"revision_rule has no effect: the prompts of {config.method} state no revision rule")
 
 
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:

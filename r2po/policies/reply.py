@@ -19,7 +19,7 @@ from r2po.policies.thoughts import spoken
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 """Put where a reply was cut off: what it touches is incomplete, and no number."""
 
-LARGEST = 1e12
+LARGEST_PARAMETER = 1e12
 """Beyond any use, and small enough for sums and squares of actions to stay finite."""
 
 _TWO_SETS = (
@@ -136,8 +136,8 @@ def _value(index: int, written: str, choices: Sequence[int]) -> float:
     value = number(written)
     if value is None or not math.isfinite(value):
         raise UnusableReply(f"params[{index}] is {written[:_MAX_SHOWN]!r}, not a finite number")
-    if abs(value) > LARGEST:
-        raise UnusableReply(f"params[{index}] is {written[:_MAX_SHOWN]}; at most {LARGEST:g} is of any use")
+    if abs(value) > LARGEST_PARAMETER:
+        raise UnusableReply(f"params[{index}] is {written[:_MAX_SHOWN]}; at most {LARGEST_PARAMETER:g} is of any use")
     if choices:
         if value not in choices:
             legal = ", ".join(map(str, choices))

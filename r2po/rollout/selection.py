@@ -71,7 +71,7 @@ class SelectedEngine:
             return self._fast
         if self._forced:
             raise InputError(
-                f"rollout_engine is {self._fast.name!r}, which knows no compiled form of this policy; expected 'auto'"
+                f"rollout_engine is {self._fast.name!r}, which has no compiled form of this policy; expected 'auto'"
             )
         return self._reference
 

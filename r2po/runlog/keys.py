@@ -19,13 +19,15 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
 )
 """Keys that do not change what a run computes: they may differ on resume."""
 
+_MAY_BE_UNSET = ("critic_llm_model_name", "critic", "revision_rule")
+
 
 def telling(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a logged config that change what a run computes.
 
-    Keys of the critic that set nothing are left out, as in logs of earlier versions.
+    Keys of the critic and of its rule that set nothing are left out, as in logs of earlier versions.
     """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
     if kept.get("critic"):
         kept["critic"] = {key: value for key, value in kept["critic"].items() if key not in NEUTRAL_KEYS}
-    return {key: value for key, value in kept.items() if value or key not in ("critic_llm_model_name", "critic")}
+    return {key: value for key, value in kept.items() if value or key not in _MAY_BE_UNSET}

@@ -49,6 +49,15 @@ def write_published_run(logdir: Path, number: int, rewards: Sequence[float], *, 
     return run
 
 
+def write_two_methods(root: Path) -> Path:
+    """Write two runs of ProPS and two of R2PO, on Nim and on CartPole each; returns their folder."""
+    for environment in ("nim", "cartpole"):
+        for method in ("props", "r2po"):
+            for number, rewards in enumerate(([1.0, 2.0, 5.0], [3.0, 4.0, 9.0]), 1):
+                write_published_run(root / folder_name(environment, method), number, rewards, method=method)
+    return root
+
+
 def write_episode(episode: Path, reward: float, method: str, *, tabular: bool = False) -> None:
     """Write what was tried in an iteration, with ``first_params`` and, of two candidates, ``second_params``."""
     episode.mkdir()

@@ -87,6 +87,10 @@ def test_a_config_equals_its_published_row(file: str) -> None:
     assert config.protocol == "published"
     assert config.heldout_episodes == 100
     assert config.bias
+    assert config.description == "published"
+    # The study of tau_c tells its critic the rule in the words of tables, which is stronger.
+    assert config.revision_rule == ("order" if "tau_c" in file else None)
+    assert (config.llm_model_name, config.temperature) == ("ollama/gpt-oss:20b-cloud", 0)
 
 
 @pytest.mark.parametrize("file", [file for file, row in ROWS.items() if row["policy_settings"] != "-"])

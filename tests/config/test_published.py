@@ -14,7 +14,10 @@ from r2po.cli import main
 from r2po.config import Config, load_config
 from r2po.config.published import is_published
 from r2po.errors import InputError
+from r2po.experiment.setting import Setting
+from r2po.policies.linear import Linear
 from r2po.runlog import RunDirectory
+from r2po.tasks import task_for
 from tests.builders import CONFIGS
 from tests.config.test_config import ROWS
 
@@ -30,6 +33,7 @@ TASK_NAMES = {
     "pure_search": "llm_num_optim_pure_search",
     "actor_second_pass": "llm_num_optim_actor_second_pass",
 }
+FAMILY_NAMES = {"random_features": "_random_features", "projected_mlp": "_random_projection_qr"}
 MEANINGLESS = {
     "task": "it chose the method",
     "dim_actions": "read from the environment",
@@ -49,9 +53,9 @@ MEANINGLESS = {
 def published_config(file: str, **changes: Any) -> dict[str, Any]:
     """Return the config of a published experiment as the published code would have it."""
     row = ROWS[file]
-    tabular = row["policy"] == "tabular"
+    states = "dist" if row["policy"] == "tabular" else "cont"
     values: dict[str, Any] = {
-        "task": f"{'dist' if tabular else 'cont'}_state_{TASK_NAMES[row['method']]}",
+        "task": f"{states}_state_{TASK_NAMES[row['method']]}{FAMILY_NAMES.get(row['policy'], '')}",
         "gym_env_name": row["gym_env_name"],
         "render_mode": None,
         "logdir": row["logdir"],
@@ -63,7 +67,7 @@ def published_config(file: str, **changes: Any) -> dict[str, Any]:
         "llm_si_template_name": "num_optim.j2",
         "llm_output_conversion_template_name": "parse.j2",
         "critic_si_template_name": "critic.j2",
-        "llm_model_name": "ollama/gpt-oss:20b",
+        "llm_model_name": "ollama/gpt-oss:20b-cloud",
         "num_episodes": int(row["num_iterations"]),
         "num_evaluation_episodes": int(row["num_evaluation_episodes"]),
         "warmup_episodes": int(row["warmup_episodes"]),
@@ -198,23 +202,148 @@ def test_what_gives_a_published_config_away(mark: str) -> None:
     assert not is_published({"gym_env_name": "CartPole-v1", "method": "props"})
 
 
+# ---- What is left out ----
+
+
+def without(file: str, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in published_config(file).items() if key not in keys}
+
+
+def test_without_a_threshold_there_is_no_revision_rule(tmp_path: Path) -> None:
+    file, key = "pong/pong_reflective_prompted_policy_optimization.yaml", "critic_llm_conservative_threshold"
+    config, lines = load(tmp_path, without(file, key))
+    assert config.critic_llm_conservative_threshold is None
+    assert f"{key} is left out; in the published code that means none" in lines
+    assert load(tmp_path, published_config(file))[0].critic_llm_conservative_threshold == 2.8
+
+
+def test_without_the_key_there_is_no_bias(tmp_path: Path) -> None:
+    config, lines = load(tmp_path, without("pong/pong_props.yaml", "bias"))
+    assert not config.bias
+    assert "bias is left out; in the published code that means none" in lines
+    setting = Setting(config, seed=1)
+    setting.close()
+    assert isinstance(setting.policy, Linear)
+    assert setting.policy.size == 15, "5 dimensions times 3 actions"
+    assert not any("bias" in line for line in load(tmp_path, without("maze/maze_props.yaml", "bias"))[1])
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("pong/pong_props.yaml", "search_step_size", 0.1),
+        ("pong/pong_props.yaml", "optimum", 1000),
+        ("maze/maze_r2po.yaml", "optimum", 1000),
+        ("swimmer/swimmer_props_random_projection_qr.yaml", "optimum", 1000),
+    ],
+)
+def test_what_is_left_out_means_what_it_meant_there(file: str, key: str, value: float, tmp_path: Path) -> None:
+    file = file.replace("_r2po", "_reflective_prompted_policy_optimization")
+    config, lines = load(tmp_path, without(file, key))
+    assert getattr(config, key) == value
+    assert f"{key} is left out; in the published code that means {value:g}" in lines
+    controlled = load(tmp_path, without(file, key), protocol="controlled")[0]
+    assert getattr(controlled, key) == getattr(task_for(config.gym_env_name), key)
+
+
+def test_tables_have_no_step_size(tmp_path: Path) -> None:
+    config, lines = load(tmp_path, without("maze/maze_props.yaml", "search_step_size"))
+    assert config.search_step_size is None
+    assert not any("search_step_size" in line for line in lines)
+
+
+# ---- The study of tau_c ----
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"logdir": "logs/pong_tau_c_sensitivity_half"},
+        {"task": "cont_state_tau_c_sensitivity"},
+        {"critic_si_template_name": "critic_tau_c.j2"},
+    ],
+)
+def test_the_study_gives_the_revision_rule_as_an_order(changes: dict[str, str], tmp_path: Path) -> None:
+    file = "pong/pong_reflective_prompted_policy_optimization.yaml"
+    config = load(tmp_path, published_config(file, **changes))[0]
+    assert (config.method, config.revision_rule) == ("r2po", "order")
+    assert load(tmp_path, published_config(file))[0].revision_rule is None
+
+
 # ---- Which policy ----
 
 
 @pytest.mark.parametrize(
-    ("file", "changes"),
+    ("task", "policy"),
     [
-        ("swimmer/swimmer_props_random_projection_qr.yaml", {}),
-        ("swimmer/swimmer_props_random_projection_qr.yaml", {"logdir": "logs/mine"}),
-        ("swimmer/swimmer_props_random_projection_qr.yaml", {"policy": "projected_mlp"}),
-        ("swimmer/swimmer_propsp_random_features_tanh_same_dim.yaml", {}),
-        ("swimmer/swimmer_propsp_random_features_tanh_same_dim.yaml", {"logdir": "logs/mine"}),
+        ("cont_state_llm_num_optim", "linear"),
+        ("cont_space_llm_num_optim", "linear"),
+        ("cont_state_llm_num_optim_random_projection_qr", "projected_mlp"),
+        ("cont_state_llm_num_optim_random_features_tanh", "random_features"),
     ],
 )
-def test_the_policy_is_recognised_by_its_settings(file: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_the_policy_is_recognised_by_the_task_and_not_by_a_key(task: str, policy: str, tmp_path: Path) -> None:
+    """Swimmer's config of one family, with the settings of the other."""
+    for file in ("props_random_projection_qr", "propsp_random_features_tanh_same_dim"):
+        values = published_config(f"swimmer/swimmer_{file}.yaml", task=task, logdir="logs/props")
+        config, lines = load(tmp_path, values)
+        assert config.policy == policy
+        idle = {key for key in values if key.endswith("_seed_base") and key not in config.policy_settings}
+        for key in idle:
+            (line,) = (line for line in lines if line.startswith(f"{key} has no meaning here (it is for "))
+            assert line.endswith(f"the task has {policy} policies); ignored")
+
+
+def test_tables_are_recognised_by_the_task(tmp_path: Path) -> None:
+    values = published_config("maze/maze_props.yaml", task="dist_state_llm_num_optim", hidden_dim=4)
+    assert load(tmp_path, values)[0].policy == "tabular"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "swimmer/swimmer_props_random_projection_qr.yaml",
+        "swimmer/swimmer_propsp_random_features_tanh_same_dim.yaml",
+    ],
+)
+@pytest.mark.parametrize(
+    "changes", [{}, {"logdir": "logs/mine"}, {"task": None}, {"task": "llm_num_optim", "logdir": "logs/mine"}]
+)
+def test_a_task_that_tells_no_policy_leaves_it_to_the_settings(
+    file: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
     config, lines = load(tmp_path, published_config(file, **changes))
     assert config.policy == ROWS[file]["policy"]
     assert not any("seed_base" in line or "param_m" in line or "activation" in line for line in lines)
+
+
+def test_a_policy_that_is_named_counts(tmp_path: Path) -> None:
+    values = published_config("swimmer/swimmer_props_random_projection_qr.yaml", task="cont_state_llm_num_optim")
+    assert load(tmp_path, {**values, "policy": "projected_mlp"})[0].policy == "projected_mlp"
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "told"),
+    [
+        ("swimmer/swimmer_props_random_projection_qr.yaml", "projection_seed", 3, "it would have fixed the frozen"),
+        ("swimmer/swimmer_props_random_projection_qr.yaml", "decoded_weight_scale", 2, "it would have multiplied"),
+        (
+            "mountaincar/mountaincar_propsp.yaml",
+            "env_desc_file",
+            "mountaincar_more_hints.j2",
+            "it would have told more hints than the description: accelerate in the direction of the velocity;",
+        ),
+        (
+            "cartpole/cartpole_propsp.yaml",
+            "env_desc_file",
+            "cartpole_more_hints.j2",
+            "it would have told more hints than the description; descriptions",
+        ),
+    ],
+)
+def test_what_a_key_would_have_done_is_said(file: str, key: str, value: object, told: str, tmp_path: Path) -> None:
+    lines = load(tmp_path, published_config(file, **{key: value}))[1]
+    assert sum(line.startswith(f"{key} has no meaning here ({told}") for line in lines) == 1
 
 
 @pytest.mark.parametrize("key", ["activation", "feature_activation"])

@@ -171,3 +171,11 @@ def test_importing_the_package_loads_no_environment_and_no_pygame() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("entry_point", sorted({entry_point for entry_point, _, _ in envs.ENVIRONMENTS.values()}))
+def test_the_folder_beside_the_package_has_the_same_environments(entry_point: str) -> None:
+    module, name = entry_point.split(":")
+    old = importlib.import_module(module.removeprefix("r2po."))
+    assert getattr(old, name) is getattr(importlib.import_module(module), name)
+    assert importlib.import_module("envs").ENVIRONMENTS is envs.ENVIRONMENTS

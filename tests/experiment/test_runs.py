@@ -242,6 +242,15 @@ def test_a_number_of_excerpts_is_called_idle_where_no_prompt_shows_any(method: s
     assert said == ([] if method in ("reptraj", "always_critic", "critic_only") else [idle])
 
 
+@pytest.mark.parametrize("method", PROMPTED)
+def test_a_form_of_the_revision_rule_is_called_idle_where_no_prompt_states_the_rule(
+    method: str, tmp_path: Path
+) -> None:
+    said = start(small(tmp_path / "set", method, revision_rule="order"))
+    idle = f"revision_rule has no effect: the prompts of {method} state no revision rule"
+    assert said == ([] if method == "r2po" else [idle])
+
+
 # ---- A resolved config ----
 
 

@@ -388,10 +388,14 @@ def test_the_variants_of_r2po_differ_in_the_revision_rule_alone(
             "tau_c_sensitivity_none",
         )
     )
-    assert same == main
-    assert f"if the mean return is {half} or more" in halved
-    assert halved.replace(f"is {half} or more", f"is {default} or more") == main
-    rule = next(line for line in main.splitlines() if line.startswith("- Revision rule"))
+    rule, order = (
+        next(line for line in prompt.splitlines() if line.startswith("- Revision rule")) for prompt in (main, same)
+    )
+    # The study tells it as an order, with a second condition.
+    assert rule != order
+    assert same == main.replace(rule, order)
+    assert f" is {half} or more" in halved
+    assert halved.replace(f" is {half} or more", f" is {default} or more") == same
     assert none == main.replace(f"{rule}\n", "")
     assert "Revision rule" not in none
 

@@ -138,8 +138,9 @@ def test_a_table_is_looked_up(table: list[int], states: list[int]) -> None:
 # ---- Warm-up ----
 
 
-def test_linear_warm_up_is_normal_with_one_decimal_and_not_clipped() -> None:
-    family = Linear(discrete(observations=99, actions=100), PolicyConfig(bias=True))
+@pytest.mark.parametrize(("bias", "observations"), [(True, 99), (False, 100)])
+def test_linear_warm_up_is_normal_with_one_decimal_and_not_clipped(bias: bool, observations: int) -> None:
+    family = Linear(discrete(observations=observations, actions=100), PolicyConfig(bias=bias))
     params = np.array(family.sample(np.random.default_rng(3)))
     assert params.shape == (10_000,)
     assert abs(params.mean()) < 0.1

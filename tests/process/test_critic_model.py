@@ -63,6 +63,9 @@ def test_each_role_asks_its_own_model_with_its_own_settings(
     description, result = yaml.safe_load((RUN / "run.yaml").read_text()), open_run(RUN).read_result()
     for record in (description, result):
         assert (record["model"], record["critic_model"], record["stand_in"]) == ("ollama/tiny", "big", False)
+    for role, name in {"search": "ollama/tiny", "critic": "big"}.items():
+        assert main(["prompt", str(RUN), "1", role]) == 0
+        assert f"===== reply of {name}: accepted =====" in capsys.readouterr().out
     tokens = result["tokens"]
     for role, (price, output) in {"search": (1, 2), "critic": (30, 100)}.items():
         cost = (tokens[role]["prompt_tokens"] * price + tokens[role]["completion_tokens"] * output) / 1e6

@@ -80,4 +80,4 @@ def test_every_output_of_the_stand_in_says_so(tmp_path: Path) -> None:
         "embedded/search (embedded stand-in, no language model)"
         in run_r2po(tmp_path, "prompt", "logs/run_1", "1", "search").stdout
     )
-    assert "embedded/search substituted" in run_main(tmp_path, "--dry-run").stdout
+    assert "embedded/search gave here in its place" in run_main(tmp_path, "--dry-run").stdout

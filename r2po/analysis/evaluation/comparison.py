@@ -9,7 +9,7 @@ from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import STAND_IN, drawable
+from r2po.analysis.logs.run_data import STAND_IN, drawable, models_label
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
 from r2po.analysis.output.files import to_json, write_file
 from r2po.analysis.output.writing import write_figure
@@ -36,6 +36,7 @@ def _summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict
         summary = summarise_runs(logs, label)
         rows = summary.pop("per_run_summaries")
         names = {key: sorted({row[key] for row in rows}) for key in ("environment", "method", "model", "protocol")}
+        names["critic_model"] = sorted({row["critic_model"] for row in rows} - {None})
         entries.append({"logdir": str(logs.path), **summary, **names})
     return {"experiments": entries}
 
@@ -53,7 +54,7 @@ def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple
         panels.append(CurvePanel(run.task["label"], curves, run.target))
         phrases.append(runs_phrase(curves))
     runs = [run for logs, _ in pairs for run in logs.runs]
-    models = ", ".join(sorted({f"{run.model} ({run.protocol})" for run in runs}))
+    models = ", ".join(sorted({f"{models_label(run.model, run.critic_model)} ({run.protocol})" for run in runs}))
     mark = f"[{STAND_IN}]" if any(run.stand_in for run in runs) else ""
     caption = (
         "Reward of the accepted candidate over all episodes spent, warm-up included: mean over runs on a common grid. "

@@ -21,6 +21,7 @@ RUN_COLUMNS = (
     "variant",
     "algorithm",
     "model",
+    "critic_model",
     "stand_in",
     "protocol",
     "prompts",
@@ -74,7 +75,7 @@ def load_runs(
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
     return Frames(
-        pd.DataFrame([_key(run) | summarise_run(run) for run in runs], columns=_RUN),
+        pd.DataFrame([summarise_run(run) | _key(run) for run in runs], columns=_RUN),
         pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
         pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
         tuple(_problems(experiments)),

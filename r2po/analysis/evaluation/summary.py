@@ -44,6 +44,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "environment": run.environment,
         "method": run.method,
         "model": run.model,
+        "critic_model": run.critic_model or None,
         "stand_in": run.stand_in,
         "protocol": run.protocol,
         "prompts": run.prompts,

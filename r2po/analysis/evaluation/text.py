@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from r2po.analysis.logs.run_data import STAND_IN, progress
+from r2po.analysis.logs.run_data import STAND_IN, models_label, progress
 from r2po.analysis.output.tables import pad
 
 
@@ -30,7 +30,7 @@ def _join(*sections: Sequence[str]) -> str:
 
 
 def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]:
-    models = ", ".join(sorted({row["model"] for row in rows}))
+    models = ", ".join(sorted({models_label(row["model"], row["critic_model"] or "") for row in rows}))
     protocols = ", ".join(sorted({row["protocol"] for row in rows}))
     prompts = "".join(f", {each}" for each in sorted({row["prompts"] for row in rows} - {""}))
     lines = [f"{label}: {path}", f"model {models}, protocol {protocols}{prompts}"]

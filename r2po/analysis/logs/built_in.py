@@ -8,6 +8,9 @@ from types import MappingProxyType
 from r2po.runlog.facts import GREY, MethodFacts, Pair, Style, TaskFacts, pair, style
 from r2po.tasks import TASKS
 
+OURS = "r2po"
+BASELINES = ("props", "propsp", "sb3")
+"""Methods that R2PO is compared with, in the order that decides ties; all algorithms of SB3 count as one."""
 SB3_ALGORITHMS = ("DQN", "DDPG", "TD3", "SAC", "A2C", "PPO", "TRPO")
 
 _BOTH, _REVISION = ("search", "critic"), pair("proposal", "revision", "critic")

@@ -20,7 +20,7 @@ from r2po.analysis.logs.names import (
 )
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.published import PROTOCOL
-from r2po.analysis.logs.run_data import STAND_IN, MethodOnTask, RunData
+from r2po.analysis.logs.run_data import STAND_IN, MethodOnTask, RunData, models_label
 from r2po.analysis.logs.sb3 import is_sb3, summary_runs
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory, list_runs
@@ -49,13 +49,13 @@ class Cohort:
 
     @property
     def label(self) -> str:
-        """Name in tables, e.g. ``"ollama/gpt-oss:20b, controlled protocol"``."""
+        """Name in tables, e.g. ``"ollama/gpt-oss:20b-cloud, controlled protocol"``."""
         if self.protocol == PROTOCOL:
             return "logs of the published code"
         model = "no language model" if self.model == NO_MODEL else self.model
-        critic = f" (critic: {self.critic})" if self.critic else ""
         prompts = f", {self.prompts}" if self.prompts else ""
-        return f"{model}{critic}, {self.protocol} protocol{prompts}" + (f" [{STAND_IN}]" if self.stand_in else "")
+        label = f"{models_label(model, self.critic)}, {self.protocol} protocol{prompts}"
+        return label + (f" [{STAND_IN}]" if self.stand_in else "")
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def by_experiment(runs: Sequence[RunData]) -> list[tuple[RunData, ...]]:
 def cohort_of(run: RunData) -> Cohort | None:
     """Return who answered and by which rules; None without a language model."""
     without_model = run.algorithm is not None or run.model == NO_MODEL
-    return None if without_model else Cohort(run.stand_in, run.model, run.protocol, run.critic_model or "", run.prompts)
+    return None if without_model else Cohort(run.stand_in, run.model, run.protocol, run.critic_model, run.prompts)
 
 
 def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:

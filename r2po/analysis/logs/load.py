@@ -113,5 +113,5 @@ def _find_runs(path: Path) -> list[RunDirectory]:
             raise InputError(f"{name!r} is a single run; give the log directory above it: --logdir {above}")
         below = sorted(str(folder) for folder in path.iterdir() if list_runs(folder))
         hint = f"; log directories in it: {', '.join(below)}" if below else ""
-        raise InputError(f"{name!r} is no log directory: it holds no run_N{hint}")
+        raise InputError(f"{name!r} is not a log directory: it holds no run_N{hint}")
     return runs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, with_config
@@ -28,6 +29,9 @@ from r2po.runlog.records import (
     checked,
     read_records,
 )
+
+STUDY_DEFAULT = "tau_c default"
+"""Variant of the study's experiment with the method's own tau_c: the critic is told the rule in other words."""
 
 
 def load_own_run(directory: RunDirectory) -> RunData:
@@ -80,11 +84,11 @@ def load_own_run(directory: RunDirectory) -> RunData:
         target=config["optimum"],
         complete=result is not None,
         planned_iterations=config["num_iterations"],
-        settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
+        settings=_settings(description),
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *replay),
-        critic_model=description.get("critic_model"),
+        critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes),
         prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
     )
@@ -101,6 +105,7 @@ class _Config(TypedDict):
     policy: NotRequired[str | None]
     algorithm: NotRequired[str | None]
     critic_llm_conservative_threshold: NotRequired[Finite | None]
+    revision_rule: NotRequired[str | None]
 
 
 def _check_order(outcomes: list[Outcome]) -> None:
@@ -124,6 +129,12 @@ def _torn(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
+
+
+def _settings(description: Description) -> dict[str, Any]:
+    """Return what must agree between runs of one experiment; without a model, not what prompts describe."""
+    idle = {"seed", *(["description"] if description["model"] == NO_MODEL else [])}
+    return {key: value for key, value in telling(description["config"]).items() if key not in idle}
 
 
 def _prompts(description: Description, outcomes: list[Outcome]) -> str:
@@ -171,8 +182,14 @@ def _variant(task: TaskFacts, facts: MethodFacts, config: _Config) -> str:
     policy = config.get("policy")
     parts = [] if policy in (None, task["policy"]) else [str(policy)]
     if facts["revision_rule"] and "critic_llm_conservative_threshold" in config:
-        parts += [tau_c_variant(config["critic_llm_conservative_threshold"], task["conservative_threshold"])]
+        tau_c = tau_c_variant(config["critic_llm_conservative_threshold"], task["conservative_threshold"])
+        parts += [tau_c or (STUDY_DEFAULT if _is_of_the_study(task, config) else "")]
     return ", ".join(filter(None, parts))
+
+
+def _is_of_the_study(task: TaskFacts, config: _Config) -> bool:
+    """Whether the critic is told the rule as only the study of tau_c tells it: for tables it is an order anyway."""
+    return config.get("revision_rule") == "order" and (config.get("policy") or task["policy"]) != "tabular"
 
 
 def tau_c_variant(tau_c: float | None, default: float | None) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Output = TypeVar("Output")
 
 FEW = 8
 """Up to so many items are worked on here: starting processes would take longer."""
 
 
-def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], module: str = "") -> list[Result]:
+def in_parallel(work: Callable[[Item], Output], items: Sequence[Item], module: str = "") -> list[Output]:
     """Return the results of ``work``, a function of a module, on each item, in their order; items must be picklable.
 
     If ``module`` is named, it is imported once for all processes.

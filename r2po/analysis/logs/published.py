@@ -17,7 +17,8 @@ import numpy as np
 from r2po.analysis.logs.built_in import published_method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
-from r2po.analysis.logs.run_data import LARGEST, IterationData, RunData, Unusable
+from r2po.analysis.logs.run_data import IterationData, RunData, Unusable
+from r2po.runlog.records import LARGEST
 
 FILE = "overall_log.txt"
 NOT_RECORDED = "not recorded"
@@ -53,7 +54,7 @@ def load_published_run(path: Path) -> RunData:
     name = read_folder_name(parent)
     environment, method, variant = name or (parent, "unknown", "")
     if name is None:
-        notes.append(f"the folder's name {parent!r} tells neither environment nor method")
+        notes.append(f"the folder's name {parent!r} names neither an environment nor a method")
     task = task_facts(environment)
     return RunData(
         path=path,
@@ -145,7 +146,7 @@ def _parse_row(line: str, number: int) -> _Row | None:
         values = [float(field) for field in fields]
         odd = [field.strip() for field, value in zip(fields, values, strict=True) if not abs(value) <= LARGEST]
         if odd:
-            raise Unusable(f"{FILE}, line {number}: {odd[0]} is no finite number")
+            raise Unusable(f"{FILE}, line {number}: {odd[0]} is not a finite number")
         iteration, _, api_s, episodes, steps, reward = values
         row = _Row(int(iteration), api_s, int(episodes), int(steps), reward)
     except ValueError:

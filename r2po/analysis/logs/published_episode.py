@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import LARGEST, CandidateData, Floats, IterationData
+from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData
+from r2po.runlog.records import LARGEST
 
 _OUTCOMES = ("reflection_outcome.txt", "selection_outcome.txt", "critic_only_outcome.txt")
 _REWARD = re.compile(rb"^Total reward:[ \t]*(\S+)[ \t]*\r?\n", re.MULTILINE)
@@ -69,7 +70,7 @@ def read_iteration(episode: Path, number: int, reward: float, method: str) -> It
     """
     outcome = _read_outcome(episode)
     sources, accepted = _sources(outcome)
-    problem = f"{episode.name} does not tell all candidates"
+    problem = f"{episode.name} does not hold all candidates"
     if sources is _ONE and method in TWO_CANDIDATES:
         # Which of two its other files are about is not known.
         return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), problem)

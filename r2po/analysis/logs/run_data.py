@@ -19,9 +19,6 @@ Ints = NDArray[np.int64]
 STAND_IN = "embedded stand-in, no language model"
 """Mark of every output that shows runs in which no language model answered."""
 
-LARGEST = 1e100
-"""Far beyond any return; the squares of larger numbers would overflow."""
-
 
 class Unusable(Exception):
     """A run that cannot be summed up; the message says why, in one line."""
@@ -74,6 +71,11 @@ class IterationData:
     accepted: int
     candidates: tuple[CandidateData, ...]
     problem: str = ""
+
+
+def models_label(model: str, critic: str) -> str:
+    """Name the models of a run: ``"ollama/x (critic: y)"``, or the first alone if it answers the critic as well."""
+    return f"{model} (critic: {critic})" if critic else model
 
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
@@ -135,7 +137,7 @@ class RunData(MethodOnTask):
         heldout: The re-evaluation of the best policy; None if it has not taken place.
         summary: Figures (``METRICS``) of a run without iterations.
         notes: What was found odd in its files, one line each.
-        critic_model: Name of the critic's model, if it is another one.
+        critic_model: Name of the critic's model, if it is another one; else empty.
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
         prompts_hash: Hash of the texts that its prompts are made from; empty if the log does not say.
     """
@@ -164,7 +166,7 @@ class RunData(MethodOnTask):
     heldout: Heldout | None = None
     summary: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    critic_model: str | None = None
+    critic_model: str = ""
     prompts: str = ""
     prompts_hash: str = ""
 

@@ -19,8 +19,9 @@ import numpy as np
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published import PROTOCOL, is_published_run, load_published_run
-from r2po.analysis.logs.run_data import LARGEST, METRICS, RunData, Unusable
+from r2po.analysis.logs.run_data import METRICS, RunData, Unusable
 from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.records import LARGEST
 
 FILE = "summary.json"
 
@@ -65,7 +66,7 @@ def load_sb3_run(path: Path) -> RunData:
     }
     if is_published_run(path):
         run = load_published_run(path)
-        notes = tuple(note for note in run.notes if "tells neither" not in note and "no folder" not in note)
+        notes = tuple(note for note in run.notes if "names neither" not in note and "no folder" not in note)
         return replace(run, **changes, notes=notes)
     summary = _read_summary(path)
     protocol = str(summary.get("protocol"))

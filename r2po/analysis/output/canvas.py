@@ -23,7 +23,7 @@ PAD = 0.06
 """Inches: height of a figure, and the space between its parts."""
 TITLE_CHARACTERS = 80
 
-Draw = Callable[[Panel], "Figure"]
+DrawPanel = Callable[[Panel], "Figure"]
 
 _METADATA: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -35,7 +35,7 @@ _METADATA: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Neither dates nor versions: the same data give the same bytes."""
 
 
-def render(draw: Draw, panel: Panel, suffixes: Sequence[str]) -> dict[str, bytes]:
+def render(draw: DrawPanel, panel: Panel, suffixes: Sequence[str]) -> dict[str, bytes]:
     """Draw a figure and return it in each format ("png", "pdf", "svg"), by suffix."""
     with paper_style():
         figure = draw(panel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import RunData, models_label
 from r2po.runlog.facts import GREY
 
 
@@ -59,7 +59,7 @@ def runs_caption(panel: Panel) -> str:
         text = f"One run ({run.name}{'' if run.seed is None else f', seed {run.seed}'})."
     else:
         text = f"Mean of {len(panel.runs)} runs; band: ± 1 sample standard deviation over runs."
-    models = ", ".join(sorted({run.model for run in panel.runs}))
+    models = ", ".join(sorted({models_label(run.model, run.critic_model) for run in panel.runs}))
     protocols = ", ".join(sorted({run.protocol for run in panel.runs}))
     return f"{text} Model {models}, protocol {protocols}. {_unfinished(panel)}".rstrip()
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.built_in import BASELINES, method_facts, task_facts
 from r2po.analysis.logs.comparable import others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.output.tables import Cell
 from r2po.runlog.facts import MethodFacts, TaskFacts
-
-BASELINES = ("props", "propsp", "sb3")
-"""Of equals, the first of these is the best baseline; algorithms of Stable-Baselines3 stand by name."""
 
 BEST = "BestBaseline"
 

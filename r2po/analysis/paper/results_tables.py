@@ -38,6 +38,7 @@ class Validation:
 
     Attributes:
         expected_runs: Number of runs that each experiment is to have; any if None.
+        expected_iterations: Number of iterations that each run of a method is to have; any if it is not named.
         strict: Whether experiments with another number are left out.
         lines: What was found, one line each.
         rows: Missing and odd experiments: environment, method, runs found, remark.
@@ -49,19 +50,33 @@ class Validation:
     lines: list[str] = field(default_factory=list)
     rows: list[tuple[TaskFacts, str, int, str]] = field(default_factory=list)
     left_out: set[tuple[Cohort | None, str, str]] = field(default_factory=set)
+    expected_iterations: Mapping[str, int] = field(default_factory=dict)
 
     def check(self, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
-        """Report experiments with another number of runs than expected; returns those that stay."""
-        if self.expected_runs is None:
-            return list(experiments)
-        odd = [each for each in experiments if len(each.runs) != self.expected_runs]
-        for each in odd:
+        """Report experiments with other numbers of runs or iterations than expected; returns those that stay."""
+        stay = []
+        for each in experiments:
+            found = [*self._runs(each), *self._iterations(each)]
             remark = "left out" if self.strict else "counted"
-            self.rows.append((each.task, each.label, len(each.runs), f"{remark}: {self.expected_runs} expected"))
-        if not self.strict:
-            return list(experiments)
-        self.left_out |= {(each.cohort, each.environment, each.method) for each in odd}
-        return [each for each in experiments if each not in odd]
+            self.rows += [(each.task, each.label, len(each.runs), f"{remark}: {text}") for text in found]
+            if found and self.strict:
+                self.left_out.add((each.cohort, each.environment, each.method))
+            else:
+                stay.append(each)
+        return stay
+
+    def _runs(self, experiment: ExperimentLogs) -> list[str]:
+        is_odd = self.expected_runs not in (None, len(experiment.runs))
+        return [f"{self.expected_runs} expected"] if is_odd else []
+
+    def _iterations(self, experiment: ExperimentLogs) -> list[str]:
+        expected = self.expected_iterations.get(experiment.method)
+        # A baseline of which there is but a summary has none on record.
+        odd = {run.num_iterations for run in experiment.runs} - {expected, 0}
+        if expected is None or not odd:
+            return []
+        range_ = f"{min(odd)}" if len(odd) == 1 else f"{min(odd)} to {max(odd)}"
+        return [f"{expected} iterations per run expected, found {range_}"]
 
     def summary(self) -> list[str]:
         """Return what is missing or odd, the environments of a method in one line."""
@@ -202,7 +217,7 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
         notes.append(f"{who}{_counts(part, metric)}.")
         notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
     if any(len(each.runs) == 1 for _, part in parts for each in part):
-        notes.append("± 0.00 of a single run is no spread.")
+        notes.append("± 0.00 of a single run says nothing about the spread.")
     return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")
 
 
@@ -210,7 +225,7 @@ def _counts(experiments: Sequence[ExperimentLogs], metric: str) -> str:
     counts = [(each, len(each.values(metric))) for each in experiments]
     present = [count for _, count in counts if count]
     if not present:
-        return "no run tells this metric" if experiments else "no runs"
+        return "no run has this metric" if experiments else "no runs"
     usual = max(set(present), key=lambda count: (present.count(count), count))
     others: dict[int, list[str]] = {}
     for each, count in counts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle, product
 
 from r2po.analysis.logs.comparable import choose, cohorts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
@@ -27,20 +28,23 @@ class CurveFigure:
         cohort: Which runs: model and protocol; None if no language model is involved.
         panels: One for each environment.
         caption: What its lines and bands are, how many runs there are, what is missing.
+        environment: Key of the only environment that it shows, if environments stand apart; else empty.
     """
 
     cohort: Cohort | None
     panels: Sequence[CurvePanel]
     title: str
     caption: str
+    environment: str = ""
 
 
 def build_curves(
-    preset: str, experiments: Sequence[ExperimentLogs], environments: Sequence[str] = ()
+    preset: str, experiments: Sequence[ExperimentLogs], environments: Sequence[str] = (), *, apart: bool = False
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
-    Its panels are the environments in their order, all that have runs if none is named.
+    Its panels are the environments in their order, all that have runs if none is named. ``apart`` gives each
+    environment with runs a figure of its own.
 
     Raises:
         InputError: There is nothing to draw.
@@ -55,7 +59,14 @@ def build_curves(
         raise InputError("nothing to draw: no run with iterations was found")
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
     tasks = tasks_of(keys, usable)
-    return [_figure(preset, columns, cohort, part, tasks) for cohort, part in cohorts(usable)], lines
+    groups = [[task] for task in tasks] if apart else [tasks]
+    figures = [_figure(preset, columns, *part, group) for part, group in product(cohorts(usable), groups)]
+    if not apart:
+        return figures, lines
+    named = [replace(each, environment=group[0]["name"]) for each, group in zip(figures, cycle(groups), strict=False)]
+    drawn = [each for each in named if each.panels[0].curves]
+    there = {each.environment for each in drawn}
+    return drawn, [*lines, *(f"{task['label']}: no runs, no figure" for task in tasks if task["name"] not in there)]
 
 
 def _figure(

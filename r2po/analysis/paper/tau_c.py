@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
-from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.built_in import OURS, method_facts, task_facts
 from r2po.analysis.logs.comparable import cohorts, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
@@ -16,7 +16,6 @@ from r2po.analysis.paper.presets import task_cell
 from r2po.analysis.published import SOURCE, published_tau_c
 from r2po.runlog.facts import TaskFacts
 
-OURS = "r2po"
 SETTINGS = ("default", "half", "none")
 ENVIRONMENTS = ("cartpole", "pong")
 """Those of the published analysis."""
@@ -31,8 +30,8 @@ def build_tau_c_table(
 ) -> tuple[Table, list[str]]:
     """Return a row per environment, method and setting, and a line for each folder that is left out or odd.
 
-    The default setting is the published code's experiment of its own, else the method's main experiment. Methods beside
-    R2PO are those that are not built in and have its revision rule.
+    The default setting is the method's main experiment, as in the published table, else the one that the study made for
+    it. Methods beside R2PO are those that are not built in and have its revision rule.
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
     lines = [line for each in ruled for line in each.remarks]
@@ -90,14 +89,10 @@ def _settings(experiments: Sequence[ExperimentLogs]) -> list[str]:
 
 
 def _chosen(experiments: Sequence[ExperimentLogs], setting: str, lines: list[str]) -> ExperimentLogs | None:
-    """Return the experiment of a setting: one made for this analysis first, then the one with the most runs."""
+    """Return the experiment of a setting: the main one first, then the one with the most runs."""
     candidates = [each for each in experiments if _setting(each) == setting]
-    candidates.sort(key=lambda each: (not each.variant, -len(each.runs), str(each.path)))
-    lines += [
-        f"{each.path}: left out, {candidates[0].path} is tau_c {setting} too"
-        for each in candidates[1:]
-        if bool(each.variant) == bool(candidates[0].variant)
-    ]
+    candidates.sort(key=lambda each: (bool(each.variant), -len(each.runs), str(each.path)))
+    lines += [f"{each.path}: left out, {candidates[0].path} is tau_c {setting} too" for each in candidates[1:]]
     return candidates[0] if candidates else None
 
 

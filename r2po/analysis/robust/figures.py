@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from r2po.analysis.logs.built_in import BASELINES, OURS
 from r2po.analysis.output.canvas import draw_interval, name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL, line_style
-from r2po.analysis.robust.summary import BEST_SB3, OURS, Robust, Summary
+from r2po.analysis.robust.summary import BEST_SB3, Robust, Summary
 from r2po.analysis.robust.tables import AGGREGATE_LABELS
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.runlog.facts import Style
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BASELINES = ("props", "propsp", "sb3")
 MOST_LINES = 5
 """Up to so many methods are drawn in one panel."""
 

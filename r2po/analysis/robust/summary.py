@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from r2po.analysis.logs.built_in import method_order
+from r2po.analysis.logs.built_in import OURS, method_order
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import Floats
@@ -20,7 +20,6 @@ from r2po.analysis.statistics.profile import Profile, performance_profile
 from r2po.runlog.facts import Style, TaskFacts
 from r2po.seeding import derive_seed
 
-OURS = "r2po"
 BEST_SB3 = "SB3 (best)"
 TABLE_THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 CURVE_POINTS = 201
@@ -129,12 +128,12 @@ def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[Me
         values = np.array([value for value in each.values(metric) if isfinite(value)], dtype=np.float64)
         scaled, missing = normalise(each.task, values), len(each.runs) - values.size
         if not values.size:
-            notes.append(f"{each.cell}: no run tells this metric")
+            notes.append(f"{each.cell}: no run has this metric")
         elif scaled is None:
             notes.append(f"{each.cell}: left out, no random policy has been measured there")
         else:
             if missing:
-                notes.append(f"{each.cell}: {missing} of {len(each.runs)} runs do not tell this metric")
+                notes.append(f"{each.cell}: {missing} of {len(each.runs)} runs do not have this metric")
             scores.setdefault((each.method, each.label), {})[each.environment] = scaled
     best = _best_of([found for (method, _), found in scores.items() if method == "sb3"])
     if best:

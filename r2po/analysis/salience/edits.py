@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -12,31 +12,35 @@ import numpy as np
 from r2po.analysis.logs.run_data import Floats
 
 Direction = Literal["regression", "improvement", "no_change"]
+DistanceMode = Literal["auto", "continuous", "discrete"]
 
 SMALLEST_CHANGE = 0.05
 """A real-valued parameter counts as changed beyond this; a number of a table if it changed at all."""
-
-SURGICAL, MULTI_STATE, REDESIGN = 3, 4, 8
-"""Changed parameters: at most, at least, at least."""
 
 OTHER = "other"
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What counts as what in an environment, in units of its reward.
+    """What counts as what in an environment: in units of its reward, or in changed parameters.
 
     Attributes:
         partial: Above, a policy works in part.
         high: Above, it is close to optimal.
         near_zero: Up to this absolute value, its rollouts tell nothing.
         meaningful: Above, a change of reward counts.
+        surgical: The most changed parameters of a surgical edit.
+        multi_state: The fewest of one that concerns several states.
+        redesign: The fewest of a redesign.
     """
 
     partial: float
     high: float
     near_zero: float
     meaningful: float
+    surgical: int = 3
+    multi_state: int = 4
+    redesign: int = 8
 
 
 _CARTPOLE = Thresholds(partial=200, high=450, near_zero=20, meaningful=0.1)
@@ -85,18 +89,41 @@ class Edit:
         return len(self.changed)
 
 
-def measure_edit(initial: Floats, revised: Floats, *, tabular: bool) -> Edit | None:
+@dataclass(frozen=True)
+class EditRules:
+    """How edits are measured and sorted into patterns.
+
+    Attributes:
+        distance_mode: Whether a parameter counts as changed beyond ``epsilon``, "continuous", or if it changed at all,
+            "discrete"; "auto" takes the latter for tables.
+        epsilon: The largest change of a parameter that counts as none.
+        changes: Thresholds that all environments have in place of their own ones, by field.
+    """
+
+    distance_mode: DistanceMode = "auto"
+    epsilon: float = SMALLEST_CHANGE
+    changes: Mapping[str, float] = field(default_factory=dict)
+
+    def thresholds(self, environment: str) -> Thresholds:
+        """Return the thresholds of an environment."""
+        return replace(THRESHOLDS.get(environment, _CARTPOLE), **self.changes)  # type: ignore[arg-type]
+
+    def smallest_change(self, *, tabular: bool) -> float:
+        """Return beyond which change a parameter counts as changed."""
+        is_discrete = tabular if self.distance_mode == "auto" else self.distance_mode == "discrete"
+        return 0.0 if is_discrete else self.epsilon
+
+
+PUBLISHED_RULES = EditRules()
+
+
+def measure_edit(initial: Floats, revised: Floats, *, tabular: bool, rules: EditRules = PUBLISHED_RULES) -> Edit | None:
     """Return how (n,) parameters were changed; None if their numbers differ or there are none."""
     if initial.shape != revised.shape or not initial.size:
         return None
     change = np.abs(revised - initial)
-    changed = np.flatnonzero(change > (0.0 if tabular else SMALLEST_CHANGE))
+    changed = np.flatnonzero(change > rules.smallest_change(tabular=tabular))
     return Edit(tuple(changed.tolist()), float(np.sqrt(np.square(change).sum())), float(change.max()))
-
-
-def thresholds_of(environment: str) -> Thresholds:
-    """Return the thresholds of an environment."""
-    return THRESHOLDS.get(environment, _CARTPOLE)
 
 
 def categorise(direction: Direction, edit: Edit, initial: float, change: float, limits: Thresholds) -> str:
@@ -116,21 +143,21 @@ def _regression(edit: Edit, initial: float, meaningful: bool, limits: Thresholds
         return "pure_stochasticity"
     if initial > limits.high and meaningful:
         return "near_optimal_broken"
-    if initial > limits.partial and edit.count <= SURGICAL and meaningful:
+    if initial > limits.partial and edit.count <= limits.surgical and meaningful:
         return "small_fix_backfires"
-    if abs(initial) <= limits.near_zero and edit.count >= REDESIGN:
+    if abs(initial) <= limits.near_zero and edit.count >= limits.redesign:
         return "uninformed_redesign"
     return OTHER
 
 
 def _improvement(edit: Edit, initial: float, limits: Thresholds) -> str:
-    surgical = edit.count <= SURGICAL
+    surgical = edit.count <= limits.surgical
     if initial > limits.high and surgical:
         return "fine_tuning"
     if initial > limits.partial and surgical:
         return "pinpoint_fix"
-    if abs(initial) <= limits.near_zero and edit.count >= REDESIGN:
+    if abs(initial) <= limits.near_zero and edit.count >= limits.redesign:
         return "rescue_from_history"
-    if initial > limits.near_zero and edit.count >= MULTI_STATE:
+    if initial > limits.near_zero and edit.count >= limits.multi_state:
         return "multi_state_fix"
     return OTHER

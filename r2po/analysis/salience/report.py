@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,7 +18,7 @@ from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.replies import RunReplies
 from r2po.analysis.logs.run_data import Floats
 from r2po.analysis.salience.counts import DIRECTIONS, TOGETHER, Salience, analyse
-from r2po.analysis.salience.edits import thresholds_of
+from r2po.analysis.salience.edits import PUBLISHED_RULES, EditRules
 from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
 from r2po.analysis.salience.tables import reward_groups
 
@@ -31,18 +32,21 @@ class Found:
     problems: tuple[str, ...]
 
 
-def collect(experiments: Sequence[ExperimentLogs]) -> list[Found]:
+def collect(experiments: Sequence[ExperimentLogs], rules: EditRules = PUBLISHED_RULES) -> list[Found]:
     """Read the iterations of all methods that have a proposal and a revision."""
     chosen = [each for each in experiments if each.facts["pair"]]
-    return [Found(each, *content) for each, content in zip(chosen, in_parallel(_collect, chosen), strict=True)]
+    return [
+        Found(each, *content)
+        for each, content in zip(chosen, in_parallel(partial(_collect, rules=rules), chosen), strict=True)
+    ]
 
 
-def _collect(experiment: ExperimentLogs) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
+def _collect(experiment: ExperimentLogs, rules: EditRules) -> tuple[tuple[Revision, ...], tuple[str, ...]]:
     revisions: list[Revision] = []
     problems: list[str] = []
     for run in experiment.runs:
         replies = RunReplies(run)
-        found = read_revisions(run, replies)
+        found = read_revisions(run, replies, rules)
         revisions += found
         where = f"{experiment.path}: {run.name}"
         if left := run.num_iterations - len(found):
@@ -68,7 +72,12 @@ def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
 def episodes_csv(parts: Sequence[tuple[Cohort | None, Sequence[Found]]]) -> str:
     """Return a row for each iteration, at least one; what is not on record is empty."""
     rows = [
-        {"model": cohort.model if cohort else "", "protocol": cohort.protocol if cohort else "", **_episode(revision)}
+        {
+            "model": cohort.model if cohort else "",
+            "critic_model": cohort.critic if cohort else "",
+            "protocol": cohort.protocol if cohort else "",
+            **_episode(revision),
+        }
         for cohort, found in parts
         for each in found
         for revision in each.revisions
@@ -157,7 +166,7 @@ def _edit_record(revisions: Sequence[Revision]) -> dict[str, Any]:
     record: dict[str, Any] = {
         "iterations": len(known),
         "without_parameters": len(revisions) - len(known),
-        "thresholds": asdict(thresholds_of(revisions[0].environment)),
+        "thresholds": asdict(revisions[0].limits),
     }
     for direction in DIRECTIONS:
         members = [each for each in known if each.direction == direction]

@@ -10,7 +10,15 @@ import numpy as np
 
 from r2po.analysis.logs.replies import Exchange, RunReplies
 from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
-from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
+from r2po.analysis.salience.edits import (
+    PUBLISHED_RULES,
+    Direction,
+    Edit,
+    EditRules,
+    Thresholds,
+    categorise,
+    measure_edit,
+)
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.noise import mean_changes
 from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
@@ -78,6 +86,7 @@ class Revision(MethodOnTask):
         edit: What was changed; None if the parameters are not on record.
         change: ``revised - initial`` with its bootstrap interval over rollouts; None without at least two returns each.
         paired: Whether both were tried on the same seeds.
+        limits: What makes a pattern of the edit.
         initial_params: Flat parameters of the first policy, or None.
         revised_params: Those of the second one, or None.
     """
@@ -95,6 +104,7 @@ class Revision(MethodOnTask):
     edit: Edit | None
     change: ConfidenceInterval | None
     paired: bool
+    limits: Thresholds
     initial_params: Floats | None
     revised_params: Floats | None
 
@@ -113,7 +123,7 @@ class Revision(MethodOnTask):
         """Pattern of edit and change of reward; None if the parameters are not on record."""
         if self.edit is None:
             return None
-        return categorise(self.direction, self.edit, self.initial, self.delta, thresholds_of(self.environment))
+        return categorise(self.direction, self.edit, self.initial, self.delta, self.limits)
 
     @property
     def beyond_noise(self) -> bool | None:
@@ -143,13 +153,13 @@ def has_critic(facts: MethodFacts) -> bool:
     return facts["pair"] is not None and facts["pair"]["role"] == "critic"
 
 
-def read_revisions(run: RunData, replies: RunReplies) -> list[Revision]:
+def read_revisions(run: RunData, replies: RunReplies, rules: EditRules = PUBLISHED_RULES) -> list[Revision]:
     """Return the iterations of a run in which two policies were tried; those half on record are left out."""
     tried = [(each, both) for each in run.iterations if (both := _both(each, run.facts["pair"])) is not None]
     changes = _changes(run, [both for _, both in tried])
     critic = replies.critic if has_critic(run.facts) else lambda _: None
     found = zip(tried, changes, strict=True)
-    return [_revision(run, each, both, critic(each.number), change) for (each, both), change in found]
+    return [_revision(run, each, both, critic(each.number), change, rules) for (each, both), change in found]
 
 
 def _both(iteration: IterationData, pair: Pair | None) -> Both | None:
@@ -160,14 +170,19 @@ def _both(iteration: IterationData, pair: Pair | None) -> Both | None:
 
 
 def _revision(
-    run: RunData, iteration: IterationData, both: Both, reply: Exchange | None, change: ConfidenceInterval | None
+    run: RunData,
+    iteration: IterationData,
+    both: Both,
+    reply: Exchange | None,
+    change: ConfidenceInterval | None,
+    rules: EditRules,
 ) -> Revision:
     first, second = both
     accepted = iteration.candidates[iteration.accepted]
     edit = None
     if first.params is not None and second.params is not None:
         tabular = (run.settings.get("policy") or run.task["policy"]) == "tabular"
-        edit = measure_edit(first.params, second.params, tabular=tabular)
+        edit = measure_edit(first.params, second.params, tabular=tabular, rules=rules)
     text = None if reply is None else " ".join(reply.text.casefold().split())
     return Revision(
         task=run.task,
@@ -183,6 +198,7 @@ def _revision(
         edit=edit,
         change=change,
         paired=_is_paired(run),
+        limits=rules.thresholds(run.environment),
         initial_params=first.params,
         revised_params=second.params,
     )

@@ -10,7 +10,7 @@ from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.output.tables import Cell, Table
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
 from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
-from r2po.analysis.salience.edits import CATEGORIES, Direction
+from r2po.analysis.salience.edits import CATEGORIES, PUBLISHED_RULES, Direction, EditRules
 from r2po.analysis.salience.revisions import Revision
 from r2po.analysis.statistics.proportions import OddsRatio
 
@@ -163,7 +163,9 @@ def reward_groups(revisions: Sequence[Revision]) -> Iterator[tuple[str, int, int
             yield key, len(members), len(known), np.mean(members, axis=0).tolist()
 
 
-def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -> Table:
+def edits_table(
+    revisions: Sequence[Sequence[Revision]], notes: Sequence[str], rules: EditRules = PUBLISHED_RULES
+) -> Table:
     """Return the edit patterns: category by category, and the mean size of edits."""
     columns = ["Environment", "method", "direction", "pattern", "iterations", "changed parameters", "L2", "largest"]
     columns.append("change of reward")
@@ -180,11 +182,25 @@ def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -
                     head = [*_names(members[0]), DIRECTION_LABELS[direction], label]
                     rows.append([*head, _share_cell(len(members), total), *_edit_means(members)])
     text = (
-        "Means over the iterations. A parameter of a linear policy counts as changed beyond 0.05, one of a table if it "
-        "changed at all. Thresholds of the patterns are those of docs/statistics.md; environments without any use "
-        "CartPole's. Shares: of the iterations, and of those in the same direction"
+        f"Means over the iterations. {_counts_as_changed(rules)}. Thresholds of the patterns are those of "
+        f"docs/statistics.md{_other_thresholds(rules)}; environments without any use CartPole's. Shares: of the "
+        "iterations, and of those in the same direction"
     )
     return Table("Edit patterns of revisions", columns, rows, [text, *notes])
+
+
+def _counts_as_changed(rules: EditRules) -> str:
+    if rules.distance_mode == "discrete":
+        return "A parameter counts as changed if it changed at all"
+    if rules.distance_mode == "continuous":
+        return f"A parameter counts as changed beyond {rules.epsilon:g}"
+    beyond = f"A parameter of a linear policy counts as changed beyond {rules.epsilon:g}"
+    return f"{beyond}, one of a table if it changed at all"
+
+
+def _other_thresholds(rules: EditRules) -> str:
+    named = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in rules.changes.items())
+    return f", but for all environments {named}" if named else ""
 
 
 def _edit_means(members: Sequence[Revision]) -> list[str]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from math import isfinite, sqrt
 from typing import Any
 
-from r2po.analysis.logs.built_in import task_facts
+from r2po.analysis.logs.built_in import BASELINES, OURS, task_facts
 from r2po.analysis.logs.comparable import others, uneven_budgets
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.published import SOURCE, PublishedTest, published_results, published_tests
-from r2po.analysis.significance.tests import FAMILIES, OURS, Comparison, Group, Mode, compare
+from r2po.analysis.significance.tests import Comparison, Group, Mode, compare
 
 METRIC_LABELS = {
     "mean_reward": "mean reward",
@@ -34,7 +34,7 @@ def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: 
     The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
     published tables, where environments without runs among the ten have one too.
     """
-    tested = {*FAMILIES, OURS, *(facts["name"] for facts in others(experiments))}
+    tested = {*BASELINES, OURS, *(facts["name"] for facts in others(experiments))}
     chosen = [each for each in experiments if each.method in tested]
     found = {name: task_facts(name) for name in PUBLISHED_ORDER} | {each.environment: each.task for each in chosen}
     groups = []
@@ -49,7 +49,7 @@ def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentL
     finite = tuple(value for value in values if isfinite(value))
     notes = []
     if len(values) < len(experiment.runs):
-        notes.append(f"{len(experiment.runs) - len(values)} of {len(experiment.runs)} runs do not tell this metric")
+        notes.append(f"{len(experiment.runs) - len(values)} of {len(experiment.runs)} runs do not have this metric")
     if len(finite) < len(values):
         notes.append(f"{len(values) - len(finite)} of {len(values)} values are not finite and left out")
     unfinished = sum(not run.complete for run in experiment.runs)
@@ -116,6 +116,7 @@ def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
         "too_few_runs": bool(test and test.too_few),
         "degenerate": bool(test and test.degenerate),
         "model": cohort.model if cohort else None,
+        "critic_model": (cohort.critic or None) if cohort else None,
         "protocol": cohort.protocol if cohort else None,
         "stand_in": bool(cohort and cohort.stand_in),
         "notes": list(row.notes),
@@ -146,7 +147,7 @@ def title(metric: str, mode: Mode) -> str:
 
 def _explanations(parts: Parts, mode: Mode) -> list[str]:
     more = {row.baseline.method: row.baseline.label for _, rows in parts for row in rows if row.baseline}
-    *most, last = ["ProPS", "ProPS+", "SB3", *(more[method] for method in sorted(more.keys() - {*FAMILIES}))]
+    *most, last = ["ProPS", "ProPS+", "SB3", *(more[method] for method in sorted(more.keys() - {*BASELINES}))]
     families = "over the environments" + (f", apart for {', '.join(most)} and {last}" if mode == "all" else "")
     labels = "; ".join(cohort.label for cohort, _ in parts if cohort)
     model = [f"Runs: {labels}"] if labels else []

@@ -8,20 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from r2po.analysis.logs.built_in import method_facts
+from r2po.analysis.logs.built_in import BASELINES, OURS, method_facts
 from r2po.analysis.statistics.holm import holm
 from r2po.analysis.statistics.permutation import Permutation, permutation_test
 from r2po.analysis.statistics.welch import Welch, welch
 from r2po.runlog.facts import GREY, Style, TaskFacts
 
 Mode = Literal["best", "all"]
-
-FAMILIES = ("props", "propsp", "sb3")
-"""Methods that R2PO is compared with, in the order that decides ties; all algorithms of SB3 are one family.
-
-So are, after them, methods that are not built in; R2PO's own variants are not."""
-
-OURS = "r2po"
 
 
 @dataclass(frozen=True)
@@ -122,7 +115,7 @@ def compare(environments: Sequence[tuple[TaskFacts, Sequence[Group]]], mode: Mod
 def _families(groups: Sequence[Group]) -> dict[str, str]:
     """Return the methods that R2PO is tested against here, in order, each with the label of its family."""
     labels = {group.method: group.label for group in groups if group.method != OURS}
-    known = {method: method_facts(method)["label"] for method in FAMILIES if method in labels}
+    known = {method: method_facts(method)["label"] for method in BASELINES if method in labels}
     return known | {method: labels[method] for method in sorted(labels.keys() - known.keys())}
 
 
@@ -141,7 +134,7 @@ def _choose(groups: Sequence[Group], mode: Mode, families: Mapping[str, str]) ->
 
 def _missing(method: str, label: str, groups: Sequence[Group]) -> str:
     if any(group.method == method for group in groups):
-        return f"no run of {label} tells this metric"
+        return f"no run of {label} has this metric"
     return f"no runs of {label}"
 
 

@@ -24,7 +24,8 @@ class TrialBudget:
     """The budget of a trial: ``target`` episodes, or steps.
 
     Attributes:
-        counts_evaluations: Whether evaluations are charged to it, as in the published comparison.
+        counts_evaluations: Whether evaluations are charged to it, as in the published comparison. Such a budget in
+            episodes is spent to its end: the last evaluation has the episodes that are left.
         next_evaluation: Training episodes until the next evaluation, and its own episodes.
     """
 
@@ -47,9 +48,16 @@ class TrialBudget:
         return self.counted(spent)[self.in_steps]
 
     def is_spent(self, spent: Spent) -> bool:
-        """Whether training must end: nothing is left, or too little for the next evaluation and what leads to it."""
+        """Whether training must end: nothing is left, or too few training episodes for another whole evaluation."""
         used = self.used(spent)
-        return used >= self.target if self.in_steps else used + self._next > self.target
+        needed = 1 if self.in_steps or self.counts_evaluations else self.next_evaluation[0]
+        return used + needed > self.target
+
+    def affordable(self, spent: Spent, episodes: int) -> int:
+        """Return how many of an evaluation's episodes can be paid for; where they cost nothing, all."""
+        if self.in_steps or not self.counts_evaluations:
+            return episodes
+        return min(episodes, max(0, self.target - self.used(spent)))
 
     def remaining(self, spent: Spent) -> float:
         """Return the share of the budget that is left, from 1 down to 0."""
@@ -58,12 +66,9 @@ class TrialBudget:
     @property
     def allows_one_evaluation(self) -> bool:
         """Whether it is large enough for anything."""
-        return self.in_steps or self._next <= self.target
-
-    @property
-    def _next(self) -> int:
         training, evaluation = self.next_evaluation
-        return training + (evaluation if self.counts_evaluations else 0)
+        charged = min(evaluation, 1) if self.counts_evaluations else 0
+        return self.in_steps or training + charged <= self.target
 
 
 def trial_budgets(config: SB3Config) -> list[TrialBudget]:
@@ -77,10 +82,9 @@ def trial_budgets(config: SB3Config) -> list[TrialBudget]:
     budgets = [TrialBudget(target, in_steps, published, periodic) for target in _targets(config)]
     for budget in budgets:
         if not budget.allows_one_evaluation:
-            training, evaluation = budget.next_evaluation
             raise InputError(
-                f"a budget of {budget.target} episodes is too small: {training} training episodes and an evaluation of "
-                f"{evaluation} come first (eval_every_episodes, eval_episodes; protocol {config.protocol})"
+                f"a budget_target of {budget.target} is too small: it ends before the first evaluation, which follows "
+                f"training episode {budget.next_evaluation[0]} (eval_every_episodes; protocol {config.protocol})"
             )
     return budgets
 

@@ -20,6 +20,10 @@ from r2po.validation import Section
 
 AUTO = "auto"
 DEFAULT_EPISODES = 4000
+PUBLISHED_HORIZON = 2_000_000_000
+"""The published ``episode_budget_max_timesteps``: far more steps than a budget in episodes has."""
+PUBLISHED_ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType({"FrozenLake-v1": ("TRPO",)})
+"""The algorithms of the published comparison, by Gymnasium id, where not all that fit were run."""
 
 
 class SB3Config(Section):
@@ -59,6 +63,11 @@ class SB3Config(Section):
             raise ValueError("expected at least one algorithm, or null for all that fit")
         return value
 
+    @pydantic.field_validator("render_mode", mode="before")
+    @classmethod
+    def _false_is_none(cls, value: object) -> object:
+        return None if value is False else value  # as the published configs write it
+
     @property
     def task(self) -> Task:
         """The environment's card."""
@@ -68,6 +77,13 @@ class SB3Config(Section):
     def name(self) -> str:
         """The environment's name in summaries."""
         return self.env_name or self.task.name
+
+    @property
+    def wanted_algorithms(self) -> tuple[str, ...] | None:
+        """The algorithms to run: the config's, else those of the published suite; None for all that fit."""
+        if self.algorithms is not None or self.protocol == "controlled":
+            return self.algorithms
+        return PUBLISHED_ALGORITHMS.get(self.gym_env_name)
 
     def spaces(self) -> Spaces:
         """Make the environment, and return its spaces.
@@ -109,12 +125,16 @@ def load_sb3_config(
 
 
 def _checked(config: SB3Config, source: str) -> SB3Config:
-    """Refuse values that only together make no sense, and fill in the budget."""
+    """Refuse values that only together make no sense, and fill in the budget and the published horizon."""
     for name in config.algorithm_hyperparams:
         if name not in ALGORITHMS:
             raise unknown("algorithm in algorithm_hyperparams", name, ALGORITHMS)
-    if config.budget_target is not None or config.reference_logdir is not None:
-        return config
-    if config.budget_mode == "steps":
-        raise InputError(f"{source}: budget_mode 'steps' needs budget_target or reference_logdir")
-    return config.model_copy(update={"budget_target": DEFAULT_EPISODES})
+    changes: dict[str, Any] = {}
+    if config.budget_target is None and config.reference_logdir is None:
+        if config.budget_mode == "steps":
+            raise InputError(f"{source}: budget_mode 'steps' needs budget_target or reference_logdir")
+        changes["budget_target"] = DEFAULT_EPISODES
+    in_published_episodes = config.protocol == "published" and config.budget_mode == "episodes"
+    if in_published_episodes and config.episode_budget_max_timesteps is None:
+        changes["episode_budget_max_timesteps"] = PUBLISHED_HORIZON
+    return config.model_copy(update=changes)

@@ -31,7 +31,8 @@ class Hyperparameters:
     Attributes:
         raw: As the zoo and the config have them, for the record.
         values: The same, parsed.
-        source: Where they come from: the zoo's entry, the keys ``overridden`` by the config, those ``left_out``.
+        source: Where they come from: the zoo's entry, the keys ``overridden`` by the config, those ``left_out``, and
+            those that the protocol ``published`` sets.
         label: The source in a few words.
     """
 
@@ -69,9 +70,32 @@ def collect(config: SB3Config, algorithm: Algorithm, entry: Entry) -> Hyperparam
     _check_names(algorithm, origin)
     values = {key: parse_value(value, f"{algorithm.name}: {key} ({origin[key]})") for key, value in raw.items()}
     _check_values(algorithm, values, origin)
-    source = {**entry.source, "overridden": sorted(overrides), "left_out": left_out}
+    published = _published_choices(values, overrides) if config.protocol == "published" else {}
+    raw, values = {**raw, **published}, {**values, **published}
+    source = {
+        **entry.source,
+        "overridden": sorted(overrides),
+        "left_out": left_out,
+        "published": sorted(published),
+    }
     label = f"{entry.label}; overridden: {', '.join(sorted(overrides))}" if overrides else entry.label
     return Hyperparameters(raw, values, source, label)
+
+
+def _published_choices(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the published comparison had instead: one environment, and rewards as they are.
+
+    What the config itself asks for stays: its ``n_envs``, and its ``norm_reward`` within ``normalize``.
+    """
+    choices: dict[str, Any] = {}
+    if values.get("n_envs", 1) != 1 and "n_envs" not in overrides:
+        choices["n_envs"] = 1
+    wanted = values.get("normalize", False)
+    arguments = wanted if isinstance(wanted, dict) else {}
+    is_stated = "normalize" in overrides and "norm_reward" in arguments
+    if wanted and arguments.get("norm_reward", True) and not is_stated:
+        choices["normalize"] = {**arguments, "norm_reward": False} if arguments.get("norm_obs", True) else False
+    return choices
 
 
 def constructor_arguments(

@@ -50,7 +50,7 @@ NEUTRAL = frozenset({"render_mode"})
 
 @dataclass(frozen=True)
 class Plan:
-    """One trial of one algorithm; ``directory`` is ``<logdir>/<algorithm>/run_N``."""
+    """One trial of one algorithm; ``directory`` is ``<logdir>/<algorithm in small letters>/run_N``."""
 
     config: SB3Config
     spaces: Spaces
@@ -76,7 +76,10 @@ class Plan:
 
     @property
     def most_steps(self) -> int:
-        """Most training steps that the budget allows, if every episode is as long as it can be."""
+        """Training steps after which training ends in any case, and over which schedules and exploration fall.
+
+        Where the config does not say: the most that the budget allows, if every episode is as long as it can be.
+        """
         config, limit = self.config, self.config.episode_limit(self.spaces)
         if self.budget.in_steps:
             return self.budget.target

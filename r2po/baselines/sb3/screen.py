@@ -16,7 +16,7 @@ SHARES = 10
 """Lines of progress per trial where there is no terminal."""
 COUNTING = {
     "published": "evaluation episodes count against the budget, as in the published comparison",
-    "controlled": "only training counts against the budget",
+    "controlled": "only training counts against the budget; environments and rewards are as the zoo says",
 }
 
 
@@ -36,9 +36,15 @@ class SuiteScreen:
         """Say what is run, with what, and where; ``done`` of the trials are complete."""
         config = plans[0].config
         self.say(f"Stable-Baselines3 on {config.task.label}, protocol {config.protocol}: {COUNTING[config.protocol]}")
+        if config.algorithms is None and config.wanted_algorithms is not None:
+            names = ", ".join(config.wanted_algorithms)
+            self.say(
+                f"  {names} only, as in the published comparison; --algorithms or the protocol controlled has more"
+            )
         for plan in {plan.algorithm: plan for plan in plans}.values():
-            left_out = plan.hyperparameters.source["left_out"]
-            more = f"; left out: {', '.join(left_out)}" if left_out else ""
+            source = plan.hyperparameters.source
+            parts = {"left out": source["left_out"], "as published": source["published"]}
+            more = "".join(f"; {name}: {', '.join(keys)}" for name, keys in parts.items() if keys)
             self.say(f"  {plan.algorithm.name:<5} {plan.hyperparameters.label}{more}")
         self.say(f"  trials {len(plans)}, of which {done} are complete; log directory {config.logdir}")
 

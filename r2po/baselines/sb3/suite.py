@@ -52,7 +52,7 @@ def make_plans(config: SB3Config, trials: Sequence[int] | None = None) -> list[P
         InputError: Something given cannot be used.
     """
     spaces = config.spaces()
-    algorithms = choose_algorithms(config.algorithms, config.gym_env_name, discrete=spaces.discrete_action)
+    algorithms = choose_algorithms(config.wanted_algorithms, config.gym_env_name, discrete=spaces.discrete_action)
     budgets = trial_budgets(config)
     zoo = find_zoo(config.zoo_hyperparams_dir)
     check_installed()
@@ -60,10 +60,18 @@ def make_plans(config: SB3Config, trials: Sequence[int] | None = None) -> list[P
     for algorithm in algorithms:
         entry = zoo_entry(zoo, algorithm.name, config.gym_env_name)
         hyperparameters = collect(config, algorithm, entry)
+        folder = _folder(Path(config.logdir), algorithm.name)
         for number in _numbers(config, trials):
-            directory = RunDirectory(Path(config.logdir) / algorithm.name / f"run_{number}")
+            directory = RunDirectory(folder / f"run_{number}")
             plans.append(Plan(config, spaces, algorithm, hyperparameters, budgets[number - 1], directory))
     return plans
+
+
+def _folder(logdir: Path, algorithm: str) -> Path:
+    """Return the folder of an algorithm: its name in small letters, or in capitals where an older version began."""
+    begun = {each.name for each in logdir.iterdir()} if logdir.is_dir() else set()
+    name = algorithm.lower()
+    return logdir / (algorithm if algorithm in begun and name not in begun else name)
 
 
 def _numbers(config: SB3Config, trials: Sequence[int] | None) -> Sequence[int]:
@@ -122,7 +130,7 @@ def _run(plan: Plan, screen: SuiteScreen) -> None:
             directory.write_description(plan.description())
             screen.trial_started(plan)
             result = run_trial(plan, screen)
-            write_json(directory.path / SUMMARY, trial_summary(directory.path.name, result))
+            write_json(directory.path / SUMMARY, trial_summary(directory.path.name, result, plan.description()))
             directory.write_result(result)
         except BrokenPipeError:
             raise
@@ -144,7 +152,8 @@ def _sum_up(plan: Plan) -> dict[str, Any]:
     """Write the algorithm's summary over all complete trials in its folder, whichever call ran them."""
     folder = plan.directory.path.parent
     runs = [RunDirectory(folder / f"run_{number}") for number in range(1, plan.config.num_trials + 1)]
-    trials = [trial_summary(run.path.name, run.read_result()) for run in runs if run.is_complete]
+    complete = [run for run in runs if run.is_complete]
+    trials = [trial_summary(run.path.name, run.read_result(), run.read_description()) for run in complete]
     summary = algorithm_summary(plan.config.name, trials)
     write_json(folder / SUMMARY, summary)
     return summary

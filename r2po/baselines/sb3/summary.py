@@ -30,13 +30,16 @@ KEYS = (
     "heldout_reward",
     "heldout_std",
     "heldout_episodes",
+    "mean_train_reward",
+    "std_train_reward",
+    "final_train_reward",
     "episodes",
     "steps",
     "training_episodes",
     "evaluation_episodes",
     "train_time_s",
 )
-"""Keys that ``summary.json`` takes from ``result.json``."""
+"""Keys that ``summary.json`` takes from ``result.json``; None where an older one lacks them."""
 
 
 def trial_result(
@@ -73,11 +76,24 @@ def trial_result(
     }
 
 
-def trial_summary(run: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a trial's ``summary.json``: its result under the published code's names."""
+def training_figures(returns: Sequence[float]) -> dict[str, float | None]:
+    """Return what ``result.json`` says of the returns of the training episodes; None each if none came to its end."""
+    return {
+        "mean_train_reward": fmean(returns) if returns else None,
+        "std_train_reward": _std(returns) if returns else None,
+        "final_train_reward": returns[-1] if returns else None,
+    }
+
+
+def trial_summary(run: str, result: Mapping[str, Any], description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's ``summary.json`` under the published code's names, from its ``result.json`` and ``run.yaml``."""
+    hyperparameters = description["config"]["hyperparameters"]
     return {
         "run": run,
-        **{key: result[key] for key in KEYS},
+        "label": f"SB3-{result['algorithm']}",
+        "n_envs": hyperparameters.get("n_envs", 1),
+        "hyperparams": hyperparameters,
+        **{key: result.get(key) for key in KEYS},
         "max_reward": result["best_reward"],
         "num_iterations": result["iterations"],
         "best_episode": f"episode_{result['best_iteration'] - 1}",
@@ -93,11 +109,13 @@ def algorithm_summary(env_name: str, trials: Sequence[Mapping[str, Any]]) -> dic
     def values(key: str) -> list[float]:
         return [float(trial[key]) for trial in trials if trial[key] is not None]
 
-    heldout = values("heldout_reward")
+    heldout, training = values("heldout_reward"), values("mean_train_reward")
     first = trials[0]
     return {
-        "label": f"SB3-{first['algorithm']}",
+        "label": first["label"],
         "env_name": env_name,
+        "n_envs": first["n_envs"],
+        "hyperparams": first["hyperparams"],
         "protocol": first["protocol"],
         "num_runs": len(trials),
         "budget_mode": first["budget_mode"],
@@ -111,7 +129,10 @@ def algorithm_summary(env_name: str, trials: Sequence[Mapping[str, Any]]) -> dic
         "mean_reward_std": _std(values("mean_reward")),
         "mean_heldout_reward": fmean(heldout) if heldout else None,
         "std_heldout_reward": _std(heldout) if heldout else None,
+        "mean_train_reward": fmean(training) if training else None,
+        "std_train_reward": _std(training) if training else None,
         "mean_train_time_s": fmean(values("train_time_s")),
+        "std_train_time_s": _std(values("train_time_s")),
         "per_run_summaries": list(trials),
     }
 

@@ -16,7 +16,7 @@ from r2po.baselines.sb3.budget import Spent
 from r2po.baselines.sb3.model import SB3Model
 from r2po.baselines.sb3.plan import Plan
 from r2po.baselines.sb3.screen import SuiteScreen
-from r2po.baselines.sb3.summary import trial_result
+from r2po.baselines.sb3.summary import training_figures, trial_result
 from r2po.errors import R2POError
 from r2po.runlog.jsonl import Appender
 
@@ -32,7 +32,11 @@ def run_trial(plan: Plan, screen: SuiteScreen) -> dict[str, Any]:
 
 @dataclass
 class Training:
-    """The training of a trial, under way; ``rewards`` are the mean returns of its iterations so far."""
+    """The training of a trial, under way.
+
+    ``rewards`` are the mean returns of its iterations so far, ``training_returns`` those of the training episodes that
+    came to their end.
+    """
 
     plan: Plan
     model: SB3Model
@@ -40,6 +44,8 @@ class Training:
     screen: SuiteScreen
     spent: Spent = field(default_factory=Spent)
     rewards: list[float] = field(default_factory=list)
+    training_returns: list[float] = field(default_factory=list)
+    _logged_returns: int = 0
     _elapsed_s: float = 0.0
     _last: float = field(default_factory=time.monotonic)
 
@@ -51,25 +57,38 @@ class Training:
             self.model.follow(lambda: plan.budget.remaining(self.spent))
         watch = _Watch(self)
         self._learn(watch)
-        if not self.rewards or (plan.config.use_periodic_eval and watch.steps_since_evaluation):
-            self.spent.training_episodes += 1  # the episode during which the budget ran out
-            self.evaluate()
+        self._measure_the_end(watch)
         self.model.save_final_and_best(plan.directory.path)
         seeds = plan.evaluation_seeds("heldout", 0, plan.config.heldout_episodes)
         heldout = self.model.roll_out(seeds).returns if seeds else np.array([])
-        return trial_result(plan, self.spent, self.rewards, heldout, self._elapsed_s)
+        result = trial_result(plan, self.spent, self.rewards, heldout, self._elapsed_s)
+        return {**result, **training_figures(self.training_returns)}
+
+    def _measure_the_end(self, watch: _Watch) -> None:
+        """Evaluate what was learnt since the last evaluation, as far as the budget allows."""
+        is_measured = self.rewards and not (self.plan.config.use_periodic_eval and watch.steps_since_evaluation)
+        if not is_measured and self._affordable():
+            self.spent.training_episodes += watch.is_within_episode  # training ended during this one
+            self.evaluate()
+
+    def _affordable(self) -> int:
+        """Return how many episodes the next evaluation may have; the first has at least one, so that there is one."""
+        episodes = self.plan.budget.affordable(self.spent, self.plan.config.eval_episodes)
+        return episodes if self.rewards else max(episodes, 1)
 
     def _learn(self, watch: BaseCallback) -> None:
         try:
             self.model.algorithm.learn(self.plan.most_steps, callback=watch, log_interval=NEVER)
         except ValueError as error:  # from PyTorch's distributions, when the weights have become nan
             name = f"{self.plan.algorithm.name} {self.plan.directory.path.name}"
-            raise R2POError(f"{name}: the training broke down: {' '.join(str(error).split())[:200]}") from error
+            raise R2POError(f"{name}: training failed: {' '.join(str(error).split())[:200]}") from error
 
     def evaluate(self) -> None:
-        """Measure the model as it is, and log that as an iteration."""
+        """Measure the model as it is, and log that as an iteration, if the budget has an episode left for it."""
         started = time.monotonic()
-        seeds = self.plan.evaluation_seeds("evaluation", len(self.rewards) + 1, self.plan.config.eval_episodes)
+        seeds = self.plan.evaluation_seeds("evaluation", len(self.rewards) + 1, self._affordable())
+        if not seeds:
+            return
         rollouts = self.model.roll_out(seeds)
         self.spent.evaluation_episodes += len(rollouts)
         self.spent.evaluation_steps += int(rollouts.lengths.sum())
@@ -92,9 +111,11 @@ class Training:
             "episodes": episodes,
             "steps": steps,
             **vars(self.spent),
+            "training_returns": self.training_returns[self._logged_returns :],
             "llm_calls": 0,
             "times": self._times(rollout_s),
         }
+        self._logged_returns = len(self.training_returns)
         self.log.append(record)
         self.screen.evaluated(self.plan, record)
 
@@ -118,14 +139,16 @@ class _Watch(BaseCallback):
         self._training = training
         self._episodes_since_evaluation = 0
         self.steps_since_evaluation = 0
+        self.is_within_episode = False
 
     def _on_step(self) -> bool:
         spent = self._training.spent
         self.steps_since_evaluation += self.num_timesteps - spent.training_steps
         spent.training_steps = self.num_timesteps
-        for info in self.locals["infos"]:
-            if "episode" in info:
-                self._count(info["episode"])
+        ended = [info["episode"] for info in self.locals["infos"] if "episode" in info]
+        self.is_within_episode = len(ended) < len(self.locals["infos"])
+        for episode in ended:
+            self._count(episode)
         config = self._training.plan.config
         if config.use_periodic_eval and self._episodes_since_evaluation >= config.eval_every_episodes:
             self._training.evaluate()
@@ -134,6 +157,7 @@ class _Watch(BaseCallback):
 
     def _count(self, episode: dict[str, Any]) -> None:
         self._training.spent.training_episodes += 1
+        self._training.training_returns.append(float(episode["r"]))
         self._episodes_since_evaluation += 1
         if not self._training.plan.config.use_periodic_eval:
             self._training.log_iteration("training", np.array([float(episode["r"])]), np.array([int(episode["l"])]))

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from r2po.analysis.evaluation.figures import api_time, reward_distribution, training_curve
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import STAND_IN
-from r2po.analysis.output.canvas import Draw, arrange, render
+from r2po.analysis.output.canvas import DrawPanel, arrange, render
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.style import paper_style
 from tests.analysis.made_logs import iteration, write_lines, write_run
@@ -75,7 +75,7 @@ def test_unfinished_runs_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)
-def test_stand_ins_are_marked_in_every_figure(draw: Draw, tmp_path: Path) -> None:
+def test_stand_ins_are_marked_in_every_figure(draw: DrawPanel, tmp_path: Path) -> None:
     write_run(tmp_path, 1, [1.0, 2.0])
     assert STAND_IN not in title(draw(panel(tmp_path)))
     write_run(tmp_path, 2, [1.0, 2.0], description={"stand_in": True})
@@ -123,7 +123,7 @@ def test_long_model_times_are_in_minutes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("draw", DRAWINGS)
 @pytest.mark.parametrize("iterations", [1, 3])
-def test_same_data_give_the_same_bytes(draw: Draw, iterations: int, tmp_path: Path) -> None:
+def test_same_data_give_the_same_bytes(draw: DrawPanel, iterations: int, tmp_path: Path) -> None:
     write_run(tmp_path, 1, [1.0] * iterations, description={"model": "a $ in {a} name_"})
     shown = panel(tmp_path)
     files = render(draw, shown, ("png", "pdf"))

@@ -41,12 +41,21 @@ def test_both_formats(tmp_path: Path) -> None:
     assert len(r2po.load_runs(tmp_path, only_env=["nim"]).runs) == 1
 
 
+def test_a_critic_of_its_own_is_a_column(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0])
+    write_run(tmp_path / "b", 1, [2.0], description={"critic_model": "big"})
+    frames = r2po.load_runs(tmp_path, calls=False)
+    means = frames.runs.groupby(["model", "critic_model"])["best_reward"].mean()
+    assert means.to_dict() == {("ollama/some-model", ""): 1.0, ("ollama/some-model", "big"): 2.0}
+    assert list(frames.iterations["critic_model"]) == ["", "", "big", "big"]
+
+
 def test_problems_are_told(tmp_path: Path) -> None:
     run = write_published_run(tmp_path / folder_name("nim", "r2po"), 1, [5.0], method="r2po")
     (run / "episode_0" / "reflection_outcome.txt").unlink()
     (tmp_path / "other" / "run_1").mkdir(parents=True)
     problems = r2po.load_runs(tmp_path).problems
-    assert any("episode_0 does not tell all candidates" in line for line in problems)
+    assert any("episode_0 does not hold all candidates" in line for line in problems)
     assert any("it has no run.yaml" in line for line in problems)
 
 

@@ -48,6 +48,7 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "environment": "cartpole",
         "method": "props",
         "model": "ollama/some-model",
+        "critic_model": None,
         "stand_in": False,
         "protocol": "published",
         "prompts": "",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from r2po.analysis.logs.comparable import choose, cohorts, differences
+from r2po.analysis.logs.comparable import choose, cohorts, differences, uneven_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.cli import main
 from r2po.errors import InputError
@@ -147,6 +147,11 @@ def test_only_some(tmp_path: Path) -> None:
         ({"method": "r2po", "critic_llm_conservative_threshold": 240.0}, "tau_c half"),
         ({"method": "r2po", "critic_llm_conservative_threshold": None}, "tau_c none"),
         ({"method": "r2po", "critic_llm_conservative_threshold": 100.0}, "tau_c 100"),
+        ({"method": "r2po", "critic_llm_conservative_threshold": 480.0, "revision_rule": "order"}, "tau_c default"),
+        ({"method": "r2po", "critic_llm_conservative_threshold": 240.0, "revision_rule": "order"}, "tau_c half"),
+        ({"method": "r2po", "critic_llm_conservative_threshold": None, "revision_rule": "order"}, "tau_c none"),
+        ({"method": "r2po", "critic_llm_conservative_threshold": 480.0, "revision_rule": None}, ""),
+        ({"method": "r2po", "critic_llm_conservative_threshold": 480.0, "revision_rule": "preference"}, ""),
         ({"method": "r2po", "policy": "linear"}, ""),
         ({"method": "r2po", "policy": "projected_mlp"}, "projected_mlp"),
         ({"method": "props", "critic_llm_conservative_threshold": None}, ""),
@@ -281,3 +286,18 @@ def test_uneven_conditions_are_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"{logs / 'a'}: the runs differ in max_traj_length: not set in run_1; 50 in run_2" in capsys.readouterr().err
     table = (out / "core_mean_reward.md").read_text()
     assert "Not at the same budget, in episodes per run: CartPole 16 (ProPS) to 130 (R2PO)." in table
+
+
+def test_keys_that_change_nothing_are_no_differences(tmp_path: Path) -> None:
+    """Runs from before a key existed, and runs that leave it out."""
+    about = {"model": "none"}
+    write_run(tmp_path / "a", 1, [1.0], config={"method": "cma_es"}, description=about)
+    keys = {"description": "published", "revision_rule": None}
+    write_run(tmp_path / "a", 2, [1.0], config={"method": "cma_es", **keys}, description=about)
+    (experiment,) = find_experiments(tmp_path)
+    assert uneven_runs(experiment) == []
+    write_run(tmp_path / "b", 1, [1.0], config={"method": "r2po", **keys})
+    write_run(tmp_path / "b", 2, [1.0], config={"method": "r2po", **keys, "revision_rule": "preference"})
+    expected = f"{tmp_path / 'b'}: the runs differ in revision_rule: not set in run_1; preference in run_2"
+    (only,) = (each for each in find_experiments(tmp_path) if each.method == "r2po")
+    assert uneven_runs(only) == [expected]

@@ -136,7 +136,7 @@ def test_reads_the_accepted_candidate(tmp_path: Path) -> None:
         ("a_file", "is a file; expected a log directory"),
         ("cartpole_props/run_1", "is a single run; give the log directory above it: --logdir {}/cartpole_props"),
         ("", "holds no run_N; log directories in it: {}/cartpole_props"),
-        ("empty", "is no log directory: it holds no run_N"),
+        ("empty", "is not a log directory: it holds no run_N"),
         ("unusable", "no usable run in '{}/unusable': run_1: it has no run.yaml, nor"),
     ],
 )

@@ -180,7 +180,7 @@ def test_a_run_without_a_row_is_left_out(text: str, tmp_path: Path) -> None:
 def test_a_number_that_is_not_finite_is_named(value: str, tmp_path: Path) -> None:
     logdir = tmp_path / "cartpole_props"
     cut(f"2, 0.1, 0.2, 30, 400, {value}\n")(write_published_run(logdir, 1, [3.0]))
-    with pytest.raises(InputError, match=f"overall_log.txt, line 3: {value} is no finite number"):
+    with pytest.raises(InputError, match=f"overall_log.txt, line 3: {value} is not a finite number"):
         load_log_directory(logdir)
 
 
@@ -214,7 +214,7 @@ def test_an_iteration_whose_outcome_is_damaged_keeps_its_accepted_reward(
     first, second = only_run(logdir).iterations
     (candidate,) = first.candidates
     assert candidate.reward == 5.0
-    assert first.problem == "episode_0 does not tell all candidates"
+    assert first.problem == "episode_0 does not hold all candidates"
     assert len(second.candidates) == 2
 
 
@@ -264,3 +264,14 @@ def test_a_log_cut_anywhere_gives_its_whole_rows(tmp_path_factory: pytest.TempPa
     read = only_run(logdir).rewards.tolist()
     # A row that lacks nothing but its line end may count: the rollouts tell the same reward.
     assert read in (rewards[:whole], rewards[: whole + 1])
+
+
+def test_a_folder_name_that_says_nothing_is_noted_except_for_baselines(tmp_path: Path) -> None:
+    note = "the folder's name {!r} names neither an environment nor a method"
+    write_published_run(tmp_path / "results", 1, [1.0])
+    write_published_run(tmp_path / "nim_sb3" / "ppo", 1, [1.0])
+    (run,) = load_log_directory(tmp_path / "results").runs
+    assert note.format("results") in run.notes
+    (baseline,) = load_log_directory(tmp_path / "nim_sb3" / "ppo").runs
+    assert baseline.label == "SB3-PPO"
+    assert not any("names neither" in each for each in baseline.notes)

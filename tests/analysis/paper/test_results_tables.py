@@ -11,6 +11,7 @@ import pytest
 
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.experiments import find_experiments
+from r2po.analysis.logs.names import method_key
 from r2po.analysis.output.scores import Score, z_score
 from r2po.analysis.output.tables import Table, to_csv
 from r2po.analysis.paper.presets import PRESETS
@@ -108,6 +109,73 @@ def test_numbers_of_runs_are_checked(logs: Path) -> None:
     assert (nim, "ProPS", 3, "left out: 2 expected") in strict.rows
     assert (pong, "R2PO", 0, "no runs") in counted.rows
     assert (nim, "ProPS", 0, "no runs") not in strict.rows, "what is left out is reported once"
+
+
+def test_numbers_of_iterations_are_checked(logs: Path) -> None:
+    write_published_run(logs / folder_name("nim", "props"), 3, [100.0])
+    experiments = find_experiments(logs)
+    expected = {"props": 2, "r2po": 2}
+    counted = Validation(expected_iterations=expected)
+    strict = Validation(strict=True, expected_iterations=expected)
+    assert rows(build_tables("core", experiments, counted)["mean_reward"])["nim"]["ProPS"] != ""
+    row = rows(build_tables("core", experiments, strict)["mean_reward"])["nim"]
+    assert (row["ProPS"], row["R2PO"] != "") == ("", True)
+    nim, text = task_facts("nim"), "2 iterations per run expected, found 1"
+    assert (nim, "ProPS", 3, f"counted: {text}") in counted.rows
+    assert (nim, "ProPS", 3, f"left out: {text}") in strict.rows
+    assert not any(method == "R2PO" and "iterations" in remark for _, method, _, remark in counted.rows)
+
+
+METHODS_OF_OPTIONS = {
+    "--expected-episodes": {"r2po", "reptraj", "three_traj", "always_critic", "pure_search", "actor_second_pass"},
+    "--expected-props-episodes": {"props", "propsp"},
+    "--expected-critic-only-episodes": {"critic_only"},
+    "--expected-sb3-episodes": {"sb3"},
+}
+
+
+@pytest.fixture
+def every_method(tmp_path: Path) -> Path:
+    """Runs of 100 iterations of every method that is named there, on Nim."""
+    for method in (name for names in METHODS_OF_OPTIONS.values() for name in names):
+        name = "nim_sb3/ppo" if method == "sb3" else folder_name("nim", method)
+        write_published_run(tmp_path / "logs" / name, 1, [1.0] * 100)
+    return tmp_path / "logs"
+
+
+def odd_methods(logs: Path, *options: str) -> dict[str, str]:
+    """Return what the command reports of iterations, by method."""
+    odd = {}
+    for preset in PRESETS:
+        out = logs.parent / "out"
+        arguments = ["--preset", preset, "--logs-root", str(logs), "--output-dir", str(out), "--formats", "csv"]
+        assert main(["paper_results_tables", *arguments, "--envs", "nim", *options]) == 0
+        missing = out / f"{preset}_missing.csv"
+        for line in missing.read_text().splitlines() if missing.exists() else []:
+            if "iterations" in line:
+                _, label, _, *remark = line.replace('"', "").split(",")
+                odd[method_key(label.removesuffix("-PPO"))] = ",".join(remark)
+    return odd
+
+
+@pytest.mark.parametrize("option", METHODS_OF_OPTIONS)
+def test_each_option_is_about_its_methods(option: str, every_method: Path) -> None:
+    odd = odd_methods(every_method, option, "7")
+    assert set(odd) == METHODS_OF_OPTIONS[option]
+    assert set(odd.values()) == {"counted: 7 iterations per run expected, found 100"}
+    assert odd_methods(every_method, option, "100") == {}
+
+
+def test_strict_validation_expects_the_published_numbers(every_method: Path) -> None:
+    odd = odd_methods(every_method, "--strict-validation", "--expected-runs", "1", "--expected-props-episodes", "100")
+    text = "left out: {} iterations per run expected, found 100"
+    assert odd == {"critic_only": text.format(200), "sb3": text.format(190)}
+
+
+def test_the_published_figures_have_no_iterations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--from-published", "--expected-sb3-episodes", "190", "--output-dir", str(tmp_path)]
+    assert main(["paper_results_tables", *options]) == 2
+    assert "--from-published reads no logs: leave out" in capsys.readouterr().err
 
 
 def test_what_is_left_out_of_one_model_is_still_missing_of_another(tmp_path: Path) -> None:

@@ -1,37 +1,27 @@
-"""Reward curves, comparisons, the sensitivity to tau_c, and the evaluation of everything."""
+"""Reward curves: means over runs on a common grid, their captions and their files."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from r2po.analysis.evaluation.evaluate_all import evaluate_all
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.output.curves import default_layout, draw_curves
 from r2po.analysis.output.style import paper_style
-from r2po.analysis.output.tables import to_csv
 from r2po.analysis.paper.reward_curves import build_curves
-from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
-from r2po.analysis.published import published_tau_c
 from r2po.cli import main
 from r2po.errors import InputError
 from tests.analysis.made_logs import write_run
-from tests.analysis.published_format import folder_name, write_published_run
+from tests.analysis.published_format import folder_name, write_published_run, write_two_methods
 
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    root = tmp_path / "logs"
-    for environment in ("nim", "cartpole"):
-        for method in ("props", "r2po"):
-            for number, rewards in enumerate(([1.0, 2.0, 5.0], [3.0, 4.0, 9.0]), 1):
-                write_published_run(root / folder_name(environment, method), number, rewards, method=method)
-    return root
+    return write_two_methods(tmp_path / "logs")
 
 
 def test_lines_are_means_on_a_common_grid(logs: Path) -> None:
@@ -99,7 +89,7 @@ def test_command(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     for wrong, message in (
         (["--layout", "1x1"], "--layout 1x1 has no room for 2 panels"),
-        (["--layout", "2by1"], "expected ROWSxCOLUMNS"),
+        (["--layout", "2by1"], "expected all-in-one, per-env or ROWSxCOLUMNS"),
         (["--envs", "nimm"], "did you mean 'nim'"),
         (["--output", "curves.gif"], "expected .png, .pdf or .svg"),
     ):
@@ -120,114 +110,53 @@ def test_nothing_to_draw_is_one_line(tmp_path: Path) -> None:
         build_curves("core", find_experiments(tmp_path))
 
 
-class TestComparison:
-    def test_files(self, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        folders = [str(logs / folder_name("nim", method)) for method in ("props", "r2po")]
-        out = tmp_path / "compared"
-        assert main(["eval", "--logdir", *folders, "--labels", "A", "B", "--compare-output", str(out)]) == 0
-        assert f"comparison: {out}" in capsys.readouterr().out
-        assert {path.name for path in out.iterdir()} == {
-            "comparison_training_curve.png",
-            "comparison_training_curve.pdf",
-            "comparison_summary.json",
+class TestLayout:
+    def draw(self, logs: Path, folder: Path, *options: str) -> set[str]:
+        out = ["--logs-root", str(logs), "--output", str(folder / "curves.svg")]
+        assert main(["paper_reward_curves", *out, *options]) == 0
+        return {path.name for path in folder.iterdir()}
+
+    def test_all_in_one_is_one_figure(self, logs: Path, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "b").mkdir()
+        assert self.draw(logs, tmp_path / "a", "--layout", "all-in-one") == {"curves.svg"}
+        assert self.draw(logs, tmp_path / "b") == {"curves.svg"}
+
+    def test_every_environment_may_have_a_file(
+        self, logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "out"
+        folder.mkdir()
+        assert self.draw(logs, folder, "--layout", "per-env") == {"curves_nim.svg", "curves_cartpole.svg"}
+        assert self.draw(logs, folder, "--layout", "per-env", "--envs", "nim", "pong", "--formats", "pdf") == {
+            "curves_nim.svg",
+            "curves_nim.pdf",
+            "curves_cartpole.svg",
         }
-        first, second = json.loads((out / "comparison_summary.json").read_text())["experiments"]
-        assert (first["label"], second["label"]) == ("A", "B")
-        assert first["mean_reward_mean"] == pytest.approx((8 / 3 + 16 / 3) / 2)
-        assert second["method"] == ["r2po"]
+        assert "warning: Pong: no runs, no figure" in capsys.readouterr().err
 
-    def test_one_log_directory_is_not_compared(self, logs: Path, tmp_path: Path) -> None:
-        out = tmp_path / "compared"
-        assert main(["eval", "--logdir", str(logs / "nim_props"), "--compare-output", str(out)]) == 0
-        assert not out.exists()
+    def test_with_several_models_the_files_name_them_too(self, logs: Path, tmp_path: Path) -> None:
+        for number in (1, 2):
+            write_run(logs / "mine", number, [1.0])
+        folder = tmp_path / "out"
+        folder.mkdir()
+        published = "logs_of_the_published_code"
+        assert self.draw(logs, folder, "--layout", "per-env") == {
+            f"curves_nim_{published}.svg",
+            f"curves_cartpole_{published}.svg",
+            "curves_cartpole_ollama_some_model_published_protocol.svg",
+        }
 
-    def test_alike_names_are_told_apart(self, logs: Path, tmp_path: Path) -> None:
-        write_published_run(logs / "deeper" / "nim_props", 1, [1.0])
-        folders = [str(logs / "nim_props"), str(logs / "deeper" / "nim_props")]
-        assert main(["eval", "--logdir", *folders, "--compare-output", str(tmp_path / "c")]) == 0
-        entries = json.loads((tmp_path / "c" / "comparison_summary.json").read_text())["experiments"]
-        assert len({entry["label"] for entry in entries}) == 2
-
-
-class TestEvaluateAll:
-    def test_reports(self, logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        (logs / "maze_props" / "run_1").mkdir(parents=True)
-        assert main(["eval_all_results", "--logs-root", str(logs)]) == 0
-        output = capsys.readouterr()
-        assert len(output.out.splitlines()) == 4
-        assert "R2PO on Nim: 2 runs: mean 4.00 ± 1.89, best 7.00 ± 2.83, final 7.00 ± 2.83" in output.out
-        assert f"warning: {logs / 'maze_props'}: left out: run_1: it has no run.yaml" in output.err
-        summary = json.loads((logs / "nim_props" / "eval_report" / "summary.json").read_text())
-        assert summary["num_runs"] == 2
-        assert (logs / "nim_props" / "run_1" / "eval_report" / "training_curve.png").exists()
-
-    def test_only_some(self, logs: Path) -> None:
-        evaluations = evaluate_all(logs, None, ["nim"], ["props"])
-        assert [each.line.partition(":")[0] for each in evaluations] == ["ProPS on Nim"]
-        assert not (logs / "nim_props").parent.joinpath("cartpole_props", "eval_report").exists()
-
-    def test_many_runs_get_no_single_figures_unless_asked(self, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("r2po.analysis.evaluation.evaluate_all.MANY_RUNS", 3)
-        *_, note = evaluate_all(logs, None, ["nim"])
-        assert "figures of the 4 single runs are left out" in note.line
-        run = logs / "nim_props" / "run_1" / "eval_report"
-        assert {path.name for path in run.iterdir()} == {"summary.json", "summary.txt"}
-        assert (logs / "nim_props" / "eval_report" / "training_curve.png").exists()
-        evaluate_all(logs, None, ["nim"], ["props"], figures="all")
-        assert (run / "reward_distribution.png").exists()
-
-    def test_nothing_there(self, tmp_path: Path) -> None:
-        (only,) = evaluate_all(tmp_path, None)
-        assert "no log directory" in only.line
-
-    def test_baselines_without_iterations(self, tmp_path: Path) -> None:
-        folder = tmp_path / "nim_sb3" / "ppo"
-        folder.mkdir(parents=True)
-        (folder / "summary.json").write_text(json.dumps({"per_run_summaries": [{"best_reward": 1.0}]}))
-        (only,) = evaluate_all(tmp_path, None)
-        assert only.line.startswith("SB3-PPO on Nim: 1 run: best 1.00 ± 0.00")
-        text = (folder / "eval_report" / "summary.txt").read_text()
-        assert "no figures: the iterations are not logged" in text
-
-
-class TestTauC:
-    def test_settings_of_both_formats(self, tmp_path: Path) -> None:
-        write_published_run(tmp_path / "cartpole_tau_c_sensitivity_half", 1, [3.0], method="r2po")
-        write_published_run(tmp_path / "cartpole_reflective_prompted_policy_optimization", 1, [5.0], method="r2po")
-        table, _ = build_tau_c_table(find_experiments(tmp_path))
-        lines = to_csv(table).splitlines()
-        assert "cartpole,default,480,1,5.00 ± 0.00,5.00 ± 0.00,5.00 ± 0.00," in lines
-        assert "cartpole,half,240,1,3.00 ± 0.00,3.00 ± 0.00,3.00 ± 0.00," in lines
-        assert "pong,none,,no runs,,,," in lines
-
-    def test_the_experiment_made_for_it_comes_first(self, tmp_path: Path) -> None:
-        write_published_run(tmp_path / "pong_tau_c_sensitivity_default", 1, [1.0], method="r2po")
-        write_published_run(tmp_path / "pong_reflective_prompted_policy_optimization", 1, [2.0], method="r2po")
-        table, lines = build_tau_c_table(find_experiments(tmp_path))
-        assert "pong,default,2.8,1,1.00 ± 0.00,1.00 ± 0.00,1.00 ± 0.00," in to_csv(table).splitlines()
-        assert lines == []
-
-    def test_ours(self, tmp_path: Path) -> None:
-        for number, tau_c in enumerate((480.0, 240.0, None, 100.0), 1):
-            config = {"method": "r2po", "critic_llm_conservative_threshold": tau_c}
-            write_run(tmp_path / "a", number, [float(number)], config=config, heldout=2.0)
-        table, _ = build_tau_c_table(find_experiments(tmp_path))
-        cells = [line.split(",")[1:5] for line in to_csv(table).splitlines() if line.startswith("cartpole")]
-        assert cells == [
-            ["default", "480", "1", "1.00 ± 0.00"],
-            ["half", "240", "1", "2.00 ± 0.00"],
-            ["none", "", "1", "3.00 ± 0.00"],
-            ["100", "100", "1", "4.00 ± 0.00"],
+    def test_each_figure_speaks_of_its_environment_alone(self, logs: Path) -> None:
+        write_published_run(logs / folder_name("nim", "props"), 3, [1.0, 2.0, 5.0])
+        figures, _ = build_curves("core", find_experiments(logs), apart=True)
+        assert [(each.environment, [panel.title for panel in each.panels]) for each in figures] == [
+            ("nim", ["Nim"]),
+            ("cartpole", ["CartPole"]),
         ]
+        assert "CartPole" not in figures[0].caption
+        assert "n = 2 runs on a common grid" in figures[1].caption
 
-    def test_published(self, tmp_path: Path) -> None:
-        text = to_csv(build_published_tau_c_table())
-        for figure in published_tau_c().values():
-            assert f"{figure.mean:.2f} ± {figure.std:.2f}" in text
-        assert main(["tau_c_sensitivity_results", "--from-published", "--output-dir", str(tmp_path)]) == 0
-        assert (tmp_path / "tau_c_sensitivity.csv").read_text() == text
-
-    def test_reference(self, tmp_path: Path) -> None:
-        write_published_run(tmp_path / "pong_tau_c_sensitivity_none", 1, [2.0], method="r2po")
-        table, _ = build_tau_c_table(find_experiments(tmp_path), with_reference=True)
-        assert "2.00 ± 0.00; published 2.40 ± 0.59; z = -2.14" in to_csv(table)
+    def test_another_word_is_refused(self, logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["paper_reward_curves", "--logs-root", str(logs), "--layout", "per-envs"]) == 2
+        assert capsys.readouterr().err.endswith("(did you mean 'per-env'?)\n")

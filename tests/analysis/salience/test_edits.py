@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from r2po.analysis.salience.edits import Direction, Edit, categorise, measure_edit, thresholds_of
+from r2po.analysis.salience.edits import PUBLISHED_RULES, Direction, Edit, EditRules, categorise, measure_edit
 
 
 def test_linear_parameters_change_beyond_a_twentieth() -> None:
@@ -49,10 +49,35 @@ def test_vectors_that_do_not_fit_have_no_edit() -> None:
 )
 def test_patterns_on_cartpole(direction: Direction, changed: int, initial: float, change: float, expected: str) -> None:
     edit = Edit(tuple(range(changed)), 1.0, 1.0)
-    assert categorise(direction, edit, initial, change, thresholds_of("cartpole")) == expected
+    assert categorise(direction, edit, initial, change, PUBLISHED_RULES.thresholds("cartpole")) == expected
 
 
 def test_environments_without_thresholds_use_those_of_cartpole() -> None:
-    assert thresholds_of("nim") == thresholds_of("cartpole")
-    assert thresholds_of("pong").high == 2.8
-    assert thresholds_of("frozenlake").partial == 0.3
+    assert PUBLISHED_RULES.thresholds("nim") == PUBLISHED_RULES.thresholds("cartpole")
+    assert PUBLISHED_RULES.thresholds("pong").high == 2.8
+    assert PUBLISHED_RULES.thresholds("frozenlake").partial == 0.3
+
+
+@pytest.mark.parametrize(
+    ("rules", "tabular", "changed"),
+    [
+        (EditRules("auto"), False, (1, 2)),
+        (EditRules("auto"), True, (0, 1, 2)),
+        (EditRules("continuous"), True, (1, 2)),
+        (EditRules("discrete"), False, (0, 1, 2)),
+        (EditRules(epsilon=0.5), False, (2,)),
+        (EditRules("continuous", 3.0), True, ()),
+        (EditRules("discrete", 3.0), True, (0, 1, 2)),
+    ],
+)
+def test_what_counts_as_changed_can_be_said(rules: EditRules, tabular: bool, changed: tuple[int, ...]) -> None:
+    edit = measure_edit(np.zeros(4), np.array([0.05, 0.5, -3.0, 0.0]), tabular=tabular, rules=rules)
+    assert edit is not None
+    assert edit.changed == changed
+
+
+def test_thresholds_can_be_set_for_all_environments() -> None:
+    limits = EditRules(changes={"high": 0.4, "surgical": 2}).thresholds("frozenlake")
+    assert (limits.high, limits.surgical) == (0.4, 2)
+    assert (limits.partial, limits.near_zero, limits.meaningful) == (0.3, 0.05, 0.1)
+    assert (limits.multi_state, limits.redesign) == (4, 8)

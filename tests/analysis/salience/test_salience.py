@@ -191,6 +191,113 @@ def test_command_writes_all_it_says(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "233" in (out / "salience.md").read_text()
 
 
+def patterns(logs: Path, *options: str) -> list[str]:
+    """Return the pattern of each iteration as the command finds it with these options."""
+    out = logs.parent / "patterns"
+    arguments = ["--logs-root", str(logs), "--output-dir", str(out), "--formats", "json", *options]
+    assert main(["paper_salience_analysis", *arguments]) == 0
+    with (out / "episodes.csv").open() as file:
+        return [row["category"] for row in csv.DictReader(file)]
+
+
+EDITS = (
+    # Reward falls from 300 with one edit; from 10 with eight; rises from 300 with one; from 100 with four.
+    Tried([300, 300], [290, 290], edit=(1.0,)),
+    Tried([10, 10], [5, 5], edit=(1.0,) * 8),
+    Tried([300, 300], [310, 310], edit=(0.2,)),
+    Tried([100, 100], [110, 110], edit=(1.0,) * 4),
+)
+FOUND = ["small_fix_backfires", "uninformed_redesign", "pinpoint_fix", "multi_state_fix"]
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        ([], {}),
+        (["--partial-threshold", "305"], {0: "other", 2: "other"}),
+        (["--high-threshold", "299"], {0: "near_optimal_broken", 2: "fine_tuning"}),
+        (["--near-zero-threshold", "9"], {1: "other"}),
+        (["--near-zero-threshold", "100"], {3: "other"}),
+        (["--meaningful-delta", "10"], {0: "other", 2: "other", 3: "other"}),
+        (["--surgical-max-edit", "0"], {0: "other", 2: "other"}),
+        (["--redesign-min-edit", "9"], {1: "other"}),
+        (["--multi-state-min-edit", "5"], {3: "other"}),
+        (["--epsilon", "1"], dict.fromkeys((0, 1), "pure_stochasticity") | {3: "other"}),
+        (["--epsilon", "1", "--distance-mode", "discrete"], {}),
+        (
+            ["--epsilon", "1", "--distance-mode", "continuous"],
+            dict.fromkeys((0, 1), "pure_stochasticity") | {3: "other"},
+        ),
+    ],
+)
+def test_options_of_edit_patterns(options: list[str], changed: dict[int, str], tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    write_revisions(logs / "cartpole_reflective", 1, EDITS)
+    expected = [changed.get(index, pattern) for index, pattern in enumerate(FOUND)]
+    assert patterns(logs, *options) == expected
+
+
+def test_the_options_of_edit_patterns_are_on_record(tmp_path: Path) -> None:
+    write_revisions(tmp_path / "logs" / "nim_reflective", 1, EDITS)
+    out = tmp_path / "out"
+    options = [
+        "--distance-mode",
+        "continuous",
+        "--epsilon",
+        "0.5",
+        "--high-threshold",
+        "0.9",
+        "--surgical-max-edit",
+        "2",
+    ]
+    arguments = ["--logs-root", str(tmp_path / "logs"), "--output-dir", str(out), "--formats", "json", "md"]
+    assert main(["paper_salience_analysis", *arguments, *options]) == 0
+    record = json.loads((out / "salience.json").read_text())
+    assert (record["distance_mode"], record["epsilon"]) == ("continuous", 0.5)
+    thresholds = record["analyses"][0]["edit_patterns"]["thresholds"]
+    assert (thresholds["high"], thresholds["surgical"], thresholds["partial"]) == (0.9, 2, 200)
+    text = (out / "edit_patterns.md").read_text()
+    assert "A parameter counts as changed beyond 0.5." in text
+    assert "but for all environments high 0.9, surgical 2" in text
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--epsilon", "-1", "-1 is not a number from 0"),
+        ("--high-threshold", "nan", "'nan' is not a number"),
+        ("--surgical-max-edit", "1.5", "'1.5' is not a whole number from 0"),
+        ("--distance-mode", "continuos", "invalid choice: 'continuos'"),
+    ],
+)
+def test_impossible_values_are_refused(option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["paper_salience_analysis", option, value])
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_published_names_of_options(tmp_path: Path) -> None:
+    """--env chooses environments as --only-env does, and --results-root the folder as --output-dir does."""
+    for environment in ("cartpole", "pong", "nim"):
+        write_revisions(tmp_path / "logs" / f"{environment}_three_traj", 1, EDITS)
+    results = tmp_path / "results"
+    arguments = ["--logs-root", str(tmp_path / "logs"), "--formats", "json", "--results-root", str(results)]
+    assert main(["paper_salience_analysis", *arguments, "--env", "cartpole", "--env", "Nim"]) == 0
+    with (results / "episodes.csv").open() as file:
+        assert {row["environment"] for row in csv.DictReader(file)} == {"cartpole", "nim"}
+
+
+def test_a_mention_is_a_word_or_a_phrase(tmp_path: Path) -> None:
+    write_revisions(tmp_path / "logs" / "cartpole_three_traj", 1, ITERATIONS)
+    for mode, mentions in (("word", 2), ("phrase", 1)):
+        out = tmp_path / mode
+        arguments = ["--logs-root", str(tmp_path / "logs"), "--output-dir", str(out), "--formats", "json"]
+        assert main(["paper_salience_analysis", *arguments, "--mention-mode", mode]) == 0
+        (record,) = json.loads((out / "salience.json").read_text())["analyses"]
+        assert record["regression"]["strict_mention"] == mentions
+
+
 def test_nothing_to_analyse_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper_salience_analysis", "--logs-root", str(tmp_path)]) == 2
     assert "nothing to analyse" in capsys.readouterr().err

@@ -114,7 +114,7 @@ def test_metric_that_no_run_tells(tmp_path: Path, capsys: pytest.CaptureFixture[
     write_runs(tmp_path / "nim_props", [[0.0], [1.0]])
     record = run_command(tmp_path, capsys, "--metric", "heldout_reward")[0]
     assert record["raw_p"] is None
-    assert "no run of R2PO tells this metric" in record["notes"]
+    assert "no run of R2PO has this metric" in record["notes"]
 
 
 def test_max_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,6 @@ from r2po.analysis.logs.comparable import cohorts
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import METRICS
-from r2po.analysis.paper.results_tables import Validation, build_tables
 from r2po.baselines.sb3.algorithms import PACKAGES
 from r2po.cli import main
 from r2po.errors import InputError
@@ -62,13 +61,13 @@ def check_run(run: Path) -> None:
 def test_a_sample_of_environments_and_algorithms(tmp_path: Path, environment: str, algorithm: str) -> None:
     config = make_suite(environment, tmp_path / "logs", f"algorithms=[{algorithm}]", OFF_POLICY)
     run_suite(config, None, SILENT)
-    check_run(tmp_path / "logs" / algorithm / "run_1")
+    check_run(tmp_path / "logs" / algorithm.lower() / "run_1")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("environment", PUBLISHED)
 def test_every_algorithm_on_every_environment_that_it_fits(tmp_path: Path, environment: str) -> None:
-    run_suite(make_suite(environment, tmp_path / "logs", OFF_POLICY), None, SILENT)
+    run_suite(make_suite(environment, tmp_path / "logs", OFF_POLICY, "protocol=controlled"), None, SILENT)
     runs = list((tmp_path / "logs").glob("*/run_1"))
     assert len(runs) in (4, 6)
     for run in runs:
@@ -86,18 +85,18 @@ def test_same_seed_same_numbers_and_an_interrupted_suite_ends_like_any_other(tmp
 
     with pytest.raises(KeyboardInterrupt):
         run_suite(suites[1], None, Stop())
-    finished = tmp_path / "b/A2C/run_1/result.json"
+    finished = tmp_path / "b/a2c/run_1/result.json"
     before = finished.stat().st_mtime_ns
-    assert not (tmp_path / "b/A2C/run_2/result.json").exists()
-    assert figures(tmp_path / "b/A2C/run_2")  # its first iteration, which is done again
+    assert not (tmp_path / "b/a2c/run_2/result.json").exists()
+    assert figures(tmp_path / "b/a2c/run_2")  # its first iteration, which is done again
 
     run_suite(suites[1], None, SILENT)
     assert finished.stat().st_mtime_ns == before
-    for trial in ("A2C/run_1", "A2C/run_2", "DQN/run_1", "DQN/run_2"):
+    for trial in ("a2c/run_1", "a2c/run_2", "dqn/run_1", "dqn/run_2"):
         first, second = (tmp_path / name / trial for name in "ab")
         assert figures(first) == figures(second)
         assert result(first) == result(second)
-    assert figures(tmp_path / "a/A2C/run_1") != figures(tmp_path / "a/A2C/run_2")
+    assert figures(tmp_path / "a/a2c/run_1") != figures(tmp_path / "a/a2c/run_2")
 
 
 def test_nothing_is_left_among_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,33 +109,9 @@ def test_nothing_is_left_among_temporary_files(tmp_path: Path, monkeypatch: pyte
 def test_a_part_of_a_suite(tmp_path: Path) -> None:
     config = make_suite("nim", tmp_path / "logs", "algorithms=[A2C]", "num_trials=3")
     run_suite(config, [2], SILENT)
-    assert [path.name for path in (tmp_path / "logs/A2C").glob("run_*")] == ["run_2"]
+    assert [path.name for path in (tmp_path / "logs/a2c").glob("run_*")] == ["run_2"]
     with pytest.raises(InputError, match="there is no trial 4; num_trials is 3"):
         run_suite(config, [4], SILENT)
-
-
-def test_the_published_budget_includes_the_evaluations_and_the_controlled_one_does_not(tmp_path: Path) -> None:
-    budget = [
-        "budget_mode=episodes",
-        "budget_target=13",
-        "eval_episodes=3",
-        "eval_every_episodes=1",
-        "algorithms=[A2C]",
-    ]
-    for protocol in ("published", "controlled"):
-        run_suite(make_suite("nim", tmp_path / f"{protocol}/nim_sb3", *budget, f"protocol={protocol}"), None, SILENT)
-    published, controlled = (result(tmp_path / name / "nim_sb3/A2C/run_1") for name in ("published", "controlled"))
-    assert (published["training_episodes"], published["evaluation_episodes"], published["episodes"]) == (3, 9, 12)
-    assert (controlled["training_episodes"], controlled["evaluation_episodes"], controlled["episodes"]) == (13, 39, 13)
-
-    # What was run under both is never averaged: a table for each, which says what its budget means.
-    table = build_tables("core", find_experiments(tmp_path), Validation(), environments=["nim"])["heldout"]
-    assert [row[1].text for row in table.rows if not isinstance(row[1], str)] == [
-        "no language model, controlled protocol",
-        "no language model, published protocol",
-    ]
-    assert "SB3 (controlled): only training episodes count against its budget." in table.notes
-    assert "SB3 (published): evaluation episodes count against its budget." in table.notes
 
 
 def test_baselines_stand_beside_methods_of_their_own_protocol(tmp_path: Path) -> None:
@@ -157,7 +132,7 @@ def test_what_is_logged_is_what_analyses_read(tmp_path: Path) -> None:
     run_suite(make_suite("maze", tmp_path / "maze_sb3", "algorithms=[DQN, PPO]", "num_trials=2"), None, SILENT)
     (dqn, ppo) = find_experiments(tmp_path)
     assert (dqn.label, ppo.label, dqn.environment) == ("SB3-DQN", "SB3-PPO", "maze")
-    summary = json.loads((tmp_path / "maze_sb3/PPO/summary.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "maze_sb3/ppo/summary.json").read_text(encoding="utf-8"))
     assert summary["num_runs"] == len(ppo.runs) == 2
     for key, metric in (("best", "best_reward"), ("final", "final_reward"), ("heldout", "heldout_reward")):
         values = ppo.values(metric)
@@ -167,9 +142,9 @@ def test_what_is_logged_is_what_analyses_read(tmp_path: Path) -> None:
 
     # Where only the algorithm's summary was kept, it tells the same.
     told = {metric: ppo.values(metric) for metric in METRICS}
-    for path in sorted((tmp_path / "maze_sb3/PPO").glob("run_*/*")):
+    for path in sorted((tmp_path / "maze_sb3/ppo").glob("run_*/*")):
         path.unlink()
-    for path in (tmp_path / "maze_sb3/PPO").glob("run_*"):
+    for path in (tmp_path / "maze_sb3/ppo").glob("run_*"):
         path.rmdir()
     left = find_experiments(tmp_path)[-1]
     assert {metric: left.values(metric) for metric in METRICS} == told
@@ -183,7 +158,7 @@ class TestNormalization:
         zoo = write_zoo(tmp_path / "zoo", a2c=self.ZOO)
         config = make_suite("cartpole", tmp_path / "logs", "algorithms=[A2C]", f"zoo_hyperparams_dir={zoo}")
         run_suite(config, None, SILENT)
-        run = tmp_path / "logs/A2C/run_1"
+        run = tmp_path / "logs/a2c/run_1"
         kept = json.loads((run / "normalization.json").read_text(encoding="utf-8"))
         assert kept["final_model"]["count"] > kept["best_model"]["count"] - 1 > 0
         # The best model, loaded as a user does and given these statistics, plays the held-out episodes again.
@@ -275,7 +250,7 @@ def test_another_config_in_the_same_place(tmp_path: Path) -> None:
     changed = make_suite("nim", tmp_path / "logs", "algorithms=[A2C]", "budget_target=300")
     with pytest.raises(InputError, match="was made with another config: budget_target was 200, is 300"):
         run_suite(changed, None, SILENT)
-    other = tmp_path / "logs/PPO/run_1"
+    other = tmp_path / "logs/ppo/run_1"
     other.mkdir(parents=True)
     (other / "mine.txt").touch()
     with pytest.raises(InputError, match="holds something other than"):
@@ -285,7 +260,7 @@ def test_another_config_in_the_same_place(tmp_path: Path) -> None:
 def test_training_episodes_without_evaluations(tmp_path: Path) -> None:
     settings = ["budget_mode=episodes", "budget_target=7", "use_periodic_eval=false", "algorithms=[A2C]"]
     run_suite(make_suite("nim", tmp_path / "logs", *settings), None, SILENT)
-    logged = figures(tmp_path / "logs/A2C/run_1")
+    logged = figures(tmp_path / "logs/a2c/run_1")
     assert [record["episodes"] for record in logged] == list(range(1, 8))
     assert {record["candidates"][0]["stage"] for record in logged} == {"training"}
     assert {record["reward"] for record in logged} <= {-1.0, 1.0}
@@ -293,9 +268,9 @@ def test_training_episodes_without_evaluations(tmp_path: Path) -> None:
 
 def test_watch_says_where_the_model_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_suite(make_suite("nim", tmp_path / "logs", "algorithms=[A2C]"), None, SILENT)
-    assert main(["watch", str(tmp_path / "logs/A2C/run_1")]) == 2
+    assert main(["watch", str(tmp_path / "logs/a2c/run_1")]) == 2
     assert "best_model.zip" in capsys.readouterr().err
-    assert load_log_directory(tmp_path / "logs/A2C").runs[0].algorithm == "A2C"
+    assert load_log_directory(tmp_path / "logs/a2c").runs[0].algorithm == "A2C"
 
 
 def test_the_script_shows_its_progress(tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ def test_mountaincar_logs_where_the_published_suite_did() -> None:
     assert load_sb3_config(SUITES / "mountaincar_sb3.yaml").logdir == "logs/mountaincar_sb3_more"
 
 
+def test_a_render_mode_may_be_false_as_in_the_published_configs(tmp_path: Path) -> None:
+    text = (SUITES / "maze_sb3.yaml").read_text(encoding="utf-8")
+    (tmp_path / "maze_sb3.yaml").write_text(f"{text}render_mode: false\n", encoding="utf-8")
+    config = load_sb3_config(tmp_path / "maze_sb3.yaml")
+    assert config.render_mode is None
+    config.spaces()
+    with pytest.raises(InputError, match="render_mode is True"):
+        load_sb3_config(SUITES / "maze_sb3.yaml", ["render_mode=true"])
+
+
 def test_the_document_has_a_row_for_every_key() -> None:
     text = (SUITES.parents[1] / "docs/baselines.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text.split("### Config keys")[1].split("###")[0], re.MULTILINE)
@@ -88,19 +98,21 @@ class TestBudget:
         spent = Spent()
         while not budget.is_spent(spent):
             spent.training_episodes += training
-            spent.evaluation_episodes += evaluation
+            spent.evaluation_episodes += budget.affordable(spent, evaluation)
         return spent
 
-    @pytest.mark.parametrize(("protocol", "training"), [("published", 190), ("controlled", 4000)])
-    def test_what_4000_episodes_mean(self, tmp_path: Path, protocol: str, training: int) -> None:
+    @pytest.mark.parametrize(
+        ("protocol", "training", "evaluation"), [("published", 191, 3809), ("controlled", 4000, 80000)]
+    )
+    def test_what_4000_episodes_mean(self, protocol: str, training: int, evaluation: int) -> None:
         config = load_sb3_config(SUITES / "cartpole_sb3.yaml", [f"protocol={protocol}"])
         budgets = trial_budgets(config)
         assert len(budgets) == 10
         spent = self.run_through(budgets[0])
         assert spent.training_episodes == training
-        assert spent.evaluation_episodes == 20 * training
-        assert budgets[0].used(spent) <= 4000
-        assert budgets[0].remaining(spent) < 0.003
+        assert spent.evaluation_episodes == evaluation
+        assert budgets[0].used(spent) == 4000
+        assert budgets[0].remaining(spent) == 0
 
     def test_steps(self) -> None:
         published, controlled = (TrialBudget(100, True, counts, (1, 20)) for counts in (True, False))
@@ -110,10 +122,11 @@ class TestBudget:
         assert controlled.remaining(spent) == pytest.approx(0.4)
 
     def test_too_small(self) -> None:
-        config = load_sb3_config(SUITES / "cartpole_sb3.yaml", ["budget_target=20"])
-        with pytest.raises(InputError, match="a budget of 20 episodes is too small"):
+        config = load_sb3_config(SUITES / "cartpole_sb3.yaml", ["budget_target=1"])
+        with pytest.raises(InputError, match="a budget_target of 1 is too small: it ends before the first evaluation"):
             trial_budgets(config)
         assert trial_budgets(config.model_copy(update={"protocol": "controlled"}))
+        assert trial_budgets(config.model_copy(update={"budget_target": 2}))
 
     def reference(self, tmp_path: Path, **changes: Any) -> SB3Config:
         settings = [f"reference_logdir={tmp_path / 'reference'}", "budget_target=null", "num_trials=2"]

@@ -1,0 +1,5 @@
+"""``r2po.envs.pong`` under its old name."""
+
+from r2po.envs.pong import PongEnv
+
+__all__ = ["PongEnv"]
