@@ -150,8 +150,8 @@ def test_another_seed_is_named_and_misses_at_once(run: Run, capsys: pytest.Captu
     assert "iteration 1, search, attempt 1: the prompt is not the recorded one; line " in line
     was, is_ = re.findall(r"(?:was|is) '(…?[^']*)'", line)
     assert was != is_
-    assert "params[0]: " in was
-    assert "params[0]: " in is_
+    assert "params = [" in was
+    assert "params = [" in is_
     assert "--replay-by-position" in line
     assert not Path("new").exists()
 
