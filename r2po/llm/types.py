@@ -197,6 +197,10 @@ class AttemptFailed(Exception):
         self.status = status
         self.retry_after_s = retry_after_s
 
+    def with_advice(self, advice: str) -> AttemptFailed:
+        """Return the same failure as one that only a change of the config can mend."""
+        return AttemptFailed(f"{self.reason}; {advice}", retryable=False, status=self.status)
+
 
 @dataclass(frozen=True)
 class Received(Generic[T]):

@@ -36,6 +36,8 @@ class Anthropic(WireFormat):
         "reasoning_effort": "output_config",
         "think": "thinking",
     }
+    filled_in: ClassVar[Mapping[str, str]] = {"max_output_tokens": "max_tokens"}
+    schema_words = ("tool_choice", "tools.")
     _chat_path = "/v1/messages"
 
     def context_length(self) -> int | None:

@@ -23,6 +23,7 @@ class OpenAI(WireFormat):
         "max_output_tokens": "max_tokens",
         "reasoning_effort": "reasoning_effort",
     }
+    schema_words = ("response_format", JSON_SCHEMA)
     _chat_path = "/chat/completions"
 
     def context_length(self) -> int | None:

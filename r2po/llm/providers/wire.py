@@ -51,6 +51,10 @@ class WireFormat(Provider, ABC):
     server: ClassVar[Server]
     settings: ClassVar[Mapping[str, str]]
     """The config keys that it understands, and what each is called in a request."""
+    filled_in: ClassVar[Mapping[str, str]] = {}
+    """The config keys of which it sends a value of its own if the config sets none, and what each is called."""
+    schema_words: ClassVar[tuple[str, ...]] = ()
+    """What a refusal mentions that is about the schema of ``structured_output``."""
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses by which the server refuses the key at the first contact."""
 
@@ -121,7 +125,7 @@ class WireFormat(Provider, ABC):
         try:
             payload = self._transport.post_json(self._chat_path, body)
         except AttemptFailed as failure:
-            raise _naming_settings(failure, {key: self.settings[key] for key in settings}) from None
+            raise self._advised(failure, request) from None
         return self._reply(payload, body)
 
     @property
@@ -144,6 +148,18 @@ class WireFormat(Provider, ABC):
     @abstractmethod
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         """Read an answer to a request."""
+
+    def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
+        """Say which config keys a refused request is about, if the refusal names any."""
+        if failure.status not in (400, 422):
+            return failure
+        configured = [key for key in self._settings(request) if _names(failure, key, self.settings[key])]
+        if request.schema is not None and _names(failure, *self.schema_words):
+            configured.append("structured_output")
+        if configured:
+            return failure.with_advice(f"change or remove {' and '.join(configured)} in the config")
+        ours = [key for key, wire in self.filled_in.items() if _names(failure, key, wire)]
+        return failure.with_advice(f"set {' and '.join(ours)} in the config") if ours else failure
 
     def _renamed(self, settings: Mapping[str, Any], *keys: str) -> dict[str, Any]:
         """Return those of some settings that are set, under the names of the wire."""
@@ -209,15 +225,8 @@ class WireFormat(Provider, ABC):
         return Reply(text, thinking, finish, usage, sent)
 
 
-def _naming_settings(failure: AttemptFailed, wire_names: Mapping[str, str]) -> AttemptFailed:
-    """Say which config keys a refused request is about, if the refusal names any."""
-    if failure.status not in (400, 422):
-        return failure
-    named = [key for key, wire in wire_names.items() if key in failure.reason or wire in failure.reason]
-    if not named:
-        return failure
-    reason = f"{failure.reason}; change or remove {' and '.join(named)} in the config"
-    return AttemptFailed(reason, retryable=False, status=failure.status)
+def _names(failure: AttemptFailed, *words: str) -> bool:
+    return any(word in failure.reason for word in words)
 
 
 def entry(value: Any, *path: str | int) -> Any:

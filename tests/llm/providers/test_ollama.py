@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r2po.errors import InputError
-from r2po.llm.providers.ollama import Ollama, estimate_tokens
+from r2po.llm.providers.context import estimate_tokens
+from r2po.llm.providers.ollama import Ollama
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Request
 from tests.llm.fake_ollama import Answer, FakeOllama, Fault, hang_up, status
 from tests.scripted import make_request
@@ -47,6 +48,8 @@ def test_a_bare_request_sends_no_sampling_parameter(fake: FakeOllama) -> None:
         "model": "tiny",
         "messages": [{"role": "user", "content": "hello"}],
         "stream": False,
+        "truncate": False,
+        "shift": False,
         "options": {"num_ctx": 32768},
     }
 
@@ -96,7 +99,7 @@ def test_a_reply_holds_everything_that_the_server_said() -> None:
     assert (reply.text, reply.thinking, reply.finish) == (" the answer\n", "hmm", "stop")
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (11, 22)
     assert (reply.usage.cached_tokens, reply.usage.reasoning_tokens) == (None, None)
-    assert reply.sent == {"temperature": 0.5, "num_ctx": 32768, "seed": 1}
+    assert reply.sent == {"temperature": 0.5, "num_ctx": 32768, "seed": 1, "truncate": False, "shift": False}
 
 
 @pytest.mark.parametrize(
