@@ -64,18 +64,12 @@ class OpenAI(WireFormat):
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
         refusal = string(message, "refusal")
-        usage = Usage(
-            count(payload, "usage", "prompt_tokens"),
-            count(payload, "usage", "prompt_tokens_details", "cached_tokens"),
-            count(payload, "usage", "completion_tokens"),
-            count(payload, "usage", "completion_tokens_details", "reasoning_tokens"),
-        )
         sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
         return self._finished(
             _text(entry(message, "content")),
             thinking=string(message, "reasoning_content") or string(message, "reasoning"),
             finish="refusal" if refusal else _FINISH.get(string(choice, "finish_reason"), "unknown"),
-            usage=usage,
+            usage=_usage(payload),
             sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
             said=refusal or entry(payload, "error", "message") or entry(choice, "error", "message"),
         )
@@ -113,6 +107,27 @@ class OpenRouter(OpenAI):
         if request.schema is not None:
             body["provider"] = {"require_parameters": True}  # else it may choose a provider that ignores the schema
         return body
+
+
+def _usage(payload: Mapping[str, Any]) -> Usage:
+    """Return the counts; some servers count reasoning, or what was cached, apart from the rest.
+
+    A part is no larger than the whole, and the total is no larger than prompt and completion.
+    """
+    prompt = count(payload, "usage", "prompt_tokens")
+    cached = count(payload, "usage", "prompt_tokens_details", "cached_tokens")
+    completion = count(payload, "usage", "completion_tokens")
+    reasoning = count(payload, "usage", "completion_tokens_details", "reasoning_tokens")
+    whole_prompt = _with_part(prompt, cached)
+    completion = _with_part(completion, reasoning)
+    every = count(payload, "usage", "total_tokens")
+    if every is not None and whole_prompt is not None and completion is not None:
+        completion = max(completion, every - whole_prompt)
+    return Usage(whole_prompt, cached, completion, reasoning)
+
+
+def _with_part(whole: int | None, part: int | None) -> int | None:
+    return whole + part if whole is not None and part is not None and part > whole else whole
 
 
 def _text(content: Any) -> str:
