@@ -81,8 +81,10 @@ class Patience:
 
     max_attempts: int
     max_wait_s: float
-    _attempts: int = 0
-    _waited_s: float = 0.0
+    too_long: str = field(default="", init=False)
+    """Why there is no other attempt, if it is for the waiting and not for their number."""
+    _attempts: int = field(default=0, init=False)
+    _waited_s: float = field(default=0.0, init=False)
 
     def wait_s(self, failed: AttemptFailed) -> float | None:
         """Return the seconds until the next attempt; None to give up.
@@ -94,8 +96,13 @@ class Patience:
         wait_s = max(min(backoff_s + jitter_s, LONGEST_WAIT_S), failed.retry_after_s or 0.0)
         self._attempts += 1
         self._waited_s += wait_s
-        is_over = self._attempts >= self.max_attempts or self._waited_s > self.max_wait_s
-        return None if is_over or not failed.retryable else wait_s
+        if self._attempts >= self.max_attempts or not failed.retryable:
+            return None
+        if self._waited_s > self.max_wait_s:
+            asked = f"the server asks to wait {wait_s:,.0f} s, and " if wait_s == failed.retry_after_s else ""
+            self.too_long = f"; {asked}llm_max_wait_s is {self.max_wait_s:g}"
+            return None
+        return wait_s
 
 
 @dataclass
@@ -220,7 +227,8 @@ class Client:
                 wait_s = 0.0 if again else patience.wait_s(failed)
                 if wait_s is None:
                     tried = f" ({made} attempts)" if made > 1 else ""
-                    raise CallFailed(f"{failed.reason}{tried}", retryable=failed.retryable, store=self.store) from None
+                    reason = f"{failed.reason}{patience.too_long}{tried}"
+                    raise CallFailed(reason, retryable=failed.retryable, store=self.store) from None
                 renew(wait_s)
                 if wait_s:
                     with self._lock:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from r2po.llm.providers.wire import Server, WireFormat, count, entries, entry, string, total
+from r2po.llm.providers.wire import Server, WireFormat, count, entries, string, total
 from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
 
 VERSION = "2023-06-01"
@@ -105,5 +105,5 @@ class Anthropic(WireFormat):
             finish=_FINISH.get(string(payload, "stop_reason"), "unknown"),
             usage=Usage(prompt, cached, count(payload, "usage", "output_tokens")),
             sent={**sent, "seed": None},
-            said="".join(texts) or entry(payload, "error", "message"),
+            said="".join(texts),
         )

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from r2po.errors import nearest
-from r2po.llm.failures import error_message, one_line
 from r2po.llm.providers.context import cut_to, estimate_tokens, fewest_tokens
 from r2po.llm.providers.wire import (
     CHECK_TIMEOUT_S,
@@ -87,7 +86,7 @@ class Ollama(WireFormat):
         if not isinstance(entry(tags, "models"), list):
             return False
         names = [string(each, "name") or string(each, "model") for each in entries(tags, "models")]
-        installed = [one_line(name) for name in names if name]
+        installed = [self._transport.redact(name) for name in names if name]
         if _with_tag(self.model) in map(_with_tag, installed):
             return True
         # The list lacks models that the server would fetch on demand.
@@ -168,18 +167,14 @@ class Ollama(WireFormat):
 
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         usage = Usage(count(payload, "prompt_eval_count"), completion_tokens=count(payload, "eval_count"))
-        num_ctx = body["options"]["num_ctx"]
-        self._refuse_cut_prompt(usage.prompt_tokens, body["messages"][0]["content"], num_ctx)
+        self._refuse_cut_prompt(usage.prompt_tokens, body["messages"][0]["content"], body["options"]["num_ctx"])
         think = {"think": body["think"]} if "think" in body else {}
-        finish = _FINISH.get(string(payload, "done_reason"), "unknown")
         return self._finished(
             string(payload, "message", "content"),
             thinking=string(payload, "message", "thinking"),
-            # More tokens than fit: an older server dropped the beginning of the prompt to go on.
-            finish="length" if (usage.total or 0) > num_ctx else finish,
+            finish=_FINISH.get(string(payload, "done_reason"), "unknown"),
             usage=usage,
-            sent={**body["options"], **_NO_CUTS, **think, **({"format": JSON_SCHEMA} if "format" in body else {})},
-            said=error_message(payload.get("error")),
+            sent={**body["options"], **think, **({"format": JSON_SCHEMA} if "format" in body else {})},
         )
 
     def _refuse_cut_prompt(self, counted: int | None, prompt: str, num_ctx: int) -> None:

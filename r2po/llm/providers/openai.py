@@ -60,6 +60,11 @@ class OpenAI(WireFormat):
         # Only OpenAI knows the new name, and its reasoning models no longer know the old one.
         return "max_completion_tokens" if key == "max_output_tokens" and self.is_at_home else self.settings[key]
 
+    def _told_error(self, payload: Any) -> Any:
+        """Find it in the choice, too: where OpenRouter tells that a provider failed midway."""
+        error = {"error": entry(payload, "choices", 0, "error")}
+        return super()._told_error(payload) or super()._told_error(error)
+
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
@@ -71,7 +76,7 @@ class OpenAI(WireFormat):
             finish="refusal" if refusal else _FINISH.get(string(choice, "finish_reason"), "unknown"),
             usage=_usage(payload),
             sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
-            said=refusal or entry(payload, "error", "message") or entry(choice, "error", "message"),
+            said=refusal,
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from r2po.errors import InputError, nearest
-from r2po.llm.failures import one_line
+from r2po.llm.failures import told_error
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
 
@@ -123,7 +123,7 @@ class WireFormat(Provider, ABC):
         settings = self._settings(request)
         body = self._body(request, settings)
         try:
-            payload = self._transport.post_json(self._chat_path, body)
+            payload = self._transport.post_json(self._chat_path, body, told_error=self._told_error)
         except AttemptFailed as failure:
             raise self._advised(failure, request) from None
         return self._reply(payload, body)
@@ -144,6 +144,10 @@ class WireFormat(Provider, ABC):
     @abstractmethod
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Write a request, given the settings that are set."""
+
+    def _told_error(self, payload: Any) -> Any:
+        """Return the error object in an answer whose status is good, or None."""
+        return told_error(payload)
 
     @abstractmethod
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
@@ -188,13 +192,15 @@ class WireFormat(Provider, ABC):
             return 200, self._transport.get_json(path, timeout_s=CHECK_TIMEOUT_S)
         except AttemptFailed as failure:
             if failure.status is None and first:
+                hint = self.server.hint if failure.retryable else ""
                 raise InputError(
-                    f"cannot reach {self.server.name}: {failure.reason}; {self.server.hint}"
+                    f"cannot reach {self.server.name}: {failure.reason}; {hint}"
                     f"{self.server.base_url_variable} chooses the server"
                 ) from None
             if failure.status in self.key_refusals:
                 raise InputError(failure.reason) from None
-            return failure.status or 0, None
+            status = failure.status or 0
+            return (0 if 200 <= status < 300 else status), None  # an answer that was not understood says nothing
 
     def _is_found(self, path: str, listing: str, models: str, name: str, prefix: str = "") -> bool:
         """Ask for the model at its own path and, should the server lack that path, look for it in the list of all."""
@@ -207,7 +213,7 @@ class WireFormat(Provider, ABC):
         return status == 200
 
     def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
-        known = sorted(map(one_line, known))
+        known = sorted(map(self._transport.redact, known))
         close = nearest(self.model, known)
         names = ", ".join(known[:_MAX_NAMED]) + (", …" if known[_MAX_NAMED:] else "")
         listed = "" if close and len(known) > _MAX_NAMED else f"; known: {names or 'none'}"

@@ -99,7 +99,7 @@ def test_a_reply_holds_everything_that_the_server_said() -> None:
     assert (reply.text, reply.thinking, reply.finish) == (" the answer\n", "hmm", "stop")
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (11, 22)
     assert (reply.usage.cached_tokens, reply.usage.reasoning_tokens) == (None, None)
-    assert reply.sent == {"temperature": 0.5, "num_ctx": 32768, "seed": 1, "truncate": False, "shift": False}
+    assert reply.sent == {"temperature": 0.5, "num_ctx": 32768, "seed": 1}
 
 
 @pytest.mark.parametrize(

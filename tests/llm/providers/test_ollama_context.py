@@ -134,12 +134,6 @@ def test_a_server_that_does_not_tell_its_context_is_asked_once(code: int) -> Non
         assert [request.path for request in fake.requests] == ["/api/show", "/api/chat", "/api/chat"]
 
 
-def test_more_tokens_than_the_context_holds_were_written_without_the_beginning_of_the_prompt() -> None:
-    with FakeOllama([answer(8000, 193), answer(8000, 192)]) as fake:
-        assert complete(fake, PROSE[: 36 * 1000], num_ctx=8192).finish == "length"
-        assert complete(fake, PROSE[: 36 * 1000], num_ctx=8192).finish == "stop"
-
-
 @pytest.mark.parametrize(
     ("code", "said"),
     [
