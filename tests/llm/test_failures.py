@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from r2po.llm.failures import error_message, told_error, told_status
+from r2po.llm.failures import error_message
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, ProviderSettings
 from r2po.sweep.gate import kind_of
@@ -163,24 +163,3 @@ def test_a_hidden_reason_names_the_setting() -> None:
         failure = failure_of(fake, status(400, error), {"temperature": 0.5})
     assert "Unsupported value: 'temperature'" in failure.reason
     assert failure.reason.endswith("; change or remove temperature in the config")
-
-
-@pytest.mark.parametrize("payload", [None, [], "error", 7, {}, {"error": 7}, {"type": "message"}, {"code": 7}])
-def test_no_error(payload: Any) -> None:
-    assert told_error(payload) is None
-    assert told_status(payload) is None
-
-
-@pytest.mark.parametrize(
-    ("payload", "code"),
-    [
-        ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529),
-        ({"object": "error", "message": "no", "type": "BadRequestError", "code": 400}, 400),
-        ({"code": 429, "message": "slow down"}, 429),
-        ({"error": {"code": True, "message": "no"}}, None),
-        ({"error": {"code": 10**400, "message": "no"}}, None),
-    ],
-)
-def test_the_status_of_an_error(payload: Any, code: int | None) -> None:
-    assert told_error(payload) == payload
-    assert told_status(payload) == code

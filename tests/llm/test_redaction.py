@@ -8,11 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from r2po.errors import InputError
-from r2po.llm.redaction import Redaction, secrets_of
 from r2po.llm.registry import provider_for
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, ProviderSettings
@@ -21,10 +18,6 @@ from tests.llm.fake_servers import SERVERS
 
 KEY = 'sk-/very+secret&0123456789"abcdefghijklmnop='
 WORD_KEY = "swordfsh"
-
-
-def redaction(key: str = KEY) -> Redaction:
-    return Redaction(secrets_of(key, "", ""))
 
 
 def pieces(key: str) -> list[str]:
@@ -99,29 +92,6 @@ def test_a_key_among_the_names_of_models_is_blanked(name: str, key: str) -> None
         provider_for(server.model, ProviderSettings(server.environ, 10)).check()
     assert key not in str(caught.value)
     assert "a-[key]" in str(caught.value)
-
-
-@given(st.text(max_size=400))
-def test_a_text_without_a_key_stays_one_short_line(text: str) -> None:
-    line = redaction().message(text)
-    assert line == Redaction([]).message(text)
-    assert len(line) <= 300
-    assert line.isprintable()
-
-
-@given(st.text(alphabet="sk-/very+ \\%&", max_size=60), st.text(alphabet="sk-/very+ \\%&", max_size=60))
-def test_a_key_is_found_in_any_text(before: str, after: str) -> None:
-    assert KEY not in redaction().message(before + KEY + after)
-
-
-def test_masked_and_short_parts_stay() -> None:
-    assert redaction().message("key sk-/****mnop= and sk-/very is wrong") == "key sk-/****mnop= and sk-/very is wrong"
-
-
-def test_recorded_replies_keep_what_may_be_a_word() -> None:
-    assert redaction(WORD_KEY).reply(f"the {WORD_KEY} swims") == "the swordfsh swims"
-    assert redaction().reply(f"the {KEY} swims") == "the [key] swims"
-    assert redaction(WORD_KEY).message(f"the {WORD_KEY} swims") == "the [key] swims"
 
 
 @pytest.mark.parametrize(
