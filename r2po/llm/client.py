@@ -166,7 +166,8 @@ class Client:
         else:
             recorded, value = known, self._read_again(known, question, read)
         fresh = known is None and self.recording is None
-        return Received(key, value, recorded.refusal, fresh, recorded.latency_s)
+        told = model.provider.redact(recorded.refusal)
+        return Received(key, value, recorded.refusal, fresh, recorded.latency_s, told)
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
         """Read a reply on record; one that was refused stays refused, even if it could be read now."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from r2po.errors import InputError
+from r2po.commands.doctor import Patient, examine
+from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.registry import provider_for
 from r2po.llm.transport import Transport
-from r2po.llm.types import AttemptFailed, ProviderSettings
+from r2po.llm.types import AttemptFailed, ProviderSettings, Question
+from r2po.methods.asking import Ask
+from tests.builders import open_client
 from tests.llm.fake_ollama import FakeOllama, status
 from tests.llm.fake_servers import SERVERS
 
@@ -125,3 +129,22 @@ def test_an_address_without_secrets_is_shown_whole(url: str) -> None:
     with pytest.raises(InputError) as caught:
         Transport(url, base_url_variable="URL", key_variable="KEY")
     assert repr(url) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_run_that_stops_for_want_of_a_reply_shows_no_key(name: str, tmp_path: Path) -> None:
+    def read(text: str) -> str:
+        raise UnusableReply(f"params[0] is {text!r}")
+
+    with SERVERS[name](lambda _: f"my {WORD_KEY}", key=WORD_KEY) as server:
+        provider = provider_for(server.model, ProviderSettings(server.environ, 10))
+        with open_client(provider, tmp_path) as client, pytest.raises(RunStopped) as caught:
+            Ask(client, Question(1, "search", 0, 1, "What are the parameters?"), read)()
+    assert "the last one: params[0] is 'my [key]'" in str(caught.value)
+
+
+def test_the_doctor_shows_no_key() -> None:
+    with FakeOllama(lambda _: f"params[0]: {WORD_KEY}, params[1]: 1", key=WORD_KEY) as server:
+        findings = list(examine(Patient("ollama/tiny", server.environ)))
+    assert findings[-1].what == "format"
+    assert WORD_KEY not in findings[-1].text

@@ -63,6 +63,7 @@ class Ollama(WireFormat):
         "reasoning_effort": "think",
     }
     filled_in: ClassVar[Mapping[str, str]] = {"num_ctx": "num_ctx"}
+    schema_words = ("grammar", "schema")
     _chat_path = "/api/chat"
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:

@@ -113,6 +113,10 @@ class WireFormat(Provider, ABC):
         """Return the most tokens that the model takes, if the server tells."""
         return None
 
+    def redact(self, text: str) -> str:
+        """Return a text as one short line without the key."""
+        return self._transport.redact(text)
+
     def complete(self, request: Request) -> Reply:
         """Make one attempt.
 

@@ -45,6 +45,7 @@ def test_a_context_of_our_own_is_named_by_the_key_that_changes_it() -> None:
         ("OpenAI", "'response_format' of type 'json_schema' is not supported with this model"),
         ("OpenRouter", "response_format is not supported"),
         ("Anthropic", "tool_choice: not supported by this model"),
+        ("Ollama", "failed to load model vocabulary required for grammar"),
         ("Gemini", "JSON mode is not enabled for this model"),
     ],
 )
