@@ -35,7 +35,8 @@ class Redaction:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._exact = secrets
-        self._plain = sorted({_plain(secret) for secret in secrets}, key=len, reverse=True)
+        plain = {_plain(secret) for secret in secrets}
+        self._plain = sorted((each for each in plain if len(each) >= _MIN_SECRET_LENGTH), key=len, reverse=True)
         self._longest = max(map(len, secrets), default=0)
 
     def reply(self, text: str) -> str:
@@ -51,7 +52,7 @@ class Redaction:
         line = printable(head.decode("utf-8", "replace") if isinstance(head, bytes) else head)
         blanked = self._blanked(_without(self._exact, line)) if self._exact else line
         if len(head) < len(text):  # perhaps in the middle of a secret
-            blanked = blanked[: max(len(line) - _LONGEST_ESCAPE * self._longest, 0)]
+            blanked = blanked[: max(len(blanked) - _LONGEST_ESCAPE * self._longest, 0)]
         return cut_short(blanked)
 
     def _blanked(self, line: str) -> str:

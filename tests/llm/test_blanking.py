@@ -34,3 +34,7 @@ def test_recorded_replies_keep_what_may_be_a_word() -> None:
     assert redaction(WORD_KEY).reply(f"the {WORD_KEY} swims") == "the swordfsh swims"
     assert redaction().reply(f"the {KEY} swims") == "the [key] swims"
     assert redaction(WORD_KEY).message(f"the {WORD_KEY} swims") == "the [key] swims"
+
+
+def test_a_password_of_blanks_blanks_nothing() -> None:
+    assert Redaction(secrets_of("", "%20%20%20%20%20", "")).message("a  b %20 c") == "a b %20 c"
