@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from r2po.errors import InputError
+
+if TYPE_CHECKING:
+    from r2po.commands.doctor import Finding
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +21,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; without a model, which keys are set. Returns 2 if something must be changed."""
-    from r2po.commands.doctor import Patient, examine_all, list_keys
+    from r2po.commands.doctor import Finding, Patient, examine_all, list_keys
     from r2po.config import load_config
     from r2po.config.environ import read_environ
     from r2po.llm.types import CRITIC
 
-    environ = read_environ()
+    environ = read_environ(lambda text: _say(Finding("note", ".env", text)))
     if options.config is not None:
         config = load_config(options.config)
         if config.llm_model_name is None:
@@ -38,7 +42,11 @@ def run(options: argparse.Namespace) -> int:
     findings = list_keys(environ) if options.config is options.model is None else examine_all(patients)
     failed = False
     for finding in findings:
-        sys.stdout.write(f"{finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")
-        sys.stdout.flush()
+        _say(finding)
         failed |= finding.verdict == "FAILED"
     return 2 if failed else 0
+
+
+def _say(finding: Finding) -> None:
+    sys.stdout.write(f"{finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")
+    sys.stdout.flush()

@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
             launch(
                 config,
                 options.resume,
-                read_environ(),
+                read_environ(screen.note),
                 screen,
                 replay_by_position=options.replay_by_position,
                 accept_changed_prompts=options.accept_changed_prompts,

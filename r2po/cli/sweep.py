@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the sweep; returns the exit code."""
     with held_back():
         from r2po.config.environ import read_environ
+        from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
         from r2po.sweep.plan import SweepRequest
         from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
@@ -91,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with told_how_to_continue(how_to_continue):
-            sweep = Sweep(request, how, read_environ())
+            environ = read_environ() if options.quiet else read_environ(say)
+            sweep = Sweep(request, how, environ)
             sweep.run()
     except SweepStopped as stop:
         remedy = f"; raise it with {stop.setting}" if stop.setting else ""

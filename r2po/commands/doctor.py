@@ -150,7 +150,7 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
     yield _tokens(reply)
     if reply.thinking:
         yield Finding("ok", "thinking", f"{len(reply.thinking):,} characters, kept apart from the answer")
-    yield _format(reply, policy)
+    yield _format(provider, reply, policy)
 
 
 def _tokens(reply: Reply) -> Finding:
@@ -160,9 +160,10 @@ def _tokens(reply: Reply) -> Finding:
     return Finding("ok" if counted else "note", "tokens", text)
 
 
-def _format(reply: Reply, policy: Tabular) -> Finding:
+def _format(provider: Provider, reply: Reply, policy: Tabular) -> Finding:
     try:
         policy.read(reply.text)
     except UnusableReply as refusal:
-        return Finding("note", "format", f"the reply could not be used ({refusal}); a run would ask again")
+        why = provider.redact(str(refusal))
+        return Finding("note", "format", f"the reply could not be used ({why}); a run would ask again")
     return Finding("ok", "format", "the reply could be used")

@@ -3,26 +3,65 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import pwd
+import re
+from collections.abc import Callable, Mapping
+from io import StringIO
+from pathlib import Path
 
 import dotenv
 
 from r2po.errors import InputError
 
+_ROOT = 0
+_OF_A_PROVIDER = re.compile(r"\w+_(?:API_KEY|BASE_URL)")
 
-def read_environ() -> Mapping[str, str]:
+
+def read_environ(note: Callable[[str], None] = lambda _: None) -> Mapping[str, str]:
     """Return the environment's variables; those it does not set are taken from ``.env``.
 
     ``os.environ`` itself stays as it is, so that keys in ``.env`` never reach child processes.
 
+    Args:
+        note: Told which ``.env`` is used, and for which keys and base URLs.
+
     Raises:
-        InputError: ``.env`` cannot be read.
+        InputError: ``.env`` cannot be read, or belongs to somebody else: a base URL in it would lead keys astray.
     """
-    path = dotenv.find_dotenv(usecwd=True)
+    found = dotenv.find_dotenv(usecwd=True)
+    if not found:
+        return dict(os.environ)
+    path = Path(found)
     try:
-        file = dotenv.dotenv_values(path)
+        text = _read(path)
     except (OSError, UnicodeDecodeError) as error:
         # Not the error's own text, which may quote the file.
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(f"cannot read {path}: {reason}") from None
-    return {name: value for name, value in file.items() if value is not None} | dict(os.environ)
+    values = {name: value for name, value in dotenv.dotenv_values(stream=StringIO(text)).items() if value is not None}
+    used = [name for name in values if _OF_A_PROVIDER.fullmatch(name) and values[name] and name not in os.environ]
+    if used:
+        note(f"{', '.join(used)}: from {path}")
+    return values | dict(os.environ)
+
+
+def _read(path: Path) -> str:
+    _check_owner(path, path.stat().st_uid)  # first: somebody else's pipe would never end
+    with path.open(encoding="utf-8") as file:
+        _check_owner(path, os.fstat(file.fileno()).st_uid)  # it may have been replaced
+        return file.read()
+
+
+def _check_owner(path: Path, owner: int) -> None:
+    if owner not in (os.geteuid(), _ROOT):
+        raise InputError(
+            f"{path} belongs to {_name(owner)}, not to you, and could send your keys to another server; expected a "
+            f".env of your own: make one in {Path.cwd()} (it may be empty), or take over that one"
+        )
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"

@@ -1,17 +1,14 @@
-"""Addresses of servers, and the secrets in them and beside them: what is sent, and what no message may show."""
+"""Addresses of servers: what is sent, and what messages show of them."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
-from urllib.parse import quote, unquote, urlsplit
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
 
 from r2po.errors import InputError
 from r2po.llm.failures import one_line
-
-_MIN_SECRET_LENGTH = 4  # servers without keys are given dummies like "x"; blanking every x would garble the messages
 
 
 def parse_base_url(text: str, variable: str) -> tuple[str, str]:
@@ -19,9 +16,7 @@ def parse_base_url(text: str, variable: str) -> tuple[str, str]:
     text = text.strip()
     problem = _base_url_problem(text)
     if problem:
-        raise InputError(
-            f"{variable} is {one_line(without_userinfo(text))!r}, {problem}; expected an address like https://host:port"
-        )
+        raise InputError(f"{variable} is {shown(text)!r}, {problem}; expected an address like https://host:port")
     parts = urlsplit(text)
     userinfo, _, host = parts.netloc.rpartition("@")
     return f"{parts.scheme}://{host}{parts.path}".rstrip("/"), userinfo
@@ -42,6 +37,18 @@ def _base_url_problem(text: str) -> str:
     return "which has a query or a fragment" if parts.query or parts.fragment else ""
 
 
+def shown(address: str) -> str:
+    """Return what a message may show of an address that cannot be used: nothing that may be a password or a key."""
+    scheme, slashes, rest = without_userinfo(address).rpartition("://")
+    rest = re.sub(r"[?#].*", "?…", rest, flags=re.DOTALL)
+    host, colon, port = rest.partition(":")
+    if colon and not re.fullmatch(r"[0-9]{1,5}(?:/.*)?", port, re.DOTALL) and not host.startswith("["):
+        rest = f"{host}:…"  # what has no "@host" after it may be a password
+    if not slashes and not re.search(r"[.:/\s]", rest) and len(rest) > 8:
+        rest = f"{rest[:3]}…"  # no address at all: perhaps a key
+    return one_line(scheme + slashes + rest)
+
+
 def without_userinfo(url: str) -> str:
     """Return an address without ``user:password@``, also if it is too malformed to be parsed."""
     before, at, after = url.rpartition("@")
@@ -51,25 +58,12 @@ def without_userinfo(url: str) -> str:
 
 def basic_authorization(userinfo: str) -> dict[str, str]:
     """Return the header that user info in an address stands for."""
-    return {"Authorization": f"Basic {_token(userinfo)}"} if userinfo else {}
+    return {"Authorization": f"Basic {token(userinfo)}"} if userinfo else {}
 
 
-def _token(userinfo: str) -> str:
+def token(userinfo: str) -> str:
+    """Return user info as the header carries it."""
     return base64.b64encode(unquote(userinfo).encode()).decode()
-
-
-def secrets_of(key: str, userinfo: str) -> list[str]:
-    """Return every form in which a server could echo what it was sent to prove who asks, longest first."""
-    password = userinfo.partition(":")[2]
-    forms = {key, quote(key, safe=""), password, unquote(password), _token(userinfo)}
-    return sorted((form for form in forms if len(form) >= _MIN_SECRET_LENGTH), key=len, reverse=True)
-
-
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with each secret in it blanked."""
-    for secret in secrets:
-        text = text.replace(secret, "[key]")
-    return text
 
 
 def check_headers(headers: Mapping[str, str], key_variable: str) -> None:
@@ -80,13 +74,3 @@ def check_headers(headers: Mapping[str, str], key_variable: str) -> None:
                 f"the header {name} cannot be sent: {key_variable} has a line break or another character "
                 "that no key has; copy the key again"
             )
-
-
-def more_proxies(base_url: str) -> dict[str, str]:
-    """Return what to add to the proxies of the environment: none of them reaches this machine's localhost."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        is_here = host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
-    except ValueError:
-        is_here = False
-    return {"no_proxy": host} if is_here else {}

@@ -92,8 +92,10 @@ class Patience:
 
     max_attempts: int
     max_wait_s: float
-    _attempts: int = 0
-    _waited_s: float = 0.0
+    too_long: str = field(default="", init=False)
+    """Why there is no other attempt, if it is for the waiting and not for their number."""
+    _attempts: int = field(default=0, init=False)
+    _waited_s: float = field(default=0.0, init=False)
 
     def wait_s(self, failed: AttemptFailed) -> float | None:
         """Return the seconds until the next attempt; None to give up.
@@ -105,8 +107,13 @@ class Patience:
         wait_s = max(min(backoff_s + jitter_s, LONGEST_WAIT_S), failed.retry_after_s or 0.0)
         self._attempts += 1
         self._waited_s += wait_s
-        is_over = self._attempts >= self.max_attempts or self._waited_s > self.max_wait_s
-        return None if is_over or not failed.retryable else wait_s
+        if self._attempts >= self.max_attempts or not failed.retryable:
+            return None
+        if self._waited_s > self.max_wait_s:
+            asked = f"the server asks to wait {wait_s:,.0f} s, and " if wait_s == failed.retry_after_s else ""
+            self.too_long = f"; {asked}llm_max_wait_s is {self.max_wait_s:g}"
+            return None
+        return wait_s
 
 
 CUT_OFF = "it was cut off at the token limit"
@@ -176,7 +183,8 @@ class Client:
         else:
             recorded, value = known, self._read_again(known, question, read)
         fresh = known is None and self.recording is None
-        return Received(key, value, recorded.refusal, fresh, recorded.latency_s)
+        told = model.provider.redact(recorded.refusal)
+        return Received(key, value, recorded.refusal, fresh, recorded.latency_s, told)
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
         """Read a reply on record; one that was refused stays refused, even if it could be read now."""
@@ -248,7 +256,8 @@ class Client:
                 wait_s = 0.0 if again else patience.wait_s(failed)
                 if wait_s is None:
                     tried = f" ({made} attempts)" if made > 1 else ""
-                    raise CallFailed(f"{failed.reason}{tried}", retryable=failed.retryable, store=self.store) from None
+                    reason = f"{failed.reason}{patience.too_long}{tried}"
+                    raise CallFailed(reason, retryable=failed.retryable, store=self.store) from None
                 renew(wait_s)
                 if wait_s:
                     with self._lock:

@@ -1,19 +1,14 @@
-"""What failures mean: of the network, of HTTP, and in the error objects of servers."""
+"""What the failures of servers mean: their status, and the error objects that they send, whatever the status."""
 
 from __future__ import annotations
 
-import http.client
+import json
 import math
 import re
-import socket
-import ssl
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-import requests
-import urllib3
 
 _MESSAGE_LENGTH = 300
 
@@ -21,65 +16,75 @@ _MESSAGE_LENGTH = 300
 _RETRYABLE_4XX = frozenset({408, 429})
 _PERMANENT_5XX = frozenset({501, 505})
 _QUOTA_CODES = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota_error"}
+    {
+        *("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota_error"),
+        *("usage_limit_reached", "insufficient_balance", "insufficient_credits", "billing_error"),
+    }
 )
-
-
-class BodyTooLongError(requests.RequestException):
-    """The answer is longer than is accepted."""
+# Words for a limit that holds for hours or days, or for money. "Try again in 7 minutes" says that it does not.
+_QUOTA_WORDS = re.compile(
+    r"(?:hourly|daily|weekly|monthly|session|usage|spending|per[- ]day|per[- ]month)[- ](?:\w+[- ]){0,2}limit"
+    r"|limit\w*[: ](?:\S+ )?\S*per-(?:day|month)"
+    r"|(?:insufficient|not enough|used all|out of|no) (?:\w+ )?(?:credit|balance|funds|quota)"
+    r"|credit balance is too low|more credits",
+    re.IGNORECASE,
+)
+_SOON = re.compile(r"try again in", re.IGNORECASE)
+_STATUS_BY_NAME = {
+    400: "bad_request invalid_request_error invalid_argument context_length_exceeded failed_precondition",
+    401: "unauthorized authentication_error invalid_api_key unauthenticated",
+    402: "payment_required billing_error insufficient_credits insufficient_balance",
+    403: "forbidden permission_error permission_denied",
+    404: "not_found not_found_error model_not_found",
+    413: "request_too_large",
+    429: "rate_limit_error rate_limit_exceeded too_many_requests resource_exhausted insufficient_quota throttled",
+    500: "api_error server_error internal internal_server_error",
+    503: "unavailable service_unavailable",
+    504: "timeout_error deadline_exceeded",
+    529: "overloaded_error overloaded",
+}
+_STATUSES = {name: status for status, names in _STATUS_BY_NAME.items() for name in names.split()}
+_RATE_WORDS = re.compile(r"rate[- ]?limit|too many requests", re.IGNORECASE)
 
 
 def is_retryable(status: int) -> bool:
     """Whether the same request may succeed later, judging by the status of the answer."""
-    return status in _RETRYABLE_4XX or (status >= 500 and status not in _PERMANENT_5XX)
+    return status in _RETRYABLE_4XX or status < 300 or (status >= 500 and status not in _PERMANENT_5XX)
 
 
-NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)  # requests' errors are OSErrors
-
-# First match, among an error and all errors that it wraps: (types, what to say, whether another attempt may succeed).
-_NETWORK_FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str, bool], ...] = (
-    (BodyTooLongError, "the answer is too long", True),
-    ((requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError), "the address cannot be used", False),
-    (ssl.SSLCertVerificationError, "the server's certificate is not trusted", False),
-    (requests.exceptions.ConnectTimeout, "no connection in time", True),
-    (socket.gaierror, "the host name was not found", True),
-    (ConnectionRefusedError, "connection refused", True),
-    (http.client.RemoteDisconnected, "the server closed the connection without an answer", True),
-    (ConnectionError, "the connection was reset", True),
-    ((TimeoutError, requests.exceptions.Timeout), "no answer in time", True),
-    ((http.client.IncompleteRead, requests.exceptions.ChunkedEncodingError), "the answer broke off", True),
-    (requests.exceptions.ContentDecodingError, "the answer's compression is damaged", True),
-    (http.client.HTTPException, "the answer is not HTTP", True),
-)
+def told_error(payload: Any) -> Any:
+    """Return what an answer with a good status says of an error, or None if it says nothing of one."""
+    if not isinstance(payload, dict):
+        return None
+    error = payload.get("error")
+    if isinstance(error, str) or (isinstance(error, dict) and (error_message(error) or told_status(payload))):
+        return payload if error else None
+    is_error = "error" in (payload.get("type"), payload.get("object")) or told_status(payload) is not None
+    return payload if is_error and error_message(payload) else None
 
 
-def network_failure(error: BaseException) -> tuple[str, bool]:
-    """Return what to say of an error, and whether another attempt may succeed."""
-    wrapped = list(_wrapped(error))
-    proxy = any(isinstance(each, requests.exceptions.ProxyError) for each in wrapped)
-    for types, reason, retryable in _NETWORK_FAILURES:
-        if any(isinstance(each, types) for each in wrapped):
-            return (f"through the proxy set in the environment: {reason}" if proxy else reason), retryable
-    return f"the connection failed ({type(error).__name__})", True
+def told_status(payload: Any) -> int | None:
+    """Return the HTTP status that an error object stands for, by its code, its name or its words; None if unknown."""
+    for place in _places(payload):
+        for key in ("code", "status_code", "status", "type"):
+            status = _as_status(place.get(key))
+            if status is not None:
+                return status
+    return 429 if isinstance(payload, dict) and _RATE_WORDS.search(error_message(payload.get("error"))) else None
 
 
-def _wrapped(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and the errors inside it: requests and urllib3 keep them in ``args``, ``reason`` and the chain."""
-    stack: list[object] = [error]
-    seen: set[int] = set()
-    while stack:
-        each = stack.pop()
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            stack += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
+def _as_status(value: Any) -> int | None:
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"[45][0-9]{2}", value) else _STATUSES.get(value.lower())
+    return value if isinstance(value, int) and 400 <= value < 600 else None
 
 
 def error_message(payload: Any, depth: int = 4) -> str:
     """Return the message in a server's error object, or an empty string.
 
     The usual shapes are ``{"error": "..."}``, ``{"error": {"message": "..."}}``, ``{"message": "..."}`` and
-    ``{"detail": [{"msg": "..."}]}``, each possibly in a list.
+    ``{"detail": [{"msg": "...", "loc": [...]}]}``, each possibly in a list. What a server behind the server said is
+    added.
     """
     if isinstance(payload, str):
         return payload
@@ -87,21 +92,43 @@ def error_message(payload: Any, depth: int = 4) -> str:
         payload = payload[0] if payload else None
     if isinstance(payload, dict) and depth:
         texts = (error_message(payload.get(key), depth - 1) for key in ("error", "message", "detail", "msg"))
-        return next(filter(None, texts), "")
+        text = next(filter(None, texts), "")
+        return ": ".join(filter(None, (text, *_causes(payload, depth)))) if text else ""
     return ""
 
 
-def is_quota_exhausted(payload: Any) -> bool:
-    """Tell an account without credit, which waiting does not help, from a rate limit; both come as a 429."""
-    if not isinstance(payload, dict):
-        return False
-    error = payload.get("error")
-    places = [payload, error] if isinstance(error, dict) else [payload]
-    codes = [error, *(place.get(name) for place in places for name in ("code", "type"))]
-    if any(isinstance(code, str) and code in _QUOTA_CODES for code in codes):
+def _causes(payload: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """Yield what an error object says besides its message: where the fault is, and what another server said of it."""
+    location = payload.get("loc")
+    if isinstance(location, list) and location and isinstance(location[-1], str) and location[-1] != "body":
+        yield location[-1]
+    metadata = payload.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw)
+        except (ValueError, RecursionError):
+            yield raw
+            return
+    yield error_message(raw, depth - 1)
+
+
+def is_quota_exhausted(payload: Any, said: str = "") -> bool:
+    """Tell a quota that is used up, which waiting does not help, from a rate limit; both come as a 429."""
+    codes = [value for place in _places(payload) for value in (place.get("code"), place.get("type"))]
+    error = payload.get("error") if isinstance(payload, dict) else None
+    if any(isinstance(code, str) and code in _QUOTA_CODES for code in [error, *codes]):
         return True
-    quotas = (quota for detail in _details(payload) for quota in _objects(detail.get("violations")))
-    return any("PerDay" in str(quota.get("quotaId")) for quota in quotas)
+    quotas = [quota for detail in _details(payload) for quota in _objects(detail.get("violations"))]
+    if quotas:
+        return any("PerDay" in str(quota.get("quotaId")) for quota in quotas)
+    return bool(_QUOTA_WORDS.search(said)) and not _SOON.search(said)
+
+
+def _places(payload: Any) -> list[dict[str, Any]]:
+    """Return the objects of an answer that may have the code of an error."""
+    error = payload.get("error") if isinstance(payload, dict) else None
+    return _objects([error, payload])
 
 
 def is_key_refused(payload: Any) -> bool:
@@ -125,20 +152,28 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def plain_text(body: bytes) -> str:
+def plain_text(body: bytes) -> bytes:
     """Return an error body of no known shape, unless it is an HTML page."""
-    text = body[:10_000].decode("utf-8", "replace").strip()
-    return "" if text.startswith("<") else text
+    return b"" if body.lstrip().startswith(b"<") else body
 
 
 _ANSI_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 def one_line(text: str) -> str:
-    """Return text as one printable line of at most 300 characters: no control, colour or direction codes."""
-    text = _ANSI_SEQUENCE.sub(" ", text[:10_000])
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+    """Return text as one printable line of at most 300 characters."""
+    return cut_short(printable(text[:10_000]))
+
+
+def printable(text: str) -> str:
+    """Return text as one line without control, colour or direction codes."""
+    text = _ANSI_SEQUENCE.sub(" ", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def cut_short(line: str) -> str:
+    """Return the first 300 characters of a line."""
+    return line if len(line) <= _MESSAGE_LENGTH else line[: _MESSAGE_LENGTH - 1] + "…"
 
 
 def parse_retry_after(value: str | None) -> float | None:

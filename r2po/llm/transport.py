@@ -16,13 +16,13 @@ from typing import Any
 
 import requests
 
-from r2po.llm import address, failures
+from r2po.llm import address, failures, network
+from r2po.llm.redaction import Redaction, secrets_of
 from r2po.llm.types import AttemptFailed
 
 MAX_BODY_BYTES = 64 * 2**20
 """Longest answer accepted, after decompression."""
 CONNECT_TIMEOUT_S = 10.0
-_MIN_SECRET_LENGTH_IN_ANSWERS = 16  # a key is longer; a dummy may well be a word or number that a model uses
 
 
 class Transport:
@@ -39,7 +39,7 @@ class Transport:
         timeout_s: Seconds that a call may take from its start to the last byte of the answer.
 
     Raises:
-        InputError: The address or a header cannot be used.
+        InputError: The address, a header or the proxy cannot be used.
     """
 
     def __init__(
@@ -60,8 +60,10 @@ class Transport:
         sent = {"Accept": "application/json", "User-Agent": "r2po"}
         sent |= {**address.basic_authorization(userinfo), **(headers or {})}
         address.check_headers(sent, key_variable)
-        self._secrets = address.secrets_of(key, userinfo)
-        self._proxies = address.more_proxies(self.base_url)
+        token = address.token(userinfo) if userinfo else ""
+        self._redaction = Redaction(secrets_of(key, userinfo.partition(":")[2], token))
+        self._proxies = network.more_proxies(self.base_url)
+        network.check_proxy(self.base_url, self._proxies)
         self._session = requests.Session()
         self._session.headers.update(sent)
         # Without an authentication of its own, requests puts the one in .netrc in the place of our header.
@@ -72,25 +74,38 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
 
-    def post_json(self, path: str, body: Mapping[str, Any], *, timeout_s: float | None = None) -> dict[str, Any]:
-        """Post an object and return the object that comes back; ``timeout_s`` is the limit for this call alone.
+    def post_json(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        told_error: Callable[[Any], Any] = failures.told_error,
+    ) -> dict[str, Any]:
+        """Post an object and return the object that comes back.
+
+        Args:
+            path: Where to.
+            body: The object.
+            timeout_s: The limit for this call alone.
+            told_error: Finds the error object in an answer whose status is good.
 
         Raises:
-            AttemptFailed: Anything but a 2xx answer with a JSON object in time.
+            AttemptFailed: Anything but a 2xx answer with a JSON object in time; or that tells of an error.
         """
         answer = self._exchange("POST", path, body, timeout_s)
-        value = self._json(path, answer)
+        value = self._value(path, answer, told_error)
         if not isinstance(value, dict):
             raise self._unusable(path, answer, "not a JSON object")
         return value
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
         """Get any JSON value; otherwise as ``post_json``."""
-        return self._json(path, self._exchange("GET", path, None, timeout_s))
+        return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
 
-    def redact(self, text: str) -> str:
+    def redact(self, text: str | bytes) -> str:
         """Return a server's text as one short printable line without any key in it."""
-        return failures.one_line(address.without_secrets(text, self._secrets))
+        return self._redaction.message(text)
 
     def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None) -> _Answer:
         limit = self.timeout_s if timeout_s is None else timeout_s
@@ -107,53 +122,58 @@ class Transport:
         )
         in_time = exchange.run(limit)
         if in_time and exchange.answer is not None:
-            return self._accepted(path, exchange.answer)
+            return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.
         if not in_time or exchange.error is None:
             reason, retryable = f"no complete answer within {limit:g} s", True
-        elif isinstance(exchange.error, failures.NETWORK_ERRORS):
-            reason, retryable = failures.network_failure(exchange.error)
+        elif isinstance(exchange.error, network.NETWORK_ERRORS):
+            reason, retryable = network.network_failure(exchange.error)
+            reason = self.redact(reason)
         else:
             raise exchange.error
         raise AttemptFailed(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
 
-    def _accepted(self, path: str, answer: _Answer) -> _Answer:
-        if 200 <= answer.status < 300:
-            return answer
-        payload = _loads(answer.body)
-        exhausted = failures.is_quota_exhausted(payload)
-        wrong_key = answer.status in (401, 403) or failures.is_key_refused(payload)
-        said = self.redact(failures.error_message(payload) or failures.plain_text(answer.body))
-        reason = f"{self.base_url}{path}: HTTP {answer.status}{': ' + said if said else ''}"
-        raise AttemptFailed(
-            reason + self._advice(answer, exhausted=exhausted, wrong_key=wrong_key),
-            retryable=failures.is_retryable(answer.status) and not exhausted,
-            status=answer.status,
+    def _value(self, path: str, answer: _Answer, told_error: Callable[[Any], Any]) -> Any:
+        if not 200 <= answer.status < 300:
+            raise self._refused(path, answer, _loads(answer.body), answer.status)
+        value = _loads(answer.body, self._redaction.reply)
+        if value is _NOT_JSON:
+            raise self._unusable(path, answer, "not JSON in UTF-8")
+        error = told_error(value)
+        if error is not None:
+            raise self._refused(path, answer, error, failures.told_status(error) or answer.status)
+        return value
+
+    def _refused(self, path: str, answer: _Answer, payload: Any, status: int) -> AttemptFailed:
+        """Return the failure that a server tells of, by its status or, with a good one, in an error object."""
+        message = failures.error_message(payload)
+        said = self.redact(message or failures.plain_text(answer.body))
+        what = "" if status == answer.status >= 300 else f" with error {status}" if status >= 300 else " with an error"
+        exhausted = failures.is_quota_exhausted(payload, said)
+        wrong_key = status in (401, 403) or failures.is_key_refused(payload)
+        advice = self._advice(answer, status, exhausted=exhausted, wrong_key=wrong_key)
+        return AttemptFailed(
+            f"{self.base_url}{path}: HTTP {answer.status}{what}{': ' + said if said else ''}{advice}",
+            retryable=failures.is_retryable(status) and not exhausted,
+            status=status,
             retry_after_s=failures.asked_wait_s(answer.headers, payload),
         )
 
-    def _advice(self, answer: _Answer, *, exhausted: bool, wrong_key: bool) -> str:
-        if exhausted or answer.status == 402:
+    def _advice(self, answer: _Answer, status: int, *, exhausted: bool, wrong_key: bool) -> str:
+        if exhausted or status == 402:
             return f"; the quota or credit of the account behind {self._key_variable} is used up"
         if wrong_key:
             state = "check" if self._has_key else "it is not set: set"
             return f"; the server wants a valid key: {state} {self._key_variable}"
-        if answer.status == 404:
+        if status == 404:
             return f"; check the model name and {self._base_url_variable}"
         if 300 <= answer.status < 400:
             location = self.redact(address.without_userinfo(answer.headers.get("Location") or "nowhere"))
             return f"; it redirects to {location}, which is not followed: set {self._base_url_variable}"
-        return ""
-
-    def _json(self, path: str, answer: _Answer) -> Any:
-        long = [secret for secret in self._secrets if len(secret) >= _MIN_SECRET_LENGTH_IN_ANSWERS]
-        value = _loads(answer.body, lambda text: address.without_secrets(text, long))
-        if value is _NOT_JSON:
-            raise self._unusable(path, answer, "not JSON in UTF-8")
-        return value
+        return network.wants_tls(answer.status, answer.body)
 
     def _unusable(self, path: str, answer: _Answer, what: str) -> AttemptFailed:
-        excerpt = self.redact(answer.body[:2000].decode("utf-8", "replace"))[:80]
+        excerpt = self.redact(answer.body)[:80]
         reason = f"{self.base_url}{path}: the answer is {what}: {excerpt or 'it is empty'}"
         return AttemptFailed(reason, retryable=True, status=answer.status)
 
@@ -212,7 +232,7 @@ class _Exchange:
         for chunk in response.iter_content(2**16):
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise failures.BodyTooLongError
+                raise network.BodyTooLongError
         return bytes(body)
 
     def _abandon(self) -> None:

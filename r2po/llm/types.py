@@ -171,6 +171,10 @@ class Provider(ABC):
     def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
         """Restore what an earlier process of this run had arrived at, given ``Reply.sent`` of each of its replies."""
 
+    def redact(self, text: str) -> str:
+        """Return a text for people without any key in it: a server may put what it was sent into a reply."""
+        return text
+
     @abstractmethod
     def complete(self, request: Request) -> Reply:
         """Make one attempt.
@@ -199,6 +203,10 @@ class AttemptFailed(Exception):
         self.status = status
         self.retry_after_s = retry_after_s
 
+    def with_advice(self, advice: str) -> AttemptFailed:
+        """Return the same failure as one that only a change of the config can mend."""
+        return AttemptFailed(f"{self.reason}; {advice}", retryable=False, status=self.status)
+
 
 @dataclass(frozen=True)
 class Received(Generic[T]):
@@ -210,6 +218,7 @@ class Received(Generic[T]):
         refusal: Empty if it was accepted, else says why not.
         fresh: Whether it came just now, and was not on record from an earlier process.
         latency_s: Seconds from the request to the reply, as recorded.
+        told: The refusal as people are told it, without any key; empty if that is the same.
     """
 
     key: str
@@ -217,6 +226,7 @@ class Received(Generic[T]):
     refusal: str
     fresh: bool
     latency_s: float
+    told: str = ""
 
 
 class Asker(Protocol):

@@ -76,7 +76,7 @@ class Ask(Generic[T]):
             question = replace(self.first, attempt=self.replies + 1, prompt=f"{self.first.prompt}\n\n{complaint}\n")
         raise RunStopped(
             f"iteration {question.iteration}, {question.role}: no usable reply in {self.replies} attempts; the last "
-            f"one: {received.refusal}"
+            f"one: {received.told or received.refusal}"
         )
 
 

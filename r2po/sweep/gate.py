@@ -81,6 +81,8 @@ def kind_of(failure: AttemptFailed) -> str:
     """Return what a failure says of the load: too many attempts, perhaps too many, or nothing."""
     if not failure.retryable:
         return FAILED  # also an account without credit, which answers 429 too
+    if (failure.retry_after_s or 0.0) > PATIENCE_S:
+        return FAILED  # nobody waits a day for a turn: the run stops, unless its config lets it wait that long
     if failure.status in OVERLOADED or (failure.status == 503 and failure.retry_after_s is not None):
         return REFUSED
     return UNANSWERED if failure.status is None or failure.status >= 500 else FAILED

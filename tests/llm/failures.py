@@ -154,7 +154,17 @@ def _other_ends(server: FakeServer) -> list[dict[str, Any]]:
 
 
 def _empty_objects(server: FakeServer) -> list[Fault]:
-    return [status(200, {}), status(200, {"error": {"message": said(server)}}), status(200, {"choices": "x"})]
+    return [status(200, {}), status(200, {"error": None}), status(200, {"choices": "x"})]
+
+
+def told(*codes: Any, text: str = "no") -> Faults:
+    """Tell of an error in an answer whose status is good."""
+
+    def faults(server: FakeServer) -> list[Fault]:
+        errors = [{"message": said(server, text), **({} if code is None else {"code": code})} for code in codes]
+        return [status(200, {"error": error}) for error in errors]
+
+    return faults
 
 
 LONG = "params[0]: 1.0\n" + "because " * 500_000
@@ -208,6 +218,7 @@ IN_A_CALL = (
         "the answer is not",
     ),
     Failure("body in latin-1 or UTF-16", _all(encoded("latin-1"), encoded("utf-16")), RETRIED, "not JSON in UTF-8"),
+    Failure("200 with an error in it: 429, 502, 529 or unknown", told(429, "502", 529, None), RETRIED, "HTTP 200 with"),
     Failure("no answer in the answer", _empty_objects, RETRIED, "no text"),
     Failure("empty or blank text", answers("", " \n\t"), RETRIED, "no text"),
     Failure("refusal", fields(lambda server: server.refusals(said(server))), RETRIED, "refused to answer"),
@@ -220,8 +231,17 @@ IN_A_CALL = (
     ),
     Failure("other 400, 405, 413, 422", statuses(400, 405, 413, 422), STOPS, "HTTP 4"),
     Failure("401, 403", statuses(401, 403), STOPS, "_API_KEY"),
+    Failure("200 with an error in it: 400, 404, 422", told(400, 404, 422), STOPS, "HTTP 200 with error 4"),
+    Failure("200 with an error in it: 401, 403", told(401, 403), STOPS, "_API_KEY"),
+    Failure("200 with an error in it: 402", told(402), STOPS, "credit"),
     Failure("404, unknown model", statuses(404, text="no such model"), STOPS, "check the model name"),
     Failure("quota or credit exhausted", _exhausted, STOPS, "credit"),
+    Failure(
+        "429, a limit for hours or days is used up",
+        statuses(429, text="you (me) have reached your weekly usage limit, upgrade for higher limits"),
+        STOPS,
+        "quota",
+    ),
     Failure(
         "redirect",
         lambda server: [status(307, headers={"Location": f"/elsewhere?key={server.key}"})],

@@ -241,9 +241,18 @@ def test_the_server_may_ask_for_a_longer_wait(tmp_path: Path) -> None:
 def test_a_wait_that_is_too_long_is_not_begun(tmp_path: Path) -> None:
     waits: list[float] = []
     settings: dict[str, Any] = {"max_wait_s": 600.0, "sleep": waits.append}
-    with open_client(Scripted([busy(3600.0)]), tmp_path, **settings) as client, pytest.raises(CallFailed):
+    with open_client(Scripted([busy(86_400.0)]), tmp_path, **settings) as client, pytest.raises(CallFailed) as caught:
         client.ask(QUESTION, accept)
     assert waits == []
+    assert str(caught.value) == "server is busy; the server asks to wait 86,400 s, and llm_max_wait_s is 600"
+    assert caught.value.retryable
+
+
+def test_an_end_of_the_waiting_is_told(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"max_wait_s": 0.0, "sleep": lambda _: None}
+    with open_client(Scripted([busy()]), tmp_path, **settings) as client, pytest.raises(CallFailed) as caught:
+        client.ask(QUESTION, accept)
+    assert str(caught.value) == "server is busy; llm_max_wait_s is 0"
 
 
 def test_a_permanent_failure_is_not_retried(tmp_path: Path) -> None:

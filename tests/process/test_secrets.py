@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +15,13 @@ from tests.process.processes import (
     CARTPOLE,
     KEYS,
     Completed,
+    environ,
     finish,
+    one_line,
     player,
     run_main,
     run_r2po,
+    start,
     start_main,
     wait_until,
     write_config,
@@ -101,3 +106,25 @@ def test_a_key_in_the_env_file_reaches_the_server(tmp_path: Path) -> None:
         (tmp_path / ".env").write_text(f"OLLAMA_API_KEY={FILE_MARKS['OLLAMA_API_KEY']}\nOLLAMA_BASE_URL={server.url}\n")
         done = run_main(tmp_path)
     assert done.returncode == 0, done.stderr
+    assert f"OLLAMA_API_KEY, OLLAMA_BASE_URL: from {tmp_path / '.env'}" in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only an administrator can give a file away")
+@pytest.mark.parametrize("command", ["run", "sweep", "doctor"])
+def test_the_env_file_of_somebody_else_leads_no_key_astray(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "mine"
+    write_config(folder, CARTPOLE)
+    with FakeOllama(player) as server:
+        path = tmp_path / ".env"
+        path.write_text(f"OLLAMA_BASE_URL={server.url}\n")
+        os.chown(path, 54_321, -1)
+        arguments = {"run": ["run"], "sweep": ["sweep", "--runs", "2"], "doctor": ["doctor"]}[command]
+        config = ["config.yaml"] if command == "sweep" else ["--config", "config.yaml"]
+        process = start(
+            folder, [sys.executable, "-m", "r2po", *arguments, *config], environ(OLLAMA_API_KEY=MARKS["OLLAMA_API_KEY"])
+        )
+        refused = finish(process)
+        assert refused.returncode == 2
+        assert f"{path} belongs to user 54321, not to you" in one_line(refused.stderr)
+        assert server.requests == []
+    assert not (folder / "logs").exists()

@@ -300,6 +300,9 @@ def test_providers_do_not_wait_for_each_other() -> None:
         (429, None, True, REFUSED),
         (529, None, True, REFUSED),
         (503, 3.0, True, REFUSED),
+        (429, 600.0, True, REFUSED),
+        (429, 86_400.0, True, FAILED),  # nobody waits a day for a turn
+        (503, 86_400.0, True, FAILED),
         (503, None, True, UNANSWERED),
         (None, None, True, UNANSWERED),
         (429, None, False, FAILED),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from r2po.llm.providers.wire import Server, WireFormat, count, entries, entry, string, total
+from r2po.llm.providers.wire import Server, WireFormat, count, entries, string, total
 from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
 
 VERSION = "2023-06-01"
@@ -36,6 +36,8 @@ class Anthropic(WireFormat):
         "reasoning_effort": "output_config",
         "think": "thinking",
     }
+    filled_in: ClassVar[Mapping[str, str]] = {"max_output_tokens": "max_tokens"}
+    schema_words = ("tool_choice", "tools.")
     _chat_path = "/v1/messages"
 
     def context_length(self) -> int | None:
@@ -104,5 +106,5 @@ class Anthropic(WireFormat):
             known=_FINISH,
             usage=Usage(prompt, cached, count(payload, "usage", "output_tokens")),
             sent={**sent, "seed": None},
-            said="".join(texts) or entry(payload, "error", "message"),
+            said="".join(texts),
         )

@@ -24,6 +24,7 @@ class Gemini(WireFormat):
         "reasoning_effort": "thinkingLevel",
         "think": "thinkingConfig",
     }
+    schema_words = ("responseSchema", "response_schema", "responseMimeType", "response_mime_type", "JSON mode")
     key_refusals = frozenset({400, 401, 403})  # 400: a key that it does not know, or a place that it does not serve
 
     def context_length(self) -> int | None:

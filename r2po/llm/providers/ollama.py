@@ -8,8 +8,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from r2po.errors import nearest
-from r2po.llm.failures import error_message, one_line
-from r2po.llm.providers.wire import JSON_SCHEMA, Server, UnknownModelError, WireFormat, count, entries, entry, string
+from r2po.llm.providers.context import cut_to, estimate_tokens, fewest_tokens
+from r2po.llm.providers.wire import (
+    CHECK_TIMEOUT_S,
+    JSON_SCHEMA,
+    Server,
+    UnknownModelError,
+    WireFormat,
+    count,
+    entries,
+    entry,
+    string,
+)
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 MIN_NUM_CTX = 8192
@@ -17,6 +27,11 @@ REPLY_TOKENS = 16384
 """Room for an answer of unknown length: reasoning models think for thousands of tokens before they answer."""
 
 _TEMPLATE_TOKENS = 64  # what the chat template puts around the message
+_NO_CUTS = {"truncate": False, "shift": False}
+"""Neither cut the prompt to the context, nor drop its beginning when prompt and reply fill the context."""
+_TOO_LONG = re.compile(
+    r"exceed\w*\W+(?:\w+\W+){0,4}context|context (?:length|window|size)\W+(?:\w+\W+){0,2}exceed", re.IGNORECASE
+)
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length"}
 
 
@@ -24,7 +39,9 @@ class Ollama(WireFormat):
     """A model served by Ollama.
 
     Ollama silently cuts a prompt that exceeds its context length, so every request says how long the context must be
-    (``num_ctx``). It never shrinks, since each change can make the server load the model again.
+    (``num_ctx``). It never shrinks, since each change can make the server load the model again. The server silently
+    shortens it to what the model was made for, so that is asked first. Newer servers refuse what does not fit, if told
+    to (``truncate`` and ``shift``); with older ones, the count of the reply shows that the prompt was cut.
 
     ``model`` is a name as in ``ollama list``; without a tag it means ``:latest``.
     """
@@ -45,6 +62,8 @@ class Ollama(WireFormat):
         "think": "think",
         "reasoning_effort": "think",
     }
+    filled_in: ClassVar[Mapping[str, str]] = {"num_ctx": "num_ctx"}
+    schema_words = ("grammar", "schema")
     _chat_path = "/api/chat"
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:
@@ -52,13 +71,12 @@ class Ollama(WireFormat):
         self._fixed_num_ctx = settings.num_ctx
         self._largest_num_ctx = MIN_NUM_CTX
         self._growing = threading.Lock()
+        self._most: int | None = None
+        self._has_said_most = False
 
     def context_length(self) -> int | None:
         """Return the context length that the model was made for."""
-        _, shown = self._ask("/api/show", {"model": self.model})
-        info = entry(shown, "model_info")
-        lengths = info.items() if isinstance(info, dict) else ()
-        return next((count(value) for key, value in lengths if str(key).endswith(".context_length")), None)
+        return _context_length(self._ask("/api/show", {"model": self.model})[1])
 
     def restore(self, sent: Mapping[str, Any]) -> None:
         """Grow the context to what an earlier process of this run had reached, given the ``sent`` of each reply."""
@@ -69,7 +87,7 @@ class Ollama(WireFormat):
         if not isinstance(entry(tags, "models"), list):
             return False
         names = [string(each, "name") or string(each, "model") for each in entries(tags, "models")]
-        installed = [one_line(name) for name in names if name]
+        installed = [self._transport.redact(name) for name in names if name]
         if _with_tag(self.model) in map(_with_tag, installed):
             return True
         # The list lacks models that the server would fetch on demand.
@@ -87,6 +105,7 @@ class Ollama(WireFormat):
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         options = self._renamed(settings, "temperature", "top_p", "max_output_tokens")
+        self._refuse_what_cannot_fit(request.prompt)
         options["num_ctx"] = self._num_ctx(request.prompt, options.get("num_predict"))
         if request.sample:
             options["seed"] = request.sample  # another draw even where the server or the model file fixes the seed
@@ -94,6 +113,7 @@ class Ollama(WireFormat):
             "model": self.model,
             "messages": [{"role": "user", "content": request.prompt}],
             "stream": False,
+            **_NO_CUTS,
             "options": options,
         }
         think = settings.get("think", settings.get("reasoning_effort"))
@@ -108,16 +128,47 @@ class Ollama(WireFormat):
             return self._fixed_num_ctx
         reply = num_predict if num_predict is not None and num_predict > 0 else REPLY_TOKENS  # Ollama: -1 is no limit
         needed = estimate_tokens(prompt) + _TEMPLATE_TOKENS + reply
-        return self._grow(1 << (needed - 1).bit_length())  # a power of two
+        grown = self._grow(1 << (needed - 1).bit_length())  # a power of two
+        return grown if self._most is None else min(grown, self._most)
 
     def _grow(self, num_ctx: int) -> int:
         with self._growing:
             self._largest_num_ctx = max(self._largest_num_ctx, num_ctx)
             return self._largest_num_ctx
 
+    def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
+        if _TOO_LONG.search(failure.reason):  # by version, the status is 400, 413 or 500
+            return failure.with_advice(_remedy(self._num_ctx(request.prompt, None), self._most))
+        return super()._advised(failure, request)
+
+    def _refuse_what_cannot_fit(self, prompt: str) -> None:
+        limits = [limit for limit in (self._fixed_num_ctx, self._longest_context()) if limit is not None]
+        if limits and fewest_tokens(prompt) > min(limits):
+            raise _cut(f"would cut the prompt of {fewest_tokens(prompt)} tokens or more", min(limits), self._most)
+
+    def _longest_context(self) -> int | None:
+        """Return the context that the model was made for, if the server tells; it is asked until it answers."""
+        if not self._has_said_most:
+            try:
+                shown = self._transport.post_json("/api/show", {"model": self.model}, timeout_s=CHECK_TIMEOUT_S)
+            except AttemptFailed as failure:
+                self._has_said_most = failure.status is not None
+            else:
+                self._most, self._has_said_most = _context_length(shown) or None, True
+        return self._most
+
+    def _loaded_context(self) -> int | None:
+        """Return the context that the model has in the server's memory, if it tells."""
+        try:
+            loaded = self._transport.get_json("/api/ps", timeout_s=CHECK_TIMEOUT_S)
+        except AttemptFailed:
+            return None
+        mine = (each for each in entries(loaded, "models") if _with_tag(string(each, "model")) == _with_tag(self.model))
+        return next((count(each, "context_length") for each in mine), None)
+
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         usage = Usage(count(payload, "prompt_eval_count"), completion_tokens=count(payload, "eval_count"))
-        self._refuse_cut_prompt(usage, body["options"]["num_ctx"])
+        self._refuse_cut_prompt(usage.prompt_tokens, body["messages"][0]["content"], body["options"]["num_ctx"])
         think = {"think": body["think"]} if "think" in body else {}
         return self._finished(
             string(payload, "message", "content"),
@@ -126,31 +177,33 @@ class Ollama(WireFormat):
             known=_FINISH,
             usage=usage,
             sent={**body["options"], **think, **({"format": JSON_SCHEMA} if "format" in body else {})},
-            said=error_message(payload.get("error")),
         )
 
-    def _refuse_cut_prompt(self, usage: Usage, num_ctx: int) -> None:
-        # A count that is absent or small says nothing: the server leaves out a beginning that it has in its cache.
-        if usage.prompt_tokens is not None and usage.prompt_tokens >= num_ctx:
-            raise AttemptFailed(
-                f"Ollama cut the prompt: it fills the whole context of {num_ctx} tokens; set num_ctx in the config to "
-                "more than that, if the model can take it",
-                retryable=False,
-            )
+    def _refuse_cut_prompt(self, counted: int | None, prompt: str, num_ctx: int) -> None:
+        if counted is None:
+            return
+        contexts = {num_ctx, self._most or num_ctx}
+        if counted < fewest_tokens(prompt):
+            contexts.add(self._loaded_context() or num_ctx)
+        context = cut_to(counted, prompt, contexts)
+        if context is not None:
+            raise _cut(f"cut the prompt: it counted {counted} tokens", context, self._most)
 
 
-def estimate_tokens(prompt: str) -> int:
-    """Return about the most tokens that a prompt can have with any common tokenizer.
+def _cut(what: str, context: int, most: int | None) -> AttemptFailed:
+    return AttemptFailed(f"Ollama {what}, and the context has {context}; {_remedy(context, most)}", retryable=False)
 
-    Prose has four or more letters per token, but prompts here are mostly numbers, and several tokenizers give every
-    digit, sign, point and blank before a number a token of its own: ``" -0.12"`` is six. So three letters count as one
-    token, and every other byte as one, except a blank before a letter, which belongs to the word. Too long a context
-    costs memory; too short a one costs part of the prompt.
-    """
-    letters = len(re.findall(r"[A-Za-z]", prompt))
-    blanks = len(re.findall(r" (?=[A-Za-z])", prompt))
-    others = len(prompt.encode("utf-8", "replace")) - letters - blanks
-    return -(-letters // 3) + others
+
+def _remedy(context: int, most: int | None) -> str:
+    if most is not None and context >= most:
+        return f"the model was made for {most} tokens: use one with a longer context"
+    return f"set num_ctx in the config to more than {context}, if the model and the server can take it"
+
+
+def _context_length(shown: Any) -> int | None:
+    info = entry(shown, "model_info")
+    lengths = info.items() if isinstance(info, dict) else ()
+    return next((count(value) for key, value in lengths if str(key).endswith(".context_length")), None)
 
 
 def _with_tag(model: str) -> str:

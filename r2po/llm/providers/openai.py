@@ -23,6 +23,7 @@ class OpenAI(WireFormat):
         "max_output_tokens": "max_tokens",
         "reasoning_effort": "reasoning_effort",
     }
+    schema_words = ("response_format", JSON_SCHEMA)
     _chat_path = "/chat/completions"
 
     def context_length(self) -> int | None:
@@ -59,25 +60,24 @@ class OpenAI(WireFormat):
         # Only OpenAI knows the new name, and its reasoning models no longer know the old one.
         return "max_completion_tokens" if key == "max_output_tokens" and self.is_at_home else self.settings[key]
 
+    def _told_error(self, payload: Any) -> Any:
+        """Find it in the choice, too: where OpenRouter tells that a provider failed midway."""
+        error = {"error": entry(payload, "choices", 0, "error")}
+        return super()._told_error(payload) or super()._told_error(error)
+
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
         refusal = string(message, "refusal")
-        usage = Usage(
-            count(payload, "usage", "prompt_tokens"),
-            count(payload, "usage", "prompt_tokens_details", "cached_tokens"),
-            count(payload, "usage", "completion_tokens"),
-            count(payload, "usage", "completion_tokens_details", "reasoning_tokens"),
-        )
         sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
         return self._finished(
             _text(entry(message, "content")),
             thinking=string(message, "reasoning_content") or string(message, "reasoning"),
-            end="content_filter" if refusal else "error" if entry(choice, "error") else string(choice, "finish_reason"),
+            end="content_filter" if refusal else string(choice, "finish_reason"),
             known=_FINISH,
-            usage=usage,
+            usage=_usage(payload),
             sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
-            said=refusal or entry(payload, "error", "message") or entry(choice, "error", "message"),
+            said=refusal,
         )
 
 
@@ -113,6 +113,27 @@ class OpenRouter(OpenAI):
         if request.schema is not None:
             body["provider"] = {"require_parameters": True}  # else it may choose a provider that ignores the schema
         return body
+
+
+def _usage(payload: Mapping[str, Any]) -> Usage:
+    """Return the counts; some servers count reasoning, or what was cached, apart from the rest.
+
+    A part is no larger than the whole, and the total is no larger than prompt and completion.
+    """
+    prompt = count(payload, "usage", "prompt_tokens")
+    cached = count(payload, "usage", "prompt_tokens_details", "cached_tokens")
+    completion = count(payload, "usage", "completion_tokens")
+    reasoning = count(payload, "usage", "completion_tokens_details", "reasoning_tokens")
+    whole_prompt = _with_part(prompt, cached)
+    completion = _with_part(completion, reasoning)
+    every = count(payload, "usage", "total_tokens")
+    if every is not None and whole_prompt is not None and completion is not None:
+        completion = max(completion, every - whole_prompt)
+    return Usage(whole_prompt, cached, completion, reasoning)
+
+
+def _with_part(whole: int | None, part: int | None) -> int | None:
+    return whole + part if whole is not None and part is not None and part > whole else whole
 
 
 def _text(content: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from r2po.errors import InputError, nearest
-from r2po.llm.failures import one_line
+from r2po.llm.failures import told_error
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
 
@@ -51,6 +51,10 @@ class WireFormat(Provider, ABC):
     server: ClassVar[Server]
     settings: ClassVar[Mapping[str, str]]
     """The config keys that it understands, and what each is called in a request."""
+    filled_in: ClassVar[Mapping[str, str]] = {}
+    """The config keys of which it sends a value of its own if the config sets none, and what each is called."""
+    schema_words: ClassVar[tuple[str, ...]] = ()
+    """What a refusal mentions that is about the schema of ``structured_output``."""
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses by which the server refuses the key at the first contact."""
 
@@ -109,6 +113,10 @@ class WireFormat(Provider, ABC):
         """Return the most tokens that the model takes, if the server tells."""
         return None
 
+    def redact(self, text: str) -> str:
+        """Return a text as one short line without the key."""
+        return self._transport.redact(text)
+
     def complete(self, request: Request) -> Reply:
         """Make one attempt.
 
@@ -119,9 +127,9 @@ class WireFormat(Provider, ABC):
         settings = self._settings(request)
         body = self._body(request, settings)
         try:
-            payload = self._transport.post_json(self._chat_path, body)
+            payload = self._transport.post_json(self._chat_path, body, told_error=self._told_error)
         except AttemptFailed as failure:
-            raise _naming_settings(failure, {key: self.settings[key] for key in settings}) from None
+            raise self._advised(failure, request) from None
         return self._reply(payload, body)
 
     @property
@@ -141,9 +149,25 @@ class WireFormat(Provider, ABC):
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Write a request, given the settings that are set."""
 
+    def _told_error(self, payload: Any) -> Any:
+        """Return the error object in an answer whose status is good, or None."""
+        return told_error(payload)
+
     @abstractmethod
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         """Read an answer to a request."""
+
+    def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
+        """Say which config keys a refused request is about, if the refusal names any."""
+        if failure.status not in (400, 422):
+            return failure
+        configured = [key for key in self._settings(request) if _names(failure, key, self.settings[key])]
+        if request.schema is not None and _names(failure, *self.schema_words):
+            configured.append("structured_output")
+        if configured:
+            return failure.with_advice(f"change or remove {' and '.join(configured)} in the config")
+        ours = [key for key, wire in self.filled_in.items() if _names(failure, key, wire)]
+        return failure.with_advice(f"set {' and '.join(ours)} in the config") if ours else failure
 
     def _renamed(self, settings: Mapping[str, Any], *keys: str) -> dict[str, Any]:
         """Return those of some settings that are set, under the names of the wire."""
@@ -172,13 +196,15 @@ class WireFormat(Provider, ABC):
             return 200, self._transport.get_json(path, timeout_s=CHECK_TIMEOUT_S)
         except AttemptFailed as failure:
             if failure.status is None and first:
+                hint = self.server.hint if failure.retryable else ""
                 raise InputError(
-                    f"cannot reach {self.server.name}: {failure.reason}; {self.server.hint}"
+                    f"cannot reach {self.server.name}: {failure.reason}; {hint}"
                     f"{self.server.base_url_variable} chooses the server"
                 ) from None
             if failure.status in self.key_refusals:
                 raise InputError(failure.reason) from None
-            return failure.status or 0, None
+            status = failure.status or 0
+            return (0 if 200 <= status < 300 else status), None  # an answer that was not understood says nothing
 
     def _is_found(self, path: str, listing: str, models: str, name: str, prefix: str = "") -> bool:
         """Ask for the model at its own path and, should the server lack that path, look for it in the list of all."""
@@ -191,7 +217,7 @@ class WireFormat(Provider, ABC):
         return status == 200
 
     def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
-        known = sorted(map(one_line, known))
+        known = sorted(map(self._transport.redact, known))
         close = nearest(self.model, known)
         names = ", ".join(known[:_MAX_NAMED]) + (", …" if known[_MAX_NAMED:] else "")
         listed = "" if close and len(known) > _MAX_NAMED else f"; known: {names or 'none'}"
@@ -230,18 +256,11 @@ class WireFormat(Provider, ABC):
             raise AttemptFailed(f"{self.model} failed before the end of its answer{reason}", retryable=True)
         if not text.strip() and finish != "length":
             raise AttemptFailed(f"the answer of {self.model} has no text{reason}", retryable=True)
-        return Reply(text, thinking, finish, usage, sent, one_line(end) if finish == "unknown" else "")
+        return Reply(text, thinking, finish, usage, sent, self._transport.redact(end) if finish == "unknown" else "")
 
 
-def _naming_settings(failure: AttemptFailed, wire_names: Mapping[str, str]) -> AttemptFailed:
-    """Say which config keys a refused request is about, if the refusal names any."""
-    if failure.status not in (400, 422):
-        return failure
-    named = [key for key, wire in wire_names.items() if key in failure.reason or wire in failure.reason]
-    if not named:
-        return failure
-    reason = f"{failure.reason}; change or remove {' and '.join(named)} in the config"
-    return AttemptFailed(reason, retryable=False, status=failure.status)
+def _names(failure: AttemptFailed, *words: str) -> bool:
+    return any(word in failure.reason for word in words)
 
 
 def entry(value: Any, *path: str | int) -> Any:

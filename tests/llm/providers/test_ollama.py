@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r2po.errors import InputError
-from r2po.llm.providers.ollama import Ollama, estimate_tokens
+from r2po.llm.providers.context import estimate_tokens
+from r2po.llm.providers.ollama import Ollama
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Request
 from tests.llm.fake_ollama import Answer, FakeOllama, Fault, hang_up, status
 from tests.scripted import make_request
@@ -47,6 +48,8 @@ def test_a_bare_request_sends_no_sampling_parameter(fake: FakeOllama) -> None:
         "model": "tiny",
         "messages": [{"role": "user", "content": "hello"}],
         "stream": False,
+        "truncate": False,
+        "shift": False,
         "options": {"num_ctx": 32768},
     }
 

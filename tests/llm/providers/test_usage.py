@@ -1,0 +1,75 @@
+"""Counts of tokens that do not add up: what money is counted by, caps above all, is never too little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from r2po.llm.accounting import Prices
+from r2po.llm.registry import provider_for
+from r2po.llm.types import ProviderSettings, Usage
+from tests.llm.fake_servers import SERVERS
+from tests.process.processes import CARTPOLE, one_line, player, run_main, write_config
+from tests.scripted import make_request
+
+
+def counted(prompt: Any, completion: Any, total: Any = None, *, reasoning: Any = None, cached: Any = None) -> Any:
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
+
+
+@pytest.mark.parametrize("name", ["OpenAI", "OpenRouter"])
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        # reasoning inside the completion, as OpenAI counts
+        (counted(1000, 100, 1100, reasoning=90), Usage(1000, None, 100, 90)),
+        (counted(1000, 100, reasoning=100), Usage(1000, None, 100, 100)),
+        (counted(1000, 100, "many", reasoning=0), Usage(1000, None, 100, 0)),
+        # reasoning apart
+        (counted(1000, 100, 101_100, reasoning=100_000), Usage(1000, None, 100_100, 100_000)),
+        (counted(1000, 100, 1150, reasoning=50), Usage(1000, None, 150, 50)),
+        (counted(1000, 100, reasoning=100_000), Usage(1000, None, 100_100, 100_000)),
+        (counted(1000, 100, 1100, reasoning=100_000), Usage(1000, None, 100_100, 100_000)),
+        (counted(1000, 0, 1500), Usage(1000, None, 500, None)),
+        # cached tokens apart
+        (counted(100, 10, 110, cached=90), Usage(100, 90, 10, None)),
+        (counted(100, 10, 1010, cached=900), Usage(1000, 900, 10, None)),
+        # nothing to go by
+        (counted(None, 10, 500, reasoning=20), Usage(None, None, 30, 20)),
+        (counted(1000, None, 5000, reasoning=20), Usage(1000, None, None, 20)),
+    ],
+)
+def test_a_part_is_in_the_whole(name: str, said: Mapping[str, Any], usage: Usage) -> None:
+    answer = {"usage": said}
+    with SERVERS[name]([{**answer, "choices": [{"message": {"content": "text"}, "finish_reason": "stop"}]}]) as server:
+        provider = provider_for(server.model, ProviderSettings(server.environ, 10))
+        assert provider.complete(make_request("hello")).usage == usage
+
+
+def test_what_was_cached_apart_costs_no_less_than_nothing() -> None:
+    said = counted(100, 10, cached=900)
+    with SERVERS["OpenAI"]([{"usage": said, "choices": [{"message": {"content": "text"}}]}]) as server:
+        usage = provider_for(server.model, ProviderSettings(server.environ, 10)).complete(make_request("x")).usage
+    assert Prices(input=2, cached=1, output=10).cost(usage) == pytest.approx((100 * 2 + 900 * 1 + 10 * 10) / 1e6)
+
+
+def test_a_cap_on_money_counts_reasoning_that_the_server_counts_apart(tmp_path: Path) -> None:
+    write_config(tmp_path, {**CARTPOLE, "llm_model_name": "tiny"})
+    with SERVERS["OpenAI"](player) as server:
+        chat = server.chat
+        said = {"usage": counted(1000, 100, 101_100, reasoning=100_000)}
+        server.chat = lambda body: {**chat(body), **said}  # type: ignore[method-assign]
+        options = ["--set", "max_cost=1", "prices.input=1", "prices.output=10"]
+        done = run_main(tmp_path, *options, server=server)
+        assert done.returncode == 1, done.stderr
+        assert "max_cost" in one_line(done.stderr)
+        assert len(server.chats) == 1  # 0.001 + 1.001
