@@ -20,6 +20,7 @@ from r2po.errors import InputError
 from r2po.experiment.setting import Setting
 from r2po.policies import Policy
 from r2po.prompts.numbers import number
+from r2po.rounding import first_largest
 from r2po.runlog import RunDirectory
 from r2po.seeding import derive_seed
 
@@ -50,7 +51,7 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     iterations = directory.read_iterations()
     if not iterations:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
-    best = max(iterations, key=lambda record: float(record["reward"]))
+    best = first_largest(iterations, lambda record: float(record["reward"]))
     policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
     with closing(setting), closing(_make(setting, "human" if output is None else "rgb_array")) as environment:
         frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode))

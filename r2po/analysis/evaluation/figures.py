@@ -12,6 +12,7 @@ from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
 from r2po.analysis.output.panel import Panel, returns_caption, rewards_caption, runs_caption
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
+from r2po.rounding import mean, sample_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,8 +126,8 @@ def _draw_heldout(axes: Axes, panel: Panel) -> None:
         return
     axes.errorbar(
         [max(int(run.episodes[-1]) for run in panel.runs if run.heldout is not None)],
-        [float(np.mean(heldout))],
-        yerr=None if len(heldout) == 1 else [float(np.std(heldout, ddof=1))],
+        [mean(heldout)],
+        yerr=None if len(heldout) == 1 else [sample_std(heldout)],
         color=NEUTRAL,
         marker="D",
         markersize=6,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.statistics.arrays import sample_std
+from r2po.rounding import mean, sample_std
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
 """Per-run figures that are averaged over runs."""
@@ -83,6 +81,6 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
 def _over_runs(per_run: Sequence[dict[str, Any]], metric: str) -> dict[str, float | None]:
     values = [row[metric] for row in per_run if row[metric] is not None]
     return {
-        f"{metric}_mean": float(np.mean(values)) if values else None,
+        f"{metric}_mean": mean(values) if values else None,
         f"{metric}_std": sample_std(values) if values else None,
     }

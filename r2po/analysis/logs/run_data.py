@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.rounding import levelled, mean
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
 Floats = NDArray[np.float64]
@@ -203,8 +204,9 @@ class RunData(MethodOnTask):
 
     @property
     def best_iteration(self) -> int:
-        """Number of the first iteration with the largest reward, from 1."""
-        return int(self.numbers[self.rewards.argmax()])
+        """Number of the first iteration with the largest reward up to rounding, from 1."""
+        (rewards,) = levelled(self.rewards)
+        return int(self.numbers[rewards.argmax()])
 
     @property
     def progress(self) -> str:
@@ -218,7 +220,7 @@ class RunData(MethodOnTask):
         if name == "heldout_reward":
             return self.heldout.reward if self.heldout else None
         rewards = self.rewards
-        figures = {"mean_reward": rewards.mean(), "best_reward": rewards.max(), "final_reward": rewards[-1]}
+        figures = {"mean_reward": mean(rewards), "best_reward": rewards.max(), "final_reward": rewards[-1]}
         return float(figures[name])
 
 
