@@ -17,7 +17,6 @@ from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
-from r2po.runlog.keys import telling
 from r2po.runlog.records import (
     CandidateFigures,
     Candidates,
@@ -80,13 +79,14 @@ def load_own_run(directory: RunDirectory) -> RunData:
         target=config["optimum"],
         complete=result is not None,
         planned_iterations=config["num_iterations"],
-        settings={key: value for key, value in telling(description["config"]).items() if key != "seed"},
+        config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *replay),
         critic_model=description.get("critic_model"),
         prompts=_prompts(description, outcomes),
         prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
+        replay_of=replayed or "",
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from r2po.rounding import levelled, mean
 from r2po.runlog.facts import MethodFacts, TaskFacts
+from r2po.runlog.keys import telling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -131,7 +132,7 @@ class RunData(MethodOnTask):
         target: Return that counts as solved, if the run names one.
         complete: Whether the run reached its end.
         planned_iterations: Iterations that the run was meant to have, if it says so.
-        settings: What must agree between runs of one experiment, by config key.
+        config: Its config as logged, by key; empty if the log has none.
         llm_calls: (n,) replies received by the end of each iteration; None if the log does not say.
         heldout: The re-evaluation of the best policy; None if it has not taken place.
         summary: Figures (``METRICS``) of a run without iterations.
@@ -139,6 +140,7 @@ class RunData(MethodOnTask):
         critic_model: Name of the critic's model, if it is another one.
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
         prompts_hash: Hash of the texts that its prompts are made from; empty if the log does not say.
+        replay_of: The recorded run that it repeats; empty if it is no replay.
     """
 
     path: Path
@@ -160,7 +162,7 @@ class RunData(MethodOnTask):
     target: float | None = None
     complete: bool = True
     planned_iterations: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
     llm_calls: Ints | None = None
     heldout: Heldout | None = None
     summary: Mapping[str, float] = field(default_factory=dict)
@@ -168,6 +170,7 @@ class RunData(MethodOnTask):
     critic_model: str | None = None
     prompts: str = ""
     prompts_hash: str = ""
+    replay_of: str = ""
 
     @property
     def name(self) -> str:
@@ -196,6 +199,12 @@ class RunData(MethodOnTask):
     def returns(self) -> tuple[Floats | None, ...]:
         """The (K,) returns of each of the n accepted candidates; None where the log does not hold them."""
         return tuple(iteration.candidates[iteration.accepted].returns for iteration in self.iterations)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """What must agree between runs of one experiment, by config key; null is no setting."""
+        kept = telling(self.config).items()
+        return {key: value for key, value in kept if key != "seed" and value is not None}
 
     @cached_property
     def best_so_far(self) -> Floats:

@@ -7,7 +7,7 @@ from itertools import product
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
-from r2po.analysis.logs.comparable import cohorts, others
+from r2po.analysis.logs.comparable import cohorts, left_out, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.output.scores import figures_of, reference_lines, score_of
@@ -90,15 +90,17 @@ def _settings(experiments: Sequence[ExperimentLogs]) -> list[str]:
 
 
 def _chosen(experiments: Sequence[ExperimentLogs], setting: str, lines: list[str]) -> ExperimentLogs | None:
-    """Return the experiment of a setting: one made for this analysis first, then the one with the most runs."""
+    """Return the experiment of a setting: one made for this analysis first, then by rank."""
     candidates = [each for each in experiments if _setting(each) == setting]
-    candidates.sort(key=lambda each: (not each.variant, -len(each.runs), str(each.path)))
+    if not candidates:
+        return None
+    kept = max(candidates, key=lambda each: (bool(each.variant), each.rank))
     lines += [
-        f"{each.path}: left out, {candidates[0].path} is tau_c {setting} too"
-        for each in candidates[1:]
-        if bool(each.variant) == bool(candidates[0].variant)
+        left_out(each, kept, f"tau_c {setting}")
+        for each in candidates
+        if each is not kept and bool(each.variant) == bool(kept.variant)
     ]
-    return candidates[0] if candidates else None
+    return kept
 
 
 def _results(
