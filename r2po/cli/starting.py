@@ -15,10 +15,16 @@ def add_override_option(parser: argparse.ArgumentParser, metavar: str, text: str
 
 
 def count(text: str, least: int = 1) -> int:
-    """Read a whole number from an option."""
-    if not text.isdecimal() or int(text) < least:
+    """Read a whole number from an option, as a config would."""
+    from r2po.config.reading import WHOLE_NUMBER
+
+    try:
+        number = int(text) if WHOLE_NUMBER.fullmatch(text) else least - 1
+    except ValueError:  # more digits than Python reads
+        number = least - 1
+    if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
+    return number
 
 
 @contextmanager

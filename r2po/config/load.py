@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
-import yaml
 
 from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
 from r2po.config.published import is_published, translate
+from r2po.config.reading import YAML_ERRORS, read_text
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
 from r2po.llm.providers.replay import PREFIX
@@ -23,8 +23,6 @@ from r2po.validation import Section, first_problem
 SectionModel = TypeVar("SectionModel", bound=Section)
 
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
-# PyYAML lets through whatever Python raises for a value, e.g. for the date 2001-13-45.
-_YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def load_config(
@@ -172,27 +170,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read config {str(path)!r}: {error}") from None
     try:
-        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except _YAML_ERRORS as error:
+        values = read_text(text)
+    except YAML_ERRORS as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
     return values
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a repeated key: PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = str(key_node.value)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"key {key!r} appears twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def config_folder() -> Path:
@@ -213,8 +196,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise InputError(f"--set {text!r}: expected key=value")
     try:
-        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except _YAML_ERRORS:
+        return key.strip(), read_text(value)
+    except YAML_ERRORS:
         raise InputError(f"--set {text!r}: the value is not valid YAML") from None
 
 
