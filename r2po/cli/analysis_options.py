@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from r2po.cli.starting import place
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,7 +22,9 @@ MOST_LINES = 40
 
 def add_logs_options(parser: argparse.ArgumentParser) -> None:
     """Declare where the logs are and how many runs count."""
-    parser.add_argument("--logs-root", default="logs", metavar="DIR", help="folder of log directories (default: logs)")
+    parser.add_argument(
+        "--logs-root", default="logs", type=place, metavar="DIR", help="folder of log directories (default: logs)"
+    )
     parser.add_argument(
         "--max-runs", type=positive, default=10, metavar="N", help="runs of each experiment to use (default: 10)"
     )
@@ -55,7 +59,11 @@ def add_output_options(parser: argparse.ArgumentParser, folder: str, *, with_fig
         help=f"of {', '.join(TABLE_FORMATS)}{remark} (default: {' '.join(default)})",
     )
     parser.add_argument(
-        "--output-dir", default=folder, metavar="DIR", help=f"where the files are written (default: {folder})"
+        "--output-dir",
+        default=folder,
+        type=place,
+        metavar="DIR",
+        help=f"where the files are written (default: {folder})",
     )
 
 

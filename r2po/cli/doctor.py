@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from r2po.cli.starting import place
 from r2po.errors import InputError
 
 
@@ -12,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME", help="the model, as llm_model_name in a config")
-    which.add_argument("--config", metavar="FILE", help="the model of a config, with its settings")
+    which.add_argument("--config", type=place, metavar="FILE", help="the model of a config, with its settings")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2po.cli.analysis_options import METRICS, add_logs_options, add_reference_options, compared, warn
+from r2po.cli.starting import place
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("markdown", "md", "latex", "csv", "json"),
         help="default: by the ending of --output, else markdown",
     )
-    parser.add_argument("--output", metavar="FILE", help="file to write (default: print)")
+    parser.add_argument("--output", type=place, metavar="FILE", help="file to write (default: print)")
     parser.add_argument(
-        "--figure", nargs="+", default=[], metavar="FILE", help="draw the tests as well: .png, .pdf or .svg files"
+        "--figure",
+        nargs="+",
+        default=[],
+        type=place,
+        metavar="FILE",
+        help="draw the tests as well: .png, .pdf, .svg",
     )
     add_logs_options(parser)
     add_reference_options(parser, "the published tests")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
+from r2po.cli.starting import place
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
+    parser.add_argument("run_directory", type=place, metavar="RUN", help="run directory, e.g. logs/cartpole_r2po/run_1")
     parser.add_argument("iteration", type=int, metavar="ITERATION", help="number of the iteration, from 1")
     parser.add_argument("role", metavar="ROLE", help="search or critic")
 

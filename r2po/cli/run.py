@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from r2po.cli import sweep
-from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
+from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
 
@@ -23,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--config",
         required=True,
         nargs="+",
+        type=place,
         metavar="FILE",
         help="config of the experiment, e.g. one of configs/; several make a sweep",
     )

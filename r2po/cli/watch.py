@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from r2po.cli.starting import place
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
     parser.add_argument(
-        "--output", metavar="FILE", help="record an animation (.gif or .webp) instead of opening a window"
+        "run_directory", type=place, metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1"
+    )
+    parser.add_argument(
+        "--output", type=place, metavar="FILE", help="record an animation (.gif or .webp) instead of opening a window"
     )
     parser.add_argument(
         "--episode", type=int, default=0, metavar="K", help="which held-out episode to play, from 0 (default: 0)"

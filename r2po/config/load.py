@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
+from r2po.config.places import check_text, expanded
 from r2po.config.published import is_published, translate
 from r2po.config.reading import YAML_ERRORS, read_text
 from r2po.errors import InputError, nearest
@@ -21,6 +22,9 @@ from r2po.tasks import Task, task_for
 from r2po.validation import Section, first_problem
 
 SectionModel = TypeVar("SectionModel", bound=Section)
+
+PATH_KEYS = ("logdir", "reference_logdir", "zoo_hyperparams_dir")
+MODEL_NAMES = ("llm_model_name", "critic_llm_model_name")
 
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
 
@@ -217,10 +221,29 @@ def validated(model: type[SectionModel], values: Mapping[str, Any], source: str)
         InputError: With one line that names the key, what was found and what is expected.
     """
     _check_keys(source, values, model.model_fields)
+    _check_texts(source, values)
+    paths = {key: values[key] for key in (*PATH_KEYS, *MODEL_NAMES) if isinstance(values.get(key), str)}
     try:
-        return model.model_validate(values)
+        return model.model_validate({**values, **{key: _path(source, key, text) for key, text in paths.items()}})
     except pydantic.ValidationError as error:
         raise InputError(f"{source}: {_problem(error)}") from None
+
+
+def _path(source: str, key: str, text: str) -> str:
+    """Return a path with what stands for a part of it filled in; so is that of a replay in a model's name."""
+    if key in PATH_KEYS:
+        return expanded(text, f"{source}: {key}")
+    return PREFIX + expanded(text.removeprefix(PREFIX), f"{source}: {key}") if text.startswith(PREFIX) else text
+
+
+def _check_texts(source: str, value: object, key: str = "") -> None:
+    """Refuse texts that cannot be written, at any depth."""
+    if isinstance(value, str):
+        check_text(value, f"{source}: {key}")
+    entries = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, entry in entries:
+        check_text(str(name), f"{source}: a key")
+        _check_texts(source, entry, f"{key}.{name}" if key else str(name))
 
 
 def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str]) -> None:
