@@ -26,14 +26,21 @@ def expanded(text: str, what: str, *, variables: bool = True) -> str:
             user = path[1:].partition("/")[0]
             raise InputError(f"{found}; there is no user {user!r}; ./{_short(path)} is a folder of that name")
     # Below a folder that there is not yet, only the names can be looked at.
-    for each in (path, *path.split("/")):
-        try:
-            os.lstat(each)
-        except (FileNotFoundError, NotADirectoryError):
-            pass  # it may be made, or missed with a better message
-        except OSError as error:
-            raise InputError(f"{found}; {error.strerror or error}") from None
+    problem = next(filter(None, map(_problem, (path, *path.split("/")))), None)
+    if problem:
+        raise InputError(f"{found}; {problem}")
     return path
+
+
+def _problem(path: str) -> str:
+    """Say why there can be no such path, or none for us; empty if it is there, or might be."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""  # it may be made, or missed with a better message
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def check_text(text: str, what: str) -> None:
