@@ -91,11 +91,14 @@ def _figure_file(name: str) -> Path:
 def _draw(parts: Parts, file: Path, options: argparse.Namespace) -> None:
     from r2po.analysis.output.files import folder_name
     from r2po.analysis.output.writing import write_figure
-    from r2po.analysis.significance.figure import significance_figure
+    from r2po.analysis.significance.figure import shown, significance_figure
     from r2po.analysis.significance.report import title
 
     for cohort, rows in parts:
         about = f"Runs: {cohort.label}." if cohort else ""
+        if not any(map(shown, rows)):
+            warn([f"no figure {file}{f' of {cohort.label}' if cohort else ''}: nothing could be tested"])
+            continue
         stem = file.with_suffix("")
         if len(parts) > 1 and cohort is not None:
             stem = stem.with_name(f"{stem.name}_{folder_name(cohort.label)}")

@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.experiment.live_view import LiveView
         from r2po.experiment.screen import Lines, Screen
         from r2po.llm.budget import CapReached
+        from r2po.llm.providers.replay import BY_POSITION, WHOLE
 
     screen = Screen() if options.quiet else LiveView() if sys.stdout.isatty() else Lines()
     config = load_config(
@@ -102,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
         options.overrides.append(stop.setting)
         raise RunStopped(f"{stop}; {stop.remedy} {how_to_continue()}") from None
     except RunStopped as stop:
+        if WHOLE in str(stop):
+            raise
+        # Without it, the command would come to the same end.
+        options.replay_by_position |= BY_POSITION in str(stop)
         raise RunStopped(f"{stop}; {how_to_continue()}") from None
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from r2po.cli.starting import place
 
@@ -25,5 +26,8 @@ def run(options: argparse.Namespace) -> int:
     from r2po.commands.watch import watch
     from r2po.runlog import open_run
 
-    print(watch(open_run(options.run_directory), options.episode, options.output))  # noqa: T201 - the command's answer
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - not the answer, which is a line of its own
+
+    print(watch(open_run(options.run_directory), options.episode, options.output, tell))  # noqa: T201
     return 0

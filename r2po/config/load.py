@@ -26,6 +26,14 @@ SectionModel = TypeVar("SectionModel", bound=Section)
 PATH_KEYS = ("logdir", "reference_logdir", "zoo_hyperparams_dir")
 MODEL_NAMES = ("llm_model_name", "critic_llm_model_name")
 
+SB3_KEYS = frozenset(
+    {"algorithms", "algorithm_hyperparams", "budget_mode", "budget_target", "num_trials", "use_periodic_eval"}
+)
+"""Keys that only configs of Stable-Baselines3 have."""
+
+OPEN_SECTIONS = ("env_kwargs", "policy_settings")
+"""Sections whose keys are those of an environment or a policy."""
+
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
 
 
@@ -48,6 +56,8 @@ def load_config(
     """
     path = Path(path)
     values = read_yaml(path)
+    if _is_sb3(values):
+        raise InputError(f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}")
     if is_published(values):
         values, notes = translate(values, str(path), Config.model_fields)
         for line in notes:
@@ -61,7 +71,7 @@ def load_config(
     changes: dict[str, Any] = {}
     for text in overrides:
         key, value = parse_override(text)
-        keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS else [key]
+        keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS or key.split(".")[0] in OPEN_SECTIONS else [key]
         changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
     if seed is not None:
         changes["seed"] = seed
@@ -70,6 +80,15 @@ def load_config(
     if {**values, **changes}.get("protocol", "published") == "published":
         values |= published
     return resolve({**values, **changes}, str(path))
+
+
+def is_sb3_config(path: str | Path) -> bool:
+    """Whether a file configures Stable-Baselines3, which another command runs."""
+    return _is_sb3(read_yaml(Path(path)))
+
+
+def _is_sb3(values: Mapping[str, Any]) -> bool:
+    return "method" not in values and not is_published(values) and not SB3_KEYS.isdisjoint(values)
 
 
 def resolve(values: Mapping[str, Any], source: str) -> Config:

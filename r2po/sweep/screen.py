@@ -150,8 +150,10 @@ def counts(total: Total) -> str:
     states = ", ".join(
         f"{total.states[state]} {state}" for state in ("running", "waiting", "failed") if total.states[state]
     )
+    # A reply has tokens: none at all means that none was counted.
+    tokens = f"{total.tokens:,}" if total.tokens or not total.calls else "unknown"
     money = "" if total.cost is None else f"  cost {total.cost:.6g}"
     return (
         f"{total.done}/{total.runs} runs done{f' ({states})' if states else ''}  calls {total.calls:,}  "
-        f"tokens {total.tokens:,}{money}  episodes {total.episodes:,}"
+        f"tokens {tokens}{money}  episodes {total.episodes:,}"
     )

@@ -282,6 +282,18 @@ def test_what_is_no_decimal_number_is_no_seed_anywhere(text: str, write: Write) 
         count(text, 0)
 
 
+def test_one_setting_of_a_policy_or_an_environment_can_be_set(write: Write) -> None:
+    path = write(yaml.safe_dump({**EXAMPLE, "policy_settings": {"obs_clip": 3.0}}))
+    config = load_config(path, ["policy_settings.hidden_dim=6", "policy_settings.a.b=1", "policy_settings.obs_clip=2"])
+    assert config.policy_settings == {"obs_clip": 2, "hidden_dim": 6, "a": {"b": 1}}
+    assert "unknown key 'optimum.x'" in complaint(path, "optimum.x=1")
+
+
+def test_a_config_of_stable_baselines_is_sent_to_its_command() -> None:
+    path = CONFIGS / "sb3_baselines" / "nim_sb3.yaml"
+    assert complaint(path) == f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}"
+
+
 def test_an_exponent_makes_a_number_at_any_depth(write: Write) -> None:
     config = load_config(write(), ["policy_settings={a: 1e-3, b: [2E4, -.5e+1], c: 1.e3, d: 1e, e: .inf, f: 012.50}"])
     assert config.policy_settings == {"a": 0.001, "b": [20000.0, -5.0], "c": 1000.0, "d": "1e", "e": inf, "f": 12.5}

@@ -88,6 +88,7 @@ _RUN = (
     "num_iterations",
     "planned_iterations",
     "best_reward",
+    "best_iteration",
     "best_episode",
     "final_reward",
     "mean_reward",

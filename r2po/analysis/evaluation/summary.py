@@ -17,6 +17,7 @@ METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_
 def summarise_run(run: RunData) -> dict[str, Any]:
     """Return the figures of one run.
 
+    ``best_episode`` is the folder of the best iteration in the published code's logs, which counts them from 0.
     ``std_reward`` is the sample standard deviation over iterations (ddof 1; 0 for one), as in the published evaluation.
     What the log does not tell is None.
     """
@@ -30,6 +31,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "num_iterations": run.num_iterations,
         "planned_iterations": run.planned_iterations,
         "best_reward": best,
+        "best_iteration": run.best_iteration if any_iterations else None,
         "best_episode": f"episode_{run.best_iteration - 1}" if any_iterations else None,
         "final_reward": run.metric("final_reward"),
         "mean_reward": run.metric("mean_reward"),

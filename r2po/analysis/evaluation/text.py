@@ -53,7 +53,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
     """Return what stands in a row, by heading."""
-    best_at = "-" if row["best_episode"] is None else str(int(row["best_episode"].removeprefix("episode_")) + 1)
+    best_at = "-" if row["best_iteration"] is None else str(row["best_iteration"])
     return {
         "run": row["run"] + ("" if row["complete"] else " *"),
         "iterations": str(row["num_iterations"]),

@@ -36,6 +36,7 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "num_iterations": 4,
         "planned_iterations": 4,
         "best_reward": 40.0,
+        "best_iteration": 2,
         "best_episode": "episode_1",
         "final_reward": 30.0,
         "mean_reward": 30.0,

@@ -170,6 +170,17 @@ def test_figure_shows_what_was_tested_and_names_the_rest(tmp_path: Path, capsys:
     assert "nothing could be tested: Maze." in figure.get_supxlabel().replace("\n", " ")
 
 
+def test_where_nothing_could_be_tested_there_is_no_empty_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path / f"nim_{R2PO}", [[4.0], [5.0]])
+    figure = tmp_path / "tests.svg"
+    assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", str(figure)]) == 0
+    assert not figure.exists()
+    said = f"warning: no figure {figure} of logs of the published code: nothing could be tested"
+    assert said in capsys.readouterr().err
+
+
 def test_figure_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_runs(tmp_path / f"nim_{R2PO}", [[4.0], [5.0]])
     assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", "x.gif"]) == 2
