@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from r2po.cli.starting import place
+from r2po.terminal import visible
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
             f"{directory.path} has no {options.role} call in iteration {options.iteration}; it has 1 to {last}"
         )
     description = directory.read_description()
-    model = f"{description['model']}{' (embedded stand-in, no language model)' if description['stand_in'] else ''}"
+    model = (
+        f"{visible(description['model'])}{' (embedded stand-in, no language model)' if description['stand_in'] else ''}"
+    )
     for call in chosen:
         attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}"
         outcome = "not answered" if call.reply is None else f"refused: {call.refusal}" if call.refusal else "accepted"

@@ -128,6 +128,12 @@ def test_a_legend_of_long_labels_is_not_cut_off(panels: int, tmp_path: Path) -> 
     assert extent.y1 <= figure.bbox.y1
 
 
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_control_characters_of_names_are_drawn_as_codes(draw: Draw, tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0], description={"model": "a\x1b[2Jb"})
+    assert render(draw, panel(tmp_path), ("png",))  # without a warning, which is an error here
+
+
 def test_distribution_keeps_the_place_of_iterations_that_cannot_be_read(tmp_path: Path) -> None:
     run = write_run(tmp_path, 1, [1.0, 2.0, 3.0])
     damaged = [{**iteration(number, float(number)), "candidates": [{}, {}]} for number in (1, 2)]
