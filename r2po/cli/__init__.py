@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from r2po.errors import R2POError
+from r2po.errors import InputError, R2POError
+from r2po.terminal import OutputLost, give_up_output, open_streams, visible, visible_output
 
 COMMANDS = {
     "run": "run one experiment from a config file",
@@ -32,6 +33,10 @@ COMMANDS = {
     "prompt": "print the exact prompt and reply of a call",
     "doctor": "check a model: key, server, context length, one tiny call",
 }
+
+
+EXACT = ("prompt",)
+"""Commands that print texts as they are, unless it is on a terminal."""
 
 
 class Terminated(BaseException):
@@ -57,26 +62,40 @@ def main(arguments: Sequence[str] | None = None, program: str | None = None) -> 
     """
     # Matrices are small here: BLAS threads would fight with our own processes for the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A character that the terminal's encoding lacks must not end a run.
-            stream.reconfigure(errors="backslashreplace")
+    open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         # No `list(...)` here: once r2po.cli.list is imported, that name is the module.
         options = _parse([*(sys.argv[1:] if arguments is None else arguments)], program)
-        return int(import_module(f"r2po.cli.{options.command}").run(options))
+        with visible_output(exact=options.command in EXACT):
+            code = int(import_module(f"r2po.cli.{options.command}").run(options))
+            sys.stdout.flush()
+            return code
     except R2POError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where errors reach people
-        return error.exit_code
+        if isinstance(error, OutputLost):
+            give_up_output()
+        return _complain(str(error), error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away, e.g. `| head`: nothing is left to say.
-        sys.stderr.close()
+        give_up_output()
         return 1
+    except OSError as error:
+        # Most are caught where more is known of them; these are of paths that cannot be used at all.
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{where}{error.strerror or error}", InputError.exit_code)
+    except MemoryError as error:
+        return _complain(f"not enough memory{f': {error}' if str(error) else ''}", InputError.exit_code)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Terminated:
         return 128 + signal.SIGTERM
+
+
+def _complain(text: str, code: int) -> int:
+    """Print an error, if there is still somebody who reads it, and return the exit code."""
+    with suppress(OSError):
+        print(f"error: {visible(text)}", file=sys.stderr)  # noqa: T201 - the one place where errors reach people
+    return code
 
 
 def _parse(arguments: list[str], program: str | None) -> argparse.Namespace:

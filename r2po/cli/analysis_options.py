@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from r2po.cli.starting import place
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,7 +23,9 @@ MOST_LINES = 40
 
 def add_logs_options(parser: argparse.ArgumentParser) -> None:
     """Declare where the logs are and how many runs count."""
-    parser.add_argument("--logs-root", default="logs", metavar="DIR", help="folder of log directories (default: logs)")
+    parser.add_argument(
+        "--logs-root", default="logs", type=place, metavar="DIR", help="folder of log directories (default: logs)"
+    )
     parser.add_argument(
         "--max-runs", type=positive, default=10, metavar="N", help="runs of each experiment to use (default: 10)"
     )
@@ -58,7 +62,7 @@ def add_output_options(
         help=f"of {', '.join(TABLE_FORMATS)}{remark} (default: {' '.join(default)})",
     )
     text = f"where the files are written (default: {folder})"
-    parser.add_argument("--output-dir", *other_names, default=folder, metavar="DIR", help=text)
+    parser.add_argument("--output-dir", *other_names, default=folder, type=place, metavar="DIR", help=text)
 
 
 def compared(options: argparse.Namespace) -> tuple[list[ExperimentLogs], list[str]]:

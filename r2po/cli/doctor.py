@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from r2po.cli.starting import place
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME", help="the model, as llm_model_name in a config")
-    which.add_argument("--config", metavar="FILE", help="the models of a config, with their settings")
+    which.add_argument("--config", type=place, metavar="FILE", help="the models of a config, with their settings")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from r2po.cli.starting import place
 from r2po.errors import InputError
 
 
@@ -16,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="logdirs",
         nargs="+",
         required=True,
+        type=place,
         metavar="DIR",
         help="log directory of an experiment, which holds run_1, run_2, ...",
     )
@@ -28,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare-output",
         default="eval_comparison",
+        type=place,
         metavar="DIR",
         help="where the comparison of several log directories is written (default: eval_comparison)",
     )

@@ -82,8 +82,9 @@ def _defaults(method: Method) -> dict[str, Any]:
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from r2po.terminal import console
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
@@ -91,8 +92,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for row in rows:
         table.add_row(*row)
     # In a file or pipe, a row must not be broken into lines.
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
-    console.print(table)
+    console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
 
 
 def _first_line(text: str | None) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from r2po.cli.analysis_options import PRESETS, add_logs_options, show, warn
+from r2po.cli.starting import place
 from r2po.errors import InputError, nearest
 
 FORMATS = ("png", "pdf", "svg")
@@ -21,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         default=None,
+        type=place,
         metavar="FILE",
         help="figure to write: .png, .pdf or .svg (default: reward_curves_PRESET.png)",
     )

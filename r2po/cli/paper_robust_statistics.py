@@ -69,15 +69,18 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
 
     of = f"of the {METRIC_LABELS[options.metric]}"
     about = f"{options.resamples} resamples, seed {options.seed}" + (f"; runs: {cohort.label}" if cohort else "")
-    for name, title, make, draw in (
-        ("aggregates", "Aggregates over environments", tables.aggregates_table, figures.aggregates_figure),
+    summed = any(each.aggregates for each in robust.summaries)
+    for name, title, make, draw, has_any in (
+        ("aggregates", "Aggregates over environments", tables.aggregates_table, figures.aggregates_figure, summed),
         (
             "probability_of_improvement",
             "Probability of improvement",
             tables.improvement_table,
             figures.improvement_figure,
+            any(each.probability for each in robust.improvements),
         ),
-        ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure),
+        ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure, summed),
     ):
         yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about,))
-        yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", f"{about}.")
+        if has_any:
+            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", f"{about}.")

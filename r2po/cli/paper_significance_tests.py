@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r2po.cli.analysis_options import METRICS, add_logs_options, add_reference_options, compared, warn
+from r2po.cli.starting import place
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("markdown", "md", "latex", "csv", "json"),
         help="default: by the ending of --output, else markdown",
     )
-    parser.add_argument("--output", metavar="FILE", help="file to write (default: print)")
+    parser.add_argument("--output", type=place, metavar="FILE", help="file to write (default: print)")
     parser.add_argument(
-        "--figure", nargs="+", default=[], metavar="FILE", help="draw the tests as well: .png, .pdf or .svg files"
+        "--figure",
+        nargs="+",
+        default=[],
+        type=place,
+        metavar="FILE",
+        help="draw the tests as well: .png, .pdf, .svg",
     )
     add_logs_options(parser)
     add_reference_options(parser, "the published tests")
@@ -85,11 +91,14 @@ def _figure_file(name: str) -> Path:
 def _draw(parts: Parts, file: Path, options: argparse.Namespace) -> None:
     from r2po.analysis.output.files import folder_name
     from r2po.analysis.output.writing import write_figure
-    from r2po.analysis.significance.figure import significance_figure
+    from r2po.analysis.significance.figure import shown, significance_figure
     from r2po.analysis.significance.report import title
 
     for cohort, rows in parts:
         about = f"Runs: {cohort.label}." if cohort else ""
+        if not any(map(shown, rows)):
+            warn([f"no figure {file}{f' of {cohort.label}' if cohort else ''}: nothing could be tested"])
+            continue
         stem = file.with_suffix("")
         if len(parts) > 1 and cohort is not None:
             stem = stem.with_name(f"{stem.name}_{folder_name(cohort.label)}")

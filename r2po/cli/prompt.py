@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from r2po.cli.starting import place
+from r2po.terminal import visible
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
+    parser.add_argument("run_directory", type=place, metavar="RUN", help="run directory, e.g. logs/cartpole_r2po/run_1")
     parser.add_argument("iteration", type=int, metavar="ITERATION", help="number of the iteration, from 1")
     parser.add_argument("role", metavar="ROLE", help="who asked: search, critic, or any other role of the method")
 
@@ -33,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         )
     description = directory.read_description()
     critic = description.get("critic_model")
-    model = critic if critic and options.role == CRITIC else description["model"]
+    model = visible(critic if critic and options.role == CRITIC else description["model"])
     if description["stand_in"] and (critic is None or model.startswith("embedded/")):
         model += " (embedded stand-in, no language model)"
     for call in chosen:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from r2po.cli import sweep
-from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
+from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
 
@@ -23,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--config",
         required=True,
         nargs="+",
+        type=place,
         metavar="FILE",
         help="config of the experiment, e.g. one of configs/; several make a sweep",
     )
@@ -69,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.experiment.live_view import LiveView
         from r2po.experiment.screen import Lines, Screen
         from r2po.llm.budget import CapReached
+        from r2po.llm.providers.replay import BY_POSITION, WHOLE
 
     screen = Screen() if options.quiet else LiveView() if sys.stdout.isatty() else Lines()
     config = load_config(
@@ -101,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
         options.overrides.append(stop.setting)
         raise RunStopped(f"{stop}; {stop.remedy} {how_to_continue()}") from None
     except RunStopped as stop:
+        if WHOLE in str(stop):
+            raise
+        # Without it, the command would come to the same end.
+        options.replay_by_position |= BY_POSITION in str(stop)
         raise RunStopped(f"{stop}; {how_to_continue()}") from None
     return 0
 

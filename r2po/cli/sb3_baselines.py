@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from r2po.cli.starting import add_override_option, count, told_how_to_continue
+from r2po.cli.starting import add_override_option, count, place, told_how_to_continue
 from r2po.errors import RunStopped
 from r2po.signals import held_back
 
@@ -14,7 +14,11 @@ CONTINUE = "the same command continues: complete trials stay, the interrupted on
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--config", required=True, metavar="FILE", help="config of the suite, e.g. one of configs/sb3_baselines/"
+        "--config",
+        required=True,
+        type=place,
+        metavar="FILE",
+        help="config of the suite, e.g. one of configs/sb3_baselines/",
     )
     add_override_option(
         parser, "KEY=VALUE", "override keys of the config, e.g. algorithm_hyperparams.PPO.n_steps=64; may be repeated"

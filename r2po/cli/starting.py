@@ -8,24 +8,47 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from r2po.terminal import OutputLost
+
 
 def add_override_option(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
     """Declare ``--set``, which overrides keys of the config."""
     parser.add_argument("--set", dest="overrides", action="extend", nargs="+", default=[], metavar=metavar, help=text)
 
 
+def place(text: str) -> str:
+    """Read a path from an option: ``~`` may be left to us, as in ``--logs=~/runs``."""
+    from r2po.config.places import expanded
+    from r2po.errors import InputError
+
+    try:
+        return expanded(text, "the path", variables=False)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def count(text: str, least: int = 1) -> int:
-    """Read a whole number from an option."""
-    if not text.isdecimal() or int(text) < least:
+    """Read a whole number from an option, as a config would."""
+    from r2po.config.reading import WHOLE_NUMBER
+
+    try:
+        number = int(text) if WHOLE_NUMBER.fullmatch(text) else least - 1
+    except ValueError:  # more digits than Python reads
+        number = least - 1
+    if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
+    return number
 
 
 @contextmanager
 def told_how_to_continue(how: Callable[[], str]) -> Iterator[None]:
-    """Print ``stopped`` and how to continue if a signal ends the block; errors print their own line."""
+    """Say how to continue if a signal ends the block, or if its output is gone; other errors print their own line."""
     try:
         yield
+    except BrokenPipeError:
+        raise OutputLost(f"stopped, since nobody reads the output any more{how()}") from None
+    except OutputLost as lost:
+        raise OutputLost(f"{lost}{how()}") from None
     except BaseException as signal:
         if not isinstance(signal, Exception):
             print(f"stopped{how()}", file=sys.stderr)  # noqa: T201 - in the place of an error's line

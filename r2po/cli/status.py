@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
+from r2po.cli.starting import place
 from r2po.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("logs", metavar="LOGS", help="folder of logs with sweeps, or the folder of one sweep")
+    parser.add_argument(
+        "logs", type=place, metavar="LOGS", help="folder of logs with sweeps, or the folder of one sweep"
+    )
     parser.add_argument("--all", action="store_true", help="also list the runs that are complete or waiting")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from r2po.cli.starting import add_override_option, command_of, count, told_how_to_continue
+from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", nargs="+", metavar="N", help="seeds, e.g. 1-5 8: run_N of each experiment has seed N"
     )
-    parser.add_argument("--logs", metavar="DIR", help="put all log directories into this folder")
+    parser.add_argument("--logs", type=place, metavar="DIR", help="put all log directories into this folder")
     parser.add_argument(
         "--name", type=_name, help="name of the folder with the manifest (default: derived from the request)"
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
+
+from r2po.cli.starting import place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("run_directory", metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1")
     parser.add_argument(
-        "--output", metavar="FILE", help="record an animation (.gif or .webp) instead of opening a window"
+        "run_directory", type=place, metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1"
+    )
+    parser.add_argument(
+        "--output", type=place, metavar="FILE", help="record an animation (.gif or .webp) instead of opening a window"
     )
     parser.add_argument(
         "--episode", type=int, default=0, metavar="K", help="which held-out episode to play, from 0 (default: 0)"
@@ -21,5 +26,8 @@ def run(options: argparse.Namespace) -> int:
     from r2po.commands.watch import watch
     from r2po.runlog import open_run
 
-    print(watch(open_run(options.run_directory), options.episode, options.output))  # noqa: T201 - the command's answer
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - not the answer, which is a line of its own
+
+    print(watch(open_run(options.run_directory), options.episode, options.output, tell))  # noqa: T201
     return 0

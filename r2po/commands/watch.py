@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from r2po.errors import InputError
 from r2po.experiment.setting import Setting
 from r2po.policies import Policy
 from r2po.prompts.numbers import number
+from r2po.rounding import first_largest
 from r2po.runlog import RunDirectory
 from r2po.seeding import derive_seed
 
@@ -28,10 +31,16 @@ FRAMES_PER_SECOND = 25
 DEFAULT_RENDER_FPS = 30
 
 
-def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
+TELL_EVERY_S = 5.0
+"""Drawing without a graphics card can take a second for each step."""
+
+
+def watch(
+    directory: RunDirectory, episode: int, output: str | None, tell: Callable[[str], None] = lambda _: None
+) -> str:
     """Play one held-out episode of a run's best policy so far and return one line on how it went.
 
-    ``output`` is the animation to write; None opens a window.
+    ``output`` is the animation to write; None opens a window. ``tell`` is called with a line on how far it is.
 
     Raises:
         InputError: The run has no complete iteration or no such episode, the format is unknown, the file cannot be
@@ -39,6 +48,8 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     """
     if output is not None and Path(output).suffix not in FORMATS:
         raise InputError(f"--output {output!r}: expected a file name that ends in {' or '.join(FORMATS)}")
+    if output is None and not _has_display():
+        raise InputError("there is no display here (DISPLAY is not set): --output best.gif records an animation")
     description = directory.read_description()
     if description["config"].get("algorithm") is not None:
         raise InputError(f"{directory.path} is a run of Stable-Baselines3: its best policy is in best_model.zip")
@@ -50,10 +61,10 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
     iterations = directory.read_iterations()
     if not iterations:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
-    best = max(iterations, key=lambda record: float(record["reward"]))
+    best = first_largest(iterations, lambda record: float(record["reward"]))
     policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
     with closing(setting), closing(_make(setting, "human" if output is None else "rgb_array")) as environment:
-        frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode))
+        frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode), tell)
         if output is not None:
             _write(Path(output), frames, environment.metadata.get("render_fps", DEFAULT_RENDER_FPS))
     where = "" if output is None else f"; written to {output}"
@@ -65,12 +76,13 @@ def watch(directory: RunDirectory, episode: int, output: str | None) -> str:
 
 
 def _play(
-    setting: Setting, environment: gymnasium.Env[Any, Any], policy: Policy, seed: int
+    setting: Setting, environment: gymnasium.Env[Any, Any], policy: Policy, seed: int, tell: Callable[[str], None]
 ) -> tuple[list[NDArray[np.uint8]], list[float]]:
     """Play an episode and return its pictures, none in a window, and its rewards."""
     observation = environment.reset(seed=seed)[0]
     pictures, over = _picture(environment), False
     rewards: list[float] = []
+    told = time.monotonic()
     with closing(policy.begin([seed])) as session:
         while not over and len(rewards) < setting.brief.max_traj_length:
             action = session([0], np.asarray(observation)[np.newaxis])[0]
@@ -78,7 +90,15 @@ def _play(
             rewards.append(float(reward))
             over = terminated or truncated
             pictures += _picture(environment)
+            if time.monotonic() - told >= TELL_EVERY_S:
+                told = time.monotonic()
+                tell(f"step {len(rewards)} of at most {setting.brief.max_traj_length}")
     return pictures, rewards
+
+
+def _has_display() -> bool:
+    """Whether a window can be opened; SDL_VIDEODRIVER names other ways to draw than a desktop."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")))
 
 
 def _picture(environment: gymnasium.Env[Any, Any]) -> list[NDArray[np.uint8]]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
-import yaml
 
 from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
+from r2po.config.places import check_text, expanded
 from r2po.config.published import is_published, translate
+from r2po.config.reading import YAML_ERRORS, read_text
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
 from r2po.llm.providers.replay import PREFIX
@@ -22,9 +23,18 @@ from r2po.validation import Section, first_problem
 
 SectionModel = TypeVar("SectionModel", bound=Section)
 
+PATH_KEYS = ("logdir", "reference_logdir", "zoo_hyperparams_dir")
+MODEL_NAMES = ("llm_model_name", "critic_llm_model_name")
+
+SB3_KEYS = frozenset(
+    {"algorithms", "algorithm_hyperparams", "budget_mode", "budget_target", "num_trials", "use_periodic_eval"}
+)
+"""Keys that only configs of Stable-Baselines3 have."""
+
+OPEN_SECTIONS = ("env_kwargs", "policy_settings")
+"""Sections whose keys are those of an environment or a policy."""
+
 _SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
-# PyYAML lets through whatever Python raises for a value, e.g. for the date 2001-13-45.
-_YAML_ERRORS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def load_config(
@@ -46,6 +56,8 @@ def load_config(
     """
     path = Path(path)
     values = read_yaml(path)
+    if _is_sb3(values):
+        raise InputError(f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}")
     if is_published(values):
         values, notes = translate(values, str(path), Config.model_fields)
         for line in notes:
@@ -59,7 +71,7 @@ def load_config(
     changes: dict[str, Any] = {}
     for text in overrides:
         key, value = parse_override(text)
-        keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS else [key]
+        keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS or key.split(".")[0] in OPEN_SECTIONS else [key]
         changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
     if seed is not None:
         changes["seed"] = seed
@@ -68,6 +80,15 @@ def load_config(
     if {**values, **changes}.get("protocol", "published") == "published":
         values |= published
     return resolve({**values, **changes}, str(path))
+
+
+def is_sb3_config(path: str | Path) -> bool:
+    """Whether a file configures Stable-Baselines3, which another command runs."""
+    return _is_sb3(read_yaml(Path(path)))
+
+
+def _is_sb3(values: Mapping[str, Any]) -> bool:
+    return "method" not in values and not is_published(values) and not SB3_KEYS.isdisjoint(values)
 
 
 def resolve(values: Mapping[str, Any], source: str) -> Config:
@@ -172,27 +193,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read config {str(path)!r}: {error}") from None
     try:
-        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except _YAML_ERRORS as error:
+        values = read_text(text)
+    except YAML_ERRORS as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
     return values
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a repeated key: PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = str(key_node.value)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"key {key!r} appears twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 def config_folder() -> Path:
@@ -213,8 +219,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise InputError(f"--set {text!r}: expected key=value")
     try:
-        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except _YAML_ERRORS:
+        return key.strip(), read_text(value)
+    except YAML_ERRORS:
         raise InputError(f"--set {text!r}: the value is not valid YAML") from None
 
 
@@ -234,10 +240,29 @@ def validated(model: type[SectionModel], values: Mapping[str, Any], source: str)
         InputError: With one line that names the key, what was found and what is expected.
     """
     _check_keys(source, values, model.model_fields)
+    _check_texts(source, values)
+    paths = {key: values[key] for key in (*PATH_KEYS, *MODEL_NAMES) if isinstance(values.get(key), str)}
     try:
-        return model.model_validate(values)
+        return model.model_validate({**values, **{key: _path(source, key, text) for key, text in paths.items()}})
     except pydantic.ValidationError as error:
         raise InputError(f"{source}: {_problem(error)}") from None
+
+
+def _path(source: str, key: str, text: str) -> str:
+    """Return a path with what stands for a part of it filled in; so is that of a replay in a model's name."""
+    if key in PATH_KEYS:
+        return expanded(text, f"{source}: {key}")
+    return PREFIX + expanded(text.removeprefix(PREFIX), f"{source}: {key}") if text.startswith(PREFIX) else text
+
+
+def _check_texts(source: str, value: object, key: str = "") -> None:
+    """Refuse texts that cannot be written, at any depth."""
+    if isinstance(value, str):
+        check_text(value, f"{source}: {key}")
+    entries = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, entry in entries:
+        check_text(str(name), f"{source}: a key")
+        _check_texts(source, entry, f"{key}.{name}" if key else str(name))
 
 
 def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str]) -> None:

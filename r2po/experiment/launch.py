@@ -102,6 +102,11 @@ def _start(config: Config, models: Mapping[str, Model], observer: Observer, plac
             raise RunStopped(str(error)) from None
         directory.remove()
         raise
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or directory.holds_work:
+            raise
+        directory.remove()
+        raise InputError(f"cannot begin a run in {config.logdir}: {error.strerror or error}") from None
     except CallFailed as failed:
         # This was the first contact: the same error would come again, and there is nothing yet to keep.
         if failed.retryable or failed.replies:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -19,6 +19,7 @@ from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord, Result
+from r2po.terminal import console
 from r2po.trial import Candidate
 
 ROWS = 12
@@ -36,7 +37,7 @@ class LiveView(Screen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = Console(highlight=False, markup=False, soft_wrap=True)
+        self._console = console(soft_wrap=True)
         self._live: Live | None = None
         self._rows: deque[dict[str, str]] = deque(maxlen=ROWS)
         self._now = "warm-up"

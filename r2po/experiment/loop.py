@@ -17,6 +17,7 @@ from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.methods import Step
 from r2po.rollout import Rollout
+from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import CandidateRecord, IterationRecord, Result, WarmupRecord
@@ -163,10 +164,12 @@ class Experiment:
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
         self.llm_calls = record["llm_calls"]
-        if self.best is None or record["reward"] > self.best["reward"]:
+        if self.best is None or exceeds(record["reward"], self.best["reward"]):
             policy = self.setting.policy
             self.best = {key: record[key] for key in ("reward", "iteration")}
             self.best["solution"] = policy.record(policy.load(accepted))
+        else:
+            self.best["reward"] = max(self.best["reward"], record["reward"])
         seeds = self.setting.seeds(record["iteration"], record["accepted"])
         self._enter_history({**accepted, "reward": record["reward"]}, accepted["returns"], seeds, record["iteration"])
 

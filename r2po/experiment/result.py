@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, described
+from r2po.rounding import mean
 from r2po.runlog.records import IterationRecord, Result, heldout_figures
 
 COUNTS = ("attempts", "failures", "replies", "refused", "cost")
@@ -40,7 +41,7 @@ def sum_up(
         "best_iteration": best["iteration"],
         **{f"best_{key}": value for key, value in best["solution"].items()},
         **heldout_figures(heldout),
-        "mean_reward": float(np.mean(rewards)),
+        "mean_reward": mean(rewards),
         "final_reward": rewards[-1],
         "episodes": iterations[-1]["episodes"],
         "steps": iterations[-1]["steps"],

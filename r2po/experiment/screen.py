@@ -11,6 +11,7 @@ from r2po.experiment.summary import clock, heading, money, summary
 from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
+from r2po.rounding import exceeds, first_largest
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord, Result
 
@@ -39,7 +40,7 @@ class Screen(Observer):
         self._elapsed_before = sum(record["times"]["elapsed_s"] or 0 for record in recorded)
         self._done = self._done_before = len(recorded)
         self._total = setting.config.num_iterations or 0
-        self.best = max(recorded, key=lambda record: float(record["reward"]), default=None)
+        self.best = first_largest(recorded, lambda record: record["reward"]) if recorded else None
         for line in heading(setting, directory, client, len(recorded)):
             self.say(line)
 
@@ -54,7 +55,7 @@ class Screen(Observer):
     def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
         self._done = record["iteration"]
-        if self.best is None or record["reward"] > self.best["reward"]:
+        if self.best is None or exceeds(record["reward"], self.best["reward"]):
             self.best = record
 
     def finished(self, directory: RunDirectory, result: Result) -> None:

@@ -18,12 +18,16 @@ LARGEST_SEED = 2**32 - 1
 """The largest seed of numpy's RandomState."""
 
 
+LARGEST_DIM = 4096
+"""More hidden units, or parameters of a layer, would take gigabytes of frozen numbers, and no model could answer."""
+
+
 class FrozenSettings(Section):
     """Values of the config key ``policy_settings``."""
 
     model_config = ConfigDict(allow_inf_nan=False, validate_default=True)
 
-    hidden_dim: int = Field(ge=1)
+    hidden_dim: int = Field(ge=1, le=LARGEST_DIM)
     param_min: float
     param_max: float
 

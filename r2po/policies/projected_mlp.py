@@ -10,7 +10,7 @@ from pydantic import Field
 from r2po.errors import InputError
 from r2po.policies.base import DEFAULTS, PolicyConfig
 from r2po.policies.forms import NetworkPolicy, make_network
-from r2po.policies.frozen import FrozenFamily, FrozenSettings
+from r2po.policies.frozen import LARGEST_DIM, FrozenFamily, FrozenSettings
 from r2po.policies.numeric import Range
 from r2po.policies.policy import Array
 from r2po.policies.solution import Parameters
@@ -20,12 +20,12 @@ from r2po.tasks.spaces import Spaces
 class ProjectedMLPSettings(FrozenSettings):
     """Values of the config key ``policy_settings``."""
 
-    hidden_dim: int = Field(4, ge=1)
+    hidden_dim: int = Field(4, ge=1, le=LARGEST_DIM)
     projection_seed_base: int = Field(3000, ge=0)
     param_min: float = -6.0
     param_max: float = 6.0
-    latent_dim_layer1: int = Field(5, ge=1)
-    latent_dim_layer2: int = Field(5, ge=1)
+    latent_dim_layer1: int = Field(5, ge=1, le=LARGEST_DIM)
+    latent_dim_layer2: int = Field(5, ge=1, le=LARGEST_DIM)
     latent_init_std: float = Field(2.0, gt=0)
 
 

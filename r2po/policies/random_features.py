@@ -9,7 +9,7 @@ from pydantic import Field
 
 from r2po.policies.base import DEFAULTS, PolicyConfig
 from r2po.policies.forms import NetworkPolicy, make_network
-from r2po.policies.frozen import FrozenFamily, FrozenSettings
+from r2po.policies.frozen import LARGEST_DIM, FrozenFamily, FrozenSettings
 from r2po.policies.numeric import Range
 from r2po.policies.solution import Parameters
 from r2po.tasks.spaces import Spaces
@@ -18,7 +18,7 @@ from r2po.tasks.spaces import Spaces
 class RandomFeaturesSettings(FrozenSettings):
     """Values of the config key ``policy_settings``."""
 
-    hidden_dim: int = Field(8, ge=1)
+    hidden_dim: int = Field(8, ge=1, le=LARGEST_DIM)
     random_feature_seed_base: int = Field(1000, ge=0)
     param_min: float = -2.0
     param_max: float = 2.0

@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 
 import r2po.envs  # noqa: F401 - registers the project's own environments
+from r2po.envs.making import make
 from r2po.policies import Policy, Session
 from r2po.policies.policy import Array
 from r2po.rollout.types import End, Rollout, Rollouts
@@ -68,7 +69,7 @@ class GymnasiumEngine:
 
     def _environments(self, count: int) -> list[gymnasium.Env[Any, Any]]:
         while len(self._pool) < count:
-            self._pool.append(gymnasium.make(self._gym_id, disable_env_checker=True, **self._env_kwargs))
+            self._pool.append(make(self._gym_id, **self._env_kwargs))
         return self._pool[:count]
 
 

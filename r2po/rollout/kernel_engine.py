@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium
 
 import r2po.envs  # noqa: F401 - registers the project's own environments
+from r2po.envs.making import make
 from r2po.policies.forms import CompiledForm
 from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
 from r2po.rollout.kernels import KERNELS
@@ -32,7 +33,7 @@ class KernelEngine(CompiledEngine):
         assert isinstance(entry_point, str)
         module = importlib.import_module(f"r2po.rollout.kernels.{KERNELS[entry_point]}")
         self._kernel: Kernel = module.KERNEL
-        environment = gymnasium.make(gym_id, disable_env_checker=True, **env_kwargs)
+        environment = make(gym_id, **env_kwargs)
         self._constants = self._kernel.read(environment.unwrapped)
         environment.close()
 

@@ -59,6 +59,7 @@ class RunDirectory:
     @classmethod
     def create(cls, logdir: Path, number: int | None = None) -> RunDirectory:
         """Make ``run_N`` under ``logdir``, the next free one or a given one; two processes never get the same one."""
+        new_parents: list[Path] = []
         try:
             new_parents = [folder for folder in (logdir, *logdir.parents) if not folder.exists()]
             logdir.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,9 @@ class RunDirectory:
                     path.mkdir()
                     return cls(path, new_parents)
         except (OSError, ValueError) as error:
+            for folder in new_parents:
+                with suppress(OSError):  # not made, or used by others since
+                    folder.rmdir()
             raise InputError(f"cannot make a run directory under logdir {str(logdir)!r}: {error}") from None
         raise RunLockedError(f"{logdir / f'run_{number}'} was made by another process")
 
@@ -107,7 +111,7 @@ class RunDirectory:
 
     def remove(self) -> None:
         """Delete the directory of a run that never began, and folders made for it that hold nothing else."""
-        shutil.rmtree(self.path)
+        shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):  # raised by the first one that is not empty
             for folder in self._new_parents:
                 folder.rmdir()

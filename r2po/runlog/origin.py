@@ -15,7 +15,15 @@ PACKAGES = ("r2po", "gymnasium", "mujoco", "numpy")
 
 def versions(more: Iterable[str] = ()) -> dict[str, str]:
     """Return the versions of Python, of ``PACKAGES`` and of further packages."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in (*PACKAGES, *more)}
+    return {"python": platform.python_version()} | {name: _version(name) for name in (*PACKAGES, *more)}
+
+
+def _version(name: str) -> str:
+    """Return the version of a package; r2po itself may be used from its checkout, without being installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 @cache

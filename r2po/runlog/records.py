@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, InstanceOf, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
+from r2po.rounding import mean, sample_std
 from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
@@ -247,7 +248,7 @@ def checked(kind: type[T], record: Any, source: str) -> T:
 def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
     """Return what ``Result`` says of held-out episodes; a mean needs one of them, a deviation two."""
     return {
-        "heldout_reward": float(returns.mean()) if len(returns) else None,
-        "heldout_std": float(returns.std(ddof=1)) if len(returns) > 1 else None,
+        "heldout_reward": mean(returns) if len(returns) else None,
+        "heldout_std": sample_std(returns) if len(returns) > 1 else None,
         "heldout_episodes": len(returns),
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from r2po.config import Config, load_config
+from r2po.config.load import is_sb3_config
 from r2po.errors import InputError
 from r2po.experiment.prepare import check_unchanged
 from r2po.experiment.resolve import find_run
@@ -81,9 +82,15 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
     Raises:
         InputError: A config or a setting cannot be used, or two runs would share a run directory.
     """
+    others = [source for source in request.configs if is_sb3_config(source)]
+    sources = [source for source in request.configs if source not in others]
+    if others and not sources:
+        raise InputError(f"{', '.join(others)}: of Stable-Baselines3; run them with sb3_baselines.py --config FILE")
+    if others:
+        note(f"left out, since sb3_baselines.py runs them: {', '.join(others)}")
     experiments = [
         (source, variant, _config(source, variant, request, note))
-        for source in request.configs
+        for source in sources
         for variant in expand(request.settings)
     ]
     runs = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +15,7 @@ from r2po.experiment.summary import clock
 from r2po.prompts.numbers import number
 from r2po.sweep.board import Board, Speed, Total
 from r2po.sweep.messages import Progress
+from r2po.terminal import console
 
 EVERY_S = 60.0
 """Pause between lines on all runs, where there is no terminal."""
@@ -74,7 +75,7 @@ class SweepTable(SweepScreen):
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._console = Console(highlight=False, markup=False, soft_wrap=True)
+        self._console = console(soft_wrap=True)
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=2)
         self._live.start()
 
@@ -149,8 +150,10 @@ def counts(total: Total) -> str:
     states = ", ".join(
         f"{total.states[state]} {state}" for state in ("running", "waiting", "failed") if total.states[state]
     )
+    # A reply has tokens: none at all means that none was counted.
+    tokens = f"{total.tokens:,}" if total.tokens or not total.calls else "unknown"
     money = "" if total.cost is None else f"  cost {total.cost:.6g}"
     return (
         f"{total.done}/{total.runs} runs done{f' ({states})' if states else ''}  calls {total.calls:,}  "
-        f"tokens {total.tokens:,}{money}  episodes {total.episodes:,}"
+        f"tokens {tokens}{money}  episodes {total.episodes:,}"
     )

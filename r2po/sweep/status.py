@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from rich.console import Console
-
 from r2po.sweep.board import WINDOW_S, Board, Speed
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Progress
 from r2po.sweep.screen import headline, table
+from r2po.terminal import console as make_console
 
 IDLE_S = 900.0
 """A run whose log has not grown for this long counts as waiting; a call may take five minutes and be repeated."""
@@ -24,7 +23,7 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
     """Print the sums, the running and failed runs, or all of them."""
     board, speed = read_board(manifest)
     states = ("running", "failed", "waiting", "complete") if everything else ("running", "failed")
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     if not console.is_terminal:
         console.width = max(console.width, NARROWEST)
     console.print(f"{manifest.folder}  started {manifest.created}")

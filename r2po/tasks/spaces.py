@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 
-import r2po.envs  # noqa: F401 - registers the project's own environments
+from r2po.envs import making
 from r2po.errors import InputError, nearest, unknown
 
 REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -51,7 +51,7 @@ def read_spaces(gym_id: str, env_kwargs: Mapping[str, Any]) -> Spaces:
     """
     _check_names(gym_id, env_kwargs)
     try:
-        environment = gymnasium.make(gym_id, disable_env_checker=True, **env_kwargs)
+        environment = making.make(gym_id, **env_kwargs)
     except (*REFUSALS, ImportError, OSError, gymnasium.error.Error) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise InputError(
@@ -64,15 +64,15 @@ def read_spaces(gym_id: str, env_kwargs: Mapping[str, Any]) -> Spaces:
 
 
 def _check_names(gym_id: str, env_kwargs: Mapping[str, Any]) -> None:
-    """Refuse an unknown id, and argument names that the environment does not have."""
+    """Refuse an unknown id, code that cannot be imported, and argument names that the environment does not have."""
     try:
-        entry_point = gymnasium.spec(gym_id).entry_point
-        creator = (
-            gymnasium.envs.registration.load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-        )
-    except (gymnasium.error.Error, ImportError) as error:
+        creator = making.creator_of(gym_id)
+    except gymnasium.error.Error as error:
         hint = nearest(gym_id, gymnasium.registry)
         raise InputError(f"unknown environment {gym_id!r}{hint}: not registered with Gymnasium") from error
+    except Exception as error:  # whatever the code of an environment raises
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(f"cannot import the code of {gym_id!r}: {type(error).__name__}: {reason}") from error
     parameters = inspect.signature(creator).parameters if creator else {}
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import resources
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from r2po.cli import main
+from r2po.cli.starting import count
 from r2po.config import Config, CriticSettings, differences, load_config, resolve
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
@@ -264,6 +267,40 @@ def test_values_of_overrides_are_yaml(write: Write) -> None:
     config = load_config(write(), ["optimum=1e3", " seed = 5", "policy_settings={a: b=c}", "logdir=logs/a=b"])
     assert (config.seed, config.policy_settings, config.logdir) == (5, {"a": "b=c"}, "logs/a=b")
     assert config.optimum == 1000.0
+
+
+@pytest.mark.parametrize(("text", "seed"), [("010", 10), ("08", 8), ("8", 8), ("0", 0), ("1_000", 1000), ("007", 7)])
+def test_a_seed_is_the_same_number_in_a_config_in_an_override_and_in_an_option(
+    text: str, seed: int, write: Write
+) -> None:
+    name = next(iter(EXAMPLE))
+    content = yaml.safe_dump({key: value for key, value in EXAMPLE.items() if key != "seed"}) + f"seed: {text}\n"
+    assert name in content
+    assert [load_config(write(content)).seed, load_config(write(), [f"seed={text}"]).seed, count(text, 0)] == [seed] * 3
+
+
+@pytest.mark.parametrize("text", ["0x10", "0b11", "0o7", "1:30", "8a", "1__0", "\u0663"])
+def test_what_is_no_decimal_number_is_no_seed_anywhere(text: str, write: Write) -> None:
+    assert "seed is " in complaint(write(), f"seed={text}")
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number"):
+        count(text, 0)
+
+
+def test_one_setting_of_a_policy_or_an_environment_can_be_set(write: Write) -> None:
+    path = write(yaml.safe_dump({**EXAMPLE, "policy_settings": {"obs_clip": 3.0}}))
+    config = load_config(path, ["policy_settings.hidden_dim=6", "policy_settings.a.b=1", "policy_settings.obs_clip=2"])
+    assert config.policy_settings == {"obs_clip": 2, "hidden_dim": 6, "a": {"b": 1}}
+    assert "unknown key 'optimum.x'" in complaint(path, "optimum.x=1")
+
+
+def test_a_config_of_stable_baselines_is_sent_to_its_command() -> None:
+    path = CONFIGS / "sb3_baselines" / "nim_sb3.yaml"
+    assert complaint(path) == f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}"
+
+
+def test_an_exponent_makes_a_number_at_any_depth(write: Write) -> None:
+    config = load_config(write(), ["policy_settings={a: 1e-3, b: [2E4, -.5e+1], c: 1.e3, d: 1e, e: .inf, f: 012.50}"])
+    assert config.policy_settings == {"a": 0.001, "b": [20000.0, -5.0], "c": 1000.0, "d": "1e", "e": inf, "f": 12.5}
 
 
 @pytest.mark.parametrize("text", ["a: 1\nseed: 1\nseed: 2\n", "published:\n  seed: 1\n  seed: 2\n"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +15,7 @@ from r2po.errors import InputError, RunStopped
 from r2po.experiment import loop
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
+from r2po.runlog import RunDirectory, list_runs
 from tests.builders import make_config
 
 SMALL = {"num_iterations": 1, "num_evaluation_episodes": 2, "warmup_episodes": 1, "heldout_episodes": 2}
@@ -54,3 +57,38 @@ def test_a_reward_that_no_analysis_can_use_ends_no_run(
     assert launch(config, "latest", {}, Observer())["iterations"] == 3
     with pytest.raises(InputError, match="reward is"):
         load_log_directory(tmp_path / "logs")
+
+
+@pytest.mark.parametrize("at", ["lock", "write_description", "read_iterations"])
+def test_a_disk_that_is_full_at_the_start_is_one_line_and_leaves_nothing(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunDirectory, at, full)
+    with pytest.raises(InputError, match=r"cannot begin a run in .*: No space left on device"):
+        launch(make_config("nim", "props", **SMALL, logdir=str(tmp_path / "logs")), None, {}, Observer())
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_checkout_that_is_not_installed_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = metadata.version
+
+    def version(name: str) -> str:
+        if name == "r2po":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    launch(make_config("nim", "props", **SMALL, logdir=str(tmp_path / "logs")), None, {}, Observer())
+    (run,) = list_runs(tmp_path / "logs")
+    assert run.read_description()["versions"]["r2po"] == "not installed"
+
+
+@pytest.mark.parametrize("settings", [{"hidden_dim": 10**12}, {"latent_dim_layer1": 10**9}])
+def test_a_network_that_fits_no_memory_is_refused(settings: dict[str, int], tmp_path: Path) -> None:
+    values = {**SMALL, "policy": "projected_mlp", "policy_settings": settings, "logdir": str(tmp_path / "logs")}
+    with pytest.raises(InputError, match=f"{next(iter(settings))} is 10*; input should be less than or equal to 4096"):
+        launch(make_config("mountaincarcontinuous", "props", **values), None, {}, Observer())
+    assert not (tmp_path / "logs").exists()

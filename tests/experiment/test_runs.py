@@ -206,6 +206,15 @@ def test_clipping_of_actions_under_the_protocols(protocol: str, tmp_path: Path) 
     assert warmup.rewards.tolist() == pytest.approx([-0.1] * 12)
 
 
+def test_of_rewards_that_are_equal_up_to_rounding_the_first_is_the_best(tmp_path: Path) -> None:
+    with open_experiment(make_config("maze", "props", num_iterations=3), EmbeddedSearch(), tmp_path) as experiment:
+        record = experiment.iterate(1)
+        for number, reward in enumerate((0.3, 0.1 + 0.2, 0.3 - 1e-3), 1):
+            experiment.remember({**record, "iteration": number, "reward": reward})
+        assert experiment.best is not None
+        assert (experiment.best["iteration"], experiment.best["reward"]) == (1, 0.1 + 0.2)
+
+
 # ---- What is said at the start ----
 
 

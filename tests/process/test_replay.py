@@ -163,7 +163,7 @@ def test_a_later_miss_can_be_gone_on_from_by_position(run: Run, capsys: pytest.C
     said = capsys.readouterr()
     assert "critic_llm_conservative_threshold was 480.0, is 300.0" in said.out
     assert "iteration 1, critic, attempt 1: the prompt is not the recorded one" in one_line(said.err)
-    assert one_line(said.err).endswith("--resume 1")
+    assert one_line(said.err).endswith("--replay-by-position --resume 1")
     assert run(*changed, "--resume", "--replay-by-position") == 0
     assert "4 prompts differ from the recorded ones" in capsys.readouterr().out
     result = open_run("again/run_1").read_result()
@@ -195,6 +195,7 @@ def test_a_longer_run_ends_where_the_recorded_one_does(run: Run, capsys: pytest.
     assert run("--quiet", *AGAIN, "num_iterations=9") == 1
     said = one_line(capsys.readouterr().err)
     assert "iteration 9, search, attempt 1: the recorded run is complete and made no such call" in said
+    assert said.endswith("; to repeat all of it, start a replay with num_iterations=8, in another logdir")
     assert len(records(Path("again/run_1/iterations.jsonl"))) == 8
 
 

@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from r2po.baselines.sb3.config import SB3Config
 from r2po.cli import main
+from r2po.config import Config
+from r2po.config.load import SB3_KEYS
 from r2po.errors import InputError
 from r2po.sweep.plan import SweepRequest, check_runs, plan
+from tests.builders import CONFIGS
 from tests.process.processes import NIM, write_config
 
 VALUES = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1}
@@ -79,3 +83,17 @@ def test_the_same_request_has_the_same_name_and_another_one_has_not(tmp_path: Pa
     assert request(tmp_path).name == request(tmp_path).name
     others = [request(tmp_path, "bias=false"), request(tmp_path, seeds=(1, 2, 3)), request(tmp_path, logs="x")]
     assert len({each.name for each in [request(tmp_path), *others]}) == 4
+
+
+def test_configs_of_stable_baselines_are_left_out_with_a_note(tmp_path: Path) -> None:
+    suites = sorted(map(str, (CONFIGS / "sb3_baselines").glob("*.yaml")))
+    assert suites
+    mine = write_config(tmp_path, {**NIM, "llm_model_name": "embedded/search"})
+    notes: list[str] = []
+    runs = plan(SweepRequest([*suites, str(mine)], [], [1]), notes.append)
+    assert [run.source for run in runs] == [str(mine)]
+    assert notes == [f"left out, since sb3_baselines.py runs them: {', '.join(suites)}"]
+    with pytest.raises(InputError, match=r"run them with sb3_baselines.py --config FILE"):
+        plan(SweepRequest(suites, [], [1]))
+    assert set(SB3Config.model_fields) >= SB3_KEYS
+    assert not SB3_KEYS & set(Config.model_fields)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from r2po.cli import main
-from r2po.sweep.board import Board
+from r2po.sweep.board import Board, Total
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.messages import AttemptOutcome, Ended, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
 from r2po.sweep.runner import make_run
-from r2po.sweep.screen import SweepLines
+from r2po.sweep.screen import SweepLines, counts
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.process.processes import NIM, write_config
 
@@ -83,3 +85,10 @@ def test_equal_notes_are_printed_once(tmp_path: Path, capsys: pytest.CaptureFixt
     for run in range(3):
         sweep.hear(Note(run, "no effect"))
     assert capsys.readouterr().out == "nim/run_1: no effect\n"
+
+
+def test_tokens_that_no_server_counts_are_unknown_not_zero() -> None:
+    total = Total(Counter(complete=2), calls=8, tokens=0, cost=None, episodes=40, iterations=8, to_go=0)
+    assert "calls 8  tokens unknown  episodes 40" in counts(total)
+    assert "tokens 1,200" in counts(replace(total, tokens=1200))
+    assert "tokens 0" in counts(replace(total, calls=0))

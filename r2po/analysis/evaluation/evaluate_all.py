@@ -72,7 +72,7 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
     except R2POError as error:
         return Evaluation("", (*warnings, str(error)))
     lines = "\n".join(_line(name, part) for name, part in experiments_in(logs))
-    uneven = [line for part in parts for line in uneven_runs(part)]
+    uneven = uneven_runs(logs)
     unread = [f"{run.name}: {run.unread}" for run in runs if run.unread]
     return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import Floats, Ints, RunData
+from r2po.analysis.logs.run_data import Floats, RunData
 from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
 from r2po.analysis.output.panel import Panel, returns_caption, rewards_caption, runs_caption
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
+from r2po.rounding import mean, sample_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,12 +37,19 @@ def training_curve(panel: Panel) -> Figure:
 
 
 def reward_distribution(panel: Panel) -> Figure:
-    """Draw a box per iteration over the returns of the accepted candidates, pooled over the runs."""
+    """Draw a box per iteration over the returns of the accepted candidates, pooled over the runs.
+
+    Of many iterations, a box is for several that follow each other: hundreds of boxes could not be told apart.
+    """
     pooled = _pool(panel)
-    figure, (axes,) = new_figure(panel, returns_caption(panel, [len(returns) for returns in pooled.values()]))
-    _draw_boxes(axes, np.array(list(pooled)), list(pooled.values()), panel.colour)
+    last = max(int(run.numbers[-1]) for run in panel.runs)
+    width = _group_width(last)
+    groups = _grouped(pooled, width)
+    caption = returns_caption(panel, [len(returns) for returns in pooled.values()], width)
+    figure, (axes,) = new_figure(panel, caption)
+    _draw_boxes(axes, np.array(list(groups)), list(groups.values()), panel.colour, width)
     _draw_target(axes, panel)
-    axes.set(xlabel="iteration", ylabel="return", xlim=(0, max(int(run.numbers[-1]) for run in panel.runs) + 1))
+    axes.set(xlabel="iteration", ylabel="return", xlim=(0, last + 1))
     axes.autoscale_view(scalex=False)
     whole_numbers(axes.xaxis)
     legend_above(axes)
@@ -78,6 +87,23 @@ def _pool(panel: Panel) -> dict[int, Floats]:
             if returns is not None:
                 groups.setdefault(int(number), []).append(returns)
     return {number: np.concatenate(groups[number]) for number in sorted(groups)}
+
+
+def _group_width(last: int) -> int:
+    """Return how many iterations share a box, in steps of 1, 2 or 5 times a power of ten."""
+    width, steps = 1, cycle((2.0, 2.5, 2.0))
+    while width * FEW < last:
+        width = int(width * next(steps))
+    return width
+
+
+def _grouped(pooled: dict[int, Floats], width: int) -> dict[float, Floats]:
+    """Return the returns of each ``width`` iterations that follow each other, by the middle of their numbers."""
+    groups: dict[float, list[Floats]] = {}
+    for number, returns in pooled.items():
+        first = (number - 1) // width * width + 1
+        groups.setdefault(first + (width - 1) / 2, []).append(returns)
+    return {middle: np.concatenate(members) for middle, members in groups.items()}
 
 
 def _draw_rewards(axes: Axes, panel: Panel) -> None:
@@ -125,8 +151,8 @@ def _draw_heldout(axes: Axes, panel: Panel) -> None:
         return
     axes.errorbar(
         [max(int(run.episodes[-1]) for run in panel.runs if run.heldout is not None)],
-        [float(np.mean(heldout))],
-        yerr=None if len(heldout) == 1 else [float(np.std(heldout, ddof=1))],
+        [mean(heldout)],
+        yerr=None if len(heldout) == 1 else [sample_std(heldout)],
         color=NEUTRAL,
         marker="D",
         markersize=6,
@@ -140,32 +166,39 @@ def _draw_heldout(axes: Axes, panel: Panel) -> None:
     )
 
 
-def _draw_boxes(axes: Axes, iterations: Ints, returns: Sequence[Floats], colour: str) -> None:
-    """Draw quartile boxes; as collections, since hundreds of separate boxes take seconds."""
+def _draw_boxes(axes: Axes, iterations: Floats, returns: Sequence[Floats], colour: str, width: int) -> None:
+    """Draw quartile boxes, each ``width`` iterations wide; as collections, since separate boxes take long."""
     low, first, median, third, high = _quartiles(returns)
     means = [float(each.mean()) for each in returns]
-    many = len(returns) > FEW
-    axes.vlines(iterations, low, high, color=colour, linewidth=0.6 if many else 1.0, label="range")
-    _draw_middle_halves(axes, iterations, first, third, edgecolor=colour, linewidth=0.4 if many else 0.8)
-    axes.hlines(median, iterations - 0.4, iterations + 0.4, color=NEUTRAL, linewidth=1.2, zorder=3, label="median")
+    axes.vlines(iterations, low, high, color=colour, linewidth=1.0, label="range")
+    _draw_middle_halves(axes, iterations, first, third, 0.3 * width, edgecolor=colour, linewidth=0.8)
+    axes.hlines(
+        median,
+        iterations - 0.4 * width,
+        iterations + 0.4 * width,
+        color=NEUTRAL,
+        linewidth=1.2,
+        zorder=3,
+        label="median",
+    )
     axes.plot(
         iterations,
         means,
         linestyle="none",
         marker="o",
-        markersize=1.8 if many else 3.5,
+        markersize=3.5,
         color=NEUTRAL,
         markerfacecolor="white",
-        markeredgewidth=0.5 if many else 0.8,
+        markeredgewidth=0.8,
         zorder=4,
         label="mean",
     )
 
 
-def _draw_middle_halves(axes: Axes, at: Ints, low: Floats, high: Floats, **style: Any) -> None:
+def _draw_middle_halves(axes: Axes, at: Floats, low: Floats, high: Floats, half: float, **style: Any) -> None:
     from matplotlib.collections import PolyCollection
 
-    left, right = at - 0.3, at + 0.3
+    left, right = at - half, at + half
     corners = np.stack([left, low, right, low, right, high, left, high], axis=1).reshape(-1, 4, 2)
     boxes = PolyCollection(list(corners), facecolor="#d0d0d0", zorder=2, label="middle half", **style)
     axes.add_collection(boxes)

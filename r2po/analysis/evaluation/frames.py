@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,7 +37,7 @@ class Frames(NamedTuple):
     """Runs as tables.
 
     Attributes:
-        runs: One row per run: what it is, and its figures as in ``summary.json``.
+        runs: One row per run: what it is, its figures as in ``summary.json``, and its config, a column per key.
         iterations: One row per candidate of each iteration: reward, parameters, returns.
         calls: One row per reply that was used: role, prompt, text.
         problems: One line for each run, file or row that is left out or odd.
@@ -75,7 +76,7 @@ def load_runs(
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
     return Frames(
-        pd.DataFrame([summarise_run(run) | _key(run) for run in runs], columns=_RUN),
+        pd.DataFrame([_run_row(run) for run in runs], columns=[*_RUN, *_config_keys(runs)]),
         pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
         pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
         tuple(_problems(experiments)),
@@ -88,6 +89,7 @@ _RUN = (
     "num_iterations",
     "planned_iterations",
     "best_reward",
+    "best_iteration",
     "best_episode",
     "final_reward",
     "mean_reward",
@@ -98,6 +100,8 @@ _RUN = (
     "heldout_std",
     "heldout_episodes",
     "seed",
+    "prompts_hash",
+    "replay_of",
     "llm_calls",
     "episodes",
     "steps",
@@ -125,6 +129,21 @@ _CALL = ("iteration", "role", "prompt", "reply")
 def _key(run: RunData) -> dict[str, Any]:
     special = {"logdir": str(run.path.parent), "run": run.name}
     return {name: special[name] if name in special else getattr(run, name) for name in RUN_COLUMNS}
+
+
+def _config_keys(runs: Sequence[RunData]) -> list[str]:
+    """Return the keys of all configs, in their order, but for those that have a column of their own."""
+    return [key for key in {key: None for run in runs for key in run.config} if key not in _RUN]
+
+
+def _run_row(run: RunData) -> dict[str, Any]:
+    """Return the row of a run; sections and lists of its config as JSON, by which rows can be grouped."""
+    config = {
+        key: json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+        for key, value in run.config.items()
+    }
+    about = {"critic_model": run.critic_model, "prompts_hash": run.prompts_hash, "replay_of": run.replay_of}
+    return config | _key(run) | summarise_run(run) | about
 
 
 def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:

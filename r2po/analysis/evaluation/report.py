@@ -8,6 +8,7 @@ from pathlib import Path
 from r2po.analysis.evaluation.figures import api_time, has_returns, reward_distribution, training_curve
 from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.evaluation.text import run_text, runs_text
+from r2po.analysis.logs.comparable import distinctions
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData, drawable
@@ -58,14 +59,24 @@ def experiments_in(logs: LogDirectory) -> list[tuple[str, LogDirectory]]:
     if len(groups) == 1:
         return [(default_label(logs), logs)]
     parts = [LogDirectory(logs.path, runs, ()) for runs in groups]
-    named = [(default_label(part), cohort_of(part.runs[0])) for part in parts]
+    return list(zip(_names(parts), parts, strict=True))
+
+
+def _names(parts: Sequence[LogDirectory]) -> list[str]:
+    """Name experiments of one folder so that they can be told apart."""
+    firsts = [part.runs[0] for part in parts]
+    named = [(default_label(part), cohort_of(run)) for part, run in zip(parts, firsts, strict=True)]
     names = [f"{label}, {cohort.label if cohort else 'no language model'}" for label, cohort in named]
+    names = [f"{name}, replay" if run.replay_of else name for name, run in zip(names, firsts, strict=True)]
+    alike = {name: [part.runs for part, other in zip(parts, names, strict=True) if other == name] for name in names}
+    rest = {name: iter(distinctions(groups)) for name, groups in alike.items()}
+    names = [", ".join(filter(None, (name, next(rest[name])))) for name in names]
     # Templates that were edited have no name.
     names = [
-        name if names.count(name) == 1 else f"{name}, prompts {part.runs[0].prompts_hash}"
-        for name, part in zip(names, parts, strict=True)
+        name if names.count(name) == 1 else f"{name}, prompts {run.prompts_hash}"
+        for name, run in zip(names, firsts, strict=True)
     ]
-    return list(zip(names, parts, strict=True))
+    return [name if names.count(name) == 1 else f"{name}, {run.name}" for name, run in zip(names, firsts, strict=True)]
 
 
 def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:

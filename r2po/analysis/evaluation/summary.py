@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.statistics.arrays import sample_std
+from r2po.rounding import mean, sample_std
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
 """Per-run figures that are averaged over runs."""
@@ -19,6 +17,7 @@ METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_
 def summarise_run(run: RunData) -> dict[str, Any]:
     """Return the figures of one run.
 
+    ``best_episode`` is the folder of the best iteration in the published code's logs, which counts them from 0.
     ``std_reward`` is the sample standard deviation over iterations (ddof 1; 0 for one), as in the published evaluation.
     What the log does not tell is None.
     """
@@ -32,6 +31,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "num_iterations": run.num_iterations,
         "planned_iterations": run.planned_iterations,
         "best_reward": best,
+        "best_iteration": run.best_iteration if any_iterations else None,
         "best_episode": f"episode_{run.best_iteration - 1}" if any_iterations else None,
         "final_reward": run.metric("final_reward"),
         "mean_reward": run.metric("mean_reward"),
@@ -84,6 +84,6 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
 def _over_runs(per_run: Sequence[dict[str, Any]], metric: str) -> dict[str, float | None]:
     values = [row[metric] for row in per_run if row[metric] is not None]
     return {
-        f"{metric}_mean": float(np.mean(values)) if values else None,
+        f"{metric}_mean": mean(values) if values else None,
         f"{metric}_std": sample_std(values) if values else None,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from r2po.analysis.logs.run_data import STAND_IN, models_label, progress
 from r2po.analysis.output.tables import pad
+from r2po.terminal import visible
 
 
 def run_text(summary: dict[str, Any], label: str, path: str) -> str:
@@ -26,7 +27,8 @@ def runs_text(summary: dict[str, Any], path: str, left_out: Sequence[str] = ()) 
 
 
 def _join(*sections: Sequence[str]) -> str:
-    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+    # The file may be shown by other programs than ours.
+    return visible("\n\n".join("\n".join(section) for section in sections if section)) + "\n"
 
 
 def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -51,7 +53,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
     """Return what stands in a row, by heading."""
-    best_at = "-" if row["best_episode"] is None else str(int(row["best_episode"].removeprefix("episode_")) + 1)
+    best_at = "-" if row["best_iteration"] is None else str(row["best_iteration"])
     return {
         "run": row["run"] + ("" if row["complete"] else " *"),
         "iterations": str(row["num_iterations"]),

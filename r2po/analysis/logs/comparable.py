@@ -8,6 +8,7 @@ import numpy as np
 
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, experiment_order
+from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.published import PROTOCOL
 from r2po.analysis.logs.run_data import RunData, drawable
 from r2po.runlog.facts import NO_MODEL, MethodFacts
@@ -28,22 +29,37 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
     Returns:
         They, and a line for each folder that is left out or odd.
     """
-    chosen: dict[tuple[Cohort | None, str, str, str, str | None], ExperimentLogs] = {}
+    cells: dict[tuple[Cohort | None, str, str, str, str | None], list[ExperimentLogs]] = {}
     lines = []
     for each in experiments:
         lines += each.remarks
-        if not each.runs or each.variant:
-            continue
-        lines += uneven_runs(each)
-        key = (each.cohort, each.protocol, each.environment, each.method, each.algorithm)
-        other = chosen.setdefault(key, each)
-        if other is not each:
-            kept, left = (each, other) if len(each.runs) > len(other.runs) else (other, each)
-            chosen[key] = kept
-            prompts = kept.runs[0].prompts_hash != left.runs[0].prompts_hash
-            too = f"{kept.path} is {each.cell} too" + (", with other prompts" if prompts else "")
-            lines.append(f"{left.path}: left out, {too}; keep them under different --logs-root")
-    return list(chosen.values()), lines
+        if each.runs and not each.variant:
+            key = (each.cohort, each.protocol, each.environment, each.method, each.algorithm)
+            cells.setdefault(key, []).append(each)
+    chosen = [max(cell, key=lambda each: each.rank) for cell in cells.values()]
+    for kept, cell in zip(chosen, cells.values(), strict=True):
+        lines += [
+            f"{left_out(each, kept, kept.cell)}; keep them under different --logs-root"
+            for each in cell
+            if each is not kept
+        ]
+    return chosen, lines
+
+
+def left_out(left: ExperimentLogs, kept: ExperimentLogs, what: str) -> str:
+    """Say that an experiment is left out, since another one is the same thing, and in what they differ."""
+    names = [f"{each.path}" for each in (left, kept)]
+    if left.path == kept.path:
+        names = [f"{each.path} ({', '.join(run.name for run in each.runs)})" for each in (left, kept)]
+    prompts = left.runs[0].prompts_hash != kept.runs[0].prompts_hash
+    settings = _by_value([(str(each.runs[0].path), each.runs[0]) for each in (left, kept)])
+    reasons = [
+        "which is a replay" if left.is_replay else "which has no complete run" if not left.rank[1] else "",
+        "with other prompts" if prompts else "",
+        f"with other settings: {', '.join(settings)}" if settings and not left.is_replay else "",
+    ]
+    too = ", ".join(filter(None, [f"{names[1]} is {what} too", *reasons[1:]]))
+    return f"{names[0]}: left out" + (f", {reasons[0]}" if reasons[0] else "") + f", {too}"
 
 
 def cohorts(experiments: Sequence[ExperimentLogs]) -> list[tuple[Cohort | None, list[ExperimentLogs]]]:
@@ -86,19 +102,38 @@ def _distance(one: str, other: str) -> int:
     return 0 if one == other else 1 if {one, other} == {PROTOCOL, "published"} else 2
 
 
-def uneven_runs(experiment: ExperimentLogs) -> list[str]:
-    """Name each setting in which the runs of one experiment differ, one line each."""
-    return [f"{experiment.path}: the runs differ in {line}" for line in differences(experiment.runs)]
+def uneven_runs(logs: LogDirectory) -> list[str]:
+    """Name each setting in which the runs of a folder differ, one line each."""
+    return [f"{logs.path}: the runs differ in {line}" for line in differences(logs.runs)]
 
 
 def differences(runs: Sequence[RunData]) -> list[str]:
     """Name each setting in which runs differ that should be runs of one experiment, one line each."""
+    return _by_value([(run.name, run) for run in runs])
+
+
+def distinctions(groups: Sequence[Sequence[RunData]]) -> list[str]:
+    """Say for each of several groups of runs, each of one experiment, which settings of its own it has."""
+    firsts = [group[0] for group in groups]
+    keys = [key for key in _setting_keys(firsts) if len({_setting(run, key) for run in firsts}) > 1]
+    return [", ".join(f"{key} {_setting(run, key)}" for key in keys) for run in firsts]
+
+
+def _setting_keys(runs: Sequence[RunData]) -> list[str]:
+    return list({key: None for run in runs for key in run.settings})
+
+
+def _setting(run: RunData, key: str) -> str:
+    return str(run.settings[key]) if key in run.settings else "not set"
+
+
+def _by_value(named: Sequence[tuple[str, RunData]]) -> list[str]:
+    """Name each setting in which runs differ, one line each, with the names of those that have each value."""
     lines = []
-    for key in {key: None for run in runs for key in run.settings}:
+    for key in _setting_keys([run for _, run in named]):
         by_value: dict[str, list[str]] = {}
-        for run in runs:
-            value = str(run.settings[key]) if key in run.settings else "not set"
-            by_value.setdefault(value, []).append(run.name)
+        for name, run in named:
+            by_value.setdefault(_setting(run, key), []).append(name)
         if len(by_value) > 1:
             lines.append(f"{key}: " + "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items()))
     return lines

@@ -79,6 +79,22 @@ class ExperimentLogs(LogDirectory, MethodOnTask):
         return f"{self.label} on {self.task['label']}"
 
     @property
+    def rank(self) -> tuple[bool, bool, int, int, int]:
+        """What decides which of several experiments is the one to compare: the largest.
+
+        A replay stands behind all others, and so does what has no complete run. Then the longer runs come first, since
+        a trial of a few iterations is easily repeated; then the number of complete runs, and of all.
+        """
+        complete = sum(run.complete for run in self.runs)
+        length = max((run.planned_iterations or run.num_iterations for run in self.runs), default=0)
+        return not self.is_replay, complete > 0, length, complete, len(self.runs)
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether its runs repeat recorded ones."""
+        return any(run.replay_of for run in self.runs)
+
+    @property
     def protocol(self) -> str:
         """Protocol that its runs share; empty if there are none."""
         return self.runs[0].protocol if self.runs else ""
@@ -95,7 +111,7 @@ def find_experiments(
 
     Args:
         logs_root: Where log directories are, at any depth.
-        max_runs: Largest number of runs of each experiment: its first usable ones.
+        max_runs: Largest number of runs of each experiment: its first complete ones, then unfinished ones.
         only_env: Keys or labels of environments; all if empty.
         only_method: Keys or labels of methods; all if empty.
         parallel: Read on all cores; only for programs whose main module may be imported once more.
@@ -115,7 +131,13 @@ def find_experiments(
     environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
     methods = {parse_method(name, (each.facts for each in found)) for name in only_method}
     wanted = [each for each in found if not each.runs or _is_one(each, environments, methods)]
-    return [replace(each, runs=each.runs[:max_runs]) for each in sorted(wanted, key=experiment_order)]
+    return [replace(each, runs=_at_most(each.runs, max_runs)) for each in sorted(wanted, key=experiment_order)]
+
+
+def _at_most(runs: tuple[RunData, ...], number: int | None) -> tuple[RunData, ...]:
+    """Return so many of the runs, the first complete ones before any unfinished one, by number."""
+    chosen = sorted(runs, key=lambda run: not run.complete)[:number]
+    return tuple(run for run in runs if run in chosen)
 
 
 def _log_directories(root: Path) -> list[Path]:
@@ -168,13 +190,21 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
 
 
 def by_experiment(runs: Sequence[RunData]) -> list[tuple[RunData, ...]]:
-    """Part runs that must not be averaged: by cohort, protocol, environment, method, prompts, variant and algorithm."""
-    groups: dict[tuple[Cohort | None, str, str, str, str, str, str | None], list[RunData]] = {}
+    """Part runs that must not be averaged: those that differ in any setting that matters, and replays."""
+    groups: list[list[RunData]] = []
     for run in runs:
-        about = (cohort_of(run), run.protocol, run.environment, run.method, run.prompts_hash)
-        key = (*about, run.variant, run.algorithm)
-        groups.setdefault(key, []).append(run)
-    return [tuple(members) for members in groups.values()]
+        group = next((each for each in groups if _experiment(each[0]) == _experiment(run)), None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    return [tuple(members) for members in groups]
+
+
+def _experiment(run: RunData) -> tuple[object, ...]:
+    """Return what runs of one experiment have in common; a replay repeats a run and is no other sample of it."""
+    about = (cohort_of(run), run.protocol, run.environment, run.method, run.prompts_hash, run.variant, run.algorithm)
+    return (*about, bool(run.replay_of), run.settings)
 
 
 def cohort_of(run: RunData) -> Cohort | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import ConfigDict, with_config
@@ -18,7 +17,6 @@ from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
-from r2po.runlog.keys import telling
 from r2po.runlog.records import (
     CandidateFigures,
     Candidates,
@@ -84,13 +82,14 @@ def load_own_run(directory: RunDirectory) -> RunData:
         target=config["optimum"],
         complete=result is not None,
         planned_iterations=config["num_iterations"],
-        settings=_settings(description),
+        config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
         notes=(*_torn(directory.iterations), *replay),
         critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes),
         prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
+        replay_of=replayed or "",
     )
 
 
@@ -129,12 +128,6 @@ def _torn(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
-
-
-def _settings(description: Description) -> dict[str, Any]:
-    """Return what must agree between runs of one experiment; without a model, not what prompts describe."""
-    idle = {"seed", *(["description"] if description["model"] == NO_MODEL else [])}
-    return {key: value for key, value in telling(description["config"]).items() if key not in idle}
 
 
 def _prompts(description: Description, outcomes: list[Outcome]) -> str:

@@ -11,7 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.runlog.facts import MethodFacts, TaskFacts
+from r2po.rounding import levelled, mean
+from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
+from r2po.runlog.keys import telling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -132,7 +134,7 @@ class RunData(MethodOnTask):
         target: Return that counts as solved, if the run names one.
         complete: Whether the run reached its end.
         planned_iterations: Iterations that the run was meant to have, if it says so.
-        settings: What must agree between runs of one experiment, by config key.
+        config: Its config as logged, by key; empty if the log has none.
         llm_calls: (n,) replies received by the end of each iteration; None if the log does not say.
         heldout: The re-evaluation of the best policy; None if it has not taken place.
         summary: Figures (``METRICS``) of a run without iterations.
@@ -140,6 +142,7 @@ class RunData(MethodOnTask):
         critic_model: Name of the critic's model, if it is another one; else empty.
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
         prompts_hash: Hash of the texts that its prompts are made from; empty if the log does not say.
+        replay_of: The recorded run that it repeats; empty if it is no replay.
     """
 
     path: Path
@@ -161,7 +164,7 @@ class RunData(MethodOnTask):
     target: float | None = None
     complete: bool = True
     planned_iterations: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
     llm_calls: Ints | None = None
     heldout: Heldout | None = None
     summary: Mapping[str, float] = field(default_factory=dict)
@@ -169,6 +172,7 @@ class RunData(MethodOnTask):
     critic_model: str = ""
     prompts: str = ""
     prompts_hash: str = ""
+    replay_of: str = ""
 
     @property
     def name(self) -> str:
@@ -199,14 +203,24 @@ class RunData(MethodOnTask):
         return tuple(iteration.candidates[iteration.accepted].returns for iteration in self.iterations)
 
     @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """What must agree between runs of one experiment, by config key; null is no setting.
+
+        Without a model, nothing is described.
+        """
+        idle = {"seed", *(["description"] if self.model == NO_MODEL else [])}
+        return {key: value for key, value in telling(self.config).items() if key not in idle and value is not None}
+
+    @cached_property
     def best_so_far(self) -> Floats:
         """(n,) largest reward up to each iteration."""
         return np.maximum.accumulate(self.rewards)
 
     @property
     def best_iteration(self) -> int:
-        """Number of the first iteration with the largest reward, from 1."""
-        return int(self.numbers[self.rewards.argmax()])
+        """Number of the first iteration with the largest reward up to rounding, from 1."""
+        (rewards,) = levelled(self.rewards)
+        return int(self.numbers[rewards.argmax()])
 
     @property
     def progress(self) -> str:
@@ -220,7 +234,7 @@ class RunData(MethodOnTask):
         if name == "heldout_reward":
             return self.heldout.reward if self.heldout else None
         rewards = self.rewards
-        figures = {"mean_reward": rewards.mean(), "best_reward": rewards.max(), "final_reward": rewards[-1]}
+        figures = {"mean_reward": mean(rewards), "best_reward": rewards.max(), "final_reward": rewards[-1]}
         return float(figures[name])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.style import DPI, FONT_SIZE, FULL_WIDTH, NEUTRAL, SMALL_FONT_SIZE, paper_style
+from r2po.terminal import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,6 +64,7 @@ def arrange(figure: Figure) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas: Any = FigureCanvasAgg(figure)  # Any: matplotlib does not type this method
+    _show_control_characters(figure)
     renderer = canvas.get_renderer()
     inches = figure.dpi_scale_trans.inverted()
     width, height = figure.get_size_inches()
@@ -77,6 +79,17 @@ def arrange(figure: Figure) -> None:
         x, y = number * share + PAD - left, bottom + PAD - low
         size = share - 2 * PAD + left - right, top - PAD - high - y
         axes.set_position((x / width, y / height, size[0] / width, size[1] / height))
+
+
+def _show_control_characters(figure: Figure) -> None:
+    """Write those of names as their codes: no font has them, and matplotlib would warn of each."""
+    from matplotlib.text import Text
+
+    for each in figure.findobj(Text):
+        assert isinstance(each, Text)
+        shown = visible(each.get_text())
+        if shown != each.get_text():
+            each.set_text(shown)
 
 
 def _text_height(text: str, points: float) -> float:
@@ -97,6 +110,7 @@ def whole_numbers(axis: Axis) -> None:
 
 def save(figure: Figure, suffix: str) -> bytes:
     """Return a drawn figure as "png", "pdf" or "svg"."""
+    _show_control_characters(figure)
     buffer = io.BytesIO()
     # Level 3 takes a third of the time of the default, for files that are 10 % larger.
     settings: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if suffix == "png" else {}

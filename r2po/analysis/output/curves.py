@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,13 @@ SINGLE_WIDTH, SINGLE_HEIGHT = 6.5, 3.4
 """Inches."""
 
 CHARACTERS_PER_INCH = 18.5
+LEGEND_CHARACTERS_PER_INCH = 13
+LEGEND_LINE = 0.17
+"""Inches; panels have room for two lines above them."""
+
+HANDLE = 8
+"""Characters that a line and the gaps beside it take in a legend."""
+
 BAND_SHARE = 0.3
 """How far bands may widen the vertical axis, in ranges of the means: one method that scatters must not flatten all."""
 
@@ -174,13 +181,27 @@ def _draw_legend(figure: Figure, handles: dict[str, Line2D], layout: tuple[int, 
         axes = figure.add_subplot(rows, columns, (panels + 1, rows * columns))
         axes.axis("off")
         figure.suptitle(title, fontsize=FONT_SIZE)
-        axes.legend(handles.values(), handles.keys(), loc="center", ncols=min(2, rows * columns - panels))
+        free = rows * columns - panels
+        labels, fitting = _fitted(handles, figure.get_figwidth() * free / columns)
+        axes.legend(handles.values(), labels, loc="center", ncols=min(2, free, fitting))
         return
+    labels, fitting = _fitted(handles, figure.get_figwidth())
+    fitting = max(1, min(len(handles), 5 if columns == 1 else 2 * columns, fitting))
+    lines = sum(label.count("\n") + 1 for label in labels) / fitting
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(lines - 2, 0))
     figure.legend(
         handles.values(),
-        handles.keys(),
+        labels,
         loc="outside upper center",
-        ncols=max(1, min(len(handles), 5 if columns == 1 else 2 * columns)),
+        ncols=fitting,
         title=title,
         title_fontsize=FONT_SIZE,
     )
+
+
+def _fitted(names: Iterable[str], width: float) -> tuple[list[str], int]:
+    """Return the labels of a legend in lines that fit ``width`` inches, and how many columns of them do."""
+    room = int(width * LEGEND_CHARACTERS_PER_INCH)
+    labels = [textwrap.fill(name, max(room - HANDLE, HANDLE), break_on_hyphens=False) for name in names]
+    longest = max((len(line) for label in labels for line in label.splitlines()), default=0)
+    return labels, max(1, room // (longest + HANDLE))

@@ -9,6 +9,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
+from r2po.terminal import CONTROL
 
 
 def write_file(path: Path, data: bytes) -> Path:
@@ -27,7 +28,9 @@ def write_file(path: Path, data: bytes) -> Path:
 
 def to_json(record: Any) -> bytes:
     """Return the content of a JSON file for people and programs; a number that is not finite has no place in it."""
-    return (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    # As JSON itself does with some of them.
+    return (CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n").encode()
 
 
 def folder_name(label: str) -> str:

@@ -44,12 +44,17 @@ def rewards_caption(panel: Panel) -> str:
     return text
 
 
-def returns_caption(panel: Panel, counts: Sequence[int]) -> str:
-    """Say what a distribution of returns shows; ``counts`` holds the number of returns of each iteration."""
+def returns_caption(panel: Panel, counts: Sequence[int], width: int = 1) -> str:
+    """Say what a distribution of returns shows.
+
+    ``counts`` holds the number of returns of each iteration; ``width`` iterations share a box.
+    """
     few, many = min(counts), max(counts)
     returns = str(many) if few == many else f"{few} to {many}"
     end = "; their mean is the reward" if panel.is_single else f", {len(panel.runs)} runs pooled"
-    return f"The {returns} returns of the accepted candidate in each iteration{end}. {_unfinished(panel)}".rstrip()
+    boxes = f" Each box is for {width} iterations." if width > 1 else ""
+    text = f"The {returns} returns of the accepted candidate in each iteration{end}.{boxes}"
+    return f"{text} {_unfinished(panel)}".rstrip()
 
 
 def runs_caption(panel: Panel) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from r2po.analysis.statistics.arrays import sample_std
+from r2po.analysis.output.tables import decimals
+from r2po.rounding import mean, sample_std
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,12 @@ class Score:
     @property
     def text(self) -> str:
         """As tables show it, with two decimals."""
-        return f"{self.mean:.2f} ± {self.std:.2f}"
+        return f"{decimals(self.mean)} ± {decimals(self.std)}"
 
     @property
     def shown_mean(self) -> float:
         """The mean as far as the table shows it: equal ones are equally good."""
-        return float(f"{self.mean:.2f}")
+        return float(decimals(self.mean))
 
 
 def figures_of(score: Score | None, published: Score | None = None) -> dict[str, Any] | None:
@@ -53,7 +52,7 @@ def score_of(label: str, values: Sequence[float]) -> Score | None:
     """Sum up a metric over runs; None if no run tells it."""
     if not values:
         return None
-    return Score(label, float(np.mean(values)), sample_std(values), len(values))
+    return Score(label, mean(values), sample_std(values), len(values))
 
 
 def z_score(ours: Score, other: Score) -> float | None:

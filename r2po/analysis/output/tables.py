@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from r2po.analysis.output.files import to_json
+from r2po.terminal import visible
 
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"md": "md", "csv": "csv", "latex": "tex", "json": "json", "png": "png", "pdf": "pdf", "svg": "svg"}
@@ -38,6 +40,11 @@ _LATEX: Mapping[str, str] = MappingProxyType(
         "²": "$^2$",
     }
 )
+
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_FIGURES = re.compile(r"[-+]?[\d.][\d.e±∞\s\[\],;()+-]*")
+"""A number, and what we write beside numbers."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def to_markdown(table: Table) -> str:
     rule = ["-" * (width + 1) + ("-" if number in table.texts else ":") for number, width in enumerate(widths)]
     lines = [f"**{_pipe(table.title)}**", "", head, "|".join(["", *rule, ""]), *rows]
     if table.notes:
-        lines += ["", *(f"- {note}" for note in table.notes)]
+        lines += ["", *(f"- {_pipe(note)}" for note in table.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -105,8 +112,8 @@ def to_csv(table: Table) -> str:
     """Return the table as comma-separated values, without marks and notes."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(table.plain_columns or table.columns)
-    writer.writerows([[_plain_cell(cell) for cell in row] for row in table.cells])
+    writer.writerow(map(csv_cell, table.plain_columns or table.columns))
+    writer.writerows([[csv_cell(_plain_cell(cell)) for cell in row] for row in table.cells])
     return buffer.getvalue()
 
 
@@ -165,11 +172,22 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _pipe(text: str) -> str:
-    return text.replace("|", "\\|")
+    """Return a text for Markdown in which names cannot end a cell, open a tag or make a link."""
+    return _TAG.sub(r"\\<", _line(text)).replace("](", r"]\(").replace("|", r"\|")
+
+
+def _line(text: str) -> str:
+    return visible(" ".join(text.splitlines()))
 
 
 def _plain_cell(cell: Cell) -> str:
     return "; ".join(filter(None, (cell.text if cell.plain is None else cell.plain, *cell.below)))
+
+
+def csv_cell(text: str) -> str:
+    """Return a text that a spreadsheet does not take for a formula: names come from logs, which may be of others."""
+    formula = text.startswith(("=", "@", "+", "-", "\t", "\r")) and not _FIGURES.fullmatch(text)
+    return f"'{visible(text)}" if formula else visible(text)
 
 
 def _json_cell(cell: Cell) -> Mapping[str, Any] | float | str | None:
@@ -186,7 +204,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in _line(text))
 
 
 def _sentence(text: str) -> str:

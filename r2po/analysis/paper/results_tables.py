@@ -15,6 +15,7 @@ from r2po.analysis.output.scores import Score, figures_of, reference_lines, scor
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
 from r2po.analysis.published import SOURCE, published_results
+from r2po.rounding import first_largest
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
 METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -191,7 +192,7 @@ def _table(
 def _best(scores: Scores, methods: Sequence[MethodFacts]) -> Score | None:
     """Return the one with the largest mean, the first of equals; None if there is none."""
     found = [score for facts in methods for score in scores.get(facts["name"], ())]
-    return max(found, key=lambda score: score.mean, default=None)
+    return first_largest(found, lambda score: score.mean) if found else None
 
 
 def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:

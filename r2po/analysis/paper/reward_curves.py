@@ -14,6 +14,7 @@ from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles
 from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
 from r2po.errors import InputError
+from r2po.rounding import first_largest, mean
 from r2po.runlog.facts import GREY, TaskFacts
 
 BEST_BY = "mean_reward"
@@ -103,11 +104,7 @@ def _figure(
 
 
 def _best(experiments: Sequence[ExperimentLogs]) -> ExperimentLogs | None:
-    def mean(experiment: ExperimentLogs) -> float:
-        values = experiment.values(BEST_BY)
-        return sum(values) / len(values)
-
-    return max(experiments, key=mean, default=None)
+    return first_largest(experiments, lambda each: mean(each.values(BEST_BY))) if experiments else None
 
 
 def _what(panels: Iterable[CurvePanel]) -> str:

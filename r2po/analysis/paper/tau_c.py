@@ -7,7 +7,7 @@ from itertools import product
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import OURS, method_facts, task_facts
-from r2po.analysis.logs.comparable import cohorts, others
+from r2po.analysis.logs.comparable import cohorts, left_out, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.output.scores import figures_of, reference_lines, score_of
@@ -89,11 +89,13 @@ def _settings(experiments: Sequence[ExperimentLogs]) -> list[str]:
 
 
 def _chosen(experiments: Sequence[ExperimentLogs], setting: str, lines: list[str]) -> ExperimentLogs | None:
-    """Return the experiment of a setting: the main one first, then the one with the most runs."""
+    """Return the experiment of a setting: the main one first, then by rank."""
     candidates = [each for each in experiments if _setting(each) == setting]
-    candidates.sort(key=lambda each: (bool(each.variant), -len(each.runs), str(each.path)))
-    lines += [f"{each.path}: left out, {candidates[0].path} is tau_c {setting} too" for each in candidates[1:]]
-    return candidates[0] if candidates else None
+    if not candidates:
+        return None
+    kept = max(candidates, key=lambda each: (not each.variant, each.rank))
+    lines += [left_out(each, kept, f"tau_c {setting}") for each in candidates if each is not kept]
+    return kept
 
 
 def _results(

@@ -17,6 +17,7 @@ from r2po.analysis.statistics.aggregates import AGGREGATES
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval, stratified_bootstrap
 from r2po.analysis.statistics.comparison import probability_of_improvement
 from r2po.analysis.statistics.profile import Profile, performance_profile
+from r2po.rounding import first_largest, levelled, mean
 from r2po.runlog.facts import Style, TaskFacts
 from r2po.seeding import derive_seed
 
@@ -124,8 +125,7 @@ def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[Me
     scores: dict[tuple[str, str], dict[str, Floats]] = {}
     styles = {each.method: each.facts["style"] for each in experiments}
     notes: list[str] = []
-    for each in experiments:
-        values = np.array([value for value in each.values(metric) if isfinite(value)], dtype=np.float64)
+    for each, values in zip(experiments, _levelled_values(experiments, metric), strict=True):
         scaled, missing = normalise(each.task, values), len(each.runs) - values.size
         if not values.size:
             notes.append(f"{each.cell}: no run has this metric")
@@ -142,12 +142,30 @@ def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[Me
     return [MethodScores(*key, styles[key[0]], MappingProxyType(scores[key])) for key in ordered], notes
 
 
+def _levelled_values(experiments: Sequence[ExperimentLogs], metric: str) -> list[Floats]:
+    """Return the finite values of each experiment, in which equal ones on an environment are one number.
+
+    They must be compared before they are scaled: what is subtracted would enlarge their last bits.
+    """
+    found = [np.array([value for value in each.values(metric) if isfinite(value)]) for each in experiments]
+    for environment in {each.environment for each in experiments}:
+        here = [number for number, each in enumerate(experiments) if each.environment == environment]
+        scale = max((_largest(run.rewards) for number in here for run in experiments[number].runs), default=0.0)
+        for number, values in zip(here, levelled(*(found[number] for number in here), scale=scale), strict=True):
+            found[number] = values
+    return found
+
+
+def _largest(rewards: Floats) -> float:
+    return float(np.abs(rewards[np.isfinite(rewards)]).max(initial=0.0))
+
+
 def _best_of(algorithms: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    best: dict[str, Floats] = {}
+    candidates: dict[str, list[Floats]] = {}
     for found in algorithms:
         for environment, values in found.items():
-            best[environment] = max(best.get(environment, values), values, key=np.mean)
-    return best
+            candidates.setdefault(environment, []).append(values)
+    return {environment: first_largest(each, mean) for environment, each in candidates.items()}
 
 
 def _order(key: tuple[str, str]) -> tuple[tuple[int, str], bool, str]:

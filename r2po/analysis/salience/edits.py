@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from r2po.analysis.logs.run_data import Floats
+from r2po.rounding import exceeds
 
 Direction = Literal["regression", "improvement", "no_change"]
 DistanceMode = Literal["auto", "continuous", "discrete"]
@@ -122,7 +123,9 @@ def measure_edit(initial: Floats, revised: Floats, *, tabular: bool, rules: Edit
     if initial.shape != revised.shape or not initial.size:
         return None
     change = np.abs(revised - initial)
-    changed = np.flatnonzero(change > rules.smallest_change(tabular=tabular))
+    largest = float(max(np.abs(initial).max(), np.abs(revised).max()))
+    smallest = rules.smallest_change(tabular=tabular)
+    changed = np.flatnonzero(exceeds(change, smallest, largest) if smallest else change > 0.0)
     return Edit(tuple(changed.tolist()), float(np.sqrt(np.square(change).sum())), float(change.max()))
 
 
@@ -131,33 +134,35 @@ def categorise(direction: Direction, edit: Edit, initial: float, change: float, 
 
     ``initial`` is the reward of the first proposal, ``change`` that of the revision minus it.
     """
+    # A change is as precise as what it is the difference of.
+    meaningful = bool(exceeds(abs(change), limits.meaningful, max(abs(initial), abs(initial + change))))
     if direction == "regression":
-        return _regression(edit, initial, -change > limits.meaningful, limits)
+        return _regression(edit, initial, meaningful, limits)
     if direction == "improvement":
-        return _improvement(edit, initial, limits) if change > limits.meaningful else OTHER
+        return _improvement(edit, initial, limits) if meaningful else OTHER
     return direction
 
 
 def _regression(edit: Edit, initial: float, meaningful: bool, limits: Thresholds) -> str:
     if not edit.count:
         return "pure_stochasticity"
-    if initial > limits.high and meaningful:
+    if exceeds(initial, limits.high) and meaningful:
         return "near_optimal_broken"
-    if initial > limits.partial and edit.count <= limits.surgical and meaningful:
+    if exceeds(initial, limits.partial) and edit.count <= limits.surgical and meaningful:
         return "small_fix_backfires"
-    if abs(initial) <= limits.near_zero and edit.count >= limits.redesign:
+    if not exceeds(abs(initial), limits.near_zero) and edit.count >= limits.redesign:
         return "uninformed_redesign"
     return OTHER
 
 
 def _improvement(edit: Edit, initial: float, limits: Thresholds) -> str:
     surgical = edit.count <= limits.surgical
-    if initial > limits.high and surgical:
+    if exceeds(initial, limits.high) and surgical:
         return "fine_tuning"
-    if initial > limits.partial and surgical:
+    if exceeds(initial, limits.partial) and surgical:
         return "pinpoint_fix"
-    if abs(initial) <= limits.near_zero and edit.count >= limits.redesign:
+    if not exceeds(abs(initial), limits.near_zero) and edit.count >= limits.redesign:
         return "rescue_from_history"
-    if initial > limits.near_zero and edit.count >= limits.multi_state:
+    if exceeds(initial, limits.near_zero) and edit.count >= limits.multi_state:
         return "multi_state_fix"
     return OTHER

@@ -14,6 +14,7 @@ from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, Direction
 from r2po.analysis.salience.revisions import Revision
+from r2po.rounding import sample_std
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -235,7 +236,7 @@ def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
     axes.errorbar(
         [size + shift for size in sizes],
         [float(np.mean(by_size[size])) for size in sizes],
-        yerr=[1.96 * float(np.std(by_size[size], ddof=1)) / len(by_size[size]) ** 0.5 for size in sizes],
+        yerr=[1.96 * sample_std(by_size[size]) / len(by_size[size]) ** 0.5 for size in sizes],
         color=style["colour"],
         marker=style["marker"],
         markersize=4,

@@ -17,6 +17,7 @@ from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.replies import RunReplies
 from r2po.analysis.logs.run_data import Floats
+from r2po.analysis.output.tables import csv_cell
 from r2po.analysis.salience.counts import DIRECTIONS, TOGETHER, Salience, analyse
 from r2po.analysis.salience.edits import PUBLISHED_RULES, EditRules
 from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
@@ -85,7 +86,9 @@ def episodes_csv(parts: Sequence[tuple[Cohort | None, Sequence[Found]]]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(
+        [{key: csv_cell(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+    )
     return buffer.getvalue()
 
 

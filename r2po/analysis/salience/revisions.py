@@ -21,13 +21,11 @@ from r2po.analysis.salience.edits import (
 )
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.noise import mean_changes
+from r2po.rounding import levelled
 from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
 from r2po.seeding import derive_seed
 
 PHRASES = ("worst rollout", "worst trajectory")
-
-_ROUNDING = 1e-9
-"""Means of the same returns in another order may differ by their last bits; relative."""
 
 Both = tuple[CandidateData, CandidateData]
 """Proposal and revision."""
@@ -136,14 +134,22 @@ class Revision(MethodOnTask):
 
 
 def extremes(returns: Floats) -> Extremes:
-    """Return worst, median and best of (K,) returns, K at least 1."""
+    """Return worst, median and best of (K,) returns, K at least 1; equal ones are one number."""
+    (returns,) = levelled(returns)
     median = returns[np.abs(returns - np.median(returns)).argmin()]
     return Extremes(float(returns.min()), float(median), float(returns.max()))
 
 
+def mean_returns(both: Both) -> tuple[float, float]:
+    """Return the mean returns of proposal and revision: one number if they differ by rounding alone."""
+    largest = max((float(np.abs(each.returns).max()) for each in both if each.returns is not None), default=0.0)
+    (means,) = levelled([each.reward for each in both], scale=largest)
+    return float(means[0]), float(means[1])
+
+
 def direction(initial: float, revised: float) -> Direction:
-    """Return what became of the mean return."""
-    if abs(revised - initial) <= _ROUNDING * max(abs(initial), abs(revised)):
+    """Return what became of the mean return, ``mean_returns``."""
+    if revised == initial:
         return "no_change"
     return "regression" if revised < initial else "improvement"
 
@@ -178,6 +184,7 @@ def _revision(
     rules: EditRules,
 ) -> Revision:
     first, second = both
+    initial, revised = mean_returns(both)
     accepted = iteration.candidates[iteration.accepted]
     edit = None
     if first.params is not None and second.params is not None:
@@ -189,8 +196,8 @@ def _revision(
         facts=run.facts,
         run=run.name,
         iteration=iteration.number,
-        initial=first.reward,
-        revised=second.reward,
+        initial=initial,
+        revised=revised,
         accepted=both.index(accepted) if accepted in both else None,
         shown=_named(reply) if first.returns is None else extremes(first.returns),
         says_worst=None if text is None else "worst" in text,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from r2po.analysis.logs.run_data import MethodOnTask
-from r2po.analysis.output.tables import Cell, Table
+from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
 from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, PUBLISHED_RULES, Direction, EditRules
@@ -139,7 +139,7 @@ def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) 
     columns = ["Environment", "method", "group", "iterations", "worst", "median", "best", "initial", "revised"]
     columns.append("change")
     rows = [
-        [*_names(found[0]), GROUPS[key], _share_cell(number, known), *(f"{mean:.2f}" for mean in means)]
+        [*_names(found[0]), GROUPS[key], _share_cell(number, known), *map(decimals, means)]
         for found in revisions
         for key, number, known, means in reward_groups(found)
     ]
@@ -207,7 +207,7 @@ def _edit_means(members: Sequence[Revision]) -> list[str]:
     values = [
         (each.edit.count, each.edit.l2, each.edit.largest, each.delta) for each in members if each.edit is not None
     ]
-    return [f"{value:.2f}" for value in np.mean(values, axis=0).tolist()]
+    return [decimals(value) for value in np.mean(values, axis=0).tolist()]
 
 
 def _names(rows: MethodOnTask) -> list[Cell | str]:

@@ -182,8 +182,8 @@ def _letter(index: int) -> str:
 def _group_cell(group: Group | None) -> str:
     if group is None:
         return ""
-    spread = "" if group.std is None else f" ± {group.std:.2f}"
-    return f"{group.mean:.2f}{spread} ({len(group.values)})"
+    spread = "" if group.std is None else f" ± {decimals(group.std)}"
+    return f"{decimals(group.mean)}{spread} ({len(group.values)})"
 
 
 def _reference_cells(published: PublishedTest | None) -> list[str]:

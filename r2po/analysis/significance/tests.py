@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-
 from r2po.analysis.logs.built_in import BASELINES, OURS, method_facts
 from r2po.analysis.statistics.holm import holm
 from r2po.analysis.statistics.permutation import Permutation, permutation_test
 from r2po.analysis.statistics.welch import Welch, welch
+from r2po.rounding import first_largest, levelled, mean, sample_std
 from r2po.runlog.facts import GREY, Style, TaskFacts
 
 Mode = Literal["best", "all"]
@@ -38,12 +37,12 @@ class Group:
     @property
     def mean(self) -> float:
         """Mean over the runs."""
-        return float(np.mean(self.values))
+        return mean(self.values)
 
     @property
     def std(self) -> float | None:
         """Sample standard deviation over the runs; None of fewer than two."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+        return sample_std(self.values) if len(self.values) > 1 else None
 
     @property
     def squared_error(self) -> float | None:
@@ -81,7 +80,10 @@ class Comparison:
     @property
     def gap(self) -> float | None:
         """Mean of R2PO minus mean of the baseline."""
-        return self.ours.mean - self.baseline.mean if self.ours and self.baseline else None
+        if self.ours is None or self.baseline is None:
+            return None
+        ours, baseline = levelled([self.ours.mean], [self.baseline.mean])
+        return float(ours[0] - baseline[0])
 
 
 def compare(environments: Sequence[tuple[TaskFacts, Sequence[Group]]], mode: Mode) -> list[Comparison]:
@@ -128,8 +130,7 @@ def _choose(groups: Sequence[Group], mode: Mode, families: Mapping[str, str]) ->
     notes = tuple(_missing(each, label, groups) for each, label in families.items() if each not in found)
     if mode == "all" or not ordered:
         return ordered, notes
-    # The first one of equals: max keeps it.
-    return [max(ordered, key=lambda group: group.mean)], notes
+    return [first_largest(ordered, lambda group: group.mean)], notes
 
 
 def _missing(method: str, label: str, groups: Sequence[Group]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.analysis.statistics.arrays import Floats, Ints
+from r2po.rounding import levelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +55,17 @@ def mean_curve(runs: Sequence[Series]) -> MeanCurve:
     grid = np.unique(np.concatenate([run.at for run in runs])).astype(np.float64)
     grid = grid[grid >= start]
     values = np.stack([carry(run, grid) for run in runs])
+    # Runs that all did the same have a flat mean and no spread, which else would show the rounding.
+    (level,) = levelled(values.ravel())
+    values = level.reshape(values.shape)
+    base = np.nanmin(values)
+    values = values - base
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     mean = np.where(known, values, 0.0).sum(axis=0) / count
     squares = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)
     std = np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
-    return MeanCurve(grid, mean, std, count)
+    return MeanCurve(grid, base + mean, std, count)
 
 
 def carry(run: Series, grid: Floats) -> Floats:

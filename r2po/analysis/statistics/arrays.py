@@ -39,13 +39,3 @@ def strata(scores: Sequence[ArrayLike]) -> list[Floats]:
         if not each.size:
             raise ValueError(f"environment {number} has no run")
     return arrays
-
-
-def is_constant(values: Floats) -> bool:
-    """Whether values differ by no more than the rounding of their own means: runs that all did the same."""
-    return bool(np.ptp(values) <= 8 * np.finfo(np.float64).eps * np.abs(values).max())
-
-
-def sample_std(values: Sequence[float] | Floats) -> float:
-    """Return the sample standard deviation (ddof 1); 0 for a single value."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

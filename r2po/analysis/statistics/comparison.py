@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from r2po.analysis.statistics.arrays import Floats, strata
 from r2po.analysis.statistics.bootstrap import RESAMPLES, ConfidenceInterval, percentile_interval, resample_counts
+from r2po.rounding import levelled
 
 
 def probability_of_improvement(
@@ -40,8 +41,9 @@ def superiority(first: Floats, second: Floats) -> float:
 
 
 def _wins(first: Floats, second: Floats) -> NDArray[np.float64]:
-    """Return (n, m) 1 where first is larger, 1/2 where equal, 0 where smaller."""
-    return 0.5 + 0.5 * np.sign(first[:, None] - second[None, :])
+    """Return (n, m) 1 where first is larger, 1/2 where equal up to rounding, 0 where smaller."""
+    x, y = levelled(first, second)
+    return 0.5 + 0.5 * np.sign(x[:, None] - y[None, :])
 
 
 def _resampled(first: Floats, second: Floats, generator: np.random.Generator, resamples: int) -> Floats:

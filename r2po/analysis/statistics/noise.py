@@ -8,6 +8,7 @@ import numpy as np
 
 from r2po.analysis.statistics.arrays import Floats
 from r2po.analysis.statistics.bootstrap import middle, resample_counts
+from r2po.rounding import RELATIVE
 
 RESAMPLES = 2_000
 CHUNK = 1_000
@@ -37,6 +38,7 @@ def mean_changes(
     """
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     _check(first, second, paired)
+    largest = np.maximum(np.abs(first).max(axis=1), np.abs(second).max(axis=1))
     value = second.mean(axis=1) - first.mean(axis=1)
     bounds: list[Floats] = [np.empty((0, 2))]
     for start in range(0, len(first), CHUNK):
@@ -47,7 +49,12 @@ def mean_changes(
             draws = _resampled_means(after, generator, resamples) - _resampled_means(before, generator, resamples)
         bounds.append(middle(draws, axis=1).T)
     low, high = np.concatenate(bounds).T
-    return MeanChange(value, low, high)
+    return MeanChange(*(_without_last_bits(each, largest) for each in (value, low, high)))
+
+
+def _without_last_bits(changes: Floats, largest: Floats) -> Floats:
+    """Return (N,) changes, 0 where rounding alone may have made them of returns of that size."""
+    return np.where(np.abs(changes) <= RELATIVE * largest, 0.0, changes)
 
 
 def _resampled_means(returns: Floats, generator: np.random.Generator, resamples: int) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from r2po.analysis.statistics.arrays import Floats, strata
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval, middle, resample_counts
+from r2po.rounding import RELATIVE
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,8 @@ def performance_profile(
         ValueError: No environment, one without runs, or a score that is not finite.
     """
     taus = np.asarray(thresholds, dtype=np.float64)
-    above = [each[:, None] > taus for each in strata(scores)]
+    # The distance from the random policy to the target is 1: a score is rounded as 1 is, however small it is.
+    above = [each[:, None] - taus > RELATIVE for each in strata(scores)]
     draws = np.zeros((resamples, taus.size))
     for each in above:
         # How many of n resampled runs lie above a threshold depends on how often each run is drawn, for all thresholds.

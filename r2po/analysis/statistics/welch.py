@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
-from r2po.analysis.statistics.arrays import Floats, finite, is_constant
+from r2po.analysis.statistics.arrays import Floats, finite
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
+from r2po.rounding import is_constant, levelled, mean
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
     Raises:
         ValueError: A value is not finite.
     """
-    x, y = finite(first, "the first group"), finite(second, "the second group")
+    x, y = levelled(finite(first, "the first group"), finite(second, "the second group"))
     if min(x.size, y.size) < 2:
         return Welch(t=0.0, p=1.0, degrees=0.0, too_few=True)
-    gap = float(x.mean() - y.mean())
+    gap = mean(x) - mean(y)
     if is_constant(x) and is_constant(y):
         if is_constant(np.concatenate([x, y])):
             return Welch(t=0.0, p=1.0, degrees=0.0)
@@ -59,10 +60,10 @@ def welch_interval(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval:
     Raises:
         ValueError: A group has fewer than two values, or a value is not finite.
     """
-    x, y = finite(first, "the first group"), finite(second, "the second group")
+    x, y = levelled(finite(first, "the first group"), finite(second, "the second group"))
     if min(x.size, y.size) < 2:
         raise ValueError("an interval needs two values in each group")
-    gap = float(x.mean() - y.mean())
+    gap = mean(x) - mean(y)
     if is_constant(x) and is_constant(y):
         return ConfidenceInterval(gap, gap, gap)
     error, degrees = _standard_error(x, y)

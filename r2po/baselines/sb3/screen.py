@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from r2po.baselines.sb3.plan import Plan
 from r2po.prompts.numbers import number
+from r2po.terminal import console as make_console
 
 SHARES = 10
 """Lines of progress per trial where there is no terminal."""
@@ -95,7 +95,7 @@ class SuiteBars(SuiteScreen):
     def __init__(self) -> None:
         super().__init__()
         columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
-        console = Console(highlight=False, markup=False, soft_wrap=True)
+        console = make_console(soft_wrap=True)
         self._bars = Progress(*columns, TextColumn("{task.fields[rewards]}"), console=console)
         self._suite: TaskID | None = None
         self._trial: TaskID | None = None

@@ -15,6 +15,10 @@ from r2po.runlog.jsonl import DamagedLog
 
 PREFIX = "replay/"
 SHOWN_CHARACTERS = 60
+BY_POSITION = "--replay-by-position continues anyway"
+"""Ends the reason where without that option the same error would come again."""
+WHOLE = "to repeat all of it, start a replay with"
+"""Stands in the reason where nothing can continue this replay."""
 
 _Position = tuple[int, str, int, int]
 """Iteration, role, sample, attempt."""
@@ -93,21 +97,25 @@ class Replay(Provider):
         entries = self._recorded.get(_position(request), [])
         return entries[request.turn] if request.turn < len(entries) else None
 
+    def _whole(self, request: Request) -> str:
+        """Say how the recorded run can be repeated, if what is asked for lies behind its end."""
+        planned = self.recording.config.get("num_iterations")
+        if planned is None or request.iteration <= planned:
+            return ""
+        return f"; {WHOLE} num_iterations={planned}, in another logdir"
+
     def _miss(self, request: Request) -> str:
         where = f"iteration {request.iteration}, {request.role}, attempt {request.attempt}"
         recorded = self._at(request)
         if recorded is None:
             if self._directory.is_complete:
-                return f"{where}: the recorded run is complete and made no such call"
+                return f"{where}: the recorded run is complete and made no such call{self._whole(request)}"
             return f"{where}: the recorded run is unfinished and ends before this call; continue that one first"
         prompt = self._prompt(recorded.call)
         if prompt == request.prompt:
             return f"{where}: the prompt is the recorded one, but the model's settings are not"
         number, was, is_ = first_difference(prompt, request.prompt)
-        return (
-            f"{where}: the prompt is not the recorded one; line {number} was {was!r}, is {is_!r}; "
-            "--replay-by-position continues anyway"
-        )
+        return f"{where}: the prompt is not the recorded one; line {number} was {was!r}, is {is_!r}; {BY_POSITION}"
 
     def _prompt(self, call: int) -> str:
         events = read_events(self._directory.path / FILE)

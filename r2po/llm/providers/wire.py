@@ -17,6 +17,9 @@ JSON_SCHEMA = "json_schema"
 """Stands in the log for a schema that was sent."""
 _MAX_NAMED = 10
 
+LARGEST_COUNT = 10**12
+"""A larger number of tokens is a mistake; beyond the range of floats, no log that holds it could be read."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -286,9 +289,9 @@ def string(value: Any, *path: str | int) -> str:
 
 
 def count(value: Any, *path: str | int) -> int | None:
-    """Return the count at a path; None if anything else is there."""
+    """Return the count at a path; None if anything else is there, or a number that can be no count of tokens."""
     value = entry(value, *path)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT else None
 
 
 def total(*counts: int | None) -> int | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from r2po.envs.making import make
 from r2po.policies.forms import CompiledForm, NetworkPolicy
 from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
 from r2po.rollout.mujoco.task import read_task, refused_setting
@@ -55,7 +56,7 @@ class MujocoEngine(CompiledEngine):
         super().__init__(spaces, max_steps)
         ignore_warnings()
         self._threads = _cores() if threads is None else threads
-        environment = gymnasium.make(gym_id, disable_env_checker=True, **env_kwargs)
+        environment = make(gym_id, **env_kwargs)
         base: Any = environment.unwrapped
         self._task = read_task(environment)
         self._model, self._initial = base.model, (base.init_qpos, base.init_qvel)

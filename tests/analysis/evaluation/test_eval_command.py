@@ -34,7 +34,7 @@ def report(folder: Path) -> dict[str, bytes]:
 
 def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     stand_in = {"stand_in": True}
-    write_run(tmp_path, 1, [1.0, 2.0], description=stand_in)
+    write_run(tmp_path, 1, [1.0, 2.0, 3.0], description=stand_in)
     unfinished = write_run(tmp_path, 2, [1.0, 2.0, 3.0], complete=False, description=stand_in)
     write_lines(unfinished, [iteration(1, 1.0)], torn='{"iter')
     write_run(tmp_path, 3, [float("nan")])
@@ -150,3 +150,18 @@ def test_a_replay_is_named(tmp_path: Path) -> None:
     write_run(tmp_path, 2, [1.0], description={"replay_of": "/somewhere/run_1"})
     done = evaluate("--logdir", tmp_path)
     assert "run_2: a replay of /somewhere/run_1: the same sample, not another one" in done.stdout
+    assert "no means: these runs are of 2 experiments" in done.stdout
+
+
+def test_runs_with_other_settings_are_reported_apart_by_these(tmp_path: Path) -> None:
+    for number, temperature in enumerate((None, 0.5, 0.5, 1.0), 1):
+        write_run(tmp_path, number, [1.0], config={"temperature": temperature})
+    done = evaluate("--logdir", tmp_path)
+    assert "no means: these runs are of 3 experiments" in done.stdout
+    assert "the runs differ in temperature: not set in run_1; 0.5 in run_2, run_3; 1.0 in run_4" in done.stdout
+    parts = json.loads(report(tmp_path)["summary.json"])["parts"]
+    assert [part.partition("published-protocol-")[2] for part in parts] == [
+        "temperature-not-set",
+        "temperature-0.5",
+        "temperature-1.0",
+    ]

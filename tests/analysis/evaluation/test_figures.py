@@ -15,6 +15,7 @@ from r2po.analysis.evaluation.figures import api_time, reward_distribution, trai
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.canvas import DrawPanel, arrange, render
+from r2po.analysis.output.curves import Curve, CurvePanel, draw_curves
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.style import paper_style
 from tests.analysis.made_logs import iteration, write_lines, write_run
@@ -95,6 +96,42 @@ def test_distribution_pools_the_returns_of_the_runs(tmp_path: Path) -> None:
     np.testing.assert_allclose([box[:, 0].mean() for box in (each[:4] for each in corners)], [1, 2])
     assert "The 4 to 8 returns" in caption(figure)
     assert "2 runs pooled" in caption(figure)
+
+
+@pytest.mark.parametrize(("iterations", "width", "boxes"), [(40, 1, 40), (41, 2, 21), (200, 5, 40), (401, 20, 21)])
+def test_boxes_of_many_iterations_are_for_several_each(iterations: int, width: int, boxes: int, tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [float(number) for number in range(1, iterations + 1)])
+    figure = reward_distribution(panel(tmp_path))
+    (axes,) = figure.axes
+    (drawn,) = [each for each in axes.collections if each.get_label() == "middle half"]
+    assert len(drawn.get_paths()) == boxes
+    # Rewards are the numbers of the iterations: the mean of a group is its middle.
+    full = np.asarray(line(axes, "mean").get_ydata())[: iterations // width]
+    np.testing.assert_allclose(np.asarray(line(axes, "mean").get_xdata())[: iterations // width], full)
+    assert (f"Each box is for {width} iterations." in caption(figure)) == (width > 1)
+
+
+@pytest.mark.parametrize("panels", [1, 2, 5])
+def test_a_legend_of_long_labels_is_not_cut_off(panels: int, tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0])
+    runs = panel(tmp_path).runs
+    about = "R2PO on CartPole, ollama/gpt-oss:20b, published protocol, temperature 0.5"
+    labels = [*(f"{number}: {about}" for number in "abcd"), f"a folder (/{'home/somebody/' * 6}logs)"]
+    curves = [Curve(label, runs[0].facts["style"], runs) for label in labels]
+    with paper_style():
+        figure = draw_curves([CurvePanel("CartPole", curves)] * panels, "", "caption")
+        figure.draw_without_rendering()
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    (extent,) = [legend.get_window_extent() for legend in legends if legend]
+    assert figure.bbox.x0 <= extent.x0
+    assert extent.x1 <= figure.bbox.x1
+    assert extent.y1 <= figure.bbox.y1
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_control_characters_of_names_are_drawn_as_codes(draw: DrawPanel, tmp_path: Path) -> None:
+    write_run(tmp_path, 1, [1.0, 2.0], description={"model": "a\x1b[2Jb"})
+    assert render(draw, panel(tmp_path), ("png",))  # without a warning, which is an error here
 
 
 def test_distribution_keeps_the_place_of_iterations_that_cannot_be_read(tmp_path: Path) -> None:

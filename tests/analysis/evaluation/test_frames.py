@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,28 @@ def test_a_critic_of_its_own_is_a_column(tmp_path: Path) -> None:
     means = frames.runs.groupby(["model", "critic_model"])["best_reward"].mean()
     assert means.to_dict() == {("ollama/some-model", ""): 1.0, ("ollama/some-model", "big"): 2.0}
     assert list(frames.iterations["critic_model"]) == ["", "", "big", "big"]
+
+
+def test_the_keys_of_the_config_are_columns(tmp_path: Path) -> None:
+    settings: tuple[dict[str, Any], ...] = (
+        {"temperature": 0.0},
+        {"temperature": 1.0},
+        {"env_kwargs": {"is_slippery": True}},
+        {},
+    )
+    for number, config in enumerate(settings, 1):
+        write_run(tmp_path, number, [1.0], config={"temperature": None, "env_kwargs": {}, **config})
+    write_run(tmp_path, 5, [1.0], description={"replay_of": "somewhere"}, config={"num_iterations": 9})
+    runs = r2po.load_runs(tmp_path).runs.sort_values("run")
+    assert [str(value) for value in runs["temperature"]] == ["0.0", "1.0", "nan", "nan", "nan"]
+    assert list(runs["env_kwargs"])[:4] == ["{}", "{}", '{"is_slippery": true}', "{}"]
+    assert list(runs["replay_of"]) == ["", "", "", "", "somewhere"]
+    assert list(runs["num_evaluation_episodes"]) == [4] * 5
+    # What has a column of its own keeps its meaning: iterations done, the seed of the run.
+    assert (list(runs["num_iterations"]), list(runs["planned_iterations"])) == ([1] * 5, [1] * 4 + [9])
+    assert list(runs["seed"]) == [1, 2, 3, 4, 5]
+    assert runs.columns.is_unique
+    assert len(runs.groupby(["temperature", "env_kwargs"], dropna=False)) == 5
 
 
 def test_problems_are_told(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "num_iterations": 4,
         "planned_iterations": 4,
         "best_reward": 40.0,
+        "best_iteration": 2,
         "best_episode": "episode_1",
         "final_reward": 30.0,
         "mean_reward": 30.0,
@@ -101,14 +102,29 @@ def test_agrees_with_numpy(runs: list[list[float]]) -> None:
             write_run(Path(folder), number, rewards)
         summary = summary_of(Path(folder))
     for row, rewards in zip(summary["per_run_summaries"], runs, strict=True):
-        assert row["mean_reward"] == np.mean(rewards)
-        assert row["std_reward"] == (np.std(rewards, ddof=1) if len(rewards) > 1 else 0.0)
+        assert row["mean_reward"] == pytest.approx(np.mean(rewards), rel=1e-12, abs=2e-15 * max(map(abs, rewards)))
+        spread = np.std(rewards, ddof=1) if len(rewards) > 1 else 0.0
+        assert row["std_reward"] == pytest.approx(spread, rel=1e-12, abs=2e-12 * max(map(abs, rewards)))
         assert (row["min_reward"], row["max_reward"]) == (min(rewards), max(rewards))
-        assert row["best_episode"] == f"episode_{rewards.index(max(rewards))}"
+        best = next(each for each in rewards if each >= max(rewards) - 1e-12 * abs(max(rewards)))
+        assert row["best_episode"] == f"episode_{rewards.index(best)}"
         assert row["final_reward"] == rewards[-1]
     bests = [max(rewards) for rewards in runs]
-    assert summary["best_reward_mean"] == np.mean(bests)
-    assert summary["best_reward_std"] == (np.std(bests, ddof=1) if len(runs) > 1 else 0.0)
+    largest = max(map(abs, bests))
+    assert summary["best_reward_mean"] == pytest.approx(np.mean(bests), rel=1e-12, abs=2e-15 * largest)
+    spread = np.std(bests, ddof=1) if len(runs) > 1 else 0.0
+    assert summary["best_reward_std"] == pytest.approx(spread, rel=1e-12, abs=2e-12 * largest)
+
+
+def test_equal_rewards_have_no_spread_and_the_first_of_them_is_the_best(tmp_path: Path) -> None:
+    for number, length in enumerate((7, 49), 1):
+        rewards = [-2 / 9] * length
+        rewards[3] = float(np.nextafter(-2 / 9, 0))  # the same returns, added up in another order
+        write_run(tmp_path, number, rewards)
+    summary = summary_of(tmp_path)
+    assert [row["std_reward"] for row in summary["per_run_summaries"]] == [0.0, 0.0]
+    assert [row["best_episode"] for row in summary["per_run_summaries"]] == ["episode_0", "episode_0"]
+    assert [summary[f"{name}_reward_std"] for name in ("mean", "best")] == [0.0, 0.0]
 
 
 def test_unfinished_run_is_summarised_with_what_is_there(tmp_path: Path) -> None:

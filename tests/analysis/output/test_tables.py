@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from r2po.analysis.output.tables import SUFFIXES, Cell, Table, table_json, to_csv, to_latex, to_markdown
+from r2po.analysis.output.files import to_json
+from r2po.analysis.output.tables import SUFFIXES, Cell, Table, csv_cell, table_json, to_csv, to_latex, to_markdown
 from r2po.analysis.output.writing import content, write_table
 from r2po.errors import InputError
 
@@ -94,7 +95,7 @@ text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_
 @given(st.lists(st.lists(text, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_csv_reads_back(rows: list[list[str]]) -> None:
     read = list(csv.reader(io.StringIO(to_csv(Table("t", ["a", "b", "c"], rows)))))
-    assert read == [["a", "b", "c"], *rows]
+    assert read == [["a", "b", "c"], *([csv_cell(cell) for cell in row] for row in rows)]
 
 
 @given(text)
@@ -102,3 +103,41 @@ def test_latex_leaves_no_special_character_alone(cell: str) -> None:
     (line,) = [row for row in to_latex(Table("t", ["a"], [[f"x{cell}"]])).split("\n") if row.startswith("    x")]
     for character in "&%#_":
         assert line.count(character) == line.count(f"\\{character}") == cell.count(character)
+
+
+HOSTILE = (
+    "=1+2",
+    "@SUM(A1)",
+    "+1+cmd|' /C calc'!A0",
+    "-2+3=x",
+    "<script>a</script>",
+    "[a](javascript:b)",
+    "a\nb|c",
+    "\x1b[2J",
+)
+
+
+def test_names_are_no_formulas_in_a_spreadsheet() -> None:
+    figures = ("-0.22 ± 0.10", "+0.5", "-1e-05", "-0.10; [-0.20, 0.00]", "-.5")
+    rows = [[name] for name in (*HOSTILE, *figures)]
+    cells = [row[0] for row in csv.reader(io.StringIO(to_csv(Table("t", ["=name"], rows))))]
+    assert cells[:5] == ["'=name", "'=1+2", "'@SUM(A1)", "'+1+cmd|' /C calc'!A0", "'-2+3=x"]
+    assert tuple(cells[-5:]) == figures
+    assert r"\x1b[2J" in cells
+
+
+def test_names_are_neither_tags_nor_links_nor_rows_in_markdown() -> None:
+    rows: list[list[Cell | str]] = [[Cell(name, (name,), is_best=True), "1 < 2"] for name in HOSTILE]
+    text = to_markdown(Table("<b>", ["<i>", "> 0"], rows, ["<img src=x>\n# heading"]))
+    assert len(text.splitlines()) == 4 + len(HOSTILE) + 2
+    for tag in ("<b", "<i", "<script", "</script", "<img"):
+        assert tag not in text.replace("\\<", "").replace("<br>", "")
+    assert "](" not in text
+    assert "1 < 2" in text
+    assert "\x1b" not in text + to_latex(Table("t", ["a"], [[name] for name in HOSTILE]))
+
+
+def test_json_shows_no_control_character() -> None:
+    text = to_json({"a\x9b": "\x7f\u202e\ud800\x1b\t"}).decode()
+    assert text.isprintable() or set(filter(lambda each: not each.isprintable(), text)) == {"\n"}
+    assert json.loads(text) == {"a\x9b": "\x7f\u202e\ud800\x1b\t"}

@@ -54,7 +54,9 @@ def test_the_words_of_our_study_make_no_other_setting(tmp_path: Path) -> None:
         ["half", "240", "1", "3.00 ± 0.00"],
         ["none", "", "1", "4.00 ± 0.00"],
     ]
-    assert lines == [f"{tmp_path / 'default'}: left out, {tmp_path / 'main'} is tau_c default too"]
+    (line,) = lines
+    assert line.startswith(f"{tmp_path / 'default'}: left out, {tmp_path / 'main'} is tau_c default too, with other ")
+    assert "revision_rule" in line
     chosen, remarks = choose(experiments)
     assert [each.path.name for each in chosen] == ["main"]
     assert remarks == []

@@ -113,6 +113,18 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (record["seed"], record["resamples"], len(record["methods"])) == (0, 200, 7)
 
 
+def test_there_are_no_empty_figures(tmp_path: Path) -> None:
+    write_scores(tmp_path / "logs", R2PO, {"cartpole": [0.5, 0.5]})
+    out = tmp_path / "out"
+    arguments = ["--logs-root", str(tmp_path / "logs"), "--output-dir", str(out), "--resamples", "20"]
+    assert main(["paper_robust_statistics", *arguments, "--formats", "md", "svg"]) == 0
+    assert {path.name for path in out.glob("*.svg")} == {
+        "best_reward_aggregates.svg",
+        "best_reward_performance_profiles.svg",
+    }
+    assert (out / "best_reward_probability_of_improvement.md").exists()
+
+
 def test_no_runs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper_robust_statistics", "--logs-root", str(tmp_path)]) == 2
     assert "no runs" in capsys.readouterr().err

@@ -15,6 +15,21 @@ def test_linear_parameters_change_beyond_a_twentieth() -> None:
     assert edit.l2 == pytest.approx(np.sqrt(0.05**2 + 0.06**2 + 9))
 
 
+@pytest.mark.parametrize("base", [0.0, 1.0, 0.3, 100.0])
+def test_a_change_of_exactly_a_twentieth_is_none_wherever_it_starts(base: float) -> None:
+    edit = measure_edit(np.array([base]), np.array([base + 0.05]), tabular=False)
+    assert edit is not None
+    assert edit.changed == ()
+
+
+def test_thresholds_are_not_passed_by_rounding() -> None:
+    edit = Edit((0,), 1.0, 1.0)
+    limits = PUBLISHED_RULES.thresholds("frozenlake")
+    # From 0.9 to 0.8 is a tenth, which does not count as meaningful, though 0.9 - 0.8 is a little more.
+    assert categorise("regression", edit, 0.9, 0.8 - 0.9, limits) == "other"
+    assert categorise("improvement", edit, float(np.nextafter(0.8, 1)), 0.2, limits) == "pinpoint_fix"
+
+
 def test_tables_change_by_any_difference() -> None:
     edit = measure_edit(np.array([0.0, 1.0]), np.array([0.01, 1.0]), tabular=True)
     assert edit is not None

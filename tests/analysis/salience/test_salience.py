@@ -10,9 +10,10 @@ import pytest
 
 from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
+from r2po.analysis.logs.run_data import CandidateData
 from r2po.analysis.salience.figures import WIDEST, salience_figure
 from r2po.analysis.salience.report import Found, analyses_of, collect, to_records
-from r2po.analysis.salience.revisions import direction, extremes
+from r2po.analysis.salience.revisions import direction, extremes, mean_returns
 from r2po.analysis.salience.tables import controls_table
 from r2po.cli import main
 from tests.analysis.made_logs import iteration, write_lines, write_run
@@ -69,9 +70,16 @@ def test_reward_groups_and_proxies(returns: list[float], group: str, old: bool, 
 
 
 def test_rounding_is_no_change() -> None:
-    assert direction(0.1 + 0.2, 0.3) == "no_change"
+    for first, second in (([0.1 + 0.2], [0.3]), ([0.1, 0.2, -0.3], [0.2, -0.3, 0.1]), ([-2 / 9] * 7, [-2 / 9] * 49)):
+        both = [CandidateData("any", float(np.mean(each)), None, np.array(each)) for each in (first, second)]
+        assert direction(*mean_returns((both[0], both[1]))) == "no_change"
     assert direction(0.3, 0.31) == "improvement"
     assert direction(0.0, -1e-12) == "regression"
+
+
+def test_rollouts_that_differ_by_rounding_do_not_stand_out() -> None:
+    shown = extremes(np.array([0.1 + 0.2, 0.3, 0.3]))
+    assert (shown.group, shown.strict_proxy) == ("identical", False)
 
 
 def test_counts_of_known_logs(tmp_path: Path) -> None:

@@ -170,7 +170,29 @@ def test_figure_shows_what_was_tested_and_names_the_rest(tmp_path: Path, capsys:
     assert "nothing could be tested: Maze." in figure.get_supxlabel().replace("\n", " ")
 
 
+def test_where_nothing_could_be_tested_there_is_no_empty_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path / f"nim_{R2PO}", [[4.0], [5.0]])
+    figure = tmp_path / "tests.svg"
+    assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", str(figure)]) == 0
+    assert not figure.exists()
+    said = f"warning: no figure {figure} of logs of the published code: nothing could be tested"
+    assert said in capsys.readouterr().err
+
+
 def test_figure_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_runs(tmp_path / f"nim_{R2PO}", [[4.0], [5.0]])
     assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--figure", "x.gif"]) == 2
     assert "expected .png, .pdf or .svg" in capsys.readouterr().err
+
+
+def test_of_equal_baselines_the_first_is_tested_and_equal_means_have_no_gap() -> None:
+    ours, props, plus = (
+        Group(name, label, (value,) * 3)
+        for name, label, value in (("r2po", "R2PO", 0.3), ("props", "ProPS", 0.3), ("propsp", "ProPS+", 0.1 + 0.2))
+    )
+    assert props.mean < plus.mean
+    (row,) = compare([(task_facts("maze"), [ours, plus, props])], "best")
+    assert row.baseline is props
+    assert (row.gap, props.std, row.welch and row.welch.p) == (0.0, 0.0, 1.0)

@@ -68,3 +68,11 @@ def test_agrees_with_a_loop(runs: list[tuple[list[int], list[float], bool]]) -> 
 
 def test_before_its_first_value_a_run_has_none() -> None:
     np.testing.assert_array_equal(carry(series([5], [2.0]), np.array([4.0, 5.0, 9.0])), [np.nan, 2.0, 2.0])
+
+
+def test_runs_that_did_the_same_have_a_flat_mean_without_a_band() -> None:
+    other = float(np.nextafter(-2 / 9, 0))
+    curve = mean_curve(
+        [series([1, 2, 3], [-2 / 9, other, -2 / 9]), series([1, 2], [other, -2 / 9]), series([1], [other])]
+    )
+    assert (np.ptp(curve.mean), curve.std.tolist()) == (0.0, [0.0, 0.0, 0.0])

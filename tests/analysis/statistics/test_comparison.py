@@ -18,6 +18,14 @@ def test_known_answer() -> None:
     assert superiority(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == 2.5 / 4
 
 
+@pytest.mark.parametrize("reward", [-2 / 9, 0.9666666666666667, 0.1])
+def test_runs_that_did_the_same_are_equal_whatever_their_length(reward: float) -> None:
+    first, second = ([np.mean([reward] * length)] * 3 for length in (50, 100))
+    assert superiority(np.array(first), np.array(second)) == 0.5
+    result = probability_of_improvement([first], [second], np.random.default_rng(0), resamples=50)
+    assert (result.low, result.value, result.high) == (0.5, 0.5, 0.5)
+
+
 @given(first=values, second=values)
 def test_agrees_with_mann_whitney(first: Any, second: Any) -> None:
     stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")

@@ -55,3 +55,10 @@ def test_shapes_and_numbers_are_checked() -> None:
         mean_changes(np.zeros((1, 2)), np.zeros((2, 2)), generator, paired=True)
     with pytest.raises(ValueError, match="must be finite"):
         mean_changes(np.array([[np.nan]]), np.zeros((1, 1)), generator, paired=False)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_rounding_is_no_change(paired: bool) -> None:
+    before, after = np.full((1, 5), 0.1 + 0.2), np.full((1, 5), 0.3)
+    change = mean_changes(before, after, np.random.default_rng(0), paired=paired)
+    assert (change.low.tolist(), change.value.tolist(), change.high.tolist()) == ([0.0], [0.0], [0.0])

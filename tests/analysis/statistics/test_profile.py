@@ -17,6 +17,11 @@ def test_known_answer() -> None:
     assert profile.low[3] == profile.high[3] == 0.0
 
 
+def test_a_score_is_not_above_a_threshold_by_rounding() -> None:
+    scores = [0.1 + 0.2, 0.3, float(np.nextafter(1.0, 2)), 1e-17]
+    assert performance_profile([scores], [0.0, 0.3, 1.0], np.random.default_rng(0)).share.tolist() == [0.75, 0.25, 0.0]
+
+
 def test_environments_count_the_same_whatever_their_runs() -> None:
     profile = performance_profile([np.ones(30), np.zeros(3)], [0.5], np.random.default_rng(0), resamples=10)
     assert profile.share.tolist() == [0.5]
