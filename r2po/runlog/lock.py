@@ -8,6 +8,10 @@ from pathlib import Path
 from r2po.errors import InputError
 
 
+class RunLockedError(InputError):
+    """Another process works in this run directory."""
+
+
 class Lock:
     """Keeps other processes out, from when it is made until it is closed or the process ends; its file may be new.
 

@@ -1,0 +1,70 @@
+"""Whether the files of a run are as they were written: checked before a run continues, or its result is shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from r2po.runlog.consistency import check_counts, check_result
+from r2po.runlog.directory import RunDirectory
+from r2po.runlog.jsonl import DamagedLog, sums_of
+from r2po.runlog.records import Result
+from r2po.runlog.trajectories import TRAJECTORIES, fault_of
+
+NO_CHECKSUMS = (
+    "it has no checksums, which an older version did not write: whether a file was changed since is not known"
+)
+
+
+def check_files(directory: RunDirectory) -> list[str]:
+    """Check each file of a run, and all against each other.
+
+    Returns:
+        A line on each fault that does not keep the run from going on.
+
+    Raises:
+        DamagedLog: A file was changed, or lost lines that others were written after.
+    """
+    directory.read_description()
+    iterations = directory.read_iterations()
+    check_counts(iterations, directory.read_warmup(), directory.iterations)
+    for log in (directory.warmup, directory.calls):
+        check_prefixes(log, iterations)
+    if directory.is_complete:
+        result = directory.read_result()
+        check_result(result, iterations)
+        for log in directory.logs:
+            check_end(log, result)
+    faults = [
+        fault_of(directory.path, record["iteration"], sums[TRAJECTORIES])
+        for record in iterations
+        if TRAJECTORIES in (sums := record.get("sums", {}))
+    ]
+    older = [] if directory.has_checksums else [f"{directory.path}: {NO_CHECKSUMS}"]
+    return older + [fault for fault in faults if fault]
+
+
+def check_prefixes(log: Path, iterations: Sequence[Mapping[str, Any]]) -> None:
+    """Check that a log still begins as it did when each iteration was written.
+
+    Raises:
+        DamagedLog: It does not.
+    """
+    sums = frozenset(sums_of(log))
+    for record in iterations:
+        expected = record.get("sums", {}).get(log.name)
+        if expected is not None and expected not in sums:
+            when = f"when iteration {record['iteration']} was logged"
+            raise DamagedLog(f"damaged log: {log}: lines are lost that were there {when}")
+
+
+def check_end(log: Path, result: Result) -> None:
+    """Check that a log is as it was when the run ended.
+
+    Raises:
+        DamagedLog: It is not.
+    """
+    expected = result.get("sums", {}).get(log.name)
+    if expected is not None and expected != sums_of(log)[-1]:
+        raise DamagedLog(f"damaged log: {log}: lines were lost or added since the run ended")
