@@ -170,22 +170,38 @@ class Call:
     refusal: str = ""
 
 
-def read_calls(run: Path) -> list[Call]:
-    """Read all calls of a run directory, in the order they were made.
+def iterate_calls(run: Path) -> Iterator[Call]:
+    """Read the calls of a run directory one by one: each where it ended, then those without an end.
+
+    Prompts repeat each other. Those of a long run take hundreds of megabytes, so keep only what you need.
 
     Raises:
         InputError: The log is missing or damaged.
     """
-    calls: dict[int, Call] = {}
+    none = True
+    under_way: dict[int, Call] = {}
     for event in read_events(run / FILE):
+        none = False
         if isinstance(event, Requested):
-            calls[event.call] = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+            asked = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+            under_way[event.call] = asked
         elif isinstance(event, Replied):
-            call = event.request.call
-            calls[call] = replace(calls[call], reply=event.text, thinking=event.thinking, refusal=event.refusal)
-    if not calls:
+            asked = under_way.pop(event.request.call)
+            yield replace(asked, reply=event.text, thinking=event.thinking, refusal=event.refusal)
+        elif isinstance(event, GaveUp):
+            yield under_way.pop(event.request.call)
+    if none:
         raise InputError(f"{run} has no recorded calls")
-    return list(calls.values())
+    yield from under_way.values()
+
+
+def read_calls(run: Path) -> list[Call]:
+    """Read all calls of a run directory, in the order in which they ended.
+
+    Raises:
+        InputError: The log is missing or damaged.
+    """
+    return list(iterate_calls(run))
 
 
 class EventWriter:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from r2po.runlog.consistency import check_counts, check_result
 from r2po.runlog.directory import RunDirectory
 from r2po.runlog.jsonl import DamagedLog, sums_of
-from r2po.runlog.records import Result
+from r2po.runlog.records import IterationRecord, Outcome, Result
 from r2po.runlog.trajectories import TRAJECTORIES, fault_of
 
 NO_CHECKSUMS = (
@@ -45,7 +45,24 @@ def check_files(directory: RunDirectory) -> list[str]:
     return older + [fault for fault in faults if fault]
 
 
-def check_prefixes(log: Path, iterations: Sequence[Mapping[str, Any]]) -> None:
+def check_log(directory: RunDirectory, log: Path) -> None:
+    """Check that a log has all lines that other files of the run say it had, as far as those can be read.
+
+    Raises:
+        DamagedLog: It does not.
+    """
+    iterations: list[Outcome] = []
+    result: Result | None = None
+    with suppress(DamagedLog):
+        iterations = directory.read_iterations_as(Outcome)
+    with suppress(DamagedLog):
+        result = directory.read_result() if directory.is_complete else None
+    check_prefixes(log, iterations)
+    if result is not None:
+        check_end(log, result)
+
+
+def check_prefixes(log: Path, iterations: Sequence[Outcome] | Sequence[IterationRecord]) -> None:
     """Check that a log still begins as it did when each iteration was written.
 
     Raises:

@@ -149,6 +149,7 @@ class Outcome(TypedDict):
     llm_calls: Count
     times: Times
     prompts: NotRequired[Any]
+    sums: NotRequired[dict[str, str]]
     candidates: list[Unread]
 
 
