@@ -66,7 +66,7 @@ def make_budget(config: Config, accounting: Accounting, directory: RunDirectory)
 
 def open_setting(config: Config, models: Mapping[str, Model], directory: RunDirectory, observer: Observer) -> Setting:
     """Describe a new run, or check that a resumed one is the same experiment; returns its setting."""
-    if not (directory.path / "run.yaml").exists():
+    if not directory.is_described:
         if directory.has_begun:
             raise DamagedLog(f"cannot resume {directory.path}: it has logs, but no run.yaml that says what was run")
         recording = models[SEARCH].provider.recording

@@ -88,17 +88,22 @@ class RunDirectory:
     @property
     def is_complete(self) -> bool:
         """Whether the run reached its end."""
-        return (self.path / "result.json").exists()
+        return is_there(self.path / "result.json")
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it has a ``run.yaml``."""
+        return is_there(self.path / DESCRIPTION)
 
     @property
     def holds_work(self) -> bool:
         """Whether there is anything that was paid for: a request to a model, or an iteration."""
-        return any(log.exists() and log.stat().st_size for log in (self.iterations, self.calls))
+        return holds_anything(self.iterations) or holds_anything(self.calls)
 
     @property
     def has_begun(self) -> bool:
         """Whether anything is logged."""
-        return any(log.exists() and log.stat().st_size for log in self.logs)
+        return any(map(holds_anything, self.logs))
 
     def lock(self) -> None:
         """Make this process the only one that writes here, until it ends.
@@ -191,7 +196,7 @@ class RunDirectory:
         Raises:
             DamagedLog: One is damaged.
         """
-        return {log.name: sums_of(log)[-1] for log in self.logs if log.exists()}
+        return {log.name: sums_of(log)[-1] for log in self.logs if is_there(log)}
 
     def read_iterations(self) -> list[IterationRecord]:
         """Read the complete iterations."""
@@ -218,11 +223,36 @@ def _yaml(values: Mapping[str, Any]) -> bytes:
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode()
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is at a path. Also where that cannot be told: whoever reads it then says why."""
+    try:
+        return path.exists() or path.is_symlink()
+    except OSError:
+        return True
+
+
+def holds_anything(log: Path) -> bool:
+    """Whether a file is not empty, or cannot be read."""
+    try:
+        return log.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def list_runs(logdir: Path) -> list[RunDirectory]:
-    """Return the run directories under ``logdir``, by number; none if there is no such folder."""
-    if not logdir.is_dir():
-        return []
-    runs = [RunDirectory(path) for path in logdir.iterdir() if path.is_dir() and _RUN_NAME.fullmatch(path.name)]
+    """Return the run directories under ``logdir``, by number; none if there is no such folder.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        if not logdir.is_dir():
+            return []
+        runs = [RunDirectory(path) for path in logdir.iterdir() if _RUN_NAME.fullmatch(path.name) and path.is_dir()]
+    except (OSError, ValueError) as error:
+        raise _no_path(logdir, error) from None
     return sorted(runs, key=lambda run: run.number)
 
 
@@ -232,9 +262,18 @@ def open_run(path: str | Path) -> RunDirectory:
     Raises:
         InputError: There is none; names the runs in the folder if their parent was given.
     """
-    path = Path(path).resolve()
-    if path.is_dir() and _RUN_NAME.fullmatch(path.name):
-        return RunDirectory(path)
+    path = Path(path)
+    try:
+        path = path.resolve()
+        if path.is_dir() and _RUN_NAME.fullmatch(path.name):
+            return RunDirectory(path)
+    except (OSError, ValueError, RuntimeError) as error:  # the last one: a link to itself
+        raise _no_path(path, error) from None
     runs = ", ".join(run.path.name for run in list_runs(path))
     hint = f"; it holds {runs}" if runs else ""
     raise InputError(f"{path} is not a run directory; expected <logdir>/run_N{hint}")
+
+
+def _no_path(path: Path, error: Exception) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return InputError(f"cannot read {str(path)!r}: {reason}")

@@ -97,7 +97,7 @@ def _read(
     event: Mapping[str, Any], calls: int, under_way: dict[int, Requested], before: dict[str, str], texts: bool
 ) -> Event:
     """Return an event, given the number of calls before it, those under way, and the last prompt of each role."""
-    call, at, kind = event["call"], _time(event["at"]), event["event"]
+    call, at, kind = event["call"], at_utc(event["at"]), event["event"]
     if kind == "request":
         if call != calls + 1:
             raise ValueError(f"call is {call}; expected {calls + 1}")
@@ -146,7 +146,8 @@ def _usage(event: Mapping[str, Any]) -> Mapping[str, int | None]:
     return usage
 
 
-def _time(text: str) -> datetime:
+def at_utc(text: str) -> datetime:
+    """Return a time of day of a log."""
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
 

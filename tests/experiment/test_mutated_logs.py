@@ -122,7 +122,8 @@ def framed() -> Told:
 
 
 def _notes(runs: Any) -> list[str]:
-    return [note for notes in runs["notes"] for note in notes]
+    unfinished = [f"{run} is unfinished" for run in runs["run"][~runs["complete"].astype(bool)]]
+    return [*unfinished, *(note for notes in runs["notes"] for note in notes)]
 
 
 def progressed() -> Told:

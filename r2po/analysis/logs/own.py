@@ -129,23 +129,32 @@ def _prompts(description: Description, outcomes: list[Outcome]) -> str:
 def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:
     """Read the candidates of the iterations whose rewards and accepted candidates are given: there may be more by now.
 
-    Where the candidates of an iteration are damaged, only the reward of the accepted one is returned.
+    Where candidates are damaged, or contradict the reward of their iteration, only that reward is returned.
     """
     lines = complete_lines(path, Chain(path))  # whose checksums were checked before
-    return tuple(
-        _read_candidates(line, number, *outcome)
-        for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=False), 1)
-    )
+    try:
+        return tuple(
+            _read_candidates(line, number, *outcome)
+            for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=False), 1)
+        )
+    except DamagedLog as error:  # the file can no longer be read
+        accepted = ((number, reward) for number, (reward, _) in enumerate(outcomes, 1))
+        return tuple(_accepted(number, reward, str(error)) for number, reward in accepted)
 
 
 def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> IterationData:
     try:
         record = checked(Candidates, line, f"iterations.jsonl, line {number}")
     except DamagedLog as error:
-        return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), str(error))
+        return _accepted(number, reward, str(error))
     contradiction = contradicted(reward, record["candidates"][accepted])
-    problem = f"iterations.jsonl, line {number}: {contradiction}" if contradiction else ""
-    return IterationData(number, accepted, tuple(map(_candidate, record["candidates"])), problem)
+    if contradiction:
+        return _accepted(number, reward, f"iterations.jsonl, line {number}: {contradiction}")
+    return IterationData(number, accepted, tuple(map(_candidate, record["candidates"])))
+
+
+def _accepted(number: int, reward: float, problem: str) -> IterationData:
+    return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), problem)
 
 
 def _candidate(record: CandidateFigures) -> CandidateData:
