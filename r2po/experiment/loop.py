@@ -19,6 +19,7 @@ from r2po.llm.store import CallStore
 from r2po.methods import Step
 from r2po.rollout import Rollout
 from r2po.runlog import RunDirectory
+from r2po.runlog.intact import check_warmup_of
 from r2po.runlog.jsonl import Appender, DamagedLog
 from r2po.runlog.records import CandidateRecord, IterationRecord, Result, WarmupRecord
 from r2po.runlog.trajectories import PARTS, TRAJECTORIES, Arrays, has_room, read_trajectory, write_trajectories
@@ -53,6 +54,7 @@ class Experiment:
             check_replies(recorded, self.client.store)
             self.observer.started(self.setting, self.directory, self.client, recorded)
             self.warm_up()
+            check_warmup_of(self.directory, recorded)
             for record in recorded:
                 self.remember(record)
             for iteration in range(len(recorded) + 1, config.num_iterations + 1):

@@ -26,11 +26,12 @@ def check_files(directory: RunDirectory) -> list[str]:
     Raises:
         DamagedLog: A file was changed, or lost lines that others were written after.
     """
-    directory.read_description()
-    iterations = directory.read_iterations()
-    check_counts(iterations, directory.read_warmup(), directory.iterations)
-    for log in (directory.warmup, directory.calls):
-        check_prefixes(log, iterations)
+    planned = directory.read_description()["config"].get("warmup_episodes")
+    iterations, trials = directory.read_iterations(), len(directory.read_warmup())
+    lost = planned - trials if iterations and isinstance(planned, int) else 0
+    if lost <= 0:
+        check_warmup_of(directory, iterations)
+    check_prefixes(directory.calls, iterations)
     if directory.is_complete:
         result = directory.read_result()
         check_result(result, iterations)
@@ -41,8 +42,20 @@ def check_files(directory: RunDirectory) -> list[str]:
         for record in iterations
         if TRAJECTORIES in (sums := record.get("sums", {}))
     ]
-    older = [] if directory.has_checksums else [f"{directory.path}: {NO_CHECKSUMS}"]
-    return older + [fault for fault in faults if fault]
+    notes = [] if directory.has_checksums else [f"{directory.path}: {NO_CHECKSUMS}"]
+    if lost > 0:
+        notes.append(f"{directory.warmup} has {trials} of {planned} trials; a resumed run makes the others again")
+    return notes + [fault for fault in faults if fault]
+
+
+def check_warmup_of(directory: RunDirectory, iterations: Sequence[IterationRecord]) -> None:
+    """Check that the warm-up is the one that the iterations followed.
+
+    Raises:
+        DamagedLog: It is not.
+    """
+    check_counts(iterations, directory.read_warmup(), directory.iterations)
+    check_prefixes(directory.warmup, iterations)
 
 
 def check_log(directory: RunDirectory, log: Path) -> None:
