@@ -41,6 +41,13 @@ SINCE: Mapping[str, str] = {
     "run.yaml:config.critic_llm_model_name": "",
     "run.yaml:config.critic": "",
     "result.json:critic_model": "",
+    "run.yaml:sum": "",
+    "warmup.jsonl:sum": "",
+    "iterations.jsonl:sum": "",
+    "iterations.jsonl:sums": "",
+    "llm_calls.jsonl:sum": "",
+    "result.json:sums": "",
+    "result.json:sum": "",
 }
 """How today's logs differ from schema 2, by file and field, e.g. ``"iterations.jsonl:candidates.params"``.
 

@@ -21,16 +21,20 @@ def run(options: argparse.Namespace) -> int:
     from r2po.errors import InputError, unknown
     from r2po.llm.types import CRITIC
     from r2po.runlog import open_run
-    from r2po.runlog.events import read_calls
+    from r2po.runlog.events import Call, iterate_calls
 
     directory = open_run(options.run_directory)
-    calls = read_calls(directory.path)
-    roles = sorted({call.role for call in calls})
+    chosen: list[Call] = []
+    roles: set[str] = set()
+    last = 0
+    for call in iterate_calls(directory.path):
+        roles.add(call.role)
+        last = max(last, call.iteration)
+        if (call.iteration, call.role) == (options.iteration, options.role):
+            chosen.append(call)
     if options.role not in roles:
-        raise unknown("role", options.role, roles)
-    chosen = [call for call in calls if (call.iteration, call.role) == (options.iteration, options.role)]
+        raise unknown("role", options.role, sorted(roles))
     if not chosen:
-        last = max(call.iteration for call in calls)
         raise InputError(
             f"{directory.path} has no {options.role} call in iteration {options.iteration}; it has 1 to {last}"
         )
@@ -39,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     model = visible(critic if critic and options.role == CRITIC else description["model"])
     if description["stand_in"] and (critic is None or model.startswith("embedded/")):
         model += " (embedded stand-in, no language model)"
-    for call in chosen:
+    for call in sorted(chosen, key=lambda call: (call.sample, call.attempt)):
         attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}"
         outcome = "not answered" if call.reply is None else f"refused: {call.refusal}" if call.refusal else "accepted"
         sys.stdout.write(f"===== prompt: {attempt} =====\n{call.prompt}\n===== reply of {model}: {outcome} =====\n")

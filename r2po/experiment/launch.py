@@ -11,7 +11,15 @@ from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
-from r2po.experiment.prepare import check_unchanged, make_budget, make_client, models_of, open_setting, prompts_changed
+from r2po.experiment.prepare import (
+    check_unchanged,
+    make_budget,
+    make_client,
+    models_of,
+    name_faults,
+    open_setting,
+    prompts_changed,
+)
 from r2po.experiment.resolve import (
     Resume,
     as_recorded,
@@ -69,6 +77,7 @@ def launch(
             check_unchanged(config, directory)
         observer.note(f"{directory.path} is complete; nothing to do")
         result = directory.read_result()
+        name_faults(directory, observer)
         observer.finished(directory, result)
         return result
     check_package(METHODS[config.method])
@@ -130,14 +139,14 @@ def _run(
             # A replay compares each prompt with the recorded one.
             accepted = accept_changed_prompts or models[SEARCH].provider.recording is not None
             changed = prompts_changed(setting, directory, accepted=accepted)
-            store = opened.enter_context(closing(CallStore(directory.path)))
-            opened.enter_context(closing(observer))
-            client = make_client(config, models, store, observer)
-            if client.recording is None:
-                client.budget = make_budget(config, client.accounting, directory)
-                if place is not None:
-                    client.gate = place.gate(client, client.budget)
             try:
+                store = opened.enter_context(closing(CallStore(directory.path)))
+                opened.enter_context(closing(observer))
+                client = make_client(config, models, store, observer)
+                if client.recording is None:
+                    client.budget = make_budget(config, client.accounting, directory)
+                    if place is not None:
+                        client.gate = place.gate(client, client.budget)
                 result = Experiment(setting, directory, client, observer, changed).run()
             except BrokenPipeError:
                 raise

@@ -15,13 +15,15 @@ from r2po.experiment.observer import Observer
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
+from r2po.llm.store import CallStore
 from r2po.methods import Step
 from r2po.rollout import Rollout
 from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
-from r2po.runlog.jsonl import Appender
+from r2po.runlog.intact import check_warmup_of
+from r2po.runlog.jsonl import Appender, DamagedLog
 from r2po.runlog.records import CandidateRecord, IterationRecord, Result, WarmupRecord
-from r2po.runlog.trajectories import PARTS, Arrays, has_room, read_trajectory, write_trajectories
+from r2po.runlog.trajectories import PARTS, TRAJECTORIES, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
 from r2po.trial import Candidate, Trial
 
@@ -40,17 +42,22 @@ class Experiment:
     steps: int = 0
     llm_calls: int = 0
     best: dict[str, Any] | None = None
+    warmup_sum: str = ""
+    kept: dict[int, str] = field(default_factory=dict)
+    """Checksums of the trajectories, by iteration."""
 
     def run(self) -> Result:
         """Run to the end and return the content of ``result.json``."""
         config = self.setting.config
         assert config.num_iterations is not None
-        recorded = self.directory.read_iterations()
-        self.observer.started(self.setting, self.directory, self.client, recorded)
-        self.warm_up()
-        for record in recorded:
-            self.remember(record)
-        with closing(Appender(self.directory.iterations)) as log:
+        with closing(Appender(self.directory.iterations)) as log:  # first: it notices what others append from now on
+            recorded = self.directory.read_iterations()
+            check_replies(recorded, self.client.store)
+            self.observer.started(self.setting, self.directory, self.client, recorded)
+            self.warm_up()
+            check_warmup_of(self.directory, recorded)
+            for record in recorded:
+                self.remember(record)
             for iteration in range(len(recorded) + 1, config.num_iterations + 1):
                 record = self.iterate(iteration)
                 log.append(record)
@@ -62,8 +69,8 @@ class Experiment:
 
     def warm_up(self) -> None:
         """Try random policies, one rollout each; those on record are not tried again."""
-        recorded = self.directory.read_warmup()
         with closing(Appender(self.directory.warmup)) as log:
+            recorded = self.directory.read_warmup()
             for trial in range(self.setting.config.warmup_episodes or 0):
                 seed = derive_seed(self.setting.seed, "warmup", trial, "rollout", 0)
                 if trial < len(recorded):
@@ -73,6 +80,7 @@ class Experiment:
                     log.append(record)
                 self._count([record["length"]])
                 self._enter_history(record, [record["reward"]], [seed])
+            self.warmup_sum = log.sum
 
     def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
@@ -88,8 +96,8 @@ class Experiment:
             on_candidate=self.observer.evaluated,
         )
         accepted = self.setting.method.iterate(step)
-        self._keep_for_history(accepted)
-        write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates))
+        needed = self._keep_for_history(accepted)
+        kept = write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates), sync=needed)
         lengths = [candidate.rollouts.lengths for candidate in step.candidates]
         best_before = self.best["reward"] if self.best else -np.inf
         record: IterationRecord = {
@@ -107,10 +115,16 @@ class Experiment:
                 "llm_s": round(step.llm_s, 6),
                 "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
             },
+            "sums": self._sums(kept),
         }
         if self.prompts_changed and self.setting.prompts is not None:
             record["prompts"] = self.setting.prompts
         return record
+
+    def _sums(self, kept: str | None) -> dict[str, str]:
+        """Return the checksums of the other files as they are now."""
+        logs = {self.directory.warmup.name: self.warmup_sum, self.directory.calls.name: self.client.store.sum}
+        return logs if kept is None else {**logs, TRAJECTORIES: kept}
 
     def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:
         """Yield the rollouts to keep as trajectories: all, those that prompts show, or none."""
@@ -164,6 +178,8 @@ class Experiment:
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
         self.llm_calls = record["llm_calls"]
+        if TRAJECTORIES in record.get("sums", {}):
+            self.kept[record["iteration"]] = record["sums"][TRAJECTORIES]
         if self.best is None or exceeds(record["reward"], self.best["reward"]):
             policy = self.setting.policy
             self.best = {key: record[key] for key in ("reward", "iteration")}
@@ -196,18 +212,33 @@ class Experiment:
             return self.setting.engine.roll_out(policy, seed)
         if iteration == 0:
             return None
-        arrays = read_trajectory(self.directory.path, iteration, record["stage"], index)
+        expected = self.kept.get(iteration)
+        arrays = read_trajectory(self.directory.path, iteration, record["stage"], index, expected)
         return None if arrays is None else Rollout(seed=seed, end=record["ends"][index], **arrays)
 
-    def _keep_for_history(self, accepted: Candidate) -> None:
+    def _keep_for_history(self, accepted: Candidate) -> bool:
         """Mark the rollout that the history will show to be kept in the log, if it cannot be rolled out again."""
         index = self._history_rollout(accepted.rollouts.returns.tolist())
-        if index is not None and not self.setting.bind(accepted.solution).replayable:
-            accepted.show(index)
+        if index is None or self.setting.bind(accepted.solution).replayable:
+            return False
+        accepted.show(index)
+        return True
 
     def _count(self, lengths: Sequence[int]) -> None:
         self.episodes += len(lengths)
         self.steps += sum(lengths)
+
+
+def check_replies(recorded: Sequence[IterationRecord], store: CallStore) -> None:
+    """Refuse a log of calls that lacks a reply from which logged parameters come."""
+    for record in recorded:
+        for candidate in record["candidates"]:
+            key = candidate.get("call")
+            if key and store.find(str(key), record["iteration"]) is None:
+                raise DamagedLog(
+                    f"damaged log: {store.path}: the reply that the {candidate['stage']} of iteration "
+                    f"{record['iteration']} comes from is lost"
+                )
 
 
 def _as_proposed(record: Mapping[str, Any]) -> dict[str, Any]:

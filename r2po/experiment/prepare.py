@@ -19,6 +19,8 @@ from r2po.llm.types import CRITIC, SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL, PromptFacts
+from r2po.runlog.intact import check_files
+from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.origin import code_revision, versions
 from r2po.runlog.records import Description
 
@@ -65,7 +67,9 @@ def make_budget(config: Config, accounting: Accounting, directory: RunDirectory)
 
 def open_setting(config: Config, models: Mapping[str, Model], directory: RunDirectory, observer: Observer) -> Setting:
     """Describe a new run, or check that a resumed one is the same experiment; returns its setting."""
-    if not (directory.path / "run.yaml").exists():
+    if not directory.is_described:
+        if directory.has_begun:
+            raise DamagedLog(f"cannot resume {directory.path}: it has logs, but no run.yaml that says what was run")
         recording = models[SEARCH].provider.recording
         default = recording.seed if recording else directory.number
         seed = default if config.seed is None else config.seed
@@ -73,12 +77,24 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
         directory.write_description(_description(setting, models))
         return setting
     description = check_unchanged(config, directory)
+    for note in check_files(directory):
+        observer.note(note)
     seed = description["seed"]
     began = description.get("versions") or {}
     for name, version in _versions(config).items():
         if began.get(name) != version:
             observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")
     return Setting(config, seed)
+
+
+def name_faults(directory: RunDirectory, observer: Observer) -> None:
+    """Name what is wrong with the files of a complete run."""
+    try:
+        faults = check_files(directory)
+    except DamagedLog as error:
+        faults = [str(error)]
+    for fault in faults:
+        observer.note(fault)
 
 
 def check_unchanged(config: Config, directory: RunDirectory) -> Description:

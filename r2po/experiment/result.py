@@ -47,7 +47,7 @@ def sum_up(
         "steps": iterations[-1]["steps"],
         **_calls(client),
         "times": {
-            key: round(sum(iteration["times"][key] or 0 for iteration in iterations), 3)
+            key: round(sum(cast("float | None", iteration["times"].get(key)) or 0 for iteration in iterations), 3)
             for key in ("elapsed_s", "llm_s", "rollout_s")
         }
         | {"latency_s": {role: client.accounting.of(role).latency_s for role in client.accounting.roles}},

@@ -141,6 +141,6 @@ def earlier_seconds(iterations: Sequence[Mapping[str, Any]], store: CallStore) -
     """
     # The elapsed time of a repeated iteration lacks the calls of its first time, but llm_s has them.
     times = [iteration["times"] for iteration in iterations]
-    done = math.fsum(max(each["elapsed_s"] or 0, each["llm_s"] + (each["rollout_s"] or 0)) for each in times)
+    done = math.fsum(max(each.get("elapsed_s") or 0, each["llm_s"] + (each.get("rollout_s") or 0)) for each in times)
     under_way = math.fsum(reply.latency_s for reply in store.replies if reply.iteration > len(times))
     return done + under_way + store.unanswered_s

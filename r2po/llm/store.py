@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from r2po.llm.types import AttemptFailed, Finish, Question, Reply, Usage
 from r2po.runlog.events import FILE, EventWriter, Failed, Replied, Requested, read_events
-from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.jsonl import Appender, DamagedLog
 
 
 def call_key(model: str, sampling: Mapping[str, Any], question: Question) -> str:
@@ -58,6 +58,14 @@ class CallStore:
         self._log = self._take_up(self.path)
 
     def _take_up(self, path: Path) -> EventWriter:
+        log = Appender(path)  # first: it notices what others append from now on
+        try:
+            return self._read(log, path)
+        except BaseException:
+            log.close()
+            raise
+
+    def _read(self, log: Appender, path: Path) -> EventWriter:
         calls, prompts = 0, dict[str, str]()
         under_way: dict[int, _Place] = {}
         unanswered: dict[int, tuple[datetime, datetime]] = {}
@@ -78,7 +86,13 @@ class CallStore:
         self.lost = len(under_way)
         self.interrupted = len(set(under_way.values()) - set(self._replies))
         self.unanswered_s = sum(max(0.0, (last - first).total_seconds()) for first, last in unanswered.values())
-        return EventWriter(path, calls, prompts)
+        return EventWriter(log, calls, prompts)
+
+    @property
+    def sum(self) -> str:
+        """Checksum of the log as it is."""
+        with self._lock:
+            return self._log.sum
 
     @property
     def failures(self) -> int:

@@ -58,6 +58,10 @@ def plus(one: N | None, other: N | None) -> N | None:
     return None if one is None or other is None else one + other
 
 
+MOST_TOKENS = 2**53
+"""No count of tokens is larger, not even that of a run; larger numbers would not fit into those that money takes."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """Token counts as the provider reports them; None where it does not say.
@@ -73,6 +77,12 @@ class Usage:
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take a count that no reply can have, as servers may say, for unknown."""
+        for name, count in vars(self).items():
+            if count is not None and not 0 <= count <= MOST_TOKENS:
+                object.__setattr__(self, name, None)
 
     @property
     def total(self) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from r2po.errors import InputError
 from r2po.policies.base import PolicyFamily, logged
 from r2po.policies.policy import Array
 from r2po.policies.reply import read_numbers
@@ -75,7 +76,12 @@ class NumericFamily(PolicyFamily[Parameters]):
 
     def load(self, record: Mapping[str, Any], /) -> Parameters:
         """Return the parameters of a record."""
-        return tuple(logged(record, "params"))
+        params = logged(record, "params")
+        if not isinstance(params, list | tuple) or not all(isinstance(each, int | float) for each in params):
+            raise InputError("damaged log: params of a policy are no list of numbers")
+        if len(params) != self.size:
+            raise InputError(f"damaged log: a policy has {len(params)} params; expected {self.size}")
+        return tuple(params)
 
     def reply_format(self, account: str, /, *, structured: bool) -> str:
         """Ask for one line with all parameters, or for a JSON object with all of them; then for an account."""

@@ -20,6 +20,7 @@ from r2po.runlog.jsonl import Appender, DamagedLog, iterate_lines
 from r2po.runlog.packing import pack, pack_prompt, unpack, unpack_prompt
 
 FILE = "llm_calls.jsonl"
+_LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -81,40 +82,79 @@ def read_events(path: Path, *, texts: bool = True) -> Iterator[Event]:
     """
     under_way: dict[int, Requested] = {}
     before: dict[str, str] = {}
-    try:
-        for event in iterate_lines(path):
-            yield _read(event, under_way, before, texts)
-    except (KeyError, TypeError, AttributeError):
-        raise DamagedLog(f"damaged log: {path}: an event lacks a field") from None
-    except ValueError as error:
-        raise DamagedLog(f"damaged log: {path}: {error}") from None
+    calls = 0
+    for number, event in enumerate(iterate_lines(path), 1):
+        try:
+            read = _read(event, calls, under_way, before, texts)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            told = error if isinstance(error, ValueError) else "a field is missing, or of another kind"
+            raise DamagedLog(f"damaged log: {path}, line {number}: {told}") from None
+        calls += isinstance(read, Requested)
+        yield read
 
 
-def _read(event: Mapping[str, Any], under_way: dict[int, Requested], before: dict[str, str], texts: bool) -> Event:
-    call, at, kind = event["call"], datetime.fromisoformat(event["at"]), event["event"]
+def _read(
+    event: Mapping[str, Any], calls: int, under_way: dict[int, Requested], before: dict[str, str], texts: bool
+) -> Event:
+    """Return an event, given the number of calls before it, those under way, and the last prompt of each role."""
+    call, at, kind = event["call"], at_utc(event["at"]), event["event"]
     if kind == "request":
+        if call != calls + 1:
+            raise ValueError(f"call is {call}; expected {calls + 1}")
         under_way[call] = _request(event, at, before, texts)
         return under_way[call]
+    if kind not in ("failure", "gave_up", "reply"):
+        raise ValueError(f"call {call} has an unknown event {kind!r}")
+    if call not in under_way:
+        raise ValueError(f"call {call} has a {kind.replace('_', ' ')}, but is not under way")
     if kind == "failure":
         return Failed(under_way[call], at)
-    if kind not in ("gave_up", "reply"):
-        raise ValueError(f"call {call} has an unknown event {kind!r}")
     request = under_way.pop(call)
     if kind == "gave_up":
         return GaveUp(request, at)
     said: dict[str, Any] = {name: unpack(event[name]) if texts else "" for name in ("text", "thinking")}
-    fields = ("finish", "refusal", "usage", "sent", "latency_s")
-    return Replied(request, at, **said, **{name: event[name] for name in fields})
+    return Replied(request, at, **said, usage=_usage(event), **_fields(event, _REPLY))
 
 
 def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], texts: bool) -> Requested:
-    call, prompt, role = event["call"], "", event["role"]
+    call, prompt, fields = event["call"], "", _fields(event, _REQUEST)
     if texts:
+        role = fields["role"]
         prompt = before[role] = unpack_prompt(event["prompt"], before.get(role, ""))
         if _digest(prompt) != event["prompt_sha256"]:
             raise ValueError(f"the prompt of call {call} is damaged")
-    fields = ("key", "iteration", "role", "sample", "attempt", "prompt_chars")
-    return Requested(call, at, prompt=prompt, **{name: event[name] for name in fields})
+    return Requested(call, at, prompt=prompt, **fields)
+
+
+_REQUEST = {"key": str, "iteration": int, "role": str, "sample": int, "attempt": int, "prompt_chars": int}
+_REPLY = {"finish": str, "refusal": str, "sent": dict, "latency_s": (int, float)}
+
+
+def _fields(event: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of these types."""
+    for name, kind in kinds.items():
+        if not isinstance(event[name], kind):
+            raise ValueError(f"call {event['call']}: {name} is {_shown(event[name])}")  # noqa: TRY004
+    return {name: event[name] for name in kinds}
+
+
+def _usage(event: Mapping[str, Any]) -> Mapping[str, int | None]:
+    usage: Mapping[str, int | None] = event["usage"]
+    for name, count in usage.items():
+        if type(count) not in (int, type(None)):
+            raise ValueError(f"call {event['call']}: {name} is {_shown(count)}")
+    return usage
+
+
+def at_utc(text: str) -> datetime:
+    """Return a time of day of a log."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
 @dataclass(frozen=True)
@@ -131,31 +171,52 @@ class Call:
     refusal: str = ""
 
 
-def read_calls(run: Path) -> list[Call]:
-    """Read all calls of a run directory, in the order they were made.
+def iterate_calls(run: Path) -> Iterator[Call]:
+    """Read the calls of a run directory one by one: each where it ended, then those without an end.
+
+    Prompts repeat each other. Those of a long run take hundreds of megabytes, so keep only what you need.
 
     Raises:
         InputError: The log is missing or damaged.
     """
-    calls: dict[int, Call] = {}
+    none = True
+    under_way: dict[int, Call] = {}
     for event in read_events(run / FILE):
+        none = False
         if isinstance(event, Requested):
-            calls[event.call] = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+            asked = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+            under_way[event.call] = asked
         elif isinstance(event, Replied):
-            call = event.request.call
-            calls[call] = replace(calls[call], reply=event.text, thinking=event.thinking, refusal=event.refusal)
-    if not calls:
+            asked = under_way.pop(event.request.call)
+            yield replace(asked, reply=event.text, thinking=event.thinking, refusal=event.refusal)
+        elif isinstance(event, GaveUp):
+            yield under_way.pop(event.request.call)
+    if none:
         raise InputError(f"{run} has no recorded calls")
-    return list(calls.values())
+    yield from under_way.values()
+
+
+def read_calls(run: Path) -> list[Call]:
+    """Read all calls of a run directory, in the order in which they ended.
+
+    Raises:
+        InputError: The log is missing or damaged.
+    """
+    return list(iterate_calls(run))
 
 
 class EventWriter:
-    """Appends events to a log, given the number of the last call that it holds and the last prompt of each role."""
+    """Writes events, given the number of the last call that the log holds and the last prompt of each role."""
 
-    def __init__(self, path: Path, calls: int, prompts: Mapping[str, str]) -> None:
-        self._log = Appender(path)
+    def __init__(self, log: Appender, calls: int, prompts: Mapping[str, str]) -> None:
+        self._log = log
         self._calls = calls
         self._prompts = dict(prompts)
+
+    @property
+    def sum(self) -> str:
+        """Checksum of the log as it is."""
+        return self._log.sum
 
     def request(self, *, key: str, iteration: int, role: str, sample: int, attempt: int, prompt: str) -> int:
         """Write that a request is about to be sent; returns the number of the call."""

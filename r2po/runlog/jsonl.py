@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from r2po.errors import InputError
+from r2po.runlog.chain import Chain
+from r2po.runlog.lock import RunLockedError
 
 
 class DamagedLog(InputError):
@@ -32,54 +34,144 @@ def iterate_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Read the complete records one by one. A torn last line, the trace of a kill, is left out; so is a missing file.
 
     Raises:
-        DamagedLog: A line before the last is not a JSON object: the file was damaged by something else than a kill.
+        DamagedLog: It cannot be read, or a line before the last is not a JSON object or has a wrong checksum: the file
+            was damaged by something else than a kill.
     """
-    for number, line in enumerate(complete_lines(path), 1):
-        yield _parsed(line, f"{path}, line {number}")
+    chain = Chain(path)
+    for number, line in enumerate(complete_lines(path, chain), 1):
+        record = _parsed(line, path, number)
+        check(chain)
+        yield record
 
 
-def complete_lines(path: Path) -> Iterator[bytes]:
-    """Return the lines that end, with their line breaks; none of a missing file."""
-    if not path.exists():
+def complete_lines(path: Path, chain: Chain) -> Iterator[bytes]:
+    """Return the lines that end, with their line breaks and without their checksums; none of a missing file.
+
+    What ``chain`` finds wrong with the checksums is for ``check``: parsing a line may say it better.
+
+    Raises:
+        DamagedLog: The file cannot be read.
+    """
+    return map(chain.read, _raw_lines(path))
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line
+    except FileNotFoundError:
         return
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield line
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
-def _parsed(line: bytes, where: str) -> dict[str, Any]:
+def sums_of(path: Path) -> list[str]:
+    """Return the checksums of a file, before its first line and after each.
+
+    Raises:
+        DamagedLog: It is damaged.
+    """
+    chain = Chain(path)
+    sums = [chain.sum, *(chain.sum for _ in complete_lines(path, chain))]
+    check(chain)
+    return sums
+
+
+def check(chain: Chain) -> None:
+    """Refuse a log of which a checksum was wrong so far."""
+    if chain.problem:
+        raise DamagedLog(chain.problem)
+
+
+def unreadable(path: Path, error: OSError) -> DamagedLog:
+    """Return the error for a file that cannot be read."""
+    return DamagedLog(f"cannot read {path}: {error.strerror or error}")
+
+
+def _parsed(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         record = None
     if isinstance(record, dict):
         return record
-    raise DamagedLog(f"damaged log: {where}: not a JSON object")
+    raise DamagedLog(f"damaged log: {path}, line {number}: not a JSON object")
 
 
 class Appender:
-    """Appends records to a file, one flushed and synced line each; a torn last line is cut off first."""
+    """Appends records to a file, one flushed and synced line each, with checksums.
+
+    What a log is to be continued from must be read after its appender was made: that notices what others append later.
+    A torn last line is cut off by the first append.
+
+    Raises:
+        DamagedLog: The file is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
-        end = 0
-        for number, line in enumerate(complete_lines(path), 1):
-            _parsed(line, f"{path}, line {number}")
-            end += len(line)
-        self._file = path.open("ab")
-        self._file.truncate(end)
+        self._path = path
+        self._chain = Chain(path)
+        try:
+            self._file = path.open("ab")
+        except IsADirectoryError as error:
+            raise unreadable(path, error) from None
+        self._in_doubt = False
+        try:
+            self._size = self._size_now()
+            self._end = self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def sum(self) -> str:
+        """Checksum of the last line, which stands for the whole file."""
+        return self._chain.sum
 
     def append(self, record: Mapping[str, Any], *, sync: bool = True) -> None:
-        """Write one record. When this returns, it survives a kill; synced, with all before it, a power cut too."""
+        """Write one record. When this returns, it survives a kill; synced, with all before it, a power cut too.
+
+        Raises:
+            RunLockedError: Another process has written to the file.
+        """
+        self._check_alone()
         # Half a surrogate pair, which servers do send, is written as its JSON escape: the file stays valid UTF-8.
-        self._file.write(dump(record).encode(errors="backslashreplace") + b"\n")
+        line = self._chain.seal(dump(record).encode(errors="backslashreplace") + b"\n")
+        self._in_doubt = True
+        if self._end < self._size:
+            self._file.truncate(self._end)
+        self._file.write(line)
         self._file.flush()
+        self._size = self._end = self._end + len(line)
+        self._in_doubt = False
         if sync:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _read(self) -> int:
+        end = 0
+        for number, line in enumerate(_raw_lines(self._path), 1):
+            _parsed(self._chain.read(line), self._path, number)
+            check(self._chain)
+            end += len(line)
+        return end
+
+    def _size_now(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def _check_alone(self) -> None:
+        """Locks exclude nobody on some network drives."""
+        if self._in_doubt:
+            raise OSError(f"an earlier write to {self._path} failed")
+        if self._size_now() != self._size or self._end > self._size:
+            raise RunLockedError(
+                f"{self._path.parent} is being run by another process too: it has written to {self._path.name}"
+            )
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -95,4 +187,9 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a whole file of indented JSON, for people too."""
-    write_atomically(path, f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode(errors="backslashreplace"))
+    write_atomically(path, indented(record))
+
+
+def indented(record: Mapping[str, Any]) -> bytes:
+    """Return a file of indented JSON."""
+    return f"{json.dumps(record, indent=2, ensure_ascii=False)}\n".encode(errors="backslashreplace")

@@ -29,6 +29,6 @@ def telling(config: Mapping[str, Any]) -> dict[str, Any]:
     Keys of the critic and of its rule that set nothing are left out, as in logs of earlier versions.
     """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
-    if kept.get("critic"):
+    if isinstance(kept.get("critic"), Mapping):
         kept["critic"] = {key: value for key, value in kept["critic"].items() if key not in NEUTRAL_KEYS}
     return {key: value for key, value in kept.items() if value or key not in _MAY_BE_UNSET}

@@ -8,19 +8,26 @@ from pathlib import Path
 from r2po.errors import InputError
 
 
+class RunLockedError(InputError):
+    """Another process works in this run directory."""
+
+
 class Lock:
     """Keeps other processes out, from when it is made until it is closed or the process ends; its file may be new.
 
     Raises:
         BlockingIOError: Another process holds the lock.
-        InputError: The file system does not support locks.
+        InputError: The file cannot be made, or the file system does not support locks.
     """
 
     def __init__(self, path: Path) -> None:
         # Imported here, so that logs can be read where there is no fcntl.
         import fcntl
 
-        self._file: io.TextIOWrapper = path.open("w")
+        try:
+            self._file: io.TextIOWrapper = path.open("w")
+        except OSError as error:
+            raise InputError(f"cannot lock {path.parent}: {path.name}: {error.strerror or error}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,6 +11,9 @@ from typing import Any
 PLAIN = 1000
 """Texts of up to this many characters are not compressed."""
 
+LARGEST = 2**25
+"""Texts that take more bytes are not compressed; those of the longest contexts take a tenth of that."""
+
 _FOLD = "\0"
 """Stands for a state that a line of a rollout repeats from the previous line."""
 
@@ -23,10 +26,11 @@ def pack(text: str) -> str | dict[str, str]:
     bz2 packs rollouts, which are nearly all of the long texts, a third better than zlib and nearly as fast; folding
     saves a quarter more.
     """
-    if len(text) <= PLAIN:
-        return text
     folded = _FOLD not in text
-    data = bz2.compress((fold(text) if folded else text).encode(errors="surrogatepass"))
+    long = (fold(text) if folded else text).encode(errors="surrogatepass") if len(text) > PLAIN else b""
+    if not 0 < len(long) <= LARGEST:
+        return text
+    data = bz2.compress(long)
     return {"folded_bz2_b85" if folded else "bz2_b85": base64.b85encode(data).decode()}
 
 
@@ -42,13 +46,15 @@ def unpack(packed: Packed) -> str:
         if "folded_bz2_b85" in packed:
             return unfold(_decompressed(packed["folded_bz2_b85"]))
         return _decompressed(packed["bz2_b85"])
-    except (OSError, KeyError, EOFError, IndexError):
+    except (OSError, KeyError, EOFError, IndexError, ValueError):
         raise ValueError("a packed text is damaged") from None
 
 
 def _decompressed(text: str) -> str:
-    data = bz2.decompress(base64.b85decode(text))
-    if not data:
+    """Return the text, but no more than ``LARGEST``: a few hundred bytes may stand for gigabytes."""
+    stream = bz2.BZ2Decompressor()
+    data = stream.decompress(base64.b85decode(text), max_length=LARGEST)
+    if not data or not stream.eof:
         raise EOFError
     return data.decode(errors="surrogatepass")
 
@@ -94,9 +100,13 @@ def unpack_prompt(packed: Mapping[str, Any], before: str) -> str:
 
 def _unpack_schema_1(packed: Mapping[str, Any]) -> str:
     try:
-        return zlib.decompress(base64.b85decode(packed["rest_zlib_b85"])).decode()
+        stream = zlib.decompressobj()
+        data = stream.decompress(base64.b85decode(packed["rest_zlib_b85"]), LARGEST)
     except zlib.error:
         raise ValueError("a packed prompt is damaged") from None
+    if not stream.eof:
+        raise ValueError("a packed prompt is damaged")
+    return data.decode()
 
 
 def shared_prefix(one: str, other: str) -> int:

@@ -23,12 +23,16 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema,
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.rounding import mean, sample_std
+from r2po.runlog.chain import Chain
 from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
-SCHEMA_VERSION = 3
-"""3: run.yaml says what the method and the task are. 2: long replies are packed, and prompts by bz2."""
+SCHEMA_VERSION = 4
+"""4: files have checksums. 3: run.yaml says what the method and the task are. 2: long replies are packed, and prompts
+by bz2."""
+SEALED_SINCE = 4
+"""The first schema with checksums."""
 LARGEST = 1e100
 """Far beyond any return; the squares of larger numbers would overflow."""
 
@@ -125,6 +129,7 @@ class IterationRecord(TypedDict):
     llm_calls: Count
     times: Times
     prompts: NotRequired[PromptFacts]
+    sums: NotRequired[dict[str, str]]
     candidates: list[CandidateRecord]
 
 
@@ -145,6 +150,7 @@ class Outcome(TypedDict):
     llm_calls: Count
     times: Times
     prompts: NotRequired[Any]
+    sums: NotRequired[dict[str, str]]
     candidates: list[Unread]
 
 
@@ -206,19 +212,20 @@ class Result(TypedDict):
     tokens: NotRequired[Any]
     accounting: NotRequired[dict[str, dict[str, Any]]]
     times: NotRequired[Any]
+    sums: NotRequired[dict[str, str]]
 
 
 T = TypeVar("T")
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
-def read_records(kind: type[T], path: Path) -> list[T]:
-    """Read the complete lines of a file.
+def read_records(kind: type[T], path: Path, chain: Chain) -> list[T]:
+    """Read the complete lines of a file; ``chain`` takes their checksums.
 
     Raises:
         DamagedLog: One is not of this kind.
     """
-    lines = enumerate(complete_lines(path), 1)
+    lines = enumerate(complete_lines(path, chain), 1)
     return [checked(kind, line, f"damaged log: {path}, line {number}") for number, line in lines]
 
 

@@ -12,7 +12,7 @@ from r2po.llm.accounting import Prices, amount_of
 from r2po.llm.ledger import Amount
 from r2po.llm.types import CRITIC, SEARCH, Usage
 from r2po.runlog import RunDirectory
-from r2po.runlog.events import FILE, GaveUp, Replied, Requested, read_events
+from r2po.runlog.events import FILE, GaveUp, Replied, Requested, at_utc, read_events
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.messages import Progress
@@ -22,15 +22,17 @@ def read_progress(index: int, path: Path, planned: int) -> Progress:
     """Return where a run stands. What it spent before prices were set is not known from its log alone."""
     directory = RunDirectory(path)
     progress = Progress(index, planned=planned)
-    if not path.is_dir():
-        return progress
     try:
+        if not path.is_dir():
+            return progress
         if directory.is_complete:
             return from_result(index, directory, directory.read_result())
         return _unfinished(progress, directory)
     except InputError as error:
         return replace(progress, state="failed", now=str(error))
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except OSError as error:
+        return replace(progress, state="failed", now=f"cannot read {path}: {error.strerror or error}")
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         return replace(progress, state="failed", now=f"damaged log in {path}")
 
 
@@ -80,8 +82,7 @@ def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
 
 def _prices(directory: RunDirectory) -> Callable[[str], Prices | None]:
     """Return what gives the prices of a role."""
-    described = (directory.path / "run.yaml").exists()
-    config = directory.read_description()["config"] if described else {}
+    config = directory.read_description()["config"] if directory.is_described else {}
     critic = {**config, **(config.get("critic") or {})}
     known = {
         role: Prices(**each["prices"]) for role, each in ((SEARCH, config), (CRITIC, critic)) if each.get("prices")
@@ -111,7 +112,13 @@ def ended_at(path: Path) -> list[tuple[datetime, int]]:
         records = RunDirectory(path).read_iterations()
     except InputError:
         return []
-    return [
-        (datetime.fromisoformat(record["times"]["ended"]), sum(len(each["returns"]) for each in record["candidates"]))
-        for record in records
-    ]
+    ended = ((_time(record["times"].get("ended", "")), record["candidates"]) for record in records)
+    return [(time, sum(len(each["returns"]) for each in candidates)) for time, candidates in ended if time]
+
+
+def _time(text: str) -> datetime | None:
+    """Return a time of day; None if the log does not tell it."""
+    try:
+        return at_utc(text)
+    except ValueError:
+        return None

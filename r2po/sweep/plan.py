@@ -120,7 +120,7 @@ def check_runs(runs: Sequence[PlannedRun]) -> dict[int, str]:
     damaged = {}
     for run in runs:
         directory = run.directory
-        if directory is None or not (directory.path / "run.yaml").exists():
+        if directory is None or not directory.is_described:
             continue
         try:
             description = directory.read_description()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from r2po.runlog import RunDirectory
 from r2po.sweep.board import WINDOW_S, Board, Speed
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
@@ -54,7 +56,10 @@ def _with_state(run: Progress, path: Path, failure: str) -> Progress:
 
 def _age_s(path: Path) -> float:
     """Return the seconds since the logs of a run last grew."""
-    written = [each.stat().st_mtime for each in path.glob("*.jsonl")]
+    written = []
+    for each in RunDirectory(path).logs:
+        with suppress(OSError):  # not there, or not to be read: reading it says so
+            written.append(each.stat().st_mtime)
     return max(0.0, time.time() - max(written)) if written else float("inf")
 
 

@@ -25,7 +25,7 @@ __all__ = ["moves"]
 def log_of(run: Path) -> dict[str, Any]:
     """Return what two runs that are the same have in common."""
     directory = RunDirectory(run)
-    iterations = [{**record, "times": None} for record in directory.read_iterations()]
+    iterations = [{**record, "times": None, "sums": None} for record in directory.read_iterations()]
     return {"warmup": directory.read_warmup(), "iterations": iterations}
 
 

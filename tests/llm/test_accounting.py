@@ -20,6 +20,7 @@ from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply, Usage
 from tests.builders import open_client
 from tests.scripted import Scripted
+from tests.unsealed import without_checksums
 
 PRICES = Prices(input=3.0, cached=0.3, output=15.0)
 QUESTION = Question(1, "search", 0, 1, "x" * 100)
@@ -282,7 +283,7 @@ def test_time_spent_on_calls_without_a_reply_counts(tmp_path: Path) -> None:
     with open_client(Scripted([failed]), tmp_path) as client, pytest.raises(CallFailed):
         client.ask(QUESTION, str)
     path = tmp_path / "llm_calls.jsonl"
-    lines = path.read_text().splitlines()
+    lines = without_checksums(path.read_text()).splitlines()
     assert len(lines) == 3
     lines[2] = lines[2].replace('"at":"20', '"at":"21')  # a hundred years later
     path.write_text("\n".join(lines) + "\n")

@@ -86,7 +86,7 @@ def test_an_event_of_an_unknown_kind_is_no_reply(tmp_path: Path) -> None:
     record(store, QUESTION)
     store.close()
     change(tmp_path / FILE, 1, event="rumour")
-    with pytest.raises(DamagedLog, match=r"llm_calls\.jsonl: call 1 has an unknown event 'rumour'"):
+    with pytest.raises(DamagedLog, match=r"llm_calls\.jsonl, line 2: call 1 has an unknown event 'rumour'"):
         list(read_events(tmp_path / FILE))
 
 

@@ -69,7 +69,7 @@ def run(method: str, logdir: Path, provider: Provider, monkeypatch: pytest.Monke
     """Run or resume an experiment, and return its iterations without the times."""
     values = {key: options.pop(key) for key in ("llm_model_name", "structured_output") if key in options}
     run_texts(make_text_config(method, logdir, **values), provider, monkeypatch, **options)
-    return [{**record, "times": None} for record in RunDirectory(logdir / "run_1").read_iterations()]
+    return [{**record, "times": None, "sums": None} for record in RunDirectory(logdir / "run_1").read_iterations()]
 
 
 @pytest.fixture

@@ -142,9 +142,13 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+UNSTEADY = ("times", "at", "latency_s", "created", "sum", "sums")
+"""What a clock said, and checksums, which cover it."""
+
+
 def without_times(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record without what a clock said."""
-    return {key: value for key, value in record.items() if key not in ("times", "at", "latency_s", "created")}
+    """Return a record without what depends on a clock."""
+    return {key: value for key, value in record.items() if key not in UNSTEADY}
 
 
 def logged(run: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from r2po.rollout import EngineName, GymnasiumEngine, Rollout, Rollouts, Selecte
 from r2po.runlog import RunDirectory
 from r2po.tasks.spaces import read_spaces
 from tests.builders import CONFIGS, act, make_config, make_rollout, open_experiment
+from tests.unsealed import without_checksums
 
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba")
 
@@ -151,9 +152,11 @@ def files_of(folder: Path) -> dict[str, Any]:
     """What a run wrote, without its durations and times of day."""
     lines = [json.loads(line) for line in (folder / "iterations.jsonl").read_text().splitlines()]
     for line in lines:
-        del line["times"]
+        for key in ("times", "sums", "sum"):
+            del line[key]
     trajectories = {path.name: path.read_bytes() for path in (folder / "trajectories").iterdir()}
-    return {"iterations": lines, "warmup": (folder / "warmup.jsonl").read_bytes(), **trajectories}
+    warmup = without_checksums((folder / "warmup.jsonl").read_text())
+    return {"iterations": lines, "warmup": warmup, **trajectories}
 
 
 @needs_numba

@@ -19,7 +19,6 @@ from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed, Question
-from r2po.runlog.jsonl import iterate_lines
 
 DOC = (Path(__file__).parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip("` "): part for part in DOC.split("\n## ")[1:]}
@@ -71,7 +70,8 @@ def found_keys(run: Path) -> dict[str, set[str]]:
             json.loads((folder / "eval_report" / "summary.json").read_text()) for folder in (run, run.parent)
         ],
     }
-    lines = {name: list(iterate_lines(run / name)) for name in ("warmup.jsonl", "iterations.jsonl", "llm_calls.jsonl")}
+    names = ("warmup.jsonl", "iterations.jsonl", "llm_calls.jsonl")
+    lines = {name: [json.loads(line) for line in (run / name).read_text().splitlines()] for name in names}
     return {name: set(keys(record)) for name, record in (read_json | lines).items()}
 
 

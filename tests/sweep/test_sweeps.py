@@ -71,7 +71,7 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_retries_it(tmp_pat
         assert len(list(tmp_path.glob("logs/*/run_*/result.json"))) == 3
         said = failed.stderr.splitlines()
         assert said[0] == "error: 1 of 4 runs failed:"
-        assert said[1].startswith("  nim_props/run_2: damaged log")
+        assert said[1].startswith("  nim_props/run_2: cannot resume logs/nim_props/run_2: it has logs, but no run.yaml")
         assert said[2] == "to continue: python -m r2po sweep props.yaml r2po.yaml --runs 2"
         shown = run_r2po(tmp_path, "status", "logs").stdout
         assert "nim_props/run_2" in shown

@@ -39,7 +39,7 @@ class Frames(NamedTuple):
     Attributes:
         runs: One row per run: what it is, its figures as in ``summary.json``, and its config, a column per key.
         iterations: One row per candidate of each iteration: reward, parameters, returns.
-        calls: One row per reply that was used: role, prompt, text.
+        calls: One row per reply that was used: role, reply, and the prompt if it was asked for.
         problems: One line for each run, file or row that is left out or odd.
     """
 
@@ -55,6 +55,7 @@ def load_runs(
     only_env: Sequence[str] = (),
     only_method: Sequence[str] = (),
     calls: bool = True,
+    prompts: bool = False,
 ) -> Frames:
     """Read all runs under a folder, in this project's or the published code's format.
 
@@ -63,7 +64,8 @@ def load_runs(
         max_runs: Largest number of runs of each experiment.
         only_env: Keys or labels of environments; all if empty.
         only_method: Keys or labels of methods; all if empty.
-        calls: Whether to read prompts and replies, which are most of the bytes; without, ``calls`` is empty.
+        calls: Whether to read replies, which are most of the bytes; without, ``calls`` is empty.
+        prompts: Whether to give each reply its prompt. They repeat each other: a long run's take a gigabyte of memory.
 
     Raises:
         InputError: There is no such folder, environment or method.
@@ -75,11 +77,12 @@ def load_runs(
         raise R2POError(f"load_runs needs pandas: pip install pandas ({error})") from None
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
+    replies = [RunReplies(run, prompts=prompts) for run in runs] if calls else []
     return Frames(
         pd.DataFrame([_run_row(run) for run in runs], columns=[*_RUN, *_config_keys(runs)]),
         pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
-        pd.DataFrame([row for run in runs for row in _call_rows(run)] if calls else [], columns=[*RUN_COLUMNS, *_CALL]),
-        tuple(_problems(experiments)),
+        pd.DataFrame([row for each in replies for row in _call_rows(each, prompts)], columns=[*RUN_COLUMNS, *_CALL]),
+        (*_problems(experiments), *(f"{each.run.path}: {each.problem}" for each in replies if each.problem)),
     )
 
 
@@ -155,11 +158,11 @@ def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
             yield (*key, *what, *figures, each.params, each.returns)
 
 
-def _call_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
-    key, replies = _key(run).values(), RunReplies(run)
-    for number in run.numbers:
+def _call_rows(replies: RunReplies, prompts: bool) -> Iterable[tuple[Any, ...]]:
+    key = _key(replies.run).values()
+    for number in replies.run.numbers:
         for reply in replies.of(int(number)):
-            yield (*key, reply.iteration, reply.role, reply.prompt, reply.text)
+            yield (*key, reply.iteration, reply.role, reply.prompt if prompts else None, reply.text)
 
 
 def _problems(experiments: Sequence[ExperimentLogs]) -> Iterable[str]:

@@ -120,10 +120,13 @@ def find_experiments(
         InputError: There is no such folder, environment or method.
     """
     root = Path(logs_root)
-    if root.is_file():
-        raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
-    if not root.is_dir():
-        raise InputError(f"no folder {str(root)!r} with logs{nearest_folder(root)}")
+    try:
+        if root.is_file():
+            raise InputError(f"{str(root)!r} is a file; expected a folder of log directories")
+        if not root.is_dir():
+            raise InputError(f"no folder {str(root)!r} with logs{nearest_folder(root)}")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {str(root)!r}: {error}") from None
     named = {environment_key(name) for name in only_env}, {method_key(name) for name in only_method}
     folders = [path for path in _log_directories(root) if _is_wanted(path, *named)]
     groups = in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders)
@@ -167,7 +170,10 @@ def _name_of(path: Path) -> FolderName | None:
 def _is_wanted(path: Path, environments: set[str], methods: set[str]) -> bool:
     """Whether a folder must be read: any that may hold our runs, whatever its name, and published ones by name."""
     name = _name_of(path)
-    if name is None or any((run.path / "run.yaml").exists() for run in list_runs(path)):
+    try:
+        if name is None or any(run.is_described for run in list_runs(path)):
+            return True
+    except InputError:  # told when it is read
         return True
     return _is_one(name, environments, methods)
 
@@ -177,7 +183,10 @@ def _is_one(of: FolderName | ExperimentLogs, environments: set[str], methods: se
 
 
 def _read_folder(path: Path) -> list[ExperimentLogs]:
-    directories = list_runs(path)
+    try:
+        directories = list_runs(path)
+    except InputError as error:
+        return [_without_runs(path, (str(error),))]
     if not directories and is_sb3(path):
         directories = [RunDirectory(run) for run in summary_runs(path)]
     runs, problems = load_runs_of(directories)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def load_log_directory(path: str | Path) -> LogDirectory:
 
 def nearest_folder(path: Path) -> str:
     """Return a hint at the folder with the name that is nearest to that of a missing one, or an empty string."""
-    siblings = [str(each) for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    siblings: list[str] = []
+    with suppress(OSError):
+        siblings = [str(each) for each in path.parent.iterdir() if each.is_dir()]
     return nearest(str(path), siblings)
 
 
@@ -78,7 +81,7 @@ def _load_run(directory: RunDirectory) -> RunData | str:
     """Read the complete iterations of one run; returns one line where it cannot be used."""
     path = directory.path
     try:
-        if (path / "run.yaml").exists():
+        if directory.is_described:
             return load_own_run(directory)
         if is_sb3(path.resolve().parent):
             return load_sb3_run(path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from pydantic import ConfigDict, with_config
@@ -15,7 +17,10 @@ from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
+from r2po.runlog.chain import Chain
+from r2po.runlog.consistency import check_result, contradicted
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
+from r2po.runlog.intact import check_end
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.runlog.records import (
     CandidateFigures,
@@ -25,7 +30,6 @@ from r2po.runlog.records import (
     HeldoutFigures,
     Outcome,
     checked,
-    read_records,
 )
 
 STUDY_DEFAULT = "tau_c default"
@@ -42,21 +46,13 @@ def load_own_run(directory: RunDirectory) -> RunData:
     try:
         description = directory.read_description()
         config = checked(_Config, description["config"], "run.yaml, config")
-        outcomes = read_records(Outcome, directory.iterations)
-        _check_order(outcomes)
-        result = (
-            checked(HeldoutFigures, directory.read_result(), "result.json is damaged")
-            if directory.is_complete
-            else None
-        )
+        outcomes = directory.read_iterations_as(Outcome)
+        if not outcomes:
+            raise Unusable("no complete iteration yet")
+        result = _read_result(directory, outcomes) if directory.is_complete else None
+        torn = _torn(directory.iterations)
     except (InputError, OSError, RecursionError) as error:
         raise Unusable(str(error).replace(f"{path}/", "")) from None
-    if not outcomes:
-        raise Unusable("no complete iteration yet")
-    if result is not None and result["iterations"] != len(outcomes):
-        raise Unusable(
-            f"result.json counts {result['iterations']} iterations, iterations.jsonl has {len(outcomes)} complete ones"
-        )
     task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
     facts = description.get("method") or method_facts(config["method"])
     replayed = description.get("replay_of")
@@ -85,7 +81,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*_torn(directory.iterations), *replay),
+        notes=(*torn, *replay),
         critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes),
         prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
@@ -107,20 +103,12 @@ class _Config(TypedDict):
     revision_rule: NotRequired[str | None]
 
 
-def _check_order(outcomes: list[Outcome]) -> None:
-    """Check what one record alone cannot show."""
-    episodes = 0
-    for number, record in enumerate(outcomes, 1):
-        source = f"iterations.jsonl, line {number}"
-        if record["iteration"] != number:
-            raise Unusable(f"{source}: iteration is {record['iteration']}; expected {number}")
-        if record["accepted"] >= len(record["candidates"]):
-            raise Unusable(
-                f"{source}: accepted is {record['accepted']}, but there are {len(record['candidates'])} candidates"
-            )
-        if record["episodes"] <= episodes:
-            raise Unusable(f"{source}: episodes is {record['episodes']}; expected more than the {episodes} before")
-        episodes = record["episodes"]
+def _read_result(directory: RunDirectory, outcomes: Sequence[Outcome]) -> HeldoutFigures:
+    result = directory.read_result()
+    check_result(result, cast("Sequence[Mapping[str, Any]]", outcomes))
+    for log in (directory.warmup, directory.iterations):
+        check_end(log, result)
+    return checked(HeldoutFigures, result, "result.json is damaged")
 
 
 def _torn(path: Path) -> tuple[str, ...]:
@@ -145,21 +133,32 @@ def _prompts(description: Description, outcomes: list[Outcome]) -> str:
 def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:
     """Read the candidates of the iterations whose rewards and accepted candidates are given: there may be more by now.
 
-    Where the candidates of an iteration are damaged, only the reward of the accepted one is returned.
+    Where candidates are damaged, or contradict the reward of their iteration, only that reward is returned.
     """
-    lines = complete_lines(path)
-    return tuple(
-        _read_candidates(line, number, *outcome)
-        for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=False), 1)
-    )
+    lines = complete_lines(path, Chain(path))  # whose checksums were checked before
+    try:
+        return tuple(
+            _read_candidates(line, number, *outcome)
+            for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=False), 1)
+        )
+    except DamagedLog as error:  # the file can no longer be read
+        accepted = ((number, reward) for number, (reward, _) in enumerate(outcomes, 1))
+        return tuple(_accepted(number, reward, str(error)) for number, reward in accepted)
 
 
 def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> IterationData:
     try:
         record = checked(Candidates, line, f"iterations.jsonl, line {number}")
     except DamagedLog as error:
-        return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), str(error))
+        return _accepted(number, reward, str(error))
+    contradiction = contradicted(reward, record["candidates"][accepted])
+    if contradiction:
+        return _accepted(number, reward, f"iterations.jsonl, line {number}: {contradiction}")
     return IterationData(number, accepted, tuple(map(_candidate, record["candidates"])))
+
+
+def _accepted(number: int, reward: float, problem: str) -> IterationData:
+    return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), problem)
 
 
 def _candidate(record: CandidateFigures) -> CandidateData:

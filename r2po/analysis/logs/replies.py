@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from r2po.analysis.logs.published_episode import read_turns
 from r2po.analysis.logs.run_data import RunData
 from r2po.errors import InputError
-from r2po.runlog.events import Call, read_calls
+from r2po.runlog import RunDirectory
+from r2po.runlog.events import Call, iterate_calls
+from r2po.runlog.intact import check_log
 
 
 @dataclass(frozen=True)
 class Exchange:
     """A question of a role ("search", "critic", ...) in an iteration, from 1, and the reply that was used.
 
-    Of the prompt, the published code's logs may hold only a part.
+    The prompt is empty if it was not asked for. Of it, the published code's logs may hold only a part.
     """
 
     iteration: int
@@ -25,10 +27,14 @@ class Exchange:
 
 
 class RunReplies:
-    """The used replies of one run; read when first asked for, in the published format one iteration at a time."""
+    """The used replies of one run; read when first asked for, in the published format one iteration at a time.
 
-    def __init__(self, run: RunData) -> None:
+    Our logs give prompts only with ``prompts``: those of a long run take hundreds of megabytes.
+    """
+
+    def __init__(self, run: RunData, *, prompts: bool = False) -> None:
         self.run = run
+        self._prompts = prompts
 
     def of(self, iteration: int) -> tuple[Exchange, ...]:
         """Return the replies of an iteration, in the order in which they were asked for; none if the log has none."""
@@ -53,9 +59,11 @@ class RunReplies:
 
     @cached_property
     def _calls(self) -> tuple[list[Call], str]:
-        """The calls, and why they cannot be read."""
+        """The used replies, and why they cannot be read."""
         try:
-            return read_calls(self.run.path), ""
+            check_log(RunDirectory(self.run.path), RunDirectory(self.run.path).calls)
+            used = (call for call in iterate_calls(self.run.path) if call.reply is not None and not call.refusal)
+            return [call if self._prompts else replace(call, prompt="", thinking="") for call in used], ""
         except (InputError, OSError) as error:
             return [], str(error)
 
@@ -64,7 +72,6 @@ class RunReplies:
         replies: dict[int, tuple[Exchange, ...]] = {}
         calls, _ = self._calls
         for call in sorted(calls, key=lambda call: (call.iteration, call.role != "search", call.sample, call.attempt)):
-            if call.reply is not None and not call.refusal:
-                reply = Exchange(call.iteration, call.role, call.prompt, call.reply)
-                replies[call.iteration] = (*replies.get(call.iteration, ()), reply)
+            reply = Exchange(call.iteration, call.role, call.prompt, call.reply or "")
+            replies[call.iteration] = (*replies.get(call.iteration, ()), reply)
         return replies

@@ -195,7 +195,7 @@ class RunData(MethodOnTask):
         problems = [each.problem for each in self.iterations if each.problem]
         if not problems:
             return ""
-        return f"the candidates of {len(problems)} of {self.num_iterations} iterations cannot be read: {problems[0]}"
+        return f"the candidates of {len(problems)} of {self.num_iterations} iterations cannot be used: {problems[0]}"
 
     @property
     def returns(self) -> tuple[Floats | None, ...]:

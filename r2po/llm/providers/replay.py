@@ -11,6 +11,7 @@ from r2po.llm.store import recorded_reply
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Recording, Reply, Request
 from r2po.runlog import RunDirectory, open_run
 from r2po.runlog.events import FILE, Replied, Requested, read_events
+from r2po.runlog.intact import check_log
 from r2po.runlog.jsonl import DamagedLog
 
 PREFIX = "replay/"
@@ -86,6 +87,7 @@ class Replay(Provider):
     def _read(self) -> dict[_Position, list[_Entry]]:
         found: dict[_Position, list[_Entry]] = {}
         path = self._directory.path / FILE
+        check_log(self._directory, path)
         for event in read_events(path):
             if isinstance(event, Replied):
                 recorded = recorded_reply(event, path)

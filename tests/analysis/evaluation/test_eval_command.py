@@ -66,7 +66,7 @@ def test_damaged_candidates_are_named(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "reward_distribution.png lacks 1 of 3 iterations" in done.stdout
     unread = (
-        "the candidates of 1 of 3 iterations cannot be read: iterations.jsonl, line 2: candidates.0.stage is missing"
+        "the candidates of 1 of 3 iterations cannot be used: iterations.jsonl, line 2: candidates.0.stage is missing"
     )
     for text in (done.stdout, report(run)["summary.txt"].decode(), (tmp_path / "eval_report/summary.txt").read_text()):
         assert unread in text

@@ -38,10 +38,10 @@ def write_zoo(folder: Path, **files: str) -> Path:
 def figures(run: Path) -> list[dict[str, Any]]:
     """Return the logged iterations of a run without their times."""
     lines = (run / "iterations.jsonl").read_text(encoding="utf-8").splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key != "times"} for line in lines]
+    return [{key: value for key, value in json.loads(line).items() if key not in ("times", "sum")} for line in lines]
 
 
 def result(run: Path) -> dict[str, Any]:
-    """Return the result of a run without its times."""
+    """Return the result of a run without its times, and checksums, which cover them."""
     content: dict[str, Any] = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    return {key: value for key, value in content.items() if key != "train_time_s"}
+    return {key: value for key, value in content.items() if key not in ("train_time_s", "sums", "sum")}

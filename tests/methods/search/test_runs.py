@@ -24,6 +24,7 @@ from tests.analysis.made_logs import write_run
 from tests.builders import CONFIGS
 from tests.process.crashing import Crasher
 from tests.process.processes import environ, logged, one_line, run_main, write_config
+from tests.unsealed import unseal
 
 ENVIRONMENTS = {
     "random_search": "CartPole-v1",
@@ -173,7 +174,7 @@ def test_a_run_of_another_version_of_the_optimizer_is_not_continued(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, values("cma_es"), "--quiet") == 0
-    path = tmp_path / "logs/run_1"
+    path = unseal(tmp_path / "logs/run_1")
     (path / "result.json").unlink()
     first, *rest = (path / "iterations.jsonl").read_text().splitlines(keepends=True)
     params = str(RunDirectory(path).read_iterations()[0]["candidates"][0]["params"][0])

@@ -1,0 +1,124 @@
+"""Whether the numbers of a run's files agree with each other, which no line alone can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.records import WarmupRecord
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def check_warmup(records: Sequence[WarmupRecord], path: Path) -> None:
+    """Refuse lines that are not in order.
+
+    Raises:
+        DamagedLog: A trial is lost, doubled or at another's place.
+    """
+    for number, record in enumerate(records, 1):
+        _expect(record["trial"] == number, path, number, f"trial is {record['trial']}; expected {number}")
+
+
+def check_iterations(records: Records, path: Path) -> None:
+    """Refuse lines that are not in order, or contradict themselves or those before; their candidates may be left out.
+
+    Raises:
+        DamagedLog: Names the number, and the one that it contradicts.
+    """
+    episodes = calls = 0
+    best: float | None = None
+    for number, record in enumerate(records, 1):
+        found, candidates = record["iteration"], record["candidates"]
+        _expect(found == number, path, number, f"iteration is {found}; expected {number}")
+        accepted, reward = record["accepted"], record["reward"]
+        told = f"accepted is {accepted}, but there are {len(candidates)} candidates"
+        _expect(accepted < len(candidates), path, number, told)
+        told = f"episodes is {record['episodes']}; expected more than the {episodes} before"
+        _expect(record["episodes"] > episodes, path, number, told)
+        told = f"llm_calls is {record['llm_calls']}; expected at least the {calls} before"
+        _expect(record["llm_calls"] >= calls, path, number, told)
+        episodes, calls = record["episodes"], record["llm_calls"]
+        best = reward if best is None else max(best, reward)
+        said = record.get("best_reward")
+        _expect(
+            not isinstance(said, int | float) or agree(said, best),
+            path,
+            number,
+            f"best_reward is {said}, but the best reward up to here is {best}",
+        )
+        contradiction = contradicted(reward, candidates[accepted])
+        _expect(not contradiction, path, number, contradiction)
+
+
+def contradicted(reward: float, accepted: Mapping[str, Any]) -> str:
+    """Say that the reward of an iteration is not the mean return of its accepted candidate; empty if it is."""
+    if "returns" not in accepted:  # left out
+        return ""
+    with np.errstate(all="ignore"):
+        mean = float(np.mean(accepted["returns"]))
+    return "" if agree(reward, mean) else f"reward is {reward}, but the mean of the accepted returns is {mean}"
+
+
+def check_counts(records: Records, warmup: Sequence[WarmupRecord], path: Path) -> None:
+    """Refuse counts that are not those of the rollouts in the log.
+
+    Raises:
+        DamagedLog: One is not, or a rollout lacks its length.
+    """
+    episodes, steps = len(warmup), sum(trial["length"] for trial in warmup)
+    for number, record in enumerate(records, 1):
+        for candidate in record["candidates"]:
+            rollouts = len(candidate["returns"])
+            for key in ("lengths", "ends"):
+                found = len(candidate.get(key, ()))
+                _expect(found == rollouts, path, number, f"a candidate has {rollouts} returns, but {found} {key}")
+            episodes, steps = episodes + rollouts, steps + sum(candidate["lengths"])
+        for key, expected in (("episodes", episodes), ("steps", steps)):
+            told = f"{key} is {record[key]}, but its rollouts and those before are {expected}"
+            _expect(record[key] == expected, path, number, told)
+
+
+def check_result(result: Mapping[str, Any], iterations: Records) -> None:
+    """Refuse a result that contradicts the iterations that it sums up.
+
+    Raises:
+        DamagedLog: Names the number, and the one that it contradicts.
+    """
+    rewards = [record["reward"] for record in iterations]
+    if result["iterations"] != len(rewards):
+        raise DamagedLog(
+            f"result.json counts {result['iterations']} iterations, iterations.jsonl has {len(rewards)} complete ones"
+        )
+    if not rewards:
+        return
+    last = iterations[-1]
+    expected = {
+        "best_reward": max(rewards),
+        "best_iteration": rewards.index(max(rewards)) + 1,
+        "mean_reward": sum(rewards) / len(rewards),
+        "final_reward": rewards[-1],
+        **{key: last[key] for key in ("episodes", "steps")},
+    }
+    for key, value in expected.items():
+        said = result.get(key)
+        if isinstance(said, int | float) and not agree(said, value):
+            raise DamagedLog(f"result.json says {key} {said}, iterations.jsonl {value}")
+
+
+def agree(one: float, other: float) -> bool:
+    """Whether two numbers are the same but for rounding; what is no number says nothing."""
+    try:
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12) or math.isnan(one) or math.isnan(other)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def _expect(holds: bool, path: Path, number: int, told: str) -> None:
+    if not holds:
+        raise DamagedLog(f"damaged log: {path}, line {number}: {told}")
