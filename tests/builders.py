@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from r2po.llm.types import SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.policies import NumericFamily, Parameters, Policy, PolicyConfig, Solution, make_policy
 from r2po.policies.policy import StatelessPolicy
-from r2po.prompts import Brief
+from r2po.prompts import Brief, rendering
 from r2po.registry import Registry, T
 from r2po.rollout import Rollout, Rollouts
 from r2po.rollout.types import End
@@ -119,6 +120,19 @@ def open_experiment(
             yield Experiment(setting, directory, client, Observer())
     finally:
         setting.close()
+
+
+@contextmanager
+def editable_templates(folder: Path) -> Iterator[Path]:
+    """Make prompts from a copy of the templates in a new folder, which may be edited."""
+    with pytest.MonkeyPatch.context() as patch:
+        shutil.copytree(rendering._FOLDER, folder)
+        patch.setattr(rendering, "_FOLDER", folder)
+        rendering._environment.cache_clear()
+        try:
+            yield folder
+        finally:
+            rendering._environment.cache_clear()
 
 
 def register(registry: Registry[T], item: T, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,8 +120,9 @@ def prompts_changed(setting: Setting, directory: RunDirectory, *, accepted: bool
     iterations = directory.read_iterations()
     last = iterations[-1].get("prompts", began) if iterations else began
     if last != setting.prompts and not accepted:
+        since = "it began with" if last == began else f"of iteration {len(iterations)}"
         raise InputError(
-            f"cannot resume {directory.path}: its prompts would not be those it began with: {_changed(last, setting)}; "
+            f"cannot resume {directory.path}: its prompts would not be those {since}: {_changed(last, setting)}; "
             "--accept-changed-prompts continues it, and tables keep it apart from other runs"
         )
     return began != setting.prompts

@@ -53,7 +53,7 @@ class Method:
             None; left out if the method never shows one.
         shows_excerpts: Whether prompts show excerpts of the latest trials' rollouts (``traj_history_last_n``).
         templates: The templates that its prompts are made from, without what these include: runs with other ones are
-            not continued or averaged unnoticed. Empty if it uses none of this package's.
+            not continued or averaged unnoticed. Empty if it uses none of this package's; None stands for all of them.
         searches: The only kind of policies that it can search; empty for all.
         package: An optional dependency that it needs; empty for none.
     """
@@ -69,7 +69,7 @@ class Method:
     revision_rule: bool = False
     history_rollout: Callable[[NDArray[np.float64], Brief], int | None] | None = None
     shows_excerpts: bool = False
-    templates: tuple[str, ...] = ()
+    templates: tuple[str, ...] | None = None
     searches: Literal["", "tables", "real parameters"] = ""
     package: str = ""
 

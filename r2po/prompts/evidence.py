@@ -1,6 +1,6 @@
 """What a critic sees of the rollouts of the policy it revises.
 
-The name of each function here also chooses the template ``guide_<name>.j2``, which says how to work from that evidence.
+The name of each function here also chooses the critic's template, ``critic_<name>.j2``, which says how to work from it.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 from jinja2 import meta
 
+from r2po.errors import InputError, nearest
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import number
 from r2po.runlog.facts import PromptFacts
@@ -30,9 +31,20 @@ def render(name: str, brief: Brief, **values: object) -> str:
     return _environment(brief.policy.name, brief.policy.kind).get_template(name).render(brief=brief, **facts, **values)
 
 
-def prompt_facts(templates: Iterable[str], brief: Brief) -> PromptFacts:
-    """Return what a log says of the texts that prompts are made from: these templates, and all that they include."""
-    sources = _sources(templates, _environment(brief.policy.name, brief.policy.kind))
+def prompt_facts(templates: Iterable[str] | None, brief: Brief) -> PromptFacts:
+    """Return what a log says of the texts that prompts are made from: these templates, and all that they include.
+
+    None stands for all templates that can be rendered for the policy family.
+
+    Raises:
+        InputError: One of these templates does not exist.
+    """
+    environment = _environment(brief.policy.name, brief.policy.kind)
+    existing = {name for name in environment.list_templates() if "/" not in name}
+    for name in () if templates is None else templates:
+        if name not in existing:
+            raise InputError(f"there is no template {name!r}{nearest(name, existing)}")
+    sources = _sources(existing if templates is None else templates, environment)
     return {
         "description": brief.source,
         "templates": _hash(sources) if sources else "",
@@ -45,7 +57,7 @@ def _hash(content: Mapping[str, Any]) -> str:
 
 
 def _sources(names: Iterable[str], environment: jinja2.Environment) -> dict[str, str]:
-    """Return the sources of templates and of all that they include, by name; those that do not exist are left out."""
+    """Return the sources of templates and of all that they include, by name; included ones may not exist."""
     assert environment.loader is not None
     found: dict[str, str] = {}
     waiting = list(names)

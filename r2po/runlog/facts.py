@@ -87,7 +87,7 @@ class PromptFacts(TypedDict):
 
     Attributes:
         description: Which description of the task they give: "published", "detailed", or "own" if there is but one.
-        templates: Hash of the templates that the method renders; empty if it names none.
+        templates: Hash of the templates that the method renders; empty if it renders none of r2po's.
         task: Hash of that description.
     """
 
