@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, InstanceOf, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
-from r2po.rounding import mean, sample_std
+from r2po.rounding import sample_std
 from r2po.runlog.chain import Chain
 from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
@@ -149,7 +149,7 @@ class Outcome(TypedDict):
     steps: Count
     llm_calls: Count
     times: Times
-    prompts: NotRequired[Any]
+    prompts: NotRequired[PromptFacts]
     sums: NotRequired[dict[str, str]]
     candidates: list[Unread]
 
@@ -174,6 +174,7 @@ class Candidates(TypedDict):
 class HeldoutFigures(TypedDict):
     """What analyses need of ``result.json``."""
 
+    differing_prompts: NotRequired[Count | None]
     iterations: int
     heldout_reward: Finite | None
     heldout_std: Finite | None
@@ -255,7 +256,7 @@ def checked(kind: type[T], record: Any, source: str) -> T:
 def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
     """Return what ``Result`` says of held-out episodes; a mean needs one of them, a deviation two."""
     return {
-        "heldout_reward": mean(returns) if len(returns) else None,
+        "heldout_reward": float(returns.mean()) if len(returns) else None,
         "heldout_std": sample_std(returns) if len(returns) > 1 else None,
         "heldout_episodes": len(returns),
     }

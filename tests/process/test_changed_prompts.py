@@ -108,6 +108,7 @@ def test_a_replay_of_such_a_run_stops_where_the_prompts_differ(
     assert "iteration 1, critic, attempt 1: the prompt is not the recorded one" in capsys.readouterr().err
     assert run(99, "--replay-by-position", settings=replay) == 0
     assert changed("again/run_2") == [False] * 4
+    assert load_own_run(RunDirectory(Path("again/run_2"))).prompts == "replies to other prompts"
 
 
 def test_without_a_model_no_prompts_can_change(templates: Path) -> None:

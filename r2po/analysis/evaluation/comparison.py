@@ -36,7 +36,7 @@ def _summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict
         summary = summarise_runs(logs, label)
         rows = summary.pop("per_run_summaries")
         names = {key: sorted({row[key] for row in rows}) for key in ("environment", "method", "model", "protocol")}
-        names["critic_model"] = sorted({row["critic_model"] for row in rows} - {None})
+        names |= {key: sorted({row[key] for row in rows} - {None, ""}) for key in ("critic_model", "prompts")}
         entries.append({"logdir": str(logs.path), **summary, **names})
     return {"experiments": entries}
 
@@ -54,7 +54,8 @@ def _figure(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> tuple
         panels.append(CurvePanel(run.task["label"], curves, run.target))
         phrases.append(runs_phrase(curves))
     runs = [run for logs, _ in pairs for run in logs.runs]
-    models = ", ".join(sorted({f"{models_label(run.model, run.critic_model)} ({run.protocol})" for run in runs}))
+    conditions = {(models_label(run.model, run.critic_model), run.protocol, run.prompts) for run in runs}
+    models = ", ".join(f"{model} ({', '.join(filter(None, others))})" for model, *others in sorted(conditions))
     mark = f"[{STAND_IN}]" if any(run.stand_in for run in runs) else ""
     caption = (
         "Reward of the accepted candidate over all episodes spent, warm-up included: mean over runs on a common grid. "

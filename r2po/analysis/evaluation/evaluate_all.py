@@ -80,6 +80,6 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
 def _line(name: str, logs: LogDirectory) -> str:
     scores = {metric: score_of("", logs.values(f"{metric}_reward")) for metric in ("mean", "best", "final", "heldout")}
     figures = ", ".join(f"{metric} {score.text}" for metric, score in scores.items() if score)
-    mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) else ""
+    mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) and STAND_IN not in name else ""
     count = f"{len(logs.runs)} run{'' if len(logs.runs) == 1 else 's'}"
     return f"{name}{mark}: {count}: {figures}: {logs.path / FOLDER}"

@@ -26,6 +26,7 @@ RUN_COLUMNS = (
     "stand_in",
     "protocol",
     "prompts",
+    "prompts_hash",
     "origin",
     "logdir",
     "run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -56,6 +57,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
     task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
     facts = description.get("method") or method_facts(config["method"])
     replayed = description.get("replay_of")
+    differing = result.get("differing_prompts") or 0 if result else 0
     replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
     accepted = [(record["reward"], record["accepted"]) for record in outcomes]
     return RunData(
@@ -83,8 +85,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
         heldout=_heldout(result),
         notes=(*torn, *replay),
         critic_model=description.get("critic_model") or "",
-        prompts=_prompts(description, outcomes),
-        prompts_hash="-".join(str(value) for value in (description.get("prompts") or {}).values()),
+        prompts=_prompts(description, outcomes, differing),
+        prompts_hash=_prompts_hash(description, outcomes),
         replay_of=replayed or "",
     )
 
@@ -118,16 +120,25 @@ def _torn(path: Path) -> tuple[str, ...]:
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
 
 
-def _prompts(description: Description, outcomes: list[Outcome]) -> str:
-    """Say how the prompts differ from those that runs have by default."""
+def _prompts(description: Description, outcomes: list[Outcome], differing: int) -> str:
+    """Say how the prompts differ from those that runs have by default; of a replay, from those that were answered."""
     if description["model"] == NO_MODEL:
         return ""
+    if differing:
+        return "replies to other prompts"
     facts = description.get("prompts")
     if any("prompts" in outcome for outcome in outcomes):
         return "prompts changed on the way"
     if facts is None:
         return "prompts of an earlier version"
     return "detailed descriptions" if facts["description"] == "detailed" else ""
+
+
+def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:
+    """Return one hash of all texts that the prompts were made from, on the way too; empty if the log tells none."""
+    all_facts = [description.get("prompts"), *(outcome.get("prompts") for outcome in outcomes)]
+    hashes = list(dict.fromkeys("-".join(map(str, facts.values())) for facts in all_facts if facts))
+    return "".join(hashes) if len(hashes) < 2 else hashlib.sha256("+".join(hashes).encode()).hexdigest()[:16]
 
 
 def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:

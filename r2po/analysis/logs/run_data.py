@@ -141,7 +141,7 @@ class RunData(MethodOnTask):
         notes: What was found odd in its files, one line each.
         critic_model: Name of the critic's model, if it is another one; else empty.
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
-        prompts_hash: Hash of the texts that its prompts are made from; empty if the log does not say.
+        prompts_hash: Hash of all texts that its prompts are made from; empty if the log does not say.
         replay_of: The recorded run that it repeats; empty if it is no replay.
     """
 
@@ -206,9 +206,10 @@ class RunData(MethodOnTask):
     def settings(self) -> Mapping[str, Any]:
         """What must agree between runs of one experiment, by config key; null is no setting.
 
-        Without a model, nothing is described.
+        Which description prompts give is one only where there is a choice.
         """
-        idle = {"seed", *(["description"] if self.model == NO_MODEL else [])}
+        one_text = self.model == NO_MODEL or self.prompts_hash.startswith("own-")
+        idle = {"seed", *(["description"] if one_text else [])}
         return {key: value for key, value in telling(self.config).items() if key not in idle and value is not None}
 
     @cached_property

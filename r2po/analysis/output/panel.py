@@ -58,7 +58,7 @@ def returns_caption(panel: Panel, counts: Sequence[int], width: int = 1) -> str:
 
 
 def runs_caption(panel: Panel) -> str:
-    """Say how many runs there are, of which model and protocol, and what the band is."""
+    """Say how many runs there are, of which model, protocol and prompts, and what the band is."""
     if panel.is_single:
         (run,) = panel.runs
         text = f"One run ({run.name}{'' if run.seed is None else f', seed {run.seed}'})."
@@ -66,7 +66,8 @@ def runs_caption(panel: Panel) -> str:
         text = f"Mean of {len(panel.runs)} runs; band: ± 1 sample standard deviation over runs."
     models = ", ".join(sorted({models_label(run.model, run.critic_model) for run in panel.runs}))
     protocols = ", ".join(sorted({run.protocol for run in panel.runs}))
-    return f"{text} Model {models}, protocol {protocols}. {_unfinished(panel)}".rstrip()
+    prompts = "".join(f", {each}" for each in sorted({run.prompts for run in panel.runs} - {""}))
+    return f"{text} Model {models}, protocol {protocols}{prompts}. {_unfinished(panel)}".rstrip()
 
 
 def _unfinished(panel: Panel) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from r2po.analysis.evaluation.comparison import _figure, write_comparison
+from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.output.panel import Panel, runs_caption
 from r2po.cli import main
 from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import folder_name, write_published_run, write_two_methods
@@ -62,3 +65,16 @@ def test_a_critic_of_its_own_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     (row,) = json.loads((tmp_path / "b" / "eval_report" / "summary.json").read_text())["per_run_summaries"]
     assert row["critic_model"] == "big"
+
+
+def test_other_prompts_are_named(tmp_path: Path) -> None:
+    detailed = {"prompts": {"description": "detailed", "templates": "0123", "task": "89ab"}}
+    write_run(tmp_path / "a", 1, [1.0, 2.0])
+    write_run(tmp_path / "b", 1, [1.0, 2.0], description=detailed)
+    experiments = [load_log_directory(tmp_path / name) for name in "ab"]
+    write_comparison(experiments, ["A", "B"], tmp_path / "c")
+    entries = json.loads((tmp_path / "c" / "comparison_summary.json").read_text())["experiments"]
+    assert [entry["prompts"] for entry in entries] == [[], ["detailed descriptions"]]
+    _, _, caption = _figure(experiments, ["A", "B"])
+    assert "ollama/some-model (published), ollama/some-model (published, detailed descriptions)." in caption
+    assert "protocol published, detailed descriptions." in runs_caption(Panel("B", experiments[1].runs))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from r2po import load_runs
 from r2po.analysis.logs.comparable import choose, cohorts, differences, uneven_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.cli import main
@@ -102,6 +103,27 @@ def test_runs_with_other_prompts_stand_apart(tmp_path: Path) -> None:
     assert main(["eval", "--logdir", str(tmp_path / "a")]) == 0
     parts = json.loads((tmp_path / "a/eval_report/summary.json").read_text())["parts"]
     assert len(set(parts)) == 5
+    assert load_runs(tmp_path, calls=False).runs["prompts_hash"].nunique() == 5
+
+
+def test_runs_whose_prompts_changed_into_different_texts_stand_apart_from_each_other(tmp_path: Path) -> None:
+    facts = {"description": "published", "templates": "0123", "task": "4567"}
+    for number, templates in enumerate(["89ab", "89ab", "cdef"], 1):
+        run = write_run(tmp_path / "a", number, [1.0, 2.0, 3.0], description={"prompts": facts})
+        lines = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
+        lines[1]["prompts"] = {**facts, "templates": templates}
+        (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    names = [[run.name for run in each.runs] for each in find_experiments(tmp_path)]
+    assert sorted(names) == [["run_1", "run_2"], ["run_3"]]
+
+
+def test_a_task_with_one_description_has_it_whatever_the_config_says(tmp_path: Path) -> None:
+    facts = {"description": "own", "templates": "0123", "task": "4567"}
+    for number, told in enumerate(["published", "detailed"], 1):
+        config = {"description": told, "gym_env_name": "Maze5x5-v0"}
+        write_run(tmp_path / "a", number, [1.0], description={"prompts": facts}, config=config)
+    (experiment,) = find_experiments(tmp_path)
+    assert (len(experiment.runs), differences(experiment.runs)) == (2, [])
 
 
 def test_our_runs_beside_published_ones(tmp_path: Path) -> None:
