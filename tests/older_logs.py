@@ -83,6 +83,7 @@ def expected() -> dict[str, Any]:
     for directory in value.values():
         for run in directory.get("runs", []):  # null is no setting any more
             run["settings"] = {key: setting for key, setting in run["settings"].items() if setting is not None}
+            run["metrics"] = _but_for_the_last_bits(run["metrics"])
     return value
 
 
@@ -167,12 +168,17 @@ def _run_figures(run: RunData) -> dict[str, Any]:
         "llm_calls": run.llm_calls,
         "llm_s": run.llm_s,
         "heldout": None if run.heldout is None else vars(run.heldout),
-        "metrics": {name: run.metric(name) for name in METRICS},
+        "metrics": _but_for_the_last_bits({name: run.metric(name) for name in METRICS}),
         "summary": dict(run.summary),
         "notes": run.notes,
         "unread": run.unread,
         "iterations": [_iteration_figures(iteration) for iteration in run.iterations],
     }
+
+
+def _but_for_the_last_bits(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return means without what rounding makes of them: that of equal rewards is each of them now."""
+    return {name: None if value is None else float(f"{value:.12g}") for name, value in metrics.items()}
 
 
 def _iteration_figures(iteration: IterationData) -> dict[str, Any]:

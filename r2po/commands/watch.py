@@ -48,11 +48,11 @@ def watch(
     """
     if output is not None and Path(output).suffix not in FORMATS:
         raise InputError(f"--output {output!r}: expected a file name that ends in {' or '.join(FORMATS)}")
-    if output is None and not _has_display():
-        raise InputError("there is no display here (DISPLAY is not set): --output best.gif records an animation")
     description = directory.read_description()
     if description["config"].get("algorithm") is not None:
         raise InputError(f"{directory.path} is a run of Stable-Baselines3: its best policy is in best_model.zip")
+    if output is None and not _has_display():
+        raise InputError("there is no display here (DISPLAY is not set): --output best.gif records an animation")
     config = Config(**description["config"])
     last = max(config.heldout_episodes - 1, 0)
     if not 0 <= episode <= last:

@@ -8,6 +8,7 @@ from typing import Any
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, described
 from r2po.prompts.numbers import number
+from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Result
@@ -32,7 +33,9 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
     """Sum a complete run up."""
     heldout, times = "not measured", result["times"] or {}
     if result["heldout_reward"] is not None:
-        spread = "" if result["heldout_std"] is None else f" ± {number(result['heldout_std'], 4)}"
+        std = result["heldout_std"]
+        varies = std is not None and bool(exceeds(std, 0.0, abs(result["heldout_reward"])))
+        spread = "" if std is None else f" ± {number(std if varies else 0.0, 4)}"
         heldout = f"{number(result['heldout_reward'])}{spread} over {result['heldout_episodes']} fresh episodes"
     facts = {
         **_models(result),

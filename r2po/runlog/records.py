@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, InstanceOf, TypeAdapter, with_config
 from typing_extensions import NotRequired, TypedDict
 
-from r2po.rounding import sample_std
 from r2po.runlog.chain import Chain
 from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
@@ -257,6 +256,6 @@ def heldout_figures(returns: NDArray[np.float64]) -> dict[str, float | None]:
     """Return what ``Result`` says of held-out episodes; a mean needs one of them, a deviation two."""
     return {
         "heldout_reward": float(returns.mean()) if len(returns) else None,
-        "heldout_std": sample_std(returns) if len(returns) > 1 else None,
+        "heldout_std": float(returns.std(ddof=1)) if len(returns) > 1 else None,
         "heldout_episodes": len(returns),
     }
