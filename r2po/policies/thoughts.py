@@ -16,14 +16,16 @@ _THOUGHTS = frozenset({
 """Names of tags whose content is thought even if they are not closed."""
 
 _WRAPPERS = frozenset({
-    "answer", "b", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "final", "final_answer", "font", "h1",
-    "h2", "h3", "h4", "h5", "h6", "hr", "html", "i", "json", "li", "mark", "ol", "output", "p", "parameters", "params",
-    "policy", "pre", "reply", "response", "result", "s", "small", "solution", "span", "strong", "sub", "sup", "table",
-    "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul",
+    "answer", "b", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "final", "final_answer",
+    "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "html", "i", "json", "kbd", "li", "mark", "ol", "output", "p",
+    "parameters", "params", "policy", "pre", "proposal", "reply", "response", "result", "s", "samp", "section", "small",
+    "solution", "span", "strong", "sub", "sup", "table", "tbody", "td", "text", "tfoot", "th", "thead", "tool_call",
+    "tr", "tt", "u", "ul", "var",
 })  # fmt: skip
 """Names of tags around what is said: answers, and the tags of HTML."""
 
-_TAG = re.compile(r"<(/?)([A-Za-z][\w.:-]{0,40})\s?>|\[(/?)([A-Z][A-Z_]{2,40})\]")
+_TAG = re.compile(r"[<\u25c1](/?)([A-Za-z][\w.:-]{0,40})\s?[>\u25b7]|\[(/?)([A-Z][A-Z_]{2,40})\]")
+_WRAPPER = re.compile(rf"</?(?:{'|'.join(sorted(_WRAPPERS))})\s?/?>", re.IGNORECASE)
 _TOKEN = re.compile(r"<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>")
 _LAST_TOKENS = re.compile(r"(?:\s*<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>)+\s*\Z")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
@@ -42,6 +44,8 @@ def spoken(text: str, *, any_tag: bool = True) -> list[str]:
     """
     text = _final_channel(text)
     after, outside = _without_tags(text, any_tag=any_tag)
+    if any_tag:
+        after, outside = _WRAPPER.sub(" ", after), _WRAPPER.sub(" ", outside)
     return [after] if after == outside else [after, outside]
 
 
