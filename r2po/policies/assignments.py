@@ -170,27 +170,31 @@ def _block_of(value: _Object, size: int) -> Block | None:
     Several sets contradict each other.
     """
     block = Block()
-    _assign_entries(block, value, size)
-    waiting: list[Any] = [value]
-    own = bool(block.values)
-    while waiting and not own:
+    found = _assign_entries(block, value, size)
+    waiting: list[Any] = [] if found else [value]
+    while waiting:
         each = waiting.pop()
-        within = [item for _, item in each] if isinstance(each, _Object) else each
-        for item in within:
+        for item in [item for _, item in each] if isinstance(each, _Object) else each:
             if isinstance(item, _Object):
-                _assign_entries(block, item, size)
+                found = _assign_entries(block, item, size) or found
             if isinstance(item, list):
                 waiting.append(item)
-    return block if block.values else None
+    return block if found else None
 
 
-def _assign_entries(block: Block, entries: _Object, size: int) -> None:
+def _assign_entries(block: Block, entries: _Object, size: int) -> bool:
+    """Assign the parameters of an object; return whether it has any, or an empty list."""
+    found = False
     for key, item in entries:
         if index := _KEY.fullmatch(key.strip()):
             block.assign(int(index[1]), _written(item))
+            found = True
         elif key.strip().casefold() == "params":
             for number_, each in _items(item, size):
                 block.assign(number_, _written(each))
+                found = True
+            found = found or item == []
+    return found
 
 
 def _items(given: Any, size: int) -> Iterable[tuple[int, Any]]:
@@ -246,15 +250,17 @@ def _assignment(match: re.Match[str], text: str) -> tuple[int, str, int]:
 def _ends(block: Block, between: str, index: int, size: int) -> bool:
     """Whether a block ends before ``between`` and the assignment to ``index`` that follows it.
 
-    Prose ends it. Once it is complete, a blank line, a code fence and a new line that repeats an index end it too: that
-    is reasoning about the answer. A new line with another index still belongs to it, and makes it unusable.
+    Prose ends it, and a blank line or a code fence before an index that it has: it was a remark. Once it is complete,
+    any blank line or fence and a new line that repeats an index end it too: that is reasoning about the answer. A new
+    line with another index still belongs to it, and makes it unusable.
     """
     if len(between) > _LONGEST_GAP or not _BETWEEN.fullmatch(_COMMENT.sub(" ", between)):
         block.broken_by, block.next = between.strip(), index
         return True
+    apart = between.count("\n") > 1 or "```" in between
     if block.missing(size):
-        return False
-    return between.count("\n") > 1 or "```" in between or ("\n" in between and index in block.values)
+        return apart and index in block.values
+    return apart or ("\n" in between and index in block.values)
 
 
 _LONGEST_GAP = 2000

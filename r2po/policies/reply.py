@@ -49,7 +49,7 @@ _LABEL_WORDS = frozenset({
 """A label above the first line says nothing but that the answer follows: not "Draft:" or "Trial 3"."""
 _LONGEST_LABEL = 100
 _CHANGED = re.compile(
-    r"^[ \t]*params\[[ \t]*(?P<index>\d{1,9})[ \t]*\][ \t]*(?:[-+*/]=|=[ \t]*(?P<value>[^\s;#]+)[ \t;]*(?:#.*)?$)",
+    r"^[ \t]*params\[[ \t]*(?P<index>\d{1,9})[ \t]*\][ \t]*(?P<by>[-+*/]?)=[ \t]*(?P<value>[^\s;#]+)[ \t;]*(?:#.*)?$",
     re.IGNORECASE | re.MULTILINE,
 )
 _AFTER = re.compile(r"[ \t*_`.,;|>)\]}\"']*(?:(?:#|//)[^\n]*|\([^()\n]*\)[ \t.]*)?(?:\n|\Z)")
@@ -159,8 +159,8 @@ def _has_own_lines(block: Block, text: str) -> bool:
 def _check_later_lines(answer: Block, text: str) -> None:
     """Refuse a set that is changed by what follows it: models write programs."""
     for line in _CHANGED.finditer(text, answer.end):
-        was = answer.values.get(int(line["index"]), "")
-        if line["value"] is None or (number(line["value"]) is not None and number(line["value"]) != number(was)):
+        was, value = answer.values.get(int(line["index"]), ""), number(line["value"])
+        if line["by"] or (value is not None and value != number(was)):
             raise UnusableReply(
                 f"params[{int(line['index'])}] is changed by a line below the set: give its final value"
             )

@@ -335,6 +335,11 @@ def test_a_set_that_a_program_changes_is_refused(line: str, answer_: str) -> Non
     assert said.endswith("is changed by a line below the set: give its final value")
 
 
+@pytest.mark.parametrize("text", [f"{B}\n\nparams[0] -= 0.5 was considered.", f"Trial 3: params[0] = 4.\n\n{B}\n"])
+def test_a_remark_on_one_parameter_is_no_answer(text: str) -> None:
+    assert linear(2).read(text) == (1.0, 2.0)
+
+
 @pytest.mark.parametrize(
     "text", [f"I start from {A} and improve it: {B}", f"Well, {A}\n\nNo, better\n\n{B}", f"so {A}; or {B}"]
 )
