@@ -19,7 +19,7 @@ _MARKUP = r"[*_`\s]*"
 _ASSIGNMENT = re.compile(
     rf"[\"']?\bparams{_MARKUP}\[\s*(?P<index>\d{{1,9}})\s*\][*_`\"'$\s]*(?::?=|[:|]){_MARKUP}[\"'$]?"
     r"(?P<value>(?!params\b)[^\s,;*`|<>\"'$\[\](){}]+)"
-    rf"|\bparams[\"']?{_MARKUP}[:=]{_MARKUP}(?:(?:\w+\.)?(?:array|asarray|tensor|list|tuple)\s*\(\s*)?"
+    rf"|\bparams[\"']?{_MARKUP}[:=]{_MARKUP}(?:(?:[a-z]\w{{0,20}}\.)?(?:array|asarray|tensor|list|tuple)\s*\(\s*)?"
     r"(?:\[(?P<list>[^\[\]]*)\]|\((?=\s*[-+.\d])(?P<tuple>[^()\[\]]*)\))",
     re.IGNORECASE,
 )
@@ -47,7 +47,7 @@ _FURTHER = re.compile(
 )
 # Likewise behind a list: [1, 2] * 3 is not [1, 2].
 _LIST_FURTHER = re.compile(
-    r"[ \t]*\)?[ \t]*(?:[*/+-][ \t]*(?=[-+]?[\d.\[])|[*/+][ \t]*(?=\()|(?<=[ \t])\*[ \t]*(?=\w)|[+/][ \t]*(?=\w)"
+    r"[ \t]*(?:\)[ \t]*)?(?:[*/+-][ \t]*(?=[-+]?[\d.\[])|[*/+][ \t]*(?=\()|(?<=[ \t])\*[ \t]*(?=\w)|[+/][ \t]*(?=\w)"
     r"|\*\*(?=\d)|[\u00d7\u00b7\u22c5\u00f7@\u2192]|->|=>)[^;|\n]*"
 )
 _LIST_COMMENT = re.compile(r"(?:#|//)[^\n]*")

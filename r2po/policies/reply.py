@@ -150,7 +150,7 @@ def _is_label(line: str) -> bool:
 
 def _has_own_lines(block: Block, text: str) -> bool:
     """Whether a set does not stand in a sentence: beside it is nothing, or what ends with a colon before it."""
-    before = text[text.rfind("\n", 0, block.start) + 1 : block.start]
+    before = text[max(block.start - _LONGEST_LABEL, 0) : block.start].rpartition("\n")[2]
     return bool(_AFTER.match(text, block.end)) and bool(
         _BLANK.fullmatch(before) or before.rstrip(" \t*_`").endswith(":")
     )

@@ -27,7 +27,6 @@ _WRAPPERS = frozenset({
 _TAG = re.compile(r"[<\u25c1](/?)([A-Za-z][\w.:-]{0,40})\s?[>\u25b7]|\[(/?)([A-Z][A-Z_]{2,40})\]")
 _WRAPPER = re.compile(rf"</?(?:{'|'.join(sorted(_WRAPPERS))})\s?/?>", re.IGNORECASE)
 _TOKEN = re.compile(r"<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>")
-_LAST_TOKENS = re.compile(r"(?:\s*<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>)+\s*\Z")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 # Channels of gpt-oss whose marks a server has taken for text: "analysisLet me see.assistantfinalThe answer".
 _BARE_CHANNEL = re.compile(r"assistant(analysis|commentary|final)")
@@ -51,11 +50,13 @@ def spoken(text: str, *, any_tag: bool = True) -> list[str]:
 
 def _final_channel(text: str) -> str:
     """Return what stands in the last channel, if that is the final one or text has no channels; else nothing."""
-    text = _LAST_TOKENS.sub("", text) if text.rstrip().endswith(">") else text
+    tokens, end = list(_TOKEN.finditer(text)), len(text)
+    while tokens and not text[tokens[-1].end() : end].strip():
+        end = tokens.pop().start()
+    text = text[:end]
     channels = _CHANNEL.findall(text)
     if channels and channels[-1] != "final":
         return ""
-    tokens = list(_TOKEN.finditer(text))
     text = text[tokens[-1].end() :] if tokens else text
     bare = list(_BARE_CHANNEL.finditer(text))
     if bare:

@@ -644,6 +644,11 @@ NASTY = {
             "params = [1] x ",
         )
     },
+    "marks and a sign": "<|x|>" * (MILLION // 5) + "a>",
+    "blanks and a sign": " " * MILLION + "a>",
+    "a list and blanks": "params = [1]" + " " * MILLION,
+    "markup for a list": "params:" + "_" * MILLION,
+    "lists in sentences": "Try params = [7, 7] x " * (MILLION // 22) + "params = [x, 2]",
     "a long table": "|params[0]|params[1]|\n" + "|1|2|\n|1|3|\n" * (MILLION // 14),
     "a long program": f"{B}\n{'params[0] = 1 ' * (MILLION // 14)}\nparams[1] += 1",
     "noise": "".join(random.Random(0).choices("params[]0:=,<think/>\n *`1.e-", k=MILLION)),
