@@ -505,6 +505,11 @@ def test_no_expression_is_read_as_its_first_number(expression: str, where: str) 
     refusal(where.format(expression), linear(2))
 
 
+@pytest.mark.parametrize("written", ["**1** \u2192 **2**", "`1` -> `2`", "$1$ to $2$", "**1** = 2", "$1$ \u00d7 2"])
+def test_a_value_in_markup_is_not_changed_by_what_follows_it(written: str) -> None:
+    assert refusal(f"params[1]: 2, params[0]: {written}", linear(2)).startswith("params[0] is '1")
+
+
 @pytest.mark.parametrize("further", [" * 2", " / 10", " + 0.1", " - 0.1", " * scale", " + [1, 1]", " -> [3, 4]", "*2"])
 @pytest.mark.parametrize("list_", ["params = [1, 2]", "params = np.array([1, 2])", "params = (1, 2)"])
 def test_no_list_that_is_changed_is_read_as_it_was(further: str, list_: str) -> None:
