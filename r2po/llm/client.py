@@ -169,7 +169,7 @@ class Client:
         Raises:
             CallFailed: No reply could be obtained.
             CapReached: It is not on record, and asking for it would exceed a cap.
-            InputError: It is on record as usable, but ``read`` refuses it now.
+            InputError: It is on record as usable, here or in a run that is replayed, but ``read`` refuses it now.
         """
         model = self.model_of(question.role)
         key = call_key(model.name, model.sampling, question)
@@ -188,15 +188,7 @@ class Client:
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
         """Read a reply on record; one that was refused stays refused, even if it could be read now."""
-        if known.refusal:
-            return None
-        value, refusal = _understood(known.reply, read)
-        if refusal:
-            where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
-            raise InputError(
-                f"{self.store.path}: the reply on record for {where} was usable and no longer is: {refusal}"
-            )
-        return value
+        return None if known.refusal else _usable(known.reply, read, question, str(self.store.path))
 
     def _fetch(
         self, key: str, turn: int, question: Question, read: Callable[[str], T]
@@ -215,7 +207,12 @@ class Client:
                 self.store.gave_up(call)
                 raise
             latency_s = time.monotonic() - started
-            value, refusal = _understood(reply, read)
+            refusal = self.model_of(question.role).provider.verdict(request)
+            if refusal is None:
+                value, refusal = _understood(reply, read)
+            else:
+                of = self.recording.path if self.recording else ""
+                value = None if refusal else _usable(reply, read, question, of)
             self._warn_of(reply)
             return self.store.reply(call, key, reply, refusal, latency_s), value
 
@@ -264,6 +261,19 @@ class Client:
                         self.on_failure(failed, wait_s)
                     self.sleep(wait_s)
                 permit = self.gate.enter(request)
+
+
+def _usable(reply: Reply, read: Callable[[str], T], question: Question, of: str) -> T | None:
+    """Return what a reply says that was usable when it was recorded.
+
+    Raises:
+        InputError: It no longer is.
+    """
+    value, refusal = _understood(reply, read)
+    if refusal:
+        where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
+        raise InputError(f"{of}: the reply on record for {where} was usable and no longer is: {refusal}")
+    return value
 
 
 def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:

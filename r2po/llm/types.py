@@ -185,6 +185,10 @@ class Provider(ABC):
         """Return a text for people without any key in it: a server may put what it was sent into a reply."""
         return text
 
+    def verdict(self, request: Request) -> str | None:  # noqa: ARG002 - few repeat a run
+        """Return why the run that it repeats refused this reply, empty if it used it; None if it repeats none."""
+        return None
+
     @abstractmethod
     def complete(self, request: Request) -> Reply:
         """Make one attempt.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,35 +17,41 @@ from r2po.errors import UnusableReply
 
 _MARKUP = r"[*_`\s]*"
 _ASSIGNMENT = re.compile(
-    rf"[\"']?\bparams{_MARKUP}\[\s*(?P<index>\d{{1,9}})\s*\][*_`\"'\s]*[:=|]{_MARKUP}[\"']?"
-    r"(?P<value>[^\s,;*`|<>\"'\[\](){}]+)"
-    rf"|\bparams[\"']?{_MARKUP}[:=]{_MARKUP}(?:(?:\w+\.)?(?:array|asarray|tensor|list|tuple)\s*\(\s*)?"
-    r"\[(?P<list>[^\[\]]*)\]",
+    rf"[\"']?\bparams{_MARKUP}\[\s*(?P<index>\d{{1,9}})\s*\][*_`\"'$\s]*(?::?=|[:|]){_MARKUP}[\"'$]?"
+    r"(?P<value>(?!params\b)[^\s,;*`|<>\"'$\[\](){}]+)"
+    rf"|\bparams[\"']?{_MARKUP}[:=]{_MARKUP}(?:(?:[a-z]\w{{0,20}}\.)?(?:array|asarray|tensor|list|tuple)\s*\(\s*)?"
+    r"(?:\[(?P<list>[^\[\]]*)\]|\((?=\s*[-+.\d])(?P<tuple>[^()\[\]]*)\))",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"(?:#|//)[^\n]*|\([^()\n]*\)|<!--[^\n]*?-->|[ \t][-\u2013\u2014][ \t]+[A-Za-z][^\n]*[ \t][^\n]*")
-_BETWEEN = re.compile(r"(?:[\s,;*_`>|.\-\u2022\u2013\u2014\"'{}\[\]()]|\n\s*\(?\d{1,4}[.):]|\band\b)*")
-_STARTS_NUMBERED = re.compile(r"\A\s*\(?\d{1,4}[.)]")
+_BETWEEN = re.compile(r"(?:[\s,;*_`>|.\-\u2022\u2013\u2014\"'{}\[\]()&$]|\n\s*\(?\d{1,4}[.):]|\band\b|\\[;,! \\])*")
 # What stands behind a number in this way belongs to the value, which then is not a number: 2 * pi is not 2.
 _FURTHER = re.compile(
     r"""
     (?: (?:[ \t]+\*\*[ \t]*|\*\*)(?=[\d.(])                           # powers and products; not the end of *italics*
     | (?:[ \t]+\*[ \t]*|\*)(?=[\w.(\\\u03c0-])
-    | [ \t]*[\^\u00d7\u00b7\u22c5\u00f7%\u2030\u00b0\u00b1\u2192]
+    | [ \t]*\$?(?:[\^\u00d7\u00b7\u22c5\u00f7%\u2030\u00b0\u00b1\u2192~]|\\[A-Za-z])
+    | [ \t]*(?:\([^()\n]*\)[ \t]*)?= | \((?=[-+]?[\d.])                 # 0.5 (+0.1) = 0.6 and 2(3)
+    | [*_`"'$]{1,3}[ \t]*(?:[\u2192\u00d7=^]|->|to[ \t]+[*_`$]{0,2}[-+]?\.?\d)    # **0.5** to **0.8**
+    | [ \t]*(?:\.\.+|[\u2026\u2013\u2014])[ \t]*(?=[-+]?\.?\d)           # 0.5 ... 0.8
+    | [ \t]+(?:and|\w{1,20}[ \t]+to)[ \t]+(?=[-+]?\.?\d)              # 0.5 and 0.8, 0.5 changed to 0.8
     | [ \t]*/(?!/)[ \t]*(?=[\w.(]) | [ \t]*\+[ \t]*(?=[\w.(]) | [ \t]*(?:->|=>)
     | [ \t]*-[ \t]*(?=\(?[-+]?\.?\d)
     | [ \t]+-[ \t]*(?=[A-Za-z_]\w*[ \t]*(?:[,;|\n]|\Z))               # minus a name; several words are a comment
-    | ,(?=\d) | [ \t]+(?=\d)                                          # 3,5 and 1 000
+    | ,(?=\d) | \{,\} | [ \t]*\+/- | [ \t]+(?=\d)                   # 3,5 and 2 +/- 1 and 1 000
+    | ,[ \t]*(?=[-+]?[\d.]{1,20}[ \t]*(?:[,;|\n]|\Z))                  # 0.5, 0.8
     | [ \t]+(?=[eE][+-]?\d)
     | [ \t]+(?=(?:pi|\u03c0|e|tau|x|times|percent|plus|minus|over|to|or|hundred|thousand|million|billion)\b)
     )[^,;|\n]*
     """,
     re.VERBOSE,
 )
+# Likewise behind a list: [1, 2] * 3 is not [1, 2].
+_LIST_FURTHER = re.compile(
+    r"[ \t]*(?:\)[ \t]*)?(?:[*/+-][ \t]*(?=[-+]?[\d.\[])|[*/+][ \t]*(?=\()|(?<=[ \t])\*[ \t]*(?=\w)|[+/][ \t]*(?=\w)"
+    r"|\*\*(?=\d)|[\u00d7\u00b7\u22c5\u00f7@\u2192]|->|=>)[^;|\n]*"
+)
 _LIST_COMMENT = re.compile(r"(?:#|//)[^\n]*")
-_MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{NO-BREAK SPACE}": " "})
-_DASH_AS_MINUS = re.compile(r"(?<![\w)])[\u2013\u2014](?=\.?\d)")
-_RULE = re.compile(r"[\s|:+-]+")
 
 
 @dataclass
@@ -96,16 +102,14 @@ def number(written: str) -> float | None:
     return float(written) if len(written) <= _LONGEST_NUMBER and _NUMBER.fullmatch(written) else None
 
 
-def read_blocks(text: str, size: int) -> tuple[str, list[Block]]:
-    """Return a text with its dashes as minus signs, and its blocks, in the order of the text.
+def read_blocks(text: str, size: int) -> list[Block]:
+    """Return the blocks of a ``plain`` text, in order.
 
     Raises:
-        UnusableReply: It begins as a JSON object but is none: what is in its strings is no answer.
+        UnusableReply: It is a JSON object that is damaged: what is in its strings is no answer.
     """
-    text = _DASH_AS_MINUS.sub("-", text.translate(_MINUS))
-    blocks, rest = _json_blocks(text)
-    rest = _with_tables_as_assignments(rest) if "|" in rest else rest
-    return text, sorted([*blocks, *_text_blocks(rest, size)], key=lambda block: block.start)
+    blocks, rest = _json_blocks(text, size)
+    return sorted([*blocks, *_text_blocks(rest, size)], key=lambda block: block.start)
 
 
 # ---- JSON ----
@@ -119,85 +123,107 @@ class _Object(list[tuple[str, Any]]):
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_Object, strict=False)
 _OPENING = re.compile(r"\{\s*\"")
 _FIRST_ENTRY = re.compile(r"\{\s*\"params\"\s*:\s*\[(?P<list>[^\[\]{}]*)\]\s*[,}]")
-_FENCE = re.compile(r"\A\s*(?:```\w*\s*)?")
+_FIRST_PARAMETER = re.compile(r"\{\s*\"params\[")
+_KEY = re.compile(r"params\s*\[\s*(\d{1,9})\s*\]", re.IGNORECASE)
 
 
-def _json_blocks(text: str) -> tuple[list[Block], str]:
-    """Return the blocks of the JSON objects in a text, and the text with blanks in their place."""
+def _json_blocks(text: str, size: int) -> tuple[list[Block], str]:
+    """Return the blocks of the JSON objects in a text, and the text with blanks in their place.
+
+    Their strings are searched no further: they hold reasons, not answers.
+    """
     blocks: list[Block] = []
-    rest = [*text] if _OPENING.search(text) else []
-    at = 0
-    while opening := _OPENING.search(text, at):
+    rest: list[str] = []
+    end = 0
+    while opening := _OPENING.search(text, end):
+        start = opening.start()
         try:
-            value, at = _DECODER.raw_decode(text, opening.start())
+            value, stop = _DECODER.raw_decode(text, start)
         except RecursionError:
             break
         except ValueError as error:
-            fence = _FENCE.match(text)
-            if fence and opening.start() == fence.end():
-                return [_first_entry(text, opening.start(), error)], ""
-            break  # what follows is no JSON either, and not worth the time to find out at each brace
-        block = _block_of(value)
+            if text[text.rfind("\n", 0, start) + 1 : start].strip() or _FIRST_PARAMETER.match(text, start):
+                break  # a brace in prose or code; what follows is no JSON either, or not worth the time to find out
+            before = "".join([*rest, text[end:start]])
+            return [*blocks, *_first_entry(text, start, before, error)], before
+        block = _block_of(value, size)
         if block is not None:
-            block.start, block.end = opening.start(), at
+            block.start, block.end = start, stop
             blocks.append(block)
-            rest[opening.start() : at] = " " * (at - opening.start())
-    return blocks, "".join(rest) if blocks else text
+        rest += [text[end:start], " " * (stop - start)]
+        end = stop
+    return blocks, "".join([*rest, text[end:]])
 
 
-def _first_entry(text: str, start: int, error: Exception) -> Block:
+def _first_entry(text: str, start: int, before: str, error: Exception) -> list[Block]:
     """Return the block of a damaged or cut object whose first entry is ``params``: it is plain what that says."""
     entry = _FIRST_ENTRY.match(text, start)
-    if entry is None:
+    if entry is not None:
+        return [_list_block(entry["list"], start, entry.end("list"))]
+    if "params" not in before.casefold():
         raise UnusableReply(f"it begins as a JSON object, but is none: {str(error)[:100]}")
-    block = _list_block(entry)
-    block.start = start
-    return block
+    return []
 
 
-def _block_of(value: _Object) -> Block | None:
-    """Return the block of a JSON object with a list ``params``, which may be written as a string; else None."""
-    lists = []
-    for key, items in value:
-        if key == "params" and isinstance(items, str) and items.strip().startswith("["):
-            try:
-                items = _DECODER.decode(items.strip())
-            except (ValueError, RecursionError):
-                continue
-        if key == "params" and type(items) is list:
-            lists.append(items)
+def _block_of(value: _Object, size: int) -> Block | None:
+    """Return the block of a JSON object: of its own parameters or else of those in the objects within it, if any.
+
+    Several sets contradict each other.
+    """
     block = Block()
-    for items in lists:
-        for index, item in enumerate(items):
-            block.assign(index, item if isinstance(item, str) else json.dumps(item))
-    return block if lists else None
+    found = _assign_entries(block, value, size)
+    waiting: list[Any] = [] if found else [value]
+    while waiting:
+        each = waiting.pop()
+        for item in [item for _, item in each] if isinstance(each, _Object) else each:
+            if isinstance(item, _Object):
+                found = _assign_entries(block, item, size) or found
+            if isinstance(item, list):
+                waiting.append(item)
+    return block if found else None
+
+
+def _assign_entries(block: Block, entries: _Object, size: int) -> bool:
+    """Assign the parameters of an object; return whether it has any, or an empty list."""
+    found = False
+    for key, item in entries:
+        if index := _KEY.fullmatch(key.strip()):
+            block.assign(int(index[1]), _written(item))
+            found = True
+        elif key.strip().casefold() == "params":
+            for number_, each in _items(item, size):
+                block.assign(number_, _written(each))
+                found = True
+            found = found or item == []
+    return found
+
+
+def _items(given: Any, size: int) -> Iterable[tuple[int, Any]]:
+    """Return the values of a list by index, which may be written as a string."""
+    if isinstance(given, str):
+        text = given.strip()
+        text = text if "[" in text else f"[{text}]"
+        try:
+            given = _DECODER.decode(text)
+        except (ValueError, RecursionError):
+            return [pair for block in _text_blocks(text, size) for pair in block.values.items()]
+    return enumerate(given) if type(given) is list else []
+
+
+def _written(item: Any) -> str:
+    return item if isinstance(item, str) else json.dumps(item)
 
 
 # ---- Free text ----
 
 
-def _with_tables_as_assignments(text: str) -> str:
-    """Write rows of values below rows of names as assignments, in lines as long as they were, or longer."""
-    lines = text.split("\n")
-    names: list[str] = []
-    for number_, line in enumerate(lines):
-        cells = [cell.strip(' \t*_`"') for cell in line.strip().strip("|").split("|")]
-        if names and len(cells) == len(names) and not _RULE.fullmatch(line):
-            written = ", ".join(f"{name}: {cell}" for name, cell in zip(names, cells, strict=True))
-            lines[number_] = written.ljust(len(line))
-        if not _RULE.fullmatch(line):
-            is_header = len(cells) > 1 and all(cell.casefold().startswith("params[") for cell in cells)
-            names = cells if is_header and not any(":" in cell or "=" in cell for cell in cells) else []
-    return "\n".join(lines)
-
-
 def _text_blocks(text: str, size: int) -> Iterator[Block]:
     block: Block | None = None
     for match in _ASSIGNMENT.finditer(text):
-        if match["list"] is not None:
+        if match["index"] is None:
             if block is not None:
                 yield block
-            yield _list_block(match)
+            yield _list_block(match["list"] or match["tuple"] or "", match.start(), match.end(), text)
             block = None
             continue
         index, value, end = _assignment(match, text)
@@ -225,26 +251,32 @@ def _assignment(match: re.Match[str], text: str) -> tuple[int, str, int]:
 def _ends(block: Block, between: str, index: int, size: int) -> bool:
     """Whether a block ends before ``between`` and the assignment to ``index`` that follows it.
 
-    Prose ends it. Once it is complete, a blank line, a code fence and a new line that repeats an index end it too: that
-    is reasoning about the answer. A new line with another index still belongs to it, and makes it unusable.
+    Prose ends it, and a blank line or a code fence before an index that it has: it was a remark. Once it is complete,
+    any blank line or fence and a new line that repeats an index end it too: that is reasoning about the answer. A new
+    line with another index still belongs to it, and makes it unusable.
     """
     if len(between) > _LONGEST_GAP or not _BETWEEN.fullmatch(_COMMENT.sub(" ", between)):
         block.broken_by, block.next = between.strip(), index
         return True
+    apart = between.count("\n") > 1 or "```" in between
     if block.missing(size):
-        return False
-    return between.count("\n") > 1 or "```" in between or ("\n" in between and index in block.values)
+        return apart and index in block.values
+    return apart or ("\n" in between and index in block.values)
 
 
 _LONGEST_GAP = 2000
 """Comments between two assignments are shorter; what is longer is prose."""
 
 
-def _list_block(match: re.Match[str]) -> Block:
-    items = [item.strip(" \t\r\n*_`\"'") for item in _LIST_COMMENT.sub("", match["list"]).split(",")]
+def _list_block(written: str, start: int, end: int, text: str = "") -> Block:
+    """Return the block of a list; what changes its values belongs to the last of them."""
+    items = [item.strip(" \t\r\n*_`\"'") for item in _LIST_COMMENT.sub("", written).split(",")]
     if items and not items[-1]:
         items.pop()
-    block = Block(match.start(), match.end())
+    further = _LIST_FURTHER.match(text, end)
+    if further is not None and items:
+        items[-1] += f"]{further[0]}".rstrip()
+    block = Block(start, end)
     for index, item in enumerate(items):
         block.assign(index, item)
     return block

@@ -16,16 +16,17 @@ _THOUGHTS = frozenset({
 """Names of tags whose content is thought even if they are not closed."""
 
 _WRAPPERS = frozenset({
-    "answer", "b", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "final", "final_answer", "font", "h1",
-    "h2", "h3", "h4", "h5", "h6", "hr", "html", "i", "json", "li", "mark", "ol", "output", "p", "parameters", "params",
-    "policy", "pre", "reply", "response", "result", "s", "small", "solution", "span", "strong", "sub", "sup", "table",
-    "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul",
+    "answer", "b", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "final", "final_answer",
+    "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "html", "i", "json", "kbd", "li", "mark", "ol", "output", "p",
+    "parameters", "params", "policy", "pre", "proposal", "reply", "response", "result", "s", "samp", "section", "small",
+    "solution", "span", "strong", "sub", "sup", "table", "tbody", "td", "text", "tfoot", "th", "thead", "tool_call",
+    "tr", "tt", "u", "ul", "var",
 })  # fmt: skip
 """Names of tags around what is said: answers, and the tags of HTML."""
 
-_TAG = re.compile(r"<(/?)([A-Za-z][\w.:-]{0,40})\s?>|\[(/?)([A-Z][A-Z_]{2,40})\]")
+_TAG = re.compile(r"[<\u25c1](/?)([A-Za-z][\w.:-]{0,40})\s?[>\u25b7]|\[(/?)([A-Z][A-Z_]{2,40})\]")
+_WRAPPER = re.compile(rf"</?(?:{'|'.join(sorted(_WRAPPERS))})\s?/?>", re.IGNORECASE)
 _TOKEN = re.compile(r"<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>")
-_LAST_TOKENS = re.compile(r"(?:\s*<[|\uff5c][^|\uff5c<>\n]{1,60}[|\uff5c]>)+\s*\Z")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 # Channels of gpt-oss whose marks a server has taken for text: "analysisLet me see.assistantfinalThe answer".
 _BARE_CHANNEL = re.compile(r"assistant(analysis|commentary|final)")
@@ -42,16 +43,20 @@ def spoken(text: str, *, any_tag: bool = True) -> list[str]:
     """
     text = _final_channel(text)
     after, outside = _without_tags(text, any_tag=any_tag)
+    if any_tag:
+        after, outside = _WRAPPER.sub(" ", after), _WRAPPER.sub(" ", outside)
     return [after] if after == outside else [after, outside]
 
 
 def _final_channel(text: str) -> str:
     """Return what stands in the last channel, if that is the final one or text has no channels; else nothing."""
-    text = _LAST_TOKENS.sub("", text) if text.rstrip().endswith(">") else text
+    tokens, end = list(_TOKEN.finditer(text)), len(text)
+    while tokens and not text[tokens[-1].end() : end].strip():
+        end = tokens.pop().start()
+    text = text[:end]
     channels = _CHANNEL.findall(text)
     if channels and channels[-1] != "final":
         return ""
-    tokens = list(_TOKEN.finditer(text))
     text = text[tokens[-1].end() :] if tokens else text
     bare = list(_BARE_CHANNEL.finditer(text))
     if bare:

@@ -21,6 +21,7 @@ from r2po.tasks.spaces import Spaces
 from tests.builders import answer
 
 TIME_LIMIT_S = 4.0
+IN_THOUGHTS = "its parameters stand among its thoughts: put the final parameters below them, outside of all tags"
 TWO_SETS = (
     "it gives two different sets of parameters: put the final parameters on the first line, and no other set anywhere"
 )
@@ -37,6 +38,12 @@ def nim_table(size: int = 3) -> Tabular:
 def refusal(text: str, policy: NumericFamily) -> str:
     with pytest.raises(UnusableReply) as caught:
         policy.read(text)
+    return str(caught.value)
+
+
+def refusal_beside(text: str, shown: list[Parameters]) -> str:
+    with pytest.raises(UnusableReply) as caught:
+        linear(2).read_beside(text, shown)
     return str(caught.value)
 
 
@@ -229,7 +236,108 @@ def test_a_draft_is_not_taken_for_the_answer(text: str) -> None:
     ],
 )
 def test_thoughts_without_an_answer_are_none(text: str) -> None:
-    assert refusal(text, linear(2)) == "no parameters found; expected params[0] to params[1]"
+    assert refusal(text, linear(2)) == IN_THOUGHTS
+
+
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [
+        ("Draft:", "Final:"),
+        ("**Draft**", "**Final**"),
+        ("Thinking...", "...done thinking."),
+        ("Old parameters:", "New parameters:"),
+        ("Current policy:", "Improved policy:"),
+        ("# Reasoning", "# Answer"),
+        ("Option A:", "Option B:"),
+        ("Trial 4:", "Next:"),
+        ("<!--", "-->"),
+    ],
+)
+def test_a_draft_below_a_label_is_not_the_first_line(before: str, between: str) -> None:
+    text = f"{before}\n{A}\n{between}\n{B}"
+    assert refusal(text, linear(2)) == TWO_SETS
+    assert linear(2).read_beside(text, [(7.0, 7.0)]) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("label", ["Here are the new parameters:", "**Final answer**", "## My proposal", "json"])
+def test_a_label_that_says_that_the_answer_follows_is_no_line(label: str) -> None:
+    assert linear(2).read(f"{label}\n\n{B}\n\nnot\n{A}") == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Trial 3 with params = [7, 7] was best, so I would raise params[0].",
+        "params = [7, 7] scored 9. Raise params[0] by 0.5.",
+    ],
+)
+def test_a_quotation_in_a_sentence_is_no_answer(text: str) -> None:
+    assert refusal_beside(text, [(7.0, 7.0)]).startswith("its only set of parameters is one that the prompt shows")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        A,
+        f"**{A}**",
+        f"```\n{A}\n```",
+        f"<answer>{A}</answer>",
+        f"Final answer: {A}",
+        f"1. {A} (unchanged)",
+        f"I keep it:\n\n{A}\n\nIt works.",
+        f"{A}\n\nI considered {B}, but it is riskier.",
+        '{"params": [7, 7], "reasoning": "kept"}',
+        "| params[0] | params[1] |\n|--|--|\n| 7 | 7 |",
+        "- params[0]: 7 (kept)\n- params[1]: 7 (kept)\n",
+    ],
+)
+def test_a_proposal_may_be_kept(text: str) -> None:
+    assert linear(2).read_beside(text, [(7.0, 7.0)]) == (7.0, 7.0)
+
+
+def test_a_quotation_above_a_new_set_is_asked_about() -> None:
+    text = f"{A}\nscored 9; I propose\n{B}"
+    assert refusal_beside(text, [(7.0, 7.0)]) == TWO_SETS
+    assert linear(2).read(text) == (7.0, 7.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"reasoning": "params = [7, 7] was bad", "parameters": [1, 2]}',
+        '{"thoughts": "params[0]: 7, params[1]: 7", "answer": [1, 2]}',
+        '[{"reasoning": "params = [7, 7]"}]',
+        'Here it is:\n```json\n{"reasoning": "params: [7, 7] was bad',
+    ],
+)
+def test_no_string_of_an_object_is_an_answer(text: str) -> None:
+    refusal(text, linear(2))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"old": {"params": [7, 7]}, "new": {"params": [1, 2]}}',
+        "| params[0] | params[1] |\n|--|--|\n| 7 | 7 |\n| 1 | 2 |",
+        "| | params[0] | params[1] |\n|--|--|--|\n| old | 7 | 7 |\n| new | 1 | 2 |",
+    ],
+)
+def test_two_sets_in_one_table_or_object_contradict_each_other(text: str) -> None:
+    assert refusal(text, linear(2)) == "contradicting values for params[0], params[1]"
+
+
+@pytest.mark.parametrize(
+    "line", ["params[0] += 1", "params[1] *= 0.5", "params[0] = 3", "  params[1] = 5.0;", "params[0] = 3  # raised"]
+)
+@pytest.mark.parametrize("answer_", ["params = [1, 2]", "params[0] = 1\nparams[1] = 2\n\n", B])
+def test_a_set_that_a_program_changes_is_refused(line: str, answer_: str) -> None:
+    said = refusal(f"```python\n{answer_}\n{line}\n```", linear(2))
+    assert said.endswith("is changed by a line below the set: give its final value")
+
+
+@pytest.mark.parametrize("text", [f"{B}\n\nparams[0] -= 0.5 was considered.", f"Trial 3: params[0] = 4.\n\n{B}\n"])
+def test_a_remark_on_one_parameter_is_no_answer(text: str) -> None:
+    assert linear(2).read(text) == (1.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -274,13 +382,35 @@ def test_a_quotation_counts_as_prompts_show_it() -> None:
         "params[0]: 1.0 and params[1]: 2.0",
         "params[0]: 1.0, params[1]: 2.0 because it is 3 times better",
         "*params[0]: 1.0*, *params[1]: 2.0* because",
+        "params = (1.0, 2.0)",
+        "params = np.array((1.0, 2.0), dtype=np.float32)",
+        "params = [1.0, 2.0]  # [x, v]",
+        "params = [1.0, 2.0] - a bit higher",
+        "params[0] := 1.0, params[1] := 2.0",
+        "params\\[0\\]: 1.0, params\\[1\\]: 2.0",
+        "$params[0]: 1.0, params[1]: 2.0$",
+        "$$\nparams[0] = 1.0,\\; params[1] = 2.0 \\\\\n$$",
+        "$params[0]$: 1.0 & $params[1]$: 2.0",
+        "\\boxed{params[0]: 1.0, params[1]: 2.0}",
+        "params[0]\uff1a1.0\uff0cparams[1]\uff1a2.0\u3002",
+        "<b>params[0]</b>: 1.0<br><b>params[1]</b>: 2.0<br/>",
+        "<ul><li>params[0]: 1.0</li><li>params[1]: 2.0</li></ul>",
+        "| | params[0] | params[1] |\n|--|--|--|\n| value | 1.0 | 2.0 |",
+        "| params[0] | params[1] |\n|--|--|\n| 1.0 | 2.0 |\n\nBecause | it works.",
+        "| value | params[0] |\n|--|--|\n| v | 1.0 |\n\n| value | params[1] |\n|--|--|\n| v | 2.0 |",
+        '{"params": "1.0, 2.0"}',
+        '{"params": "params[0]: 1.0, params[1]: 2.0"}',
+        '{"params": {"params[0]": 1.0, "params[1]": 2.0}}',
+        '{"name": "answer", "arguments": {"params": [1.0, 2.0]}}',
+        '<tool_call>{"params": [1.0, 2.0]}</tool_call>',
+        'Here:\n{"params": [1.0, 2.0], "reasoning": "he said "no" to it"}',
     ],
 )
 def test_what_is_plain_is_read(text: str) -> None:
     assert linear(2).read(text) == (1.0, 2.0)
 
 
-@pytest.mark.parametrize("dash", ["\u2013", "\u2014", "\u2212", "-"])
+@pytest.mark.parametrize("dash", ["\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212", "\ufe63", "\uff0d", "-"])
 def test_a_dash_before_a_number_is_a_minus(dash: str) -> None:
     assert linear(2).read(f"params[0]: {dash}1.5, params[1]: {dash}.5") == (-1.5, -0.5)
 
@@ -288,7 +418,9 @@ def test_a_dash_before_a_number_is_a_minus(dash: str) -> None:
 @pytest.mark.parametrize(
     "written",
     ["1.5 \u00d7 10^-3", "1.5\u00b710^-3", "3,5", "1,000", "1 000", "1.5 e-3", "2 * pi", "2*pi", "2 pi", "0.5 + delta",
-     "0.5 - delta", "0.5/x", "5 %", "5%", "1 to 2", "1 or 2", "2 million", "90\u00b0", "1 \u00b1 0.5", "2 ** 3"],
+     "0.5 - delta", "0.5/x", "5 %", "5%", "1 to 2", "1 or 2", "2 million", "90\u00b0", "1 \u00b1 0.5", "2 ** 3",
+     "0.5 changed to 0.8", "0.5 and 0.8", "0.5 ... 0.8", "0.5 \u2013 0.8", "0.5 = 0.6", "0.5 (+0.1) = 0.6", "2(3)",
+     "0.5 \\times 10^{-3}", "2$\\pi$", "2{,}5", "2 +/- 1", "2~3"],
 )  # fmt: skip
 @pytest.mark.parametrize(
     "where", ["params[0]: {}, params[1]: 2", "params[1]: 2, params[0]: {}", "params[1]: 2\nparams[0]: {}"]
@@ -321,7 +453,15 @@ def test_a_set_before_the_end_of_a_cut_reply_counts(text: str) -> None:
     [
         ("", "no parameters found; expected params[0] to params[1]"),
         ("I would rather not say.", "no parameters found; expected params[0] to params[1]"),
-        ("<think>params[0]: 1, params[1]: 2", "no parameters found; expected params[0] to params[1]"),
+        ("<think>params[0]: 1, params[1]: 2", IN_THOUGHTS),
+        (
+            "params[0]: > 1, params[1]: 2",
+            "'params[0]: > 1' cannot be read; write params[i]: v, with a number in the place of v",
+        ),
+        (
+            "params[0] = params[1] = 2",
+            "'params[0] = params[1] = 2' cannot be read; write params[i]: v, with a number in the place of v",
+        ),
         ("weights[0]: 1, weights[1]: 2", "no parameters found; expected params[0] to params[1]"),
         ("params[0]: 1", "missing params[1]"),
         ("params[1]: 1", "missing params[0]"),
@@ -365,6 +505,17 @@ def test_no_expression_is_read_as_its_first_number(expression: str, where: str) 
     refusal(where.format(expression), linear(2))
 
 
+@pytest.mark.parametrize("written", ["**1** \u2192 **2**", "`1` -> `2`", "$1$ to $2$", "**1** = 2", "$1$ \u00d7 2"])
+def test_a_value_in_markup_is_not_changed_by_what_follows_it(written: str) -> None:
+    assert refusal(f"params[1]: 2, params[0]: {written}", linear(2)).startswith("params[0] is '1")
+
+
+@pytest.mark.parametrize("further", [" * 2", " / 10", " + 0.1", " - 0.1", " * scale", " + [1, 1]", " -> [3, 4]", "*2"])
+@pytest.mark.parametrize("list_", ["params = [1, 2]", "params = np.array([1, 2])", "params = (1, 2)"])
+def test_no_list_that_is_changed_is_read_as_it_was(further: str, list_: str) -> None:
+    assert refusal(list_ + further, linear(2)).startswith("params[1] is '2]")
+
+
 @pytest.mark.parametrize("written", ["0", "4", "2.5", "-1", "1e9", "nan"])
 def test_illegal_actions(written: str) -> None:
     said = refusal(f"params[0]: 1, params[1]: {written}, params[2]: 3", nim_table())
@@ -386,6 +537,30 @@ def test_a_refusal_stays_short_and_on_one_line() -> None:
 
 
 # ---- Any text ----
+
+THOUGHT_MARKS = (
+    ("<think>", "</think>"),
+    ("<Thought>", "</Thought>"),
+    ("<mull>\n", "\n</mull>\n"),
+    ("[THINK]", "[/THINK]"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("analysisWe ", "assistantfinal"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("", "</reasoning>"),
+)
+NO_MARK = st.text().filter(lambda text: not {*"<[|\u25c1"} & {*text})
+
+
+@given(st.data(), vectors, vectors, st.sampled_from(THOUGHT_MARKS), NO_MARK)
+@settings(max_examples=300)
+def test_thoughts_in_any_marks_change_nothing(
+    data: st.DataObject, params: Parameters, other: Parameters, marks: tuple[str, str], text: str
+) -> None:
+    written = data.draw(blocks(params))
+    thought = data.draw(st.sampled_from([text, f"{text}\n{answer(other)}\n{text}", answer(other)]))
+    assert linear(len(params)).read(marks[0] + thought + marks[1] + written) == params
+
 
 FRAGMENTS = (
     "params", "Params[0]", "params[1]", "params[2]", "params[", "[", "]", "0", "1", "2", "3", "99", ":", "=", ",", ";",
@@ -437,6 +612,50 @@ NASTY = {
     "one assignment": "params[0]: 1, " * (MILLION // 14),
     "incomplete blocks": "params[0]: 1 no " * (MILLION // 16),
     "dots": "params[0]: " + "." * MILLION,
+    **{
+        f"many {unit!r}": unit * (MILLION // len(unit))
+        for unit in (
+            "<a>",
+            "</a>",
+            "<a></a>",
+            "<|x|>",
+            "{",
+            '{"',
+            '{"a":',
+            "}",
+            "|",
+            "|a",
+            "params[0]|",
+            "'",
+            '"',
+            "-",
+            "\u2013",
+            "#",
+            "//",
+            "(",
+            "(a)",
+            "$",
+            "\\",
+            "\n1.",
+            "1. ",
+            "assistantfinal",
+            "<|channel|>final",
+            "= ",
+            " and",
+            "x to ",
+            "params[0] += 1\n",
+            "|params[0]|params[1]|\n|1|x|\n",
+            "|1|2|\n",
+            "params = [1] x ",
+        )
+    },
+    "marks and a sign": "<|x|>" * (MILLION // 5) + "a>",
+    "blanks and a sign": " " * MILLION + "a>",
+    "a list and blanks": "params = [1]" + " " * MILLION,
+    "markup for a list": "params:" + "_" * MILLION,
+    "lists in sentences": "Try params = [7, 7] x " * (MILLION // 22) + "params = [x, 2]",
+    "a long table": "|params[0]|params[1]|\n" + "|1|2|\n|1|3|\n" * (MILLION // 14),
+    "a long program": f"{B}\n{'params[0] = 1 ' * (MILLION // 14)}\nparams[1] += 1",
     "noise": "".join(random.Random(0).choices("params[]0:=,<think/>\n *`1.e-", k=MILLION)),
 }
 

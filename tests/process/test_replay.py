@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from r2po.cli import main
+from r2po.errors import UnusableReply
 from r2po.llm.providers.replay import first_difference
 from r2po.runlog import open_run
 from tests.llm.fake_ollama import Answer, FakeOllama
@@ -101,6 +102,31 @@ def test_a_replay_needs_no_network_and_gives_the_same_bytes(
     assert (result["replay_of"], result["differing_prompts"], result["refused_replies"]) == ("logs/run_1", 0, 2)
     assert open_run("logs/run_1").read_result()["replay_of"] is None
     assert {path: path.read_bytes() for path in Path("logs").rglob("*") if path.is_file()} == before
+
+
+def test_a_replay_refuses_what_the_recorded_run_refused_for_its_reasons(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(run, {**CARTPOLE, "temperature": 0.5}, awkward())
+    monkeypatch.setattr("r2po.policies.reply._what_is_missing", lambda *_: "of another reason")
+    assert run("--quiet", *AGAIN) == 0
+    assert_same(Path("logs/run_1"), Path("again/run_1"))
+
+
+def test_a_reply_that_is_read_no_longer_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UnusableReply("it is no good")
+
+    record(run, {**NIM})
+    monkeypatch.setattr("r2po.policies.reply._check_later_lines", refuse)
+    for again in (AGAIN, (*AGAIN, "--replay-by-position")):
+        assert run("--quiet", *again) == 1
+        said = (
+            "logs/run_1: the reply on record for iteration 1, search, attempt 1 was usable and no longer is: it is no"
+        )
+        assert said in one_line(capsys.readouterr().err)
 
 
 def test_a_replay_can_be_replayed(run: Run) -> None:

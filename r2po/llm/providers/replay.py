@@ -27,11 +27,12 @@ _Position = tuple[int, str, int, int]
 
 @dataclass(frozen=True)
 class _Entry:
-    """A recorded reply and the number of its call."""
+    """A recorded reply, why it was refused, if it was, and the number of its call."""
 
     key: str
     call: int
     reply: Reply
+    refusal: str
 
 
 class Replay(Provider):
@@ -79,10 +80,18 @@ class Replay(Provider):
         Raises:
             AttemptFailed: There is none; the reason says where the prompt differs from the recorded one.
         """
-        found = self._at(request) if self.by_position else self._by_key.get((request.key, request.iteration))
+        found = self._find(request)
         if found is None:
             raise AttemptFailed(f"replay of {self.recording.path}: {self._miss(request)}", retryable=False)
         return found.reply
+
+    def verdict(self, request: Request) -> str | None:
+        """Return why the recorded run refused this reply; empty if it used it."""
+        found = self._find(request)
+        return None if found is None else found.refusal
+
+    def _find(self, request: Request) -> _Entry | None:
+        return self._at(request) if self.by_position else self._by_key.get((request.key, request.iteration))
 
     def _read(self) -> dict[_Position, list[_Entry]]:
         found: dict[_Position, list[_Entry]] = {}
@@ -91,7 +100,7 @@ class Replay(Provider):
         for event in read_events(path):
             if isinstance(event, Replied):
                 recorded = recorded_reply(event, path)
-                entry = _Entry(recorded.key, event.request.call, recorded.reply)
+                entry = _Entry(recorded.key, event.request.call, recorded.reply, recorded.refusal)
                 found.setdefault(_position(event.request), []).append(entry)
         return found
 
