@@ -12,6 +12,7 @@ from r2po.cli import main
 from r2po.runlog import RunDirectory
 from tests.builders import editable_templates
 from tests.process.processes import CARTPOLE, one_line, write_config
+from tests.unsealed import unseal
 
 ACCEPT = "--accept-changed-prompts"
 
@@ -83,7 +84,7 @@ def test_a_sweep_refuses_such_runs_and_completes_the_others(
 ) -> None:
     sweep = ["sweep", "config.yaml", "--seeds", "1-2", "--quiet", "--jobs", "1"]
     assert run(2, "--seed", "1") == 1
-    description = Path("logs/run_1/run.yaml")  # the processes of a sweep have templates of their own
+    description = unseal(Path("logs/run_1")) / "run.yaml"  # the processes of a sweep have templates of their own
     facts = RunDirectory(description.parent).read_description()["prompts"]
     assert facts is not None
     text = description.read_text(encoding="utf-8")

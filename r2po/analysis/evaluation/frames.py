@@ -104,7 +104,6 @@ _RUN = (
     "heldout_std",
     "heldout_episodes",
     "seed",
-    "prompts_hash",
     "replay_of",
     "llm_calls",
     "episodes",

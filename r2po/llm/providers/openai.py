@@ -9,7 +9,11 @@ from urllib.parse import quote
 from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat, count, entries, entry, string
 from r2po.llm.types import Finish, Reply, Request, Usage
 
-_FINISH: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
+_FINISH: dict[str, Finish] = {
+    **dict.fromkeys(("stop", "eos_token", "stop_sequence", "end_turn"), "stop"),  # the latter are other servers' words
+    "length": "length",
+    "content_filter": "refusal",
+}
 _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
 
 

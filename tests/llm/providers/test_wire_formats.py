@@ -243,6 +243,7 @@ FINISHES: list[tuple[type[FakeServer], Mapping[str, Any], Finish]] = [
     (FakeOpenAI, choice("length", content="text"), "length"),
     (FakeOpenAI, choice("tool_calls", content="text"), "unknown"),
     (FakeOpenAI, choice(None, content="text"), "stop"),
+    (FakeOpenAI, choice("eos_token", content="text"), "stop"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="stop_sequence"), "stop"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="max_tokens"), "length"),
     (FakeAnthropic, content({"type": "text", "text": "text"}, stop="model_context_window_exceeded"), "length"),
