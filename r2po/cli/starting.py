@@ -18,8 +18,8 @@ def add_override_option(parser: argparse.ArgumentParser, metavar: str, text: str
 
 def place(text: str) -> str:
     """Read a path from an option: ``~`` may be left to us, as in ``--logs=~/runs``."""
-    from r2po.config.places import expanded
     from r2po.errors import InputError
+    from r2po.places import expanded
 
     try:
         return expanded(text, "the path", variables=False)
@@ -29,7 +29,7 @@ def place(text: str) -> str:
 
 def count(text: str, least: int = 1) -> int:
     """Read a whole number from an option, as a config would."""
-    from r2po.config.reading import WHOLE_NUMBER
+    from r2po.reading import WHOLE_NUMBER
 
     try:
         number = int(text) if WHOLE_NUMBER.fullmatch(text) else least - 1

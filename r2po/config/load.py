@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 import pydantic
 
 from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
-from r2po.config.places import check_text, expanded
 from r2po.config.published import is_published, translate
-from r2po.config.reading import YAML_ERRORS, read_text
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
 from r2po.llm.providers.replay import PREFIX
 from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
+from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
+from r2po.reading import YAML_ERRORS, read_text
 from r2po.tasks import Task, task_for
 from r2po.validation import Section, first_problem
 

@@ -7,8 +7,8 @@ import pytest
 
 from r2po.cli.starting import place
 from r2po.config.load import load_config
-from r2po.config.places import expanded
 from r2po.errors import InputError
+from r2po.places import expanded
 from r2po.runlog.jsonl import dump
 
 TEXT = """gym_env_name: Nim-v0
