@@ -1,0 +1,43 @@
+"""What ``r2po doctor --isolation`` finds out about the wall behind which policies run that a model wrote as code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from r2po.commands.doctor import Finding
+from r2po.errors import R2POError
+from r2po.isolation.attacks import ATTACKS
+from r2po.isolation.box import Box
+from r2po.isolation.range import harmless, open_range
+from r2po.isolation.wall import InForce, Isolation
+
+
+def examine_isolation(asked: Isolation = "auto") -> Iterator[Finding]:
+    """Say what is in force, then let hostile policies loose on it, one after the other."""
+    try:
+        with Box(asked) as box:
+            in_force = box.in_force
+        yield from _layers(in_force)
+        outcome = harmless(asked)
+        yield Finding("ok" if outcome.stopped else "FAILED", "harmless", f"a harmless policy: {outcome.text}")
+        with open_range() as targets:
+            for attack in ATTACKS:
+                outcome = targets.attempt(attack, asked)
+                text = f"a policy that {attack.tries}: {outcome.text}"
+                yield Finding("ok" if outcome.stopped else "FAILED", attack.name, text)
+    except R2POError as error:
+        yield Finding("FAILED", "wall", str(error))
+
+
+def _layers(in_force: InForce) -> Iterator[Finding]:
+    if in_force.seccomp:
+        yield Finding("ok", "seccomp", "only the system calls on a short list are allowed")
+    else:
+        yield Finding("FAILED", "seccomp", "not in force: this system does not grant it")
+    if in_force.landlock:
+        yield Finding("ok", "Landlock", f"no files, no TCP: ABI {in_force.landlock}")
+    else:
+        yield Finding("note", "Landlock", "not in force: the kernel has none, or it is switched off")
+    yield Finding("ok", "limits", "memory, CPU time, files, processes and descriptors are limited")
+    if in_force.bubblewrap:
+        yield Finding("ok", "bubblewrap", "the worker runs inside of it")

@@ -1,0 +1,103 @@
+"""A place where hostile policies can be let loose, and where it is seen from outside what they achieved."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from r2po.isolation.attacks import Attack, Target
+from r2po.isolation.box import Box
+from r2po.isolation.limits import Limits
+from r2po.isolation.outcomes import PolicyFailed
+from r2po.isolation.protocol import Signature
+from r2po.isolation.wall import Isolation
+
+LIMITS = Limits(step_s=2.0, cpu_s=30, memory_mb=512)
+"""Short, so that endless loops end soon."""
+_SIGNATURE = Signature(1, 1, discrete=False)
+_OBSERVATION = bytes(8)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attack.
+
+    Attributes:
+        stopped: Whether it did not get what it wanted, as far as can be seen from outside and as it says itself.
+        text: How it ended, in one line.
+    """
+
+    stopped: bool
+    text: str
+
+
+class Range:
+    """Targets for attacks: a file, listeners on loopback, some bytes in this process."""
+
+    def __init__(self, folder: Path, tcp: socket.socket, udp: socket.socket) -> None:
+        self._tcp, self._udp = tcp, udp
+        secret, self._new = folder / "secret", folder / "new"
+        secret.write_text("a secret")
+        self._bytes = ctypes.create_string_buffer(b"secret in memory")
+        port = int(tcp.getsockname()[1])
+        self.target = Target(os.getpid(), str(secret), str(self._new), port, ctypes.addressof(self._bytes))
+
+    def attempt(self, attack: Attack, isolation: Isolation = "auto", without: Collection[str] = ()) -> Outcome:
+        """Let a hostile policy loose."""
+        with Box(isolation, LIMITS, without=without) as box:
+            succeeded, text = _run(box, attack.source(self.target))
+        trace = self._trace()
+        return Outcome(not (succeeded or trace), trace or text)
+
+    def _trace(self) -> str:
+        """Return what an attack left outside, and remove it."""
+        if self._new.exists():
+            self._new.unlink()
+            return "it made a file"
+        for listener, received in ((self._tcp, "it connected"), (self._udp, "its message arrived")):
+            try:
+                listener.accept() if listener is self._tcp else listener.recv(100)
+            except BlockingIOError:
+                continue
+            return received
+        return ""
+
+
+def _run(box: Box, source: str) -> tuple[bool, str]:
+    try:
+        box.load(source, [0], _SIGNATURE)
+        succeeded = box.act([0], _OBSERVATION)[0] != 0
+    except PolicyFailed as failed:
+        return False, f"{failed.failure.kind}: {failed.failure.text.splitlines()[-1]}"
+    return succeeded, "it got what it wanted" if succeeded else "it found nothing"
+
+
+@contextmanager
+def open_range() -> Iterator[Range]:
+    """Set the targets up, and take them away again."""
+    with (
+        tempfile.TemporaryDirectory(prefix="r2po-") as folder,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(tcp.getsockname())
+        tcp.listen()
+        tcp.setblocking(False)
+        udp.setblocking(False)
+        yield Range(Path(folder), tcp, udp)
+
+
+def harmless(isolation: Isolation = "auto") -> Outcome:
+    """Run a harmless policy: if it does not run, attacks that fail prove nothing."""
+    with Box(isolation, LIMITS) as box:
+        succeeded, text = _run(
+            box, "import numpy\nclass Policy:\n    def act(self, obs):\n        return numpy.ones(1)\n"
+        )
+    return Outcome(succeeded, "it runs" if succeeded else text)
