@@ -25,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; without a model, which keys are set. Returns 2 if something must be changed."""
-    return 2 if any([_say(finding) for finding in _findings(options)]) else 0
+    failed = False
+    for finding in _findings(options):
+        _say(finding)
+        failed |= finding.verdict == "FAILED"
+    return 2 if failed else 0
 
 
 def _findings(options: argparse.Namespace) -> Iterable[Finding]:
@@ -54,8 +58,6 @@ def _findings(options: argparse.Namespace) -> Iterable[Finding]:
     return list_keys(environ) if options.config is options.model is None else examine_all(patients)
 
 
-def _say(finding: Finding) -> bool:
-    """Print a finding and return whether it is a failure."""
+def _say(finding: Finding) -> None:
     sys.stdout.write(f"{finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")
     sys.stdout.flush()
-    return finding.verdict == "FAILED"

@@ -18,8 +18,8 @@ def examine_isolation(asked: Isolation = "auto") -> Iterator[Finding]:
         with Box(asked) as box:
             in_force = box.in_force
         yield from _layers(in_force)
-        outcome = harmless(asked)
-        yield Finding("ok" if outcome.stopped else "FAILED", "harmless", f"a harmless policy: {outcome.text}")
+        wrong = harmless(asked)
+        yield Finding("FAILED" if wrong else "ok", "harmless", f"a harmless policy: {wrong or 'it runs'}")
         with open_range() as targets:
             for attack in ATTACKS:
                 outcome = targets.attempt(attack, asked)

@@ -20,8 +20,16 @@ from r2po.isolation.wall import Isolation
 
 LIMITS = Limits(step_s=2.0, cpu_s=30, memory_mb=512)
 """Short, so that endless loops end soon."""
+_MISTAKES = {"syntax", "policy", "error", "action"}
 _SIGNATURE = Signature(1, 1, discrete=False)
 _OBSERVATION = bytes(8)
+_HARMLESS = """
+import numpy
+
+class Policy:
+    def act(self, obs):
+        return numpy.ones(1)
+"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Outcome:
     """What came of an attack.
 
     Attributes:
-        stopped: Whether it did not get what it wanted, as far as can be seen from outside and as it says itself.
+        stopped: Whether it got nothing, by what is seen from outside and by what it says itself.
         text: How it ended, in one line.
     """
 
@@ -40,7 +48,8 @@ class Outcome:
 class Range:
     """Targets for attacks: a file, listeners on loopback, some bytes in this process."""
 
-    def __init__(self, folder: Path, tcp: socket.socket, udp: socket.socket) -> None:
+    def __init__(self, folder: Path, tcp: socket.socket, udp: socket.socket, limits: Limits) -> None:
+        self._limits = limits
         self._tcp, self._udp = tcp, udp
         secret, self._new = folder / "secret", folder / "new"
         secret.write_text("a secret")
@@ -50,7 +59,7 @@ class Range:
 
     def attempt(self, attack: Attack, isolation: Isolation = "auto", without: Collection[str] = ()) -> Outcome:
         """Let a hostile policy loose."""
-        with Box(isolation, LIMITS, without=without) as box:
+        with Box(isolation, self._limits, without=without) as box:
             succeeded, text = _run(box, attack.source(self.target))
         trace = self._trace()
         return Outcome(not (succeeded or trace), trace or text)
@@ -74,12 +83,13 @@ def _run(box: Box, source: str) -> tuple[bool, str]:
         box.load(source, [0], _SIGNATURE)
         succeeded = box.act([0], _OBSERVATION)[0] != 0
     except PolicyFailed as failed:
-        return False, f"{failed.failure.kind}: {failed.failure.text.splitlines()[-1]}"
+        # A mistake in an attack must not look like a wall that stops it.
+        return failed.failure.kind in _MISTAKES, _last_line(failed)
     return succeeded, "it got what it wanted" if succeeded else "it found nothing"
 
 
 @contextmanager
-def open_range() -> Iterator[Range]:
+def open_range(limits: Limits = LIMITS) -> Iterator[Range]:
     """Set the targets up, and take them away again."""
     with (
         tempfile.TemporaryDirectory(prefix="r2po-") as folder,
@@ -91,13 +101,19 @@ def open_range() -> Iterator[Range]:
         tcp.listen()
         tcp.setblocking(False)
         udp.setblocking(False)
-        yield Range(Path(folder), tcp, udp)
+        yield Range(Path(folder), tcp, udp, limits)
 
 
-def harmless(isolation: Isolation = "auto") -> Outcome:
-    """Run a harmless policy: if it does not run, attacks that fail prove nothing."""
+def harmless(isolation: Isolation = "auto") -> str:
+    """Run a harmless policy and say what is wrong, if anything is; attacks that fail would then prove nothing."""
     with Box(isolation, LIMITS) as box:
-        succeeded, text = _run(
-            box, "import numpy\nclass Policy:\n    def act(self, obs):\n        return numpy.ones(1)\n"
-        )
-    return Outcome(succeeded, "it runs" if succeeded else text)
+        try:
+            box.load(_HARMLESS, [0], _SIGNATURE)
+            works = box.act([0], _OBSERVATION)[0] == 1
+        except PolicyFailed as failed:
+            return _last_line(failed)
+    return "" if works else "its action is wrong"
+
+
+def _last_line(failed: PolicyFailed) -> str:
+    return f"{failed.failure.kind}: {failed.failure.text.splitlines()[-1]}"

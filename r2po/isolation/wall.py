@@ -19,7 +19,7 @@ none must be: policies run without a wall where it has none. ``bubblewrap``: ``a
 ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
 
 _BUBBLEWRAP = (
-    *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+    *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
     *("--ro-bind", "/", "/", "--tmpfs", "/tmp", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"),  # noqa: S108
 )
 
@@ -55,9 +55,10 @@ def prefix(asked: Isolation) -> Sequence[str]:
     """
     if asked != "bubblewrap":
         return ()
-    if shutil.which("bwrap") is None:
+    program = shutil.which("bwrap")
+    if program is None:
         raise NoWallError("isolation: bubblewrap needs the program bwrap: install bubblewrap, or set isolation: auto")
-    return _BUBBLEWRAP
+    return (program, *_BUBBLEWRAP)
 
 
 def check(asked: Isolation, layers: Layers) -> InForce:
