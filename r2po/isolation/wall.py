@@ -20,7 +20,7 @@ ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
 
 _BUBBLEWRAP = (
     *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
-    *("--ro-bind", "/", "/", "--tmpfs", "/tmp", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"),  # noqa: S108
+    *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--chdir", "/", "--"),
 )
 
 
