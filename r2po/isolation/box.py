@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _LONGEST_FAILURE = 1 + TEXT_BYTES
+_TOO_MANY = "the policy's process sent more than one reply"
 
 
 class Box:
@@ -165,8 +166,7 @@ class Box:
             raise PolicyFailed(self._failure)
         deadline = min(time.monotonic() + seconds, self._deadline)
         try:
-            if self._process.has_more():
-                self._unasked()
+            self._refuse_unasked()
             self._process.write(message, deadline)
             found, content = self._receive({kind: length}, deadline)
         except ClosedError:
@@ -191,7 +191,7 @@ class Box:
                 self._check_header(kind, length, expected)
                 whole = HEADER.size + length
         if len(data) > whole:
-            self._unasked()
+            self._fail("protocol", _TOO_MANY)
         kind, _ = HEADER.unpack_from(data)
         content = data[HEADER.size :]
         if kind == protocol.FAILURE and content[0] >= len(KINDS):
@@ -204,11 +204,11 @@ class Box:
         if not fits:
             self._fail("protocol", "the policy's process sent bytes that are no reply")
 
-    def _unasked(self) -> NoReturn:
-        """Something lies in the pipe that nobody asked for, or the pipe is closed."""
-        if not self._process.read(1, time.monotonic() + 1):
-            raise ClosedError
-        self._fail("protocol", "the policy's process sent more than one reply")
+    def _refuse_unasked(self) -> None:
+        """Fail if something lies in the pipe that nobody asked for."""
+        if self._process.has_more():
+            self._process.read(1, self._deadline)  # raises ClosedError if the pipe has been closed
+            self._fail("protocol", _TOO_MANY)
 
     def _died(self) -> NoReturn:
         self._process.wait_for_end()

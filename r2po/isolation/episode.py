@@ -132,7 +132,7 @@ def allowed_modules(further: Collection[str] = ()) -> dict[str, ModuleType]:
     Args:
         further: Packages beside the usual ones. They must have been imported.
     """
-    tops = {*(name for name in IMPORTS if "." not in name), *further}
+    tops = {*(name for name in IMPORTS if "." not in name), *(name.partition(".")[0] for name in further)}
     loaded = [name for name in sys.modules if name.partition(".")[0] in tops]
     public = [name for name in loaded if name == "__future__" or not any(part[0] == "_" for part in name.split("."))]
     return {name: sys.modules[name] for name in public}

@@ -154,7 +154,7 @@ def _wait(poll: select.poll, deadline: float) -> None:
 def _folders(packages: Sequence[str]) -> list[str]:
     """Return the folders where this package and the others are found here, after Python's own."""
     folders = [str(Path(__file__).parents[2])]
-    for name in packages:
+    for name in (package.partition(".")[0] for package in packages):
         found = find_spec(name)
         if found is None or found.origin is None:
             raise WorkerNotReadyError(f"policies may import {name}, but it is not installed")

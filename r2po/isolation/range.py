@@ -7,7 +7,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +69,12 @@ class Range:
         if self._new.exists():
             self._new.unlink()
             return "it made a file"
-        for listener, received in ((self._tcp, "it connected"), (self._udp, "its message arrived")):
-            try:
-                listener.accept() if listener is self._tcp else listener.recv(100)
-            except BlockingIOError:
-                continue
-            return received
+        with suppress(BlockingIOError):
+            self._tcp.accept()[0].close()
+            return "it connected"
+        with suppress(BlockingIOError):
+            self._udp.recv(100)
+            return "its message arrived"
         return ""
 
 

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from r2po.isolation import protocol, report
+from r2po.isolation.actions import read_continuous, read_discrete
 from r2po.isolation.episode import FILE, IMPORTS, Episode, allowed_modules
 from r2po.isolation.lock import leave_the_parent, lock
 from r2po.isolation.protocol import HEADER, Signature
-from r2po.isolation.report import IllegalAction
 
 _CHUNK = 1 << 16
 
@@ -105,7 +105,7 @@ def _serve(pipes: Pipes, modules: dict[str, ModuleType]) -> NoReturn:
     try:
         _begin(work, code, seeds, modules)
         pipes.send(protocol.LOADED)
-        reader = _read_discrete if signature.discrete else _read_continuous
+        reader = read_discrete if signature.discrete else read_continuous
         while True:
             kind, content = pipes.receive()
             if kind != protocol.ACT:
@@ -136,39 +136,3 @@ def _act(work: Work, content: bytes, reader: Callable[[list[Any], Signature], by
         episode.enter()
         actions.append(episode.act(observation))
     return reader(actions, work.signature)
-
-
-def _read_discrete(actions: list[Any], signature: Signature) -> bytes:
-    return np.array([_whole(action, signature) for action in actions], "<i8").tobytes()
-
-
-def _whole(action: Any, signature: Signature) -> int:
-    first, last = signature.first_action, signature.first_action + signature.action_size - 1
-    whole = isinstance(action, (int, np.integer, np.bool_)) or (
-        isinstance(action, (float, np.floating)) and float(action).is_integer()
-    )
-    if not (whole and first <= action <= last):
-        raise IllegalAction(f"act must return one whole number from {first} to {last}, not {report.shown(action)}")
-    return int(action)
-
-
-def _read_continuous(actions: list[Any], signature: Signature) -> bytes:
-    size = signature.action_size
-    rows = np.empty((len(actions), size))
-    for row, action in zip(rows, actions, strict=True):
-        row[:] = _vector(action, size)
-    if not np.isfinite(rows).all():
-        wrong = actions[int(np.argmin(np.isfinite(rows).all(axis=1)))]
-        raise IllegalAction(f"act must return finite numbers, not {report.shown(wrong)}")
-    return rows.tobytes()
-
-
-def _vector(action: Any, size: int) -> Any:
-    try:
-        array = np.asarray(action)
-        if array.dtype.kind in "biuf" and array.size == size:
-            return array.reshape(size)
-    except (TypeError, ValueError):
-        pass  # rows of unequal length
-    plural = "numbers" if size > 1 else "number"
-    raise IllegalAction(f"act must return {size} {plural}, not {report.shown(action)}")
