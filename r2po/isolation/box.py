@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from r2po.isolation import protocol
 from r2po.isolation.limits import SOURCE_BYTES, TEXT_BYTES, Limits
@@ -18,9 +18,6 @@ from r2po.isolation.outcomes import Failure, PolicyFailed, WorkerNotReadyError, 
 from r2po.isolation.process import ClosedError, LateError, Process, Usage
 from r2po.isolation.protocol import HEADER, KINDS, FailureKind, Signature
 from r2po.isolation.wall import InForce, Isolation, check, prefix
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 _LONGEST_FAILURE = 1 + TEXT_BYTES
 _TOO_MANY = "the policy's process sent more than one reply"
@@ -97,7 +94,7 @@ class Box:
         message = protocol.frame(protocol.LOAD, content)
         self._exchange(message, protocol.LOADED, 0, self._limits.load_s, "to load")
 
-    def act(self, slots: Sequence[int], observations: Buffer) -> array[float] | array[int]:
+    def act(self, slots: Sequence[int], observations: bytes) -> array[float] | array[int]:
         """Take one step in some episodes.
 
         Args:
@@ -112,10 +109,11 @@ class Box:
         """
         signature = self._signature
         assert signature is not None, "load comes first"
-        rows = bytes(memoryview(observations).cast("B"))
-        if len(rows) != len(slots) * signature.observation_bytes or not all(0 <= s < self._episodes for s in slots):
+        if len(observations) != len(slots) * signature.observation_bytes or not all(
+            0 <= s < self._episodes for s in slots
+        ):
             raise ValueError("observations and slots do not fit what was loaded")
-        message = protocol.frame(protocol.ACT, protocol.pack_act(list(slots), rows))
+        message = protocol.frame(protocol.ACT, protocol.pack_act(list(slots), observations))
         length = len(slots) * signature.action_bytes
         content = self._exchange(message, protocol.ACTIONS, length, self._limits.step_s, "for one step")
         return self._checked(content, signature)

@@ -27,7 +27,7 @@ def take(
     source: str, signature: Signature = VECTOR, *, seeds: Sequence[int] = (0,), steps: int = 1, **options: Any
 ) -> list[Any]:
     """Return the actions of some steps of all episodes."""
-    observations = np.arange(4.0 * len(seeds)).reshape(len(seeds), 4)
+    observations = np.arange(4.0 * len(seeds)).tobytes()
     slots = range(len(seeds))
     with Box(**options) as box:
         box.load(source, seeds, signature)

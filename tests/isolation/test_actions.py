@@ -32,7 +32,7 @@ def test_what_is_no_whole_number(action: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "action", [[1, 2], (1.0, 2.0), np.float32([1, 2]), np.array([[1, 2]]), [True, 2], [np.float64(1), 2]]
+    "action", [[1, 2], (1.0, 2.0), np.array([1, 2], np.float32), np.array([[1, 2]]), [True, 2], [np.float64(1), 2]]
 )
 def test_what_is_a_vector(action: Any) -> None:
     assert read_continuous([[0, 0], action], VECTOR) == np.array([[0.0, 0.0], [1.0, 2.0]]).tobytes()

@@ -142,7 +142,6 @@ def test_calls_of_32_bits_kill_the_process() -> None:
         ('loaded("os").abort()', "crash"),
         ('loaded("ctypes").string_at(0)', "crash"),
         ('loaded("sys").exit(0)', "error"),
-        ('loaded("os").closerange(0, 100)\nwhile True: pass', "crash"),
         ("str(10**(10**8))", "time"),
     ],
 )
@@ -169,12 +168,8 @@ def pipes():
     "forgery",
     [
         "pipes().send(5, bytes(16))",  # a right reply, and then the policy's own
-        "pipes().send(5, bytes(8))",
         "pipes().send(5, bytes(10**7))",
         "pipes().send(6, bytes([200]) + b'no such kind')",
-        "pipes().send(6, b'')",
-        "pipes().send(3, bytes(3))",
-        "pipes().send(255, b'')",
         "loaded('os').write(pipes()._replies, b'\\x05\\xff\\xff\\xff\\xff' + bytes(100))",
     ],
 )

@@ -86,8 +86,9 @@ def test_a_pipe_that_is_closed_ends_an_idle_worker() -> None:
 SCRIPT = f"""
 import sys, time
 from r2po.isolation.box import Box
+from r2po.isolation.protocol import Signature
 box = Box()
-box.load({policy("while True: pass")!r}, [0], __import__("r2po.isolation.protocol").isolation.protocol.Signature(4, 2, False))
+box.load({policy("while True: pass")!r}, [0], Signature(4, 2, False))
 print(box.pid, flush=True)
 if sys.argv[1] == "busy":
     box.act([0], bytes(32))
