@@ -15,7 +15,7 @@ from typing import NoReturn
 from r2po.isolation import protocol
 from r2po.isolation.limits import SOURCE_BYTES, TEXT_BYTES, Limits
 from r2po.isolation.outcomes import Failure, PolicyFailed, WorkerNotReadyError, clean
-from r2po.isolation.process import ClosedError, LateError, Process, Usage
+from r2po.isolation.process import ClosedError, LateError, Process
 from r2po.isolation.protocol import HEADER, KINDS, FailureKind, Signature
 from r2po.isolation.wall import InForce, Isolation, check, prefix
 
@@ -50,7 +50,7 @@ class Box:
     ) -> None:
         self._limits = limits or Limits()
         self._signature: Signature | None = None
-        self._episodes = 0
+        self._episodes = self._steps = 0
         self._deadline = math.inf
         self._failure: Failure | None = None
         words = prefix(isolation)
@@ -70,9 +70,9 @@ class Box:
         return self._process.pid
 
     @property
-    def usage(self) -> Usage | None:
-        """What the worker took; None as long as it lives."""
-        return self._process.usage
+    def cpu_s(self) -> float | None:
+        """Seconds of CPU that the worker took, its start included; None as long as it lives."""
+        return self._process.cpu_s
 
     def load(self, source: str, seeds: Sequence[int], signature: Signature) -> None:
         """Make the policy of every episode.
@@ -114,9 +114,13 @@ class Box:
         ):
             raise ValueError("observations and slots do not fit what was loaded")
         message = protocol.frame(protocol.ACT, protocol.pack_act(list(slots), observations))
-        length = len(slots) * signature.action_bytes
+        length = protocol.STEP_BYTES + len(slots) * signature.action_bytes
+        self._steps += 1
         content = self._exchange(message, protocol.ACTIONS, length, self._limits.step_s, "for one step")
-        return self._checked(content, signature)
+        step, actions = protocol.unpack_actions(content)
+        if step != self._steps:
+            self._fail("protocol", _TOO_MANY)
+        return self._checked(actions, signature)
 
     def close(self) -> None:
         """End the worker. Nothing of it is left afterwards."""
@@ -211,8 +215,7 @@ class Box:
     def _died(self) -> NoReturn:
         self._process.wait_for_end()
         code = self._process.end()
-        used = self._process.usage
-        spent = used is not None and used.cpu_s >= self._limits.cpu_s
+        spent = (self._process.cpu_s or 0) >= self._limits.cpu_s
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and spent):
             self._fail("time", f"the policy took more than {self._limits.cpu_s} s of CPU for the whole evaluation")
         self._fail("crash", f"the policy's process {_death(code)}")
@@ -221,6 +224,17 @@ class Box:
         self.close()
         self._failure = Failure(kind, text)
         raise PolicyFailed(self._failure)
+
+
+def in_force(isolation: Isolation = "auto") -> InForce:
+    """Start a worker and return the wall that it has.
+
+    Raises:
+        NoWallError: The wall is not to be had here.
+        WorkerNotReadyError: The worker did not start.
+    """
+    with Box(isolation) as box:
+        return box.in_force
 
 
 def _derived(seed: int) -> int:

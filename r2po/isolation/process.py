@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,19 +36,6 @@ class LateError(Exception):
 
 class ClosedError(Exception):
     """The worker has closed its pipe, or has ended."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a worker took from start to end.
-
-    Attributes:
-        cpu_s: Seconds of CPU.
-        peak_mb: Largest resident memory in megabytes.
-    """
-
-    cpu_s: float
-    peak_mb: float
 
 
 class Process:
@@ -86,7 +72,7 @@ class Process:
         self._writable, self._readable = select.poll(), select.poll()
         self._writable.register(self._requests, select.POLLOUT)
         self._readable.register(self._replies, select.POLLIN)
-        self.usage: Usage | None = None
+        self.cpu_s: float | None = None
 
     def write(self, data: bytes, deadline: float) -> None:
         """Send all of ``data``; a worker that reads nothing holds nobody up."""
@@ -142,7 +128,7 @@ class Process:
             self._process.returncode = 0
             return
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        self.cpu_s = used.ru_utime + used.ru_stime
 
 
 def _wait(poll: select.poll, deadline: float) -> None:

@@ -22,7 +22,8 @@ READY, LOADED, ACTIONS, FAILURE, BROKEN = 3, 4, 5, 6, 7
 HEADER = struct.Struct("<BI")
 _LOAD = struct.Struct("<IIIqB")
 _LAYERS = struct.Struct("<?B?")
-READY_BYTES = _LAYERS.size
+_STEP = struct.Struct("<I")
+READY_BYTES, STEP_BYTES = _LAYERS.size, _STEP.size
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,16 @@ def unpack_load(content: bytes) -> tuple[bytes, list[int], Signature]:
 def pack_act(slots: list[int], observations: bytes) -> bytes:
     """Return the content of ``ACT``."""
     return struct.pack(f"<I{len(slots)}H", len(slots), *slots) + observations
+
+
+def pack_actions(step: int, actions: bytes) -> bytes:
+    """Return the content of ``ACTIONS``. The number of the step betrays a policy that sends replies of its own."""
+    return _STEP.pack(step) + actions
+
+
+def unpack_actions(content: bytes) -> tuple[int, bytes]:
+    """Read the content of ``ACTIONS``: the number of the step, and the actions."""
+    return int(_STEP.unpack_from(content)[0]), content[_STEP.size :]
 
 
 def unpack_act(content: bytes) -> tuple[tuple[int, ...], memoryview]:

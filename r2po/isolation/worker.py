@@ -111,7 +111,8 @@ def _serve(pipes: Pipes, modules: dict[str, ModuleType]) -> NoReturn:
             if kind != protocol.ACT:
                 os._exit(0)
             work.steps += 1
-            pipes.send(protocol.ACTIONS, _act(work, content, reader))
+            actions = _act(work, content, reader)
+            pipes.send(protocol.ACTIONS, protocol.pack_actions(work.steps, actions))
     except BaseException as error:  # noqa: BLE001 - a policy may raise anything, SystemExit too
         reserve.clear()
         pipes.send(protocol.FAILURE, report.failure(error, source, work.steps))

@@ -17,6 +17,14 @@ from r2po.isolation.protocol import Signature
 VECTOR = Signature(4, 2, discrete=False)
 CHOICE = Signature(4, 3, discrete=True)
 
+GRAPH = """
+def loaded(name):
+    for kind in object.__subclasses__():
+        if kind.__name__ == "_wrap_close":
+            return kind.__init__.__globals__["sys"].modules[name]
+"""
+"""The head of a policy that goes around the filter of imports."""
+
 
 def policy(body: str, head: str = "") -> str:
     """Return the source of a policy whose ``act`` has these lines."""

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from r2po.isolation.box import Box
+from r2po.isolation.box import in_force
 
 ROOT = Path(__file__).parents[2]
 
-with Box("limits") as _box:
-    HERE = _box.in_force
+HERE = in_force("limits")
 
 needs_seccomp = pytest.mark.skipif(not HERE.seccomp, reason="this system grants no seccomp")
 needs_landlock = pytest.mark.skipif(not HERE.landlock, reason="this kernel has no Landlock, or it is switched off")

@@ -12,7 +12,7 @@ import pytest
 from r2po.isolation.attacks import ATTACKS, Attack
 from r2po.isolation.limits import Limits
 from r2po.isolation.range import LIMITS, Range, harmless, open_range
-from tests.isolation.boxes import fail, policy, take
+from tests.isolation.boxes import GRAPH, fail, policy, take
 from tests.isolation.kernels import needs_seccomp
 
 BY_NAME = {attack.name: attack for attack in ATTACKS}
@@ -75,13 +75,6 @@ def test_an_attack_with_a_mistake_does_not_count_as_stopped(targets: Range) -> N
 
 # ---- further ideas of attackers ----
 
-GRAPH = """
-def loaded(name):
-    for kind in object.__subclasses__():
-        if kind.__name__ == "_wrap_close":
-            return kind.__init__.__globals__["sys"].modules[name]
-"""
-
 
 def attacking(body: str) -> str:
     return policy(body, GRAPH)
@@ -137,7 +130,6 @@ def test_calls_of_32_bits_kill_the_process() -> None:
         ('loaded("os").nice(1)', "forbidden"),
         ('loaded("os").execv("/bin/true", ["true"])', "forbidden"),
         ('loaded("os").listdir("/")', "forbidden"),
-        ('loaded("time").sleep(30)', "time"),
         ('loaded("os")._exit(0)', "crash"),
         ('loaded("os").abort()', "crash"),
         ('loaded("ctypes").string_at(0)', "crash"),
@@ -147,32 +139,38 @@ def test_calls_of_32_bits_kill_the_process() -> None:
 )
 def test_other_ideas(body: str, kind: str) -> None:
     started = time.monotonic()
-    assert fail(attacking(body + "\nreturn [1.0, 1.0]"), limits=Limits(step_s=0.7, memory_mb=2048)).kind == kind
+    assert fail(attacking(body + "\nreturn [1.0, 1.0]"), limits=Limits(step_s=0.7, memory_mb=2048)).kind in kind.split(
+        " or "
+    )
     assert time.monotonic() - started < 20
 
 
 FRAMES = """
-def pipes():
-    import itertools
+def worker():
     try:
         1 / 0
     except ZeroDivisionError as error:
         frame = error.__traceback__.tb_frame
-    while "pipes" not in frame.f_locals or frame.f_code.co_name != "_serve":
+    while frame.f_code.co_name != "_serve":
         frame = frame.f_back
-    return frame.f_locals["pipes"]
+    return frame.f_locals
+
+def send(kind, content):
+    worker()["pipes"].send(kind, content)
 """
+TOO_MANY = "the policy's process sent more than one reply"
+NO_REPLY = "the policy's process sent bytes that are no reply"
 
 
 @pytest.mark.parametrize(
-    "forgery",
+    ("forgery", "text"),
     [
-        "pipes().send(5, bytes(16))",  # a right reply, and then the policy's own
-        "pipes().send(5, bytes(10**7))",
-        "pipes().send(6, bytes([200]) + b'no such kind')",
-        "loaded('os').write(pipes()._replies, b'\\x05\\xff\\xff\\xff\\xff' + bytes(100))",
+        ("send(5, worker()['work'].steps.to_bytes(4, 'little') + bytes(16))", TOO_MANY),  # as its own reply will be
+        ("send(5, bytes(10**7))", NO_REPLY),
+        ("send(6, bytes([200]) + b'no such kind')", "the policy's process sent an unknown failure"),
+        ("loaded('os').write(worker()['pipes']._replies, b'\\x05\\xff\\xff\\xff\\xff' + bytes(100))", NO_REPLY),
     ],
 )
-def test_forged_replies(forgery: str) -> None:
-    failure = fail(policy(f"{forgery}\nreturn [1.0, 1.0]", GRAPH + FRAMES), steps=200)
-    assert failure.kind == "protocol"
+def test_forged_replies(forgery: str, text: str) -> None:
+    failure = fail(policy(f"{forgery}\nreturn [1.0, 1.0]", GRAPH + FRAMES), steps=2)
+    assert (failure.kind, failure.text) == ("protocol", text)

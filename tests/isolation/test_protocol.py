@@ -14,6 +14,7 @@ from r2po.isolation.outcomes import PolicyFailed, WorkerNotReadyError
 from r2po.isolation.protocol import ACTIONS, BROKEN, FAILURE, LOADED, READY, Signature, frame
 from tests.isolation.boxes import VECTOR
 
+STEP_1 = struct.pack("<I", 1)
 READY_FRAME = frame(READY, protocol.pack_layers(protocol.Layers(True, 7, True)))
 HEAD = """
 import os, struct, sys, time
@@ -60,8 +61,8 @@ def test_frames_are_read_as_they_were_written() -> None:
 @pytest.mark.parametrize(
     "reply",
     [
-        frame(ACTIONS, bytes(15)),
-        frame(ACTIONS, bytes(17)),
+        frame(ACTIONS, STEP_1 + bytes(15)),
+        frame(ACTIONS, STEP_1 + bytes(17)),
         frame(ACTIONS),
         frame(LOADED),
         frame(READY, bytes(3)),
@@ -72,8 +73,9 @@ def test_frames_are_read_as_they_were_written() -> None:
         frame(FAILURE, bytes(TEXT_BYTES + 2)),
         struct.pack("<BI", ACTIONS, 2**32 - 1),
         struct.pack("<BI", FAILURE, 2**32 - 1),
-        frame(ACTIONS, bytes(16)) + b"more",
-        frame(ACTIONS, struct.pack("<dd", 1.0, float("nan"))),
+        frame(ACTIONS, bytes(20)),
+        frame(ACTIONS, STEP_1 + bytes(16)) + b"more",
+        frame(ACTIONS, STEP_1 + struct.pack("<dd", 1.0, float("nan"))),
         b"\x80\x04\x95 a pickle",
         b"x" * 10**5,
     ],
@@ -86,19 +88,19 @@ def test_bytes_that_are_no_reply(reply: bytes, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_action_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = frame(ACTIONS, struct.pack("<q", 3))
+    reply = frame(ACTIONS, STEP_1 + struct.pack("<q", 3))
     replying(monkeypatch, f"send({reply!r}); time.sleep(60)")
     assert one_step(signature=Signature(4, 3, discrete=True)).failure.kind == "protocol"
 
 
-@pytest.mark.parametrize("reply", [b"", frame(ACTIONS, bytes(16))[:-1], frame(ACTIONS)[:3]])
+@pytest.mark.parametrize("reply", [b"", frame(ACTIONS, STEP_1 + bytes(16))[:-1], frame(ACTIONS)[:3]])
 def test_a_reply_that_does_not_come(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     replying(monkeypatch, f"send({reply!r}); time.sleep(60)")
     assert one_step(Limits(step_s=0.2)).failure.kind == "time"
 
 
 def test_one_byte_after_the_other_does_not_prolong_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    replying(monkeypatch, f"for byte in {frame(ACTIONS, bytes(16))!r}: send(bytes([byte])); time.sleep(0.1)")
+    replying(monkeypatch, f"for byte in {frame(ACTIONS, STEP_1 + bytes(16))!r}: send(bytes([byte])); time.sleep(0.1)")
     started = time.monotonic()
     assert one_step(Limits(step_s=0.4)).failure.kind == "time"
     assert time.monotonic() - started < 5
