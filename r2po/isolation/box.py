@@ -20,7 +20,8 @@ from r2po.isolation.protocol import HEADER, KINDS, FailureKind, Signature
 from r2po.isolation.wall import InForce, Isolation, check, prefix
 
 _LONGEST_FAILURE = 1 + TEXT_BYTES
-_TOO_MANY = "the policy's process sent more than one reply"
+_NO_REPLY = "the policy's process sent what is no reply"
+"""The same whatever it sent, since timing may decide which breach is seen first."""
 
 
 class Box:
@@ -119,7 +120,7 @@ class Box:
         content = self._exchange(message, protocol.ACTIONS, length, self._limits.step_s, "for one step")
         step, actions = protocol.unpack_actions(content)
         if step != self._steps:
-            self._fail("protocol", _TOO_MANY)
+            self._fail("protocol", _NO_REPLY)
         return self._checked(actions, signature)
 
     def close(self) -> None:
@@ -139,11 +140,11 @@ class Box:
             numbers = array("q", content)
             first = signature.first_action
             if not all(first <= number < first + signature.action_size for number in numbers):
-                self._fail("protocol", "the policy's process sent an action out of range")
+                self._fail("protocol", _NO_REPLY)
             return numbers
         values = array("d", content)
         if not all(map(math.isfinite, values)):
-            self._fail("protocol", "the policy's process sent an action that is not finite")
+            self._fail("protocol", _NO_REPLY)
         return values
 
     def _ready(self) -> protocol.Layers:
@@ -166,6 +167,8 @@ class Box:
         """Send a frame and return the content of the reply, which must be of this kind and length."""
         if self._failure is not None:
             raise PolicyFailed(self._failure)
+        if self._process.ended:
+            raise ValueError("the box is closed")
         deadline = min(time.monotonic() + seconds, self._deadline)
         try:
             self._refuse_unasked()
@@ -193,24 +196,24 @@ class Box:
                 self._check_header(kind, length, expected)
                 whole = HEADER.size + length
         if len(data) > whole:
-            self._fail("protocol", _TOO_MANY)
+            self._fail("protocol", _NO_REPLY)
         kind, _ = HEADER.unpack_from(data)
         content = data[HEADER.size :]
         if kind == protocol.FAILURE and content[0] >= len(KINDS):
-            self._fail("protocol", "the policy's process sent an unknown failure")
+            self._fail("protocol", _NO_REPLY)
         return kind, content
 
     def _check_header(self, kind: int, length: int, expected: dict[int, int]) -> None:
         broken = protocol.BROKEN if protocol.READY in expected else protocol.FAILURE
         fits = 1 <= length <= _LONGEST_FAILURE if kind == broken else expected.get(kind) == length
         if not fits:
-            self._fail("protocol", "the policy's process sent bytes that are no reply")
+            self._fail("protocol", _NO_REPLY)
 
     def _refuse_unasked(self) -> None:
         """Fail if something lies in the pipe that nobody asked for."""
         if self._process.has_more():
             self._process.read(1, self._deadline)  # raises ClosedError if the pipe has been closed
-            self._fail("protocol", _TOO_MANY)
+            self._fail("protocol", _NO_REPLY)
 
     def _died(self) -> NoReturn:
         self._process.wait_for_end()

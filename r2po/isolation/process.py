@@ -97,6 +97,11 @@ class Process:
                     raise ClosedError
                 return data
 
+    @property
+    def ended(self) -> bool:
+        """Whether ``end`` was called; the numbers of the pipes may belong to somebody else by now."""
+        return self._process.returncode is not None
+
     def has_more(self) -> bool:
         """Return whether something can be read, or the pipe is closed."""
         return bool(self._readable.poll(0))

@@ -158,19 +158,17 @@ def worker():
 def send(kind, content):
     worker()["pipes"].send(kind, content)
 """
-TOO_MANY = "the policy's process sent more than one reply"
-NO_REPLY = "the policy's process sent bytes that are no reply"
 
 
 @pytest.mark.parametrize(
-    ("forgery", "text"),
+    "forgery",
     [
-        ("send(5, worker()['work'].steps.to_bytes(4, 'little') + bytes(16))", TOO_MANY),  # as its own reply will be
-        ("send(5, bytes(10**7))", NO_REPLY),
-        ("send(6, bytes([200]) + b'no such kind')", "the policy's process sent an unknown failure"),
-        ("loaded('os').write(worker()['pipes']._replies, b'\\x05\\xff\\xff\\xff\\xff' + bytes(100))", NO_REPLY),
+        "send(5, worker()['work'].steps.to_bytes(4, 'little') + bytes(16))",  # as its own reply will be
+        "send(5, bytes(10**7))",
+        "send(6, bytes([200]) + b'no such kind')",
+        "loaded('os').write(worker()['pipes']._replies, b'\\x05\\xff\\xff\\xff\\xff' + bytes(100))",
     ],
 )
-def test_forged_replies(forgery: str, text: str) -> None:
+def test_forged_replies(forgery: str) -> None:
     failure = fail(policy(f"{forgery}\nreturn [1.0, 1.0]", GRAPH + FRAMES), steps=2)
-    assert (failure.kind, failure.text) == ("protocol", text)
+    assert (failure.kind, failure.text) == ("protocol", "the policy's process sent what is no reply")

@@ -89,6 +89,8 @@ def test_closing_ends_the_worker_in_any_state() -> None:
         assert is_alive(idle.pid)
     assert not is_alive(idle.pid)
     idle.close()
+    with pytest.raises(ValueError, match="the box is closed"):
+        idle.load("", [0], VECTOR)
     busy = Box()
     busy._process.write(b"\1\0\0\0\1", time.monotonic() + 1)  # half a frame
     busy.close()
