@@ -17,7 +17,15 @@ NAME = "policy"
 IMPORTS = (
     *("__future__", "abc", "array", "bisect", "cmath", "collections", "collections.abc", "contextlib", "copy"),
     *("dataclasses", "decimal", "enum", "fractions", "functools", "heapq", "itertools", "math", "numbers", "numpy"),
-    *("numpy.fft", "numpy.lib.stride_tricks", "numpy.linalg", "numpy.ma", "numpy.polynomial", "numpy.random"),
+    *(
+        "numpy.fft",
+        "numpy.lib.stride_tricks",
+        "numpy.linalg",
+        "numpy.ma",
+        "numpy.polynomial",
+        "numpy.random",
+        "numpy.typing",
+    ),
     *("operator", "random", "re", "statistics", "string", "types", "typing", "warnings"),
 )
 """Modules that a policy may import. They are loaded before the locks: afterwards no file can be opened."""

@@ -54,10 +54,11 @@ class TestHonestPolicies:
         from dataclasses import dataclass, field
         from enum import Enum
         from typing import Optional
-        import bisect, copy, functools, heapq, itertools, math, operator, random, re, statistics
+        import bisect, copy, functools, heapq, itertools, math, operator, random, re, statistics, typing
         import numpy as np
         import numpy.random as npr
         from numpy.random import default_rng
+        from numpy.typing import NDArray
 
         @dataclass(order=True)
         class Node:
@@ -78,6 +79,9 @@ class TestHonestPolicies:
         x = np.linalg.solve(np.eye(4) * 2, obs)
         np.fft.fft(obs); np.polynomial.Polynomial([1, 2])(0.5); np.linalg.svd(np.eye(3)); np.ma.masked_array([1])
         f"{np.array([1.5, 2.0])}"; npr.rand(); default_rng(0).normal()
+        copy.deepcopy(default_rng()); copy.deepcopy(random.Random()); random.setstate(random.getstate())
+        np.einsum("i,i->", obs, obs, optimize=True); np.vectorize(abs)(obs); np.lib.stride_tricks.as_strided(obs)
+        typing.get_type_hints(Node); re.compile("a+").match("a"); statistics.quantiles([1, 2, 3])
         obs[0] = 9.0
         return np.float32([x[1], heapq.heappop(heap).cost + fibonacci(20) + Side.LEFT.value])
         """
