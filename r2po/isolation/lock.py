@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from r2po.isolation import landlock, seccomp
-from r2po.isolation.libc import LIBC, end_with_parent, hide_from_others, no_new_privileges
+from r2po.isolation.libc import LIBC, drop_capabilities, end_with_parent, hide_from_others, no_new_privileges
 from r2po.isolation.limits import MEGABYTE
 from r2po.isolation.protocol import Layers
 
@@ -79,6 +79,7 @@ def _limit(memory_mb: int, cpu_s: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = math.ceil(used.ru_utime + used.ru_stime) + cpu_s
     memory = memory_mb * MEGABYTE
+    drop_capabilities()
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_AS, memory)
     _set(resource.RLIMIT_CPU, seconds, seconds + 1)

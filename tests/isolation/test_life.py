@@ -78,6 +78,7 @@ def test_status_of_a_worker() -> None:
             line.split(":\t") for line in Path(f"/proc/{box.pid}/status").read_text().splitlines() if ":\t" in line
         )
         assert status["NoNewPrivs"] == "1"
+        assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
         assert status["Threads"] == "1"
         assert int(status["VmRSS"].split()[0]) < 60_000
         if box.in_force.seccomp:
