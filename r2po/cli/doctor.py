@@ -1,9 +1,10 @@
-"""``r2po doctor``: check a model before a run depends on it."""
+"""``r2po doctor``: check a model, or the wall around code that a model writes, before a run depends on it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from r2po.cli.starting import place
@@ -18,10 +19,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME", help="the model, as llm_model_name in a config")
     which.add_argument("--config", type=place, metavar="FILE", help="the models of a config, with their settings")
+    which.add_argument(
+        "--isolation", action="store_true", help="the wall around policies written as code: try hostile ones"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; without a model, which keys are set. Returns 2 if something must be changed."""
+    failed = False
+    for finding in _findings(options):
+        _say(finding)
+        failed |= finding.verdict == "FAILED"
+    return 2 if failed else 0
+
+
+def _findings(options: argparse.Namespace) -> Iterable[Finding]:
+    if options.isolation:
+        from r2po.commands.isolation import examine_isolation
+
+        return examine_isolation()
     from r2po.commands.doctor import Finding, Patient, examine_all, list_keys
     from r2po.config import load_config
     from r2po.config.environ import read_environ
@@ -40,12 +56,7 @@ def run(options: argparse.Namespace) -> int:
         ]
     elif options.model is not None:
         patients = [Patient(options.model, environ)]
-    findings = list_keys(environ) if options.config is options.model is None else examine_all(patients)
-    failed = False
-    for finding in findings:
-        _say(finding)
-        failed |= finding.verdict == "FAILED"
-    return 2 if failed else 0
+    return list_keys(environ) if options.config is options.model is None else examine_all(patients)
 
 
 def _say(finding: Finding) -> None:

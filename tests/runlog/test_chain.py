@@ -198,7 +198,8 @@ def test_a_count_that_no_reply_can_have_is_unknown(count: int, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "self/run_1"])
 def test_a_path_that_cannot_be_looked_at_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "self").symlink_to("self")
-    with pytest.raises(InputError, match="cannot read '"):
+    # From Python 3.13 on, a link to itself is no folder, and no error of its own.
+    with pytest.raises(InputError, match=r"cannot read '|self/run_1 is not a run directory"):
         open_run(tmp_path / name)
 
 

@@ -1,0 +1,57 @@
+"""What becomes of a policy that does not work, and of a wall that is not there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from r2po.errors import InputError, R2POError
+from r2po.isolation.limits import TEXT_BYTES
+from r2po.isolation.protocol import FailureKind
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,}")
+_UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a policy failed.
+
+    Attributes:
+        kind: Which sort of failure.
+        text: For people, and for the model that is to repair the policy.
+    """
+
+    kind: FailureKind
+    text: str
+
+
+class PolicyFailed(Exception):
+    """A policy failed. That is an outcome of its evaluation, not an error of the program."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.kind}: {failure.text}")
+        self.failure = failure
+
+
+class NoWallError(InputError):
+    """The kernel does not grant what the config asks for."""
+
+
+class WorkerNotReadyError(R2POError):
+    """A worker did not come so far that it could have run a policy, so no policy is to blame."""
+
+
+def clean(text: bytes) -> str:
+    """Return what a worker said as a short text without control characters, addresses and paths of this machine."""
+    said = _UNPRINTABLE.sub("?", text[: TEXT_BYTES + 4].decode("utf-8", "replace"))
+    for folder in _own_folders():
+        said = said.replace(folder, "...")
+    return _ADDRESS.sub("0x...", said).strip()
+
+
+def _own_folders() -> list[str]:
+    folders = {str(Path(__file__).parents[2]), sys.prefix, sys.base_prefix, str(Path.home())}
+    return sorted(folders - {"/", "/usr", ""}, key=len, reverse=True)
