@@ -77,6 +77,14 @@ def sample_std(values: ArrayLike) -> float:
     return 0.0 if len(array) < 2 or is_constant(array) else float(np.std(array, ddof=1))
 
 
+def spread(std: float, scale: float) -> float:
+    """Return a standard deviation that was taken without regard to rounding; 0 if it is that alone.
+
+    ``scale`` is the mean of the values, or the largest of them, where that is known.
+    """
+    return std if exceeds(std, 0.0, abs(scale)) else 0.0
+
+
 def first_largest(items: Sequence[T], key: Callable[[T], float]) -> T:
     """Return the item with the largest number, the first of equals; there must be one."""
     (level,) = levelled([key(item) for item in items])

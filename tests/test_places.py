@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from r2po.cli import main
 from r2po.cli.starting import place
 from r2po.config.load import load_config
 from r2po.errors import InputError
@@ -73,6 +74,13 @@ def test_what_can_be_no_path_is_one_line(override: str, said: str, config: Path)
 def test_so_it_is_in_an_option(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="the path is"):
         place(text)
+
+
+def test_a_sweep_reads_paths_of_configs_as_a_run_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sweep", "a" * 260])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"the path is '{'a' * 77}...'; File name too long" in line
 
 
 def test_what_is_left_can_be_written(config: Path) -> None:

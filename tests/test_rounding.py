@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.rounding import exceeds, first_largest, is_constant, levelled, mean, sample_std
+from r2po.rounding import exceeds, first_largest, is_constant, levelled, mean, sample_std, spread
 
 returns = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20)
 
@@ -52,3 +52,11 @@ def test_of_equals_the_first_is_the_largest() -> None:
     assert first_largest(list(named), lambda name: named[name]) == "b"
     assert not exceeds(0.1 + 0.2, 0.3)
     assert is_constant([0.1 + 0.2, 0.3])
+
+
+def test_a_deviation_that_is_rounding_alone_is_none() -> None:
+    returns = np.full(5, -2 / 9)
+    std = float(returns.std(ddof=1))
+    assert std > 0
+    assert spread(std, -2 / 9) == 0
+    assert spread(0.25, -2 / 9) == 0.25

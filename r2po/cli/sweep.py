@@ -20,7 +20,7 @@ DEFAULT_RUNS = 10
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.set_defaults(program=parser.prog)
-    parser.add_argument("config", nargs="+", metavar="CONFIG", help="config files, e.g. configs/nim/*.yaml")
+    parser.add_argument("config", nargs="+", type=place, metavar="CONFIG", help="config files, e.g. configs/nim/*.yaml")
     add_override_option(
         parser,
         "KEY=V1,V2",

@@ -8,7 +8,7 @@ from typing import Any
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, described
 from r2po.prompts.numbers import number
-from r2po.rounding import exceeds
+from r2po.rounding import spread
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Result
@@ -33,10 +33,9 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
     """Sum a complete run up."""
     heldout, times = "not measured", result["times"] or {}
     if result["heldout_reward"] is not None:
-        std = result["heldout_std"]
-        varies = std is not None and bool(exceeds(std, 0.0, abs(result["heldout_reward"])))
-        spread = "" if std is None else f" ± {number(std if varies else 0.0, 4)}"
-        heldout = f"{number(result['heldout_reward'])}{spread} over {result['heldout_episodes']} fresh episodes"
+        reward, std = result["heldout_reward"], result["heldout_std"]
+        varies = "" if std is None else f" ± {number(spread(std, reward), 4)}"
+        heldout = f"{number(reward)}{varies} over {result['heldout_episodes']} fresh episodes"
     facts = {
         **_models(result),
         "protocol": f"{result['protocol']}, seed {result['seed']}",

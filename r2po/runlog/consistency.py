@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from r2po.rounding import RELATIVE
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.records import WarmupRecord
 
@@ -61,8 +62,8 @@ def contradicted(reward: float, accepted: Mapping[str, Any]) -> str:
     if "returns" not in accepted:  # left out
         return ""
     with np.errstate(all="ignore"):
-        mean = float(np.mean(accepted["returns"]))
-    return "" if agree(reward, mean) else f"reward is {reward}, but the mean of the accepted returns is {mean}"
+        mean, scale = float(np.mean(accepted["returns"])), float(np.max(np.abs(accepted["returns"])))
+    return "" if agree(reward, mean, scale) else f"reward is {reward}, but the mean of the accepted returns is {mean}"
 
 
 def check_counts(records: Records, warmup: Sequence[WarmupRecord], path: Path) -> None:
@@ -97,7 +98,7 @@ def check_result(result: Mapping[str, Any], iterations: Records) -> None:
         )
     if not rewards:
         return
-    last = iterations[-1]
+    last, scale = iterations[-1], max(map(abs, rewards))
     expected = {
         "best_reward": max(rewards),
         "mean_reward": sum(rewards) / len(rewards),
@@ -110,14 +111,18 @@ def check_result(result: Mapping[str, Any], iterations: Records) -> None:
         raise DamagedLog(f"result.json says best_iteration {best}, whose reward is not the best in iterations.jsonl")
     for key, value in expected.items():
         said = result.get(key)
-        if isinstance(said, int | float) and not agree(said, value):
+        if isinstance(said, int | float) and not agree(said, value, scale):
             raise DamagedLog(f"result.json says {key} {said}, iterations.jsonl {value}")
 
 
-def agree(one: float, other: float) -> bool:
-    """Whether two numbers are the same but for rounding; what is no number says nothing."""
+def agree(one: float, other: float, scale: float = 1.0) -> bool:
+    """Whether two numbers are the same but for rounding; what is no number says nothing.
+
+    ``scale`` is the largest of the numbers that they are means of: of a mean near 0, only rounding may be left.
+    """
     try:
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12) or math.isnan(one) or math.isnan(other)
+        slack = RELATIVE * max(scale, 1.0) if math.isfinite(scale) else RELATIVE
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=slack) or math.isnan(one) or math.isnan(other)
     except OverflowError:  # a whole number beyond all floats
         return False
 

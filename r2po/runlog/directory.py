@@ -175,7 +175,11 @@ class RunDirectory:
         write_atomically(self.path / "result.json", seal_json(text, origin(self.path)[0]))
 
     def read_result(self) -> Result:
-        """Read ``result.json`` of a complete run."""
+        """Read ``result.json`` of a complete run.
+
+        Raises:
+            InputError: It is damaged, or ``run.yaml`` is, by whose checksum it is judged.
+        """
         path = self.path / "result.json"
         remedy = "delete it, and --resume rebuilds it"
         try:
@@ -187,6 +191,8 @@ class RunDirectory:
             result = checked(Result, body, f"{path} is damaged")
         except DamagedLog as error:
             raise DamagedLog(f"{error}; {remedy}") from None
+        if self.is_described:
+            self.read_description()  # a damaged result can be rebuilt, its description cannot
         before, needed = origin(self.path)
         if needed and said is None:
             raise DamagedLog(f"{path} is damaged: it has no checksum; {remedy}")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from r2po.errors import InputError
 from r2po.runlog.consistency import check_counts, check_result
 from r2po.runlog.directory import RunDirectory
 from r2po.runlog.jsonl import DamagedLog, sums_of
 from r2po.runlog.records import IterationRecord, Outcome, Result
-from r2po.runlog.trajectories import TRAJECTORIES, fault_of
+from r2po.runlog.trajectories import TRAJECTORIES, check_folder, fault_of
 
 NO_CHECKSUMS = (
     "it has no checksums, which an older version did not write: whether a file was changed since is not known"
@@ -37,6 +38,8 @@ def check_files(directory: RunDirectory) -> list[str]:
         check_result(result, iterations)
         for log in directory.logs:
             check_end(log, result)
+    else:
+        check_folder(directory.path)
     faults = [
         fault_of(directory.path, record["iteration"], sums[TRAJECTORIES])
         for record in iterations
@@ -68,7 +71,7 @@ def check_log(directory: RunDirectory, log: Path) -> None:
     result: Result | None = None
     with suppress(DamagedLog):
         iterations = directory.read_iterations_as(Outcome)
-    with suppress(DamagedLog):
+    with suppress(InputError):
         result = directory.read_result() if directory.is_complete else None
     check_prefixes(log, iterations)
     if result is not None:

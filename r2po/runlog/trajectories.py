@@ -56,6 +56,17 @@ def write_trajectories(
     return checksum(buffer.getvalue())
 
 
+def check_folder(run: Path) -> None:
+    """Refuse a run that could not keep trajectories: that would show only after a model was asked.
+
+    Raises:
+        DamagedLog: Something else is in the place of their folder.
+    """
+    folder = run / TRAJECTORIES
+    if (folder.is_symlink() or folder.exists()) and not folder.is_dir():
+        raise DamagedLog(f"{folder} is not a folder: delete it, or put the folder back")
+
+
 def fault_of(run: Path, iteration: int, expected: str) -> str:
     """Say what became of the file of an iteration, given its checksum; empty if it is as it was written."""
     path = archive(run, iteration)

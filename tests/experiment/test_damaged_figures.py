@@ -148,3 +148,31 @@ def test_a_time_that_is_none_does_not_end_status(ended: str) -> None:
     (RUN / "iterations.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     assert all(time.tzinfo is not None for time, _ in ended_at(RUN))
     assert len(RunDirectory(RUN).read_iterations()) == 2
+
+
+def test_the_status_blames_the_description_where_that_is_damaged() -> None:
+    launch(config(), None, {}, Listener())
+    shutil.copytree("logs", "copy")
+    change("run.yaml", lambda lines: [line.replace("seed: 1\n", "seed: 2\n") for line in lines])
+    told = read_progress(0, RUN, 3).now
+    assert told == f"{RUN}/run.yaml is damaged: it was changed since it was written, as its checksum does not fit"
+    shutil.rmtree("logs")
+    shutil.copytree("copy", "logs")
+    (RUN / "run.yaml").unlink()
+    (RUN / "run.yaml").mkdir()
+    assert read_progress(0, RUN, 3).now == f"cannot read {RUN}/run.yaml: Is a directory"
+
+
+def test_a_half_run_with_a_damaged_warm_up_is_left_out_and_one_that_lost_its_end_is_noted() -> None:
+    half()
+    shutil.copytree("logs", "copy")
+    change("warmup.jsonl", lambda lines: [lines[0].replace('"reward":', '"reward":9', 1), *lines[1:]])
+    runs, _, _, problems = load_runs("logs", calls=False)
+    assert runs.empty
+    (problem,) = problems
+    assert problem.startswith("logs: run_1: damaged log: warmup.jsonl, line 1: its checksum does not fit")
+    shutil.rmtree("logs")
+    shutil.copytree("copy", "logs")
+    change("warmup.jsonl", lambda lines: lines[:1])
+    runs = load_runs("logs", calls=False).runs
+    assert "warmup.jsonl has lost its last trials; a resumed run makes them again" in runs["notes"][0]

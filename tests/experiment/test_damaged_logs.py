@@ -209,3 +209,10 @@ def test_changed_trajectories_are_named_and_no_obstacle() -> None:
         f"{path}1.npz was changed since it was written",
         f"{path}2.npz is lost",
     ]
+
+
+def test_a_file_in_place_of_the_folder_of_trajectories_is_named_before_anything_is_asked() -> None:
+    half()
+    shutil.rmtree(RUN / "trajectories")
+    (RUN / "trajectories").write_text("")
+    assert refusal() == "trajectories is not a folder: delete it, or put the folder back"

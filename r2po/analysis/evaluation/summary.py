@@ -8,7 +8,7 @@ from typing import Any
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
-from r2po.rounding import mean, sample_std
+from r2po.rounding import mean, sample_std, spread
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
 """Per-run figures that are averaged over runs."""
@@ -39,7 +39,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "max_reward": best,
         "min_reward": float(rewards.min()) if any_iterations else None,
         "heldout_reward": heldout.reward if heldout else None,
-        "heldout_std": heldout.std if heldout else None,
+        "heldout_std": spread(heldout.std, heldout.reward) if heldout and heldout.std is not None else None,
         "heldout_episodes": heldout.episodes if heldout else None,
         "environment": run.environment,
         "method": run.method,

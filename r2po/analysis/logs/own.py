@@ -22,7 +22,7 @@ from r2po.runlog.chain import Chain
 from r2po.runlog.consistency import check_result, contradicted
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.intact import check_end
-from r2po.runlog.jsonl import DamagedLog, complete_lines
+from r2po.runlog.jsonl import DamagedLog, complete_lines, sums_of
 from r2po.runlog.records import (
     CandidateFigures,
     Candidates,
@@ -52,6 +52,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
             raise Unusable("no complete iteration yet")
         result = _read_result(directory, outcomes) if directory.is_complete else None
         torn = _torn(directory.iterations)
+        lost = () if result else _lost_trials(directory, outcomes)
     except (InputError, OSError, RecursionError) as error:
         raise Unusable(str(error).replace(f"{path}/", "")) from None
     task = description.get("task") or task_facts(environment_key(config["gym_env_name"]))
@@ -83,7 +84,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*torn, *replay),
+        notes=(*torn, *lost, *replay),
         critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes, differing),
         prompts_hash=_prompts_hash(description, outcomes),
@@ -118,6 +119,17 @@ def _torn(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return () if file.read() == b"\n" else (f"the last line of {path.name} is torn and not counted",)
+
+
+def _lost_trials(directory: RunDirectory, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return a note on a warm-up whose last lines are gone, as a power cut may leave it.
+
+    Raises:
+        DamagedLog: It was changed otherwise.
+    """
+    name = directory.warmup.name
+    expected, found = outcomes[-1].get("sums", {}).get(name), sums_of(directory.warmup)
+    return () if expected in (None, *found) else (f"{name} has lost its last trials; a resumed run makes them again",)
 
 
 def _prompts(description: Description, outcomes: list[Outcome], differing: int) -> str:

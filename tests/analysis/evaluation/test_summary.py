@@ -27,6 +27,14 @@ def summary_of(logdir: Path) -> dict[str, Any]:
     return summary
 
 
+def test_held_out_returns_that_are_equal_vary_by_nothing(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 1, [1.0], heldout=-2 / 9)
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "heldout_std": float(np.std([-2 / 9] * 5, ddof=1))}))
+    (row,) = summary_of(tmp_path)["per_run_summaries"]
+    assert row["heldout_std"] == 0
+
+
 def test_figures_of_one_run(tmp_path: Path) -> None:
     write_run(tmp_path, 3, [10.0, 40.0, 40.0, 30.0])
     (run,) = load_log_directory(tmp_path).runs
