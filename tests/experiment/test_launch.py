@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
@@ -91,4 +92,16 @@ def test_a_network_that_fits_no_memory_is_refused(settings: dict[str, int], tmp_
     values = {**SMALL, "policy": "projected_mlp", "policy_settings": settings, "logdir": str(tmp_path / "logs")}
     with pytest.raises(InputError, match=f"{next(iter(settings))} is 10*; input should be less than or equal to 4096"):
         launch(make_config("mountaincarcontinuous", "props", **values), None, {}, Observer())
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_file_system_without_locks_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(InputError, match="No locks available; r2po needs a file system with locks"):
+        launch(make_config("nim", "props", **SMALL, logdir=str(tmp_path / "logs")), None, {}, Observer())
     assert not (tmp_path / "logs").exists()

@@ -28,6 +28,15 @@ def evaluate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+def test_a_backend_that_needs_a_display_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    write_run(tmp_path, 1, [1.0, 2.0])
+    done = evaluate("--logdir", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "eval_report/training_curve.png").stat().st_size
+
+
 def report(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "eval_report").iterdir() if path.is_file()}
 
