@@ -23,6 +23,7 @@ from r2po.runlog.intact import check_files
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.origin import code_revision, versions
 from r2po.runlog.records import Description
+from r2po.runlog.trajectories import check_folder
 
 
 def models_of(config: Config, providers: Mapping[str, Provider]) -> dict[str, Model]:
@@ -77,7 +78,12 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
         directory.write_description(_description(setting, models))
         return setting
     description = check_unchanged(config, directory)
-    for note in check_files(directory):
+    check_folder(directory.path)
+    try:
+        notes = check_files(directory)
+    except DamagedLog as error:
+        raise DamagedLog(f"{error}; put back a copy of the file from before that, or start a new run") from None
+    for note in notes:
         observer.note(note)
     seed = description["seed"]
     began = description.get("versions") or {}

@@ -11,7 +11,7 @@ from r2po.runlog.consistency import check_counts, check_result
 from r2po.runlog.directory import RunDirectory
 from r2po.runlog.jsonl import DamagedLog, sums_of
 from r2po.runlog.records import IterationRecord, Outcome, Result
-from r2po.runlog.trajectories import TRAJECTORIES, check_folder, fault_of
+from r2po.runlog.trajectories import TRAJECTORIES, fault_of
 
 NO_CHECKSUMS = (
     "it has no checksums, which an older version did not write: whether a file was changed since is not known"
@@ -38,8 +38,6 @@ def check_files(directory: RunDirectory) -> list[str]:
         check_result(result, iterations)
         for log in directory.logs:
             check_end(log, result)
-    else:
-        check_folder(directory.path)
     faults = [
         fault_of(directory.path, record["iteration"], sums[TRAJECTORIES])
         for record in iterations

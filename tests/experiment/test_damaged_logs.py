@@ -168,7 +168,9 @@ def test_an_older_run_is_resumed_with_a_note_and_covered_from_then_on() -> None:
     assert found["result.json"]["best_params"] == expected["result.json"]["best_params"]
     (RUN / "result.json").unlink()
     change("iterations.jsonl", lambda lines: [lines[0].replace('"ended":"2', '"ended":"1'), *lines[1:]])
-    assert "iterations.jsonl, line 3: its checksum does not fit" in refusal()
+    said = refusal()
+    assert "iterations.jsonl, line 3: its checksum does not fit" in said
+    assert said.rstrip().endswith("; put back a copy of the file from before that, or start a new run")
 
 
 def test_zeros_that_a_power_cut_left_at_the_end_are_a_torn_line() -> None:
