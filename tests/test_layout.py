@@ -34,6 +34,12 @@ def test_the_tests_of_a_module_outside_the_rooms_bear_its_name() -> None:
     assert modules <= {path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")}
 
 
+def test_a_file_of_the_package_is_one_idea_and_at_most_300_lines() -> None:
+    """Tests of one module stay in one file, however long: there one looks for them."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCE.rglob("*.py")}
+    assert {str(path): length for path, length in lengths.items() if length > 300} == {}
+
+
 def test_the_table_of_rooms_has_the_layers_that_are_checked() -> None:
     project = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
