@@ -112,7 +112,10 @@ def test_iterations_in_which_no_policy_worked_are_left_out(
     assert "no policy worked" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("method", ["props", "r2po", "critic_only"])
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param("r2po", marks=pytest.mark.slow), "props", pytest.param("critic_only", marks=pytest.mark.slow)],
+)
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +182,7 @@ def test_the_best_policy_may_fail_on_fresh_episodes(tmp_path: Path, monkeypatch:
     with np.load(tmp_path / "probe/run_1/trajectories/iteration_0001.npz") as arrays:
         met = arrays["proposal_0_observations"][:-1, 0]
     # It fails at positions that it did not come to in training.
-    fails = probe.replace("1 +", f"1 // ({met.min()} <= obs[0] <= {met.max()}) +")
+    fails = probe.replace("1 +", f"1 // int({met.min()} <= obs[0] <= {met.max()}) +")
     result = run_code(make_code_config("props", tmp_path, **small), Coder(fails), monkeypatch)
     assert result["best_iteration"] == 1
     assert result["heldout_reward"] is None
