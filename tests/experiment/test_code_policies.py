@@ -110,6 +110,14 @@ def test_iterations_in_which_no_policy_worked_are_left_out(
     assert run.complete
     assert [each.number for each in run.iterations] == worked
     assert f"in {6 - len(worked)} of 6 iterations no policy worked" in run.notes
+    last = records[-1]
+    assert run.spent.iterations == 6
+    assert (run.spent.episodes, run.spent.steps, run.spent.llm_calls) == (
+        last["episodes"],
+        last["steps"],
+        last["llm_calls"],
+    )
+    assert run.progress == "6 of 6 iterations"
     assert main(["eval", "--logdir", str(tmp_path)]) == 0
     assert "no policy worked" in capsys.readouterr().out
 
