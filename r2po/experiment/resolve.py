@@ -121,6 +121,9 @@ def _protocol_of(run: RunDirectory) -> object:
 def name_idle_keys(config: Config, observer: Observer) -> None:
     """Name the keys of the config that do nothing with its method."""
     method = METHODS[config.method]
+    walls = [key for key in ("isolation", "evaluation_workers") if key in config.model_fields_set]
+    if walls and not FAMILIES[str(config.policy)].walled:
+        observer.note(f"{', '.join(walls)}: no effect, policy {config.policy!r} is no code")
     idle = [key for key in MODEL_KEYS if key in config.model_fields_set]
     critics = [key for key in idle if key in CRITIC_KEYS]
     if idle and not method.asks_model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +13,8 @@ from r2po.analysis.logs.load import load_log_directory
 from r2po.cli import main
 from r2po.commands.watch import watch
 from r2po.errors import InputError, RunStopped
+from r2po.experiment.observer import Observer
+from r2po.experiment.resolve import name_idle_keys
 from r2po.experiment.screen import Lines
 from r2po.isolation import box
 from r2po.isolation.outcomes import NoWallError, WorkerNotReadyError
@@ -352,3 +354,16 @@ def test_the_best_policy_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytes
     )
     assert "# It was written by a model (writer/code)." in text
     compile(text, "best_policy.py", "exec")
+
+
+def test_keys_that_do_nothing_are_named(tmp_path: Path) -> None:
+    class Notes(Observer):
+        said: ClassVar[list[str]] = []
+
+        def note(self, text: str) -> None:
+            self.said.append(text)
+
+    name_idle_keys(make_code_config("props", tmp_path, isolation="limits"), Notes())
+    assert Notes.said == []
+    name_idle_keys(make_code_config("props", tmp_path, policy="linear", isolation="limits"), Notes())
+    assert Notes.said == ["isolation: no effect, policy 'linear' is no code"]
