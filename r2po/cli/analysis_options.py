@@ -46,6 +46,12 @@ def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: 
         parser.add_argument("--from-published", action="store_true", help=text)
 
 
+def add_as_published(parser: argparse.ArgumentParser) -> None:
+    """Declare whether the analysis is the published one, to the last figure, instead of the one we recommend."""
+    text = "analyse as the published paper did: rewards as they were logged, and its tests and rules"
+    parser.add_argument("--as-published", action="store_true", help=text)
+
+
 def add_output_options(
     parser: argparse.ArgumentParser, folder: str, *other_names: str, with_figures: bool = False
 ) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from r2po.cli.analysis_options import add_as_published
 from r2po.cli.starting import place
 from r2po.errors import InputError
 
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the comparison of several log directories is written (default: eval_comparison)",
     )
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:

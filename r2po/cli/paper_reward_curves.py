@@ -7,7 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, add_logs_options, show, warn
+from r2po.cli.analysis_options import PRESETS, add_as_published, add_logs_options, show, warn
 from r2po.cli.starting import place
 from r2po.errors import InputError, nearest
 
@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"{TOGETHER}: one figure with a panel per environment, in three columns; {APART}: one file per "
         f"environment; or ROWSxCOLUMNS, e.g. 2x5: one figure with this grid (default: {TOGETHER})",
     )
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from r2po.cli.analysis_options import (
     METRICS,
+    add_as_published,
     add_logs_options,
     add_only_options,
     add_output_options,
@@ -38,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--resamples", type=positive, default=10_000, metavar="N", help="bootstrap resamples (default: 10000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:

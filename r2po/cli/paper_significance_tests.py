@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import METRICS, add_logs_options, add_reference_options, compared, warn
+from r2po.cli.analysis_options import METRICS, add_as_published, add_logs_options, add_reference_options, compared, warn
 from r2po.cli.starting import place
 from r2po.errors import InputError
 
@@ -41,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_logs_options(parser)
     add_reference_options(parser, "the published tests")
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import add_logs_options, add_output_options, add_reference_options, show, warn
+from r2po.cli.analysis_options import (
+    add_as_published,
+    add_logs_options,
+    add_output_options,
+    add_reference_options,
+    show,
+    warn,
+)
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reanalyze", action="store_true", help="first write eval_report/ anew in each log directory that is read"
     )
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:
