@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
-from r2po.analysis.logs.comparable import Named
 from r2po.analysis.logs.comparable import Named, conditions
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import STAND_IN, drawable, models_label
@@ -50,7 +49,7 @@ def _summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict
 
 
 def _figure(
-    experiments: Sequence[LogDirectory], labels: Sequence[str], *, unbroken: bool
+    experiments: Sequence[LogDirectory], labels: Sequence[str], *, unbroken: bool = False
 ) -> tuple[list[CurvePanel], str, str]:
     """Return a panel for each environment, a title and a caption."""
     pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if drawable(logs.runs)]

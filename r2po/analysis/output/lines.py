@@ -65,7 +65,7 @@ class Curve:
             return ""
         if len(parts) == 1:
             return f"{parts[0].count[0]}: the other runs ended before all had begun"
-        falls = [f"{part.count[0]} up to {_amount(part.grid[-1])}" for part in parts[:-1]]
+        falls = [f"{part.count[0]} up to {amount(part.grid[-1])}" for part in parts[:-1]]
         if len(falls) > STRETCHES:
             return f"{falls[0]}, and fewer and fewer from there"
         return f"{', '.join(falls)}, then {parts[-1].count[0]}"
@@ -117,6 +117,6 @@ def draw_level(axes: Axes, curve: Curve) -> Line2D:
     )
 
 
-def _amount(value: float) -> str:
+def amount(value: float) -> str:
     """Write what was spent: whole from 100 on, else with three digits."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

@@ -15,7 +15,8 @@ from r2po.analysis.evaluation.figures import api_time, reward_distribution, trai
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.canvas import DrawPanel, arrange, render
-from r2po.analysis.output.curves import Curve, CurvePanel, draw_curves
+from r2po.analysis.output.curves import CurvePanel, draw_curves
+from r2po.analysis.output.lines import Curve
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.style import paper_style
 from tests.analysis.made_logs import iteration, write_lines, write_run
