@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from r2po.analysis.logs.comparable import choose, cohorts, copied, named, other_protocols, unfinished
+from r2po.analysis.logs.comparable import cells_phrase, choose, cohorts, copied, named, other_protocols, unfinished
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.sb3 import budget_notes
@@ -63,20 +63,22 @@ def build_budget_tables(
     fresh = not as_published and all_reevaluated(chosen)
     keys = environments or sorted({each.environment for each in chosen}, key=environment_order)
     parts = cohorts(chosen)
-    rows, notes = [], []
+    rows, notes, counts = [], [], []
     for cohort, part in parts:
         found = spenders(part, question.unit, reevaluated=fresh, parallel=parallel)
         own = [_row(task, cohort, found, columns, question) for task in tasks_of(keys, part)]
         rows += own
-        notes += _about(cohort, part, found, own, question.unit, several=len(parts) > 1)
-    few = few_note(len(each.steps) for row in rows for each in row.columns.values())
+        notes += _about(cohort, part, found, question.unit, several=len(parts) > 1)
+        counts.append(_counts(cohort, own))
+    few = few_note(len(each.steps) for row in rows for each in row.columns.values() if not each.is_free)
+    few_all = few_note(len(each.steps) for row in rows for each in row.columns.values())
     value = "its mean return on fresh episodes" if fresh else "the logged reward, a largest noisy mean, which flatters"
-    notes = [f"Incumbent: the policy with the best logged reward so far; its value is {value}.", *notes, *few]
+    notes = [f"Incumbent: the policy with the best logged reward so far; its value is {value}.", *notes]
     several = len(parts) > 1
     return {
-        AT: _values_table(preset, columns, rows, question, notes, several=several),
-        AREA: _area_table(preset, columns, rows, question, notes, several=several),
-        TARGET: _target_table(preset, columns, rows, question, notes, several=several),
+        AT: _values_table(preset, columns, rows, question, [*counts, *notes, *few_all], several=several),
+        AREA: _area_table(preset, columns, rows, question, [*counts, *notes, *few], several=several),
+        TARGET: _target_table(preset, columns, rows, question, [*notes, *few], several=several),
     }, lines
 
 
@@ -261,29 +263,32 @@ def _early(rows: Sequence[_Row]) -> list[str]:
 
 
 def _about(
-    cohort: Cohort | None,
-    part: Sequence[ExperimentLogs],
-    found: Sequence[Spender],
-    rows: Sequence[_Row],
-    unit: str,
-    *,
-    several: bool,
+    cohort: Cohort | None, part: Sequence[ExperimentLogs], found: Sequence[Spender], unit: str, *, several: bool
 ) -> list[str]:
-    """Say which runs the numbers come from, how many, and what is missing."""
-    who = f"{cohort.label}: " if cohort else ""
-    counts: dict[int, list[str]] = {}
+    """Say which runs the numbers come from, and what is missing."""
+    told = f"{cohort.label}: " if cohort and several else ""
+    lacking = [f"{each.experiment.cell} ({'; '.join(each.problems)})" for each in found if each.problems]
+    # No word of unequal budgets in all: at the budget they are equal.
+    odd = [*unfinished(named(part), "which count up to their end only"), *copied(named(part))]
+    return [
+        *([f"{told}{cohort.label}."] if cohort and not several else []),
+        *([f"No {unit} on record: {'; '.join(lacking)}."] if lacking else []),
+        *other_protocols(cohort, part),
+        *(f"{told}{line}" for line in odd),
+        *budget_notes(each.protocol for each in part if each.method == "sb3"),
+    ]
+
+
+def _counts(cohort: Cohort | None, rows: Sequence[_Row]) -> str:
+    """Say how many runs have a value at the budget."""
+    counts: dict[int, list[tuple[str, str]]] = {}
     for row in rows:
         for each in row.columns.values():
             count = len(each.steps) if row.budget is None else len(each.reached(row.budget))
-            counts.setdefault(count, []).append(each.experiment.cell)
+            counts.setdefault(count, []).append((each.experiment.label, row.task["label"]))
     usual = max(counts, key=lambda count: (len(counts[count]), count), default=0)
-    rest = "; ".join(f"n = {count} for {', '.join(cells)}" for count, cells in sorted(counts.items()) if count != usual)
-    notes = [f"{who}n = {usual} runs of each experiment{f', but {rest}' if rest else ''}."]
-    lacking = [f"{each.experiment.cell} ({'; '.join(each.problems)})" for each in found if each.problems]
-    if lacking:
-        notes.append(f"No {unit} on record: {'; '.join(lacking)}.")
-    told = who if several else ""
-    # No word of unequal budgets in all: at the budget they are equal.
-    odd = [*unfinished(named(part)), *copied(named(part))]
-    notes += [*other_protocols(cohort, part), *(f"{told}{line}" for line in odd)]
-    return notes + budget_notes(each.protocol for each in part if each.method == "sb3")
+    rest = "; ".join(
+        f"n = {count} for {cells_phrase(cells)}" for count, cells in sorted(counts.items()) if count != usual
+    )
+    who = f"{cohort.label}: " if cohort else ""
+    return f"{who}n = {usual} runs of each experiment have a value at the budget{f', but {rest}' if rest else ''}."

@@ -65,7 +65,7 @@ def test_training_curve_of_several_runs_states_their_number_and_the_band(tmp_pat
     spread = 8**0.5  # sample standard deviation of 2 and 6
     assert np.asarray(band)[:, 1].min() == pytest.approx(min(2 - 2**0.5, 4 - spread))
     assert np.asarray(band)[:, 1].max() == pytest.approx(4 + spread)
-    assert "Mean of 2 runs; band: ± 1 sample standard deviation over runs" in caption(figure)
+    assert "Mean of 2 runs †; band: ± 1 sample standard deviation over runs" in caption(figure)
     assert "(1 run)" in caption(figure)
 
 

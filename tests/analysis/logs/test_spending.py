@@ -99,7 +99,7 @@ def test_the_run_keeps_the_same_accounts(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"prices": PRICES})
     write_calls(run.path, REPLIES[:4], refused=[2])
     with closing(CallStore(run.path)) as store:
-        total = Accounting(store, lambda _: Terms(Prices(**PRICES))).total
+        total = Accounting(store, lambda _: Terms(Prices.model_validate(PRICES))).total
     for unit, expected in (("tokens", total.usage.total), ("money", total.cost)):
         at = spent(run, unit).at
         assert at is not None

@@ -73,7 +73,7 @@ def test_the_best_algorithm_is_drawn_and_named(logs: Path) -> None:
     write_published_run(logs / "nim_sb3" / "a2c", 1, [2.0, 2.0])
     (figure,), _ = build_curves("core", find_experiments(logs), ["nim"])
     assert "SB3 is the one with the best mean reward: SB3-A2C on Nim." in figure.caption
-    assert "n = 1 for SB3 on Nim" in figure.caption
+    assert "n = 1 † for SB3 on Nim" in figure.caption
     (figure,), _ = build_curves("variants", find_experiments(logs), ["nim"])
     assert "BestBaseline is the one with the best mean reward: ProPS on Nim." in figure.caption
 
@@ -159,7 +159,7 @@ class TestLayout:
             ("cartpole", ["CartPole"]),
         ]
         assert "CartPole" not in figures[0].caption
-        assert "n = 2 runs on a common grid" in figures[1].caption
+        assert "n = 2 runs † on a common grid" in figures[1].caption
 
     def test_another_word_is_refused(self, logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["paper_reward_curves", "--logs-root", str(logs), "--layout", "per-envs"]) == 2
