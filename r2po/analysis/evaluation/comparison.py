@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import STAND_IN, drawable, models_label
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles, draw_curves, runs_phrase
@@ -15,14 +16,20 @@ from r2po.analysis.output.files import to_json, write_file
 from r2po.analysis.output.writing import write_figure
 
 
-def write_comparison(experiments: Sequence[LogDirectory], labels: Sequence[str], folder: Path) -> list[Path]:
+def write_comparison(
+    experiments: Sequence[LogDirectory], labels: Sequence[str], folder: Path, *, as_published: bool = False
+) -> list[Path]:
     """Write the comparison of several log directories, each with a label, to a folder; returns the files.
+
+    ``as_published`` draws logged rewards.
 
     Raises:
         InputError: A file cannot be written.
     """
     files = [write_file(folder / "comparison_summary.json", to_json(_summary(experiments, labels)))]
-    panels, title, caption = _figure(experiments, labels)
+    basis = basis_of(runs_of(experiments), as_published=as_published)
+    panels, title, caption = _figure(settled(experiments, basis), labels)
+    caption = f"{caption} {basis.note}".rstrip()
     if any(panel.curves for panel in panels):
         draw = partial(draw_curves, panels, title, caption)
         files += write_figure(draw, folder / "comparison_training_curve", ("png", "pdf"))

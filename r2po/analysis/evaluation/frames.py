@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from r2po.analysis.evaluation.summary import summarise_run
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.replies import RunReplies
@@ -103,6 +105,8 @@ _RUN = (
     "heldout_reward",
     "heldout_std",
     "heldout_episodes",
+    "reevaluated_mean_reward",
+    "reevaluated_final_reward",
     "seed",
     "replay_of",
     "llm_calls",
@@ -119,6 +123,7 @@ _ITERATION = (
     "accepted",
     "candidate_reward",
     "reward",
+    "reevaluated_reward",
     "best_so_far",
     "episodes",
     "steps",
@@ -151,7 +156,8 @@ def _run_row(run: RunData) -> dict[str, Any]:
 
 def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
     key = _key(run).values()
-    logged = zip(run.rewards, run.best_so_far, run.episodes, run.steps, run.llm_s, strict=True)
+    fresh = np.full(run.num_iterations, np.nan) if run.reevaluated is None else run.reevaluated
+    logged = zip(run.rewards, fresh, run.best_so_far, run.episodes, run.steps, run.llm_s, strict=True)
     for iteration, figures in zip(run.iterations, logged, strict=False):
         for index, each in enumerate(iteration.candidates):
             what = (iteration.number, each.stage, index == iteration.accepted, each.reward)

@@ -57,7 +57,7 @@ class Curve:
     @property
     def mean(self) -> MeanCurve:
         """The mean of the runs on a common grid: each run's latest reward, the last one carried on."""
-        return mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in self.runs])
+        return mean_curve([Series(run.episodes, run.series, carried=run.complete) for run in self.runs])
 
 
 @dataclass(frozen=True)

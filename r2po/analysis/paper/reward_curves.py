@@ -8,6 +8,7 @@ from itertools import cycle, product
 
 from r2po.analysis.logs.comparable import choose, cohorts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import STAND_IN, drawable
 from r2po.analysis.logs.sb3 import budget_notes
@@ -40,12 +41,17 @@ class CurveFigure:
 
 
 def build_curves(
-    preset: str, experiments: Sequence[ExperimentLogs], environments: Sequence[str] = (), *, apart: bool = False
+    preset: str,
+    experiments: Sequence[ExperimentLogs],
+    environments: Sequence[str] = (),
+    *,
+    apart: bool = False,
+    as_published: bool = False,
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
     Its panels are the environments in their order, all that have runs if none is named. ``apart`` gives each
-    environment with runs a figure of its own.
+    environment with runs a figure of its own. ``as_published`` draws the logged rewards.
 
     Raises:
         InputError: There is nothing to draw.
@@ -58,10 +64,14 @@ def build_curves(
     usable = [each for each in usable if drawable(each.runs)]
     if not usable:
         raise InputError("nothing to draw: no run with iterations was found")
+    basis = basis_of(runs_of(usable), as_published=as_published)
+    usable = settled(usable, basis)
+    lines += basis.warnings(BEST_BY)
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
     tasks = tasks_of(keys, usable)
     groups = [[task] for task in tasks] if apart else [tasks]
-    figures = [_figure(preset, columns, *part, group) for part, group in product(cohorts(usable), groups)]
+    made = [_figure(preset, columns, *part, group) for part, group in product(cohorts(usable), groups)]
+    figures = [replace(each, caption=" ".join([each.caption, *basis.notes(BEST_BY)])) for each in made]
     if not apart:
         return figures, lines
     named = [replace(each, environment=group[0]["name"]) for each, group in zip(figures, cycle(groups), strict=False)]
