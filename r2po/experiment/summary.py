@@ -14,7 +14,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.records import Outcome, Result
-from r2po.runlog.reevaluation import fresh_rewards
+from r2po.runlog.reevaluation import fresh_rewards, read_reevaluation
 
 FACT_WIDTH = len("run directory")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
@@ -62,7 +62,8 @@ def _reevaluated(directory: RunDirectory) -> dict[str, str]:
     outcomes = directory.read_iterations_as(Outcome)
     with suppress(DamagedLog):  # a note said so
         logged = [(each["iteration"], each["reward"], each["accepted"]) for each in outcomes]
-        rewards = fresh_rewards(directory.reevaluation, logged) if directory.reevaluation.exists() else None
+        found = read_reevaluation(directory.reevaluation)
+        rewards = fresh_rewards(found, logged) if found else None
         if rewards is not None:
             return {"re-evaluated": f"mean {number(mean(rewards))}, final {number(rewards[-1])}, on fresh episodes"}
     return {}

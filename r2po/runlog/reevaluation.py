@@ -18,6 +18,7 @@ from r2po.runlog.chain import Chain, checksum
 from r2po.runlog.jsonl import DamagedLog, check, dump
 from r2po.runlog.records import Count, Finite, read_records
 
+FILE = "reevaluation.jsonl"
 REMEDY = "delete it, and r2po reevaluate makes it again"
 
 
@@ -71,20 +72,34 @@ def _add(record: ReevaluationRecord, found: dict[int, Reevaluated], place: str) 
     each.returns += record["returns"]
 
 
-def fresh_rewards(path: Path, logged: Sequence[tuple[int, float, int | None]]) -> list[float] | None:
+Logged = Sequence[tuple[int, float, int | None]]
+"""Number, reward and accepted candidate of each iteration."""
+
+
+def fresh_rewards(found: Mapping[int, Reevaluated], logged: Logged) -> list[float] | None:
     """Return the mean return on fresh episodes of each iteration's accepted candidate; None if any has none on record.
 
-    Args:
-        path: The ``reevaluation.jsonl`` of a run.
-        logged: Number, reward and accepted candidate of each iteration; one that accepted none keeps its reward.
-
-    Raises:
-        DamagedLog: The file is not what r2po writes.
+    An iteration that accepted none keeps its reward.
     """
-    found = read_reevaluation(path)
-    if any(accepted is not None and number not in found for number, _, accepted in logged):
+    if any(number not in found for number in _accepting(logged)):
         return None
     return [reward if accepted is None else mean(found[number].returns) for number, reward, accepted in logged]
+
+
+def gaps(found: Mapping[int, Reevaluated], logged: Logged) -> str:
+    """Say in one line that accepted candidates have no fresh episodes, or fewer than others; else an empty text."""
+    wanted = _accepting(logged)
+    counts = [len(found[number].returns) for number in wanted if number in found]
+    remedy = "r2po reevaluate rolls out what is missing"
+    if len(counts) < len(wanted):
+        return f"{FILE} holds {len(counts)} of {len(wanted)} accepted candidates; {remedy}"
+    if len(set(counts)) > 1:
+        return f"{FILE} holds {min(counts)} to {max(counts)} episodes of accepted candidates; {remedy}"
+    return ""
+
+
+def _accepting(logged: Logged) -> list[int]:
+    return [number for number, _, accepted in logged if accepted is not None]
 
 
 def solution_sum(record: Mapping[str, object]) -> str:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from r2po.analysis.logs.run_data import Floats
+from r2po.runlog.directory import is_there
 from r2po.runlog.jsonl import DamagedLog
-from r2po.runlog.reevaluation import fresh_rewards
+from r2po.runlog.reevaluation import Logged, fresh_rewards, gaps, read_reevaluation
 
 
-def read_reevaluated(path: Path, logged: Sequence[tuple[int, float, int | None]]) -> tuple[Floats | None, list[str]]:
-    """Return the (n,) mean returns on fresh episodes, and a note if the file cannot be used.
+def read_reevaluated(path: Path, logged: Logged) -> tuple[Floats | None, list[str]]:
+    """Return the (n,) mean returns on fresh episodes, and a note if the file cannot be used or lacks some of them.
 
-    ``logged`` has number, reward and accepted candidate of each of the n iterations. There are no such returns if any
-    iteration that accepted a candidate has none on record.
+    There are no such returns if any iteration that accepted a candidate has none on record.
     """
+    if not is_there(path):
+        return None, []
     try:
-        rewards = fresh_rewards(path, logged)
+        found = read_reevaluation(path)
     except DamagedLog as error:
         return None, [str(error).replace(f"{path.parent}/", "")]
-    return (None if rewards is None else np.array(rewards)), []
+    rewards, gap = fresh_rewards(found, logged), gaps(found, logged)
+    return (None if rewards is None else np.array(rewards)), [gap] if gap else []
