@@ -61,6 +61,8 @@ def test_several_processes_give_the_same(tmp_path: Path, capsys: pytest.CaptureF
     assert "3 runs: 2 re-evaluated; 1 had it already" in capsys.readouterr().out
     for number in (1, 2):
         one, two = (load_log_directory(tmp_path / name).runs[number - 1].reevaluated for name in "ab")
+        assert one is not None
+        assert two is not None
         np.testing.assert_array_equal(one, two)
 
 
@@ -139,6 +141,7 @@ def test_logs_of_the_published_code_are_rolled_out_under_its_settings(
     np.testing.assert_allclose(np.log(logged), np.log(fresh), atol=0.5)
     assert np.corrcoef(logged, fresh)[0, 1] > 0.95
     for run in load_log_directory(tmp_path / maze).runs:
+        assert run.reevaluated is not None
         np.testing.assert_allclose(run.reevaluated, run.rewards)  # nothing is random there
         with closing(published_setting(run)) as setting:
             assert setting.config.max_traj_length == 20  # R2PO's in the published study; other methods have 100

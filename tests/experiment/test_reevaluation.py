@@ -17,7 +17,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.reevaluation import read_reevaluation
 from r2po.seeding import derive_seed
-from tests.builders import make_config
+from tests.builders import make_config, numbers
 
 SMALL: dict[str, Any] = {
     "num_iterations": 3,
@@ -136,6 +136,6 @@ def test_episodes_of_another_policy_are_refused(tmp_path: Path) -> None:
     directory = RunDirectory(path)
     setting = Setting(make_config("cartpole", **SMALL), 1)
     accepted = accepted_of(setting, directory.read_iterations())
-    other = [Accepted(1, tuple(0.5 for _ in np.atleast_1d(accepted[0].solution))), *accepted[1:]]
+    other = [Accepted(1, tuple(0.5 for _ in numbers(accepted[0].solution))), *accepted[1:]]
     with pytest.raises(DamagedLog, match="iteration 1 is about another policy"):
         reevaluate(setting, directory.reevaluation, other, 5)
