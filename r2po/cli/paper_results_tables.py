@@ -88,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
         validation,
         environments=environments,
         with_reference=options.reference == "published",
+        as_published=options.as_published,
     )
     warn(validation.lines)
     for name, table in tables.items():

@@ -30,7 +30,10 @@ def logs(tmp_path: Path) -> Path:
 
 def test_lines_are_means_on_a_common_grid(logs: Path) -> None:
     (figure,), lines = build_curves("core", find_experiments(logs))
-    assert lines == []
+    (biased,) = lines
+    assert "rewards of R2PO (mean, final, curves) are logged ones" in biased
+    assert "biased upwards; run `r2po reevaluate" in figure.caption
+    assert build_curves("core", find_experiments(logs), as_published=True)[1] == []
     assert [panel.title for panel in figure.panels] == ["Nim", "CartPole"]
     props, r2po = figure.panels[0].curves
     np.testing.assert_array_equal(props.mean.grid, [13, 16, 19])
@@ -173,7 +176,7 @@ class TestWhereRunsEnd:
         for number in range(1, 10):
             write_run(folder / "a", number, [100.0 - number] * 3, complete=False, config={"num_iterations": 6})
         write_run(folder / "a", 10, [450.0] * 6)
-        (figure,), _ = build_curves("core", find_experiments(folder), plot=Plot(unbroken=unbroken))
+        (figure,), _ = build_curves("core", find_experiments(folder), as_published=unbroken)
         return figure.panels[0], figure.caption
 
     def lines(self, panel: CurvePanel) -> list[list[float]]:
