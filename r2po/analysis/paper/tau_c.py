@@ -7,11 +7,11 @@ from itertools import product
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import OURS, method_facts, task_facts
-from r2po.analysis.logs.comparable import cohorts, left_out, others
+from r2po.analysis.logs.comparable import cohorts, copied, left_out, named, others, unfinished
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import environment_order
-from r2po.analysis.output.scores import figures_of, reference_lines, score_of
+from r2po.analysis.output.scores import few_note, figures_of, reference_lines, score_of
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import task_cell
 from r2po.analysis.published import SOURCE, published_tau_c
@@ -61,6 +61,7 @@ def build_tau_c_table(
     notes = ["Mean ± sample standard deviation over runs."]
     notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not by_logs]
     notes += [basis.note] if basis.note else []
+    notes += [*unfinished(named(usable)), *copied(named(usable)), *few_note(len(each.runs) for each in usable)]
     if with_reference:
         notes.append(f"Small print: {SOURCE}; z is our difference from it in standard errors.")
     title = "Sensitivity to tau_c" if by_method else "Sensitivity of R2PO to tau_c"
@@ -115,7 +116,8 @@ def _results(
         is_ours = experiment is None or experiment.method == OURS
         published = published_tau_c().get((task["name"], setting, metric)) if with_reference and is_ours else None
         below = () if published is None else reference_lines(score, published, published.text)
-        cells.append(Cell(score.text if score else "", below, figures=figures_of(score, published)))
+        text, mark = (score.text, score.mark) if score else ("", "")
+        cells.append(Cell(text + mark, below, plain=text, figures=figures_of(score, published)))
     return cells
 
 
