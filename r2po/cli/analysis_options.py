@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
+UNITS = ("episodes", "steps", "calls", "tokens", "money")
 PRESETS = ("core", "variants", "search")
 TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")
 MOST_LINES = 40
@@ -44,6 +45,12 @@ def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: 
     if alone:
         text = f"make {alone} from the published figures alone, without logs"
         parser.add_argument("--from-published", action="store_true", help=text)
+
+
+def add_as_published(parser: argparse.ArgumentParser) -> None:
+    """Declare whether the analysis is the published one, to the last figure, instead of the one we recommend."""
+    text = "analyse as the published paper did: rewards as they were logged, and its tests and rules"
+    parser.add_argument("--as-published", action="store_true", help=text)
 
 
 def add_output_options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from r2po.cli.analysis_options import add_logs_options, add_only_options, warn
+from r2po.cli.analysis_options import add_as_published, add_logs_options, add_only_options, warn
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="draw figures of each run as well, or of experiments only; auto: of each run, up to 100 runs "
         "(default: auto)",
     )
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,7 +27,12 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.evaluation.evaluate_all import evaluate_all
 
     for evaluation in evaluate_all(
-        options.logs_root, options.max_runs, options.only_env, options.only_method, options.figures
+        options.logs_root,
+        options.max_runs,
+        options.only_env,
+        options.only_method,
+        options.figures,
+        as_published=options.as_published,
     ):
         warn(evaluation.warnings)
         if evaluation.line:

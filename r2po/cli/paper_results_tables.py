@@ -8,6 +8,7 @@ from pathlib import Path
 
 from r2po.cli.analysis_options import (
     PRESETS,
+    add_as_published,
     add_logs_options,
     add_output_options,
     add_reference_options,
@@ -42,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="leave such experiments out (default of --expected-runs: that of --max-runs)",
     )
     add_reference_options(parser, "published figures, with z,", alone="the tables")
+    add_as_published(parser)
 
 
 def _expected_iterations(options: argparse.Namespace) -> dict[str, int]:
@@ -86,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
         validation,
         environments=environments,
         with_reference=options.reference == "published",
+        as_published=options.as_published,
     )
     warn(validation.lines)
     for name, table in tables.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2po.cli.analysis_options import (
+    add_as_published,
     add_logs_options,
     add_only_options,
     add_output_options,
@@ -60,6 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_only_options(parser, "--env")
     add_reference_options(parser, "the published counts")
     _add_edit_options(parser.add_argument_group("edit patterns", "The defaults are those of docs/statistics.md."))
+    add_as_published(parser)
 
 
 def _add_edit_options(group: argparse._ArgumentGroup) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import METRICS, add_logs_options, add_reference_options, compared, warn
+from r2po.cli.analysis_options import METRICS, add_as_published, add_logs_options, add_reference_options, compared, warn
 from r2po.cli.starting import place
 from r2po.errors import InputError
 
@@ -41,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_logs_options(parser)
     add_reference_options(parser, "the published tests")
+    add_as_published(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,10 +50,15 @@ def run(options: argparse.Namespace) -> int:
     options.format = options.format or _format_of(options.output)
 
     from r2po.analysis.logs.comparable import cohorts
-    from r2po.analysis.significance.report import significance_rows
+    from r2po.analysis.logs.fresh import basis_of, runs_of, settled
+    from r2po.analysis.significance.report import significance_rows, tested_ones
 
-    experiments, lines = compared(options)
-    warn(lines)
+    found, lines = compared(options)
+    experiments = tested_ones(found)
+    with_reference = options.reference == "published"
+    basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
+    experiments, options.notes = settled(experiments, basis), basis.notes(options.metric)
+    warn([*lines, *basis.warnings(options.metric)])
     parts: Parts = [
         (cohort, significance_rows(part, options.metric, options.comparison_mode))
         for cohort, part in cohorts(experiments) or [(None, [])]
@@ -95,7 +101,7 @@ def _draw(parts: Parts, file: Path, options: argparse.Namespace) -> None:
     from r2po.analysis.significance.report import title
 
     for cohort, rows in parts:
-        about = f"Runs: {cohort.label}." if cohort else ""
+        about = " ".join([*([f"Runs: {cohort.label}."] if cohort else []), *options.notes])
         if not any(map(shown, rows)):
             warn([f"no figure {file}{f' of {cohort.label}' if cohort else ''}: nothing could be tested"])
             continue
@@ -117,8 +123,8 @@ def _render(parts: Parts, options: argparse.Namespace) -> str:
         records = [
             record
             for cohort, rows in parts
-            for record in to_records(rows, cohort, options.metric, with_reference=with_reference)
+            for record in to_records(rows, cohort, options.metric, with_reference=with_reference, notes=options.notes)
         ]
         return to_json(records).decode()
-    table = to_table(parts, options.metric, options.comparison_mode, with_reference=with_reference)
+    table = to_table(parts, options.metric, options.comparison_mode, with_reference=with_reference, notes=options.notes)
     return content(table, "md" if options.format == "markdown" else options.format).decode()

@@ -59,6 +59,8 @@ class Method:
         paired: Whether all candidates of an iteration are rolled out from the same seeds under every protocol.
         keeps_by: What makes a policy the best of a run: its mean return, or ``Candidate.score``.
         package: An optional dependency that it needs; empty for none.
+        chooses_by_mean: Whether it accepts the candidate with the best of several noisy means, so that its rewards are
+            biased upwards and accepted candidates are re-evaluated. None: if an iteration has several candidates.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Method:
     paired: bool = False
     keeps_by: Literal["reward", "score"] = "reward"
     package: str = ""
+    chooses_by_mean: bool | None = None
 
     @property
     def asks_model(self) -> bool:
@@ -115,7 +118,14 @@ class Method:
             "pair": self.pair,
             "revision_rule": self.revision_rule,
             "searches": self.searches,
+            "chooses_by_mean": self.needs_reevaluation(config),
         }
+
+    def needs_reevaluation(self, config: Mapping[str, Any]) -> bool:
+        """Return whether rewards are biased by a choice between noisy means under a config, given by key."""
+        if self.chooses_by_mean is None:
+            return self.evaluations_per_iteration(config) > 1
+        return self.chooses_by_mean
 
     def fits(self, policy: str) -> bool:
         """Whether it can search the policies of a family."""

@@ -50,6 +50,7 @@ class RunDirectory:
         iterations: The file of the iterations, one line each.
         evaluations: The file of the evaluations of programs, one line each; there is none if policies are numbers.
         calls: The log of the calls, one line per event.
+        reevaluation: The file of fresh episodes of accepted candidates, if there is one.
     """
 
     def __init__(self, path: Path, new_parents: Sequence[Path] = ()) -> None:
@@ -58,6 +59,7 @@ class RunDirectory:
         self.iterations = path / "iterations.jsonl"
         self.evaluations = path / "evaluations.jsonl"
         self.calls = path / "llm_calls.jsonl"
+        self.reevaluation = path / "reevaluation.jsonl"
         self._new_parents = new_parents
         self._lock: Lock | None = None
 

@@ -15,6 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
+from r2po.analysis.logs.reevaluated import read_reevaluated
 from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Spent, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
@@ -64,6 +65,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
     idle = len(outcomes) - len(worked)
     failed = (f"in {idle} of {len(outcomes)} iterations no policy worked",) if idle else ()
     accepted = {record["iteration"]: (record["reward"], record["accepted"]) for record in worked}
+    logged = [(number, *outcome) for number, outcome in accepted.items()]
+    reevaluated, unfit = read_reevaluated(directory.reevaluation, logged)
     return RunData(
         path=path,
         origin="r2po",
@@ -87,12 +90,13 @@ def load_own_run(directory: RunDirectory) -> RunData:
         config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in worked], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*torn, *lost, *failed, *replay),
+        notes=(*torn, *lost, *failed, *replay, *unfit),
         critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes, differing),
         prompts_hash=_prompts_hash(description, outcomes),
         replay_of=replayed or "",
         spent_in_all=_spent(outcomes),
+        reevaluated=reevaluated,
     )
 
 

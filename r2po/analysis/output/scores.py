@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from r2po.analysis.output.tables import decimals
 from r2po.rounding import mean, sample_std
+
+FEW_RUNS = 5
+"""Below so many runs, what says how much they vary is marked: of 4, the interval of a spread is 0.6 to 3.7 times it."""
+
+FEW_MARK = "†"
 
 
 @dataclass(frozen=True)
@@ -26,9 +31,25 @@ class Score:
         return f"{decimals(self.mean)} ± {decimals(self.std)}"
 
     @property
+    def mark(self) -> str:
+        """What stands behind it in tables for people if it is of few runs; else empty."""
+        return few_mark(self.runs)
+
+    @property
     def shown_mean(self) -> float:
         """The mean as far as the table shows it: equal ones are equally good."""
         return float(decimals(self.mean))
+
+
+def few_mark(runs: int) -> str:
+    """Return what stands behind a number that is over so many runs, if they are few; else an empty text."""
+    return f" {FEW_MARK}" if runs < FEW_RUNS else ""
+
+
+def few_note(counts: Iterable[int]) -> list[str]:
+    """Return the sentence that explains the mark, if any of these numbers of runs has it."""
+    few = any(0 < count < FEW_RUNS for count in counts)
+    return [f"{FEW_MARK} Fewer than {FEW_RUNS} runs: how much they vary is hardly known."] if few else []
 
 
 def figures_of(score: Score | None, published: Score | None = None) -> dict[str, Any] | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
 
-from r2po.analysis.logs.comparable import choose, cohorts, other_protocols, uneven_budgets
+from r2po.analysis.logs.comparable import choose, cohorts, conditions, named, other_protocols
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of
+from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
 from r2po.analysis.published import SOURCE, published_results
@@ -94,6 +95,7 @@ def build_tables(
     *,
     environments: Sequence[str] = (),
     with_reference: bool = False,
+    as_published: bool = False,
 ) -> dict[str, Table]:
     """Return the tables of a preset by the ends of their files' names.
 
@@ -103,12 +105,16 @@ def build_tables(
         validation: Which numbers of runs are right; takes what is missing or odd.
         environments: Rows; the ten of the paper, and all others that were found, if empty.
         with_reference: Whether each cell shows the published figure too.
+        as_published: Whether rewards are the logged ones, as in the published tables.
     """
     chosen, lines = choose(experiments)
     validation.lines += lines
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     chosen = validation.check([each for each in chosen if each.method in methods])
+    basis = basis_of(runs_of(chosen), as_published=as_published, with_reference=with_reference)
+    chosen = settled(chosen, basis)
+    validation.lines += [basis.warning] if basis.warning else []
     found = {*PUBLISHED_ORDER, *(each.environment for each in chosen)}
     tasks = tasks_of(environments or sorted(found, key=environment_order), chosen)
     parts = cohorts(chosen) or [(None, [])]
@@ -119,7 +125,7 @@ def build_tables(
         rows = [(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
         title = f"{title} ({preset})"
         table = _table(columns, metric, title, rows, several=len(parts) > 1, with_reference=with_reference)
-        notes = [*_about(parts, metric), *table.notes]
+        notes = [*_about(parts, metric), *basis.notes(metric), *table.notes]
         if metric == "best_reward":
             held_out = f"{preset}_heldout has the held-out ones"
             notes.append(f"A best reward is a maximum over noisy means and flatters; {held_out}.")
@@ -200,7 +206,8 @@ def _cell(column: str, score: Score | None, reference: Score | None, top: float 
     figures = figures_of(score, reference)
     if score is None:
         return Cell("", below, figures=figures)
-    return Cell(_named(column, score), below, is_best=score.shown_mean == top, figures=figures)
+    text = _named(column, score)
+    return Cell(text + score.mark, below, is_best=score.shown_mean == top, plain=text, figures=figures)
 
 
 def _named(column: str, score: Score) -> str:
@@ -216,7 +223,9 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
     for cohort, part in parts:
         who = f"{cohort.label}: " if cohort else ""
         notes.append(f"{who}{_counts(part, metric)}.")
-        notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
+        told = who if len(parts) > 1 else ""
+        notes += [*other_protocols(cohort, part), *(f"{told}{line}" for line in conditions(named(part)))]
+    notes += few_note(len(each.values(metric)) for _, part in parts for each in part)
     if any(len(each.runs) == 1 for _, part in parts for each in part):
         notes.append("± 0.00 of a single run says nothing about the spread.")
     return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")

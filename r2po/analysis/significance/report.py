@@ -34,14 +34,19 @@ def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: 
     The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
     published tables, where environments without runs among the ten have one too.
     """
-    tested = {*BASELINES, OURS, *(facts["name"] for facts in others(experiments))}
-    chosen = [each for each in experiments if each.method in tested]
+    chosen = tested_ones(experiments)
     found = {name: task_facts(name) for name in PUBLISHED_ORDER} | {each.environment: each.task for each in chosen}
     groups = []
     for name in sorted(found, key=environment_order):
         here = [each for each in chosen if each.environment == name]
         groups.append((found[name], [_group(each, metric, here) for each in here]))
     return compare(groups, mode)
+
+
+def tested_ones(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
+    """Return the experiments of the methods that are tested: R2PO, its baselines, and what is not built in."""
+    tested = {*BASELINES, OURS, *(facts["name"] for facts in others(experiments))}
+    return [each for each in experiments if each.method in tested]
 
 
 def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentLogs]) -> Group:
@@ -85,10 +90,17 @@ def _z(row: Comparison, published_gap: float, metric: str) -> float | None:
 
 
 def to_records(
-    rows: Sequence[Comparison], cohort: Cohort | None, metric: str, *, with_reference: bool = False
+    rows: Sequence[Comparison],
+    cohort: Cohort | None,
+    metric: str,
+    *,
+    with_reference: bool = False,
+    notes: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return the rows as JSON objects; what is missing is null, and an infinite t too."""
+    """Return the rows as JSON objects, each with these notes too; what is missing is null, and an infinite t too."""
     records = [_record(row, cohort) for row in rows]
+    for record in records:
+        record["notes"] += notes
     if with_reference:
         for record, published in zip(records, (_published_test(row, metric) for row in rows), strict=True):
             record["published"] = None if published is None else published._asdict()
@@ -123,8 +135,10 @@ def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
     }
 
 
-def to_table(parts: Parts, metric: str, mode: Mode, *, with_reference: bool = False) -> Table:
-    """Return the rows of all cohorts as one table."""
+def to_table(
+    parts: Parts, metric: str, mode: Mode, *, with_reference: bool = False, notes: Sequence[str] = ()
+) -> Table:
+    """Return the rows of all cohorts as one table, with these notes below it too."""
     marks: dict[str, str] = {}
     body = []
     for cohort, rows in parts:
@@ -133,7 +147,7 @@ def to_table(parts: Parts, metric: str, mode: Mode, *, with_reference: bool = Fa
             reference = _reference_cells(_published_test(row, metric)) if with_reference else ()
             body.append([Cell(row.task["label"], below), *_cells(row, marks), *reference])
     columns = COLUMNS + (REFERENCE_COLUMNS if with_reference else ())
-    notes = [*_explanations(parts, mode), *(f"{mark} {note}" for note, mark in marks.items())]
+    notes = [*_explanations(parts, mode), *notes, *(f"{mark} {note}" for note, mark in marks.items())]
     if with_reference:
         notes.append(f"{SOURCE[0].upper()}{SOURCE[1:]}; z: our gap minus the published one in standard errors of both")
     return Table(title(metric, mode), columns, body, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from matplotlib.colors import to_hex
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.output.curves import default_layout, draw_curves
+from r2po.analysis.output.lines import Curve
 from r2po.analysis.output.style import paper_style
-from r2po.analysis.paper.reward_curves import build_curves
+from r2po.analysis.paper.reward_curves import Plot, build_curves
+from r2po.analysis.statistics.align import Series
 from r2po.cli import main
 from r2po.errors import InputError
+from tests.analysis.made_calls import write_calls
 from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import folder_name, write_published_run, write_two_methods
 
@@ -26,7 +30,10 @@ def logs(tmp_path: Path) -> Path:
 
 def test_lines_are_means_on_a_common_grid(logs: Path) -> None:
     (figure,), lines = build_curves("core", find_experiments(logs))
-    assert lines == []
+    (biased,) = lines
+    assert "rewards of R2PO (mean, final, curves) are logged ones" in biased
+    assert "biased upwards; run `r2po reevaluate" in figure.caption
+    assert build_curves("core", find_experiments(logs), as_published=True)[1] == []
     assert [panel.title for panel in figure.panels] == ["Nim", "CartPole"]
     props, r2po = figure.panels[0].curves
     np.testing.assert_array_equal(props.mean.grid, [13, 16, 19])
@@ -69,7 +76,7 @@ def test_the_best_algorithm_is_drawn_and_named(logs: Path) -> None:
     write_published_run(logs / "nim_sb3" / "a2c", 1, [2.0, 2.0])
     (figure,), _ = build_curves("core", find_experiments(logs), ["nim"])
     assert "SB3 is the one with the best mean reward: SB3-A2C on Nim." in figure.caption
-    assert "n = 1 for SB3 on Nim" in figure.caption
+    assert "n = 1 † for SB3 on Nim" in figure.caption
     (figure,), _ = build_curves("variants", find_experiments(logs), ["nim"])
     assert "BestBaseline is the one with the best mean reward: ProPS on Nim." in figure.caption
 
@@ -155,8 +162,68 @@ class TestLayout:
             ("cartpole", ["CartPole"]),
         ]
         assert "CartPole" not in figures[0].caption
-        assert "n = 2 runs on a common grid" in figures[1].caption
+        assert "n = 2 runs † on a common grid" in figures[1].caption
 
     def test_another_word_is_refused(self, logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["paper_reward_curves", "--logs-root", str(logs), "--layout", "per-envs"]) == 2
         assert capsys.readouterr().err.endswith("(did you mean 'per-env'?)\n")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_line_jumps_for_its_sample(seed: int) -> None:
+    """Runs at constant levels that end at random: whatever is drawn as one line is one level."""
+    rng = np.random.default_rng(seed)
+    series = [Series(np.arange(1, 2 + rng.integers(60)), np.array([]), carried=False) for _ in range(8)]
+    series = [replace(each, values=np.full(len(each.at), rng.normal(0, 100))) for each in series]
+    curve = Curve("", BUILT_IN["props"]["style"], [], series)
+    for part in curve.shown:
+        np.testing.assert_allclose(part.mean, part.mean[0])
+        assert len(set(part.count)) == 1
+
+
+class TestAxis:
+    @pytest.fixture
+    def runs(self, tmp_path: Path) -> Path:
+        for number, rewards in enumerate(([1.0, 3.0, 2.0], [5.0, 3.0, 4.0]), 1):
+            run = write_run(tmp_path / "a", number, rewards, config={"prices": {"input": 1.0, "output": 1.0}})
+            write_calls(run, [(each, "search", 400_000, 100_000) for each in (1, 2, 3)])
+        about = {"model": "none"}
+        write_run(tmp_path / "b", 1, [4.0, 6.0], config={"method": "random_search"}, description=about)
+        return tmp_path
+
+    def figure(self, runs: Path, plot: Plot) -> tuple[dict[str, Curve], str]:
+        (figure,), _ = build_curves("search", find_experiments(runs), plot=plot)
+        return {curve.label: curve for curve in figure.panels[0].curves}, figure.caption
+
+    @pytest.mark.parametrize(
+        ("axis", "grid"),
+        [("episodes", [14, 18, 22]), ("steps", [100, 200, 300]), ("calls", [2, 4, 6]), ("money", [0.5, 1.0, 1.5])],
+    )
+    def test_what_was_spent(self, axis: str, grid: list[float], runs: Path) -> None:
+        curves, _ = self.figure(runs, Plot(axis))
+        np.testing.assert_allclose(curves["ProPS"].mean.grid, grid)
+        np.testing.assert_array_equal(curves["ProPS"].mean.mean, [3.0, 3.0, 3.0])
+
+    def test_the_incumbent(self, runs: Path) -> None:
+        curves, caption = self.figure(runs, Plot(incumbent=True))
+        np.testing.assert_array_equal(curves["ProPS"].mean.mean, [3.0, 4.0, 4.0])
+        assert caption.startswith("Incumbent, the policy with the best logged reward so far (its logged reward, which")
+
+    def test_methods_without_a_model_are_a_level(self, runs: Path) -> None:
+        curves, caption = self.figure(runs, Plot("tokens"))
+        level = curves["Random search (no tokens)"]
+        assert level.is_free
+        assert level.mean.mean[-1] == 6.0
+        assert "Level lines: what methods that ask no model reach at their end, for none of it." in caption
+
+    def test_what_is_not_on_record_is_named(self, runs: Path) -> None:
+        (runs / "a" / "run_2" / "llm_calls.jsonl").unlink()
+        curves, caption = self.figure(runs, Plot("tokens"))
+        assert len(curves["ProPS"].runs) == 1
+        assert "No tokens on record: 1 of 2 runs of ProPS on CartPole (" in caption
+
+    @pytest.mark.parametrize("axis", ["calls", "money"])
+    def test_command(self, axis: str, runs: Path, tmp_path: Path) -> None:
+        arguments = ["--logs-root", str(runs), "--output", str(tmp_path / "c.svg"), "--preset", "search"]
+        assert main(["paper_reward_curves", *arguments, "--axis", axis, "--value", "incumbent"]) == 0
+        assert (tmp_path / "c.svg").stat().st_size > 0
