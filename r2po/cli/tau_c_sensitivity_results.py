@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_logs_options(parser)
     add_output_options(parser, "tau_c_sensitivity")
-    add_reference_options(parser, "published figures, with z,", alone="the table")
+    add_reference_options(parser, "published figures, and a test of the difference,", alone="the table")
     parser.add_argument(
         "--reanalyze", action="store_true", help="first write eval_report/ anew in each log directory that is read"
     )
@@ -51,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
             raise InputError(f"no usable runs under {options.logs_root!r}{more}")
         if options.reanalyze:
             _reanalyze(experiments)
-        table, lines = build_tau_c_table(experiments, with_reference=options.reference == "published")
+        with_reference = options.reference == "published"
+        table, lines = build_tau_c_table(experiments, with_reference=with_reference, as_published=options.as_published)
         warn(lines)
     show(write_table(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats))
     return 0

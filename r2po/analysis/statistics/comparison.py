@@ -51,6 +51,6 @@ def _resampled(first: Floats, second: Floats, generator: np.random.Generator, re
 
     A resample is known by how often it holds each run, so each pair is compared only once.
     """
-    wins = wins(first, second)
+    won = wins(first, second)
     shares = [resample_counts(each.size, generator, resamples) / each.size for each in (first, second)]
-    return np.asarray(((shares[0] @ wins) * shares[1]).sum(axis=1), dtype=np.float64)
+    return np.asarray(((shares[0] @ won) * shares[1]).sum(axis=1), dtype=np.float64)

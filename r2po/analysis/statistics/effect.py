@@ -31,11 +31,8 @@ def hedges_g(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval | None:
     if min(x.size, y.size) < 2 or (is_constant(x) and is_constant(y)):
         return None
     degrees = x.size + y.size - 2
-    a, b = sample_std(x), sample_std(y)
-    scale = max(a, b)  # squares of very small or very large returns stay in range
-    pooled = scale * sqrt(((x.size - 1) * (a / scale) ** 2 + (y.size - 1) * (b / scale) ** 2) / degrees)
     root = sqrt(1 / x.size + 1 / y.size)
-    return _unbiased((mean(x) - mean(y)) / (pooled * root), degrees, root * small_sample_factor(degrees))
+    return _unbiased((mean(x) - mean(y)) / (pooled_std(x, y) * root), degrees, root * small_sample_factor(degrees))
 
 
 def paired_hedges_g(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval | None:
@@ -52,12 +49,19 @@ def paired_hedges_g(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval |
     gaps = differences(first, second)
     if gaps.size < 2 or is_constant(gaps):
         return None
-    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    a, b = sample_std(x), sample_std(y)
-    scale = max(a, b)
-    spread = scale * sqrt(((a / scale) ** 2 + (b / scale) ** 2) / 2)
-    unit = standard_error(gaps) / spread * small_sample_factor(2 * (gaps.size - 1))
-    return _unbiased(paired_t(x, y).t, gaps.size - 1, unit)
+    unit = standard_error(gaps) / pooled_std(first, second) * small_sample_factor(2 * (gaps.size - 1))
+    return _unbiased(paired_t(first, second).t, gaps.size - 1, unit)
+
+
+def pooled_std(first: ArrayLike, second: ArrayLike) -> float:
+    """Return the standard deviation of (n,) and (m,) values around the mean of their group; 0 if none varies."""
+    spreads = [(sample_std(group), np.size(group) - 1) for group in (first, second)]
+    largest = max(std for std, _ in spreads)
+    if not largest:
+        return 0.0
+    # In units of the largest: squares of very small or very large returns stay in range.
+    squares = sum(degrees * (std / largest) ** 2 for std, degrees in spreads)
+    return largest * sqrt(squares / sum(degrees for _, degrees in spreads))
 
 
 def _unbiased(t: float, degrees: int, unit: float) -> ConfidenceInterval:
