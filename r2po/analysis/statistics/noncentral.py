@@ -13,6 +13,9 @@ from r2po.analysis.statistics.bootstrap import LEVEL
 POWER = 0.8
 """How often a detectable effect is found."""
 
+NEARBY = 1e-9
+"""Smaller values of t are taken for 0: the library's function fails for some."""
+
 FAR_OUT = 1000.0
 """Beyond such values of t, the standard error's distribution alone decides."""
 
@@ -20,6 +23,8 @@ FAR_OUT = 1000.0
 def noncentrality_interval(t: float, degrees: float) -> tuple[float, float]:
     """Return the 95 % interval of the noncentrality of a t-value: those for which it is not in the outer 2.5 %."""
     tails = (1 + LEVEL) / 2, (1 - LEVEL) / 2
+    if abs(t) < NEARBY:
+        t = 0.0
     if abs(t) > FAR_OUT:
         # The numerator hardly varies beside its size: what is uncertain is the standard error.
         low, high = sorted(t * sqrt(float(chdtri(degrees, tail)) / degrees) for tail in tails)

@@ -160,7 +160,7 @@ def test_studies_of_ten_environments_hold_their_level(mode: Mode, runs: int, kin
             return -generator.exponential(size=shape)
         return generator.normal(size=shape) * (np.array([3.0, 1, 1, 1])[:, None] if kind != "normal" else 1.0)
 
-    count = 1000
+    count = 500
     # In `all` mode each family is one; ProPS stands for the others.
     found = rate(
         count,

@@ -37,6 +37,10 @@ def test_noncentrality_interval_leaves_a_fortieth_at_each_end(t: float, degrees:
     assert below(t, degrees, high) == pytest.approx(0.025, abs=1e-6)
 
 
+def test_next_to_zero_the_interval_is_that_of_zero() -> None:
+    assert noncentrality_interval(1e-140, 1) == pytest.approx((-stats.norm.isf(0.025), stats.norm.isf(0.025)))
+
+
 @pytest.mark.parametrize("degrees", [1.0, 2.0, 18.0])
 def test_far_out_the_interval_goes_on_as_before(degrees: float) -> None:
     near, far = (np.divide(noncentrality_interval(t, degrees), t) for t in (999.0, 1001.0))
