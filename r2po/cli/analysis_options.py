@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
+UNITS = ("episodes", "steps", "calls", "tokens", "money")
 PRESETS = ("core", "variants", "search")
 TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")
 MOST_LINES = 40

@@ -69,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
         names = [name for name, _ in parts]
         # Where two are alike, they are told apart by their folders.
         distinct = [f"{name} ({part.path})" if names.count(name) > 1 else name for name, part in parts]
-        write_comparison([part for _, part in parts], distinct, Path(options.compare_output))
+        write_comparison(
+            [part for _, part in parts], distinct, Path(options.compare_output), as_published=options.as_published
+        )
         sys.stdout.write(f"comparison: {options.compare_output}\n")
     return 0

@@ -1,4 +1,4 @@
-"""``paper_reward_curves.py``: reward over episodes, a panel per environment."""
+"""``paper_reward_curves.py``: reward over what was spent, a panel per environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, add_as_published, add_logs_options, show, warn
+from r2po.cli.analysis_options import PRESETS, UNITS, add_as_published, add_logs_options, show, warn
 from r2po.cli.starting import place
 from r2po.errors import InputError, nearest
 
@@ -35,6 +35,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"{TOGETHER}: one figure with a panel per environment, in three columns; {APART}: one file per "
         f"environment; or ROWSxCOLUMNS, e.g. 2x5: one figure with this grid (default: {TOGETHER})",
     )
+    parser.add_argument(
+        "--axis",
+        choices=UNITS,
+        default="episodes",
+        help="what is spent along the horizontal axis; tokens and money are read from all calls, which takes longer "
+        "(default: episodes)",
+    )
+    parser.add_argument(
+        "--value",
+        choices=("reward", "incumbent"),
+        default="reward",
+        help="reward of the accepted candidate, or of the best policy so far (default: reward)",
+    )
     add_as_published(parser)
 
 
@@ -48,13 +61,15 @@ def run(options: argparse.Namespace) -> int:
 
     from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import parse_environment
+    from r2po.analysis.logs.spending import UNITS as AXES
     from r2po.analysis.output.curves import draw_curves
     from r2po.analysis.output.writing import write_figure
-    from r2po.analysis.paper.reward_curves import build_curves
+    from r2po.analysis.paper.reward_curves import Plot, build_curves
 
     experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
-    figures, lines = build_curves(options.preset, experiments, environments, apart=options.layout == APART)
+    plot = Plot(options.axis, options.value == "incumbent", unbroken=options.as_published)
+    figures, lines = build_curves(options.preset, experiments, environments, apart=options.layout == APART, plot=plot)
     warn(lines)
     several = len({figure.cohort for figure in figures}) > 1
     for figure in figures:
@@ -65,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
         if several:
             names.append("no_model" if figure.cohort is None else re.sub(r"\W+", "_", figure.cohort.label).strip("_"))
         stem = stem.with_name("_".join(names))
-        draw = partial(draw_curves, figure.panels, figure.title, figure.caption, layout)
+        labels = (AXES[options.axis], plot.y_label)
+        draw = partial(draw_curves, figure.panels, figure.title, figure.caption, layout, *labels)
         show(write_figure(draw, stem, [suffix, *options.formats]))
     return 0
 

@@ -7,35 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import Field
-
 from r2po.llm.ledger import Amount
+from r2po.llm.prices import Prices as Prices
 from r2po.llm.store import CallStore, RecordedReply
 from r2po.llm.types import SEARCH, Usage
-from r2po.validation import Section
-
-PER = 1_000_000
-"""Prices are for a million tokens."""
-
-
-class Prices(Section):
-    """Money per million tokens, in any currency. Without a price of their own, cached tokens cost as much as others."""
-
-    input: float = Field(ge=0, allow_inf_nan=False)
-    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    output: float = Field(ge=0, allow_inf_nan=False)
-
-    def cost(self, usage: Usage) -> float | None:
-        """Return what a reply cost; None if the provider does not say enough to know."""
-        if usage.prompt_tokens is None or usage.completion_tokens is None:
-            return None
-        output = usage.completion_tokens * self.output
-        if self.cached is None or self.cached == self.input:
-            return (usage.prompt_tokens * self.input + output) / PER
-        if usage.cached_tokens is None:
-            return None
-        fresh = usage.prompt_tokens - usage.cached_tokens
-        return (fresh * self.input + usage.cached_tokens * self.cached + output) / PER
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from r2po.errors import RunStopped
-from r2po.llm.accounting import PER, Accounting
+from r2po.llm.accounting import Accounting
 from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle
+from r2po.llm.prices import PER
 from r2po.llm.types import Question
 
 FIRST_CHARACTERS_PER_TOKEN = 2.0

@@ -10,6 +10,7 @@ import numpy as np
 
 from r2po.analysis.logs.run_data import Floats, RunData
 from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
+from r2po.analysis.output.lines import draw_rest
 from r2po.analysis.output.panel import Panel, returns_caption, rewards_caption, runs_caption
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
@@ -110,34 +111,43 @@ def _draw_rewards(axes: Axes, panel: Panel) -> None:
     accepted = mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in panel.runs])
     best = mean_curve([Series(run.episodes, run.best_so_far, carried=run.complete) for run in panel.runs])
     _draw_mean(axes, accepted, panel, label="accepted candidate")
+    first, *later = best.stretches
     axes.plot(
-        best.grid,
-        best.mean,
+        first.grid,
+        first.mean,
         color=NEUTRAL,
         linestyle=(0, (4, 1.5)),
         linewidth=1.3,
         drawstyle="steps-post",
-        marker="_" if len(best.grid) == 1 else "",
+        marker="_" if len(first.grid) == 1 else "",
         markersize=14,
         label="best so far",
         zorder=2.5,
     )
+    for part in later:
+        draw_rest(axes, part, NEUTRAL)
 
 
 def _draw_mean(axes: Axes, curve: MeanCurve, panel: Panel, label: str) -> None:
-    """Draw a mean over runs with its standard deviation; a single run is a thinner line without a band."""
+    """Draw a mean over runs with its standard deviation; a single run is a thinner line without a band.
+
+    Line and band end with the first run. The mean of those that go on is of another sample, and stands apart.
+    """
+    first, *later = curve.stretches
     if not panel.is_single:
-        low, high = curve.mean - curve.std, curve.mean + curve.std
-        axes.fill_between(curve.grid, low, high, color=panel.colour, alpha=0.2, linewidth=0)
+        low, high = first.mean - first.std, first.mean + first.std
+        axes.fill_between(first.grid, low, high, color=panel.colour, alpha=0.2, linewidth=0)
     axes.plot(
-        curve.grid,
-        curve.mean,
+        first.grid,
+        first.mean,
         color=panel.colour,
         linewidth=1.0 if panel.is_single else 1.6,
-        marker="o" if len(curve.grid) <= FEW else "",
+        marker="o" if len(first.grid) <= FEW else "",
         markersize=3,
         label=label,
     )
+    for part in later:
+        draw_rest(axes, part, panel.colour)
 
 
 def _draw_target(axes: Axes, panel: Panel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,23 @@ from r2po.runlog.facts import NO_MODEL, MethodFacts
 
 SAME = 1.1
 """Budgets whose ratio is below this count as the same: warm-ups differ."""
+
+MOST_NAMES = 3
+"""So many unfinished runs of an experiment are named."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Runs of one method on one task, by the names that a comparison gives them."""
+
+    label: str
+    task_label: str
+    runs: Sequence[RunData]
+
+
+def named(experiments: Sequence[ExperimentLogs]) -> list[Named]:
+    """Return experiments by the names of their methods and tasks."""
+    return [Named(each.label, each.task["label"], each.runs) for each in experiments]
 
 
 def others(experiments: Sequence[ExperimentLogs]) -> list[MethodFacts]:
@@ -43,7 +61,7 @@ def choose(experiments: Sequence[ExperimentLogs]) -> tuple[list[ExperimentLogs],
             for each in cell
             if each is not kept
         ]
-    return chosen, lines
+    return chosen, lines + unfinished(named(chosen))
 
 
 def left_out(left: ExperimentLogs, kept: ExperimentLogs, what: str) -> str:
@@ -139,19 +157,62 @@ def _by_value(named: Sequence[tuple[str, RunData]]) -> list[str]:
     return lines
 
 
+def conditions(compared: Sequence[Named]) -> list[str]:
+    """Say what a reader must know before comparing: unfinished and copied runs, and unequal budgets."""
+    return [*unfinished(compared), *copied(compared), *uneven(compared)]
+
+
+def unfinished(compared: Sequence[Named]) -> list[str]:
+    """Name the runs that did not reach their end, and how far they came, in one line."""
+    parts = []
+    for each in compared:
+        runs = [run for run in each.runs if not run.complete]
+        if runs:
+            far = ", ".join(f"{run.name}: {run.progress}" for run in runs[:MOST_NAMES])
+            more = f", and {len(runs) - MOST_NAMES} more" if len(runs) > MOST_NAMES else ""
+            parts.append(f"{len(runs)} of {len(each.runs)} of {each.label} on {each.task_label} ({far}{more})")
+    return [f"Unfinished runs, counted as far as they came: {'; '.join(parts)}."] if parts else []
+
+
+def copied(compared: Sequence[Named]) -> list[str]:
+    """Name the copies of runs that were found and left out, in one line."""
+    parts = [
+        f"{run.name} of {each.label} on {each.task_label} (also {', '.join(run.copies)})"
+        for each in compared
+        for run in each.runs
+        if run.copies
+    ]
+    return [f"Copied runs, with the same seed and rewards, count once: {'; '.join(parts)}."] if parts else []
+
+
 def uneven_budgets(experiments: Sequence[ExperimentLogs]) -> list[str]:
-    """Say in one line where the methods of an environment did not spend the same number of episodes per run."""
+    """Say where the methods of an environment did not spend the same per run: a line for episodes, one for calls."""
+    return uneven(named(experiments))
+
+
+def uneven(compared: Sequence[Named]) -> list[str]:
+    """Say so of runs by their names. Methods that ask no model are not compared in calls."""
+    return [line for unit in ("episodes", "calls") for line in _uneven(compared, unit)]
+
+
+def _uneven(compared: Sequence[Named], unit: str) -> list[str]:
     spent: dict[str, list[tuple[float, str]]] = {}
-    for each in experiments:
-        episodes = [int(run.episodes[-1]) for run in drawable(each.runs)]
-        if episodes:
-            spent.setdefault(each.task["label"], []).append((float(np.median(episodes)), each.label))
+    for each in compared:
+        totals = [total for run in drawable(each.runs) if (total := _total(run, unit))]
+        if totals:
+            spent.setdefault(each.task_label, []).append((float(np.median(totals)), each.label))
     parts = []
     for environment, pairs in spent.items():
         (least, one), (most, other) = min(pairs), max(pairs)
         if most > SAME * least:
             parts.append(f"{environment} {least:,.0f} ({one}) to {most:,.0f} ({other})")
-    return [f"Not at the same budget, in episodes per run: {'; '.join(parts)}."] if parts else []
+    return [f"Not at the same budget, in {unit} per run: {'; '.join(parts)}."] if parts else []
+
+
+def _total(run: RunData, unit: str) -> int:
+    """Return what a run spent; 0 if it spent none, or its log does not say."""
+    spent = run.episodes if unit == "episodes" else run.llm_calls
+    return 0 if spent is None else int(spent[-1])
 
 
 def other_protocols(cohort: Cohort | None, experiments: Sequence[ExperimentLogs]) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from r2po.analysis.logs.copies import without_copies
 from r2po.analysis.logs.own import load_own_run
 from r2po.analysis.logs.published import is_published_run, load_published_run
 from r2po.analysis.logs.run_data import RunData, Unusable
@@ -71,10 +72,10 @@ def nearest_folder(path: Path) -> str:
 
 
 def load_runs_of(directories: Sequence[RunDirectory]) -> tuple[tuple[RunData, ...], tuple[str, ...]]:
-    """Read the runs of one folder; returns the usable ones, and a line for each of the others."""
+    """Read the runs of one folder; returns the usable ones without copies, and a line for each of the others."""
     found = [_load_run(directory) for directory in directories]
     problems = tuple(each for each in found if isinstance(each, str))
-    return _with_lengths([each for each in found if isinstance(each, RunData)]), problems
+    return _with_lengths(without_copies([each for each in found if isinstance(each, RunData)])), problems
 
 
 def _load_run(directory: RunDirectory) -> RunData | str:

@@ -143,6 +143,8 @@ class RunData(MethodOnTask):
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
         prompts_hash: Hash of all texts that its prompts are made from; empty if the log does not say.
         replay_of: The recorded run that it repeats; empty if it is no replay.
+        reevaluated: (n,) mean return of each accepted candidate on fresh episodes; None if any is not on record.
+        copies: Names of the runs beside it that are copies of it, and are left out.
     """
 
     path: Path
@@ -173,6 +175,8 @@ class RunData(MethodOnTask):
     prompts: str = ""
     prompts_hash: str = ""
     replay_of: str = ""
+    reevaluated: Floats | None = None
+    copies: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

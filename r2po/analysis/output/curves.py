@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2po.analysis.logs.built_in import BUILT_IN
-from r2po.analysis.logs.run_data import RunData
-from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE, line_style
-from r2po.analysis.statistics.align import MeanCurve, Series, mean_curve
+from r2po.analysis.output.lines import Curve, draw_curve, draw_level
+from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
+from r2po.analysis.statistics.align import MeanCurve
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
@@ -36,29 +36,6 @@ HANDLE = 8
 BAND_SHARE = 0.3
 """How far bands may widen the vertical axis, in ranges of the means: one method that scatters must not flatten all."""
 
-FEW = 3
-"""Up to so many points a line has markers."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A line: the mean over runs.
-
-    Attributes:
-        label: What the legend calls it.
-        style: How it is drawn.
-        runs: At least one, all with iterations.
-    """
-
-    label: str
-    style: Style
-    runs: Sequence[RunData]
-
-    @property
-    def mean(self) -> MeanCurve:
-        """The mean of the runs on a common grid: each run's latest reward, the last one carried on."""
-        return mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in self.runs])
-
 
 @dataclass(frozen=True)
 class CurvePanel:
@@ -76,7 +53,12 @@ class CurvePanel:
 
 
 def draw_curves(
-    panels: Sequence[CurvePanel], title: str, caption: str, layout: tuple[int, int] | None = None
+    panels: Sequence[CurvePanel],
+    title: str,
+    caption: str,
+    layout: tuple[int, int] | None = None,
+    x_label: str = "total episodes",
+    y_label: str = "reward",
 ) -> Figure:
     """Draw a panel per environment, at least one, in a grid of rows and columns, and one legend for all of them."""
     from matplotlib.figure import Figure
@@ -93,9 +75,9 @@ def draw_curves(
         axes = figure.add_subplot(rows, columns, number + 1)
         _draw_panel(axes, panel, handles, small=not single)
         if number + columns >= len(panels):
-            axes.set_xlabel("total episodes", fontsize=SMALL_FONT_SIZE)
+            axes.set_xlabel(x_label, fontsize=SMALL_FONT_SIZE)
         if number % columns == 0:
-            axes.set_ylabel("reward (mean return)" if single else "reward", fontsize=SMALL_FONT_SIZE)
+            axes.set_ylabel(f"{y_label} (mean return)" if single else y_label, fontsize=SMALL_FONT_SIZE)
     _draw_legend(figure, handles, (rows, columns), len(panels), textwrap.fill(title, int(width * 13)))
     return figure
 
@@ -123,54 +105,53 @@ def runs_phrase(curves: Sequence[Curve]) -> str:
     return "n = " + ", ".join(f"{count} ({label})" for label, count in counts.items())
 
 
+def drops_phrase(panels: Sequence[CurvePanel]) -> str:
+    """Say where the number of runs falls along lines, and how that is drawn; empty where it does not."""
+    named = [(f"{curve.label} on {panel.title}", curve.drops) for panel in panels for curve in panel.curves]
+    falls = [f"{name}: n = {drops}" for name, drops in named if drops]
+    if not falls:
+        return ""
+    how = "Lines and bands end where the first run ends; thin lines are means of the runs that go on, n beside them"
+    return f"{how} ({'; '.join(falls)})."
+
+
 def _draw_panel(axes: Axes, panel: CurvePanel, handles: dict[str, Line2D], *, small: bool) -> None:
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    means = [(curve, curve.mean) for curve in panel.curves]
-    for curve, mean in means:
-        line = _draw_curve(axes, curve, mean, alpha=0.14 if len(means) <= 4 else 0.07)
+    alpha = 0.14 if len(panel.curves) <= 4 else 0.07
+    for curve in panel.curves:
+        line = draw_level(axes, curve) if curve.is_free else draw_curve(axes, curve, alpha)
         handles.setdefault(curve.label, line)
     axes.set_title(panel.title, fontsize=SMALL_FONT_SIZE)
-    if not means:
+    if not panel.curves:
         axes.text(0.5, 0.5, "no runs", transform=axes.transAxes, ha="center", va="center", color="#6e6e6e")
         axes.set(xticks=[], yticks=[])
         return
     if panel.target is not None:
         line = axes.axhline(panel.target, color=NEUTRAL, linestyle=":", linewidth=1.0, zorder=1.5)
         handles.setdefault("target", line)
-    _limit(axes, [mean for _, mean in means], panel.target)
-    axes.xaxis.set_major_locator(MaxNLocator(4 if small else 8, integer=True, steps=[1, 2, 5, 10]))
+    _limit(axes, [curve.shown for curve in panel.curves], panel.target)
+    whole = all((curve.mean.grid % 1 == 0).all() for curve in panel.curves)  # all but money
+    axes.xaxis.set_major_locator(MaxNLocator(4 if small else 8, integer=whole, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5 if small else 7, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if whole:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if small:
         axes.tick_params(labelsize=SMALL_FONT_SIZE - 1)
 
 
-def _draw_curve(axes: Axes, curve: Curve, mean: MeanCurve, alpha: float) -> Line2D:
-    if len(curve.runs) > 1:
-        low, high = mean.mean - mean.std, mean.mean + mean.std
-        axes.fill_between(mean.grid, low, high, color=curve.style["colour"], alpha=alpha, linewidth=0)
-    (line,) = axes.plot(
-        mean.grid,
-        mean.mean,
-        color=curve.style["colour"],
-        linestyle=line_style(curve.style),
-        linewidth=1.3,
-        marker=curve.style["marker"] if len(mean.grid) <= FEW else "",
-        markersize=3.5,
-    )
-    return line
-
-
-def _limit(axes: Axes, means: Sequence[MeanCurve], target: float | None) -> None:
+def _limit(axes: Axes, lines: Sequence[Sequence[MeanCurve]], target: float | None) -> None:
+    means = [part for line in lines for part in line]
     values = np.concatenate([mean.mean for mean in means] + ([] if target is None else [np.array([target])]))
-    bands = np.concatenate([mean.mean + sign * np.nan_to_num(mean.std) for mean in means for sign in (-1, 1)])
+    # Only the first part of each line has a band.
+    banded = [line[0] for line in lines]
+    bands = np.concatenate([mean.mean + sign * np.nan_to_num(mean.std) for mean in banded for sign in (-1, 1)])
     low, high = float(values.min()), float(values.max())
     span = high - low or max(abs(high), 1.0) * 0.1
     bottom = max(float(bands.min()), low - BAND_SHARE * span)
     top = min(float(bands.max()), high + BAND_SHARE * span)
     axes.set_ylim(min(bottom, low) - 0.05 * span, max(top, high) + 0.05 * span)
-    axes.set_xlim(0, max(float(mean.grid[-1]) for mean in means) * 1.02)
+    axes.set_xlim(0, (max(float(mean.grid[-1]) for mean in means) or 1.0) * 1.02)
 
 
 def _draw_legend(figure: Figure, handles: dict[str, Line2D], layout: tuple[int, int], panels: int, title: str) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from r2po.analysis.output.tables import decimals
 from r2po.analysis.statistics.welch import TTest, welch_of
 from r2po.rounding import mean, sample_std
+
+FEW_RUNS = 5
+"""Below so many runs, what says how much they vary is marked: of 4, the interval of a spread is 0.6 to 3.7 times it."""
+
+FEW_MARK = "†"
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,20 @@ class Score:
         return f"{decimals(self.mean)} ± {decimals(self.std)}"
 
     @property
+    def mark(self) -> str:
+        """What stands behind it in tables for people if it is of few runs; else empty."""
+        return f" {FEW_MARK}" if self.runs < FEW_RUNS else ""
+
+    @property
     def shown_mean(self) -> float:
         """The mean as far as the table shows it: equal ones are equally good."""
         return float(decimals(self.mean))
+
+
+def few_note(counts: Iterable[int]) -> list[str]:
+    """Return the sentence that explains the mark, if any of these numbers of runs has it."""
+    few = any(0 < count < FEW_RUNS for count in counts)
+    return [f"{FEW_MARK} Fewer than {FEW_RUNS} runs: how much they vary is hardly known."] if few else []
 
 
 def small_print(source: str, *, as_published: bool) -> str:

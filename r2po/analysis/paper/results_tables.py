@@ -8,11 +8,11 @@ from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
-from r2po.analysis.logs.comparable import choose, cohorts, other_protocols, uneven_budgets
+from r2po.analysis.logs.comparable import choose, cohorts, conditions, named, other_protocols
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.scores import Score, figures_of, reference_lines, score_of, small_print
+from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of, small_print
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
 from r2po.analysis.published import SOURCE, published_results
@@ -214,7 +214,8 @@ def _cell(column: str, score: Score | None, reference: Score | None, top: float 
     figures = figures_of(score, reference, as_published=as_published)
     if score is None:
         return Cell("", below, figures=figures)
-    return Cell(_named(column, score), below, is_best=score.shown_mean == top, figures=figures)
+    text = _named(column, score)
+    return Cell(text + score.mark, below, is_best=score.shown_mean == top, plain=text, figures=figures)
 
 
 def _named(column: str, score: Score) -> str:
@@ -230,7 +231,9 @@ def _about(parts: Sequence[tuple[Cohort | None, Sequence[ExperimentLogs]]], metr
     for cohort, part in parts:
         who = f"{cohort.label}: " if cohort else ""
         notes.append(f"{who}{_counts(part, metric)}.")
-        notes += [*other_protocols(cohort, part), *uneven_budgets(part)]
+        told = who if len(parts) > 1 else ""
+        notes += [*other_protocols(cohort, part), *(f"{told}{line}" for line in conditions(named(part)))]
+    notes += few_note(len(each.values(metric)) for _, part in parts for each in part)
     if any(len(each.runs) == 1 for _, part in parts for each in part):
         notes.append("± 0.00 of a single run says nothing about the spread.")
     return notes + budget_notes(each.protocol for _, part in parts for each in part if each.method == "sb3")

@@ -6,19 +6,69 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, product
 
-from r2po.analysis.logs.comparable import choose, cohorts
+from r2po.analysis.logs.comparable import choose, cohorts, conditions, named
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import environment_order
-from r2po.analysis.logs.run_data import STAND_IN, drawable
+from r2po.analysis.logs.run_data import STAND_IN, Floats, RunData, drawable
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles
+from r2po.analysis.logs.spending import UNITS, asks_model, incumbent, spending_of
+from r2po.analysis.output.curves import CurvePanel, distinct_styles, drops_phrase
+from r2po.analysis.output.lines import Curve
+from r2po.analysis.output.scores import few_note
 from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
+from r2po.analysis.statistics.align import Series
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
-from r2po.runlog.facts import GREY, TaskFacts
+from r2po.runlog.facts import GREY, Style, TaskFacts
+
+FREE = ("calls", "tokens", "money")
+"""What methods that ask no model do not spend."""
 
 BEST_BY = "mean_reward"
 """Where a line stands for the best of several methods, that one has the largest mean of this."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What is drawn over what.
+
+    Attributes:
+        axis: What is spent, one of ``spending.UNITS``.
+        incumbent: Whether lines show the policy that was best so far, and not the accepted one.
+        reevaluated: Whether the incumbent's value is that on fresh episodes, which all runs then must have.
+        unbroken: Whether lines go on where runs end, as in the published figures.
+    """
+
+    axis: str = "episodes"
+    incumbent: bool = False
+    reevaluated: bool = False
+    unbroken: bool = False
+
+    def series(self, runs: Sequence[RunData]) -> tuple[list[RunData], list[Series], list[str]]:
+        """Return the runs whose spending is on record, the line of each, and why others have none."""
+        spent = spending_of(runs, self.axis)
+        known = [(run, each.at) for run, each in zip(runs, spent, strict=True) if each.at is not None]
+        lines = [Series(at, self._values(run), carried=run.complete) for run, at in known]
+        problems = dict.fromkeys(each.problem for each in spent if each.at is None)
+        return [run for run, _ in known], lines, list(problems)
+
+    def _values(self, run: RunData) -> Floats:
+        return incumbent(run, reevaluated=self.reevaluated) if self.incumbent else run.rewards
+
+    @property
+    def y_label(self) -> str:
+        """What the vertical axis is called."""
+        return "incumbent" if self.incumbent else "reward"
+
+    @property
+    def about(self) -> str:
+        """Say what lines show, over what."""
+        over = "all episodes spent" if self.axis == "episodes" else UNITS[self.axis]
+        spent = f"{over}, warm-up included" if self.axis in ("episodes", "steps") else over
+        if not self.incumbent:
+            return f"Reward of the accepted candidate over {spent}"
+        value = "its reward on fresh episodes" if self.reevaluated else "its logged reward, which flatters"
+        return f"Incumbent, the policy with the best logged reward so far ({value}), over {spent}"
 
 
 @dataclass(frozen=True)
@@ -40,12 +90,18 @@ class CurveFigure:
 
 
 def build_curves(
-    preset: str, experiments: Sequence[ExperimentLogs], environments: Sequence[str] = (), *, apart: bool = False
+    preset: str,
+    experiments: Sequence[ExperimentLogs],
+    environments: Sequence[str] = (),
+    *,
+    apart: bool = False,
+    plot: Plot | None = None,
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
     Its panels are the environments in their order, all that have runs if none is named. ``apart`` gives each
-    environment with runs a figure of its own.
+    environment with runs a figure of its own. Of the incumbent, ``plot`` shows the reward on fresh episodes where all
+    runs have it, unless it draws as published.
 
     Raises:
         InputError: There is nothing to draw.
@@ -61,7 +117,10 @@ def build_curves(
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
     tasks = tasks_of(keys, usable)
     groups = [[task] for task in tasks] if apart else [tasks]
-    figures = [_figure(preset, columns, *part, group) for part, group in product(cohorts(usable), groups)]
+    plot = plot or Plot()
+    if plot.incumbent and not plot.unbroken:
+        plot = replace(plot, reevaluated=all(run.reevaluated is not None for run in _runs(usable)))
+    figures = [_figure(preset, columns, *part, group, plot) for part, group in product(cohorts(usable), groups)]
     if not apart:
         return figures, lines
     named = [replace(each, environment=group[0]["name"]) for each, group in zip(figures, cycle(groups), strict=False)]
@@ -76,11 +135,12 @@ def _figure(
     cohort: Cohort | None,
     experiments: Sequence[ExperimentLogs],
     tasks: Sequence[TaskFacts],
+    plot: Plot,
 ) -> CurveFigure:
-    panels, chosen = [], []
+    panels, chosen, drawn = [], [], []
     missing: dict[str, list[str]] = {}
-    wanted = [methods[0]["style"] if len(methods) == 1 else GREY for methods in columns.values()]
-    styles = dict(zip(columns, distinct_styles(wanted), strict=True))
+    lacking: list[str] = []
+    styles = _styles(columns)
     for task in tasks:
         curves = []
         here = [each for each in experiments if each.environment == task["name"]]
@@ -91,33 +151,63 @@ def _figure(
                 if is_possible(methods, task):
                     missing.setdefault(column, []).append(task["label"])
                 continue
+            runs, series, problems = plot.series(drawable(best.runs))
+            lacking += [
+                f"{len(best.runs) - len(runs)} of {len(best.runs)} runs of {best.cell} ({'; '.join(problems)})"
+            ] * bool(problems)
+            if not runs:
+                continue
             if len(names) > 1 or names == ["sb3"]:
                 chosen.append(best.cell)
-            curves.append(Curve(column, styles[column], drawable(best.runs)))
+            drawn.append(best)
+            free = plot.axis in FREE and not asks_model(runs[0])
+            label = f"{column} (no {plot.axis})" if free else column
+            curves.append(Curve(label, styles[column], runs, series, plot.unbroken))
         panels.append(CurvePanel(task["label"], curves, task["optimum"]))
     title = "" if cohort is None else cohort.label.removesuffix(f" [{STAND_IN}]")
     mark = f"\n[{STAND_IN}]" if cohort is not None and cohort.stand_in else ""
     budgets = budget_notes(each.protocol for each in experiments if each.method == "sb3")
-    sentences = (_what(panels), _best_ones(preset, chosen), *budgets, _missing(missing, len(tasks)))
+    sentences = (
+        _what(panels, plot),
+        drops_phrase(panels),
+        _best_ones(preset, chosen),
+        *budgets,
+        *conditions(named(drawn)),
+        f"No {plot.axis} on record: {'; '.join(lacking)}." if lacking else "",
+        _missing(missing, len(tasks)),
+        *few_note(len(curve.runs) for panel in panels for curve in panel.curves),
+    )
     caption = " ".join(filter(None, sentences))
     return CurveFigure(cohort, panels, f"{title}{mark}", caption)
+
+
+def _styles(columns: Columns) -> dict[str, Style]:
+    wanted = [methods[0]["style"] if len(methods) == 1 else GREY for methods in columns.values()]
+    return dict(zip(columns, distinct_styles(wanted), strict=True))
+
+
+def _runs(experiments: Iterable[ExperimentLogs]) -> list[RunData]:
+    return [run for each in experiments for run in drawable(each.runs)]
 
 
 def _best(experiments: Sequence[ExperimentLogs]) -> ExperimentLogs | None:
     return first_largest(experiments, lambda each: mean(each.values(BEST_BY))) if experiments else None
 
 
-def _what(panels: Iterable[CurvePanel]) -> str:
+def _what(panels: Iterable[CurvePanel], plot: Plot) -> str:
     counts: dict[int, list[str]] = {}
+    levels = False
     for panel in panels:
         for curve in panel.curves:
             counts.setdefault(len(curve.runs), []).append(f"{curve.label} on {panel.title}")
+            levels = levels or curve.is_free
     usual = max(counts, key=lambda count: len(counts[count]), default=0)
     others = [f"n = {count} for {', '.join(names)}" for count, names in sorted(counts.items()) if count != usual]
     odd = f" ({'; '.join(others)})" if others else ""
+    free = " Level lines: what methods that ask no model reach at their end, for none of it." if levels else ""
     return (
-        f"Reward of the accepted candidate over all episodes spent, warm-up included; mean of n = {usual} runs"
-        f"{odd} on a common grid. Band: ± 1 sample standard deviation over runs."
+        f"{plot.about}; mean of n = {usual} runs"
+        f"{odd} on a common grid. Band: ± 1 sample standard deviation over runs.{free}"
     )
 
 

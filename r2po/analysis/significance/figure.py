@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from r2po.analysis.output.canvas import name_rows, sheet, span
+from r2po.analysis.output.scores import FEW_RUNS
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.significance.effects import LEVEL
 from r2po.analysis.significance.tests import Comparison
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
-from r2po.analysis.statistics.welch import FEW
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _caption(rows: Sequence[Comparison], lines: Sequence[Shown], about: str) -> 
     )
     if any(row.choice > 1 for row in rows):
         text += " Where R2PO is worse, p are multiplied by the number of baselines that the best was chosen from."
-    few = "Intervals of fewer than 5 runs hold only for normal values." if _has_few(lines) else ""
+    few = f"Intervals of fewer than {FEW_RUNS} runs hold only for normal values." if _has_few(lines) else ""
     missing = f"Not shown, since nothing could be tested: {', '.join(left_out)}." if left_out else ""
     return " ".join(filter(None, (text, few, missing, about)))
 
@@ -115,7 +115,7 @@ def _test(lines: Sequence[Shown]) -> str:
 
 
 def _has_few(lines: Sequence[Shown]) -> bool:
-    return any(min(line.runs) < FEW for line in lines)
+    return any(min(line.runs) < FEW_RUNS for line in lines)
 
 
 def _draw_detectable(axes: Axes, lines: Sequence[Shown]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from r2po.analysis.logs.built_in import OURS
-from r2po.analysis.logs.comparable import uneven_budgets
+from r2po.analysis.logs.comparable import copied, named, uneven_budgets
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.run_data import RunData
 from r2po.rounding import mean, sample_std
@@ -82,6 +82,7 @@ def group_of(experiment: ExperimentLogs, metric: str, beside: Sequence[Experimen
     if len(finite) < len(known):
         notes.append(f"{len(known) - len(finite)} of {len(known)} values are not finite and left out")
     unfinished = sum(not run.complete for run in experiment.runs)
+    notes += copied(named([experiment]))
     if unfinished:
         notes.append(f"{unfinished} of {len(experiment.runs)} runs unfinished, counted up to there")
     ours = next((each for each in beside if each.method == OURS), None)

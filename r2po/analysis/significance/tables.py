@@ -8,7 +8,7 @@ from itertools import chain
 
 from r2po.analysis.logs.built_in import BASELINES, method_facts
 from r2po.analysis.logs.experiments import Cohort
-from r2po.analysis.output.scores import p_text
+from r2po.analysis.output.scores import FEW_MARK, FEW_RUNS, p_text
 from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.published import SOURCE
 from r2po.analysis.significance.effects import Effect
@@ -18,7 +18,6 @@ from r2po.analysis.significance.report import METRIC_LABELS, name_of_test, roles
 from r2po.analysis.significance.rules import FORM, Mode, Rules
 from r2po.analysis.significance.tests import Comparison
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
-from r2po.analysis.statistics.welch import FEW
 
 Parts = Sequence[tuple[Cohort | None, Sequence[Comparison]]]
 """The rows of each cohort."""
@@ -149,13 +148,13 @@ class Report:
     def _effect_notes(self) -> list[str]:
         notes = [
             "Intervals: 95 %. gap: that of the t-test; Hedges' g: gap in pooled standard deviations, noncentral t",
-            "P(R2PO better): that a run of R2PO is above one of the baseline, ties half; Newcombe's interval, of pairs "
-            "a joint bootstrap",
+            "P(R2PO better): that a run of R2PO is above one of the baseline, ties half; Newcombe's interval, of "
+            "5 or more pairs a joint bootstrap",
             "Detectable: the smallest gap that is found in 80 % of all cases with these runs and spreads, at the level "
             "0.05 / number of tests of the family",
         ]
         if any(row.effect and row.effect.is_of_few for _, rows in self.parts for row in rows):
-            notes.append(f"†: fewer than {FEW} runs on a side; the intervals hold only for normal values")
+            notes.append(f"{FEW_MARK} Fewer than {FEW_RUNS} runs on a side: the intervals hold only for normal values")
         if self.mode == "best":
             notes.append("Effects against the best baseline lean against R2PO, since it was chosen by these values")
         return notes
@@ -217,7 +216,7 @@ def _group_text(group: Group | None) -> str:
 def _effect_cells(effect: Effect | None, tests: int) -> Cells:
     if effect is None:
         return [""] * len(EFFECT_COLUMNS)
-    mark = " †" if effect.is_of_few else ""
+    mark = f" {FEW_MARK}" if effect.is_of_few else ""
     gap = effect.detectable(tests)
     return [
         *(_interval_cell(each, mark) for each in (effect.gap, effect.g, effect.improvement)),

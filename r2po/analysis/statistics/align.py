@@ -44,6 +44,13 @@ class MeanCurve:
     std: Floats
     count: Ints
 
+    @property
+    def stretches(self) -> list[MeanCurve]:
+        """The parts with the same number of runs, one after the other: from one to the next, the sample changes."""
+        breaks = np.flatnonzero(np.diff(self.count)) + 1
+        parts = [np.split(each, breaks) for each in (self.grid, self.mean, self.std, self.count)]
+        return [MeanCurve(*part) for part in zip(*parts, strict=True)]
+
 
 def mean_curve(runs: Sequence[Series]) -> MeanCurve:
     """Average runs whose positions differ.

@@ -14,9 +14,6 @@ from r2po.analysis.statistics.arrays import Floats, finite
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.rounding import is_constant, levelled, mean
 
-FEW = 5
-"""With fewer values than this in a group, what is estimated of it is not to be trusted."""
-
 
 @dataclass(frozen=True)
 class TTest:

@@ -96,7 +96,7 @@ def test_models_and_protocols_have_rows_of_their_own(logs: Path) -> None:
     write_run(logs / "mine", 2, [1.0], config={"gym_env_name": "nim-v0"}, description={"stand_in": True})
     table = tables(logs)["mean_reward"]
     nim = [[cell.text for cell in row] for row in table.cells if row[0].plain == "nim"]
-    assert [row[2] for row in nim] == ["3.00 ± 1.41", "9.00 ± 0.00", "1.00 ± 0.00"]
+    assert [row[2] for row in nim] == ["3.00 ± 1.41 †", "9.00 ± 0.00 †", "1.00 ± 0.00 †"]
     assert "no language model" in nim[2][1]
 
 
@@ -277,3 +277,41 @@ def test_command_without_any_logs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "R2PO: no runs" in capsys.readouterr().err
     assert main(["paper_results_tables", "--logs-root", str(tmp_path / "nowhere"), "--output-dir", out]) == 2
     assert main(["paper_results_tables", "--from-published", "--output-dir", out]) == 0
+
+
+def test_few_runs_are_marked_for_people_only(logs: Path) -> None:
+    for number in range(3, 6):
+        write_published_run(logs / folder_name("nim", "r2po"), number, [4.0], method="r2po")
+    table = tables(logs)["mean_final_reward"]
+    (nim,) = [row for row in table.cells if row[0].plain == "nim"]
+    assert [cell.text.endswith(" †") for cell in nim[1:4]] == [True, True, False], "2, 2 and 5 runs"
+    assert rows(table)["nim"]["ProPS"] == "4.00 ± 1.41"
+    assert "† Fewer than 5 runs: how much they vary is hardly known." in table.notes
+
+
+def test_unfinished_and_copied_runs_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0, 2.0])
+    write_run(tmp_path / "a", 2, [3.0, 4.0], description={"seed": 1})
+    write_run(tmp_path / "a", 3, [1.0, 2.0], description={"seed": 1})
+    write_run(tmp_path / "a", 4, [5.0], complete=False, config={"num_iterations": 2})
+    for table in tables(tmp_path).values():
+        assert (
+            "Unfinished runs, counted as far as they came: 1 of 3 of ProPS on CartPole (run_4: 1 of 2 iterations)."
+            in (table.notes)
+        )
+        assert "Copied runs, with the same seed and rewards, count once: run_1 of ProPS on CartPole (also run_3)." in (
+            table.notes
+        )
+    assert rows(tables(tmp_path)["mean_final_reward"])["cartpole"]["ProPS"] == "3.67 ± 1.53"
+
+
+def test_unequal_calls_are_named_and_methods_without_a_model_are_not_compared_in_them(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0] * 10)
+    write_run(tmp_path / "b", 1, [1.0] * 20, config={"method": "r2po"})
+    write_run(tmp_path / "c", 1, [1.0] * 90, config={"method": "random_search"}, description={"model": "none"})
+    for path in (tmp_path / "c" / "run_1" / "iterations.jsonl",):
+        lines = [{**json.loads(line), "llm_calls": 0} for line in path.read_text().splitlines()]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    notes = tables(tmp_path, "search")["mean_reward"].notes
+    assert "Not at the same budget, in calls per run: CartPole 20 (ProPS) to 40 (R2PO)." in notes
+    assert "Not at the same budget, in episodes per run: CartPole 50 (ProPS) to 370 (Random search)." in notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ def test_logs_that_tell_no_seed_are_not_paired(tmp_path: Path, capsys: pytest.Ca
     assert not any("paired" in note for note in row["notes"])
 
 
+def test_copied_runs_are_named_and_are_no_pairs_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path)
+    shutil.copytree(tmp_path / "props" / "run_5", tmp_path / "props" / "run_6")
+    row = records(tmp_path, capsys, "--comparison-mode", "all")["ProPS"]
+    assert row["test"] == "paired by seed, n = 5"
+    assert any("count once: run_5 of ProPS on CartPole (also run_6)" in note for note in row["notes"])
+
+
 def test_effects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path)
     row = records(tmp_path, capsys, "--comparison-mode", "all", "--pairing", "never")["ProPS+"]
@@ -111,7 +122,7 @@ def test_intervals_of_few_runs_are_marked(tmp_path: Path, capsys: pytest.Capture
     assert "†" not in text(tmp_path, capsys)
     shown = text(tmp_path, capsys, "--max-runs", "4")
     assert shown.count("] †") == 3
-    assert "†: fewer than 5 runs" in shown
+    assert "† Fewer than 5 runs" in shown
     assert "†" not in text(tmp_path, capsys, "--max-runs", "4", "--format", "csv")
     assert records(tmp_path, capsys, "--max-runs", "4")["ProPS"]["few_runs"] is True
 
