@@ -95,7 +95,7 @@ def _caption(rows: Sequence[Comparison], lines: Sequence[Shown], about: str) -> 
     text = (
         f"Left: mean of R2PO minus mean of the baseline, {n} runs each, in units of the distance from the random "
         f"policy to the target; lines: 95 % intervals of {_test(lines)}, without variance none; grey: gaps that are "
-        "too small for it to find in 80 % of all cases. Right: p of that test, corrected for the number of tests too, "
+        "too small for it to find in 80 % of all cases. Right: p of that test, the same corrected for all tests, "
         f"and p of the permutation test; values below {SMALLEST_P:g} stand at the edge; dotted: {LEVEL:g}."
     )
     if any(row.choice > 1 for row in rows):

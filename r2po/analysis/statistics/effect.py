@@ -32,7 +32,8 @@ def hedges_g(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval | None:
         return None
     degrees = x.size + y.size - 2
     root = sqrt(1 / x.size + 1 / y.size)
-    return _unbiased((mean(x) - mean(y)) / (pooled_std(x, y) * root), degrees, root * small_sample_factor(degrees))
+    t = (mean(x) - mean(y)) / (pooled_std(x, y) * root)
+    return _standardised(t, degrees, root, small_sample_factor(degrees))
 
 
 def paired_hedges_g(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval | None:
@@ -49,8 +50,8 @@ def paired_hedges_g(first: ArrayLike, second: ArrayLike) -> ConfidenceInterval |
     gaps = differences(first, second)
     if gaps.size < 2 or is_constant(gaps):
         return None
-    unit = standard_error(gaps) / pooled_std(first, second) * small_sample_factor(2 * (gaps.size - 1))
-    return _unbiased(paired_t(first, second).t, gaps.size - 1, unit)
+    unit = standard_error(gaps) / pooled_std(first, second)
+    return _standardised(paired_t(first, second).t, gaps.size - 1, unit, small_sample_factor(2 * (gaps.size - 1)))
 
 
 def pooled_std(first: ArrayLike, second: ArrayLike) -> float:
@@ -64,9 +65,10 @@ def pooled_std(first: ArrayLike, second: ArrayLike) -> float:
     return largest * sqrt(squares / sum(degrees for _, degrees in spreads))
 
 
-def _unbiased(t: float, degrees: int, unit: float) -> ConfidenceInterval:
+def _standardised(t: float, degrees: int, unit: float, factor: float) -> ConfidenceInterval:
     low, high = noncentrality_interval(t, degrees)
-    return ConfidenceInterval(unit * t, unit * low, unit * high)
+    # The factor is for the estimate alone: the interval holds the true value as it is.
+    return ConfidenceInterval(factor * unit * t, unit * low, unit * high)
 
 
 def small_sample_factor(degrees: int) -> float:
