@@ -49,7 +49,7 @@ def _summary(experiments: Sequence[LogDirectory], labels: Sequence[str]) -> dict
 
 
 def _figure(
-    experiments: Sequence[LogDirectory], labels: Sequence[str], *, unbroken: bool
+    experiments: Sequence[LogDirectory], labels: Sequence[str], *, unbroken: bool = False
 ) -> tuple[list[CurvePanel], str, str]:
     """Return a panel for each environment, a title and a caption."""
     pairs = [(logs, label) for logs, label in zip(experiments, labels, strict=True) if drawable(logs.runs)]

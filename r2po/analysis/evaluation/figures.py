@@ -125,7 +125,7 @@ def _draw_rewards(axes: Axes, panel: Panel) -> None:
         zorder=2.5,
     )
     for part in later:
-        draw_rest(axes, part, NEUTRAL)
+        draw_rest(axes, part, NEUTRAL, steps=True, named=False)  # the number stands at the other line
 
 
 def _draw_mean(axes: Axes, curve: MeanCurve, panel: Panel, label: str) -> None:

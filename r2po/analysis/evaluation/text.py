@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from r2po.analysis.logs.run_data import STAND_IN, models_label, progress
+from r2po.analysis.output.scores import few_mark, few_note
 from r2po.analysis.output.tables import pad
 from r2po.terminal import visible
 
@@ -75,12 +76,12 @@ def _over_runs(summary: dict[str, Any]) -> list[str]:
         return [f"no means: these runs are of {len(parts)} experiments, each with a report of its own below"]
     if count == 1:
         return ["a single run: nothing can be said about the spread over runs"]
-    lines = [f"over {count} runs: mean ± sample standard deviation"]
+    lines = [f"over {count} runs{few_mark(count)}: mean ± sample standard deviation"]
     for name in ("best", "heldout", "mean", "final"):
         cell = _plus_minus(summary[f"{name}_reward_mean"], summary[f"{name}_reward_std"])
         of = f" ({summary['heldout_num_runs']} of {count} runs)" if name == "heldout" else ""
         lines.append(f"  {name.replace('heldout', 'held-out'):8}  {cell}{of}")
-    return lines
+    return [*lines, *few_note([count])]
 
 
 def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:

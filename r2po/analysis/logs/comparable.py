@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, experiment_or
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.published import PROTOCOL
 from r2po.analysis.logs.run_data import RunData, drawable
+from r2po.analysis.logs.spending import asks_model
 from r2po.runlog.facts import NO_MODEL, MethodFacts
 
 SAME = 1.1
@@ -33,6 +34,14 @@ class Named:
 def named(experiments: Sequence[ExperimentLogs]) -> list[Named]:
     """Return experiments by the names of their methods and tasks."""
     return [Named(each.label, each.task["label"], each.runs) for each in experiments]
+
+
+def cells_phrase(cells: Iterable[tuple[str, str]]) -> str:
+    """Write what runs are of, by method and task: ``"ProPS on Nim, Pong; R2PO on Nim"``."""
+    where: dict[str, list[str]] = {}
+    for label, task in cells:
+        where.setdefault(label.removesuffix(f" on {task}"), []).append(task)
+    return "; ".join(f"{label} on {', '.join(dict.fromkeys(tasks))}" for label, tasks in where.items())
 
 
 def others(experiments: Sequence[ExperimentLogs]) -> list[MethodFacts]:
@@ -162,22 +171,24 @@ def conditions(compared: Sequence[Named]) -> list[str]:
     return [*unfinished(compared), *copied(compared), *uneven(compared)]
 
 
-def unfinished(compared: Sequence[Named]) -> list[str]:
+def unfinished(compared: Sequence[Named], how: str = "counted as far as they came") -> list[str]:
     """Name the runs that did not reach their end, and how far they came, in one line."""
-    parts = []
+    groups: dict[str, list[tuple[str, str]]] = {}
     for each in compared:
         runs = [run for run in each.runs if not run.complete]
         if runs:
             far = ", ".join(f"{run.name}: {run.progress}" for run in runs[:MOST_NAMES])
             more = f", and {len(runs) - MOST_NAMES} more" if len(runs) > MOST_NAMES else ""
-            parts.append(f"{len(runs)} of {len(each.runs)} of {each.label} on {each.task_label} ({far}{more})")
-    return [f"Unfinished runs, counted as far as they came: {'; '.join(parts)}."] if parts else []
+            text = f"{len(runs)} of {len(each.runs)} of {{}} ({far}{more})"
+            groups.setdefault(text, []).append((each.label, each.task_label))
+    parts = [text.format(cells_phrase(cells)) for text, cells in groups.items()]
+    return [f"Unfinished runs, {how}: {'; '.join(parts)}."] if parts else []
 
 
 def copied(compared: Sequence[Named]) -> list[str]:
     """Name the copies of runs that were found and left out, in one line."""
     parts = [
-        f"{run.name} of {each.label} on {each.task_label} (also {', '.join(run.copies)})"
+        f"{run.name} of {cells_phrase([(each.label, each.task_label)])} (also {', '.join(run.copies)})"
         for each in compared
         for run in each.runs
         if run.copies
@@ -201,17 +212,18 @@ def _uneven(compared: Sequence[Named], unit: str) -> list[str]:
         totals = [total for run in drawable(each.runs) if (total := _total(run, unit))]
         if totals:
             spent.setdefault(each.task_label, []).append((float(np.median(totals)), each.label))
-    parts = []
+    ranges: dict[str, list[str]] = {}
     for environment, pairs in spent.items():
         (least, one), (most, other) = min(pairs), max(pairs)
         if most > SAME * least:
-            parts.append(f"{environment} {least:,.0f} ({one}) to {most:,.0f} ({other})")
+            ranges.setdefault(f"{least:,.0f} ({one}) to {most:,.0f} ({other})", []).append(environment)
+    parts = [f"{', '.join(environments)} {range_}" for range_, environments in ranges.items()]
     return [f"Not at the same budget, in {unit} per run: {'; '.join(parts)}."] if parts else []
 
 
 def _total(run: RunData, unit: str) -> int:
     """Return what a run spent; 0 if it spent none, or its log does not say."""
-    spent = run.episodes if unit == "episodes" else run.llm_calls
+    spent = run.episodes if unit == "episodes" else run.llm_calls if asks_model(run) else None
     return 0 if spent is None else int(spent[-1])
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from r2po.analysis.logs.built_in import BUILT_IN
+from r2po.analysis.logs.comparable import cells_phrase
 from r2po.analysis.output.lines import Curve, draw_curve, draw_level
+from r2po.analysis.output.scores import few_mark
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.statistics.align import MeanCurve
 from r2po.runlog.facts import Style
@@ -101,17 +103,22 @@ def runs_phrase(curves: Sequence[Curve]) -> str:
     numbers = set(counts.values())
     if len(numbers) == 1:
         (count,) = numbers
-        return f"n = {count} run{'' if count == 1 else 's'} each" if len(counts) > 1 else f"n = {count}"
-    return "n = " + ", ".join(f"{count} ({label})" for label, count in counts.items())
+        mark = few_mark(count)
+        return f"n = {count} run{'' if count == 1 else 's'} each{mark}" if len(counts) > 1 else f"n = {count}{mark}"
+    return "n = " + ", ".join(f"{count}{few_mark(count)} ({label})" for label, count in counts.items())
 
 
 def drops_phrase(panels: Sequence[CurvePanel]) -> str:
     """Say where the number of runs falls along lines, and how that is drawn; empty where it does not."""
-    named = [(f"{curve.label} on {panel.title}", curve.drops) for panel in panels for curve in panel.curves]
-    falls = [f"{name}: n = {drops}" for name, drops in named if drops]
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for panel in panels:
+        for curve in panel.curves:
+            if curve.drops:
+                groups.setdefault(curve.drops, []).append((curve.label, panel.title))
+    falls = [f"{cells_phrase(cells)}: n = {drops}" for drops, cells in groups.items()]
     if not falls:
         return ""
-    how = "Lines and bands end where the first run ends; thin lines are means of the runs that go on, n beside them"
+    how = "Line and band end where the first run ends; a thin line is the mean of those that go on, with their number"
     return f"{how} ({'; '.join(falls)})."
 
 

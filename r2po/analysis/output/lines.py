@@ -61,14 +61,16 @@ class Curve:
     def drops(self) -> str:
         """Say how the number of runs falls along the line, e.g. ``"10 up to 400, then 9"``; empty if it does not."""
         parts = [] if self.unbroken else self.mean.stretches
-        if len(parts) < 2 and (not parts or parts[0].count[0] == len(self.runs)):
-            return ""
-        if len(parts) == 1:
-            return f"{parts[0].count[0]}: the other runs ended before all had begun"
-        falls = [f"{part.count[0]} up to {_amount(part.grid[-1])}" for part in parts[:-1]]
-        if len(falls) > STRETCHES:
-            return f"{falls[0]}, and fewer and fewer from there"
-        return f"{', '.join(falls)}, then {parts[-1].count[0]}"
+        counts = [int(part.count[0]) for part in parts]
+        if len(parts) < 2:
+            return f"{counts[0]}, since others ended before all had begun" if counts and counts[0] < self.total else ""
+        rest = str(counts[1]) if len(counts) == 2 else f"{counts[1]} to {counts[-1]}"
+        return f"{counts[0]} up to {amount(parts[0].grid[-1])}, then {rest}"
+
+    @property
+    def total(self) -> int:
+        """Number of its runs."""
+        return len(self.series or self.runs)
 
 
 def draw_curve(axes: Axes, curve: Curve, alpha: float) -> Line2D:
@@ -83,18 +85,29 @@ def draw_curve(axes: Axes, curve: Curve, alpha: float) -> Line2D:
     return line
 
 
-def draw_rest(axes: Axes, part: MeanCurve, colour: str) -> None:
-    """Draw a part of a mean for which some runs are missing: apart, thin, and with the number of runs."""
-    marker = "." if len(part.grid) == 1 else ""
-    axes.plot(part.grid, part.mean, color=colour, linewidth=0.7, alpha=0.75, marker=marker, markersize=3)
-    axes.annotate(
-        f"n = {part.count[0]}",
-        (part.grid[0], part.mean[0]),
-        (1, 2),
-        textcoords="offset points",
-        fontsize=SMALL_FONT_SIZE - 2.5,
+def draw_rest(axes: Axes, part: MeanCurve, colour: str, *, steps: bool = False, named: bool = True) -> None:
+    """Draw a part of a mean for which some runs are missing: apart, thin, and, if ``named``, with their number."""
+    axes.plot(
+        part.grid,
+        part.mean,
         color=colour,
+        linewidth=0.7,
+        alpha=0.75,
+        marker="." if len(part.grid) == 1 else "",
+        markersize=3,
+        drawstyle="steps-post" if steps else "default",
     )
+    if named:
+        axes.annotate(
+            f"n = {part.count[0]}",
+            (part.grid[0], part.mean[0]),
+            (1, -3),
+            textcoords="offset points",
+            va="top",
+            fontsize=SMALL_FONT_SIZE - 2.5,
+            color=colour,
+            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4},
+        )
 
 
 def _draw_line(axes: Axes, curve: Curve, part: MeanCurve, linewidth: float) -> Line2D:
@@ -117,6 +130,6 @@ def draw_level(axes: Axes, curve: Curve) -> Line2D:
     )
 
 
-def _amount(value: float) -> str:
+def amount(value: float) -> str:
     """Write what was spent: whole from 100 on, else with three digits."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.logs.run_data import RunData, models_label
+from r2po.analysis.output.scores import few_mark, few_note
 from r2po.runlog.facts import GREY
 
 
@@ -63,11 +64,20 @@ def runs_caption(panel: Panel) -> str:
         (run,) = panel.runs
         text = f"One run ({run.name}{'' if run.seed is None else f', seed {run.seed}'})."
     else:
-        text = f"Mean of {len(panel.runs)} runs; band: ± 1 sample standard deviation over runs."
+        text = (
+            f"Mean of {len(panel.runs)} runs{few_mark(len(panel.runs))}; band: ± 1 sample standard deviation over runs."
+        )
     models = ", ".join(sorted({models_label(run.model, run.critic_model) for run in panel.runs}))
     protocols = ", ".join(sorted({run.protocol for run in panel.runs}))
     prompts = "".join(f", {each}" for each in sorted({run.prompts for run in panel.runs} - {""}))
-    return f"{text} Model {models}, protocol {protocols}{prompts}. {_unfinished(panel)}".rstrip()
+    sentences = [text, f"Model {models}, protocol {protocols}{prompts}.", _unfinished(panel), _thin_line(panel)]
+    few = [] if panel.is_single else few_note([len(panel.runs)])
+    return " ".join(filter(None, [*sentences, *few]))
+
+
+def _thin_line(panel: Panel) -> str:
+    is_cut = not panel.is_single and any(not run.complete for run in panel.runs)
+    return "Line and band end with the first run; a thin line is the mean of those that go on." if is_cut else ""
 
 
 def _unfinished(panel: Panel) -> str:

@@ -34,12 +34,17 @@ class Score:
     @property
     def mark(self) -> str:
         """What stands behind it in tables for people if it is of few runs; else empty."""
-        return f" {FEW_MARK}" if self.runs < FEW_RUNS else ""
+        return few_mark(self.runs)
 
     @property
     def shown_mean(self) -> float:
         """The mean as far as the table shows it: equal ones are equally good."""
         return float(decimals(self.mean))
+
+
+def few_mark(runs: int) -> str:
+    """Return what stands behind a number that is over so many runs, if they are few; else an empty text."""
+    return f" {FEW_MARK}" if runs < FEW_RUNS else ""
 
 
 def few_note(counts: Iterable[int]) -> list[str]:

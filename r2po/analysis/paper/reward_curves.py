@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, product
 
-from r2po.analysis.logs.comparable import choose, cohorts, conditions, named
+from r2po.analysis.logs.comparable import cells_phrase, choose, cohorts, conditions, named
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import STAND_IN, Floats, RunData, drawable
@@ -14,7 +14,7 @@ from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.logs.spending import UNITS, asks_model, incumbent, spending_of
 from r2po.analysis.output.curves import CurvePanel, distinct_styles, drops_phrase
 from r2po.analysis.output.lines import Curve
-from r2po.analysis.output.scores import few_note
+from r2po.analysis.output.scores import few_mark, few_note
 from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
 from r2po.analysis.statistics.align import Series
 from r2po.errors import InputError
@@ -194,19 +194,22 @@ def _best(experiments: Sequence[ExperimentLogs]) -> ExperimentLogs | None:
     return first_largest(experiments, lambda each: mean(each.values(BEST_BY))) if experiments else None
 
 
-def _what(panels: Iterable[CurvePanel], plot: Plot) -> str:
-    counts: dict[int, list[str]] = {}
-    levels = False
+def _what(panels: Sequence[CurvePanel], plot: Plot) -> str:
+    counts: dict[int, list[tuple[str, str]]] = {}
     for panel in panels:
         for curve in panel.curves:
-            counts.setdefault(len(curve.runs), []).append(f"{curve.label} on {panel.title}")
-            levels = levels or curve.is_free
+            counts.setdefault(len(curve.runs), []).append((curve.label, panel.title))
     usual = max(counts, key=lambda count: len(counts[count]), default=0)
-    others = [f"n = {count} for {', '.join(names)}" for count, names in sorted(counts.items()) if count != usual]
+    others = [
+        f"n = {count}{few_mark(count)} for {cells_phrase(cells)}"
+        for count, cells in sorted(counts.items())
+        if count != usual
+    ]
     odd = f" ({'; '.join(others)})" if others else ""
+    levels = any(curve.is_free for panel in panels for curve in panel.curves)
     free = " Level lines: what methods that ask no model reach at their end, for none of it." if levels else ""
     return (
-        f"{plot.about}; mean of n = {usual} runs"
+        f"{plot.about}; mean of n = {usual} runs{few_mark(usual)}"
         f"{odd} on a common grid. Band: ± 1 sample standard deviation over runs.{free}"
     )
 

@@ -15,7 +15,8 @@ from r2po.analysis.evaluation.figures import api_time, reward_distribution, trai
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import STAND_IN
 from r2po.analysis.output.canvas import DrawPanel, arrange, render
-from r2po.analysis.output.curves import Curve, CurvePanel, draw_curves
+from r2po.analysis.output.curves import CurvePanel, draw_curves
+from r2po.analysis.output.lines import Curve
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.style import paper_style
 from tests.analysis.made_logs import iteration, write_lines, write_run
@@ -64,7 +65,7 @@ def test_training_curve_of_several_runs_states_their_number_and_the_band(tmp_pat
     spread = 8**0.5  # sample standard deviation of 2 and 6
     assert np.asarray(band)[:, 1].min() == pytest.approx(min(2 - 2**0.5, 4 - spread))
     assert np.asarray(band)[:, 1].max() == pytest.approx(4 + spread)
-    assert "Mean of 2 runs; band: ± 1 sample standard deviation over runs" in caption(figure)
+    assert "Mean of 2 runs †; band: ± 1 sample standard deviation over runs" in caption(figure)
     assert "(1 run)" in caption(figure)
 
 

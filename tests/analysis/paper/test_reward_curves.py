@@ -18,6 +18,7 @@ from r2po.analysis.paper.reward_curves import Plot, build_curves
 from r2po.analysis.statistics.align import Series
 from r2po.cli import main
 from r2po.errors import InputError
+from tests.analysis.made_calls import write_calls
 from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import folder_name, write_published_run, write_two_methods
 
@@ -72,7 +73,7 @@ def test_the_best_algorithm_is_drawn_and_named(logs: Path) -> None:
     write_published_run(logs / "nim_sb3" / "a2c", 1, [2.0, 2.0])
     (figure,), _ = build_curves("core", find_experiments(logs), ["nim"])
     assert "SB3 is the one with the best mean reward: SB3-A2C on Nim." in figure.caption
-    assert "n = 1 for SB3 on Nim" in figure.caption
+    assert "n = 1 † for SB3 on Nim" in figure.caption
     (figure,), _ = build_curves("variants", find_experiments(logs), ["nim"])
     assert "BestBaseline is the one with the best mean reward: ProPS on Nim." in figure.caption
 
@@ -158,7 +159,7 @@ class TestLayout:
             ("cartpole", ["CartPole"]),
         ]
         assert "CartPole" not in figures[0].caption
-        assert "n = 2 runs on a common grid" in figures[1].caption
+        assert "n = 2 runs † on a common grid" in figures[1].caption
 
     def test_another_word_is_refused(self, logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["paper_reward_curves", "--logs-root", str(logs), "--layout", "per-envs"]) == 2
@@ -168,11 +169,11 @@ class TestLayout:
 class TestWhereRunsEnd:
     """Nine runs near 100, one of 450 that goes on alone: a mean over all would jump from 132 to 450."""
 
-    def panels(self, folder: Path, **options: bool) -> tuple[CurvePanel, str]:
+    def panels(self, folder: Path, *, unbroken: bool = False) -> tuple[CurvePanel, str]:
         for number in range(1, 10):
             write_run(folder / "a", number, [100.0 - number] * 3, complete=False, config={"num_iterations": 6})
         write_run(folder / "a", 10, [450.0] * 6)
-        (figure,), _ = build_curves("core", find_experiments(folder), plot=Plot(**options))
+        (figure,), _ = build_curves("core", find_experiments(folder), plot=Plot(unbroken=unbroken))
         return figure.panels[0], figure.caption
 
     def lines(self, panel: CurvePanel) -> list[list[float]]:
@@ -217,3 +218,51 @@ class TestWhereRunsEnd:
         for part in curve.shown:
             np.testing.assert_allclose(part.mean, part.mean[0])
             assert len(set(part.count)) == 1
+
+
+class TestAxis:
+    @pytest.fixture
+    def runs(self, tmp_path: Path) -> Path:
+        for number, rewards in enumerate(([1.0, 3.0, 2.0], [5.0, 3.0, 4.0]), 1):
+            run = write_run(tmp_path / "a", number, rewards, config={"prices": {"input": 1.0, "output": 1.0}})
+            write_calls(run, [(each, "search", 400_000, 100_000) for each in (1, 2, 3)])
+        about = {"model": "none"}
+        write_run(tmp_path / "b", 1, [4.0, 6.0], config={"method": "random_search"}, description=about)
+        return tmp_path
+
+    def figure(self, runs: Path, plot: Plot) -> tuple[dict[str, Curve], str]:
+        (figure,), _ = build_curves("search", find_experiments(runs), plot=plot)
+        return {curve.label: curve for curve in figure.panels[0].curves}, figure.caption
+
+    @pytest.mark.parametrize(
+        ("axis", "grid"),
+        [("episodes", [14, 18, 22]), ("steps", [100, 200, 300]), ("calls", [2, 4, 6]), ("money", [0.5, 1.0, 1.5])],
+    )
+    def test_what_was_spent(self, axis: str, grid: list[float], runs: Path) -> None:
+        curves, _ = self.figure(runs, Plot(axis))
+        np.testing.assert_allclose(curves["ProPS"].mean.grid, grid)
+        np.testing.assert_array_equal(curves["ProPS"].mean.mean, [3.0, 3.0, 3.0])
+
+    def test_the_incumbent(self, runs: Path) -> None:
+        curves, caption = self.figure(runs, Plot(incumbent=True))
+        np.testing.assert_array_equal(curves["ProPS"].mean.mean, [3.0, 4.0, 4.0])
+        assert caption.startswith("Incumbent, the policy with the best logged reward so far (its logged reward, which")
+
+    def test_methods_without_a_model_are_a_level(self, runs: Path) -> None:
+        curves, caption = self.figure(runs, Plot("tokens"))
+        level = curves["Random search (no tokens)"]
+        assert level.is_free
+        assert level.mean.mean[-1] == 6.0
+        assert "Level lines: what methods that ask no model reach at their end, for none of it." in caption
+
+    def test_what_is_not_on_record_is_named(self, runs: Path) -> None:
+        (runs / "a" / "run_2" / "llm_calls.jsonl").unlink()
+        curves, caption = self.figure(runs, Plot("tokens"))
+        assert len(curves["ProPS"].runs) == 1
+        assert "No tokens on record: 1 of 2 runs of ProPS on CartPole (" in caption
+
+    @pytest.mark.parametrize("axis", ["calls", "money"])
+    def test_command(self, axis: str, runs: Path, tmp_path: Path) -> None:
+        arguments = ["--logs-root", str(runs), "--output", str(tmp_path / "c.svg"), "--preset", "search"]
+        assert main(["paper_reward_curves", *arguments, "--axis", axis, "--value", "incumbent"]) == 0
+        assert (tmp_path / "c.svg").stat().st_size > 0
