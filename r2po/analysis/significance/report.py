@@ -32,14 +32,19 @@ def significance_rows(
     The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
     published tables, where environments without runs among the ten have one too.
     """
-    tested = {*BASELINES, OURS, *(facts["name"] for facts in others(experiments))}
-    chosen = [each for each in experiments if each.method in tested]
+    chosen = tested_ones(experiments)
     found = {name: task_facts(name) for name in PUBLISHED_ORDER} | {each.environment: each.task for each in chosen}
     groups = []
     for name in sorted(found, key=environment_order):
         here = [each for each in chosen if each.environment == name]
         groups.append((found[name], [group_of(each, metric, here) for each in here]))
     return compare(groups, mode, rules, metric)
+
+
+def tested_ones(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
+    """Return the experiments of the methods that are tested: R2PO, its baselines, and what is not built in."""
+    tested = {*BASELINES, OURS, *(facts["name"] for facts in others(experiments))}
+    return [each for each in experiments if each.method in tested]
 
 
 def roles(rows: Sequence[Comparison], rules: Rules) -> list[str]:
