@@ -118,7 +118,7 @@ def of_seeds(generator: np.random.Generator, runs: int = 6) -> NDArray[np.float6
 
 
 def test_pairs_reject_as_often_as_they_may() -> None:
-    count = 3000
+    count = 2000
     found = rate(count, 3, lambda generator: any_found(study(of_seeds(generator), seeded=True)))
     never = Rules(pairing=False)
     welch = rate(count, 3, lambda generator: any_found(study(of_seeds(generator), rules=never, seeded=True)))

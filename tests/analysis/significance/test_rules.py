@@ -11,7 +11,9 @@ import pytest
 from scipy import stats
 
 from r2po.analysis.logs.built_in import task_facts
+from r2po.analysis.output.style import paper_style
 from r2po.analysis.published import published_tests
+from r2po.analysis.significance.figure import significance_figure
 from r2po.analysis.significance.groups import Group, pairs
 from r2po.analysis.significance.rules import Primary, Rules, parse_primary
 from r2po.analysis.significance.tests import compare
@@ -243,3 +245,23 @@ def test_gaps_are_compared_with_published_ones_by_t(tmp_path: Path, capsys: pyte
     assert ours["difference_p"] == pytest.approx(2 * stats.t.sf(abs(z), degrees), rel=1e-2)
     assert main(["paper_significance_tests", *call, "--max-runs", "1"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["published"]["difference_t"] is None
+
+
+def test_the_figure_names_its_test_and_shades_what_could_not_be_found() -> None:
+    seeds = (1, 2, 3, 4)
+    groups = [
+        Group("r2po", "R2PO", (0.1, 0.3, 0.2, 0.6), seeds=seeds, protocol="controlled"),
+        Group("props", "ProPS", (0.0, 0.3, 0.1, 0.4), seeds=seeds, protocol="controlled"),
+        Group("propsp", "ProPS+", (0.0, 0.1, 0.3)),
+    ]
+    rows = compare([(task_facts("maze"), groups)], "all")
+    with paper_style():
+        figure = significance_figure(rows, "title", "Runs: some.")
+    caption = figure.get_supxlabel().replace("\n", " ")
+    assert "n = 3 to 4 runs each" in caption
+    assert "95 % intervals of the t-test of pairs by seed (Maze / ProPS), else Welch's" in caption
+    assert "Intervals of fewer than 5 runs hold only for normal values." in caption
+    unit = task_facts("maze")["optimum"] - task_facts("maze")["random_reward"]  # type: ignore[operator]
+    bars = [bar.get_width() for bar in figure.axes[0].patches]  # type: ignore[attr-defined]
+    found = [row.effect.detectable(1) for row in rows if row.effect]
+    assert bars == pytest.approx([2 * gap / unit for gap in found if gap])
