@@ -55,6 +55,7 @@ COMMANDS = (
         for mode in ("best", "all")
         for metric in ("mean_reward", "best_reward", "final_reward")
     ),
+    ("paper_budget_tables.py", "--output-dir", "{out}/budget"),
     ("paper_robust_statistics.py", "--output-dir", "{out}/robust"),
     ("paper_salience_analysis.py", "--output-dir", "{out}/salience"),
 )

@@ -40,6 +40,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:critic_model": "",
     "run.yaml:config.critic_llm_model_name": "",
     "run.yaml:config.critic": "",
+    "run.yaml:config.reevaluation_episodes": "",
     "result.json:critic_model": "",
     "run.yaml:sum": "",
     "warmup.jsonl:sum": "",
@@ -48,8 +49,9 @@ SINCE: Mapping[str, str] = {
     "llm_calls.jsonl:sum": "",
     "result.json:sums": "",
     "result.json:sum": "",
+    "reevaluation.jsonl": "",
 }
-"""How today's logs differ from schema 2, by file and field, e.g. ``"iterations.jsonl:candidates.params"``.
+"""How today's logs differ from schema 2, by file, or file and field, e.g. ``"iterations.jsonl:candidates.params"``.
 
 A field that was added, or that holds something else, has an empty text; one that was renamed has its name of then.
 """
@@ -202,7 +204,8 @@ def content(run: Path) -> dict[str, Any]:
     Texts are those of the files, with the order of the keys and the way in which numbers are written. Requests that
     were under way when the run was killed do not count: they were sent again.
     """
-    return {str(path.relative_to(run)): _content(path) for path in sorted(run.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(run.rglob("*")) if path.is_file() and path.name not in SINCE]
+    return {str(path.relative_to(run)): _content(path) for path in files}
 
 
 def _content(path: Path) -> Any:

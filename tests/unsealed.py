@@ -11,7 +11,8 @@ _AT_THE_END = re.compile(r',\n  "sums": \{[^{}]*\},\n  "sum": "[0-9a-f]{16}"')
 
 
 def unseal(run: Path) -> Path:
-    """Take the checksums out of all files of a run; returns its folder."""
+    """Take the checksums out of all files of a run, and what older versions did not write; returns its folder."""
+    (run / "reevaluation.jsonl").unlink(missing_ok=True)
     path = run / "run.yaml"
     text = re.sub(r"(?m)^sum: .*\n", "", path.read_text(encoding="utf-8"))
     path.write_text(re.sub(r"^schema: \d+", "schema: 3", text), encoding="utf-8")

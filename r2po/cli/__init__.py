@@ -30,6 +30,7 @@ COMMANDS = {
     "paper_robust_statistics": "compare methods over all environments: IQM, probability of improvement, profiles",
     "paper_salience_analysis": "analyse how critics react to the worst rollout, and what revisions change",
     "tau_c_sensitivity_results": "make the tables of R2PO's sensitivity to tau_c",
+    "reevaluate": "roll the accepted candidates of runs out on fresh episodes, which no choice has biased",
     "watch": "show or record the best policy of a run",
     "prompt": "print the exact prompt and reply of a call",
     "doctor": "check a model: key, server, context length, one tiny call; or the wall around code",

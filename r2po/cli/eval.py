@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
     from r2po.analysis.evaluation.comparison import write_comparison
     from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
+    from r2po.analysis.logs.fresh import basis_of
     from r2po.analysis.logs.load import load_log_directory
 
     # All are read before any is written: a wrong name among them leaves nothing half done.
@@ -57,7 +58,11 @@ def run(options: argparse.Namespace) -> int:
     for logs, label in zip(experiments, labels, strict=True):
         for problem in logs.problems:
             print(f"warning: {logs.path}: left out: {problem}", file=sys.stderr)  # noqa: T201 - the command's output
-        sys.stdout.write(f"{write_report(logs, label)}\nreport: {logs.path / FOLDER}\n")
+        for name, part in experiments_in(logs):
+            for warning in filter(None, [basis_of(part.runs, as_published=options.as_published).warning]):
+                print(f"warning: {name}: {warning}", file=sys.stderr)  # noqa: T201 - the command's output
+        text = write_report(logs, label, as_published=options.as_published)
+        sys.stdout.write(f"{text}\nreport: {logs.path / FOLDER}\n")
         if logs is not experiments[-1]:
             sys.stdout.write("\n")
     if len(experiments) > 1:

@@ -27,7 +27,12 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.evaluation.evaluate_all import evaluate_all
 
     for evaluation in evaluate_all(
-        options.logs_root, options.max_runs, options.only_env, options.only_method, options.figures
+        options.logs_root,
+        options.max_runs,
+        options.only_env,
+        options.only_method,
+        options.figures,
+        as_published=options.as_published,
     ):
         warn(evaluation.warnings)
         if evaluation.line:

@@ -68,8 +68,15 @@ def run(options: argparse.Namespace) -> int:
 
     experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
-    plot = Plot(options.axis, options.value == "incumbent", unbroken=options.as_published)
-    figures, lines = build_curves(options.preset, experiments, environments, apart=options.layout == APART, plot=plot)
+    plot = Plot(options.axis, options.value == "incumbent")
+    figures, lines = build_curves(
+        options.preset,
+        experiments,
+        environments,
+        apart=options.layout == APART,
+        as_published=options.as_published,
+        plot=plot,
+    )
     warn(lines)
     several = len({figure.cohort for figure in figures}) > 1
     for figure in figures:

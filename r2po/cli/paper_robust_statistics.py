@@ -45,12 +45,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write tables and figures, for each model and protocol apart."""
     from r2po.analysis.logs.comparable import cohorts
+    from r2po.analysis.logs.fresh import basis_of, runs_of, settled
     from r2po.analysis.output.writing import write_all
     from r2po.analysis.robust.summary import analyse
     from r2po.analysis.robust.tables import to_record
 
     experiments, lines = compared(options)
-    warn(lines)
+    basis = basis_of(runs_of(experiments), as_published=options.as_published)
+    experiments, options.notes = settled(experiments, basis), basis.notes(options.metric)
+    warn([*lines, *basis.warnings(options.metric)])
     parts = cohorts(experiments)
     if not parts:
         raise InputError(f"no runs in {options.logs_root!r} to compare")
@@ -59,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         folder = folder_of(cohort, parts, Path(options.output_dir))
         record = {"metric": options.metric, "seed": options.seed, "resamples": options.resamples}
         record |= {"cohort": cohort.label if cohort else None} | to_record(robust)
+        record["notes"] = [*record["notes"], *options.notes]
         name = f"{options.metric}_robust_statistics.json"
         show(write_all(folder, _items(robust, cohort, options), options.formats, name, record))
         warn(robust.notes)
@@ -83,6 +87,7 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
         ),
         ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure, summed),
     ):
-        yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about,))
+        yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about, *options.notes))
         if has_any:
-            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", f"{about}.")
+            caption = " ".join([f"{about}.", *options.notes])
+            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", caption)

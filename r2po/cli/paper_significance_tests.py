@@ -76,22 +76,27 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> Report:
     from r2po.analysis.logs.comparable import cohorts
-    from r2po.analysis.significance.report import significance_rows
+    from r2po.analysis.logs.fresh import basis_of, runs_of, settled
+    from r2po.analysis.significance.report import significance_rows, tested_ones
     from r2po.analysis.significance.rules import resolved
     from r2po.analysis.significance.tables import Report
 
     rules = _rules(options)
-    experiments, lines = compared(options)
+    found, lines = compared(options)
     if rules.primary:
-        rules = replace(rules, primary=resolved(rules.primary, experiments))
-    warn(lines)
+        rules = replace(rules, primary=resolved(rules.primary, found))
     primary = rules.primary
     metric = options.metric or (primary.metric if primary else "mean_reward")
     mode = options.comparison_mode or (primary.mode if primary else "best")
+    with_reference = options.reference == "published"
+    experiments = tested_ones(found)
+    basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
+    warn([*lines, *basis.warnings(metric)])
     parts = [
-        (cohort, significance_rows(part, metric, mode, rules)) for cohort, part in cohorts(experiments) or [(None, [])]
+        (cohort, significance_rows(part, metric, mode, rules))
+        for cohort, part in cohorts(settled(experiments, basis)) or [(None, [])]
     ]
-    return Report(parts, metric, mode, rules, with_reference=options.reference == "published")
+    return Report(parts, metric, mode, rules, with_reference=with_reference, notes=basis.notes(metric))
 
 
 def _rules(options: argparse.Namespace) -> Rules:
@@ -131,7 +136,7 @@ def _draw(report: Report, file: Path) -> None:
     from r2po.analysis.significance.tables import title
 
     for cohort, rows in report.parts:
-        about = f"Runs: {cohort.label}." if cohort else ""
+        about = " ".join([*([f"Runs: {cohort.label}."] if cohort else []), *report.notes])
         if not any(map(shown, rows)):
             warn([f"no figure {file}{f' of {cohort.label}' if cohort else ''}: nothing could be tested"])
             continue
@@ -153,7 +158,9 @@ def _render(report: Report, name: str) -> str:
         records = [
             record
             for cohort, rows in report.parts
-            for record in to_records(rows, cohort, report.metric, report.rules, with_reference=report.with_reference)
+            for record in to_records(
+                rows, cohort, report.metric, report.rules, with_reference=report.with_reference, notes=report.notes
+            )
         ]
         return to_json(records).decode()
     if name == "csv":

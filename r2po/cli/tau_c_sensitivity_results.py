@@ -50,18 +50,19 @@ def run(options: argparse.Namespace) -> int:
             more = f" ({reasons[0]}{f', and {len(reasons) - 1} more' if len(reasons) > 1 else ''})" if reasons else ""
             raise InputError(f"no usable runs under {options.logs_root!r}{more}")
         if options.reanalyze:
-            _reanalyze(experiments)
-        with_reference = options.reference == "published"
-        table, lines = build_tau_c_table(experiments, with_reference=with_reference, as_published=options.as_published)
+            _reanalyze(experiments, as_published=options.as_published)
+        table, lines = build_tau_c_table(
+            experiments, with_reference=options.reference == "published", as_published=options.as_published
+        )
         warn(lines)
     show(write_table(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats))
     return 0
 
 
-def _reanalyze(experiments: Sequence[ExperimentLogs]) -> None:
+def _reanalyze(experiments: Sequence[ExperimentLogs], *, as_published: bool) -> None:
     """Write ``eval_report/`` in the log directories of experiments, whole: there may be runs of others in them too."""
     from r2po.analysis.evaluation.report import write_report
     from r2po.analysis.logs.load import load_log_directory
 
     for path in dict.fromkeys(each.path for each in experiments if each.runs):
-        write_report(load_log_directory(path))
+        write_report(load_log_directory(path), as_published=as_published)

@@ -87,6 +87,7 @@ class Config(Section):
     num_iterations: Positive | None = None
     num_evaluation_episodes: Positive = 20
     heldout_episodes: NotNegative = 100
+    reevaluation_episodes: NotNegative = 20
     keep_trajectories: Literal["none", "auto", "shown", "all"] = "auto"
     rollout_engine: EngineName = "auto"
 

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from r2po.experiment.screen import Screen, failure
+from r2po.experiment.screen import Screen, failure, reevaluation
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
@@ -72,6 +72,10 @@ class LiveView(Screen):
         """Add a row."""
         super().iterated(record)
         self._rows.append(self._cells(record, _fixed, _short))
+
+    def reevaluating(self, done: int, total: int) -> None:
+        """Show how far the re-evaluation is."""
+        self._show(reevaluation(done, total))
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """Stop the live part and print the summary."""

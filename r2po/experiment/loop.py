@@ -1,4 +1,4 @@
-"""The loop: warm-up, iterations, held-out re-evaluation; stop and resume. One for all methods."""
+"""The loop: warm-up, iterations, fresh episodes at the end; stop and resume. One for all methods."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from r2po.experiment.observer import Observer
+from r2po.experiment.reevaluation import accepted_of, reevaluate
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
@@ -63,6 +64,7 @@ class Experiment:
                 log.append(record)
                 self.remember(record)
                 self.observer.iterated(record)
+        self.reevaluate()
         result = self.conclude()
         self.directory.write_result(result)
         return result
@@ -135,6 +137,21 @@ class Experiment:
             for index in range(len(candidate.rollouts)) if keep == "all" else sorted(candidate.shown):
                 rollout = candidate.rollouts[index]
                 yield candidate.stage, index, {part: getattr(rollout, part) for part in PARTS}
+
+    def reevaluate(self) -> None:
+        """Roll accepted candidates out on fresh episodes, outside the budget, if the method chose them by their means.
+
+        Those on record are not rolled out again. Nothing of a run depends on them: a damaged file does not stop it.
+        """
+        config, method = self.setting.config, self.setting.method
+        if not config.reevaluation_episodes or not method.needs_reevaluation(dict(config)):
+            return
+        try:
+            accepted = accepted_of(self.setting, self.directory.read_iterations())
+            file, tell = self.directory.reevaluation, self.observer.reevaluating
+            reevaluate(self.setting, file, accepted, config.reevaluation_episodes, tell)
+        except DamagedLog as error:
+            self.observer.note(f"accepted candidates are not re-evaluated: {error}")
 
     def conclude(self) -> Result:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""

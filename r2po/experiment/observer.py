@@ -38,6 +38,9 @@ class Observer:
     def iterated(self, record: IterationRecord) -> None:
         """An iteration is complete; ``record`` is its line in the log."""
 
+    def reevaluating(self, done: int, total: int) -> None:
+        """Accepted candidates are rolled out on fresh episodes: ``done`` of them have been."""
+
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """The run is complete; ``result`` is the content of ``result.json``."""
 

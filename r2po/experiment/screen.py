@@ -15,6 +15,9 @@ from r2po.rounding import exceeds, first_largest
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord, Result
 
+TELL_EVERY_S = 10.0
+"""How often plain lines say how far a re-evaluation is."""
+
 
 class Screen(Observer):
     """Finds the words for what happens; prints nothing, which is what ``--quiet`` wants."""
@@ -104,6 +107,10 @@ class Screen(Observer):
 class Lines(Screen):
     """Plain lines."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: float | None = None
+
     def say(self, line: str) -> None:
         """Print a line."""
         say(line)
@@ -122,6 +129,17 @@ class Lines(Screen):
             *self._times,
         ]
         self.say("  ".join(parts))
+
+    def reevaluating(self, done: int, total: int) -> None:
+        """Say that accepted candidates are re-evaluated, and from time to time how far that is."""
+        if self._told_at is None or time.monotonic() - self._told_at >= TELL_EVERY_S:
+            self._told_at = time.monotonic()
+            self.say(reevaluation(done, total))
+
+
+def reevaluation(done: int, total: int) -> str:
+    """Say how far the re-evaluation of accepted candidates is."""
+    return f"re-evaluating accepted candidates on fresh episodes: {done} of {total} done"
 
 
 def failure(attempt: AttemptFailed, wait_s: float) -> str:

@@ -100,6 +100,11 @@ class Setting:
         """Seeds of the fresh episodes on which the best policy is re-evaluated."""
         return [derive_seed(self.seed, "heldout", k) for k in range(self.config.heldout_episodes)]
 
+    def reevaluation_seeds(self, iteration: int, first: int, count: int) -> list[int]:
+        """Seeds of fresh episodes of an accepted candidate, from number ``first`` on: nothing was chosen by these."""
+        numbers = range(first, first + count)
+        return [derive_seed(self.seed, "reevaluation", iteration, k) for k in numbers]
+
     @property
     def clips_solutions(self) -> bool:
         """Whether solutions are moved into what prompts ask for."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, described
 from r2po.prompts.numbers import number
-from r2po.rounding import spread
+from r2po.rounding import mean, spread
 from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
-from r2po.runlog.records import Result
+from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.records import Outcome, Result
+from r2po.runlog.reevaluation import fresh_rewards, read_reevaluation
 
 FACT_WIDTH = len("run directory")
 STAND_IN = "embedded stand-in: no language model answered; these results say nothing about any model"
@@ -43,6 +46,7 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
         "held-out": heldout,
         "mean": number(result["mean_reward"]),
         "final": number(result["final_reward"]),
+        **_reevaluated(directory),
         **(_calls(result) if result["model"] != NO_MODEL else {}),
         "episodes": f"{result['episodes']} ({result['steps']} steps)",
         "time": f"{clock(times.get('elapsed_s'))}, of which model {clock(times.get('llm_s'))}, "
@@ -51,6 +55,18 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
     }
     title = f"{result['method']} on {result['environment']}: {result['iterations']} iterations"
     return ["", *_lines(title, result, facts)]
+
+
+def _reevaluated(directory: RunDirectory) -> dict[str, str]:
+    """Return a line on the rewards of accepted candidates on fresh episodes, if they are on record."""
+    outcomes = directory.read_iterations_as(Outcome)
+    with suppress(DamagedLog):  # a note said so
+        logged = [(each["iteration"], each["reward"], each["accepted"]) for each in outcomes]
+        found = read_reevaluation(directory.reevaluation)
+        rewards = fresh_rewards(found, logged) if found else None
+        if rewards is not None:
+            return {"re-evaluated": f"mean {number(mean(rewards))}, final {number(rewards[-1])}, on fresh episodes"}
+    return {}
 
 
 def _lines(title: str, log: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:

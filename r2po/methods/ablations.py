@@ -81,6 +81,7 @@ METHODS = (
         roles=("search", "critic"),
         pair=pair("proposal", "revision", "critic"),
         style=style("#a28102", (4, 1.2, 1, 1.2, 1, 1.2), "P"),
+        chooses_by_mean=False,
         history_rollout=closest_to_mean,
         shows_excerpts=True,
         templates=("search.j2", "critic_raw_rollout.j2"),

@@ -56,6 +56,8 @@ class Method:
             not continued or averaged unnoticed. Empty if it uses none of this package's; None stands for all of them.
         searches: The only kind of policies that it can search; empty for all.
         package: An optional dependency that it needs; empty for none.
+        chooses_by_mean: Whether it accepts the candidate with the best of several noisy means, so that its rewards are
+            biased upwards and accepted candidates are re-evaluated. None: if an iteration has several candidates.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Method:
     templates: tuple[str, ...] | None = None
     searches: Literal["", "tables", "real parameters"] = ""
     package: str = ""
+    chooses_by_mean: bool | None = None
 
     @property
     def asks_model(self) -> bool:
@@ -110,7 +113,14 @@ class Method:
             "pair": self.pair,
             "revision_rule": self.revision_rule,
             "searches": self.searches,
+            "chooses_by_mean": self.needs_reevaluation(config),
         }
+
+    def needs_reevaluation(self, config: Mapping[str, Any]) -> bool:
+        """Return whether rewards are biased by a choice between noisy means under a config, given by key."""
+        if self.chooses_by_mean is None:
+            return self.evaluations_per_iteration(config) > 1
+        return self.chooses_by_mean
 
     def fits(self, policy: str) -> bool:
         """Whether it can search the policies of a family."""

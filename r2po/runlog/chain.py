@@ -63,14 +63,17 @@ class Chain:
     Attributes:
         sum: That of the last line.
         problem: What the first wrong checksum says; empty if there is none.
+
+    ``sealed`` says that each line has one, whatever the run is: no version has written the file without.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.sum, self._needed = origin(path.parent)
+    def __init__(self, path: Path, *, sealed: bool = False) -> None:
+        self.sum, needed = origin(path.parent)
+        self._needed = needed or sealed
         self.problem = ""
         self._path = path
         self._number = 0
-        self._known = self._needed
+        self._known = needed
 
     def read(self, line: bytes) -> bytes:
         """Take the next line and return it without its checksum."""

@@ -48,6 +48,7 @@ class RunDirectory:
         warmup: The file of the warm-up trials, one line each.
         iterations: The file of the iterations, one line each.
         calls: The log of the calls, one line per event.
+        reevaluation: The file of fresh episodes of accepted candidates, if there is one.
     """
 
     def __init__(self, path: Path, new_parents: Sequence[Path] = ()) -> None:
@@ -55,6 +56,7 @@ class RunDirectory:
         self.warmup = path / "warmup.jsonl"
         self.iterations = path / "iterations.jsonl"
         self.calls = path / "llm_calls.jsonl"
+        self.reevaluation = path / "reevaluation.jsonl"
         self._new_parents = new_parents
         self._lock: Lock | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
+from typing_extensions import NotRequired, TypedDict  # pydantic refuses typing's before Python 3.12
 
 NO_MODEL = "none"
 """Stands for the model's name in runs of methods that ask none."""
@@ -50,6 +50,8 @@ class MethodFacts(TypedDict):
         pair: Its proposal and revision, if it has both.
         revision_rule: Whether its prompts tell the critic from which reward (tau_c) to change little.
         searches: The only kind of policies that it can search; empty for all.
+        chooses_by_mean: Whether the accepted candidate is the one with the best of several noisy means, so that its
+            reward is biased upwards. Logs of earlier versions do not say it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class MethodFacts(TypedDict):
     pair: Pair | None
     revision_rule: bool
     searches: str
+    chooses_by_mean: NotRequired[bool]
 
 
 class TaskFacts(TypedDict):

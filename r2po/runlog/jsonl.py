@@ -104,15 +104,15 @@ class Appender:
     """Appends records to a file, one flushed and synced line each, with checksums.
 
     What a log is to be continued from must be read after its appender was made: that notices what others append later.
-    A torn last line is cut off by the first append.
+    A torn last line is cut off by the first append. ``sealed`` is that of the ``Chain``.
 
     Raises:
         DamagedLog: The file is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sealed: bool = False) -> None:
         self._path = path
-        self._chain = Chain(path)
+        self._chain = Chain(path, sealed=sealed)
         try:
             self._file = path.open("ab")
         except IsADirectoryError as error:

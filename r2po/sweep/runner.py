@@ -11,6 +11,7 @@ from pathlib import Path
 from r2po.errors import R2POError
 from r2po.experiment.launch import Place, launch
 from r2po.experiment.observer import Observer
+from r2po.experiment.screen import reevaluation
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import amount_of
 from r2po.llm.client import Client
@@ -106,6 +107,10 @@ class Reporter(Observer):
         """Count the iteration."""
         self._progress = after(self._progress, [record])
         self._report("rollouts")
+
+    def reevaluating(self, done: int, total: int) -> None:
+        """Say how far the re-evaluation is."""
+        self._report(reevaluation(done, total))
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """The run is complete, perhaps since an earlier process."""

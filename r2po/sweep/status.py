@@ -57,7 +57,8 @@ def _with_state(run: Progress, path: Path, failure: str) -> Progress:
 def _age_s(path: Path) -> float:
     """Return the seconds since the logs of a run last grew."""
     written = []
-    for each in RunDirectory(path).logs:
+    directory = RunDirectory(path)
+    for each in (*directory.logs, directory.reevaluation):
         with suppress(OSError):  # not there, or not to be read: reading it says so
             written.append(each.stat().st_mtime)
     return max(0.0, time.time() - max(written)) if written else float("inf")

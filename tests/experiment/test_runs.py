@@ -113,6 +113,10 @@ class Episodes:
         monkeypatch.setattr(SelectedEngine, "roll_out", counted_one)
 
 
+CHOOSING = ("r2po", "reptraj", "three_traj", "pure_search", "actor_second_pass")
+"""Methods that keep the better of two candidates by their means."""
+
+
 @pytest.mark.parametrize("method", PROMPTED)
 def test_a_full_run_is_200_calls_and_4000_episodes_after_the_warm_up(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -122,8 +126,11 @@ def test_a_full_run_is_200_calls_and_4000_episodes_after_the_warm_up(
         result = experiment.run()
         records = experiment.directory.read_iterations()
     warmup, heldout = 20, 100
+    chooses = METHODS[method].needs_reevaluation({})
+    fresh = 20 * result["iterations"] if chooses else 0
+    assert chooses == (method in CHOOSING)
     assert provider.calls == 200
-    assert len(episodes.by_seed) == 4000 + warmup + heldout
+    assert len(episodes.by_seed) == 4000 + warmup + fresh + heldout
     # Rollouts that prompts show are made again from their seeds: no new episodes.
     again = sum(count - 1 for count in episodes.by_seed.values())
     shown = sum(len(candidate["shown"]) for record in records for candidate in record["candidates"])
@@ -181,7 +188,8 @@ def test_only_the_controlled_protocol_rolls_both_candidates_out_on_the_same_seed
     method: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = Seeds(monkeypatch)
-    config = make_config("maze", method, protocol=protocol, num_iterations=3, heldout_episodes=0, warmup_episodes=2)
+    small = {"num_iterations": 3, "heldout_episodes": 0, "reevaluation_episodes": 0, "warmup_episodes": 2}
+    config = make_config("maze", method, protocol=protocol, **small)
     with open_experiment(config, EmbeddedSearch(), tmp_path) as experiment:
         experiment.run()
     firsts, seconds = seeds.evaluations[::2], seeds.evaluations[1::2]

@@ -40,8 +40,9 @@ def test_every_method_runs_with_texts(method: str, tmp_path: Path, monkeypatch: 
     assert result["best_source"] in [candidate["source"] for candidate in candidates]
     assert "best_params" not in result
     assert Moves.open_sessions == []
-    # Nothing is rolled out twice: warm-up, evaluations and the held-out episodes are all there is.
-    episodes = 2 + 4 * METHODS[method].evaluations_per_iteration({}) * 3 + 2
+    # Nothing is rolled out twice: warm-up, evaluations, fresh and held-out episodes are all there is.
+    fresh = 4 * 20 if METHODS[method].needs_reevaluation({}) else 0
+    episodes = 2 + 4 * METHODS[method].evaluations_per_iteration({}) * 3 + fresh + 2
     assert len(Moves.begun) == episodes
     for prompt in [request.prompt for request in writer.requests]:
         assert "params" not in prompt

@@ -70,7 +70,7 @@ def found_keys(run: Path) -> dict[str, set[str]]:
             json.loads((folder / "eval_report" / "summary.json").read_text()) for folder in (run, run.parent)
         ],
     }
-    names = ("warmup.jsonl", "iterations.jsonl", "llm_calls.jsonl")
+    names = ("warmup.jsonl", "iterations.jsonl", "llm_calls.jsonl", "reevaluation.jsonl")
     lines = {name: [json.loads(line) for line in (run / name).read_text().splitlines()] for name in names}
     return {name: set(keys(record)) for name, record in (read_json | lines).items()}
 

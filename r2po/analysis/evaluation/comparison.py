@@ -9,6 +9,7 @@ from typing import Any
 
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.comparable import Named, conditions
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import STAND_IN, drawable, models_label
 from r2po.analysis.output.curves import CurvePanel, distinct_styles, draw_curves, drops_phrase, runs_phrase
@@ -23,13 +24,15 @@ def write_comparison(
 ) -> list[Path]:
     """Write the comparison of several log directories, each with a label, to a folder; returns the files.
 
-    ``as_published`` draws lines on where runs have ended.
+    ``as_published`` draws logged rewards, and lines on where runs have ended.
 
     Raises:
         InputError: A file cannot be written.
     """
     files = [write_file(folder / "comparison_summary.json", to_json(_summary(experiments, labels)))]
-    panels, title, caption = _figure(experiments, labels, unbroken=as_published)
+    basis = basis_of(runs_of(experiments), as_published=as_published)
+    panels, title, caption = _figure(settled(experiments, basis), labels, unbroken=as_published)
+    caption = f"{caption} {basis.note}".rstrip()
     if any(panel.curves for panel in panels):
         draw = partial(draw_curves, panels, title, caption)
         files += write_figure(draw, folder / "comparison_training_curve", ("png", "pdf"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
 from r2po.analysis.logs.comparable import uneven_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
+from r2po.analysis.logs.fresh import Basis, basis_of, settled
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.run_data import STAND_IN
@@ -34,10 +35,13 @@ def evaluate_all(
     only_env: Sequence[str] = (),
     only_method: Sequence[str] = (),
     figures: str = "auto",
+    *,
+    as_published: bool = False,
 ) -> list[Evaluation]:
     """Write the reports of all log directories that ``find_experiments`` finds, on all cores.
 
     Figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
+    ``as_published`` shows logged rewards alone.
 
     Raises:
         InputError: There is no such folder, environment or method.
@@ -50,7 +54,7 @@ def evaluate_all(
         return [Evaluation(f"no log directory in {str(logs_root)!r}: nothing holds run_1, run_2, ...", ())]
     runs = sum(len(each.runs) for each in experiments)
     all_figures = figures == "all" or (figures == "auto" and runs <= MANY_RUNS)
-    work = partial(_evaluate, all_figures=all_figures)
+    work = partial(_evaluate, all_figures=all_figures, as_published=as_published)
     evaluations = in_parallel(work, list(folders.values()), module=__name__)
     if figures == "auto" and not all_figures:
         note = f"figures of the {runs} single runs are left out; --figures all draws them too"
@@ -58,7 +62,7 @@ def evaluate_all(
     return evaluations
 
 
-def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluation:
+def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool, as_published: bool) -> Evaluation:
     """Evaluate one log directory, which may hold runs of several experiments."""
     path = parts[0].path
     problems = tuple(problem for part in parts for problem in part.problems)
@@ -68,18 +72,23 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool) -> Evaluati
         return Evaluation("", warnings)
     logs = LogDirectory(path, tuple(runs), problems)
     try:
-        write_report(logs, all_figures=all_figures)
+        write_report(logs, all_figures=all_figures, as_published=as_published)
     except R2POError as error:
         return Evaluation("", (*warnings, str(error)))
-    lines = "\n".join(_line(name, part) for name, part in experiments_in(logs))
+    named = experiments_in(logs)
+    bases = [basis_of(part.runs, as_published=as_published) for _, part in named]
+    lines = "\n".join(_line(name, part, basis) for (name, part), basis in zip(named, bases, strict=True))
+    biased = [f"{path}: {basis.warning}" for basis in bases if basis.warning]
     uneven = uneven_runs(logs)
     unread = [f"{run.name}: {run.unread}" for run in runs if run.unread]
-    return Evaluation(lines, (*warnings, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
+    return Evaluation(lines, (*warnings, *biased, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
 
 
-def _line(name: str, logs: LogDirectory) -> str:
-    scores = {metric: score_of("", logs.values(f"{metric}_reward")) for metric in ("mean", "best", "final", "heldout")}
-    figures = ", ".join(f"{metric} {score.text}" for metric, score in scores.items() if score)
+def _line(name: str, logs: LogDirectory, basis: Basis) -> str:
+    (shown,) = settled([logs], basis)
+    scores = {metric: score_of("", shown.values(f"{metric}_reward")) for metric in ("mean", "best", "final", "heldout")}
+    what = dict.fromkeys(("mean", "final"), " on fresh episodes") if basis.fresh else {}
+    figures = ", ".join(f"{metric}{what.get(metric, '')} {score.text}" for metric, score in scores.items() if score)
     mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) and STAND_IN not in name else ""
     count = f"{len(logs.runs)} run{'' if len(logs.runs) == 1 else 's'}"
     return f"{name}{mark}: {count}: {figures}: {logs.path / FOLDER}"

@@ -108,9 +108,10 @@ def _grouped(pooled: dict[int, Floats], width: int) -> dict[float, Floats]:
 
 
 def _draw_rewards(axes: Axes, panel: Panel) -> None:
-    accepted = mean_curve([Series(run.episodes, run.rewards, carried=run.complete) for run in panel.runs])
+    where = ", fresh episodes" if any(run.fresh for run in panel.runs) else ""
+    accepted = mean_curve([Series(run.episodes, run.series, carried=run.complete) for run in panel.runs])
     best = mean_curve([Series(run.episodes, run.best_so_far, carried=run.complete) for run in panel.runs])
-    _draw_mean(axes, accepted, panel, label="accepted candidate")
+    _draw_mean(axes, accepted, panel, label=f"accepted candidate{where}")
     first, *later = best.stretches
     axes.plot(
         first.grid,
@@ -121,7 +122,7 @@ def _draw_rewards(axes: Axes, panel: Panel) -> None:
         drawstyle="steps-post",
         marker="_" if len(first.grid) == 1 else "",
         markersize=14,
-        label="best so far",
+        label=f"best so far{where}",
         zorder=2.5,
     )
     for part in later:

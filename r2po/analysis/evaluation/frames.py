@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from r2po.analysis.evaluation.summary import summarise_run
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.replies import RunReplies
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import Floats, RunData
+from r2po.analysis.logs.spending import FROM_CALLS, incumbent, spending_of
 from r2po.errors import R2POError
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ def load_runs(
     only_method: Sequence[str] = (),
     calls: bool = True,
     prompts: bool = False,
+    costs: bool = False,
 ) -> Frames:
     """Read all runs under a folder, in this project's or the published code's format.
 
@@ -66,6 +70,7 @@ def load_runs(
         only_env: Keys or labels of environments; all if empty.
         only_method: Keys or labels of methods; all if empty.
         calls: Whether to read replies, which are most of the bytes; without, ``calls`` is empty.
+        costs: Whether to read from the calls what tokens and money were spent; without, these columns are empty.
         prompts: Whether to give each reply its prompt. They repeat each other: a long run's take a gigabyte of memory.
 
     Raises:
@@ -79,12 +84,43 @@ def load_runs(
     experiments = find_experiments(logs_root, max_runs, only_env, only_method)
     runs = [run for experiment in experiments for run in experiment.runs]
     replies = [RunReplies(run, prompts=prompts) for run in runs] if calls else []
+    spent = [_Spent.of(run, read=costs) for run in runs]
+    pairs = list(zip(runs, spent, strict=True))
     return Frames(
-        pd.DataFrame([_run_row(run) for run in runs], columns=[*_RUN, *_config_keys(runs)]),
-        pd.DataFrame([row for run in runs for row in _iteration_rows(run)], columns=[*RUN_COLUMNS, *_ITERATION]),
+        pd.DataFrame([_run_row(run, each) for run, each in pairs], columns=[*_RUN, *_config_keys(runs)]),
+        pd.DataFrame([row for pair in pairs for row in _iteration_rows(*pair)], columns=[*RUN_COLUMNS, *_ITERATION]),
         pd.DataFrame([row for each in replies for row in _call_rows(each, prompts)], columns=[*RUN_COLUMNS, *_CALL]),
-        (*_problems(experiments), *(f"{each.run.path}: {each.problem}" for each in replies if each.problem)),
+        (
+            *_problems(experiments),
+            *(f"{each.run.path}: {each.problem}" for each in replies if each.problem),
+            *(f"{run.path}: {problem}" for run, each in pairs for problem in each.problems),
+        ),
     )
+
+
+class _Spent(NamedTuple):
+    """What a run had spent by the end of each iteration, (n,) each; nan where that is not known or was not read."""
+
+    calls: Floats
+    tokens: Floats
+    money: Floats
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, run: RunData, *, read: bool) -> _Spent:
+        """Return what is known of a run; tokens and money only if they are to be ``read``."""
+        units = ("calls", *(FROM_CALLS if read else ()))
+        found = {unit: spending_of([run], unit)[0] for unit in units}
+        unknown = np.full(run.num_iterations, np.nan)
+        spent = {unit: each.at for unit, each in found.items() if each.at is not None}
+        lacking = [(unit, each.problem) for unit, each in found.items() if read and each.problem]
+        calls, tokens, money = (spent.get(unit, unknown) for unit in ("calls", *FROM_CALLS))
+        return cls(calls, tokens, money, tuple(f"no {unit} on record: {problem}" for unit, problem in lacking))
+
+    def last(self) -> dict[str, float | None]:
+        """Return tokens and money of the whole run."""
+        named = (("tokens", self.tokens), ("money", self.money))
+        return {name: float(values[-1]) if values.size else None for name, values in named}
 
 
 _RUN = (
@@ -103,9 +139,14 @@ _RUN = (
     "heldout_reward",
     "heldout_std",
     "heldout_episodes",
+    "reevaluated_mean_reward",
+    "reevaluated_final_reward",
     "seed",
     "replay_of",
+    "copies",
     "llm_calls",
+    "tokens",
+    "money",
     "episodes",
     "steps",
     "llm_s",
@@ -119,9 +160,14 @@ _ITERATION = (
     "accepted",
     "candidate_reward",
     "reward",
+    "reevaluated_reward",
     "best_so_far",
+    "reevaluated_best_so_far",
     "episodes",
     "steps",
+    "llm_calls",
+    "tokens",
+    "money",
     "llm_s",
     "params",
     "returns",
@@ -139,19 +185,23 @@ def _config_keys(runs: Sequence[RunData]) -> list[str]:
     return [key for key in {key: None for run in runs for key in run.config} if key not in _RUN]
 
 
-def _run_row(run: RunData) -> dict[str, Any]:
+def _run_row(run: RunData, spent: _Spent) -> dict[str, Any]:
     """Return the row of a run; sections and lists of its config as JSON, by which rows can be grouped."""
     config = {
         key: json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
         for key, value in run.config.items()
     }
     about = {"critic_model": run.critic_model, "prompts_hash": run.prompts_hash, "replay_of": run.replay_of}
-    return config | _key(run) | summarise_run(run) | about
+    return config | _key(run) | summarise_run(run) | about | {"copies": ", ".join(run.copies)} | spent.last()
 
 
-def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
+def _iteration_rows(run: RunData, spent: _Spent) -> Iterable[tuple[Any, ...]]:
     key = _key(run).values()
-    logged = zip(run.rewards, run.best_so_far, run.episodes, run.steps, run.llm_s, strict=True)
+    unknown = np.full(run.num_iterations, np.nan)
+    fresh = unknown if run.reevaluated is None else run.reevaluated
+    best = unknown if run.reevaluated is None else incumbent(run, reevaluated=True)
+    rewards = (run.rewards, fresh, run.best_so_far, best)
+    logged = zip(*rewards, run.episodes, run.steps, *spent[:3], run.llm_s, strict=True)
     for iteration, figures in zip(run.iterations, logged, strict=False):
         for index, each in enumerate(iteration.candidates):
             what = (iteration.number, each.stage, index == iteration.accepted, each.reward)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from r2po.analysis.evaluation.figures import api_time, has_returns, reward_distribution, training_curve
@@ -10,6 +11,7 @@ from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.evaluation.text import run_text, runs_text
 from r2po.analysis.logs.comparable import distinctions
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
+from r2po.analysis.logs.fresh import Basis, basis_of, settled_runs
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData, drawable
 from r2po.analysis.output.canvas import render
@@ -26,26 +28,37 @@ FIGURES = (
 )
 
 
-def write_report(logs: LogDirectory, label: str | None = None, *, all_figures: bool = True) -> str:
+@dataclass(frozen=True)
+class How:
+    """Formats of the training curve, and whether text and figures show logged rewards alone."""
+
+    formats: tuple[str, ...]
+    as_published: bool
+
+
+def write_report(
+    logs: LogDirectory, label: str | None = None, *, all_figures: bool = True, as_published: bool = False
+) -> str:
     """Write ``eval_report/`` in the log directory and in each of its runs; returns its own ``summary.txt``.
 
     Args:
         logs: The runs.
         label: Name of the experiment; by default its method and environment.
         all_figures: Whether each run gets figures too, and the training curve a PDF: they take most of the time.
+        as_published: Whether text and figures show logged rewards alone.
 
     Raises:
         InputError: A file cannot be written.
     """
+    how = How(("png", "pdf") if all_figures else ("png",), as_published)
     label = label or default_label(logs)
-    formats = ("png", "pdf") if all_figures else ("png",)
     try:
         for run in logs.runs:
-            _write_run(logs.path / run.name, run, label, with_figures=all_figures)
+            _write_run(logs.path / run.name, run, label, how, with_figures=all_figures)
         parts = experiments_in(logs)
         if len(parts) == 1:
-            return _write_experiment(logs.path / FOLDER, logs, label, formats)
-        return _write_parts(logs, label, parts, formats)
+            return _write_experiment(logs.path / FOLDER, logs, label, how)
+        return _write_parts(logs, label, parts, how)
     except OSError as error:
         raise InputError(f"cannot write the report: {error}") from None
 
@@ -79,25 +92,25 @@ def _names(parts: Sequence[LogDirectory]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name}, {run.name}" for name, run in zip(names, firsts, strict=True)]
 
 
-def _write_experiment(report: Path, logs: LogDirectory, label: str, formats: Sequence[str]) -> str:
+def _write_experiment(report: Path, logs: LogDirectory, label: str, how: How) -> str:
     """Write the report on runs that may be averaged."""
     summary = summarise_runs(logs, label)
-    panel = Panel(label, drawable(logs.runs))
-    text = runs_text(summary, str(logs.path), left_out=_left_out(panel))
+    basis = basis_of(logs.runs, as_published=how.as_published)
+    panel = Panel(label, drawable(settled_runs(logs.runs, basis)), basis.note)
+    text = runs_text(summary, str(logs.path), basis, left_out=_left_out(panel))
     _write(report, to_json(summary), text)
-    _draw(report, panel, formats)
+    _draw(report, panel, how.formats)
     return text
 
 
-def _write_parts(
-    logs: LogDirectory, label: str, parts: Sequence[tuple[str, LogDirectory]], formats: Sequence[str]
-) -> str:
+def _write_parts(logs: LogDirectory, label: str, parts: Sequence[tuple[str, LogDirectory]], how: How) -> str:
     """Write a report on each experiment that the folder holds, and one without means over all of them."""
     folders = {name: folder_name(name) for name, _ in parts}
     summary = summarise_runs(logs, label, parts=list(folders.values()))
-    text = runs_text(summary, str(logs.path))
+    basis = basis_of(logs.runs, as_published=how.as_published)
+    text = runs_text(summary, str(logs.path), Basis(basis.fresh))
     for name, part in parts:
-        text += f"\n{_write_experiment(logs.path / FOLDER / folders[name], part, name, formats)}"
+        text += f"\n{_write_experiment(logs.path / FOLDER / folders[name], part, name, how)}"
     _write(logs.path / FOLDER, to_json(summary), text)
     return text
 
@@ -110,11 +123,13 @@ def default_label(logs: LogDirectory) -> str:
     return f"{run.label} on {run.task['label']}" + (f" ({run.variant})" if run.variant else "")
 
 
-def _write_run(folder: Path, run: RunData, label: str, *, with_figures: bool) -> None:
+def _write_run(folder: Path, run: RunData, label: str, how: How, *, with_figures: bool) -> None:
     summary = summarise_run(run)
-    _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder)))
+    basis = basis_of([run], as_published=how.as_published)
+    _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder), basis))
     if with_figures:
-        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", drawable([run])), ("png", "pdf"))
+        shown = drawable(settled_runs([run], basis))
+        _draw(folder / FOLDER, Panel(f"{label}, {run.name}", shown, basis.note), ("png", "pdf"))
 
 
 def _write(report: Path, json: bytes, text: str) -> None:

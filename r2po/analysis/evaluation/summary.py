@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from r2po.analysis.logs.comparable import differences
@@ -10,7 +11,8 @@ from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.run_data import RunData
 from r2po.rounding import mean, sample_std, spread
 
-METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
+FRESH = ("reevaluated_mean_reward", "reevaluated_final_reward")
+METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward", *FRESH)
 """Per-run figures that are averaged over runs."""
 
 
@@ -19,9 +21,10 @@ def summarise_run(run: RunData) -> dict[str, Any]:
 
     ``best_episode`` is the folder of the best iteration in the published code's logs, which counts them from 0.
     ``std_reward`` is the sample standard deviation over iterations (ddof 1; 0 for one), as in the published evaluation.
-    What the log does not tell is None.
+    What the log does not tell is None. Names of the published evaluation are of logged rewards.
     """
-    rewards, heldout = run.rewards, run.heldout
+    rewards, heldout, fresh = run.rewards, run.heldout, run.reevaluated
+    logged = replace(run, fresh=False)
     any_iterations = bool(run.num_iterations)
     best = run.metric("best_reward")
     llm_s = float(run.llm_s.sum())
@@ -33,14 +36,16 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "best_reward": best,
         "best_iteration": run.best_iteration if any_iterations else None,
         "best_episode": f"episode_{run.best_iteration - 1}" if any_iterations else None,
-        "final_reward": run.metric("final_reward"),
-        "mean_reward": run.metric("mean_reward"),
+        "final_reward": logged.metric("final_reward"),
+        "mean_reward": logged.metric("mean_reward"),
         "std_reward": sample_std(rewards) if any_iterations else None,
         "max_reward": best,
         "min_reward": float(rewards.min()) if any_iterations else None,
         "heldout_reward": heldout.reward if heldout else None,
         "heldout_std": spread(heldout.std, heldout.reward) if heldout and heldout.std is not None else None,
         "heldout_episodes": heldout.episodes if heldout else None,
+        "reevaluated_mean_reward": None if fresh is None else mean(fresh),
+        "reevaluated_final_reward": None if fresh is None else float(fresh[-1]),
         "environment": run.environment,
         "method": run.method,
         "model": run.model,
@@ -75,6 +80,7 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "parts": list(parts),
         **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
+        "reevaluated_num_runs": sum(row[FRESH[0]] is not None for row in per_run),
         "differences": differences(logs.runs),
         "problems": list(logs.problems),
         "per_run_summaries": per_run,

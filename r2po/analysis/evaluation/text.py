@@ -6,25 +6,31 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from r2po.analysis.logs.fresh import Basis
 from r2po.analysis.logs.run_data import STAND_IN, models_label, progress
 from r2po.analysis.output.scores import few_mark, few_note
 from r2po.analysis.output.tables import pad
 from r2po.terminal import visible
 
 
-def run_text(summary: dict[str, Any], label: str, path: str) -> str:
+def run_text(summary: dict[str, Any], label: str, path: str, basis: Basis) -> str:
     """Return the text on one run, ``summarise_run``, of the experiment ``label``."""
-    return _join(_heading(label, path, [summary]), _table([summary]), _notes([summary]))
+    return _join(_heading(label, path, [summary]), _table([summary], basis), [*_notes([summary]), *_mark(basis)])
 
 
-def runs_text(summary: dict[str, Any], path: str, left_out: Sequence[str] = ()) -> str:
+def runs_text(summary: dict[str, Any], path: str, basis: Basis, left_out: Sequence[str] = ()) -> str:
     """Return the text on all runs of a log directory, ``summarise_runs``, and what its report does not hold."""
     rows = summary["per_run_summaries"]
     findings = [f"the runs differ in {line}" for line in summary["differences"]]
     findings += [f"left out: {line}" for line in summary["problems"]]
-    findings += left_out
+    findings += [*left_out, *_mark(basis)]
     heading = _heading(summary["label"], path, rows)
-    return _join(heading, _table(rows), _over_runs(summary), _notes(rows) + findings)
+    return _join(heading, _table(rows, basis), _over_runs(summary, basis), _notes(rows) + findings)
+
+
+def _mark(basis: Basis) -> list[str]:
+    """Say that rewards are biased; where there are fresh ones, they have columns of their own."""
+    return [basis.note] if basis.note and not basis.fresh else []
 
 
 def _join(*sections: Sequence[str]) -> str:
@@ -44,16 +50,22 @@ def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]
     return lines
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    named = [_cells(row) for row in rows]
+def _table(rows: Sequence[dict[str, Any]], basis: Basis) -> list[str]:
+    named = [_cells(row, basis) for row in rows]
     cells = [list(named[0]), *(list(each.values()) for each in named)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(pad(row, widths, texts=(0,))).rstrip() for row in cells]
-    return [*lines, "mean, std: over iterations; held-out: best policy on fresh episodes, ± over these"]
+    lines.append("mean, std: over iterations; held-out: best policy on fresh episodes, ± over these")
+    if basis.fresh:
+        lines.append(
+            "fresh mean, fresh final: accepted candidates on fresh episodes; mean and final are biased upwards"
+        )
+    return lines
 
 
-def _cells(row: dict[str, Any]) -> dict[str, str]:
+def _cells(row: dict[str, Any], basis: Basis) -> dict[str, str]:
     """Return what stands in a row, by heading."""
+    fresh = {f"fresh {name}": _number(row[f"reevaluated_{name}_reward"]) for name in ("mean", "final")}
     best_at = "-" if row["best_iteration"] is None else str(row["best_iteration"])
     return {
         "run": row["run"] + ("" if row["complete"] else " *"),
@@ -64,23 +76,27 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "mean": _number(row["mean_reward"]),
         "std": _number(row["std_reward"]),
         "final": _number(row["final_reward"]),
+        **(fresh if basis.fresh else {}),
         "episodes": _count(row["episodes"]),
         "calls": _count(row["llm_calls"]),
         "model time": _clock(row["llm_s"]),
     }
 
 
-def _over_runs(summary: dict[str, Any]) -> list[str]:
+def _over_runs(summary: dict[str, Any], basis: Basis) -> list[str]:
     count, parts = summary["num_runs"], summary["parts"]
     if parts:
         return [f"no means: these runs are of {len(parts)} experiments, each with a report of its own below"]
     if count == 1:
         return ["a single run: nothing can be said about the spread over runs"]
     lines = [f"over {count} runs{few_mark(count)}: mean ± sample standard deviation"]
-    for name in ("best", "heldout", "mean", "final"):
+    fresh = {"reevaluated_mean": "fresh mean", "reevaluated_final": "fresh final"} if basis.fresh else {}
+    names = {"best": "best", "heldout": "held-out", "mean": "mean", "final": "final", **fresh}
+    width = max(map(len, names.values()))
+    for name, shown in names.items():
         cell = _plus_minus(summary[f"{name}_reward_mean"], summary[f"{name}_reward_std"])
         of = f" ({summary['heldout_num_runs']} of {count} runs)" if name == "heldout" else ""
-        lines.append(f"  {name.replace('heldout', 'held-out'):8}  {cell}{of}")
+        lines.append(f"  {shown:{width}}  {cell}{of}")
     return [*lines, *few_note([count])]
 
 

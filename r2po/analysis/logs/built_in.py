@@ -37,6 +37,7 @@ def _method(
         "pair": both,
         "revision_rule": name == "r2po",
         "searches": searches,
+        "chooses_by_mean": bool(both) and name != "always_critic",
     }
 
 
@@ -69,6 +70,17 @@ def published_method_facts(name: str) -> MethodFacts:
     """Return the same with the stages that the published code's logs have, which call ActorSecondPass's otherwise."""
     facts = method_facts(name)
     return {**facts, "pair": _TWO} if name == "actor_second_pass" else facts
+
+
+def needs_reevaluation(facts: MethodFacts) -> bool:
+    """Return whether the rewards of a method are the best of several noisy means, and so biased upwards.
+
+    Logs of earlier versions do not say it: what is built in is known by its name, and of other methods those that roll
+    out several candidates per iteration count as choosing between them.
+    """
+    known = BUILT_IN.get(facts["name"], facts)
+    several = facts["pair"] is not None or facts["evaluations_per_iteration"] > 1
+    return facts.get("chooses_by_mean", known.get("chooses_by_mean", several))
 
 
 def method_order(name: str) -> tuple[int, str]:

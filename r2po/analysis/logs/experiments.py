@@ -128,7 +128,7 @@ def find_experiments(
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {str(root)!r}: {error}") from None
     named = {environment_key(name) for name in only_env}, {method_key(name) for name in only_method}
-    folders = [path for path in _log_directories(root) if _is_wanted(path, *named)]
+    folders = [path for path in log_directories(root) if _is_wanted(path, *named)]
     groups = in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders)
     found = [each for group in groups for each in group]
     environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
@@ -143,7 +143,7 @@ def _at_most(runs: tuple[RunData, ...], number: int | None) -> tuple[RunData, ..
     return tuple(run for run in runs if run in chosen)
 
 
-def _log_directories(root: Path) -> list[Path]:
+def log_directories(root: Path) -> list[Path]:
     """Return the folders that hold run_1, run_2, ..., and those of baselines of which only summaries are left."""
     found = []
     seen: set[str] = set()

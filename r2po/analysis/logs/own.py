@@ -15,6 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
+from r2po.analysis.logs.reevaluated import read_reevaluated
 from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
@@ -61,6 +62,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
     differing = result.get("differing_prompts") or 0 if result else 0
     replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
     accepted = [(record["reward"], record["accepted"]) for record in outcomes]
+    logged = [(number, *outcome) for number, outcome in enumerate(accepted, 1)]
+    reevaluated, unfit = read_reevaluated(directory.reevaluation, logged)
     return RunData(
         path=path,
         origin="r2po",
@@ -84,11 +87,12 @@ def load_own_run(directory: RunDirectory) -> RunData:
         config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*torn, *lost, *replay),
+        notes=(*torn, *lost, *replay, *unfit),
         critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes, differing),
         prompts_hash=_prompts_hash(description, outcomes),
         replay_of=replayed or "",
+        reevaluated=reevaluated,
     )
 
 

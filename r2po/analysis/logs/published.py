@@ -17,7 +17,9 @@ import numpy as np
 from r2po.analysis.logs.built_in import published_method_facts, task_facts
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
+from r2po.analysis.logs.reevaluated import read_reevaluated
 from r2po.analysis.logs.run_data import IterationData, RunData, Unusable
+from r2po.runlog import RunDirectory
 from r2po.runlog.records import LARGEST
 
 FILE = "overall_log.txt"
@@ -56,6 +58,9 @@ def load_published_run(path: Path) -> RunData:
     if name is None:
         notes.append(f"the folder's name {parent!r} names neither an environment nor a method")
     task = task_facts(environment)
+    reevaluated, unfit = read_reevaluated(
+        RunDirectory(path).reevaluation, [(row.iteration, row.reward, 0) for row in rows]
+    )
     return RunData(
         path=path,
         origin="published",
@@ -72,7 +77,8 @@ def load_published_run(path: Path) -> RunData:
         read_iterations=partial(_read_iterations, path, method, [(row.iteration, row.reward) for row in rows]),
         variant=variant,
         target=task["optimum"],
-        notes=tuple(notes),
+        notes=(*notes, *unfit),
+        reevaluated=reevaluated,
     )
 
 

@@ -145,6 +145,7 @@ class RunData(MethodOnTask):
         replay_of: The recorded run that it repeats; empty if it is no replay.
         reevaluated: (n,) mean return of each accepted candidate on fresh episodes; None if any is not on record.
         copies: Names of the runs beside it that are copies of it, and are left out.
+        fresh: Whether that is what means, final rewards and curves are made of, instead of the logged rewards.
     """
 
     path: Path
@@ -177,6 +178,7 @@ class RunData(MethodOnTask):
     replay_of: str = ""
     reevaluated: Floats | None = None
     copies: tuple[str, ...] = ()
+    fresh: bool = False
 
     @property
     def name(self) -> str:
@@ -216,10 +218,24 @@ class RunData(MethodOnTask):
         idle = {"seed", *(["description"] if one_text else [])}
         return {key: value for key, value in telling(self.config).items() if key not in idle and value is not None}
 
+    @property
+    def series(self) -> Floats:
+        """(n,) reward of each iteration: the logged one, or that on fresh episodes."""
+        return self.reevaluated if self.fresh and self.reevaluated is not None else self.rewards
+
     @cached_property
     def best_so_far(self) -> Floats:
-        """(n,) largest reward up to each iteration."""
-        return np.maximum.accumulate(self.rewards)
+        """(n,) reward of the policy with the largest logged one up to each iteration: that one, or on fresh episodes.
+
+        On fresh episodes it may fall, and is not biased, as long as the policy was chosen by its logged reward.
+        """
+        if not self.fresh:
+            return np.maximum.accumulate(self.rewards)
+        (rewards,) = levelled(self.rewards)
+        best = np.maximum.accumulate(rewards)
+        first = np.append(True, best[1:] > best[:-1])  # the first of equals stays
+        chosen: Floats = self.series[np.flatnonzero(first)[first.cumsum() - 1]]
+        return chosen
 
     @property
     def best_iteration(self) -> int:
@@ -238,8 +254,8 @@ class RunData(MethodOnTask):
             return self.summary.get(name)
         if name == "heldout_reward":
             return self.heldout.reward if self.heldout else None
-        rewards = self.rewards
-        figures = {"mean_reward": mean(rewards), "best_reward": rewards.max(), "final_reward": rewards[-1]}
+        series = self.series
+        figures = {"mean_reward": mean(series), "best_reward": self.rewards.max(), "final_reward": series[-1]}
         return float(figures[name])
 
 

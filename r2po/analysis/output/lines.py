@@ -44,7 +44,7 @@ class Curve:
     @cached_property
     def mean(self) -> MeanCurve:
         """The mean of the runs on a common grid: each run's latest value, the last one of a complete run carried on."""
-        series = self.series or [Series(run.episodes, run.rewards, carried=run.complete) for run in self.runs]
+        series = self.series or [Series(run.episodes, run.series, carried=run.complete) for run in self.runs]
         return mean_curve(series)
 
     @property

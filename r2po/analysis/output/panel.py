@@ -12,10 +12,11 @@ from r2po.runlog.facts import GREY
 
 @dataclass(frozen=True)
 class Panel:
-    """The runs of one figure, at least one, and what they are, e.g. "R2PO on CartPole"."""
+    """The runs of one figure, at least one, what they are, e.g. "R2PO on CartPole", and what their rewards are."""
 
     label: str
     runs: Sequence[RunData]
+    note: str = ""
 
     @property
     def is_single(self) -> bool:
@@ -42,7 +43,7 @@ def rewards_caption(panel: Panel) -> str:
         episodes = " or ".join(map(str, sorted({each.episodes for each in heldout})))
         runs = "1 run" if len(heldout) == 1 else f"mean ± 1 sample standard deviation of {len(heldout)} runs"
         text += f" Held-out: the best policy on {episodes} fresh episodes{'' if panel.is_single else f' ({runs})'}."
-    return text
+    return f"{text} {panel.note}".rstrip()
 
 
 def returns_caption(panel: Panel, counts: Sequence[int], width: int = 1) -> str:

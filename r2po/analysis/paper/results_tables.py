@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from r2po.analysis.logs.comparable import choose, cohorts, conditions, named, other_protocols
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of, small_print
@@ -112,13 +113,17 @@ def build_tables(
         validation: Which numbers of runs are right; takes what is missing or odd.
         environments: Rows; the ten of the paper, and all others that were found, if empty.
         with_reference: Whether each cell shows the published figure too.
-        as_published: Whether the difference from it is told by z, else by Welch's test.
+        as_published: Whether rewards are the logged ones, and z tells the difference from published figures, as in the
+            published tables; else it is Welch's test.
     """
     chosen, lines = choose(experiments)
     validation.lines += lines
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     chosen = validation.check([each for each in chosen if each.method in methods])
+    basis = basis_of(runs_of(chosen), as_published=as_published, with_reference=with_reference)
+    chosen = settled(chosen, basis)
+    validation.lines += [basis.warning] if basis.warning else []
     found = {*PUBLISHED_ORDER, *(each.environment for each in chosen)}
     tasks = tasks_of(environments or sorted(found, key=environment_order), chosen)
     parts = cohorts(chosen) or [(None, [])]
@@ -130,7 +135,7 @@ def build_tables(
         title = f"{title} ({preset})"
         reference = Reference(with_reference, as_published)
         table = _table(columns, metric, title, rows, several=len(parts) > 1, reference=reference)
-        notes = [*_about(parts, metric), *table.notes]
+        notes = [*_about(parts, metric), *basis.notes(metric), *table.notes]
         if metric == "best_reward":
             held_out = f"{preset}_heldout has the held-out ones"
             notes.append(f"A best reward is a maximum over noisy means and flatters; {held_out}.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, product
 
 from r2po.analysis.logs.comparable import cells_phrase, choose, cohorts, conditions, named
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import STAND_IN, Floats, RunData, drawable
 from r2po.analysis.logs.sb3 import budget_notes
@@ -53,7 +54,7 @@ class Plot:
         return [run for run, _ in known], lines, list(problems)
 
     def _values(self, run: RunData) -> Floats:
-        return incumbent(run, reevaluated=self.reevaluated) if self.incumbent else run.rewards
+        return incumbent(run, reevaluated=self.reevaluated) if self.incumbent else run.series
 
     @property
     def y_label(self) -> str:
@@ -95,13 +96,14 @@ def build_curves(
     environments: Sequence[str] = (),
     *,
     apart: bool = False,
+    as_published: bool = False,
     plot: Plot | None = None,
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
     Its panels are the environments in their order, all that have runs if none is named. ``apart`` gives each
-    environment with runs a figure of its own. Of the incumbent, ``plot`` shows the reward on fresh episodes where all
-    runs have it, unless it draws as published.
+    environment with runs a figure of its own. ``as_published`` draws the logged rewards, and lines on where runs end.
+    Of the incumbent, ``plot`` else shows the reward on fresh episodes where all runs have it.
 
     Raises:
         InputError: There is nothing to draw.
@@ -114,13 +116,18 @@ def build_curves(
     usable = [each for each in usable if drawable(each.runs)]
     if not usable:
         raise InputError("nothing to draw: no run with iterations was found")
+    basis = basis_of(runs_of(usable), as_published=as_published)
+    usable = settled(usable, basis)
+    lines += basis.warnings(BEST_BY)
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
     tasks = tasks_of(keys, usable)
     groups = [[task] for task in tasks] if apart else [tasks]
-    plot = plot or Plot()
-    if plot.incumbent and not plot.unbroken:
-        plot = replace(plot, reevaluated=all(run.reevaluated is not None for run in _runs(usable)))
-    figures = [_figure(preset, columns, *part, group, plot) for part, group in product(cohorts(usable), groups)]
+    plot = replace(plot or Plot(), unbroken=as_published)
+    if plot.incumbent and not as_published:
+        plot = replace(plot, reevaluated=all(run.reevaluated is not None for run in drawable(runs_of(usable))))
+    made = [_figure(preset, columns, *part, group, plot) for part, group in product(cohorts(usable), groups)]
+    told = [] if plot.incumbent else basis.notes(BEST_BY)
+    figures = [replace(each, caption=" ".join([each.caption, *told])) for each in made]
     if not apart:
         return figures, lines
     named = [replace(each, environment=group[0]["name"]) for each, group in zip(figures, cycle(groups), strict=False)]
@@ -184,10 +191,6 @@ def _figure(
 def _styles(columns: Columns) -> dict[str, Style]:
     wanted = [methods[0]["style"] if len(methods) == 1 else GREY for methods in columns.values()]
     return dict(zip(columns, distinct_styles(wanted), strict=True))
-
-
-def _runs(experiments: Iterable[ExperimentLogs]) -> list[RunData]:
-    return [run for each in experiments for run in drawable(each.runs)]
 
 
 def _best(experiments: Sequence[ExperimentLogs]) -> ExperimentLogs | None:

@@ -7,10 +7,11 @@ from itertools import product
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import OURS, method_facts, task_facts
-from r2po.analysis.logs.comparable import cohorts, left_out, others
+from r2po.analysis.logs.comparable import cohorts, copied, left_out, named, others, unfinished
 from r2po.analysis.logs.experiments import ExperimentLogs
+from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import environment_order
-from r2po.analysis.output.scores import figures_of, reference_lines, score_of, small_print
+from r2po.analysis.output.scores import few_note, figures_of, reference_lines, score_of, small_print
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import task_cell
 from r2po.analysis.published import SOURCE, published_tau_c
@@ -31,8 +32,8 @@ def build_tau_c_table(
     """Return a row per environment, method and setting, and a line for each folder that is left out or odd.
 
     The default setting is the method's main experiment, as in the published table, else the one that the study made for
-    it. Methods beside R2PO are those that are not built in and have its revision rule. ``as_published`` tells the
-    difference from published figures by z, else it is Welch's test.
+    it. Methods beside R2PO are those that are not built in and have its revision rule. ``as_published`` takes logged
+    rewards, and tells the difference from published figures by z, else it is Welch's test.
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
     lines = [line for each in ruled for line in each.remarks]
@@ -40,6 +41,10 @@ def build_tau_c_table(
     ours = {*ENVIRONMENTS, *(each.environment for each in usable if each.variant and each.method == OURS)}
     tasks = {key: task_facts(key) for key in ENVIRONMENTS}
     tasks |= {each.environment: each.task for each in usable if each.environment in ours or each.method != OURS}
+    shown = [each for each in usable if each.environment in tasks]
+    basis = basis_of(runs_of(shown), as_published=as_published, with_reference=with_reference)
+    usable = settled(shown, basis)
+    lines += [basis.warning] if basis.warning else []
     parts = cohorts(usable) or [(None, [])]
     methods = [method_facts(OURS), *others(usable)]
     by_logs, by_method = len(parts) > 1, len(methods) > 1
@@ -55,6 +60,8 @@ def build_tau_c_table(
             rows.append([task_cell(tasks[key]), *who, setting, _tau_c(tasks[key], setting), *cells])
     notes = ["Mean ± sample standard deviation over runs."]
     notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not by_logs]
+    notes += [basis.note] if basis.note else []
+    notes += [*unfinished(named(usable)), *copied(named(usable)), *few_note(len(each.runs) for each in usable)]
     if with_reference:
         notes.append(small_print(SOURCE, as_published=as_published))
     title = "Sensitivity to tau_c" if by_method else "Sensitivity of R2PO to tau_c"
@@ -112,7 +119,8 @@ def _results(
         if published is not None:
             below = reference_lines(score, published, published.text, as_published=as_published)
         figures = figures_of(score, published, as_published=as_published)
-        cells.append(Cell(score.text if score else "", below, figures=figures))
+        text, mark = (score.text, score.mark) if score else ("", "")
+        cells.append(Cell(text + mark, below, plain=text, figures=figures))
     return cells
 
 

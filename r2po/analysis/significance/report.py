@@ -60,10 +60,13 @@ def to_records(
     rules: Rules | None = None,
     *,
     with_reference: bool = False,
+    notes: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return the rows as JSON objects; what is missing is null, and an infinite t too."""
+    """Return the rows as JSON objects, each with these notes too; what is missing is null, and an infinite t too."""
     rules = rules or Rules()
     records = [_record(row, cohort, role) for row, role in zip(rows, roles(rows, rules), strict=True)]
+    for record in records:
+        record["notes"] += notes
     if with_reference:
         beside = counterparts(rows, metric, as_published=rules.as_published)
         for record, published in zip(records, beside, strict=True):

@@ -37,13 +37,14 @@ Cells = list[Cell | str]
 
 @dataclass(frozen=True)
 class Report:
-    """All rows of all cohorts, and how they came about."""
+    """All rows of all cohorts, how they came about, and what else must be known of their values."""
 
     parts: Parts
     metric: str
     mode: Mode
     rules: Rules
     with_reference: bool = False
+    notes: Sequence[str] = ()
 
     @property
     def tables(self) -> list[Table]:
@@ -136,7 +137,7 @@ class Report:
         ]
         if self.mode == "best":
             notes.append(_choice_note(as_published=self.rules.as_published))
-        return [*notes, *([f"Runs: {labels}"] if labels else []), *self._declared()]
+        return [*notes, *([f"Runs: {labels}"] if labels else []), *self.notes, *self._declared()]
 
     def _family_note(self) -> str:
         more = {row.baseline.method: row.baseline.label for _, rows in self.parts for row in rows if row.baseline}

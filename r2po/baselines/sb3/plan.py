@@ -28,6 +28,7 @@ FACTS: MethodFacts = {
     "pair": None,
     "revision_rule": False,
     "searches": "",
+    "chooses_by_mean": False,
 }
 """What logs record of the method; its algorithm stands in the config."""
 RECORDED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import r2po
 from r2po.errors import InputError
+from tests.analysis.made_calls import write_calls
 from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import folder_name, write_published_run
 
@@ -88,3 +90,22 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert "environment" in frames.runs
     with pytest.raises(InputError, match="no folder"):
         r2po.load_runs(tmp_path / "nowhere")
+
+
+def test_what_was_spent_is_read_only_if_it_is_asked_for(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", 1, [1.0, 3.0, 2.0])
+    write_calls(run, [(1, "search", 10, 5), (2, "search", 10, 5), (3, "search", 10, 5)])
+    shutil.copytree(run, tmp_path / "a" / "run_2")
+    frames = r2po.load_runs(tmp_path, calls=False, costs=True)
+    accepted = frames.iterations[frames.iterations.accepted]
+    assert list(accepted.tokens) == [15, 30, 45]
+    assert list(accepted.llm_calls) == [2, 4, 6]
+    assert list(accepted.best_so_far) == [1, 3, 3]
+    assert accepted.money.isna().all()
+    assert frames.runs.tokens.tolist() == [45]
+    assert frames.runs.copies.tolist() == ["run_2"]
+    assert any("no money on record: its config has no prices" in line for line in frames.problems)
+    (run / "llm_calls.jsonl").write_text("!")
+    frames = r2po.load_runs(tmp_path, calls=False)
+    assert frames.iterations.tokens.isna().all()
+    assert not any("llm_calls" in line for line in frames.problems)

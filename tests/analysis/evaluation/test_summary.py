@@ -54,6 +54,8 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "heldout_reward": 7.5,
         "heldout_std": 1.5,
         "heldout_episodes": 30,
+        "reevaluated_mean_reward": None,
+        "reevaluated_final_reward": None,
         "environment": "cartpole",
         "method": "props",
         "model": "ollama/some-model",

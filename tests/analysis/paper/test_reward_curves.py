@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.experiments import find_experiments
-from r2po.analysis.output.curves import CurvePanel, default_layout, draw_curves
+from r2po.analysis.output.curves import default_layout, draw_curves
 from r2po.analysis.output.lines import Curve
 from r2po.analysis.output.style import paper_style
 from r2po.analysis.paper.reward_curves import Plot, build_curves
@@ -30,7 +30,10 @@ def logs(tmp_path: Path) -> Path:
 
 def test_lines_are_means_on_a_common_grid(logs: Path) -> None:
     (figure,), lines = build_curves("core", find_experiments(logs))
-    assert lines == []
+    (biased,) = lines
+    assert "rewards of R2PO (mean, final, curves) are logged ones" in biased
+    assert "biased upwards; run `r2po reevaluate" in figure.caption
+    assert build_curves("core", find_experiments(logs), as_published=True)[1] == []
     assert [panel.title for panel in figure.panels] == ["Nim", "CartPole"]
     props, r2po = figure.panels[0].curves
     np.testing.assert_array_equal(props.mean.grid, [13, 16, 19])
@@ -166,58 +169,16 @@ class TestLayout:
         assert capsys.readouterr().err.endswith("(did you mean 'per-env'?)\n")
 
 
-class TestWhereRunsEnd:
-    """Nine runs near 100, one of 450 that goes on alone: a mean over all would jump from 132 to 450."""
-
-    def panels(self, folder: Path, *, unbroken: bool = False) -> tuple[CurvePanel, str]:
-        for number in range(1, 10):
-            write_run(folder / "a", number, [100.0 - number] * 3, complete=False, config={"num_iterations": 6})
-        write_run(folder / "a", 10, [450.0] * 6)
-        (figure,), _ = build_curves("core", find_experiments(folder), plot=Plot(unbroken=unbroken))
-        return figure.panels[0], figure.caption
-
-    def lines(self, panel: CurvePanel) -> list[list[float]]:
-        with paper_style():
-            axes = draw_curves([panel], "", "").axes[0]
-        return [[float(value) for value in np.asarray(line.get_ydata())] for line in axes.lines[:-1]]  # the target
-
-    def test_the_line_ends_where_the_first_run_ends(self, tmp_path: Path) -> None:
-        panel, caption = self.panels(tmp_path)
-        before, after = self.lines(panel)
-        assert before == pytest.approx([130.5] * 3)
-        assert after == [450.0] * 3
-        assert "ProPS on CartPole: n = 10 up to 22, then 1" in caption
-        assert "n = 10 runs" in caption
-
-    def test_so_does_its_band(self, tmp_path: Path) -> None:
-        panel, _ = self.panels(tmp_path)
-        with paper_style():
-            axes = draw_curves([panel], "", "").axes[0]
-        (band,) = axes.collections
-        (path,) = band.get_paths()
-        assert float(np.asarray(path.vertices)[:, 0].max()) == 22
-        assert [text.get_text() for text in axes.texts] == ["n = 1"]
-
-    def test_the_published_line_goes_on(self, tmp_path: Path) -> None:
-        panel, caption = self.panels(tmp_path, unbroken=True)
-        assert self.lines(panel) == [pytest.approx([130.5] * 3 + [450.0] * 3)]
-        assert "up to 22" not in caption
-
-    def test_unfinished_runs_are_named(self, tmp_path: Path) -> None:
-        _, caption = self.panels(tmp_path)
-        assert "9 of 10 of ProPS on CartPole (run_1: 3 of 6 iterations, run_2: 3 of 6 iterations" in caption
-        assert ", and 6 more)" in caption
-
-    @pytest.mark.parametrize("seed", range(5))
-    def test_no_line_jumps_for_its_sample(self, seed: int) -> None:
-        """Runs at constant levels that end at random: whatever is drawn as one line is one level."""
-        rng = np.random.default_rng(seed)
-        series = [Series(np.arange(1, 2 + rng.integers(60)), np.array([]), carried=False) for _ in range(8)]
-        series = [replace(each, values=np.full(len(each.at), rng.normal(0, 100))) for each in series]
-        curve = Curve("", BUILT_IN["props"]["style"], [], series)
-        for part in curve.shown:
-            np.testing.assert_allclose(part.mean, part.mean[0])
-            assert len(set(part.count)) == 1
+@pytest.mark.parametrize("seed", range(5))
+def test_no_line_jumps_for_its_sample(seed: int) -> None:
+    """Runs at constant levels that end at random: whatever is drawn as one line is one level."""
+    rng = np.random.default_rng(seed)
+    series = [Series(np.arange(1, 2 + rng.integers(60)), np.array([]), carried=False) for _ in range(8)]
+    series = [replace(each, values=np.full(len(each.at), rng.normal(0, 100))) for each in series]
+    curve = Curve("", BUILT_IN["props"]["style"], [], series)
+    for part in curve.shown:
+        np.testing.assert_allclose(part.mean, part.mean[0])
+        assert len(set(part.count)) == 1
 
 
 class TestAxis:
