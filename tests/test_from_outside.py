@@ -133,9 +133,10 @@ def test_significance(mode: str, logs: Path, tmp_path: Path, capsys: pytest.Capt
     figure = tmp_path / "tests.svg"
     place = ["--logs-root", logs / "logs", "--comparison-mode", mode, "--figure", figure]
     lines = call(capsys, "paper_significance_tests", *place).splitlines()
-    (row,) = (line for line in lines if TASK in line)
+    row, effect = (line for line in lines if TASK in line)
     assert f"| {METHOD} " in row
     assert "(2) |" in row
+    assert "] † |" in effect
     assert f"<!-- {TASK} / {METHOD} -->" in texts(tmp_path)["tests.svg"]
     assert any(f"apart for ProPS, ProPS+, SB3 and {METHOD}" in line for line in lines) == (mode == "all")
 

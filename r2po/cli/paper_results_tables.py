@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave such experiments out (default of --expected-runs: that of --max-runs)",
     )
-    add_reference_options(parser, "published figures, with z,", alone="the tables")
+    add_reference_options(parser, "published figures, and a test of the difference,", alone="the tables")
     add_as_published(parser)
 
 

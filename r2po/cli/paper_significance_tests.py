@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from r2po.cli.starting import place
 from r2po.errors import InputError
 
 if TYPE_CHECKING:
-    from r2po.analysis.significance.report import Parts
+    from r2po.analysis.significance.rules import Rules
+    from r2po.analysis.significance.tables import Report
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +23,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--comparison-mode",
         choices=("best", "all"),
-        default="best",
-        help="against the best baseline of each environment, or against each (default: best)",
+        help="against the best baseline of each environment, or against each (default: as --primary, else best)",
     )
-    parser.add_argument("--metric", choices=METRICS, default="mean_reward", help="default: mean_reward")
+    parser.add_argument("--metric", choices=METRICS, help="default: that of --primary, else mean_reward")
+    parser.add_argument(
+        "--pairing",
+        choices=("auto", "never"),
+        default="auto",
+        help="auto: where all runs of both methods are pairs by their seeds, test the pairs (default: auto)",
+    )
+    parser.add_argument(
+        "--primary",
+        metavar="METRIC[:FAMILY[:CORRECTION]]",
+        help="the one comparison that was declared before the results were known, e.g. heldout_reward:best:holm; "
+        "FAMILY: best, all or a baseline (default: best); CORRECTION: holm or bonferroni (default: holm); "
+        "all else is marked exploratory",
+    )
     parser.add_argument(
         "--format",
         choices=("markdown", "md", "latex", "csv", "json"),
@@ -49,28 +63,49 @@ def run(options: argparse.Namespace) -> int:
     figures = [_figure_file(name) for name in options.figure]
     options.format = options.format or _format_of(options.output)
 
-    from r2po.analysis.logs.comparable import cohorts
-    from r2po.analysis.logs.fresh import basis_of, runs_of, settled
-    from r2po.analysis.significance.report import significance_rows, tested_ones
-
-    found, lines = compared(options)
-    experiments = tested_ones(found)
-    with_reference = options.reference == "published"
-    basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
-    experiments, options.notes = settled(experiments, basis), basis.notes(options.metric)
-    warn([*lines, *basis.warnings(options.metric)])
-    parts: Parts = [
-        (cohort, significance_rows(part, options.metric, options.comparison_mode))
-        for cohort, part in cohorts(experiments) or [(None, [])]
-    ]
-    text = _render(parts, options)
+    report = _report(options)
+    text = _render(report, options.format)
     if options.output is None:
         sys.stdout.write(text)
     else:
         _write(text, options.output)
     for figure in figures:
-        _draw(parts, figure, options)
+        _draw(report, figure)
     return 0
+
+
+def _report(options: argparse.Namespace) -> Report:
+    from r2po.analysis.logs.comparable import cohorts
+    from r2po.analysis.logs.fresh import basis_of, runs_of, settled
+    from r2po.analysis.significance.report import significance_rows, tested_ones
+    from r2po.analysis.significance.rules import resolved
+    from r2po.analysis.significance.tables import Report
+
+    rules = _rules(options)
+    found, lines = compared(options)
+    if rules.primary:
+        rules = replace(rules, primary=resolved(rules.primary, found))
+    primary = rules.primary
+    metric = options.metric or (primary.metric if primary else "mean_reward")
+    mode = options.comparison_mode or (primary.mode if primary else "best")
+    with_reference = options.reference == "published"
+    experiments = tested_ones(found)
+    basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
+    warn([*lines, *basis.warnings(metric)])
+    parts = [
+        (cohort, significance_rows(part, metric, mode, rules))
+        for cohort, part in cohorts(settled(experiments, basis)) or [(None, [])]
+    ]
+    return Report(parts, metric, mode, rules, with_reference=with_reference, notes=basis.notes(metric))
+
+
+def _rules(options: argparse.Namespace) -> Rules:
+    from r2po.analysis.significance.rules import Rules, parse_primary
+
+    if options.as_published and options.primary:
+        raise InputError("--primary is no part of the published analysis: leave it out, or --as-published")
+    primary = parse_primary(options.primary) if options.primary else None
+    return Rules(options.pairing == "auto", options.as_published, primary)
 
 
 def _write(text: str, output: str) -> None:
@@ -94,37 +129,40 @@ def _figure_file(name: str) -> Path:
     return path
 
 
-def _draw(parts: Parts, file: Path, options: argparse.Namespace) -> None:
+def _draw(report: Report, file: Path) -> None:
     from r2po.analysis.output.files import folder_name
     from r2po.analysis.output.writing import write_figure
     from r2po.analysis.significance.figure import shown, significance_figure
-    from r2po.analysis.significance.report import title
+    from r2po.analysis.significance.tables import title
 
-    for cohort, rows in parts:
-        about = " ".join([*([f"Runs: {cohort.label}."] if cohort else []), *options.notes])
+    for cohort, rows in report.parts:
+        about = " ".join([*([f"Runs: {cohort.label}."] if cohort else []), *report.notes])
         if not any(map(shown, rows)):
             warn([f"no figure {file}{f' of {cohort.label}' if cohort else ''}: nothing could be tested"])
             continue
         stem = file.with_suffix("")
-        if len(parts) > 1 and cohort is not None:
+        if len(report.parts) > 1 and cohort is not None:
             stem = stem.with_name(f"{stem.name}_{folder_name(cohort.label)}")
-        draw = partial(significance_figure, rows, title(options.metric, options.comparison_mode), about)
+        name = title(report.metric, report.mode, report.rules, rows)
+        draw = partial(significance_figure, rows, name, about)
         for path in write_figure(draw, stem, [file.suffix[1:]]):
             sys.stderr.write(f"figure: {path}\n")
 
 
-def _render(parts: Parts, options: argparse.Namespace) -> str:
+def _render(report: Report, name: str) -> str:
     from r2po.analysis.output.files import to_json
     from r2po.analysis.output.writing import content
-    from r2po.analysis.significance.report import to_records, to_table
+    from r2po.analysis.significance.report import to_records
 
-    with_reference = options.reference == "published"
-    if options.format == "json":
+    if name == "json":
         records = [
             record
-            for cohort, rows in parts
-            for record in to_records(rows, cohort, options.metric, with_reference=with_reference, notes=options.notes)
+            for cohort, rows in report.parts
+            for record in to_records(
+                rows, cohort, report.metric, report.rules, with_reference=report.with_reference, notes=report.notes
+            )
         ]
         return to_json(records).decode()
-    table = to_table(parts, options.metric, options.comparison_mode, with_reference=with_reference, notes=options.notes)
-    return content(table, "md" if options.format == "markdown" else options.format).decode()
+    if name == "csv":
+        return content(report.one_table, "csv").decode()
+    return "\n".join(content(table, "latex" if name == "latex" else "md").decode() for table in report.tables)

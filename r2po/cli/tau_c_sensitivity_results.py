@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_logs_options(parser)
     add_output_options(parser, "tau_c_sensitivity")
-    add_reference_options(parser, "published figures, with z,", alone="the table")
+    add_reference_options(parser, "published figures, and a test of the difference,", alone="the table")
     parser.add_argument(
         "--reanalyze", action="store_true", help="first write eval_report/ anew in each log directory that is read"
     )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from r2po.analysis.output.tables import decimals
+from r2po.analysis.statistics.welch import TTest, welch_of
 from r2po.rounding import mean, sample_std
 
 FEW_RUNS = 5
@@ -52,21 +53,49 @@ def few_note(counts: Iterable[int]) -> list[str]:
     return [f"{FEW_MARK} Fewer than {FEW_RUNS} runs: how much they vary is hardly known."] if few else []
 
 
-def figures_of(score: Score | None, published: Score | None = None) -> dict[str, Any] | None:
-    """Return scores as JSON objects: ours, and beside it the published one with z if there is one."""
+def small_print(source: str, *, as_published: bool) -> str:
+    """Return the note on published figures beside ours."""
+    if as_published:
+        return f"Small print: {source}; z is our difference from it in standard errors."
+    return f"Small print: {source}; t and p are Welch's test of our difference from it, which needs 2 runs."
+
+
+def figures_of(
+    score: Score | None, published: Score | None = None, *, as_published: bool = False
+) -> dict[str, Any] | None:
+    """Return scores as JSON objects: ours, and beside it the published one, with the test of their difference.
+
+    As published, that is z, which takes a spread from a single run for 0.
+    """
     if published is None:
         return None if score is None else asdict(score)
-    z = None if score is None else z_score(score, published)
-    return {**(asdict(score) if score else {}), "published": asdict(published), "z": z}
+    beside = {**(asdict(score) if score else {}), "published": asdict(published)}
+    if as_published:
+        return {**beside, "z": None if score is None else z_score(score, published)}
+    test = None if score is None else difference(score, published)
+    figures = ("t", "degrees", "p")
+    return {**beside, "difference": None if test is None else {name: getattr(test, name) for name in figures}}
 
 
-def reference_lines(score: Score | None, published: Score, shown: str) -> tuple[str, ...]:
-    """Return what stands below a cell in small print: the published score as it is shown, and z if there is ours."""
+def reference_lines(
+    score: Score | None, published: Score, shown: str, *, as_published: bool = False
+) -> tuple[str, ...]:
+    """Return what stands below a cell in small print: the published score, and the test of the difference if any."""
     line = f"published {shown}"
     if score is None:
         return (line,)
-    z = z_score(score, published)
-    return line, f"z = {'undefined' if z is None else f'{z:+.2f}'}"
+    if as_published:
+        z = z_score(score, published)
+        return line, f"z = {'undefined' if z is None else f'{z:+.2f}'}"
+    test = difference(score, published)
+    if test is None:
+        return line, "one run: not tested" if score.runs < 2 else "no spread: not tested"
+    return line, f"t = {test.t:+.2f}, p = {p_text(test.p)}"
+
+
+def p_text(p: float) -> str:
+    """Write a p-value with three decimals, in powers of ten only where it is tiny."""
+    return f"{p:.1e}" if 0 < p < 0.0005 else f"{p:.3f}"
 
 
 def score_of(label: str, values: Sequence[float]) -> Score | None:
@@ -74,6 +103,11 @@ def score_of(label: str, values: Sequence[float]) -> Score | None:
     if not values:
         return None
     return Score(label, mean(values), sample_std(values), len(values))
+
+
+def difference(ours: Score, other: Score) -> TTest | None:
+    """Return Welch's test of two scores; None where one is of a single run, or neither varies."""
+    return welch_of(ours.mean - other.mean, [(each.std**2 / each.runs, each.runs - 1) for each in (ours, other)])
 
 
 def z_score(ours: Score, other: Score) -> float | None:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
+from typing import NamedTuple
 
 from r2po.analysis.logs.comparable import choose, cohorts, conditions, named, other_protocols
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
-from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of
+from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of, small_print
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
 from r2po.analysis.published import SOURCE, published_results
@@ -28,6 +29,13 @@ METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """End of the file's name and title, by metric."""
+
+
+class Reference(NamedTuple):
+    """Whether cells show published figures too, and whether they tell the difference as published, by z."""
+
+    is_shown: bool = False
+    as_published: bool = False
 
 
 Scores = Mapping[str, Sequence[Score]]
@@ -105,7 +113,8 @@ def build_tables(
         validation: Which numbers of runs are right; takes what is missing or odd.
         environments: Rows; the ten of the paper, and all others that were found, if empty.
         with_reference: Whether each cell shows the published figure too.
-        as_published: Whether rewards are the logged ones, as in the published tables.
+        as_published: Whether rewards are the logged ones, and z tells the difference from published figures, as in the
+            published tables; else it is Welch's test.
     """
     chosen, lines = choose(experiments)
     validation.lines += lines
@@ -124,7 +133,8 @@ def build_tables(
         cells = product(tasks, parts)
         rows = [(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
         title = f"{title} ({preset})"
-        table = _table(columns, metric, title, rows, several=len(parts) > 1, with_reference=with_reference)
+        reference = Reference(with_reference, as_published)
+        table = _table(columns, metric, title, rows, several=len(parts) > 1, reference=reference)
         notes = [*_about(parts, metric), *basis.notes(metric), *table.notes]
         if metric == "best_reward":
             held_out = f"{preset}_heldout has the held-out ones"
@@ -141,7 +151,7 @@ def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dic
         rows = [(task, None, _published_scores(task, metric)) for task in tasks]
         if any(scores for *_, scores in rows):
             title = f"{title}, as published ({preset})"
-            table = _table(columns_of(preset), metric, title, rows, several=False, with_reference=False)
+            table = _table(columns_of(preset), metric, title, rows, several=False, reference=Reference())
             note = f"Mean ± sample standard deviation over runs; {SOURCE}."
             tables[name] = replace(table, notes=[note, *table.notes])
     return tables
@@ -171,24 +181,25 @@ def _table(
     rows: Sequence[tuple[TaskFacts, Cohort | None, Scores]],
     *,
     several: bool,
-    with_reference: bool,
+    reference: Reference,
 ) -> Table:
     body: list[list[Cell | str]] = []
     for task, cohort, scores in rows:
         best = {column: _best(scores, methods) for column, methods in columns.items()}
-        published = _published_scores(task, metric) if with_reference else {}
-        reference = {column: _best(published, methods) for column, methods in columns.items()}
+        published = _published_scores(task, metric) if reference.is_shown else {}
+        beside = {column: _best(published, methods) for column, methods in columns.items()}
         top = max((score.shown_mean for score in best.values() if score), default=None)
         names = [task_cell(task)]
         if several:
             names.append(Cell(cohort.label if cohort else "no language model"))
-        body.append([*names, *(_cell(column, best[column], reference[column], top) for column in columns)])
+        as_published = reference.as_published
+        body.append([*names, *(_cell(each, best[each], beside[each], top, as_published) for each in columns)])
     heading = ["environment", "logs"] if several else ["environment"]
     notes = ["Bold: the largest mean of the row, as far as it is shown."]
-    if with_reference:
+    if reference.is_shown:
         has_any = any(key[2] == metric for key in published_results())
         notes.append(
-            f"Small print: {SOURCE}; z is our difference from it in standard errors."
+            small_print(SOURCE, as_published=reference.as_published)
             if has_any
             else "There are no published figures of this metric."
         )
@@ -201,9 +212,11 @@ def _best(scores: Scores, methods: Sequence[MethodFacts]) -> Score | None:
     return first_largest(found, lambda score: score.mean) if found else None
 
 
-def _cell(column: str, score: Score | None, reference: Score | None, top: float | None) -> Cell:
-    below = () if reference is None else reference_lines(score, reference, _named(column, reference))
-    figures = figures_of(score, reference)
+def _cell(column: str, score: Score | None, reference: Score | None, top: float | None, as_published: bool) -> Cell:
+    below: tuple[str, ...] = ()
+    if reference is not None:
+        below = reference_lines(score, reference, _named(column, reference), as_published=as_published)
+    figures = figures_of(score, reference, as_published=as_published)
     if score is None:
         return Cell("", below, figures=figures)
     text = _named(column, score)

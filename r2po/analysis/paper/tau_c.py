@@ -11,7 +11,7 @@ from r2po.analysis.logs.comparable import cohorts, copied, left_out, named, othe
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import environment_order
-from r2po.analysis.output.scores import few_note, figures_of, reference_lines, score_of
+from r2po.analysis.output.scores import few_note, figures_of, reference_lines, score_of, small_print
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import task_cell
 from r2po.analysis.published import SOURCE, published_tau_c
@@ -33,7 +33,7 @@ def build_tau_c_table(
 
     The default setting is the method's main experiment, as in the published table, else the one that the study made for
     it. Methods beside R2PO are those that are not built in and have its revision rule. ``as_published`` takes logged
-    rewards.
+    rewards, and tells the difference from published figures by z, else it is Welch's test.
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
     lines = [line for each in ruled for line in each.remarks]
@@ -56,14 +56,14 @@ def build_tau_c_table(
             continue
         who = (*_if(by_logs, cohort.label if cohort else ""), *_if(by_method, facts["label"]))
         for setting in _settings(here):
-            cells = _results(_chosen(here, setting, lines), tasks[key], setting, with_reference)
+            cells = _results(_chosen(here, setting, lines), tasks[key], setting, with_reference, as_published)
             rows.append([task_cell(tasks[key]), *who, setting, _tau_c(tasks[key], setting), *cells])
     notes = ["Mean ± sample standard deviation over runs."]
     notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not by_logs]
     notes += [basis.note] if basis.note else []
     notes += [*unfinished(named(usable)), *copied(named(usable)), *few_note(len(each.runs) for each in usable)]
     if with_reference:
-        notes.append(f"Small print: {SOURCE}; z is our difference from it in standard errors.")
+        notes.append(small_print(SOURCE, as_published=as_published))
     title = "Sensitivity to tau_c" if by_method else "Sensitivity of R2PO to tau_c"
     texts = range(len(heading) - 2)
     return Table(title, [*heading, *METRICS.values()], rows, notes, [*heading, *METRICS], texts), lines
@@ -107,7 +107,7 @@ def _chosen(experiments: Sequence[ExperimentLogs], setting: str, lines: list[str
 
 
 def _results(
-    experiment: ExperimentLogs | None, task: TaskFacts, setting: str, with_reference: bool
+    experiment: ExperimentLogs | None, task: TaskFacts, setting: str, with_reference: bool, as_published: bool
 ) -> list[Cell | str]:
     """Return the cells from the number of runs on."""
     cells: list[Cell | str] = [count_cell(len(experiment.runs)) if experiment else "no runs"]
@@ -115,9 +115,12 @@ def _results(
         score = score_of(experiment.label, experiment.values(metric)) if experiment else None
         is_ours = experiment is None or experiment.method == OURS
         published = published_tau_c().get((task["name"], setting, metric)) if with_reference and is_ours else None
-        below = () if published is None else reference_lines(score, published, published.text)
+        below: tuple[str, ...] = ()
+        if published is not None:
+            below = reference_lines(score, published, published.text, as_published=as_published)
+        figures = figures_of(score, published, as_published=as_published)
         text, mark = (score.text, score.mark) if score else ("", "")
-        cells.append(Cell(text + mark, below, plain=text, figures=figures_of(score, published)))
+        cells.append(Cell(text + mark, below, plain=text, figures=figures))
     return cells
 
 

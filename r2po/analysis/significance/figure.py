@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from r2po.analysis.output.canvas import name_rows, sheet, span
+from r2po.analysis.output.scores import FEW_RUNS
 from r2po.analysis.output.style import NEUTRAL
+from r2po.analysis.significance.effects import LEVEL
 from r2po.analysis.significance.tests import Comparison
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
-from r2po.analysis.statistics.welch import welch_interval
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ ROW = 0.24
 SMALLEST_P = 1e-6
 """Smaller ones are drawn here."""
 
-LEVEL = 0.05
-
-P_MARKS = (("Welch p", "o", "white"), ("Holm p", "o", NEUTRAL), ("permutation p", "x", NEUTRAL))
+P_MARKS = (("t-test p", "o", "white"), ("corrected p", "o", NEUTRAL), ("permutation p", "x", NEUTRAL))
 
 
 class Shown(NamedTuple):
@@ -35,31 +34,37 @@ class Shown(NamedTuple):
         style: Of the baseline.
         runs: Number of runs of R2PO and of the baseline.
         gap: R2PO minus baseline with its interval, in units of the distance from the random policy to the target.
-        p: Of Welch's test, after Holm's correction, of the permutation test.
+        detectable: The smallest gap that is found in 80 % of all cases, in the same units; 0 without variance.
+        p: Of the t-test, the same corrected, of the permutation test.
+        paired: Whether runs of equal seeds are pairs.
     """
 
     label: str
     style: Style
     runs: tuple[int, int]
     gap: ConfidenceInterval
+    detectable: float
     p: tuple[float, float, float]
+    paired: bool
 
 
 def shown(row: Comparison) -> Shown | None:
     """Return the line of a test; None if nothing was tested, or the environment has no measured random policy."""
     target, random = row.task["optimum"], row.task["random_reward"]
-    if row.ours is None or row.baseline is None or row.welch is None or row.welch.too_few:
+    if row.ours is None or row.baseline is None or row.effect is None or target is None or random is None:
         return None
-    if row.permutation is None or row.holm_p is None or target is None or random is None:
-        return None
+    p = row.chosen_p, row.corrected_p, row.chosen_permutation_p
+    assert row.gap is not None
     unit = target - random
-    gap = welch_interval(row.ours.values, row.baseline.values)
+    gap = row.effect.gap or ConfidenceInterval(row.gap, row.gap, row.gap)
     return Shown(
         label(row),
         row.baseline.style,
         (len(row.ours.values), len(row.baseline.values)),
         ConfidenceInterval(gap.value / unit, gap.low / unit, gap.high / unit),
-        (row.welch.p, row.holm_p, row.permutation.p),
+        (row.effect.detectable(row.family) or 0.0) / unit,
+        (p[0] or 0.0, p[1] or 0.0, p[2] or 0.0),
+        row.paired,
     )
 
 
@@ -74,25 +79,51 @@ def significance_figure(rows: Sequence[Comparison], title: str, about: str) -> F
     The caption ends in ``about``, which says whose runs they are.
     """
     lines = [line for line in map(shown, rows) if line is not None]
-    left_out = [label(row) for row in rows if shown(row) is None]
-    figure = sheet(title, _caption(lines, left_out, about), 1.7 + ROW * max(len(lines), 3))
+    figure = sheet(title, _caption(rows, lines, about), 1.7 + ROW * max(len(lines), 3))
     gaps, chances = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for number, line in enumerate(lines):
         _draw_gap(gaps, number, line)
         _draw_p(chances, number, line)
+    _draw_detectable(gaps, lines)
     _finish(gaps, chances, [line.label for line in lines])
     return figure
 
 
-def _caption(lines: Sequence[Shown], left_out: Sequence[str], about: str) -> str:
+def _caption(rows: Sequence[Comparison], lines: Sequence[Shown], about: str) -> str:
+    left_out = [label(row) for row in rows if shown(row) is None]
     n = f"n = {span(count for line in lines for count in line.runs)}"
     text = (
         f"Left: mean of R2PO minus mean of the baseline, {n} runs each, in units of the distance from the random "
-        "policy to the target; lines: Welch's 95 % intervals. Right: p of Welch's t, the same after Holm's correction, "
+        f"policy to the target; lines: 95 % intervals of {_test(lines)}, without variance none; grey: gaps that are "
+        "too small for it to find in 80 % of all cases. Right: p of that test, the same corrected for all tests, "
         f"and p of the permutation test; values below {SMALLEST_P:g} stand at the edge; dotted: {LEVEL:g}."
     )
+    if any(row.choice > 1 for row in rows):
+        text += " Where R2PO is worse, p are multiplied by the number of baselines that the best was chosen from."
+    few = f"Intervals of fewer than {FEW_RUNS} runs hold only for normal values." if _has_few(lines) else ""
     missing = f"Not shown, since nothing could be tested: {', '.join(left_out)}." if left_out else ""
-    return " ".join(filter(None, (text, missing, about)))
+    return " ".join(filter(None, (text, few, missing, about)))
+
+
+def _test(lines: Sequence[Shown]) -> str:
+    paired = [line.label for line in lines if line.paired]
+    if not paired:
+        return "Welch's t-test"
+    return "the t-test of pairs by seed" + (
+        "" if len(paired) == len(lines) else f" ({', '.join(paired)}), else Welch's"
+    )
+
+
+def _has_few(lines: Sequence[Shown]) -> bool:
+    return any(min(line.runs) < FEW_RUNS for line in lines)
+
+
+def _draw_detectable(axes: Axes, lines: Sequence[Shown]) -> None:
+    """Shade what is too small to be found, as far as it is in the picture."""
+    limits = axes.get_xlim()
+    for number, line in enumerate(lines):
+        axes.barh(number, 2 * line.detectable, 0.7, -line.detectable, color=NEUTRAL, alpha=0.15, linewidth=0)
+    axes.set_xlim(limits)
 
 
 def _draw_gap(axes: Axes, number: int, line: Shown) -> None:

@@ -1,18 +1,20 @@
-"""The significance tests of all experiments under a folder, as rows of JSON and of a table."""
+"""The significance tests of all experiments under a folder, as rows and as objects of JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
 from typing import Any
 
 from r2po.analysis.logs.built_in import BASELINES, OURS, task_facts
-from r2po.analysis.logs.comparable import others, uneven_budgets
+from r2po.analysis.logs.comparable import others
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
-from r2po.analysis.output.tables import Cell, Table, decimals
-from r2po.analysis.published import SOURCE, PublishedTest, published_results, published_tests
-from r2po.analysis.significance.tests import Comparison, Group, Mode, compare
+from r2po.analysis.significance.effects import Effect
+from r2po.analysis.significance.groups import group_of
+from r2po.analysis.significance.reference import counterparts
+from r2po.analysis.significance.rules import Mode, Rules
+from r2po.analysis.significance.tests import Comparison, compare
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 
 METRIC_LABELS = {
     "mean_reward": "mean reward",
@@ -21,14 +23,10 @@ METRIC_LABELS = {
     "heldout_reward": "held-out reward of the best policy",
 }
 
-COLUMNS = ("Environment", "Baseline", "R2PO", "baseline", "gap", "t", "p", "Holm p", "permutation p")
-REFERENCE_COLUMNS = ("published gap", "published t", "published p", "published Holm p", "z of the gap")
 
-Parts = Sequence[tuple[Cohort | None, Sequence[Comparison]]]
-"""The rows of each cohort."""
-
-
-def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: Mode) -> list[Comparison]:
+def significance_rows(
+    experiments: Sequence[ExperimentLogs], metric: str, mode: Mode, rules: Rules | None = None
+) -> list[Comparison]:
     """Test R2PO against its baselines on per-run values of one of ``run_data.METRICS``; ``mode`` as in ``compare``.
 
     The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
@@ -39,8 +37,8 @@ def significance_rows(experiments: Sequence[ExperimentLogs], metric: str, mode: 
     groups = []
     for name in sorted(found, key=environment_order):
         here = [each for each in chosen if each.environment == name]
-        groups.append((found[name], [_group(each, metric, here) for each in here]))
-    return compare(groups, mode)
+        groups.append((found[name], [group_of(each, metric, here) for each in here]))
+    return compare(groups, mode, rules, metric)
 
 
 def tested_ones(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
@@ -49,66 +47,35 @@ def tested_ones(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
     return [each for each in experiments if each.method in tested]
 
 
-def _group(experiment: ExperimentLogs, metric: str, beside: Sequence[ExperimentLogs]) -> Group:
-    values = experiment.values(metric)
-    finite = tuple(value for value in values if isfinite(value))
-    notes = []
-    if len(values) < len(experiment.runs):
-        notes.append(f"{len(experiment.runs) - len(values)} of {len(experiment.runs)} runs do not have this metric")
-    if len(finite) < len(values):
-        notes.append(f"{len(values) - len(finite)} of {len(values)} values are not finite and left out")
-    unfinished = sum(not run.complete for run in experiment.runs)
-    if unfinished:
-        notes.append(f"{unfinished} of {len(experiment.runs)} runs unfinished, counted up to there")
-    ours = next((each for each in beside if each.method == OURS), None)
-    if ours is not None and experiment.protocol != ours.protocol:
-        notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")
-    if ours is not None and ours is not experiment:
-        notes += uneven_budgets([ours, experiment])
-    return Group(experiment.method, experiment.label, finite, tuple(notes), experiment.facts["style"])
-
-
-def _published_test(row: Comparison, metric: str) -> PublishedTest | None:
-    """Return the published counterpart of a row; None if there is none: it names the best of SB3 only."""
-    if row.baseline is None:
-        return None
-    found = published_tests().get((row.environment, row.baseline.method, metric))
-    if found is None or found.label.removeprefix("SB3-") != row.baseline.label.removeprefix("SB3-"):
-        return None
-    return found._replace(z=_z(row, found.gap, metric))
-
-
-def _z(row: Comparison, published_gap: float, metric: str) -> float | None:
-    if row.baseline is None or row.ours is None or row.gap is None:
-        return None
-    published = [published_results().get((row.environment, each.method, metric)) for each in (row.baseline, row.ours)]
-    squares = [row.baseline.squared_error, row.ours.squared_error]
-    squares += [None if each is None else each.std**2 / each.runs for each in published]
-    known = [square for square in squares if square is not None]
-    error = sqrt(sum(known)) if len(known) == len(squares) else 0.0
-    return (row.gap - published_gap) / error if error else None
+def roles(rows: Sequence[Comparison], rules: Rules) -> list[str]:
+    """Return of each test whether it is "primary" or "exploratory"; empty if nothing was declared, or tested."""
+    said = [("primary" if row.is_primary else "exploratory") if row.test else "" for row in rows]
+    return said if rules.primary else [""] * len(rows)
 
 
 def to_records(
     rows: Sequence[Comparison],
     cohort: Cohort | None,
     metric: str,
+    rules: Rules | None = None,
     *,
     with_reference: bool = False,
     notes: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the rows as JSON objects, each with these notes too; what is missing is null, and an infinite t too."""
-    records = [_record(row, cohort) for row in rows]
+    rules = rules or Rules()
+    records = [_record(row, cohort, role) for row, role in zip(rows, roles(rows, rules), strict=True)]
     for record in records:
         record["notes"] += notes
     if with_reference:
-        for record, published in zip(records, (_published_test(row, metric) for row in rows), strict=True):
-            record["published"] = None if published is None else published._asdict()
+        beside = counterparts(rows, metric, as_published=rules.as_published)
+        for record, published in zip(records, beside, strict=True):
+            record["published"] = None if published is None else published.record
     return records
 
 
-def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
-    test, permutation = row.welch, row.permutation
+def _record(row: Comparison, cohort: Cohort | None, role: str) -> dict[str, Any]:
+    test, permutation = row.test, row.permutation
     return {
         "environment": row.environment,
         "baseline_method": row.baseline.label if row.baseline else None,
@@ -116,11 +83,18 @@ def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
         "r2po_mean": row.ours.mean if row.ours else None,
         "mean_gap": row.gap,
         "t_statistic": test.t if test and not test.degenerate else None,
-        "raw_p": test.p if test else None,
+        "raw_p": row.p,
         "holm_p": row.holm_p,
         "permutation_p": permutation.p if permutation else None,
         "permutation_exact": permutation.exact if permutation else None,
+        "permutation_floor": permutation.floor if permutation else None,
+        "test": name_of_test(row) or None,
         "degrees_of_freedom": test.degrees if test and test.degrees else None,
+        "choice_factor": row.choice,
+        "family_size": row.family or None,
+        "corrected_p": row.corrected_p,
+        "role": role or None,
+        **_effect_record(row.effect, row.family),
         "baseline_std": row.baseline.std if row.baseline else None,
         "r2po_std": row.ours.std if row.ours else None,
         "baseline_runs": len(row.baseline.values) if row.baseline else 0,
@@ -135,78 +109,29 @@ def _record(row: Comparison, cohort: Cohort | None) -> dict[str, Any]:
     }
 
 
-def to_table(
-    parts: Parts, metric: str, mode: Mode, *, with_reference: bool = False, notes: Sequence[str] = ()
-) -> Table:
-    """Return the rows of all cohorts as one table, with these notes below it too."""
-    marks: dict[str, str] = {}
-    body = []
-    for cohort, rows in parts:
-        below = (cohort.label if cohort else "",) if len(parts) > 1 else ()
-        for row in rows:
-            reference = _reference_cells(_published_test(row, metric)) if with_reference else ()
-            body.append([Cell(row.task["label"], below), *_cells(row, marks), *reference])
-    columns = COLUMNS + (REFERENCE_COLUMNS if with_reference else ())
-    notes = [*_explanations(parts, mode), *notes, *(f"{mark} {note}" for note, mark in marks.items())]
-    if with_reference:
-        notes.append(f"{SOURCE[0].upper()}{SOURCE[1:]}; z: our gap minus the published one in standard errors of both")
-    return Table(title(metric, mode), columns, body, notes)
+def _effect_record(effect: Effect | None, tests: int) -> dict[str, Any]:
+    gap = effect.detectable(tests) if effect else None
+    return {
+        "gap_interval": _ends(effect.gap) if effect else None,
+        "hedges_g": effect.g.value if effect and effect.g else None,
+        "hedges_g_interval": _ends(effect.g) if effect else None,
+        "probability_of_improvement": effect.improvement.value if effect else None,
+        "probability_interval": _ends(effect.improvement) if effect else None,
+        "detectable_gap": gap,
+        "detectable_g": gap / effect.std if effect and gap else None,
+        "few_runs": bool(effect and effect.is_of_few),
+    }
 
 
-def title(metric: str, mode: Mode) -> str:
-    """Return the title of table and figure."""
-    against = "the best baseline" if mode == "best" else "each baseline"
-    return f"R2PO against {against}: {METRIC_LABELS[metric]}"
+def _ends(interval: ConfidenceInterval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
 
 
-def _explanations(parts: Parts, mode: Mode) -> list[str]:
-    more = {row.baseline.method: row.baseline.label for _, rows in parts for row in rows if row.baseline}
-    *most, last = ["ProPS", "ProPS+", "SB3", *(more[method] for method in sorted(more.keys() - {*BASELINES}))]
-    families = "over the environments" + (f", apart for {', '.join(most)} and {last}" if mode == "all" else "")
-    labels = "; ".join(cohort.label for cohort, _ in parts if cohort)
-    model = [f"Runs: {labels}"] if labels else []
-    return [
-        "Mean ± sample standard deviation over runs (their number); gap: R2PO minus baseline",
-        f"t, p: two-sided Welch test on per-run values; Holm p: corrected {families}",
-        "permutation p: all splits of the runs up to 200,000, else 99,999 at random; of 3 against 3 runs at least 0.1",
-        *model,
-    ]
-
-
-def _cells(row: Comparison, marks: dict[str, str]) -> list[str]:
-    test, permutation = row.welch, row.permutation
-    signs = " ".join(marks.setdefault(note, f"({_letter(len(marks))})") for note in row.notes)
-    label = row.baseline.label if row.baseline else ""
-    return [
-        f"{label} {signs}".strip(),
-        _group_cell(row.ours),
-        _group_cell(row.baseline),
-        "" if row.gap is None else decimals(row.gap),
-        "" if test is None else f"{test.t:.2f}".replace("inf", "∞"),
-        "" if test is None else p_cell(test.p),
-        "" if row.holm_p is None else p_cell(row.holm_p),
-        "" if permutation is None else p_cell(permutation.p),
-    ]
-
-
-def _letter(index: int) -> str:
-    return chr(ord("a") + index) if index < 26 else str(index)
-
-
-def _group_cell(group: Group | None) -> str:
-    if group is None:
+def name_of_test(row: Comparison) -> str:
+    """Return which test was made, e.g. ``"paired by seed, n = 10"``; empty if none was."""
+    if row.test is None or row.test.too_few or row.ours is None or row.baseline is None:
         return ""
-    spread = "" if group.std is None else f" ± {decimals(group.std)}"
-    return f"{decimals(group.mean)}{spread} ({len(group.values)})"
-
-
-def _reference_cells(published: PublishedTest | None) -> list[str]:
-    if published is None:
-        return [""] * len(REFERENCE_COLUMNS)
-    numbers = [f"{published.gap:.2f}", f"{published.t:.2f}", p_cell(published.p), p_cell(published.holm_p)]
-    return [*numbers, "" if published.z is None else f"{published.z:.1f}"]
-
-
-def p_cell(p: float) -> str:
-    """Write a p-value with three decimals, in powers of ten only where it is tiny."""
-    return f"{p:.1e}" if 0 < p < 0.0005 else f"{p:.3f}"
+    n, m = len(row.ours.values), len(row.baseline.values)
+    if row.paired:
+        return f"paired by seed, n = {n}"
+    return f"Welch, n = {n}" if n == m else f"Welch, n = {n} and {m}"

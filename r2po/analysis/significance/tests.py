@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from r2po.analysis.logs.built_in import BASELINES, OURS, method_facts
-from r2po.analysis.statistics.holm import holm
+from r2po.analysis.significance.effects import Effect, effect_of
+from r2po.analysis.significance.groups import Group, can_pair, pairs
+from r2po.analysis.significance.rules import Mode, Rules
+from r2po.analysis.statistics.holm import bonferroni, holm
+from r2po.analysis.statistics.paired import paired_t, sign_flip_test
 from r2po.analysis.statistics.permutation import Permutation, permutation_test
-from r2po.analysis.statistics.welch import Welch, welch
-from r2po.rounding import first_largest, levelled, mean, sample_std
-from r2po.runlog.facts import GREY, Style, TaskFacts
-
-Mode = Literal["best", "all"]
-
-
-@dataclass(frozen=True)
-class Group:
-    """The values of one method on one environment, one per run.
-
-    Attributes:
-        method: Key of the method.
-        label: Its name in tables, for SB3 with the algorithm, e.g. "SB3-PPO".
-        values: Finite ones.
-        notes: What was left out and why.
-        style: How the method looks in figures.
-    """
-
-    method: str
-    label: str
-    values: tuple[float, ...]
-    notes: tuple[str, ...] = ()
-    style: Style = field(default_factory=lambda: GREY)
-
-    @property
-    def mean(self) -> float:
-        """Mean over the runs."""
-        return mean(self.values)
-
-    @property
-    def std(self) -> float | None:
-        """Sample standard deviation over the runs; None of fewer than two."""
-        return sample_std(self.values) if len(self.values) > 1 else None
-
-    @property
-    def squared_error(self) -> float | None:
-        """Squared standard error of the mean; None of fewer than two runs."""
-        return None if self.std is None else self.std**2 / len(self.values)
+from r2po.analysis.statistics.welch import TTest, welch
+from r2po.rounding import first_largest, levelled
+from r2po.runlog.facts import TaskFacts
 
 
 @dataclass(frozen=True)
@@ -58,18 +26,30 @@ class Comparison:
         task: The environment.
         baseline: The baseline; None if there is none.
         ours: R2PO; None if there is none.
-        welch: The t-test; None where something is missing.
-        permutation: The permutation test, likewise.
-        holm_p: p of the t-test corrected for the tests of its family, likewise.
+        paired: Whether runs of equal seeds are pairs.
+        test: The t-test, Welch's or the paired one; None where something is missing.
+        permutation: The permutation test, of all values or of the signs of pairs, likewise.
+        p: What the test says: p of the t-test; where nothing varies, that of the permutation test.
+        choice: What its p-values are multiplied by, since the baseline was chosen by its values.
+        is_primary: Whether it was declared beforehand.
+        family: Number of tests in its family.
+        holm_p: p, times ``choice``, corrected for the tests of its family; None where something is missing.
+        corrected_p: The same with the correction that was declared for it, which is Holm's if none was.
         notes: What is missing, left out or to be known of the test.
     """
 
     task: TaskFacts
     baseline: Group | None
     ours: Group | None
-    welch: Welch | None = None
+    paired: bool = False
+    test: TTest | None = None
     permutation: Permutation | None = None
+    p: float | None = None
+    choice: int = 1
+    is_primary: bool = False
+    family: int = 0
     holm_p: float | None = None
+    corrected_p: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -85,33 +65,62 @@ class Comparison:
         ours, baseline = levelled([self.ours.mean], [self.baseline.mean])
         return float(ours[0] - baseline[0])
 
+    @cached_property
+    def effect(self) -> Effect | None:
+        """How large the difference is; None where nothing was tested."""
+        if self.ours is None or self.baseline is None or self.test is None:
+            return None
+        return effect_of(self.ours, self.baseline, self.test, pairs(self.ours, self.baseline) if self.paired else None)
 
-def compare(environments: Sequence[tuple[TaskFacts, Sequence[Group]]], mode: Mode) -> list[Comparison]:
+    @property
+    def chosen_p(self) -> float | None:
+        """p, corrected for the choice of the baseline."""
+        return None if self.p is None else min(1.0, self.p * self.choice)
+
+    @property
+    def chosen_permutation_p(self) -> float | None:
+        """P of the permutation test, corrected for the choice of the baseline."""
+        return None if self.permutation is None else min(1.0, self.permutation.p * self.choice)
+
+
+def compare(
+    environments: Sequence[tuple[TaskFacts, Sequence[Group]]],
+    mode: Mode,
+    rules: Rules | None = None,
+    metric: str = "",
+) -> list[Comparison]:
     """Test R2PO against baselines, environment by environment.
 
     Args:
         environments: Environments with the groups found there, in the order of the rows.
         mode: "best": against the baseline with the largest mean, one family over all environments; "all": against
             each baseline, one family per method.
+        rules: How tests are made.
+        metric: What the values are, for a comparison that was declared.
 
     Returns:
         A row for each test, and one for each that could not be made.
     """
+    rules = rules or Rules()
     families = _families([group for _, groups in environments for group in groups])
     rows: list[Comparison] = []
     for task, groups in environments:
         ours = next((group for group in groups if group.method == OURS and group.values), None)
-        chosen, notes = _choose(groups, mode, families)
+        candidates, notes = _candidates(groups, families)
+        chosen = candidates
+        if mode == "best" and candidates:
+            chosen = [first_largest(candidates, lambda group: group.mean)]
         no_ours = _missing(OURS, "R2PO", groups)
-        rows += [_comparison(task, baseline, ours, no_ours) for baseline in chosen]
+        rows += [_comparison(task, baseline, ours, no_ours, rules) for baseline in chosen]
         if not chosen:
             missing = () if ours else (no_ours,)
             rows.append(Comparison(task, None, ours, notes=(*missing, "no runs of a baseline to compare with")))
         elif mode == "best":
-            rows[-1] = replace(rows[-1], notes=rows[-1].notes + notes)
+            row = rows[-1] if rules.as_published else _for_choice(rows[-1], len(candidates))
+            rows[-1] = replace(row, notes=row.notes + notes)
         else:
             rows += [Comparison(task, None, ours, notes=(note,)) for note in notes]
-    return _corrected(rows, mode)
+    return _corrected(rows, mode, rules, metric)
 
 
 def _families(groups: Sequence[Group]) -> dict[str, str]:
@@ -121,16 +130,13 @@ def _families(groups: Sequence[Group]) -> dict[str, str]:
     return known | {method: labels[method] for method in sorted(labels.keys() - known.keys())}
 
 
-def _choose(groups: Sequence[Group], mode: Mode, families: Mapping[str, str]) -> tuple[list[Group], tuple[str, ...]]:
-    """Return the baselines to test against, and what is missing of those that other environments have."""
+def _candidates(groups: Sequence[Group], families: Mapping[str, str]) -> tuple[list[Group], tuple[str, ...]]:
+    """Return the baselines with values, and what is missing of those that other environments have."""
     order = list(families)
     baselines = [group for group in groups if group.method in families and group.values]
     ordered = sorted(baselines, key=lambda group: (order.index(group.method), group.label))
     found = {group.method for group in ordered}
-    notes = tuple(_missing(each, label, groups) for each, label in families.items() if each not in found)
-    if mode == "all" or not ordered:
-        return ordered, notes
-    return [first_largest(ordered, lambda group: group.mean)], notes
+    return ordered, tuple(_missing(each, label, groups) for each, label in families.items() if each not in found)
 
 
 def _missing(method: str, label: str, groups: Sequence[Group]) -> str:
@@ -139,28 +145,61 @@ def _missing(method: str, label: str, groups: Sequence[Group]) -> str:
     return f"no runs of {label}"
 
 
-def _comparison(task: TaskFacts, baseline: Group, ours: Group | None, missing: str) -> Comparison:
+def _comparison(task: TaskFacts, baseline: Group, ours: Group | None, missing: str, rules: Rules) -> Comparison:
     notes = tuple(f"{baseline.label}: {note}" for note in baseline.notes)
     if ours is None:
         return Comparison(task, baseline, None, notes=(missing, *notes))
     notes += tuple(f"R2PO: {note}" for note in ours.notes)
-    test = welch(ours.values, baseline.values)
+    pairing = rules.pairing and not rules.as_published
+    both = pairs(ours, baseline) if pairing else None
+    if both is None:
+        test = welch(ours.values, baseline.values)
+        permutation = permutation_test(ours.values, baseline.values)
+    else:
+        test, permutation = paired_t(*both), sign_flip_test(*both)
+    p = test.p
     if test.too_few:
         notes = ("fewer than two runs, nothing tested", *notes)
+    elif pairing and both is None and can_pair(ours, baseline):
+        notes = ("not paired: not every run of either has one of the other with its seed", *notes)
     if test.degenerate:
-        notes = ("no variance in either, t is infinite", *notes)
-    permutation = permutation_test(ours.values, baseline.values)
-    return Comparison(task, baseline, ours, welch=test, permutation=permutation, notes=notes)
+        remark = "no variance in either, t is infinite"
+        if not rules.as_published:
+            p = permutation.p
+            what = "no variance of the differences" if both else "no variance in either"
+            remark = f"{what}: p is that of the permutation test, which cannot be below {permutation.floor:.2g} here"
+        notes = (remark, *notes)
+    return Comparison(task, baseline, ours, both is not None, test, permutation, p, notes=notes)
 
 
-def _corrected(rows: Sequence[Comparison], mode: Mode) -> list[Comparison]:
-    """Fill in Holm's p, family by family; a test that could not be made belongs to none."""
+def _for_choice(row: Comparison, candidates: int) -> Comparison:
+    """Correct p for the choice of the best baseline.
+
+    The choice favours the baseline: R2PO may be worse than it by chance alone. The smallest of k p-values, times k, is
+    a valid p; so is therefore that of the chosen one. If R2PO is better in spite of the choice, p is valid as it is.
+    """
+    if row.test is None or row.test.too_few or candidates < 2 or row.gap is None or row.gap >= 0:
+        return row
+    note = f"worse than the best of {candidates} baselines, which was chosen by its values: p times {candidates}"
+    return replace(row, choice=candidates, notes=(note, *row.notes))
+
+
+def _corrected(rows: Sequence[Comparison], mode: Mode, rules: Rules, metric: str) -> list[Comparison]:
+    """Fill in the corrected p, family by family; a test that could not be made belongs to none."""
     families: dict[str, dict[int, float]] = {}
+    primary = rules.primary
     for index, row in enumerate(rows):
-        if row.welch is not None and row.baseline is not None:
-            families.setdefault(row.baseline.method if mode == "all" else "best", {})[index] = row.welch.p
+        if row.baseline is not None and row.chosen_p is not None:
+            declared = primary is not None and primary.covers(metric, mode, row.baseline.method)
+            name = "primary" if declared else row.baseline.method if mode == "all" else "best"
+            families.setdefault(name, {})[index] = row.chosen_p
     result = list(rows)
-    for tests in families.values():
-        for index, value in zip(tests, holm([*tests.values()]).tolist(), strict=True):
-            result[index] = replace(rows[index], holm_p=value)
+    for name, tests in families.items():
+        values = [*tests.values()]
+        declared = primary is not None and name == "primary"
+        correct = bonferroni if primary is not None and declared and primary.correction == "bonferroni" else holm
+        both = zip(tests, holm(values).tolist(), correct(values).tolist(), strict=True)
+        for index, holm_p, corrected_p in both:
+            changes = {"is_primary": declared, "family": len(values), "holm_p": holm_p, "corrected_p": corrected_p}
+            result[index] = replace(rows[index], **changes)
     return result

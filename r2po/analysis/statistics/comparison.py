@@ -37,10 +37,10 @@ def probability_of_improvement(
 
 def superiority(first: Floats, second: Floats) -> float:
     """Return P(first > second) + P(first = second) / 2 over all pairs: Mann-Whitney's U over n m."""
-    return float(_wins(first, second).mean())
+    return float(wins(first, second).mean())
 
 
-def _wins(first: Floats, second: Floats) -> NDArray[np.float64]:
+def wins(first: Floats, second: Floats) -> NDArray[np.float64]:
     """Return (n, m) 1 where first is larger, 1/2 where equal up to rounding, 0 where smaller."""
     x, y = levelled(first, second)
     return 0.5 + 0.5 * np.sign(x[:, None] - y[None, :])
@@ -51,6 +51,6 @@ def _resampled(first: Floats, second: Floats, generator: np.random.Generator, re
 
     A resample is known by how often it holds each run, so each pair is compared only once.
     """
-    wins = _wins(first, second)
+    won = wins(first, second)
     shares = [resample_counts(each.size, generator, resamples) / each.size for each in (first, second)]
-    return np.asarray(((shares[0] @ wins) * shares[1]).sum(axis=1), dtype=np.float64)
+    return np.asarray(((shares[0] @ won) * shares[1]).sum(axis=1), dtype=np.float64)

@@ -28,11 +28,13 @@ class Permutation:
         p: Share of splits whose means differ at least as much as those observed.
         splits: Number of splits looked at, the observed one included; 0 where there is no test.
         exact: Whether these are all splits there are.
+        floor: The smallest p that any values of groups of these sizes could have; 1 where there is no test.
     """
 
     p: float
     splits: int
     exact: bool
+    floor: float
 
 
 def permutation_test(first: ArrayLike, second: ArrayLike, seed: int = 0, draws: int = DRAWS) -> Permutation:
@@ -48,7 +50,7 @@ def permutation_test(first: ArrayLike, second: ArrayLike, seed: int = 0, draws: 
     """
     x, y = finite(first, "the first group"), finite(second, "the second group")
     if min(x.size, y.size) < 2:
-        return Permutation(p=1.0, splits=0, exact=True)
+        return Permutation(p=1.0, splits=0, exact=True, floor=1.0)
     # Sums of one group decide; centred, they round least. The smaller group is the cheaper one to draw.
     small = min(x.size, y.size)
     raw = np.concatenate([x, y])
@@ -60,9 +62,11 @@ def permutation_test(first: ArrayLike, second: ArrayLike, seed: int = 0, draws: 
     splits = comb(values.size, small)
     if splits <= EXACT_LIMIT:
         sums = values[_all_splits(values.size, small)].sum(axis=1)
-        return Permutation(p=float((np.abs(sums) >= threshold).mean()), splits=splits, exact=True)
+        # Of groups of one size, the split with both exchanged is as extreme.
+        floor = (2 if x.size == y.size else 1) / splits
+        return Permutation(float((np.abs(sums) >= threshold).mean()), splits, exact=True, floor=floor)
     extreme = 1 + _count_extreme(values, small, threshold, seed, draws)
-    return Permutation(p=extreme / (draws + 1), splits=draws + 1, exact=False)
+    return Permutation(p=extreme / (draws + 1), splits=draws + 1, exact=False, floor=1 / (draws + 1))
 
 
 @lru_cache(maxsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Iterator
@@ -61,9 +62,8 @@ def cells(logs: Path, name: str = "mean_reward", **options: Any) -> tuple[str, s
     """Return the cells of ProPS and R2PO on CartPole, and all notes."""
     validation = Validation()
     table = build_tables("core", find_experiments(logs), validation, **options)[name]
-    row = next(line for line in to_csv(table).splitlines() if line.startswith("cartpole")).split(",")
-    heading = to_csv(table).splitlines()[0].split(",")
-    by_column = dict(zip(heading, row, strict=True))
+    heading, *rows = csv.reader(to_csv(table).splitlines())
+    by_column = dict(zip(heading, next(row for row in rows if row[0] == "cartpole"), strict=True))
     return by_column["ProPS"], by_column["R2PO"], [*table.notes, *validation.lines]
 
 
@@ -202,9 +202,9 @@ def studies(tmp_path: Path, count: int, iterations: int) -> Iterator[list[Experi
 
 def p_value(experiments: list[ExperimentLogs], **options: bool) -> float:
     chosen = settled(experiments, basis_of(runs_of(experiments), **options))
-    (row,) = [row for row in significance_rows(chosen, "mean_reward", "all") if row.welch is not None]
-    assert row.welch is not None
-    return row.welch.p
+    (row,) = [row for row in significance_rows(chosen, "mean_reward", "all") if row.test is not None]
+    assert row.test is not None
+    return row.test.p
 
 
 def rejections(tmp_path: Path, count: int, iterations: int) -> tuple[float, float]:

@@ -7,12 +7,14 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.names import method_key
-from r2po.analysis.output.scores import Score, z_score
+from r2po.analysis.output.scores import Score, difference, reference_lines, z_score
 from r2po.analysis.output.tables import Table, to_csv
 from r2po.analysis.paper.presets import PRESETS
 from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables
@@ -192,15 +194,37 @@ def test_what_is_left_out_of_one_model_is_still_missing_of_another(tmp_path: Pat
 
 
 def test_published_figures_beside_ours(logs: Path) -> None:
-    row = rows(tables(logs, with_reference=True)["mean_reward"])["nim"]
     z = (4.25 - 0.61) / math.sqrt(0.125 / 2 + 0.03**2 / 10)
-    assert row["R2PO"] == f"4.25 ± 0.35; published 0.61 ± 0.03; z = {z:+.2f}"
+    p = 2 * stats.t.sf(z, 1)
+    row = rows(tables(logs, with_reference=True)["mean_reward"])["nim"]
+    assert row["R2PO"] == f"4.25 ± 0.35; published 0.61 ± 0.03; t = {z:+.2f}, p = {p:.3f}"
+    published = rows(tables(logs, with_reference=True, as_published=True)["mean_reward"])["nim"]
+    assert published["R2PO"] == f"4.25 ± 0.35; published 0.61 ± 0.03; z = {z:+.2f}"
     assert row["SB3"] == "published A2C: 0.01 ± 0.32"
     assert "published" not in rows(tables(logs, with_reference=True)["mean_final_reward"])["nim"]["R2PO"]
 
 
-def test_z_is_undefined_without_spread() -> None:
-    assert z_score(Score("a", 1.0, 0.0, 3), Score("b", 2.0, 0.0, 10)) is None
+def test_nothing_is_said_of_a_difference_without_spread_or_from_one_run() -> None:
+    published = Score("b", 2.0, 0.0, 10)
+    assert z_score(Score("a", 1.0, 0.0, 3), published) is None
+    assert difference(Score("a", 1.0, 0.0, 3), published) is None
+    assert difference(Score("a", 1.0, 0.0, 1), Score("b", 2.0, 1.0, 10)) is None
+    one = reference_lines(Score("a", 1.0, 0.0, 1), Score("b", 2.0, 1.0, 10), "2.00 ± 1.00")
+    assert one == ("published 2.00 ± 1.00", "one run: not tested")
+
+
+@pytest.mark.parametrize("runs", [2, 3])
+def test_equal_scores_differ_from_published_ones_in_a_twentieth_of_all_cases(runs: int) -> None:
+    generator = np.random.default_rng(runs)
+    found, by_z = 0, 0
+    for ours, theirs in zip(generator.normal(size=(4000, runs)), generator.normal(size=(4000, 10)), strict=True):
+        scores = [Score("", each.mean(), each.std(ddof=1), len(each)) for each in (ours, theirs)]
+        test = difference(*scores)
+        found += test is not None and test.p <= 0.05
+        by_z += abs(z_score(*scores) or 0.0) > 1.96
+    assert by_z / 4000 == pytest.approx({2: 0.19, 3: 0.12}[runs], abs=0.02)
+    # Welch's test of three finds 0.064, give or take 0.01.
+    assert found / 4000 < 0.075
 
 
 @pytest.mark.parametrize("preset", PRESETS)

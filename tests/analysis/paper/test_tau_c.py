@@ -101,5 +101,8 @@ def test_published(tmp_path: Path) -> None:
 
 def test_reference(tmp_path: Path) -> None:
     write_published_run(tmp_path / "pong_tau_c_sensitivity_none", 1, [2.0], method="r2po")
-    table, _ = build_tau_c_table(find_experiments(tmp_path), with_reference=True)
+    experiments = find_experiments(tmp_path)
+    table, _ = build_tau_c_table(experiments, with_reference=True)
+    assert "2.00 ± 0.00; published 2.40 ± 0.59; one run: not tested" in to_csv(table)
+    table, _ = build_tau_c_table(experiments, with_reference=True, as_published=True)
     assert "2.00 ± 0.00; published 2.40 ± 0.59; z = -2.14" in to_csv(table)
