@@ -148,9 +148,12 @@ def _episodes(setting: Setting) -> str:
     config = setting.config
     assert config.num_iterations is not None
     evaluations = setting.method.evaluations_per_iteration(dict(config)) * config.num_iterations
+    chooses = setting.method.needs_reevaluation(dict(config))
+    again = config.reevaluation_episodes * config.num_iterations if chooses else 0
+    fresh = f", {again} of accepted candidates again" if again else ""
     return (
         f"episodes: {evaluations * config.num_evaluation_episodes} in evaluations, {config.warmup_episodes} in the "
-        f"warm-up, {config.heldout_episodes} held-out; at most {setting.brief.longest_rollout} steps each"
+        f"warm-up, {config.heldout_episodes} held-out{fresh}; at most {setting.brief.longest_rollout} steps each"
     )
 
 

@@ -29,7 +29,7 @@ from r2po.rollout import EvaluationFailed, Rollout, Rollouts
 from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_warmup_of
-from r2po.runlog.jsonl import Appender, dump
+from r2po.runlog.jsonl import Appender, DamagedLog, dump
 from r2po.runlog.records import IterationRecord, Result, WarmupRecord
 from r2po.runlog.trajectories import PARTS, TRAJECTORIES, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed

@@ -140,7 +140,7 @@ class Lines(Screen):
 
 def reevaluation(done: int, total: int) -> str:
     """Say how far the re-evaluation of accepted candidates is."""
-    return f"re-evaluating accepted candidates on fresh episodes: {done} of {total} done"
+    return f"re-evaluating accepted candidates: {done} of {total} done"
 
 
 def failure(attempt: AttemptFailed, wait_s: float) -> str:

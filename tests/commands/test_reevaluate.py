@@ -54,6 +54,7 @@ def test_it_gives_what_the_run_itself_would_have(tmp_path: Path, capsys: pytest.
     assert "2 had it already" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make(tmp_path / "a", runs=2, reevaluation_episodes=0)
     make(tmp_path / "b", runs=2)

@@ -54,6 +54,7 @@ def test_each_accepted_candidate_is_rolled_out_on_seeds_of_its_own(tmp_path: Pat
     found = read_reevaluation(directory.reevaluation)
     used = set(setting.heldout_seeds)
     for record in directory.read_iterations():
+        assert record["accepted"] is not None
         iteration, candidate = record["iteration"], record["candidates"][record["accepted"]]
         seeds = [derive_seed(1, "reevaluation", iteration, k) for k in range(5)]
         expected = setting.evaluate(setting.policy.load(candidate), seeds).returns

@@ -40,7 +40,7 @@ def test_every_method_runs_with_texts(method: str, tmp_path: Path, monkeypatch: 
     assert result["best_source"] in [candidate["source"] for candidate in candidates]
     assert "best_params" not in result
     assert Moves.open_sessions == []
-    # Nothing is rolled out twice but one episode of the best policy: else warm-up, evaluations, fresh and held-out episodes.
+    # Nothing is rolled out twice but one episode of the best policy; the rest: warm-up, evaluations, fresh, held-out.
     fresh = 4 * 20 if METHODS[method].needs_reevaluation({}) else 0
     episodes = 2 + 4 * METHODS[method].evaluations_per_iteration({}) * 3 + fresh + 2 + 1
     assert len(Moves.begun) == episodes

@@ -15,6 +15,7 @@ from r2po.cli import main
 from r2po.config import Config, resolve
 from r2po.experiment.setting import Setting
 from r2po.runlog import open_run
+from r2po.runlog.reevaluation import read_reevaluation
 from r2po.seeding import derive_seed
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import CARTPOLE, NIM, SMALL, one_line, player, run_main, run_r2po, write_config
@@ -46,6 +47,9 @@ def test_a_dry_run_says_exactly_what_a_run_does(tmp_path: Path, values: Mapping[
     assert int(calls[1]) == result["llm_calls"] == len(server.chats)
     assert int(episodes[1]) + int(episodes[2]) == result["episodes"]
     assert int(episodes[3]) == result["heldout_episodes"]
+    fresh = read_reevaluation(tmp_path / "real/logs/run_1/reevaluation.jsonl")
+    again = re.search(r"(\d+) of accepted candidates again; at most", dry.stdout)
+    assert sum(len(each.returns) for each in fresh.values()) == (int(again[1]) if again else 0)
     assert list((tmp_path / "dry").iterdir()) == [tmp_path / "dry/config.yaml"]
     assert list((tmp_path / "tmp").iterdir()) == []
 

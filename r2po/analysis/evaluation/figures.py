@@ -108,10 +108,9 @@ def _grouped(pooled: dict[int, Floats], width: int) -> dict[float, Floats]:
 
 
 def _draw_rewards(axes: Axes, panel: Panel) -> None:
-    where = ", fresh episodes" if any(run.fresh for run in panel.runs) else ""
     accepted = mean_curve([Series(run.episodes, run.series, carried=run.complete) for run in panel.runs])
     best = mean_curve([Series(run.episodes, run.best_so_far, carried=run.complete) for run in panel.runs])
-    _draw_mean(axes, accepted, panel, label=f"accepted candidate{where}")
+    _draw_mean(axes, accepted, panel, label="accepted candidate")
     first, *later = best.stretches
     axes.plot(
         first.grid,
@@ -122,7 +121,7 @@ def _draw_rewards(axes: Axes, panel: Panel) -> None:
         drawstyle="steps-post",
         marker="_" if len(first.grid) == 1 else "",
         markersize=14,
-        label=f"best so far{where}",
+        label="best so far",
         zorder=2.5,
     )
     for part in later:

@@ -43,7 +43,8 @@ def rewards_caption(panel: Panel) -> str:
         episodes = " or ".join(map(str, sorted({each.episodes for each in heldout})))
         runs = "1 run" if len(heldout) == 1 else f"mean ± 1 sample standard deviation of {len(heldout)} runs"
         text += f" Held-out: the best policy on {episodes} fresh episodes{'' if panel.is_single else f' ({runs})'}."
-    return f"{text} {panel.note}".rstrip()
+    chosen = "Best so far: chosen by logged rewards." if any(run.fresh for run in panel.runs) else ""
+    return " ".join(filter(None, (text, panel.note, chosen)))
 
 
 def returns_caption(panel: Panel, counts: Sequence[int], width: int = 1) -> str:
