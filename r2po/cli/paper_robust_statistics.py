@@ -72,6 +72,7 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
     of = f"of the {METRIC_LABELS[options.metric]}"
     about = f"{options.resamples} resamples, seed {options.seed}" + (f"; runs: {cohort.label}" if cohort else "")
     summed = any(each.aggregates for each in robust.summaries)
+    compared_with = any(each.probability for each in robust.improvements)
     for name, title, make, draw, has_any in (
         ("aggregates", "Aggregates over environments", tables.aggregates_table, figures.aggregates_figure, summed),
         (
@@ -79,10 +80,13 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
             "Probability of improvement",
             tables.improvement_table,
             figures.improvement_figure,
-            any(each.probability for each in robust.improvements),
+            compared_with,
         ),
         ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure, summed),
     ):
         yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about,))
         if has_any:
             yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", f"{about}.")
+    if compared_with:
+        name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method: difference of IQM {of}"
+        yield name, partial(figures.difference_figure, robust, title, f"{about}.")
