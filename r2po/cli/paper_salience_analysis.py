@@ -142,11 +142,13 @@ def _drawings(analyses: Sequence[Salience], found: Sequence[Found], caption: str
     title, edits = "Salience of the worst rollout", "Edit patterns of revisions"
     yield "edit_changes", partial(changes_figure, revisions, "Size of edits and change of reward", caption)
     if len(analyses) <= MOST_ROWS:
-        yield "salience", partial(salience_figure, analyses, title, caption)
+        if any(map(has_shares, analyses)):
+            yield "salience", partial(salience_figure, analyses, title, caption)
         yield "edit_patterns", partial(edits_figure, revisions, edits, caption)
         return
     together = [each for each in analyses if each.is_together]
-    yield "salience", partial(salience_figure, together, f"{title}, by method", caption)
+    if any(map(has_shares, together)):
+        yield "salience", partial(salience_figure, together, f"{title}, by method", caption)
     for method, label in {each.method: each.facts["label"] for each in analyses}.items():
         own = [each for each in analyses if each.method == method]
         members = [each.revisions for each in found if each.experiment.method == method]

@@ -24,12 +24,19 @@ _ABOUT_ODDS = (
 
 def split_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]) -> Table:
     """Return the sign's share in each direction and its odds ratio, both from rollouts of their own."""
-    columns = ["Environment", "method", "sign", *_shares(), "odds ratio to improvements", "of the strict proxy alone"]
+    columns = [
+        "Environment",
+        "method",
+        *(f"strict proxy: {label}" for label in _shares()),
+        "odds ratio to improvements",
+    ]
+    columns += ["with mention: regressions", "with mention: improvements", "with mention: odds ratio"]
     rows = [_split_row(each) for each in analyses]
     texts = [
-        _about_sign(mode),
-        "The proxy comes from the proposal's rollouts 0, 2, 4, ..., the direction from rollouts 1, 3, 5, ... of both "
-        "policies: of equally good policies, the odds ratio of the proxy is 1",
+        "Strict proxy: worst < median of the proposal's returns in rollouts 0, 2, 4, ...; the direction is that of the "
+        "mean return over rollouts 1, 3, 5, ... of both policies: of equally good policies, the odds ratio is 1",
+        f"With mention: the critic also speaks of the worst ({MODES[mode]}). It has seen all rollouts, those of the "
+        "direction too: this odds ratio can differ from 1 even of equally good policies",
         "Odds are compared within fifths of the proposal's mean return over rollouts 0, 2, 4, ..., in each environment "
         "(Mantel and Haenszel)",
         *_ABOUT_ODDS,
@@ -42,12 +49,15 @@ def split_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]) -
 def _split_row(analysis: Salience) -> list[Cell | str]:
     split = analysis.split
     assert split is not None
-    head = [*names(analysis), _sign(analysis)]
+    head = names(analysis)
     if split.proxy.is_empty:
         reason = f"cannot be computed: fewer than {FEWEST_ROLLOUTS} rollouts on record"
-        return [*head, Cell("", (reason,), plain=""), *([""] * 4)]
-    alone = _odds_cell(split.proxy.to_improvements) if analysis.has_critic else ""
-    return [*head, *_share_cells(split.sign), _odds_cell(split.sign.to_improvements), alone]
+        return [*head, Cell("", (reason,), plain=""), *([""] * 6)]
+    row = [*head, *_share_cells(split.proxy), _odds_cell(split.proxy.to_improvements)]
+    if split.mention is None:
+        return [*row, "", "", ""]
+    down, up, _ = _share_cells(split.mention)
+    return [*row, down, up, _odds_cell(split.mention.to_improvements)]
 
 
 def same_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]) -> Table:

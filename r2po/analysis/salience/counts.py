@@ -57,13 +57,14 @@ class Split:
 
     Attributes:
         left_out: Iterations with too few rollouts, or whose returns are not on record.
-        sign: The headline's sign: strict proxy and mention; without a critic, the strict proxy alone.
-        proxy: The strict proxy alone.
+        proxy: The strict proxy.
+        mention: The strict proxy and a mention; None without a critic. The critic has seen all rollouts, so that a
+            mention may depend on the luck of those of the direction.
     """
 
     left_out: int
-    sign: Comparison
     proxy: Comparison
+    mention: Comparison | None
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ class Salience(MethodOnTask):
 
     @property
     def main(self) -> Comparison:
-        """The comparison to be shown: of halves, or as published of the same rollouts."""
-        return self.split.sign if self.split else self.same
+        """The comparison to be shown: of the strict proxy from rollouts of its own, or as published of the headline."""
+        return self.split.proxy if self.split else self.same
 
     @property
     def iterations(self) -> int:
@@ -155,9 +156,8 @@ class _Signs:
     def half_strict(self, each: Revision) -> bool | None:
         return None if each.halves is None else each.halves.shown.strict_proxy
 
-    def half_headline(self, each: Revision) -> bool | None:
-        strict = self.half_strict(each)
-        return self._with_mention(strict, each) if self.heard else strict
+    def half_mention(self, each: Revision) -> bool | None:
+        return self._with_mention(self.half_strict(each), each)
 
     def _with_mention(self, proxy: bool | None, each: Revision) -> bool | None:
         """Of a missing reply nothing is known, not even where the proxy is: such iterations would all be without it."""
@@ -170,10 +170,9 @@ class _Signs:
 
 def _split(revisions: Sequence[Revision], signs: _Signs) -> Split:
     strata = strata_of_level(revisions)
-    sign, proxy = (
-        compare(revisions, each, _half_direction, strata) for each in (signs.half_headline, signs.half_strict)
-    )
-    return Split(sum(each.halves is None for each in revisions), sign, proxy)
+    proxy = compare(revisions, signs.half_strict, _half_direction, strata)
+    mention = compare(revisions, signs.half_mention, _half_direction, strata) if signs.heard else None
+    return Split(sum(each.halves is None for each in revisions), proxy, mention)
 
 
 def _half_direction(each: Revision) -> Direction | None:

@@ -46,11 +46,9 @@ _COLOURS = ("#1f3b73", "#4f7cac", "#9ab8d3", "#d7e3ee", "#e8c27a")
 def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> Figure:
     """Draw the sign's share by direction, and the odds ratio of regressions to improvements."""
     text = (
-        "Left: share of iterations with the sign (worst < median return and, where there is a critic, a mention of the "
-        "worst rollout). Right: its odds among regressions over improvements; 1: no relation; hollow: a count is 0; "
-        f"arrow: goes on. {_source(analyses)} "
-        "Lines: 95 % intervals over runs (beta-binomial; Mantel-Haenszel). "
-        f"{_sizes(analyses)}. {caption}"
+        f"Left: share of iterations with the sign: {_sign(analyses)} Right: its odds among regressions over "
+        "improvements; 1: no relation; hollow: a count is 0; arrow: goes on. Lines: 95 % intervals over runs "
+        f"(beta-binomial; Mantel-Haenszel). {_sizes(analyses)}. {caption}"
     )
     figure = sheet(title, text, 1.9 + ROW * max(len(analyses), 2))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -72,13 +70,17 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     return figure
 
 
-def _source(analyses: Sequence[Salience]) -> str:
-    """Say which rollouts make the sign and the direction."""
+def _sign(analyses: Sequence[Salience]) -> str:
+    """Say what the sign is, and which rollouts it and the direction come from."""
     if any(each.split for each in analyses):
         return (
-            "Worst and median are of one half of the rollouts, the direction of the other; odds within fifths of level."
+            "worst < median return of one half of the proposal's rollouts; the other half makes the direction. Odds "
+            "are compared within fifths of the initial level."
         )
-    return "Sign and direction come from the same rollouts, which alone makes odds ratios other than 1."
+    return (
+        "worst < median return and, where there is a critic, a mention of the worst rollout. The direction comes from "
+        "the same rollouts, which alone can make odds ratios other than 1."
+    )
 
 
 def _legend(owner: Axes | Figure, shown: Sequence[Axes], order: Iterable[str], **place: Any) -> None:

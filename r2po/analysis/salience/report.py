@@ -156,8 +156,8 @@ def _record(analysis: Salience, revisions: Sequence[Revision]) -> dict[str, Any]
     record["odds_ratio_to_improvements"] = main and asdict(main)
     record["split_rollouts"] = analysis.split and {
         "left_out": analysis.split.left_out,
-        "sign": _comparison_record(analysis.split.sign),
         "strict_proxy": _comparison_record(analysis.split.proxy),
+        "strict_mention": analysis.split.mention and _comparison_record(analysis.split.mention),
     }
     record["same_rollouts"] = _comparison_record(analysis.same)
     others = analysis.same.to_others
