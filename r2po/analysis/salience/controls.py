@@ -30,13 +30,13 @@ def split_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]) -
         *(f"strict proxy: {label}" for label in _shares()),
         "odds ratio to improvements",
     ]
-    columns += ["with mention: regressions", "with mention: improvements", "with mention: odds ratio"]
+    columns += ["with mention: regressions", "with mention: improvements"]
     rows = [_split_row(each) for each in analyses]
     texts = [
         "Strict proxy: worst < median of the proposal's returns in rollouts 0, 2, 4, ...; the direction is that of the "
         "mean return over rollouts 1, 3, 5, ... of both policies: of equally good policies, the odds ratio is 1",
         f"With mention: the critic also speaks of the worst ({MODES[mode]}). It has seen all rollouts, those of the "
-        "direction too: this odds ratio can differ from 1 even of equally good policies",
+        "direction too: even of equally good policies these shares can differ, so that there is no odds ratio",
         "Odds are compared within fifths of the proposal's mean return over rollouts 0, 2, 4, ..., in each environment "
         "(Mantel and Haenszel)",
         *_ABOUT_ODDS,
@@ -52,12 +52,11 @@ def _split_row(analysis: Salience) -> list[Cell | str]:
     head = names(analysis)
     if split.proxy.is_empty:
         reason = f"cannot be computed: fewer than {FEWEST_ROLLOUTS} rollouts on record"
-        return [*head, Cell("", (reason,), plain=""), *([""] * 6)]
+        return [*head, Cell("", (reason,), plain=""), *([""] * 5)]
     row = [*head, *_share_cells(split.proxy), _odds_cell(split.proxy.to_improvements)]
     if split.mention is None:
-        return [*row, "", "", ""]
-    down, up, _ = _share_cells(split.mention)
-    return [*row, down, up, _odds_cell(split.mention.to_improvements)]
+        return [*row, "", ""]
+    return [*row, _of(split.mention["regression"]), _of(split.mention["improvement"])]
 
 
 def same_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]) -> Table:

@@ -7,7 +7,7 @@ own; and how many regressions are more than noise of the rollouts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.logs.run_data import MethodOnTask
@@ -58,13 +58,13 @@ class Split:
     Attributes:
         left_out: Iterations with too few rollouts, or whose returns are not on record.
         proxy: The strict proxy.
-        mention: The strict proxy and a mention; None without a critic. The critic has seen all rollouts, so that a
-            mention may depend on the luck of those of the direction.
+        mention: Shares of the strict proxy and a mention, by direction; None without a critic. There is no odds ratio:
+            the critic has seen all rollouts, so that a mention may depend on the luck of those of the direction.
     """
 
     left_out: int
     proxy: Comparison
-    mention: Comparison | None
+    mention: Mapping[Direction, Share] | None
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class _Signs:
 def _split(revisions: Sequence[Revision], signs: _Signs) -> Split:
     strata = strata_of_level(revisions)
     proxy = compare(revisions, signs.half_strict, _half_direction, strata)
-    mention = compare(revisions, signs.half_mention, _half_direction, strata) if signs.heard else None
+    mention = compare(revisions, signs.half_mention, _half_direction).shares if signs.heard else None
     return Split(sum(each.halves is None for each in revisions), proxy, mention)
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import chain
@@ -20,6 +20,7 @@ from r2po.analysis.logs.run_data import Floats
 from r2po.analysis.output.tables import csv_cell
 from r2po.analysis.salience.counts import TOGETHER, Counts, Salience, analyse
 from r2po.analysis.salience.edits import RULES, EditRules
+from r2po.analysis.salience.returns import Direction
 from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
 from r2po.analysis.salience.signs import DIRECTIONS, Comparison, Share
 from r2po.analysis.salience.tables import reward_groups
@@ -157,7 +158,7 @@ def _record(analysis: Salience, revisions: Sequence[Revision]) -> dict[str, Any]
     record["split_rollouts"] = analysis.split and {
         "left_out": analysis.split.left_out,
         "strict_proxy": _comparison_record(analysis.split.proxy),
-        "strict_mention": analysis.split.mention and _comparison_record(analysis.split.mention),
+        "strict_mention": analysis.split.mention and _shares_record(analysis.split.mention),
     }
     record["same_rollouts"] = _comparison_record(analysis.same)
     others = analysis.same.to_others
@@ -182,11 +183,14 @@ def _share_record(share: Share) -> dict[str, Any]:
 
 def _comparison_record(comparison: Comparison) -> dict[str, Any]:
     ratio = comparison.to_improvements
-    record: dict[str, Any] = {
+    return _shares_record(comparison.shares) | {"odds_ratio_to_improvements": ratio and asdict(ratio)}
+
+
+def _shares_record(shares: Mapping[Direction, Share]) -> dict[str, Any]:
+    return {
         direction: {"count": share.count, "known": share.known, "unknown": share.unknown, **_share_record(share)}
-        for direction, share in comparison.shares.items()
+        for direction, share in shares.items()
     }
-    return record | {"odds_ratio_to_improvements": ratio and asdict(ratio)}
 
 
 def _group_record(key: str, number: int, known: int, means: Sequence[float]) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def test_even_rollouts_make_the_sign_and_odd_ones_the_direction() -> None:
 
 
 def test_of_unequal_numbers_the_same_rollouts_are_compared() -> None:
-    before, after = np.arange(6.0), np.concatenate([np.arange(6.0), [-100.0] * 4])
+    before = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    after = np.array([*before, -100.0, -100.0, -100.0, -100.0])
     halves = halve(before, after)
     assert halves is not None
     assert halves.direction == "no_change"
@@ -138,8 +139,8 @@ def test_missing_replies_count_for_nothing() -> None:
     assert (regressions.strict.count, regressions.strict.known, regressions.without_reply) == (8, 8, 7)
     assert analysis.split is not None
     assert analysis.split.mention is not None
-    assert analysis.split.mention.shares["regression"].value == 1.0
-    assert analysis.split.mention.shares["regression"].unknown == 7
+    assert analysis.split.mention["regression"].value == 1.0
+    assert analysis.split.mention["regression"].unknown == 7
     assert analysis.split.proxy.shares["regression"].known == 8
 
 

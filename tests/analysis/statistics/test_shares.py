@@ -86,10 +86,8 @@ def coverage(share: float, likeness: float, runs: int, repeats: int) -> float:
     generator = np.random.default_rng([int(1000 * share), int(1000 * likeness), runs])
     covered = 0
     for _ in range(repeats):
-        shares = np.full(runs, share)
-        if likeness:
-            size = 1 / likeness - 1
-            shares = generator.beta(share * size, (1 - share) * size, runs)
+        size = 1 / likeness - 1 if likeness else np.inf
+        shares = generator.beta(share * size, (1 - share) * size, runs) if likeness else np.full(runs, share)
         totals = generator.poisson(30, runs) + 1
         low, high = found(list(zip(generator.binomial(totals, shares).tolist(), totals.tolist(), strict=True)))
         covered += low <= share <= high
