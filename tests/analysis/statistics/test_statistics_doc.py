@@ -42,7 +42,7 @@ def test_thresholds_on_the_scale_of_each_task() -> None:
 def test_example_of_an_interval_of_a_share() -> None:
     for share, first in (("[0, 6.8 %]", 0), ("[0.08, 10.7 %]", 1)):
         low, high = share_interval([(first, 50)] + [(0, 50)] * 9) or (0.0, 0.0)
-        assert f"[{100 * low:.2g}, {100 * high:.1f} %]" == share
+        assert f"[{100 * low:.1g}, {100 * high:.1f} %]" == share
         assert share in TEXT
 
 
