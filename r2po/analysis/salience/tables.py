@@ -28,6 +28,7 @@ PROXIES = (
     "Regression: the revision's mean return is lower; old proxy: worst <= median and worst < best of the initial "
     "returns; strict proxy: worst < median"
 )
+NO_THRESHOLDS = "no thresholds: no random and target reward on record"
 BOTH_FROM_SAME = (
     "Sign and direction come from the same rollouts, as published: even equally good policies give other shares among "
     "regressions than among improvements"
@@ -134,7 +135,7 @@ def _patterns(direction: Direction, found: Sequence[Revision]) -> dict[str | Non
     """Return the patterns that an environment has, by key; without one, all iterations."""
     patterns = CATEGORIES.get(direction, {})
     if patterns and found and found[0].limits is None:
-        return {None: "all; no thresholds: no random and target reward on record"}
+        return {None: f"all; {NO_THRESHOLDS}"}
     named: dict[str | None, str] = {None: "all"}
     return named | dict(patterns)
 

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.salience.edits import RULES, SCORES, THRESHOLDS, Edit, EditRules, Thresholds, measure_edit
+from r2po.analysis.salience.figures import edits_figure
 from r2po.analysis.salience.returns import Direction
+from r2po.analysis.salience.tables import NO_THRESHOLDS, edits_table
 from r2po.tasks import PUBLISHED
+from tests.analysis.salience.made_revisions import revision
 
 AS_PUBLISHED = EditRules(as_published=True)
 
@@ -152,3 +157,17 @@ def test_thresholds_can_be_set_for_all_environments() -> None:
     assert (limits.high, limits.surgical) == (0.4, 2)
     assert (limits.partial, limits.near_zero, limits.meaningful) == (0.3, 0.05, 0.1)
     assert (limits.multi_state, limits.redesign) == (4, 8)
+
+
+def test_without_thresholds_rows_say_so() -> None:
+    found = [
+        replace(
+            revision(np.arange(8.0), np.arange(8.0) + change, environment="some task from outside"),
+            edit=Edit((0,), 1.0, 1.0),
+        )
+        for change in (1.0, -1.0)
+    ]
+    table = edits_table([found], [])
+    assert [row[3].text for row in table.cells] == [f"all; {NO_THRESHOLDS}"] * 2
+    figure = edits_figure([found], "title", "caption")
+    assert all("no thresholds" in {text.get_text() for text in axes.texts} for axes in figure.axes)
