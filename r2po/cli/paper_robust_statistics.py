@@ -75,7 +75,9 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
 
     of = f"of the {METRIC_LABELS[options.metric]}"
     about = f"{options.resamples} resamples, seed {options.seed}" + (f"; runs: {cohort.label}" if cohort else "")
+    caption = " ".join([f"{about}.", *options.notes])
     summed = any(each.aggregates for each in robust.summaries)
+    compared_with = any(each.probability for each in robust.improvements)
     for name, title, make, draw, has_any in (
         ("aggregates", "Aggregates over environments", tables.aggregates_table, figures.aggregates_figure, summed),
         (
@@ -83,11 +85,13 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
             "Probability of improvement",
             tables.improvement_table,
             figures.improvement_figure,
-            any(each.probability for each in robust.improvements),
+            compared_with,
         ),
         ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure, summed),
     ):
         yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about, *options.notes))
         if has_any:
-            caption = " ".join([f"{about}.", *options.notes])
             yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", caption)
+    if compared_with:
+        name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method: difference of IQM {of}"
+        yield name, partial(figures.difference_figure, robust, title, caption)

@@ -86,7 +86,7 @@ def _rules(options: argparse.Namespace) -> EditRules:
 
     given = {name: getattr(options, option[2:].replace("-", "_")) for option, (name, _) in (_REWARDS | _COUNTS).items()}
     changes = {name: value for name, value in given.items() if value is not None}
-    return EditRules(options.distance_mode, options.epsilon, changes)
+    return EditRules(options.distance_mode, options.epsilon, changes, options.as_published)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -107,9 +107,10 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(options.output_dir)
     show([write_file(folder / "episodes.csv", episodes_csv(parts).encode())])
     for cohort, found in parts:
-        analyses = analyses_of(found, options.mention_mode)
+        analyses = analyses_of(found, options.mention_mode, as_published=options.as_published)
         record: dict[str, Any] = {"mention_mode": options.mention_mode, "cohort": cohort.label if cohort else None}
         record |= {"distance_mode": rules.distance_mode, "epsilon": rules.epsilon}
+        record["as_published"] = options.as_published
         record["analyses"] = to_records(analyses, found)
         items = _items(analyses, found, f"Runs: {cohort.label}" if cohort else "Runs of no language model", options)
         show(write_all(folder_of(cohort, parts, folder), items, options.formats, "salience.json", record))
@@ -119,13 +120,15 @@ def run(options: argparse.Namespace) -> int:
 def _items(
     analyses: Sequence[Salience], found: Sequence[Found], about: str, options: argparse.Namespace
 ) -> Iterator[tuple[str, Table | Draw]]:
-    from r2po.analysis.salience import tables
+    from r2po.analysis.salience import controls, tables
 
     mode, revisions = options.mention_mode, [each.revisions for each in found]
     with_reference = options.reference == "published"
     yield "salience", tables.headline_table(analyses, mode, [about], with_reference=with_reference)
-    yield "salience_controls", tables.controls_table(analyses, mode, [about])
-    yield "salience_noise", tables.noise_table(analyses, [about])
+    if not options.as_published:
+        yield "salience_controls", controls.split_table(analyses, mode, [about])
+    yield "salience_same_rollouts", controls.same_table(analyses, mode, [about])
+    yield "salience_noise", controls.noise_table(analyses, [about])
     yield "salience_groups", tables.groups_table(revisions, [about])
     yield "edit_patterns", tables.edits_table(revisions, [about], _rules(options))
     yield from _drawings(analyses, found, f"{about}.")
@@ -139,11 +142,13 @@ def _drawings(analyses: Sequence[Salience], found: Sequence[Found], caption: str
     title, edits = "Salience of the worst rollout", "Edit patterns of revisions"
     yield "edit_changes", partial(changes_figure, revisions, "Size of edits and change of reward", caption)
     if len(analyses) <= MOST_ROWS:
-        yield "salience", partial(salience_figure, analyses, title, caption)
+        if any(map(has_shares, analyses)):
+            yield "salience", partial(salience_figure, analyses, title, caption)
         yield "edit_patterns", partial(edits_figure, revisions, edits, caption)
         return
     together = [each for each in analyses if each.is_together]
-    yield "salience", partial(salience_figure, together, f"{title}, by method", caption)
+    if any(map(has_shares, together)):
+        yield "salience", partial(salience_figure, together, f"{title}, by method", caption)
     for method, label in {each.method: each.facts["label"] for each in analyses}.items():
         own = [each for each in analyses if each.method == method]
         members = [each.revisions for each in found if each.experiment.method == method]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from r2po.analysis.logs.built_in import BASELINES, OURS
 from r2po.analysis.output.canvas import draw_interval, name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL, line_style
-from r2po.analysis.robust.summary import BEST_SB3, Robust, Summary
+from r2po.analysis.robust.summary import BEST_SB3, Improvement, Robust, Summary
 from r2po.analysis.robust.tables import AGGREGATE_LABELS
-from r2po.analysis.statistics.bootstrap import ConfidenceInterval
+from r2po.analysis.statistics.bootstrap import FEWEST_RUNS, ConfidenceInterval
 from r2po.runlog.facts import Style
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ ROW = 0.24
 def aggregates_figure(robust: Robust, title: str, caption: str) -> Figure:
     """Draw each aggregate with its interval, a row per method."""
     shown = [each for each in robust.summaries if each.aggregates]
-    text = f"{_scale(robust, shown)} Marks: value; lines: 95 % stratified bootstrap intervals. {caption}"
+    text = f"{_scale(robust, shown)} {_lines(shown)} {caption}"
     figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
     axes = figure.subplots(1, len(AGGREGATE_LABELS), sharey=True)
     for panel, (name, label) in zip(axes, AGGREGATE_LABELS.items(), strict=True):
         for row, each in enumerate(shown):
-            _draw_interval(panel, row, each.aggregates[name], each.scores.style)
+            _draw_interval(panel, row, each.aggregates[name], each.scores.style, is_few=each.is_few)
         better = "lower is better" if name == "optimality_gap" else "higher is better"
         panel.set_title(f"{label}\n({better})")
         panel.grid(visible=False, axis="y")
@@ -43,31 +43,63 @@ def aggregates_figure(robust: Robust, title: str, caption: str) -> Figure:
 def improvement_figure(robust: Robust, title: str, caption: str) -> Figure:
     """Draw the probability of improvement against each method."""
     shown = [each for each in robust.improvements if each.probability is not None]
-    counts = span(each.other.scores[name].size for each in shown for name in each.environments)
     text = (
         "Probability that a run of R2PO is better than one of the named method, averaged over the environments that "
-        f"both have (their number in brackets), n = {counts} runs each. Lines: 95 % stratified bootstrap intervals. "
-        f"{caption}"
+        f"both have (their number in brackets), {_runs(shown)} each. {_lines(shown)} {caption}"
     )
-    figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
-    axes = figure.subplots()
-    for row, each in enumerate(shown):
-        assert each.probability is not None
-        _draw_interval(axes, row, each.probability, each.other.style)
+    figure, axes = _against_each(shown, [each.probability for each in shown], title, text)
     axes.axvline(0.5, color=NEUTRAL, linestyle=":", linewidth=1.0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("P(R2PO > method)")
+    return figure
+
+
+def difference_figure(robust: Robust, title: str, caption: str) -> Figure:
+    """Draw the difference of IQM to each method."""
+    shown = [each for each in robust.improvements if each.difference is not None]
+    text = (
+        "IQM of R2PO's normalised scores minus that of the named method's, over the environments that both have (their "
+        f"number in brackets), each with the same weight; {_runs(shown)} each; score 0 is the random policy, 1 the "
+        f"target. {_lines(shown)} {caption}"
+    )
+    figure, axes = _against_each(shown, [each.difference for each in shown], title, text)
+    axes.axvline(0.0, color=NEUTRAL, linestyle=":", linewidth=1.0)
+    axes.set_xlabel("difference of IQM: R2PO - method")
+    return figure
+
+
+def _against_each(
+    shown: Sequence[Improvement], intervals: Sequence[ConfidenceInterval | None], title: str, text: str
+) -> tuple[Figure, Axes]:
+    """Start a figure with a row for each method."""
+    figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
+    axes = figure.subplots()
+    for row, (each, interval) in enumerate(zip(shown, intervals, strict=True)):
+        assert interval is not None
+        _draw_interval(axes, row, interval, each.other.style, is_few=each.is_few)
     axes.grid(visible=False, axis="y")
     name_rows(axes, [f"{each.other.label} ({len(each.environments)})" for each in shown])
-    return figure
+    return figure, axes
+
+
+def _runs(shown: Sequence[Summary | Improvement]) -> str:
+    return f"n = {span(count for each in shown for count in each.runs)} runs"
+
+
+def _lines(shown: Sequence[Summary | Improvement]) -> str:
+    """Say what the lines are, and what a hollow mark is if there is one."""
+    few = f" Hollow: fewer than {FEWEST_RUNS} runs of an environment, the interval is too narrow."
+    return f"Lines: 95 % stratified bootstrap intervals.{few if any(each.is_few for each in shown) else ''}"
 
 
 def profiles_figure(robust: Robust, title: str, caption: str) -> Figure:
     """Draw performance profiles with pointwise bands; many methods in two panels, R2PO in both."""
     shown = [each for each in robust.summaries if each.profile is not None]
+    few = f", too narrow where an environment has fewer than {FEWEST_RUNS} runs"
+    few = few if any(each.is_few for each in shown) else ""
     text = (
         f"{_scale(robust, shown)} Share of runs above each score, averaged over environments. Bands: 95 % pointwise "
-        f"stratified bootstrap intervals. {caption}"
+        f"stratified bootstrap intervals{few}. {caption}"
     )
     figure = sheet(title, text, 3.8)
     # Of the algorithms of SB3, which look the same, only the best one of each environment.
@@ -107,14 +139,15 @@ def _draw_profiles(axes: Axes, group: Sequence[Summary], columns: int) -> None:
 
 
 def _scale(robust: Robust, shown: Sequence[Summary]) -> str:
-    runs = f"n = {span(count for each in shown for count in each.runs)}"
     count = len(robust.environments)
     environments = f"{count} environment{'' if count == 1 else 's'}"
     left = [each.scores.label for each in robust.summaries if each not in shown]
     missing = f" Not shown, since environments are missing: {', '.join(left)}." if left else ""
-    return f"Over {environments}, {runs} runs each; score 0 is the random policy, 1 the target.{missing}"
+    about = f"{_runs(shown)} each; score 0 is the random policy, 1 the target"
+    return f"Over {environments} of equal weight, {about}.{missing}"
 
 
-def _draw_interval(axes: Axes, row: int, interval: ConfidenceInterval, style: Style) -> None:
+def _draw_interval(axes: Axes, row: int, interval: ConfidenceInterval, style: Style, *, is_few: bool) -> None:
     look = {"color": style["colour"], "marker": style["marker"], "markersize": 5.5, "markeredgewidth": 0.6}
+    look["markerfacecolor"] = "white" if is_few else style["colour"]
     draw_interval(axes, row, interval.value, (interval.low, interval.high), 2.4, **look)

@@ -13,8 +13,13 @@ from r2po.analysis.logs.built_in import OURS, method_order
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import Floats
-from r2po.analysis.statistics.aggregates import AGGREGATES
-from r2po.analysis.statistics.bootstrap import ConfidenceInterval, stratified_bootstrap
+from r2po.analysis.statistics.aggregates import AGGREGATES, iqm
+from r2po.analysis.statistics.bootstrap import (
+    FEWEST_RUNS,
+    ConfidenceInterval,
+    bootstrap_difference,
+    stratified_bootstrap,
+)
 from r2po.analysis.statistics.comparison import probability_of_improvement
 from r2po.analysis.statistics.profile import Profile, performance_profile
 from r2po.rounding import first_largest, levelled, mean
@@ -60,14 +65,34 @@ class Summary:
     profile: Profile | None
     table_profile: Profile | None
 
+    @property
+    def is_few(self) -> bool:
+        """Whether its intervals are too narrow, since an environment has few runs."""
+        return self.runs[0] < FEWEST_RUNS
+
 
 @dataclass(frozen=True)
 class Improvement:
-    """How likely a run of R2PO beats one of another method over the environments that both have; None without any."""
+    """R2PO beside another method over the environments that both have.
+
+    Attributes:
+        other: The other method.
+        environments: Which they are.
+        runs: Smallest and largest number of runs of either method on one of them.
+        probability: How likely a run of R2PO beats one of the other; None without an environment.
+        difference: IQM of R2PO minus that of the other; likewise.
+    """
 
     other: MethodScores
     environments: tuple[str, ...]
+    runs: tuple[int, int]
     probability: ConfidenceInterval | None
+    difference: ConfidenceInterval | None
+
+    @property
+    def is_few(self) -> bool:
+        """Whether its intervals are too narrow, since an environment has few runs."""
+        return self.runs[0] < FEWEST_RUNS
 
 
 @dataclass(frozen=True)
@@ -209,10 +234,14 @@ def _summarise(method: MethodScores, environments: Sequence[str], curve: Floats,
 def _improvement(ours: MethodScores, other: MethodScores, seed: int, resamples: int) -> Improvement:
     shared = tuple(sorted(set(ours.scores) & set(other.scores), key=environment_order))
     if not shared:
-        return Improvement(other, (), None)
+        return Improvement(other, (), (0, 0), None, None)
+    first, second = ours.over(shared), other.over(shared)
+    counts = [each.size for each in (*first, *second)]
     generator = _generator(seed, "improvement", other)
-    value = probability_of_improvement(ours.over(shared), other.over(shared), generator, resamples=resamples)
-    return Improvement(other, shared, value)
+    probability = probability_of_improvement(first, second, generator, resamples=resamples)
+    generator = _generator(seed, "difference of IQM", other)
+    difference = bootstrap_difference(first, second, iqm, generator, resamples=resamples)
+    return Improvement(other, shared, (min(counts), max(counts)), probability, difference)
 
 
 def _generator(seed: int, use: str, method: MethodScores) -> np.random.Generator:

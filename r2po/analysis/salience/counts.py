@@ -1,7 +1,8 @@
 """Salience bias: does a critic that sees the worst rollout mend that one, and lose what worked?
 
-The published figure is a share of regressions alone. Here stand beside it the same share among improvements and
-iterations without change, and how many regressions are more than noise of the rollouts.
+The published figure is a share of regressions alone, whose sign and direction come from the same rollouts. Here stand
+beside it the same share among improvements and iterations without change; sign and direction from rollouts of their
+own; and how many regressions are more than noise of the rollouts.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from r2po.analysis.logs.run_data import MethodOnTask
-from r2po.analysis.salience.edits import Direction
+from r2po.analysis.salience.returns import Direction
 from r2po.analysis.salience.revisions import Revision, has_critic
-from r2po.analysis.statistics.proportions import OddsRatio, clustered_interval, clustered_odds_ratio
+from r2po.analysis.salience.signs import DIRECTIONS, Comparison, Share, by_run, compare, share, strata_of_level
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
-DIRECTIONS: tuple[Direction, ...] = ("regression", "improvement", "no_change")
 TOGETHER = "all environments"
 """Stands for the environment where a method's environments are pooled."""
 
@@ -28,29 +28,43 @@ class Counts:
 
     Attributes:
         total: Iterations.
-        without_returns: Of them, those whose initial returns are not on record; no sign is counted in them.
-        without_reply: Those whose critic's reply is not on record, likewise for mentions.
+        without_returns: Of them, those whose initial returns are not on record; no sign is known of them.
+        without_reply: Those whose critic's reply is not on record: whether it mentions the worst is not known.
         old: Worst <= median and worst < best.
         strict: Worst < median.
         old_mention: ``old``, and the critic speaks of the worst rollout.
         strict_mention: ``strict`` likewise: the headline.
-        beyond_noise: Iterations whose change excludes 0.
-        with_noise: Iterations for which that is known.
-        strict_beyond_noise: ``strict``, beyond noise.
-        strict_mention_beyond_noise: ``strict_mention``, beyond noise.
+        beyond_noise: The change excludes 0.
+        strict_beyond_noise: ``strict``, among those beyond noise.
+        strict_mention_beyond_noise: ``strict_mention`` likewise.
     """
 
     total: int
     without_returns: int
     without_reply: int
-    old: int
-    strict: int
-    old_mention: int
-    strict_mention: int
-    beyond_noise: int
-    with_noise: int
-    strict_beyond_noise: int
-    strict_mention_beyond_noise: int
+    old: Share
+    strict: Share
+    old_mention: Share
+    strict_mention: Share
+    beyond_noise: Share
+    strict_beyond_noise: Share
+    strict_mention_beyond_noise: Share
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sign and direction from rollouts of their own.
+
+    Attributes:
+        left_out: Iterations with too few rollouts, or whose returns are not on record.
+        proxy: The strict proxy.
+        mention: Shares of the strict proxy and a mention, by direction; None without a critic. There is no odds ratio:
+            the critic has seen all rollouts, so that a mention may depend on the luck of those of the direction.
+    """
+
+    left_out: int
+    proxy: Comparison
+    mention: Mapping[Direction, Share] | None
 
 
 @dataclass(frozen=True)
@@ -58,14 +72,20 @@ class Salience(MethodOnTask):
     """The analysis of one method on one environment, or of several together.
 
     Attributes:
-        counts: By direction.
-        by_run: Of each run, by direction: iterations with the headline's sign, and those of which that is known.
+        runs: Number of runs.
+        counts: By direction, as published.
+        same: The headline's sign by direction, both from all rollouts.
+        split: Both from rollouts of their own; None as published.
+        noise: Numbers of rollouts of both policies whose change can be told from noise, and whether they are paired.
     """
 
     task: TaskFacts
     facts: MethodFacts
+    runs: int
     counts: dict[Direction, Counts]
-    by_run: tuple[Mapping[Direction, tuple[int, int]], ...]
+    same: Comparison
+    split: Split | None
+    noise: tuple[tuple[int, int, bool], ...]
 
     @property
     def has_critic(self) -> bool:
@@ -73,9 +93,9 @@ class Salience(MethodOnTask):
         return has_critic(self.facts)
 
     @property
-    def runs(self) -> int:
-        """Number of runs."""
-        return len(self.by_run)
+    def main(self) -> Comparison:
+        """The comparison to be shown: of the strict proxy from rollouts of its own, or as published of the headline."""
+        return self.split.proxy if self.split else self.same
 
     @property
     def iterations(self) -> int:
@@ -87,73 +107,92 @@ class Salience(MethodOnTask):
         """Whether environments are pooled."""
         return self.environment == TOGETHER
 
-    def signs(self, direction: Direction) -> int:
-        """Iterations with the headline's sign: strict proxy and mention; without a critic, the strict proxy alone."""
-        return sum(run[direction][0] for run in self.by_run)
 
-    def known(self, direction: Direction) -> int:
-        """Iterations of which it is known whether they have the sign."""
-        return sum(run[direction][1] for run in self.by_run)
+def analyse(
+    revisions: Sequence[Revision], task: TaskFacts, facts: MethodFacts, mode: str, *, as_published: bool = False
+) -> Salience:
+    """Count the signs of salience among iterations of one method; mentions as in ``Revision.mentions``.
 
-    def share(self, direction: Direction) -> float | None:
-        """Share of iterations with the sign."""
-        known = self.known(direction)
-        return self.signs(direction) / known if known else None
-
-    def share_interval(self, direction: Direction) -> tuple[float, float] | None:
-        """95 % interval of that share; iterations of a run may be alike."""
-        return clustered_interval([run[direction] for run in self.by_run])
-
-    def against(self, *controls: Direction) -> OddsRatio | None:
-        """Odds of the sign among regressions over its odds among the controls together."""
-        clusters = []
-        for run in self.by_run:
-            others = [run[each] for each in controls]
-            clusters.append((*run["regression"], sum(signs for signs, _ in others), sum(known for _, known in others)))
-        return clustered_odds_ratio(clusters)
-
-
-def analyse(revisions: Sequence[Revision], task: TaskFacts, facts: MethodFacts, mode: str) -> Salience:
-    """Count the signs of salience among iterations of one method; mentions as in ``Revision.mentions``."""
+    As published, there is no split, and what is not on record counts as no sign.
+    """
     heard = has_critic(facts)
-    counts = {
-        direction: _count([each for each in revisions if each.direction == direction], heard, mode)
-        for direction in DIRECTIONS
-    }
-    return Salience(task, facts, counts, _by_run(revisions, heard, mode))
+    signs = _Signs(mode, heard=heard, as_published=as_published)
+    counts = {way: _count([each for each in revisions if each.direction == way], signs) for way in DIRECTIONS}
+    same = compare(revisions, signs.headline, lambda each: each.direction)
+    noise = {(*each.rollouts, each.paired) for each in revisions if each.rollouts and each.change}
+    split = None if as_published else _split(revisions, signs)
+    return Salience(task, facts, len(by_run(revisions)), counts, same, split, tuple(sorted(noise)))
 
 
-def _by_run(revisions: Sequence[Revision], heard: bool, mode: str) -> tuple[Mapping[Direction, tuple[int, int]], ...]:
-    runs: dict[tuple[str, str, str], dict[Direction, tuple[int, int]]] = {}
-    for each in revisions:
-        tally = runs.setdefault((each.environment, each.method, each.run), dict.fromkeys(DIRECTIONS, (0, 0)))
-        mentions = each.mentions(mode) if heard else True
-        if each.shown is not None and mentions is not None:
-            signs, known = tally[each.direction]
-            tally[each.direction] = (signs + (each.shown.strict_proxy and mentions), known + 1)
-    return tuple(runs.values())
+@dataclass(frozen=True)
+class _Signs:
+    """Signs of an iteration: True, False, or None if it is not on record.
+
+    Attributes:
+        mode: What is a mention.
+        heard: Whether there is a critic, who may mention something.
+        as_published: Whether what is not on record counts as no sign.
+    """
+
+    mode: str
+    heard: bool
+    as_published: bool
+
+    def old(self, each: Revision) -> bool | None:
+        return self._settled(None if each.shown is None else each.shown.old_proxy)
+
+    def strict(self, each: Revision) -> bool | None:
+        return self._settled(None if each.shown is None else each.shown.strict_proxy)
+
+    def old_mention(self, each: Revision) -> bool | None:
+        return self._with_mention(self.old(each), each)
+
+    def strict_mention(self, each: Revision) -> bool | None:
+        return self._with_mention(self.strict(each), each)
+
+    def headline(self, each: Revision) -> bool | None:
+        return self.strict_mention(each) if self.heard else self.strict(each)
+
+    def half_strict(self, each: Revision) -> bool | None:
+        return None if each.halves is None else each.halves.shown.strict_proxy
+
+    def half_mention(self, each: Revision) -> bool | None:
+        return self._with_mention(self.half_strict(each), each)
+
+    def _with_mention(self, proxy: bool | None, each: Revision) -> bool | None:
+        """Of a missing reply nothing is known, not even where the proxy is: such iterations would all be without it."""
+        mention = self._settled(each.mentions(self.mode))
+        return None if proxy is None or mention is None else proxy and mention
+
+    def _settled(self, sign: bool | None) -> bool | None:
+        return bool(sign) if self.as_published else sign
 
 
-def _count(revisions: Sequence[Revision], heard: bool, mode: str) -> Counts:
-    """Count the signs of salience among iterations of one direction; ``heard``: a critic speaks in them."""
-    old = [each for each in revisions if each.shown and each.shown.old_proxy]
-    strict = [each for each in revisions if each.shown and each.shown.strict_proxy]
-    mention = [each for each in strict if each.mentions(mode)]
+def _split(revisions: Sequence[Revision], signs: _Signs) -> Split:
+    strata = strata_of_level(revisions)
+    proxy = compare(revisions, signs.half_strict, _half_direction, strata)
+    mention = compare(revisions, signs.half_mention, _half_direction).shares if signs.heard else None
+    return Split(sum(each.halves is None for each in revisions), proxy, mention)
+
+
+def _half_direction(each: Revision) -> Direction | None:
+    return None if each.halves is None else each.halves.direction
+
+
+def _count(revisions: Sequence[Revision], signs: _Signs) -> Counts:
+    """Count the signs of salience among iterations of one direction."""
+    beyond = [each for each in revisions if each.beyond_noise]
+    silent = [each for each in revisions if signs.heard and each.shown is not None]
     return Counts(
         total=len(revisions),
         without_returns=sum(each.shown is None for each in revisions),
         # One that lacks both counts once, above.
-        without_reply=sum(heard and each.shown is not None and each.mentions(mode) is None for each in revisions),
-        old=len(old),
-        strict=len(strict),
-        old_mention=sum(bool(each.mentions(mode)) for each in old),
-        strict_mention=len(mention),
-        beyond_noise=_beyond_noise(revisions),
-        with_noise=sum(each.beyond_noise is not None for each in revisions),
-        strict_beyond_noise=_beyond_noise(strict),
-        strict_mention_beyond_noise=_beyond_noise(mention),
+        without_reply=sum(each.mentions(signs.mode) is None for each in silent),
+        old=share(revisions, signs.old),
+        strict=share(revisions, signs.strict),
+        old_mention=share(revisions, signs.old_mention),
+        strict_mention=share(revisions, signs.strict_mention),
+        beyond_noise=share(revisions, lambda each: each.beyond_noise),
+        strict_beyond_noise=share(beyond, signs.strict),
+        strict_mention_beyond_noise=share(beyond, signs.strict_mention),
     )
-
-
-def _beyond_noise(revisions: Sequence[Revision]) -> int:
-    return sum(bool(each.beyond_noise) for each in revisions)

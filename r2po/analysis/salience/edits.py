@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 
 from r2po.analysis.logs.run_data import Floats
+from r2po.analysis.salience.returns import Direction
 from r2po.rounding import exceeds
+from r2po.runlog.facts import TaskFacts
 
-Direction = Literal["regression", "improvement", "no_change"]
 DistanceMode = Literal["auto", "continuous", "discrete"]
 
 SMALLEST_CHANGE = 0.05
@@ -28,7 +29,7 @@ class Thresholds:
     Attributes:
         partial: Above, a policy works in part.
         high: Above, it is close to optimal.
-        near_zero: Up to this absolute value, its rollouts tell nothing.
+        near_zero: Up to this, its rollouts tell nothing.
         meaningful: Above, a change of reward counts.
         surgical: The most changed parameters of a surgical edit.
         multi_state: The fewest of one that concerns several states.
@@ -53,7 +54,10 @@ THRESHOLDS: Mapping[str, Thresholds] = MappingProxyType(
         "frozenlake": Thresholds(partial=0.3, high=0.8, near_zero=0.05, meaningful=0.1),
     }
 )
-"""Environments without a line of their own use CartPole's, which says little about them."""
+"""The published ones, in the environments that they were made for."""
+
+SCORES: Mapping[str, float] = MappingProxyType({"partial": 0.3, "high": 0.9, "near_zero": 0.01, "meaningful": 0.03})
+"""Thresholds of other environments as normalised scores: about the median of the published ones on that scale."""
 
 CATEGORIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -65,6 +69,7 @@ CATEGORIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             OTHER: "other",
         },
         "improvement": {
+            "luck": "no edit: luck",
             "fine_tuning": "fine-tunes a near-optimal policy",
             "pinpoint_fix": "pinpoint fix",
             "rescue_from_history": "rescue from history",
@@ -99,26 +104,57 @@ class EditRules:
             "discrete"; "auto" takes the latter for tables.
         epsilon: The largest change of a parameter that counts as none.
         changes: Thresholds that all environments have in place of their own ones, by field.
+        as_published: Whether all environments use the published thresholds, CartPole's where there are none; rollouts
+            tell nothing up to an absolute reward; and an improvement without an edit may have any pattern.
     """
 
     distance_mode: DistanceMode = "auto"
     epsilon: float = SMALLEST_CHANGE
     changes: Mapping[str, float] = field(default_factory=dict)
+    as_published: bool = False
 
-    def thresholds(self, environment: str) -> Thresholds:
-        """Return the thresholds of an environment."""
-        return replace(THRESHOLDS.get(environment, _CARTPOLE), **self.changes)  # type: ignore[arg-type]
+    def thresholds(self, task: TaskFacts) -> Thresholds | None:
+        """Return the thresholds of an environment; None if its scale of rewards is not known."""
+        limits = THRESHOLDS.get(task["name"]) or (_CARTPOLE if self.as_published else _scaled(task))
+        if limits is not None:
+            return replace(limits, **self.changes)  # type: ignore[arg-type]
+        return Thresholds(**self.changes) if self.changes.keys() >= SCORES.keys() else None  # type: ignore[arg-type]
 
     def smallest_change(self, *, tabular: bool) -> float:
         """Return beyond which change a parameter counts as changed."""
         is_discrete = tabular if self.distance_mode == "auto" else self.distance_mode == "discrete"
         return 0.0 if is_discrete else self.epsilon
 
+    def categorise(self, direction: Direction, edit: Edit, initial: float, change: float, limits: Thresholds) -> str:
+        """Return the pattern of a revision, a key of ``CATEGORIES[direction]``, or "no_change".
 
-PUBLISHED_RULES = EditRules()
+        ``initial`` is the reward of the first proposal, ``change`` that of the revision minus it.
+        """
+        # A change is as precise as what it is the difference of.
+        meaningful = bool(exceeds(abs(change), limits.meaningful, max(abs(initial), abs(initial + change))))
+        uninformative = not exceeds(abs(initial) if self.as_published else initial, limits.near_zero)
+        if direction == "regression":
+            return _regression(edit, initial, limits, meaningful=meaningful, uninformative=uninformative)
+        if direction == "no_change":
+            return direction
+        if not (edit.count or self.as_published):
+            return "luck"
+        return _improvement(edit, initial, limits, uninformative=uninformative) if meaningful else OTHER
 
 
-def measure_edit(initial: Floats, revised: Floats, *, tabular: bool, rules: EditRules = PUBLISHED_RULES) -> Edit | None:
+RULES = EditRules()
+
+
+def _scaled(task: TaskFacts) -> Thresholds | None:
+    """Return the thresholds of an environment whose random and target rewards are known."""
+    target, random = task["optimum"], task["random_reward"]
+    if target is None or random is None or target <= random:
+        return None
+    partial, high, near_zero = (random + SCORES[name] * (target - random) for name in ("partial", "high", "near_zero"))
+    return Thresholds(partial, high, near_zero, SCORES["meaningful"] * (target - random))
+
+
+def measure_edit(initial: Floats, revised: Floats, *, tabular: bool, rules: EditRules = RULES) -> Edit | None:
     """Return how (n,) parameters were changed; None if their numbers differ or there are none."""
     if initial.shape != revised.shape or not initial.size:
         return None
@@ -129,39 +165,25 @@ def measure_edit(initial: Floats, revised: Floats, *, tabular: bool, rules: Edit
     return Edit(tuple(changed.tolist()), float(np.sqrt(np.square(change).sum())), float(change.max()))
 
 
-def categorise(direction: Direction, edit: Edit, initial: float, change: float, limits: Thresholds) -> str:
-    """Return the pattern of a revision, a key of ``CATEGORIES[direction]``, or "no_change".
-
-    ``initial`` is the reward of the first proposal, ``change`` that of the revision minus it.
-    """
-    # A change is as precise as what it is the difference of.
-    meaningful = bool(exceeds(abs(change), limits.meaningful, max(abs(initial), abs(initial + change))))
-    if direction == "regression":
-        return _regression(edit, initial, meaningful, limits)
-    if direction == "improvement":
-        return _improvement(edit, initial, limits) if meaningful else OTHER
-    return direction
-
-
-def _regression(edit: Edit, initial: float, meaningful: bool, limits: Thresholds) -> str:
+def _regression(edit: Edit, initial: float, limits: Thresholds, *, meaningful: bool, uninformative: bool) -> str:
     if not edit.count:
         return "pure_stochasticity"
     if exceeds(initial, limits.high) and meaningful:
         return "near_optimal_broken"
     if exceeds(initial, limits.partial) and edit.count <= limits.surgical and meaningful:
         return "small_fix_backfires"
-    if not exceeds(abs(initial), limits.near_zero) and edit.count >= limits.redesign:
+    if uninformative and edit.count >= limits.redesign:
         return "uninformed_redesign"
     return OTHER
 
 
-def _improvement(edit: Edit, initial: float, limits: Thresholds) -> str:
+def _improvement(edit: Edit, initial: float, limits: Thresholds, *, uninformative: bool) -> str:
     surgical = edit.count <= limits.surgical
     if exceeds(initial, limits.high) and surgical:
         return "fine_tuning"
     if exceeds(initial, limits.partial) and surgical:
         return "pinpoint_fix"
-    if not exceeds(abs(initial), limits.near_zero) and edit.count >= limits.redesign:
+    if uninformative and edit.count >= limits.redesign:
         return "rescue_from_history"
     if exceeds(initial, limits.near_zero) and edit.count >= limits.multi_state:
         return "multi_state_fix"

@@ -12,9 +12,11 @@ from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.output.canvas import draw_interval, name_rows, sheet, span, whole_numbers
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
-from r2po.analysis.salience.edits import CATEGORIES, Direction
+from r2po.analysis.salience.edits import CATEGORIES, OTHER
+from r2po.analysis.salience.returns import FEWEST_ROLLOUTS, Direction
 from r2po.analysis.salience.revisions import Revision
-from r2po.rounding import sample_std
+from r2po.analysis.salience.signs import by_run
+from r2po.analysis.statistics.clusters import mean_half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,8 @@ WIDEST = 1000.0
 
 FEWEST = 3
 """Iterations that a mark of ``changes_figure`` stands for, at least."""
+FEWEST_RUNS = 3
+"""Runs that they must come from to have an interval."""
 
 _MARKS: dict[Direction, tuple[str, str, float]] = {
     "regression": ("#003c97", "o", -0.22),
@@ -35,18 +39,16 @@ _MARKS: dict[Direction, tuple[str, str, float]] = {
 }
 """Colour, marker and place in the row of each direction."""
 
-_GREYS = ("#1f3b73", "#4f7cac", "#9ab8d3", "#d7e3ee", "#ffffff")
-_HATCHES = ("", "", "", "", "///")
+_COLOURS = ("#1f3b73", "#4f7cac", "#9ab8d3", "#d7e3ee", "#e8c27a")
+"""Colours of patterns in their order; all others are hatched."""
 
 
 def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> Figure:
     """Draw the sign's share by direction, and the odds ratio of regressions to improvements."""
     text = (
-        "Left: share of iterations with the sign (worst < median return and, where there is a critic, a mention of the "
-        "worst rollout). Right: its odds among regressions over improvements; 1: no relation; hollow: a count is 0; "
-        "arrow: goes on. "
-        "Lines: 95 % intervals (Wilson, Woolf), wider where iterations of a run are alike. "
-        f"{_sizes(analyses)}. {caption}"
+        f"Left: share of iterations with the sign: {_sign(analyses)} Right: its odds among regressions over "
+        "improvements; 1: no relation; hollow: a count is 0; arrow: goes on. Lines: 95 % intervals over runs "
+        f"(beta-binomial; Mantel-Haenszel). {_sizes(analyses)}. {caption}"
     )
     figure = sheet(title, text, 1.9 + ROW * max(len(analyses), 2))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -63,9 +65,22 @@ def salience_figure(analyses: Sequence[Salience], title: str, caption: str) -> F
     name_rows(left, _labels(analyses))
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
-    if analyses:
+    if any(map(has_shares, analyses)):
         _legend(left, [left], DIRECTION_LABELS.values(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return figure
+
+
+def _sign(analyses: Sequence[Salience]) -> str:
+    """Say what the sign is, and which rollouts it and the direction come from."""
+    if any(each.split for each in analyses):
+        return (
+            "worst < median return of one half of the proposal's rollouts; the other half makes the direction. Odds "
+            "are compared within fifths of the initial level."
+        )
+    return (
+        "worst < median return and, where there is a critic, a mention of the worst rollout. The direction comes from "
+        "the same rollouts, which alone can make odds ratios other than 1."
+    )
 
 
 def _legend(owner: Axes | Figure, shown: Sequence[Axes], order: Iterable[str], **place: Any) -> None:
@@ -77,19 +92,25 @@ def _legend(owner: Axes | Figure, shown: Sequence[Axes], order: Iterable[str], *
 
 
 def has_shares(analysis: Salience) -> bool:
-    """Whether a row has anything to draw: without the critic's replies, nothing is known of mentions."""
-    return any(analysis.share(direction) is not None for direction in _MARKS)
+    """Whether a row has anything to draw: it has not without the critic's replies, or with too few rollouts."""
+    return not analysis.main.is_empty
 
 
 def _draw_shares(axes: Axes, row: int, analysis: Salience) -> None:
     if not has_shares(analysis):
-        _say(axes, row, "no replies in the logs")
+        _say(axes, row, _why_empty(analysis))
     for direction, (colour, marker, shift) in _MARKS.items():
-        share, interval = analysis.share(direction), analysis.share_interval(direction)
-        if share is None or interval is None:
+        share = analysis.main.shares[direction]
+        if share.value is None or share.interval is None:
             continue
         look = {"color": colour, "marker": marker, "markersize": 5, "markeredgewidth": 0.5}
-        draw_interval(axes, row + shift, share, interval, 1.6, **look, label=DIRECTION_LABELS[direction])
+        draw_interval(axes, row + shift, share.value, share.interval, 1.6, **look, label=DIRECTION_LABELS[direction])
+
+
+def _why_empty(analysis: Salience) -> str:
+    if analysis.split and analysis.split.proxy.is_empty:
+        return f"fewer than {FEWEST_ROLLOUTS} rollouts on record"
+    return "no replies in the logs"
 
 
 def _say(axes: Axes, row: int, text: str) -> None:
@@ -107,7 +128,7 @@ def _say(axes: Axes, row: int, text: str) -> None:
 
 
 def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
-    ratio = analysis.against("improvement")
+    ratio = analysis.main.to_improvements
     if ratio is None:
         _say(axes, row, "nothing to compare")
         return
@@ -125,7 +146,7 @@ def _draw_odds(axes: Axes, row: int, analysis: Salience) -> None:
 
 def _odds_limits(analyses: Sequence[Salience]) -> tuple[float, float]:
     """Return what the axis shows: all intervals, but no more than ``WIDEST`` to either side."""
-    ratios = [ratio for each in analyses if (ratio := each.against("improvement")) is not None]
+    ratios = [ratio for each in analyses if (ratio := each.main.to_improvements) is not None]
     low, high = min([0.5, *(each.low for each in ratios)]), max([2.0, *(each.high for each in ratios)])
     return max(low / 1.5, 1 / WIDEST), min(high * 1.5, WIDEST)
 
@@ -152,15 +173,15 @@ def edits_figure(revisions: Sequence[Sequence[Revision]], title: str, caption: s
 def _draw_patterns(axes: Axes, direction: str, shown: Sequence[Sequence[Revision]]) -> None:
     members = [[each for each in found if each.edit and each.direction == direction] for found in shown]
     left = np.zeros(len(shown))
-    for (key, label), colour, hatch in zip(CATEGORIES[direction].items(), _GREYS, _HATCHES, strict=True):
+    for number, (key, label) in enumerate(CATEGORIES[direction].items()):
         shares = np.array([sum(each.category == key for each in found) / max(len(found), 1) for found in members])
         axes.barh(
             range(len(shown)),
             shares,
             left=left,
             height=0.6,
-            color=colour,
-            hatch=hatch,
+            color="#ffffff" if key == OTHER else _COLOURS[number],
+            hatch="///" if key == OTHER else "",
             edgecolor="#404040",
             linewidth=0.5,
             label=label,
@@ -168,6 +189,8 @@ def _draw_patterns(axes: Axes, direction: str, shown: Sequence[Sequence[Revision
         left += shares
     for row, found in enumerate(members):
         axes.text(1.02, row, f"{len(found)}", va="center", fontsize=7)
+        if shown[row][0].limits is None:
+            _say(axes, row, "no thresholds")
     axes.set_xlim(0, 1.12)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.set_xlabel(f"share of {DIRECTION_LABELS[direction]} (n)")
@@ -183,8 +206,9 @@ def changes_figure(revisions: Sequence[Sequence[Revision]], title: str, caption:
         if any(each.edit for each in found):
             environments.setdefault(found[0].task["label"], []).append(found)
     text = (
-        "Mean change of the mean return over iterations with so many changed parameters; lines: ± 1.96 standard errors "
-        f"over at least {FEWEST} iterations each; marks moved sideways to stay apart. {_totals(revisions)} {caption}"
+        "Mean change of the mean return over iterations with so many changed parameters, at least "
+        f"{FEWEST} each; lines: 95 % intervals over runs, where {FEWEST_RUNS} or more have such iterations; marks "
+        f"moved sideways to stay apart. {_totals(revisions)} {caption}"
     )
     columns = min(len(environments), 3) or 1
     rows = -(-len(environments) // columns) or 1
@@ -224,10 +248,10 @@ def _finish_changes(axes: Axes, label: str, *, is_last: bool) -> None:
 
 
 def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
-    by_size: dict[int, list[float]] = {}
+    by_size: dict[int, list[Revision]] = {}
     for each in found:
         if each.edit is not None:
-            by_size.setdefault(each.edit.count, []).append(each.delta)
+            by_size.setdefault(each.edit.count, []).append(each)
     sizes = [size for size in sorted(by_size) if len(by_size[size]) >= FEWEST]
     if not sizes:
         return
@@ -235,8 +259,8 @@ def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
     style = facts["style"]
     axes.errorbar(
         [size + shift for size in sizes],
-        [float(np.mean(by_size[size])) for size in sizes],
-        yerr=[1.96 * sample_std(by_size[size]) / len(by_size[size]) ** 0.5 for size in sizes],
+        [float(np.mean([each.delta for each in by_size[size]])) for size in sizes],
+        yerr=[_half_width(by_size[size]) for size in sizes],
         color=style["colour"],
         marker=style["marker"],
         markersize=4,
@@ -245,6 +269,12 @@ def _draw_changes(axes: Axes, found: Sequence[Revision], shift: float) -> None:
         capsize=2,
         label=facts["label"],
     )
+
+
+def _half_width(members: Sequence[Revision]) -> float:
+    """Return half the length of a line; nan for none, of so few runs that it would say nothing."""
+    runs = [[each.delta for each in run] for run in by_run(members)]
+    return mean_half_width(runs) if len(runs) >= FEWEST_RUNS else float("nan")
 
 
 def _totals(revisions: Sequence[Sequence[Revision]]) -> str:

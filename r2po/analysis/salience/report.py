@@ -6,8 +6,8 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -18,9 +18,11 @@ from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.replies import RunReplies
 from r2po.analysis.logs.run_data import Floats
 from r2po.analysis.output.tables import csv_cell
-from r2po.analysis.salience.counts import DIRECTIONS, TOGETHER, Salience, analyse
-from r2po.analysis.salience.edits import PUBLISHED_RULES, EditRules
+from r2po.analysis.salience.counts import TOGETHER, Counts, Salience, analyse
+from r2po.analysis.salience.edits import RULES, EditRules
+from r2po.analysis.salience.returns import Direction
 from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
+from r2po.analysis.salience.signs import DIRECTIONS, Comparison, Share
 from r2po.analysis.salience.tables import reward_groups
 
 
@@ -33,7 +35,7 @@ class Found:
     problems: tuple[str, ...]
 
 
-def collect(experiments: Sequence[ExperimentLogs], rules: EditRules = PUBLISHED_RULES) -> list[Found]:
+def collect(experiments: Sequence[ExperimentLogs], rules: EditRules = RULES) -> list[Found]:
     """Read the iterations of all methods that have a proposal and a revision."""
     chosen = [each for each in experiments if each.facts["pair"]]
     return [
@@ -58,15 +60,16 @@ def _collect(experiment: ExperimentLogs, rules: EditRules) -> tuple[tuple[Revisi
     return tuple(revisions), tuple(problems)
 
 
-def analyses_of(found: Sequence[Found], mode: str) -> list[Salience]:
+def analyses_of(found: Sequence[Found], mode: str, *, as_published: bool = False) -> list[Salience]:
     """Analyse each experiment, and then each method over all its environments if it has several."""
-    single = [analyse(each.revisions, each.experiment.task, each.experiment.facts, mode) for each in found]
+    count = partial(analyse, mode=mode, as_published=as_published)
+    single = [count(each.revisions, each.experiment.task, each.experiment.facts) for each in found]
     together = []
     methods = {each.experiment.method: each.experiment.facts for each in found}
     for name in sorted(methods, key=method_order):
         members = [each.revisions for each in found if each.experiment.method == name]
         if len(members) > 1:
-            together.append(analyse([*chain(*members)], task_facts(TOGETHER), methods[name], mode))
+            together.append(count([*chain(*members)], task_facts(TOGETHER), methods[name]))
     return single + together
 
 
@@ -93,7 +96,7 @@ def episodes_csv(parts: Sequence[tuple[Cohort | None, Sequence[Found]]]) -> str:
 
 
 def _episode(each: Revision) -> dict[str, Any]:
-    shown, change, edit = each.shown, each.change, each.edit
+    shown, change, edit, halves = each.shown, each.change, each.edit, each.halves
     row = {
         "environment": each.environment,
         "method": each.method,
@@ -110,6 +113,9 @@ def _episode(each: Revision) -> dict[str, Any]:
         "reward_group": shown and shown.group,
         "old_proxy": shown and shown.old_proxy,
         "strict_proxy": shown and shown.strict_proxy,
+        "half_strict_proxy": halves and halves.shown.strict_proxy,
+        "half_level": halves and halves.level,
+        "half_direction": halves and halves.direction,
         "mentions_word": each.says_worst,
         "mentions_phrase": each.says_phrase,
         "change_low": change and change.low,
@@ -146,16 +152,45 @@ def _record(analysis: Salience, revisions: Sequence[Revision]) -> dict[str, Any]
         "iterations": analysis.iterations,
     }
     for direction in DIRECTIONS:
-        interval = analysis.share_interval(direction)
-        share = {"share": analysis.share(direction), "share_interval": list(interval) if interval else None}
-        record[direction] = asdict(analysis.counts[direction]) | share
-    ratios = analysis.against("improvement"), analysis.against("improvement", "no_change")
-    for name, ratio in zip(("improvements", "others"), ratios, strict=True):
-        record[f"odds_ratio_to_{name}"] = ratio and asdict(ratio)
+        record[direction] = _counts_record(analysis.counts[direction]) | _share_record(analysis.same.shares[direction])
+    main = analysis.main.to_improvements
+    record["odds_ratio_to_improvements"] = main and asdict(main)
+    record["split_rollouts"] = analysis.split and {
+        "left_out": analysis.split.left_out,
+        "strict_proxy": _comparison_record(analysis.split.proxy),
+        "strict_mention": analysis.split.mention and _shares_record(analysis.split.mention),
+    }
+    record["same_rollouts"] = _comparison_record(analysis.same)
+    others = analysis.same.to_others
+    record["same_rollouts"]["odds_ratio_to_others"] = others and asdict(others)
     if revisions:
         record["reward_groups"] = [_group_record(*group) for group in reward_groups(revisions)]
         record["edit_patterns"] = _edit_record(revisions)
     return record
+
+
+def _counts_record(counts: Counts) -> dict[str, Any]:
+    """Return the counts, and of how many iterations each is known."""
+    shares = {field.name: getattr(counts, field.name) for field in fields(counts)}
+    numbers = {name: each.count if isinstance(each, Share) else each for name, each in shares.items()}
+    return numbers | {"known": {name: each.known for name, each in shares.items() if isinstance(each, Share)}}
+
+
+def _share_record(share: Share) -> dict[str, Any]:
+    interval = share.interval
+    return {"share": share.value, "share_interval": list(interval) if interval else None}
+
+
+def _comparison_record(comparison: Comparison) -> dict[str, Any]:
+    ratio = comparison.to_improvements
+    return _shares_record(comparison.shares) | {"odds_ratio_to_improvements": ratio and asdict(ratio)}
+
+
+def _shares_record(shares: Mapping[Direction, Share]) -> dict[str, Any]:
+    return {
+        direction: {"count": share.count, "known": share.known, "unknown": share.unknown, **_share_record(share)}
+        for direction, share in shares.items()
+    }
 
 
 def _group_record(key: str, number: int, known: int, means: Sequence[float]) -> dict[str, Any]:
@@ -169,11 +204,11 @@ def _edit_record(revisions: Sequence[Revision]) -> dict[str, Any]:
     record: dict[str, Any] = {
         "iterations": len(known),
         "without_parameters": len(revisions) - len(known),
-        "thresholds": asdict(revisions[0].limits),
+        "thresholds": revisions[0].limits and asdict(revisions[0].limits),
     }
     for direction in DIRECTIONS:
         members = [each for each in known if each.direction == direction]
-        categories = Counter(each.category for each in members)
+        categories = Counter(each.category for each in members if each.category)
         record[direction] = {"count": len(members), "categories": categories, **_edit_sizes(members)}
     return record
 

@@ -10,15 +10,8 @@ import numpy as np
 
 from r2po.analysis.logs.replies import Exchange, RunReplies
 from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
-from r2po.analysis.salience.edits import (
-    PUBLISHED_RULES,
-    Direction,
-    Edit,
-    EditRules,
-    Thresholds,
-    categorise,
-    measure_edit,
-)
+from r2po.analysis.salience.edits import RULES, Edit, EditRules, Thresholds, measure_edit
+from r2po.analysis.salience.returns import Direction, Extremes, Halves, direction, extremes, halve
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.noise import mean_changes
 from r2po.rounding import levelled
@@ -34,40 +27,6 @@ Both = tuple[CandidateData, CandidateData]
 _SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9.]+)\):", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Extremes:
-    """Returns of three rollouts of a proposal.
-
-    Attributes:
-        worst: The smallest.
-        median: That of the rollout closest to the median, as prompts choose it.
-        best: The largest.
-    """
-
-    worst: float
-    median: float
-    best: float
-
-    @property
-    def group(self) -> str:
-        """The reward group, a key of ``tables.GROUPS``."""
-        if self.worst == self.best:
-            return "identical"
-        if self.worst == self.median:
-            return "worst_eq_median"
-        return "median_eq_best" if self.median == self.best else "all_diverse"
-
-    @property
-    def old_proxy(self) -> bool:
-        """Whether the worst rollout stands out from the best one."""
-        return self.worst <= self.median and self.worst < self.best
-
-    @property
-    def strict_proxy(self) -> bool:
-        """Whether the worst rollout stands out from the median one."""
-        return self.worst < self.median
-
-
 @dataclass(frozen=True, eq=False)
 class Revision(MethodOnTask):
     """One iteration of a method that has a proposal and a revision of it, or a second one.
@@ -79,12 +38,15 @@ class Revision(MethodOnTask):
         revised: Mean return of the second one.
         accepted: Which of them was kept, 0 or 1; None if another candidate was.
         shown: Worst, median and best return of the first policy; None if its returns are not on record.
+        halves: Sign and direction from rollouts of their own; None if returns are not on record, or too few.
+        rollouts: Numbers of returns of both policies; None if they are not on record.
         says_worst: Whether the critic's reply has the word "worst"; None without a critic or its reply.
         says_phrase: Whether it has "worst rollout" or "worst trajectory"; likewise.
         edit: What was changed; None if the parameters are not on record.
         change: ``revised - initial`` with its bootstrap interval over rollouts; None without at least two returns each.
         paired: Whether both were tried on the same seeds.
-        limits: What makes a pattern of the edit.
+        limits: What makes a pattern of the edit; None if the task's scale of rewards is not known.
+        category: Pattern of edit and change of reward; None if the parameters or the limits are not known.
         initial_params: Flat parameters of the first policy, or None.
         revised_params: Those of the second one, or None.
     """
@@ -97,12 +59,15 @@ class Revision(MethodOnTask):
     revised: float
     accepted: int | None
     shown: Extremes | None
+    halves: Halves | None
+    rollouts: tuple[int, int] | None
     says_worst: bool | None
     says_phrase: bool | None
     edit: Edit | None
     change: ConfidenceInterval | None
     paired: bool
-    limits: Thresholds
+    limits: Thresholds | None
+    category: str | None
     initial_params: Floats | None
     revised_params: Floats | None
 
@@ -117,13 +82,6 @@ class Revision(MethodOnTask):
         return direction(self.initial, self.revised)
 
     @property
-    def category(self) -> str | None:
-        """Pattern of edit and change of reward; None if the parameters are not on record."""
-        if self.edit is None:
-            return None
-        return categorise(self.direction, self.edit, self.initial, self.delta, self.limits)
-
-    @property
     def beyond_noise(self) -> bool | None:
         """Whether the interval of the change excludes 0; None if it has none."""
         return None if self.change is None else not self.change.low <= 0 <= self.change.high
@@ -133,13 +91,6 @@ class Revision(MethodOnTask):
         return self.says_worst if mode == "word" else self.says_phrase
 
 
-def extremes(returns: Floats) -> Extremes:
-    """Return worst, median and best of (K,) returns, K at least 1; equal ones are one number."""
-    (returns,) = levelled(returns)
-    median = returns[np.abs(returns - np.median(returns)).argmin()]
-    return Extremes(float(returns.min()), float(median), float(returns.max()))
-
-
 def mean_returns(both: Both) -> tuple[float, float]:
     """Return the mean returns of proposal and revision: one number if they differ by rounding alone."""
     largest = max((float(np.abs(each.returns).max()) for each in both if each.returns is not None), default=0.0)
@@ -147,19 +98,12 @@ def mean_returns(both: Both) -> tuple[float, float]:
     return float(means[0]), float(means[1])
 
 
-def direction(initial: float, revised: float) -> Direction:
-    """Return what became of the mean return, ``mean_returns``."""
-    if revised == initial:
-        return "no_change"
-    return "regression" if revised < initial else "improvement"
-
-
 def has_critic(facts: MethodFacts) -> bool:
     """Whether a method's second policy comes from a critic, who may speak of the worst rollout."""
     return facts["pair"] is not None and facts["pair"]["role"] == "critic"
 
 
-def read_revisions(run: RunData, replies: RunReplies, rules: EditRules = PUBLISHED_RULES) -> list[Revision]:
+def read_revisions(run: RunData, replies: RunReplies, rules: EditRules = RULES) -> list[Revision]:
     """Return the iterations of a run in which two policies were tried; those half on record are left out."""
     tried = [(each, both) for each in run.iterations if (both := _both(each, run.facts["pair"])) is not None]
     changes = _changes(run, [both for _, both in tried])
@@ -186,10 +130,15 @@ def _revision(
     first, second = both
     initial, revised = mean_returns(both)
     accepted = iteration.candidates[iteration.accepted]
+    returns = None if first.returns is None or second.returns is None else (first.returns, second.returns)
     edit = None
     if first.params is not None and second.params is not None:
         tabular = (run.settings.get("policy") or run.task["policy"]) == "tabular"
         edit = measure_edit(first.params, second.params, tabular=tabular, rules=rules)
+    limits = rules.thresholds(run.task)
+    category = None
+    if edit is not None and limits is not None:
+        category = rules.categorise(direction(initial, revised), edit, initial, revised - initial, limits)
     text = None if reply is None else " ".join(reply.text.casefold().split())
     return Revision(
         task=run.task,
@@ -200,12 +149,15 @@ def _revision(
         revised=revised,
         accepted=both.index(accepted) if accepted in both else None,
         shown=_named(reply) if first.returns is None else extremes(first.returns),
+        halves=None if returns is None else halve(*returns),
+        rollouts=None if returns is None else (returns[0].size, returns[1].size),
         says_worst=None if text is None else "worst" in text,
         says_phrase=None if text is None else any(phrase in text for phrase in PHRASES),
         edit=edit,
         change=change,
         paired=_is_paired(run),
-        limits=rules.thresholds(run.environment),
+        limits=limits,
+        category=category,
         initial_params=first.params,
         revised_params=second.params,
     )

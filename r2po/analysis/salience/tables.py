@@ -1,4 +1,4 @@
-"""Salience and edit patterns as tables."""
+"""Salience and edit patterns as tables: the published counts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
-from r2po.analysis.salience.counts import DIRECTION_LABELS, DIRECTIONS, Salience
-from r2po.analysis.salience.edits import CATEGORIES, PUBLISHED_RULES, Direction, EditRules
+from r2po.analysis.salience.cells import ABOUT_SHARES, MODES, count_of, names, share_cell
+from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
+from r2po.analysis.salience.edits import CATEGORIES, RULES, EditRules
+from r2po.analysis.salience.returns import Direction
 from r2po.analysis.salience.revisions import Revision
-from r2po.analysis.statistics.proportions import OddsRatio
-
-MODES = {"word": 'the word "worst"', "phrase": '"worst rollout" or "worst trajectory"'}
+from r2po.analysis.salience.signs import DIRECTIONS, Share
+from r2po.analysis.statistics.clusters import Z95
 
 GROUPS = {
     "identical": "worst = median = best",
@@ -28,6 +28,11 @@ PROXIES = (
     "Regression: the revision's mean return is lower; old proxy: worst <= median and worst < best of the initial "
     "returns; strict proxy: worst < median"
 )
+NO_THRESHOLDS = "no thresholds: no random and target reward on record"
+BOTH_FROM_SAME = (
+    "Sign and direction come from the same rollouts, as published: even equally good policies give other shares among "
+    "regressions than among improvements"
+)
 
 
 def headline_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str], *, with_reference: bool) -> Table:
@@ -37,101 +42,40 @@ def headline_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
     rows = []
     for each in analyses:
         counts = each.counts["regression"]
-        shown = counts.total - counts.without_returns
-        heard = shown - counts.without_reply
-        cells = [_known_cell(number, shown, counts.total) for number in (counts.old, counts.strict)]
         mentions = (counts.old_mention, counts.strict_mention) if each.has_critic else (None, None)
-        cells += [_known_cell(number, heard, counts.total) for number in mentions]
-        rows.append([*_names(each), str(each.iterations), str(counts.total), *cells])
+        cells = [share_cell(share) for share in (counts.old, counts.strict, *mentions)]
+        rows.append([*names(each), str(each.iterations), str(counts.total), *cells])
         published = published_salience().get(each.environment) if each.method == "three_traj" else None
         if with_reference and published is not None:
             rows.append(_published_row(each, published))
     reference = []
     if with_reference:
         source = f"{SOURCE[0].upper()}{SOURCE[1:]}"
-        reference = [f"{source}; z: our share of strict + mention minus the published one in standard errors"]
+        about = "z: our share of strict + mention minus the published one in standard errors of both, iterations of a "
+        reference = [f"{source}; {about}run being as much alike there as here"]
     text = f"Mention: the critic's reply has {MODES[mode]}; only where there is a critic"
-    return Table("Salience bias: signs among regressions", columns, rows, [PROXIES, text, *reference, *notes])
+    texts = [PROXIES, text, ABOUT_SHARES, BOTH_FROM_SAME, *reference, *notes]
+    return Table("Salience bias: signs among regressions", columns, rows, texts)
 
 
 def _published_row(ours: Salience, published: PublishedSalience) -> list[Cell | str]:
     numbers = (published.old, published.strict, published.old_mention, published.strict_mention)
-    *cells, last = [_share_cell(number, published.regressions) for number in numbers]
-    z = _share_z(ours, published)
+    *cells, last = [count_of(number, published.regressions) for number in numbers]
+    z = _share_z(ours.counts["regression"].strict_mention, published)
     last = Cell(last.text, (*last.below, *(() if z is None else (f"z = {z:.1f}",))), plain=last.plain)
     return ["", "published", str(published.iterations), str(published.regressions), *cells, last]
 
 
-def _share_z(ours: Salience, published: PublishedSalience) -> float | None:
-    counts = ours.counts["regression"]
-    if not counts.total:
+def _share_z(ours: Share, published: PublishedSalience) -> float | None:
+    if ours.value is None or ours.interval is None:
         return None
-    one = counts.strict_mention / counts.total
+    low, high = ours.interval
+    variance = ((high - low) / (2 * Z95)) ** 2
+    # The published runs are not known: their iterations are taken to be as much alike as ours.
     other = published.strict_mention / published.regressions
-    squares = one * (1 - one) / counts.total + other * (1 - other) / published.regressions
-    return float((one - other) / np.sqrt(squares)) if squares else None
-
-
-def controls_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]) -> Table:
-    """Return the share of iterations with the headline's sign in each direction, and the odds ratios."""
-    shares = [DIRECTION_LABELS[each] for each in DIRECTIONS]
-    columns = ["Environment", "method", "sign", *shares, "odds ratio to improvements", "odds ratio to all others"]
-    rows: list[list[Cell | str]] = []
-    for each in analyses:
-        sign = "strict + mention" if each.has_critic else "strict proxy"
-        cells = [_interval_share(each, direction) for direction in DIRECTIONS]
-        ratios = [_odds_cell(each.against("improvement")), _odds_cell(each.against("improvement", "no_change"))]
-        rows.append([*_names(each), sign, *cells, *ratios])
-    texts = [
-        f"Share of iterations with the sign: worst < median and, where there is a critic, a mention ({MODES[mode]})",
-        "In brackets 95 % intervals, Wilson's and Woolf's, wider where iterations of a run are alike",
-        "Marked * where a count is 0 (1/2 is added to each), † where one of the groups is found in a single run: "
-        "there, iterations pass for independent",
-        "A sign that is as frequent among improvements says nothing about regressions: the odds ratio is then 1",
-    ]
-    return Table("Salience bias: regressions against control groups", columns, rows, [*texts, *notes])
-
-
-def _interval_share(analysis: Salience, direction: Direction) -> Cell:
-    interval = analysis.share_interval(direction)
-    if interval is None:
-        return Cell("")
-    signs, known = analysis.signs(direction), analysis.known(direction)
-    low, high = (f"{100 * end:.0f}" for end in interval)
-    text = f"{signs} of {known}"
-    return Cell(text, (f"{100 * signs / known:.1f} % [{low}, {high}]",), plain=text)
-
-
-def _odds_cell(ratio: OddsRatio | None) -> Cell:
-    if ratio is None:
-        return Cell("")
-    mark = "*" if ratio.corrected else "" if ratio.clustered else "†"
-    interval = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
-    return Cell(f"{ratio.value:.3g}{mark}", (interval,), plain=f"{ratio.value:.6g}{mark}")
-
-
-def noise_table(analyses: Sequence[Salience], notes: Sequence[str]) -> Table:
-    """Return how many changes are more than noise of the rollouts."""
-    columns = ["Environment", "method", "regressions", "beyond noise", "of them strict", "of them strict + mention"]
-    columns += ["improvements", "beyond noise "]
-    rows: list[list[Cell | str]] = []
-    for each in analyses:
-        down, up = each.counts["regression"], each.counts["improvement"]
-        mention = down.strict_mention_beyond_noise if each.has_critic else None
-        cells = [
-            _share_cell(down.beyond_noise, down.with_noise),
-            _share_cell(down.strict_beyond_noise, down.beyond_noise),
-            _share_cell(mention, down.beyond_noise),
-        ]
-        last = _share_cell(up.beyond_noise, up.with_noise)
-        rows.append([*_names(each), str(down.total), *cells, str(up.total), last])
-    text = (
-        "Beyond noise: the 95 % bootstrap interval of the change of mean return excludes 0; resampled are the "
-        "returns of both policies, in pairs where both were tried on the same seeds (controlled protocol), else each "
-        "by itself"
-    )
-    about = "Of policies that are equally good, some 3 % pass for worse and as many for better (with 20 rollouts)"
-    return Table("Salience bias: changes beyond noise", columns, rows, [text, about, *notes])
+    smoothed = (ours.count + 0.5) / (ours.known + 1)
+    effect = max(1.0, variance * ours.known / (smoothed * (1 - smoothed)))
+    return float((ours.value - other) / np.sqrt(variance + effect * other * (1 - other) / published.regressions))
 
 
 def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -> Table:
@@ -139,7 +83,7 @@ def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) 
     columns = ["Environment", "method", "group", "iterations", "worst", "median", "best", "initial", "revised"]
     columns.append("change")
     rows = [
-        [*_names(found[0]), GROUPS[key], _share_cell(number, known), *map(decimals, means)]
+        [*names(found[0]), GROUPS[key], count_of(number, known), *map(decimals, means)]
         for found in revisions
         for key, number, known, means in reward_groups(found)
     ]
@@ -163,9 +107,7 @@ def reward_groups(revisions: Sequence[Revision]) -> Iterator[tuple[str, int, int
             yield key, len(members), len(known), np.mean(members, axis=0).tolist()
 
 
-def edits_table(
-    revisions: Sequence[Sequence[Revision]], notes: Sequence[str], rules: EditRules = PUBLISHED_RULES
-) -> Table:
+def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str], rules: EditRules = RULES) -> Table:
     """Return the edit patterns: category by category, and the mean size of edits."""
     columns = ["Environment", "method", "direction", "pattern", "iterations", "changed parameters", "L2", "largest"]
     columns.append("change of reward")
@@ -174,19 +116,28 @@ def edits_table(
         known = [each for each in found if each.edit is not None]
         for direction in DIRECTIONS:
             same = [each for each in known if each.direction == direction]
-            labels = {None: "all"} | dict(CATEGORIES.get(direction, {}))
-            for key, label in labels.items():
+            for key, label in _patterns(direction, found).items():
                 members = [each for each in same if key in (None, each.category)]
                 if members:
                     total = len(known) if key is None else len(same)
-                    head = [*_names(members[0]), DIRECTION_LABELS[direction], label]
-                    rows.append([*head, _share_cell(len(members), total), *_edit_means(members)])
+                    head = [*names(members[0]), DIRECTION_LABELS[direction], label]
+                    rows.append([*head, count_of(len(members), total), *_edit_means(members)])
+    others = "use CartPole's" if rules.as_published else "have some made from the random and the target reward"
     text = (
         f"Means over the iterations. {_counts_as_changed(rules)}. Thresholds of the patterns are those of "
-        f"docs/statistics.md{_other_thresholds(rules)}; environments without any use CartPole's. Shares: of the "
+        f"docs/statistics.md{_other_thresholds(rules)}; environments without published ones {others}. Shares: of the "
         "iterations, and of those in the same direction"
     )
     return Table("Edit patterns of revisions", columns, rows, [text, *notes])
+
+
+def _patterns(direction: Direction, found: Sequence[Revision]) -> dict[str | None, str]:
+    """Return the patterns that an environment has, by key; without one, all iterations."""
+    patterns = CATEGORIES.get(direction, {})
+    if patterns and found and found[0].limits is None:
+        return {None: f"all; {NO_THRESHOLDS}"}
+    named: dict[str | None, str] = {None: "all"}
+    return named | dict(patterns)
 
 
 def _counts_as_changed(rules: EditRules) -> str:
@@ -208,24 +159,3 @@ def _edit_means(members: Sequence[Revision]) -> list[str]:
         (each.edit.count, each.edit.l2, each.edit.largest, each.delta) for each in members if each.edit is not None
     ]
     return [decimals(value) for value in np.mean(values, axis=0).tolist()]
-
-
-def _names(rows: MethodOnTask) -> list[Cell | str]:
-    return [rows.task["label"], rows.facts["label"]]
-
-
-def _known_cell(number: int | None, known: int, total: int) -> Cell:
-    """Return a share of those iterations of which it is known; says so if these are not all."""
-    if number is None or known == total:
-        return _share_cell(number, total)
-    if not known:
-        return Cell("", ("not on record",), plain="")
-    cell = _share_cell(number, known)
-    return Cell(cell.text, (*cell.below, f"of {known} on record"), plain=cell.plain)
-
-
-def _share_cell(number: int | None, total: int) -> Cell:
-    if number is None:
-        return Cell("")
-    share = f"{100 * number / total:.1f} %" if total else ""
-    return Cell(str(number), (share,) if share else (), plain=str(number))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from r2po.analysis.statistics.arrays import Floats
 from r2po.analysis.statistics.bootstrap import middle, resample_counts
 from r2po.rounding import RELATIVE
+from r2po.seeding import derive_seed
 
 RESAMPLES = 2_000
+SIMULATED = 4_000
+"""Pairs of equally good policies that ``false_alarms`` simulates: its standard error is about a third of a per cent."""
 CHUNK = 1_000
 """Pairs that share a set of resamples; their intervals are each valid, and cost little."""
 
@@ -50,6 +54,18 @@ def mean_changes(
         bounds.append(middle(draws, axis=1).T)
     low, high = np.concatenate(bounds).T
     return MeanChange(*(_without_last_bits(each, largest) for each in (value, low, high)))
+
+
+@cache
+def false_alarms(before: int, after: int, paired: bool) -> float:
+    """Return how often the interval excludes 0 though both policies are equally good, with so many rollouts of each.
+
+    It is simulated, with normally distributed returns; intervals of few rollouts are too narrow.
+    """
+    generator = np.random.default_rng(derive_seed(0, "false alarms", before, after, int(paired)))
+    first, second = (generator.normal(size=(SIMULATED, count)) for count in (before, after))
+    found = mean_changes(first, second, generator, paired=paired and before == after)
+    return float(np.mean((found.low > 0) | (found.high < 0)))
 
 
 def _without_last_bits(changes: Floats, largest: Floats) -> Floats:

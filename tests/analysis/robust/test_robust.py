@@ -11,6 +11,14 @@ from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.robust.summary import BEST_SB3, Robust, analyse, normalise
+from r2po.analysis.robust.tables import (
+    ABOUT_FEW,
+    FEW,
+    aggregates_table,
+    improvement_table,
+    profiles_table,
+    to_record,
+)
 from r2po.cli import main
 from r2po.tasks import TASKS
 from tests.analysis.baseline_logs import R2PO, write_runs
@@ -63,6 +71,35 @@ def test_figures_of_known_scores(tmp_path: Path) -> None:
     (improvement,) = robust.improvements
     assert improvement.probability is not None
     assert improvement.probability.value == pytest.approx(0.75)
+    # Of 0, 0.5, 0.5, 1 the middle two; of 0, 0, 0.25, 0.5 likewise.
+    assert improvement.difference is not None
+    assert improvement.difference.value == pytest.approx(0.5 - 0.125)
+
+
+def test_a_method_is_not_ranked_by_where_it_has_more_runs(tmp_path: Path) -> None:
+    """R2PO has most of its runs where both are perfect, and is worse everywhere else."""
+    write_scores(tmp_path, R2PO, {"cartpole": [1.0] * 9, "nim": [0.0], "maze": [0.0]})
+    write_scores(tmp_path, "props", {"cartpole": [1.0], "nim": [0.6] * 9, "maze": [0.6] * 9})
+    robust = analysed(tmp_path)
+    iqms = {each.scores.method: each.aggregates["iqm"].value for each in robust.summaries}
+    assert iqms["r2po"] < iqms["props"]
+    (improvement,) = robust.improvements
+    assert improvement.difference is not None
+    assert improvement.difference.high < 0
+
+
+def test_intervals_of_few_runs_are_marked(tmp_path: Path) -> None:
+    write_scores(tmp_path, R2PO, {"cartpole": [0.1, 0.2, 0.3, 0.4, 0.5]})
+    write_scores(tmp_path, "props", {"cartpole": [0.1, 0.2, 0.3, 0.4]})
+    robust = analysed(tmp_path)
+    assert {each.scores.method: each.is_few for each in robust.summaries} == {"r2po": False, "props": True}
+    for make in (aggregates_table, profiles_table, improvement_table):
+        table = make(robust, "title", ())
+        assert ABOUT_FEW in table.notes
+        marked = {row[0].text: any(FEW in line for cell in row[1:] for line in cell.below) for row in table.cells}
+        assert marked.pop("ProPS")
+        assert not any(marked.values())
+    assert [each["too_few_runs"] for each in to_record(robust)["difference_of_iqm"]] == [True]
 
 
 def test_missing_environments_are_named_and_not_averaged_over(tmp_path: Path) -> None:
@@ -108,6 +145,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert files == {path.name for path in out.iterdir()}
     for name in ("aggregates", "probability_of_improvement", "performance_profiles"):
         assert {f"best_reward_{name}.{suffix}" for suffix in ("md", "csv", "tex", "png", "pdf", "svg")} <= files
+    assert "best_reward_difference_of_iqm.png" in files
     assert "no runs on Nim" in (out / "best_reward_aggregates.md").read_text()
     record = json.loads((out / "best_reward_robust_statistics.json").read_text())
     assert (record["seed"], record["resamples"], len(record["methods"])) == (0, 200, 7)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import pytest
 from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.run_data import CandidateData
+from r2po.analysis.salience.controls import same_table
+from r2po.analysis.salience.counts import Counts
+from r2po.analysis.salience.edits import EditRules
 from r2po.analysis.salience.figures import WIDEST, salience_figure
 from r2po.analysis.salience.report import Found, analyses_of, collect, to_records
-from r2po.analysis.salience.revisions import direction, extremes, mean_returns
-from r2po.analysis.salience.tables import controls_table
+from r2po.analysis.salience.returns import direction, extremes
+from r2po.analysis.salience.revisions import mean_returns
 from r2po.cli import main
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.analysis.published_archive import published_archive
 from tests.analysis.revision_logs import Tried, write_revisions
+from tests.analysis.salience.made_revisions import write_pairs
 
 CATEGORY_NAMES = {
     "surgical_fix_backfires": "small_fix_backfires",
@@ -43,9 +48,14 @@ ITERATIONS = (
 )
 
 
-def found_in(root: Path) -> list[Found]:
+def found_in(root: Path, *, as_published: bool = False) -> list[Found]:
     experiments, _ = choose(find_experiments(root))
-    return collect(experiments)
+    return collect(experiments, EditRules(as_published=as_published))
+
+
+def numbers(counts: Counts, *names: str) -> tuple[int, ...]:
+    """Return how many iterations have each sign."""
+    return tuple(getattr(counts, name).count for name in names)
 
 
 def test_extremes_are_those_that_prompts_show() -> None:
@@ -87,24 +97,24 @@ def test_counts_of_known_logs(tmp_path: Path) -> None:
     (analysis,) = analyses_of(found_in(tmp_path), "word")
     regressions, improvements = analysis.counts["regression"], analysis.counts["improvement"]
     assert (regressions.total, improvements.total, analysis.counts["no_change"].total) == (4, 2, 1)
-    assert (regressions.old, regressions.strict) == (3, 2)
-    assert (regressions.old_mention, regressions.strict_mention) == (3, 2)
-    assert (improvements.strict, improvements.strict_mention) == (2, 1)
-    assert analysis.counts["no_change"].strict_mention == 1
+    assert numbers(regressions, "old", "strict") == (3, 2)
+    assert numbers(regressions, "old_mention", "strict_mention") == (3, 2)
+    assert numbers(improvements, "strict", "strict_mention") == (2, 1)
+    assert analysis.counts["no_change"].strict_mention.count == 1
     # 2 of 4 against 1 of 2: the same odds.
-    ratio = analysis.against("improvement")
+    ratio = analysis.same.to_improvements
     assert ratio is not None
     assert ratio.value == pytest.approx(1.0)
     # Only the fifth change is more than the noise of four rollouts; what is unpaired is not taken for paired.
-    assert (improvements.beyond_noise, improvements.with_noise) == (1, 2)
+    assert (improvements.beyond_noise.count, improvements.beyond_noise.known) == (1, 2)
     (by_phrase,) = analyses_of(found_in(tmp_path), "phrase")
-    assert by_phrase.counts["regression"].strict_mention == 1
+    assert by_phrase.counts["regression"].strict_mention.count == 1
 
 
 def test_the_search_reply_is_no_mention(tmp_path: Path) -> None:
     write_revisions(tmp_path / "cartpole_three_traj", 1, [Tried([1, 5, 9], [1, 1, 1], reply="fine")])
     (analysis,) = analyses_of(found_in(tmp_path), "word")
-    assert analysis.counts["regression"].strict_mention == 0
+    assert analysis.counts["regression"].strict_mention.count == 0
 
 
 def test_returns_that_are_not_on_record(tmp_path: Path) -> None:
@@ -112,12 +122,15 @@ def test_returns_that_are_not_on_record(tmp_path: Path) -> None:
     write_revisions(tmp_path / "swimmer_reflective", 1, ITERATIONS[:2], with_rollouts=False)
     by_method = {each.method: each for each in analyses_of(found_in(tmp_path), "word")}
     # ThreeTraj's prompts name the three returns, so proxies are known; noise is not.
-    assert by_method["three_traj"].counts["regression"].strict == 1
-    assert by_method["three_traj"].counts["regression"].with_noise == 0
+    assert by_method["three_traj"].counts["regression"].strict.count == 1
+    assert by_method["three_traj"].counts["regression"].beyond_noise.known == 0
     assert by_method["reptraj"].counts["regression"].without_returns == 2
-    assert by_method["reptraj"].share("regression") is None
+    assert by_method["reptraj"].same.shares["regression"].value is None
     assert main(["paper_salience_analysis", "--logs-root", str(tmp_path), "--output-dir", str(tmp_path / "out")]) == 0
     assert "not on record" in (tmp_path / "out" / "salience.md").read_text()
+    assert "cannot be computed" in (tmp_path / "out" / "salience_controls.md").read_text()
+    # With nothing to draw there is no figure.
+    assert not (tmp_path / "out" / "salience.png").exists()
 
 
 def test_intervals_are_over_runs(tmp_path: Path) -> None:
@@ -126,11 +139,13 @@ def test_intervals_are_over_runs(tmp_path: Path) -> None:
     write_revisions(tmp_path / "cartpole_three_traj", 1, [sign] * 5)
     write_revisions(tmp_path / "cartpole_three_traj", 2, [none] * 5)
     (analysis,) = analyses_of(found_in(tmp_path), "word")
-    assert [run["regression"] for run in analysis.by_run] == [(5, 5), (0, 5)]
-    assert (analysis.runs, analysis.share("regression")) == (2, 0.5)
-    low, high = analysis.share_interval("regression") or (0.5, 0.5)
-    assert low < 0.01
-    assert high > 0.99
+    share = analysis.same.shares["regression"]
+    assert share.by_run == ((5, 5), (0, 5))
+    assert (analysis.runs, share.value) == (2, 0.5)
+    low, high = share.interval or (0.5, 0.5)
+    # Of ten independent iterations the interval would be from 0.2 to 0.8.
+    assert low < 0.15
+    assert high > 0.85
 
 
 def test_runs_that_differ_have_wide_intervals_that_are_readable(tmp_path: Path) -> None:
@@ -138,15 +153,15 @@ def test_runs_that_differ_have_wide_intervals_that_are_readable(tmp_path: Path) 
     down, down_without, up, up_without = (ITERATIONS[index] for index in (0, 3, 4, 5))
     write_revisions(tmp_path / "cartpole_three_traj", 1, [down] * 9 + [down_without] + [up] + [up_without] * 9)
     write_revisions(tmp_path / "cartpole_three_traj", 2, [down] + [down_without] * 9 + [up] * 9 + [up_without])
-    (analysis,) = analyses_of(found_in(tmp_path), "word")
-    ratio = analysis.against("improvement")
+    (analysis,) = analyses_of(found_in(tmp_path), "word", as_published=True)
+    ratio = analysis.same.to_improvements
     assert ratio is not None
     assert ratio.clustered
     assert ratio.high > 1e6
     figure = salience_figure([analysis], "title", "caption")
     assert figure.axes[1].get_xlim() == pytest.approx((1 / WIDEST, WIDEST))
     assert {each.get_marker() for each in figure.axes[1].lines} >= {"<", ">"}
-    table = controls_table([analysis], "word", [])
+    table = same_table([analysis], "word", [])
     assert all(len(line) < 30 for cell in table.cells[0] for line in (cell.text, *cell.below))
 
 
@@ -180,7 +195,7 @@ def test_command_writes_all_it_says(tmp_path: Path, capsys: pytest.CaptureFixtur
     write_revisions(tmp_path / "logs" / "cartpole_reflective", 1, ITERATIONS)
     out = tmp_path / "out"
     arguments = ["--logs-root", str(tmp_path / "logs"), "--output-dir", str(out), "--reference", "published"]
-    formats = ["--formats", "md", "csv", "latex", "json", "png", "svg"]
+    formats = ["--formats", "md", "csv", "latex", "json", "png", "svg", "--as-published"]
     assert main(["paper_salience_analysis", *arguments, *formats]) == 0
     files = {Path(line).name for line in capsys.readouterr().out.split()}
     assert files == {path.name for path in out.iterdir()}
@@ -230,11 +245,11 @@ FOUND = ["small_fix_backfires", "uninformed_redesign", "pinpoint_fix", "multi_st
         (["--surgical-max-edit", "0"], {0: "other", 2: "other"}),
         (["--redesign-min-edit", "9"], {1: "other"}),
         (["--multi-state-min-edit", "5"], {3: "other"}),
-        (["--epsilon", "1"], dict.fromkeys((0, 1), "pure_stochasticity") | {3: "other"}),
+        (["--epsilon", "1"], dict.fromkeys((0, 1), "pure_stochasticity") | dict.fromkeys((2, 3), "luck")),
         (["--epsilon", "1", "--distance-mode", "discrete"], {}),
         (
             ["--epsilon", "1", "--distance-mode", "continuous"],
-            dict.fromkeys((0, 1), "pure_stochasticity") | {3: "other"},
+            dict.fromkeys((0, 1), "pure_stochasticity") | dict.fromkeys((2, 3), "luck"),
         ),
     ],
 )
@@ -249,6 +264,7 @@ def test_the_options_of_edit_patterns_are_on_record(tmp_path: Path) -> None:
     write_revisions(tmp_path / "logs" / "nim_reflective", 1, EDITS)
     out = tmp_path / "out"
     options = [
+        "--as-published",
         "--distance-mode",
         "continuous",
         "--epsilon",
@@ -306,6 +322,19 @@ def test_a_mention_is_a_word_or_a_phrase(tmp_path: Path) -> None:
         assert record["regression"]["strict_mention"] == mentions
 
 
+@pytest.mark.parametrize(("rollouts", "least", "most"), [(3, 8.0, 12.0), (20, 2.5, 4.0)])
+def test_the_note_on_noise_is_about_the_rollouts_that_there_are(
+    rollouts: int, least: float, most: float, tmp_path: Path
+) -> None:
+    pairs = [(np.arange(rollouts), np.arange(rollouts) + 1.0), (np.arange(rollouts), np.arange(rollouts) - 1.0)]
+    write_pairs(tmp_path / "logs" / "frozenlake", 1, pairs)
+    arguments = ["--logs-root", str(tmp_path / "logs"), "--output-dir", str(tmp_path), "--formats", "md"]
+    assert main(["paper_salience_analysis", *arguments]) == 0
+    (note,) = re.findall(r"([0-9.]+) % with (\d+) rollouts", (tmp_path / "salience_noise.md").read_text())
+    assert int(note[1]) == rollouts
+    assert least < float(note[0]) < most
+
+
 def test_nothing_to_analyse_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["paper_salience_analysis", "--logs-root", str(tmp_path)]) == 2
     assert "nothing to analyse" in capsys.readouterr().err
@@ -334,7 +363,8 @@ def test_our_own_logs_are_paired_under_the_controlled_protocol(tmp_path: Path) -
 def test_counts_equal_the_published_ones(mode: str) -> None:
     root = published_archive()
     expected = json.loads((root / f"expected/salience/salience_{mode}/salience_regression_rerun.json").read_text())
-    analyses = analyses_of(found_in(root / "salience_logs"), mode)
+    found = found_in(root / "salience_logs", as_published=True)
+    analyses = analyses_of(found, mode, as_published=True)
     own = {each.environment: each.counts["regression"] for each in analyses if each.method == "three_traj"}
     keys = {
         "regressions": "total",
@@ -343,10 +373,14 @@ def test_counts_equal_the_published_ones(mode: str) -> None:
         "old_with_worst_reference_count": "old_mention",
         "strict_with_worst_reference_count": "strict_mention",
     }
+
+    def number(counts: Counts, name: str) -> int:
+        return counts.total if name == "total" else numbers(counts, name)[0]
+
     for environment, counts in expected["per_env"].items():
-        assert {key: getattr(own[environment], ours) for key, ours in keys.items()} == {k: counts[k] for k in keys}
-    assert own["all environments"].strict_mention == expected["strict_with_worst_reference"]["count"]
-    assert own["all environments"].old == expected["old_reward_proxy"]["count"]
+        assert {key: number(own[environment], ours) for key, ours in keys.items()} == {k: counts[k] for k in keys}
+    assert own["all environments"].strict_mention.count == expected["strict_with_worst_reference"]["count"]
+    assert own["all environments"].old.count == expected["old_reward_proxy"]["count"]
 
 
 @pytest.mark.parametrize("environment", ["cartpole", "pong"])
@@ -382,8 +416,9 @@ def test_reward_groups_equal_the_published_ones(environment: str) -> None:
 def test_edit_patterns_equal_the_published_ones(name: str, method: int) -> None:
     root = published_archive()
     expected: dict[str, Any] = json.loads((root / f"expected/salience/edit_{name}/summary.json").read_text())
-    (found,) = (each for each in found_in(root / "salience_logs") if each.experiment.path.name == name)
-    record = to_records(analyses_of([found], "word"), [found])[0]["edit_patterns"]
+    logs = found_in(root / "salience_logs", as_published=True)
+    (found,) = (each for each in logs if each.experiment.path.name == name)
+    record = to_records(analyses_of([found], "word", as_published=True), [found])[0]["edit_patterns"]
     for key in ("regression", "improvement"):
         theirs = {CATEGORY_NAMES.get(k, k): count for k, count in expected[f"{key}_category_counts"].items()}
         assert record[key]["categories"] == theirs
@@ -398,3 +433,10 @@ def test_edit_patterns_equal_the_published_ones(name: str, method: int) -> None:
         assert f"{each.edit.l2:.6f}" == row["l2_distance"]
         assert f"{each.edit.largest:.6f}" == row["abs_max_change"]
         assert CATEGORY_NAMES.get(row["category"], row["category"]) == each.category
+
+
+def test_what_differs_from_the_published_patterns_is_luck() -> None:
+    logs = published_archive() / "salience_logs"
+    for ours, theirs in zip(found_in(logs), found_in(logs, as_published=True), strict=True):
+        for one, other in zip(ours.revisions, theirs.revisions, strict=True):
+            assert one.category == ("luck" if one.edit and not one.edit.count and one.delta > 0 else other.category)

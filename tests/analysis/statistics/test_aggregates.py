@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -7,64 +8,134 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.analysis.statistics.aggregates import AGGREGATES, iqm, mean, optimality_gap
-from r2po.analysis.statistics.bootstrap import stratified_bootstrap
-from tests.analysis.statistics.oracles import interval_by_rliable, rliable
+from r2po.analysis.statistics.aggregates import AGGREGATES, iqm, mean, median, optimality_gap
+from r2po.analysis.statistics.arrays import Floats
+from r2po.analysis.statistics.bootstrap import bootstrap_difference, stratified_bootstrap
+from tests.analysis.statistics.oracles import EXAMPLES, by_environment
 
 scores_of = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60)
 
 
+def alone(*values: float) -> list[Floats]:
+    """Return scores of one environment."""
+    return [np.array(values)]
+
+
+def environments(scores: list[list[float]]) -> list[Floats]:
+    return [np.array(each) for each in by_environment(scores)]
+
+
 def test_iqm_known_answers() -> None:
-    assert iqm(np.array([100.0, 1.0, 2.0, -50.0])) == 1.5
-    assert iqm(np.arange(8, dtype=np.float64)) == 3.5
+    assert iqm(alone(100.0, 1.0, 2.0, -50.0)) == 1.5
+    assert iqm(alone(*range(8))) == 3.5
     # Five values: a quarter is one whole value on each side.
-    assert iqm(np.array([9.0, 0.0, 1.0, 2.0, 3.0])) == 2.0
-    assert iqm(np.array([7.0])) == 7.0
+    assert iqm(alone(9.0, 0.0, 1.0, 2.0, 3.0)) == 2.0
+    assert iqm(alone(7.0)) == 7.0
 
 
 @given(scores_of)
 def test_iqm_agrees_with_scipy(values: list[float]) -> None:
     stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
-    assert iqm(np.array(values)) == pytest.approx(stats.trim_mean(values, 0.25), rel=1e-12, abs=1e-9)
+    assert iqm(alone(*values)) == pytest.approx(stats.trim_mean(values, 0.25), rel=1e-12, abs=1e-9)
+
+
+@given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_unequal_numbers_of_runs_are_repeated_until_they_are_equal(values: list[list[float]]) -> None:
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    common = lcm(*map(len, values))
+    repeated = np.concatenate([np.repeat(each, common // len(each)) for each in values])
+    assert iqm([np.array(each) for each in values]) == pytest.approx(stats.trim_mean(repeated, 0.25), abs=1e-9)
 
 
 def test_iqm_works_along_the_last_axis() -> None:
-    values = np.random.default_rng(0).normal(size=(4, 5, 11))
-    expected = [[iqm(row) for row in block] for block in values]
-    np.testing.assert_allclose(iqm(values), expected)
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(size=(4, 5, 11)), generator.normal(size=(4, 5, 3))
+    expected = [[iqm([first[i, j], second[i, j]]) for j in range(5)] for i in range(4)]
+    np.testing.assert_allclose(iqm([first, second]), expected)
+
+
+def test_where_a_method_is_run_more_often_does_not_rank_it() -> None:
+    """Everywhere as good or worse, one method has more runs where both are best."""
+    worse = [np.full(30, 1.0), np.zeros(3), np.zeros(3)]
+    better = [np.full(3, 1.0), np.full(30, 0.6), np.full(30, 0.6)]
+    for statistic in (iqm, mean, median):
+        assert statistic(worse) < statistic(better)
+    assert optimality_gap(worse) > optimality_gap(better)
+
+
+def test_each_environment_counts_the_same() -> None:
+    scores = [np.array([0.0] * 9), np.array([1.0])]
+    assert [float(each(scores)) for each in (mean, optimality_gap, iqm)] == [0.5, 0.5, 0.5]
+
+
+def test_median_is_that_of_the_means_of_environments() -> None:
+    # Means 1, 2 and 10/3; the median of all nine runs would be 0.
+    scores = [np.array([0.0, 0.0, 3.0]), np.array([0.0, 0.0, 6.0]), np.array([0.0, 0.0, 10.0])]
+    assert median(scores) == 2.0
 
 
 def test_optimality_gap_gives_nothing_beyond_the_target() -> None:
-    assert optimality_gap(np.array([0.5, 1.0, 7.0])) == pytest.approx(0.5 / 3)
+    assert optimality_gap(alone(0.5, 1.0, 7.0)) == pytest.approx(0.5 / 3)
 
 
-def test_agrees_with_rliable() -> None:
-    metrics: Any = rliable("metrics")
-    scores = np.random.default_rng(1).normal(0.5, 0.4, size=(10, 7))
-    pooled = scores.ravel()
-    assert iqm(pooled) == pytest.approx(metrics.aggregate_iqm(scores), rel=1e-12)
-    assert mean(pooled) == pytest.approx(metrics.aggregate_mean(scores), rel=1e-12)
-    assert optimality_gap(pooled) == pytest.approx(metrics.aggregate_optimality_gap(scores), rel=1e-12)
-
-
-def test_interval_agrees_with_rliable(monkeypatch: pytest.MonkeyPatch) -> None:
-    metrics: Any = rliable("metrics")
-    scores = np.random.default_rng(2).gamma(2.0, size=(10, 6))
-    low, high = interval_by_rliable(scores, lambda x: np.array([metrics.aggregate_iqm(x)]), monkeypatch)
-    ours = stratified_bootstrap(list(scores.T), iqm, np.random.default_rng(0))
+@pytest.mark.parametrize("name", AGGREGATES)
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_agrees_with_rliable(example: dict[str, Any], name: str) -> None:
+    scores = environments(example["first"])
+    assert AGGREGATES[name](scores) == pytest.approx(example[name], rel=1e-12)
+    low, high = example["intervals"][name]
+    ours = stratified_bootstrap(scores, AGGREGATES[name], np.random.default_rng(0))
     assert ours.low == pytest.approx(low, abs=0.06 * (high - low))
     assert ours.high == pytest.approx(high, abs=0.06 * (high - low))
 
 
+def test_difference_known_answers() -> None:
+    first, second = [np.array([3.0, 3.0]), np.array([1.0])], [np.array([1.0]), np.array([1.0, 1.0])]
+    found = bootstrap_difference(first, second, iqm, np.random.default_rng(0), resamples=20)
+    assert (found.low, found.value, found.high) == (1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="2 environments against 1"):
+        bootstrap_difference(first, second[:1], iqm, np.random.default_rng(0))
+
+
+def test_difference_has_the_closed_form_width() -> None:
+    generator = np.random.default_rng(6)
+    first, second = generator.normal(0, 1, 400), generator.normal(0, 2, 300)
+    found = bootstrap_difference([first], [second], mean, np.random.default_rng(0), resamples=4_000)
+    error = np.sqrt(first.var() / 400 + second.var() / 300)
+    assert found.high - found.low == pytest.approx(2 * 1.95996 * error, rel=0.05)
+
+
+def coverage_of_no_difference(runs: int, repeats: int) -> float:
+    """Return how often the interval of the difference of IQM between equal methods covers 0."""
+    covered = 0
+    for seed in range(repeats):
+        generator = np.random.default_rng([seed, runs])
+        first, second = generator.normal([0.2, 0.5, 0.8], 0.2, size=(2, runs, 3))
+        found = bootstrap_difference(list(first.T), list(second.T), iqm, generator, resamples=400)
+        covered += found.low <= 0 <= found.high
+    return covered / repeats
+
+
+def test_few_runs_make_intervals_too_narrow() -> None:
+    assert coverage_of_no_difference(2, 300) < 0.92
+    assert coverage_of_no_difference(10, 300) > 0.92
+
+
+@pytest.mark.slow
+def test_the_difference_of_equal_methods_covers_0_as_often_as_it_says() -> None:
+    assert 0.93 < coverage_of_no_difference(10, 4_000) < 0.965
+
+
 def test_interval_of_the_mean_has_the_closed_form_width() -> None:
-    # Var of the stratified mean: sum of n_i population variances over N^2. Large n, so the normal quantiles hold.
+    # Var of the stratified mean: that of each environment's mean over E^2. Large n, so the normal quantiles hold.
     generator = np.random.default_rng(5)
     scores = [generator.normal(0, 1, 400), generator.normal(10, 3, 200)]
-    error = np.sqrt(sum(x.size * x.var() for x in scores)) / 600
+    error = np.sqrt(sum(x.var() / x.size for x in scores)) / 2
     interval = stratified_bootstrap(scores, mean, np.random.default_rng(0))
     assert interval.high - interval.low == pytest.approx(2 * 1.95996 * error, rel=0.05)
     # Unstratified, the difference between the environments would dominate.
-    assert interval.high - interval.low < np.std(np.concatenate(scores)) / 600**0.5 * 2
+    unstratified = 2 * 1.95996 * np.std(np.concatenate(scores)) / 600**0.5
+    assert interval.high - interval.low < 0.6 * unstratified
 
 
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from r2po.analysis.statistics.comparison import probability_of_improvement, superiority
-from tests.analysis.statistics.oracles import rliable
+from tests.analysis.statistics.oracles import EXAMPLES, by_environment
 
 values = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=8).map(np.array)
 
@@ -39,12 +39,11 @@ def test_both_directions_sum_to_one(first: Any, second: Any) -> None:
     assert superiority(first, second) + superiority(second, first) == pytest.approx(1.0)
 
 
-def test_agrees_with_rliable() -> None:
-    metrics: Any = rliable("metrics")
-    generator = np.random.default_rng(0)
-    x, y = generator.normal(0.3, 1, size=(9, 4)), generator.normal(0, 1, size=(7, 4))
-    ours = probability_of_improvement(list(x.T), list(y.T), np.random.default_rng(0), resamples=200)
-    assert ours.value == pytest.approx(metrics.probability_of_improvement(x, y), rel=1e-12)
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_agrees_with_rliable(example: dict[str, Any]) -> None:
+    x, y = by_environment(example["first"]), by_environment(example["second"])
+    ours = probability_of_improvement(x, y, np.random.default_rng(0), resamples=200)
+    assert ours.value == pytest.approx(example["probability_of_improvement"], rel=1e-12)
     assert ours.low < ours.value < ours.high
 
 

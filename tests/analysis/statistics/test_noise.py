@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
-from r2po.analysis.statistics.noise import mean_changes
+from r2po.analysis.statistics.noise import false_alarms, mean_changes
 
 
 def test_change_is_second_minus_first() -> None:
@@ -41,6 +42,19 @@ def test_false_alarms_are_as_rare_as_the_level_says() -> None:
     alarms = ((change.low > 0) | (change.high < 0)).mean()
     # Percentile intervals of 20 values are a little too narrow: about 6 to 7 % instead of 5 %.
     assert 0.04 < alarms < 0.085
+
+
+@pytest.mark.parametrize(("rollouts", "paired"), [(20, False), (10, False), (20, True)])
+def test_false_alarms_are_about_those_of_students_t(rollouts: int, paired: bool) -> None:
+    """Percentile intervals are normal ones with the spread of n, where t has that of n - 1."""
+    freedom = rollouts - 1 if paired else 2 * (rollouts - 1)
+    expected = 2 * t.sf(1.959964 * np.sqrt((rollouts - 1) / rollouts), freedom)
+    assert false_alarms(rollouts, rollouts, paired) == pytest.approx(expected, abs=0.013)
+
+
+def test_few_rollouts_raise_more_false_alarms() -> None:
+    assert false_alarms(3, 3, False) > 2 * false_alarms(20, 20, False)
+    assert false_alarms(3, 3, False) == false_alarms(3, 3, False)
 
 
 def test_nothing_gives_nothing() -> None:

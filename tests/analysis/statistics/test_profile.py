@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from r2po.analysis.statistics.profile import performance_profile
-from tests.analysis.statistics.oracles import rliable
+from tests.analysis.statistics.oracles import EXAMPLES, TAUS, by_environment
 
 
 def test_known_answer() -> None:
@@ -41,10 +41,8 @@ def test_interval_has_the_closed_form_width() -> None:
     assert profile.high[0] - profile.low[0] == pytest.approx(2 * 1.95996 * (0.25 / 400) ** 0.5, rel=0.06)
 
 
-def test_agrees_with_rliable() -> None:
-    library: Any = rliable("library")
-    scores = np.random.default_rng(4).normal(0.5, 0.5, size=(10, 6))
-    taus = np.linspace(-1, 2, 31)
-    profile = performance_profile(list(scores.T), taus, np.random.default_rng(0), resamples=50)
-    expected = [library.run_score_deviation(scores, tau) for tau in taus]
-    np.testing.assert_allclose(profile.share, expected, atol=1e-12)
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_agrees_with_rliable(example: dict[str, Any]) -> None:
+    scores = by_environment(example["first"])
+    profile = performance_profile(scores, TAUS, np.random.default_rng(0), resamples=50)
+    np.testing.assert_allclose(profile.share, example["profile"], atol=1e-12)
