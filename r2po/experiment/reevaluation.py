@@ -73,7 +73,7 @@ def reevaluate(
                 "iteration": each.iteration,
                 "first": first,
                 "solution": _sum(setting, each),
-                "returns": setting.evaluate(each.solution, seeds).returns.tolist(),
+                "returns": _fresh_returns(setting, each, seeds),
             }
             # A power cut may take lines that were not synced; the seeds give them again.
             log.append(record, sync=done == len(accepted) - 1)
@@ -99,6 +99,11 @@ def missing(setting: Setting, path: Path, accepted: Sequence[Accepted], episodes
         if count < episodes:
             todo.append((each, count))
     return todo
+
+
+def _fresh_returns(setting: Setting, accepted: Accepted, seeds: Sequence[int]) -> list[float]:
+    """Return the return of one episode per seed."""
+    return [float(value) for value in setting.evaluate(accepted.solution, seeds).returns]
 
 
 def _sum(setting: Setting, accepted: Accepted) -> str:

@@ -61,10 +61,11 @@ def _reevaluated(directory: RunDirectory) -> dict[str, str]:
     """Return a line on the rewards of accepted candidates on fresh episodes, if they are on record."""
     outcomes = directory.read_iterations_as(Outcome)
     with suppress(DamagedLog):  # a note said so
-        logged = [(each["iteration"], each["reward"], each["accepted"]) for each in outcomes]
+        kept = [each for each in outcomes if each["accepted"] is not None]  # an iteration may have failed
+        logged = [(each["iteration"], each["reward"], each["accepted"]) for each in kept]
         found = read_reevaluation(directory.reevaluation)
         rewards = fresh_rewards(found, logged) if found else None
-        if rewards is not None:
+        if rewards:
             return {"re-evaluated": f"mean {number(mean(rewards))}, final {number(rewards[-1])}, on fresh episodes"}
     return {}
 

@@ -62,7 +62,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
     differing = result.get("differing_prompts") or 0 if result else 0
     replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
     accepted = [(record["reward"], record["accepted"]) for record in outcomes]
-    logged = [(number, *outcome) for number, outcome in enumerate(accepted, 1)]
+    logged = [(record["iteration"], record["reward"], record["accepted"]) for record in outcomes]
     reevaluated, unfit = read_reevaluated(directory.reevaluation, logged)
     return RunData(
         path=path,
