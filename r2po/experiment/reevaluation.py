@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from r2po.experiment.setting import Setting
 from r2po.policies import Solution
+from r2po.rollout import EvaluationFailed
 from r2po.runlog.jsonl import Appender, DamagedLog
 from r2po.runlog.records import IterationRecord
 from r2po.runlog.reevaluation import REMEDY, ReevaluationRecord, read_reevaluation, solution_sum
@@ -73,8 +74,12 @@ def reevaluate(
                 "iteration": each.iteration,
                 "first": first,
                 "solution": _sum(setting, each),
-                "returns": setting.evaluate(each.solution, seeds).returns.tolist(),
+                "returns": [],
             }
+            try:
+                record["returns"] = setting.evaluate(each.solution, seeds).returns.tolist()
+            except EvaluationFailed as failed:
+                record["failure"] = asdict(failed.failure)
             # A power cut may take lines that were not synced; the seeds give them again.
             log.append(record, sync=done == len(accepted) - 1)
     tell(len(accepted), len(accepted))
@@ -82,7 +87,7 @@ def reevaluate(
 
 
 def missing(setting: Setting, path: Path, accepted: Sequence[Accepted], episodes: int) -> list[tuple[Accepted, int]]:
-    """Return the solutions that lack episodes, and how many each has.
+    """Return the solutions that lack episodes, and how many each has; one that failed lacks none.
 
     Raises:
         DamagedLog: The file is damaged, or is about other solutions.
@@ -96,7 +101,7 @@ def missing(setting: Setting, path: Path, accepted: Sequence[Accepted], episodes
                 f"damaged log: {path}: what it holds of iteration {each.iteration} is about another policy; {REMEDY}"
             )
         count = 0 if there is None else len(there.returns)
-        if count < episodes:
+        if count < episodes and not (there and there.failed):
             todo.append((each, count))
     return todo
 

@@ -74,11 +74,10 @@ def _reevaluated(directory: RunDirectory) -> dict[str, str]:
     """Return a line on the rewards of accepted candidates on fresh episodes, if they are on record."""
     outcomes = directory.read_iterations_as(Outcome)
     with suppress(DamagedLog):  # a note said so
-        worked = [each for each in outcomes if each["accepted"] is not None]
-        logged = [(each["iteration"], each["reward"], each["accepted"]) for each in worked]
+        logged = [(each["iteration"], each["reward"]) for each in outcomes if each["reward"] is not None]
         found = read_reevaluation(directory.reevaluation)
         rewards = fresh_rewards(found, logged) if found else None
-        if rewards is not None:
+        if rewards:
             return {"re-evaluated": f"mean {number(mean(rewards))}, final {number(rewards[-1])}, on fresh episodes"}
     return {}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, with_config
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from r2po.rounding import mean
 from r2po.runlog.chain import Chain, checksum
@@ -30,21 +30,24 @@ class ReevaluationRecord(TypedDict):
         iteration: The iteration whose accepted candidate was rolled out again.
         first: Number of the first of these episodes, from 0: a later line of an iteration adds more of them.
         solution: Checksum of that candidate's solution.
-        returns: Return of each episode.
+        returns: Return of each episode; none if the policy failed.
+        failure: Why a policy that is code failed in these episodes.
     """
 
     iteration: Annotated[int, Field(ge=1)]
     first: Count
     solution: str
-    returns: Annotated[list[Finite], Field(min_length=1)]
+    returns: list[Finite]
+    failure: NotRequired[dict[str, str]]
 
 
 class Reevaluated:
-    """The fresh episodes of one accepted candidate: the checksum of its solution, and all returns."""
+    """The fresh episodes of one accepted candidate: the checksum of its solution, all returns, whether it failed."""
 
     def __init__(self, solution: str) -> None:
         self.solution = solution
         self.returns: list[float] = []
+        self.failed = False
 
 
 def read_reevaluation(path: Path) -> dict[int, Reevaluated]:
@@ -69,37 +72,41 @@ def _add(record: ReevaluationRecord, found: dict[int, Reevaluated], place: str) 
     each = found.setdefault(record["iteration"], Reevaluated(record["solution"]))
     if (record["first"], record["solution"]) != (len(each.returns), each.solution):
         raise DamagedLog(f"damaged log: {place}: it does not continue the lines before it")
+    if bool(record["returns"]) == ("failure" in record):
+        raise DamagedLog(
+            f"damaged log: {place}: it has {'both' if record['returns'] else 'neither'} returns and failure"
+        )
     each.returns += record["returns"]
+    each.failed |= "failure" in record
 
 
-Logged = Sequence[tuple[int, float, int | None]]
-"""Number, reward and accepted candidate of each iteration."""
+Logged = Sequence[tuple[int, float]]
+"""Number and reward of each iteration that accepted a candidate."""
 
 
 def fresh_rewards(found: Mapping[int, Reevaluated], logged: Logged) -> list[float] | None:
     """Return the mean return on fresh episodes of each iteration's accepted candidate; None if any has none on record.
 
-    An iteration that accepted none keeps its reward.
+    One that fails there keeps its logged reward: it has no other, and ``gaps`` names it.
     """
-    if any(number not in found for number in _accepting(logged)):
+    if any(number not in found for number, _ in logged):
         return None
-    return [reward if accepted is None else mean(found[number].returns) for number, reward, accepted in logged]
+    return [reward if found[number].failed else mean(found[number].returns) for number, reward in logged]
 
 
 def gaps(found: Mapping[int, Reevaluated], logged: Logged) -> str:
-    """Say in one line that accepted candidates have no fresh episodes, or fewer than others; else an empty text."""
-    wanted = _accepting(logged)
-    counts = [len(found[number].returns) for number in wanted if number in found]
+    """Say in one line what is odd: candidates without fresh episodes, with fewer than others, or that fail in them."""
+    there = [found[number] for number, _ in logged if number in found]
     remedy = "r2po reevaluate rolls out what is missing"
-    if len(counts) < len(wanted):
-        return f"{FILE} holds {len(counts)} of {len(wanted)} accepted candidates; {remedy}"
+    if len(there) < len(logged):
+        return f"{FILE} holds {len(there)} of {len(logged)} accepted candidates; {remedy}"
+    failed = sum(each.failed for each in there)
+    if failed:
+        return f"{failed} of {len(there)} accepted policies fail on fresh episodes; their logged rewards count"
+    counts = [len(each.returns) for each in there]
     if len(set(counts)) > 1:
         return f"{FILE} holds {min(counts)} to {max(counts)} episodes of accepted candidates; {remedy}"
     return ""
-
-
-def _accepting(logged: Logged) -> list[int]:
-    return [number for number, _, accepted in logged if accepted is not None]
 
 
 def solution_sum(record: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender, DamagedLog
 from r2po.runlog.reevaluation import fresh_rewards, gaps, read_reevaluation
 
-LOGGED = [(1, 0.5, 0), (2, 0.25, 1), (3, -7.0, None)]
+LOGGED = [(1, 0.5), (2, 0.25)]
 
 
 def write(path: Path, *lines: tuple[int, int, list[float]]) -> Path:
@@ -34,14 +34,23 @@ def file(tmp_path: Path) -> Path:
 def test_later_lines_add_episodes(file: Path) -> None:
     found = read_reevaluation(file)
     assert {number: each.returns for number, each in found.items()} == {1: [1.0, 0.0], 2: [1.0, 0.0, 0.5]}
-    assert fresh_rewards(found, LOGGED) == [0.5, 0.5, -7.0]
+    assert fresh_rewards(found, LOGGED) == [0.5, 0.5]
     assert "holds 2 to 3 episodes" in gaps(found, LOGGED)
 
 
 def test_what_is_missing_is_named(file: Path) -> None:
     found = read_reevaluation(file)
-    assert fresh_rewards(found, [*LOGGED, (4, 0.0, 0)]) is None
-    assert "holds 2 of 3 accepted candidates" in gaps(found, [*LOGGED, (4, 0.0, 0)])
+    assert fresh_rewards(found, [*LOGGED, (4, 0.0)]) is None
+    assert "holds 2 of 3 accepted candidates" in gaps(found, [*LOGGED, (4, 0.0)])
+
+
+def test_a_policy_that_fails_on_fresh_episodes_keeps_its_logged_reward_and_is_named(file: Path) -> None:
+    failure = {"kind": "error", "text": "KeyError: 7"}
+    with closing(Appender(file, sealed=True)) as log:
+        log.append({"iteration": 4, "first": 0, "solution": "s4", "returns": [], "failure": failure})
+    found, logged = read_reevaluation(file), [*LOGGED, (4, -7.0)]
+    assert fresh_rewards(found, logged) == [0.5, 0.5, -7.0]
+    assert gaps(found, logged) == "1 of 3 accepted policies fail on fresh episodes; their logged rewards count"
 
 
 def test_a_missing_file_holds_nothing_and_a_torn_last_line_does_not_count(file: Path) -> None:

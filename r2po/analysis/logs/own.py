@@ -65,7 +65,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
     idle = len(outcomes) - len(worked)
     failed = (f"in {idle} of {len(outcomes)} iterations no policy worked",) if idle else ()
     accepted = {record["iteration"]: (record["reward"], record["accepted"]) for record in worked}
-    logged = [(number, *outcome) for number, outcome in accepted.items()]
+    logged = [(record["iteration"], record["reward"]) for record in worked]
     reevaluated, unfit = read_reevaluated(directory.reevaluation, logged)
     return RunData(
         path=path,

@@ -58,9 +58,8 @@ def load_published_run(path: Path) -> RunData:
     if name is None:
         notes.append(f"the folder's name {parent!r} names neither an environment nor a method")
     task = task_facts(environment)
-    reevaluated, unfit = read_reevaluated(
-        RunDirectory(path).reevaluation, [(row.iteration, row.reward, 0) for row in rows]
-    )
+    logged = [(row.iteration, row.reward) for row in rows]
+    reevaluated, unfit = read_reevaluated(RunDirectory(path).reevaluation, logged)
     return RunData(
         path=path,
         origin="published",
