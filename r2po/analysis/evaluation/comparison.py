@@ -81,4 +81,8 @@ def _figure(
 
 
 def _named(pairs: Iterable[tuple[LogDirectory, str]]) -> list[Named]:
-    return [Named(label, logs.runs[0].task["label"], logs.runs) for logs, label in pairs]
+    tasks = [logs.runs[0].task["label"] for logs, _ in pairs]
+    return [
+        Named(label.removesuffix(f" on {task}"), task, logs.runs)
+        for (logs, label), task in zip(pairs, tasks, strict=True)
+    ]
