@@ -75,6 +75,13 @@ class Task:
         free_kwargs: Arguments that a config may change: the card stays true.
         random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
             their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
+        reward_source: The reward as the text of a Python function ``reward(obs, action, next_obs, terminated)``, which
+            may use ``math`` and ``np`` (see ``r2po/tasks/rewards``); "" if none is written. A card may name a file.
+        hidden: What ``reward`` takes besides, as its last argument ``hidden``: a record of numbers that the policy does
+            not see. Meaning with unit, by name; the record has ``<name>_before`` and ``<name>_after`` the step.
+        reward_tolerance: By how much the function may differ from the environment's rewards; 0 for no difference.
+        fixed_start: Every episode starts with the same observation, whatever its seed.
+        reuse: An environment that is reset equals a new one. Otherwise each episode gets a new one.
         published: What the published prompts tell of the task, by policy family; ``any`` is for all that are not named.
             Empty for a task without published prompts.
     """
@@ -96,10 +103,17 @@ class Task:
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
+    reward_source: str = ""
+    hidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reward_tolerance: float = 0.0
+    fixed_start: bool = False
+    reuse: bool = True
     published: Mapping[str, Description] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse published texts for some policies only."""
+        """Refuse published texts for some policies only, and hidden fields that no function takes."""
+        if self.hidden and not self.reward_source:
+            raise InputError(f"task {self.name!r}: hidden fields are for the function of reward_source, which it lacks")
         if self.published and "any" not in self.published:
             raise InputError(f"task {self.name!r}: published lacks 'any', the text for policies that it does not name")
 
