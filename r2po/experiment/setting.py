@@ -73,6 +73,7 @@ class Setting:
             config.env_kwargs or {},
             self.brief.spaces,
             max_steps=self.brief.max_traj_length,
+            reuse=self.brief.task.reuse,
         )
 
     def evaluate(self, solution: Solution, seeds: Iterable[int]) -> Rollouts:

@@ -19,7 +19,7 @@ from r2po.tasks.spaces import Spaces
 
 
 class GymnasiumEngine:
-    """Rolls out policies in environments that are made once and reused.
+    """Rolls out policies in environments that are made once and reused, or with ``reuse=False`` anew for each episode.
 
     Up to ``parallel`` episodes advance together, so that the policy is evaluated on a batch of observations. Every
     episode starts from its own seed, and equals, bit for bit, the same episode in a fresh environment stepped alone.
@@ -28,13 +28,21 @@ class GymnasiumEngine:
     name = "reference"
 
     def __init__(
-        self, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int, parallel: int = 20
+        self,
+        gym_id: str,
+        env_kwargs: Mapping[str, Any],
+        spaces: Spaces,
+        *,
+        max_steps: int,
+        parallel: int = 20,
+        reuse: bool = True,
     ) -> None:
         self._gym_id = gym_id
         self._env_kwargs = dict(env_kwargs)
         self._spaces = spaces
         self._max_steps = max_steps
         self._parallel = parallel
+        self._reuse = reuse
         self._pool: list[gymnasium.Env[Any, Any]] = []
 
     def runs(self, _policy: Policy) -> bool:
@@ -68,6 +76,8 @@ class GymnasiumEngine:
         return batch
 
     def _environments(self, count: int) -> list[gymnasium.Env[Any, Any]]:
+        if not self._reuse:
+            self.close()
         while len(self._pool) < count:
             self._pool.append(make(self._gym_id, **self._env_kwargs))
         return self._pool[:count]

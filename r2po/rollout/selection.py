@@ -77,14 +77,22 @@ class SelectedEngine:
 
 
 def select_engine(
-    name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int
+    name: EngineName,
+    gym_id: str,
+    env_kwargs: Mapping[str, Any],
+    spaces: Spaces,
+    *,
+    max_steps: int,
+    reuse: bool = True,
 ) -> SelectedEngine:
     """Return the engine of this name; for ``auto``, the fastest one that gives Gymnasium's numbers here.
+
+    Without ``reuse``, the reference engine makes an environment for each episode (see ``Task.reuse``).
 
     Raises:
         InputError: The engine that is asked for cannot run this environment, or not on this machine.
     """
-    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
+    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps, reuse=reuse)
     if name == "reference":
         return SelectedEngine(None, reference)
     for fast_name in FAST_ENGINES if name == "auto" else (name,):

@@ -10,7 +10,7 @@ def reward(
 ) -> float:
     """The velocity along x, less a cost for the actions."""
     velocity = (hidden["x_after"] - hidden["x_before"]) / 0.05
-    effort = sum(a**2 for a in action)
+    effort = sum(a * a for a in action)
     return velocity - 0.1 * effort
 
 

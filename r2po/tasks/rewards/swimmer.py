@@ -10,7 +10,7 @@ def reward(
 ) -> float:
     """The velocity along x, less a cost for the actions."""
     velocity = (hidden["x_after"] - hidden["x_before"]) / 0.04
-    effort = action[0] ** 2 + action[1] ** 2
+    effort = action[0] * action[0] + action[1] * action[1]
     return velocity - 0.0001 * effort
 
 
