@@ -23,8 +23,8 @@ def read_card(path: Path) -> Task:
     """Read a card.
 
     Three entries may be shorter than those of a ``Task``: ``like: maze`` takes over the entries of the card
-    ``maze.yaml`` beside it; ``reward_source`` may be the path of a Python file, relative to the card, whose function
-    ``reward`` is meant; and an observation dimension with ``count: n`` stands for n in a row, ``{i}`` in its name for
+    ``maze.yaml`` beside it; ``reward_source`` may name a Python file, beside the card or in the package's ``rewards``,
+    whose function ``reward`` is meant; and an observation dimension with ``count: n`` stands for n in a row, ``{i}`` in its name for
     the place among them, from 0.
 
     Raises:
@@ -52,16 +52,17 @@ def _entries(path: Path) -> dict[str, Any]:
     model = card.pop("like", None)
     source = card.get("reward_source")
     if isinstance(source, str) and source.endswith(".py"):
-        card["reward_source"] = _function(path.parent / source, path)
+        card["reward_source"] = _function(source, path)
     if isinstance(card.get("observation"), list):
         card["observation"] = [each for dimension in card["observation"] for each in _spread(dimension, path)]
     return card if model is None else _entries(path.parent / f"{model}.yaml") | card
 
 
-def _function(source: Path, card: Path) -> str:
+def _function(source: str, card: Path) -> str:
     """Return the text of the function ``reward`` in a file; nothing in it is run."""
+    beside, ours = card.parent / source, Path(__file__).parent / "rewards" / source
     try:
-        text = source.read_text(encoding="utf-8")
+        text = (ours if ours.exists() and not beside.exists() else beside).read_text(encoding="utf-8")
         tree = ast.parse(text)
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{card}: reward_source: cannot read {source}: {' '.join(str(error).split())}") from None
