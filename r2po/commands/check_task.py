@@ -22,6 +22,8 @@ from r2po.tasks.spaces import Spaces, read_spaces
 SEEDS = 3
 SHORT, LONG = 7, 150
 """Steps of the episodes that are compared; environments that keep a state betray themselves within a few."""
+ENOUGH_STEPS, MOST_EPISODES = 500, 60
+"""How much is looked at where episodes are short."""
 
 
 def check_task(task: Task, isolation: Isolation = "auto") -> Iterator[Finding]:
@@ -35,20 +37,43 @@ def check_task(task: Task, isolation: Isolation = "auto") -> Iterator[Finding]:
     except InputError as error:
         yield Finding("FAILED", "made", str(error))
         return
+    try:
+        yield from _played(task, spaces, isolation)
+    except R2POError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the code of an environment raises
+        reason = " ".join(str(error).split())[:200]
+        yield Finding("FAILED", "played", f"an episode of random actions ends with {type(error).__name__}: {reason}")
+
+
+def _played(task: Task, spaces: Spaces, isolation: Isolation) -> Iterator[Finding]:
     seeds = [derive_seed(0, "check task", task.name, number) for number in range(SEEDS)]
     fresh = [_fresh(task, spaces, seed) for seed in seeds]
     yield _fresh_equals_fresh(task, spaces, seeds, fresh)
     yield _reused_equals_fresh(task, spaces, seeds, fresh)
     yield _seeds_differ(task, fresh)
     longest = _to_the_end(task, spaces, seeds[0])
-    yield _finite([*fresh, longest], spaces)
+    episodes = [*fresh, longest, *_more(task, spaces, [*fresh, longest])]
+    yield _finite(episodes, spaces)
     yield _ends(task, spaces, longest)
-    yield _rewarded(task, spaces, [*fresh, longest], isolation)
+    yield _rewarded(task, spaces, episodes, isolation)
 
 
 def _fresh(task: Task, spaces: Spaces, seed: int, steps: int = LONG) -> Episode:
     with closing(make_environment(task)) as environment:
         return play(task, spaces, environment, seed, steps)
+
+
+def _more(task: Task, spaces: Spaces, played: Sequence[Episode]) -> Iterator[Episode]:
+    """Play on where episodes are short, since the steps that end them are rewarded in a way of their own."""
+    steps = sum(len(episode.rewards) for episode in played)
+    with closing(make_environment(task)) as environment:
+        for number in range(SEEDS, MOST_EPISODES):
+            if steps >= ENOUGH_STEPS:
+                return
+            episode = play(task, spaces, environment, derive_seed(0, "check task", task.name, number), LONG)
+            steps += len(episode.rewards)
+            yield episode
 
 
 def _to_the_end(task: Task, spaces: Spaces, seed: int) -> Episode:

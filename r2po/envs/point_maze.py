@@ -34,6 +34,7 @@ class PointMazeEnv(gymnasium.Env[NDArray[np.float64], NDArray[np.float64]]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012 - Gymnasium declares it so
 
     def __init__(self, maze: str = "large", render_mode: str | None = None) -> None:
+        _silence()
         from gymnasium_robotics.envs.maze import maps, point_maze  # takes long, and is not always there
 
         layouts = {"large": maps.LARGE_MAZE, "large_diverse": maps.LARGE_MAZE_DIVERSE_G}
@@ -68,6 +69,13 @@ class PointMazeEnv(gymnasium.Env[NDArray[np.float64], NDArray[np.float64]]):
     def close(self) -> None:
         """Free the simulation."""
         self._maze.close()
+
+
+def _silence() -> None:
+    """Keep the package from printing, whenever it is imported, a note on environments that are not used here."""
+    import farama_notifications
+
+    farama_notifications.notifications.pop("gymnasium_robotics", None)
 
 
 def _flat(observation: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

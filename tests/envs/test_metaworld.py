@@ -11,6 +11,8 @@ from r2po.envs.making import make
 
 pytest.importorskip("metaworld", reason="needs metaworld: pip install 'r2po[robotics]'")
 
+pytestmark = pytest.mark.filterwarnings("ignore:Constant.* may be too high")  # of the scripted policies
+
 TASKS = {
     "r2po/PickPlace-v3": "pick-place-v3",
     "r2po/DoorOpen-v3": "door-open-v3",
