@@ -108,7 +108,9 @@ def _seeds_differ(task: Task, fresh: Sequence[Episode]) -> Finding:
     starts = {episode.observations[0].tobytes() for episode in fresh}
     if task.fixed_start:
         if len(starts) > 1:
-            return Finding("FAILED", "start", "the card says fixed_start, but the first observation differs with the seed")
+            return Finding(
+                "FAILED", "start", "the card says fixed_start, but the first observation differs with the seed"
+            )
         return Finding("ok", "start", "episodes start with the same observation, as the card says")
     if len(starts) < len(fresh):
         return Finding("FAILED", "start", "other seeds start with the same observation; is fixed_start: true missing?")
@@ -127,7 +129,9 @@ def _finite(episodes: Sequence[Episode], spaces: Spaces) -> Finding:
         if not np.isfinite(episode.rewards).all():
             return Finding("FAILED", "numbers", "a reward is not finite")
     steps = sum(len(episode.rewards) for episode in episodes)
-    return Finding("ok", "numbers", f"all observations and rewards of {steps} steps are finite numbers of the right shape")
+    return Finding(
+        "ok", "numbers", f"all observations and rewards of {steps} steps are finite numbers of the right shape"
+    )
 
 
 def _ends(task: Task, spaces: Spaces, longest: Episode) -> Finding:
@@ -137,7 +141,9 @@ def _ends(task: Task, spaces: Spaces, longest: Episode) -> Finding:
     if steps < 1:
         return Finding("FAILED", "end", f"max_traj_length is {cap}, so that no step is ever made")
     if limit is not None and limit <= cap:
-        return Finding("FAILED", "end", f"an episode went on after {steps} steps, beyond the environment's limit {limit}")
+        return Finding(
+            "FAILED", "end", f"an episode went on after {steps} steps, beyond the environment's limit {limit}"
+        )
     own = "has no limit of its own" if limit is None else f"has a limit of {limit} steps"
     return Finding("ok", "end", f"the environment {own}; max_traj_length ends an episode after {cap} steps")
 
@@ -153,7 +159,9 @@ def _rewarded(task: Task, spaces: Spaces, episodes: Sequence[Episode], isolation
         return Finding("FAILED", "reward", difference)
     steps = sum(len(episode.rewards) for episode in episodes)
     close = f"within {task.reward_tolerance:g}" if task.reward_tolerance else "bit for bit"
-    return Finding("ok", "reward", f"the card's reward_source gives the environment's rewards of {steps} steps, {close}")
+    return Finding(
+        "ok", "reward", f"the card's reward_source gives the environment's rewards of {steps} steps, {close}"
+    )
 
 
 def _difference(one: Episode, other: Episode) -> str:

@@ -139,7 +139,9 @@ def test_an_episode_that_never_ends_is_cut_by_the_cap(monkeypatch: pytest.Monkey
 
 
 def test_a_reward_runs_behind_the_wall(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    source = f"def reward(obs, action, next_obs, terminated):\n    np.save({str(tmp_path / 'x.npy')!r}, 1)\n    return 0.0\n"
+    source = (
+        f"def reward(obs, action, next_obs, terminated):\n    np.save({str(tmp_path / 'x.npy')!r}, 1)\n    return 0.0\n"
+    )
     task = faulty(monkeypatch, "", reward_source=source)
     assert {finding.what: finding for finding in check_task(task)}["reward"].verdict == "FAILED"
     assert list(tmp_path.iterdir()) == []
@@ -187,4 +189,6 @@ def test_a_task_without_its_extra_is_passed_over(
     monkeypatch.setattr("r2po.commands.check_task.lacking", lambda _gym_id: "it needs more: pip install 'r2po[more]'")
     assert main(["check-task", "all"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("  ")] == ["  note    skipped:   it needs more: pip install 'r2po[more]'"] * len(TASKS)
+    assert [line for line in lines if line.startswith("  ")] == [
+        "  note    skipped:   it needs more: pip install 'r2po[more]'"
+    ] * len(TASKS)

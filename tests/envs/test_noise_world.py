@@ -128,7 +128,14 @@ def test_the_goal_counts_after_both_keys_in_order() -> None:
     env = NoiseWorldEnv(10, 4, keys=True)
     first, second, goal = env.board.stops
     env.reset(seed=0)
-    for cell, flags in ((goal, [0, 0]), (second, [0, 0]), (first, [1, 0]), (goal, [1, 0]), (second, [1, 1]), (first, [1, 1])):
+    for cell, flags in (
+        (goal, [0, 0]),
+        (second, [0, 0]),
+        (first, [1, 0]),
+        (goal, [1, 0]),
+        (second, [1, 1]),
+        (first, [1, 1]),
+    ):
         observation, reward, terminated, _, info = enter(env, cell)
         assert (observation[-2:].tolist(), reward, terminated, info["success"]) == (flags, -1.0, False, False)
     observation, reward, terminated, _, info = enter(env, goal)
@@ -138,7 +145,11 @@ def test_the_goal_counts_after_both_keys_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"size": 2}, "size must be an integer of at least 3, not 2"), ({"board_seed": -1}, "board_seed must be"), ({"size": True}, "size must be")],
+    [
+        ({"size": 2}, "size must be an integer of at least 3, not 2"),
+        ({"board_seed": -1}, "board_seed must be"),
+        ({"size": True}, "size must be"),
+    ],
 )
 def test_arguments_that_cannot_be_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -6,9 +6,7 @@ import math
 from typing import Any
 
 
-def reward(
-    obs: list[float], action: int, next_obs: list[float], terminated: bool, hidden: dict[str, float]
-) -> float:
+def reward(obs: list[float], action: int, next_obs: list[float], terminated: bool, hidden: dict[str, float]) -> float:
     """The gain in nearness, slowness and uprightness, less the fuel; 100 for a landing, -100 for a crash."""
 
     def shaping(s: list[float]) -> float:

@@ -25,7 +25,9 @@ WRITTEN = [task for task in TASKS.values() if task.reward_source]
 here = pytest.mark.parametrize(
     "task",
     [
-        pytest.param(task, id=task.name, marks=pytest.mark.skipif(bool(lacking(task.gym_id)), reason=lacking(task.gym_id)))
+        pytest.param(
+            task, id=task.name, marks=pytest.mark.skipif(bool(lacking(task.gym_id)), reason=lacking(task.gym_id))
+        )
         for task in WRITTEN
     ],
 )
