@@ -75,6 +75,7 @@ class Task:
         free_kwargs: Arguments that a config may change: the card stays true.
         random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
             their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
+        success: Whether an episode has succeeded once the environment's ``info["success"]`` is true.
         reward_source: The reward as the text of a Python function ``reward(obs, action, next_obs, terminated)``, which
             may use ``math`` and ``np`` (see ``r2po/tasks/rewards``); "" if none is written. A card may name a file.
         hidden: What ``reward`` takes besides, as its last argument ``hidden``: a record of numbers that the policy does
@@ -103,6 +104,7 @@ class Task:
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
+    success: bool = False
     reward_source: str = ""
     hidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reward_tolerance: float = 0.0
