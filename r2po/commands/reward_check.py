@@ -72,8 +72,8 @@ def _first_difference(box: Box, task: Task, episodes: Sequence[Episode], names: 
             found = box.act([0], numbers)[0]
             if not math.isclose(found, reward, rel_tol=0.0, abs_tol=task.reward_tolerance):
                 return (
-                    f"in step {step} of the episode with seed {episode.seed}, the card's reward_source gives {found!r}, "
-                    f"the environment {reward!r}"
+                    f"in step {step} of the episode with seed {episode.seed}, the card's reward_source gives "
+                    f"{found!r}, the environment {reward!r}"
                 )
     return ""
 

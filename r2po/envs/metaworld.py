@@ -1,7 +1,7 @@
 """Four tasks of Meta-World, such that ``reset(seed=...)`` decides the whole episode.
 
-Meta-World itself ignores the seed of ``reset``: an episode then depends on all that came before. Here the seed draws one
-of the 50 tasks that Meta-World's benchmark makes, that task is set, and then the simulation is reset.
+Meta-World itself ignores the seed of ``reset``: an episode then depends on all that came before. Here the seed draws
+one of the 50 tasks that Meta-World's benchmark makes, that task is set, and then the simulation is reset.
 """
 
 from __future__ import annotations

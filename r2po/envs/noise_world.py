@@ -92,8 +92,8 @@ class NoiseWorldEnv(DrawnEnv):
     Observation, float64: row and column of the agent and of the goal, each divided by n - 1; the code of each cell,
     row by row; on boards with keys, whether the first and the second key were found in this order (0 or 1 each).
     Actions: 0 up, 1 down, 2 left, 3 right. A move from a firm cell, the goal or a key is certain; one from a sticky
-    cell may stay, and one from a springy cell may lead to the start. Each step costs 1. The goal gives n**3 and ends the
-    episode; on boards with keys it is a firm cell until both were found in order. A trap costs n**5 and ends the
+    cell may stay, and one from a springy cell may lead to the start. Each step costs 1. The goal gives n**3 and ends
+    the episode; on boards with keys it is a firm cell until both were found in order. A trap costs n**5 and ends the
     episode. The limit of n**2 steps is given where the environment is registered. ``info["success"]`` says whether the
     goal was reached. Only moves are random: the board depends on the arguments alone.
 

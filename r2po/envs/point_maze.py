@@ -23,8 +23,8 @@ class PointMazeEnv(gymnasium.Env[NDArray[np.float64], NDArray[np.float64]]):
     is there. The limit of 800 steps is given where the environment is registered.
 
     Args:
-        maze: ``"large"``, in which any two free cells may be start and goal, or ``"large_diverse"``, which has one start
-            and several goals.
+        maze: ``"large"``, in which any two free cells may be start and goal, or ``"large_diverse"``, which has one
+            start and several goals.
         render_mode: None or ``"rgb_array"``.
 
     Raises:
@@ -73,7 +73,7 @@ class PointMazeEnv(gymnasium.Env[NDArray[np.float64], NDArray[np.float64]]):
 
 def _silence() -> None:
     """Keep the package from printing, whenever it is imported, a note on environments that are not used here."""
-    import farama_notifications
+    import farama_notifications  # type: ignore[import-untyped]
 
     farama_notifications.notifications.pop("gymnasium_robotics", None)
 

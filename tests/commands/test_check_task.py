@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -42,7 +42,7 @@ class Faulty(gymnasium.Env[Any, Any]):
         self.observation_space = spaces.Box(-np.inf, np.inf, (2,), dtype=np.float64)
         self.action_space = spaces.Discrete(2)
         type(self).made += 1
-        self.number, self.played = type(self).made, 0
+        self.number, self.played, self.kept = type(self).made, 0, 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
@@ -70,7 +70,7 @@ REWARD = "def reward(obs, action, next_obs, terminated):\n    return float(actio
 def faulty(monkeypatch: pytest.MonkeyPatch, fault: str, **changes: Any) -> Task:
     """Return the task of an environment with a fault."""
     limit = changes.pop("limit", None)
-    spec = EnvSpec("Faulty-v0", entry_point=Faulty, kwargs={"fault": fault}, max_episode_steps=limit)
+    spec = EnvSpec("Faulty-v0", entry_point=cast("Any", Faulty), kwargs={"fault": fault}, max_episode_steps=limit)
     monkeypatch.setitem(gymnasium.registry, "Faulty-v0", spec)
     base = replace(TASKS["cartpole"], name="faulty", gym_id="Faulty-v0", reward_source=REWARD, max_traj_length=50)
     return replace(base, **changes)

@@ -22,7 +22,8 @@ MAZES = {
 @pytest.mark.parametrize("gym_id", MAZES)
 def test_it_is_the_packages_maze_flattened(gym_id: str) -> None:
     gymnasium.register_envs(robotics)
-    mine, theirs = make(gym_id), gymnasium.make(MAZES[gym_id], disable_env_checker=True)
+    mine: Any = make(gym_id)
+    theirs: Any = gymnasium.make(MAZES[gym_id], disable_env_checker=True)
     assert mine.spec is not None
     assert mine.spec.max_episode_steps == 800
     rng = np.random.default_rng(0)

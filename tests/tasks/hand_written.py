@@ -10,7 +10,7 @@ import numpy as np
 
 from r2po.isolation.box import Box
 from r2po.isolation.protocol import Signature
-from r2po.policies import Policy
+from r2po.policies import Policy, Session
 from r2po.policies.policy import Array
 from r2po.rollout import GymnasiumEngine, Rollouts
 from r2po.tasks import TASKS
@@ -142,12 +142,12 @@ class BoxedPolicy(Policy):
             spaces.first_action,
         )
 
-    def begin(self, seeds: Sequence[int]) -> BoxedSession:
+    def begin(self, seeds: Sequence[int]) -> Session:
         """Start a worker for these episodes."""
         return BoxedSession(self._source, self._signature, seeds)
 
 
-class BoxedSession:
+class BoxedSession(Session):
     """Some episodes of it."""
 
     def __init__(self, source: str, signature: Signature, seeds: Sequence[int]) -> None:
