@@ -7,7 +7,8 @@ environment, and so do the tests.
     def reward(obs, action, next_obs, terminated[, hidden]) -> float
 
 ``obs`` and ``next_obs`` are what a policy sees before and after the step, ``action`` is what the environment
-received, and ``terminated`` tells whether the step ended the episode for good. Where a reward depends on more, the card
-names ``hidden`` fields, and the file has a function ``hidden(env)`` that reads them from the simulator: a dictionary of
-numbers by name. ``reward`` gets each as it was before and after the step: ``hidden["x_before"]``, ``hidden["x_after"]``.
+received, and ``terminated`` tells whether the step ended the episode for good. Where a reward depends on more, the
+card names ``hidden`` fields, and the file has a function ``hidden(env)`` that reads them from the simulator: a
+dictionary of numbers by name. ``reward`` gets each as it was before and after the step: ``hidden["x_before"]``,
+``hidden["x_after"]``.
 """
