@@ -303,7 +303,7 @@ def test_a_policy_with_a_memory_is_told_which_episodes_it_acts_in() -> None:
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
 def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) -> None:
     with engine_for(environment) as (engine, _, _):
-        once, expected = Counting(replayable=False), Counting(replayable=True)
+        once, expected = Remembering(replayable=False), Remembering(replayable=True)
         rollouts = engine.evaluate(once, range(23))
         assert_same(rollouts, list(engine.evaluate(expected, range(23))))
     assert once.begun == [list(range(20)), [20, 21, 22]]
@@ -311,7 +311,7 @@ def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) ->
 
 def test_a_session_is_closed_after_an_error() -> None:
     with engine_for("cartpole") as (engine, family, _):
-        policy = Counting(replayable=True, fails_at=4)
+        policy = Remembering(replayable=True, fails_at=4)
         with pytest.raises(AssertionError, match="as told"):
             engine.evaluate(policy, range(3))
         assert policy.open == 0
@@ -346,7 +346,7 @@ def test_an_episode_succeeded_that_ever_said_so(success: bool, monkeypatch: pyte
     engine.close()
 
 
-class Counting(gymnasium.Env[Any, Any]):
+class Remembering(gymnasium.Env[Any, Any]):
     """Remembers how many episodes it has played, as no environment should: that is its reward."""
 
     made = 0
@@ -372,14 +372,14 @@ class Counting(gymnasium.Env[Any, Any]):
 def test_without_reuse_each_episode_has_an_environment_of_its_own(
     reuse: bool, returns: list[float], made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = gymnasium.envs.registration.EnvSpec("Counting-v0", entry_point=Counting)
-    monkeypatch.setitem(gymnasium.registry, "Counting-v0", spec)
-    spaces = read_spaces("Counting-v0", {})
-    before = Counting.made
-    engine = GymnasiumEngine("Counting-v0", {}, spaces, max_steps=5, parallel=2, reuse=reuse)
+    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=Remembering)
+    monkeypatch.setitem(gymnasium.registry, "Remembering-v0", spec)
+    spaces = read_spaces("Remembering-v0", {})
+    before = Remembering.made
+    engine = GymnasiumEngine("Remembering-v0", {}, spaces, max_steps=5, parallel=2, reuse=reuse)
     policy = FunctionPolicy(lambda states: np.zeros(len(states), np.int64))
     assert engine.evaluate(policy, range(5)).returns.tolist() == returns
-    assert Counting.made - before == made
+    assert Remembering.made - before == made
     assert engine.roll_out(policy, 0).total == (4 if reuse else 1)
     engine.close()
 
