@@ -10,8 +10,8 @@ from typing import Any
 import jinja2
 import pytest
 
-from r2po.errors import InputError
 from r2po.envs.extras import lacking
+from r2po.errors import InputError
 from r2po.experiment.setting import Setting
 from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.prompts import prompt_facts

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -372,7 +372,7 @@ class Remembering(gymnasium.Env[Any, Any]):
 def test_without_reuse_each_episode_has_an_environment_of_its_own(
     reuse: bool, returns: list[float], made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=Remembering)
+    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=cast("Any", Remembering))
     monkeypatch.setitem(gymnasium.registry, "Remembering-v0", spec)
     spaces = read_spaces("Remembering-v0", {})
     before = Remembering.made
