@@ -303,7 +303,7 @@ def test_a_policy_with_a_memory_is_told_which_episodes_it_acts_in() -> None:
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
 def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) -> None:
     with engine_for(environment) as (engine, _, _):
-        once, expected = Remembering(replayable=False), Remembering(replayable=True)
+        once, expected = Counting(replayable=False), Counting(replayable=True)
         rollouts = engine.evaluate(once, range(23))
         assert_same(rollouts, list(engine.evaluate(expected, range(23))))
     assert once.begun == [list(range(20)), [20, 21, 22]]
@@ -311,7 +311,7 @@ def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) ->
 
 def test_a_session_is_closed_after_an_error() -> None:
     with engine_for("cartpole") as (engine, family, _):
-        policy = Remembering(replayable=True, fails_at=4)
+        policy = Counting(replayable=True, fails_at=4)
         with pytest.raises(AssertionError, match="as told"):
             engine.evaluate(policy, range(3))
         assert policy.open == 0
