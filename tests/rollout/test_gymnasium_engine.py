@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -14,11 +15,12 @@ import pytest
 from gymnasium import spaces as gymnasium_spaces
 from numpy.typing import NDArray
 
+from r2po.experiment.setting import Setting
 from r2po.policies import FunctionPolicy, NumericFamily, Policy, Session, clipped
 from r2po.rollout import GymnasiumEngine, Rollout, Rollouts, gymnasium_engine
 from r2po.tasks import PUBLISHED, TASKS
 from r2po.tasks.spaces import Spaces, read_spaces
-from tests.builders import act, make_family
+from tests.builders import act, make_config, make_family
 
 # Long enough for every environment's own end where it is cheap, short enough for the test where it is not.
 CAPS = {
@@ -342,3 +344,52 @@ def test_an_episode_succeeded_that_ever_said_so(success: bool, monkeypatch: pyte
     assert rollouts.successes == (tuple(map(bool, first)) if success else None)
     assert [rollout.success for rollout in rollouts] == (list(map(bool, first)) if success else [None] * 6)
     engine.close()
+
+
+class Remembering(gymnasium.Env[Any, Any]):
+    """Remembers how many episodes it has played, as no environment should: that is its reward."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        self.observation_space = self.action_space = gymnasium_spaces.Discrete(2)
+        self.episodes, self.closed = 0, False
+        type(self).made += 1
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        assert not self.closed
+        self.episodes += 1
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        return 1, float(self.episodes), True, False, {}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("reuse", "returns", "made"), [(True, [1, 1, 2, 2, 3], 2), (False, [1, 1, 1, 1, 1], 5)])
+def test_without_reuse_each_episode_has_an_environment_of_its_own(
+    reuse: bool, returns: list[float], made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=cast("Any", Remembering))
+    monkeypatch.setitem(gymnasium.registry, "Remembering-v0", spec)
+    spaces = read_spaces("Remembering-v0", {})
+    before = Remembering.made
+    engine = GymnasiumEngine("Remembering-v0", {}, spaces, max_steps=5, parallel=2, reuse=reuse)
+    policy = FunctionPolicy(lambda states: np.zeros(len(states), np.int64))
+    assert engine.evaluate(policy, range(5)).returns.tolist() == returns
+    assert Remembering.made - before == made
+    assert engine.roll_out(policy, 0).total == (4 if reuse else 1)
+    engine.close()
+
+
+def test_a_card_decides_whether_a_run_reuses_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = []
+    monkeypatch.setattr(
+        "r2po.experiment.setting.select_engine", lambda *_args, **kwargs: chosen.append(kwargs["reuse"])
+    )
+    for reuse in (True, False):
+        monkeypatch.setitem(TASKS._items, "nim", replace(TASKS["nim"], reuse=reuse))
+        Setting(make_config("nim", "props"), seed=1).engine  # noqa: B018 - made when first used
+    assert chosen == [True, False]

@@ -141,6 +141,9 @@ _RUN = (
     "heldout_episodes",
     "reevaluated_mean_reward",
     "reevaluated_final_reward",
+    "best_success",
+    "final_success",
+    "heldout_success",
     "seed",
     "replay_of",
     "copies",
@@ -171,6 +174,7 @@ _ITERATION = (
     "llm_s",
     "params",
     "returns",
+    "success",
 )
 _CALL = ("iteration", "role", "prompt", "reply")
 
@@ -205,7 +209,7 @@ def _iteration_rows(run: RunData, spent: _Spent) -> Iterable[tuple[Any, ...]]:
     for iteration, figures in zip(run.iterations, logged, strict=False):
         for index, each in enumerate(iteration.candidates):
             what = (iteration.number, each.stage, index == iteration.accepted, each.reward)
-            yield (*key, *what, *figures, each.params, each.returns)
+            yield (*key, *what, *figures, each.params, each.returns, each.success)
 
 
 def _call_rows(replies: RunReplies, prompts: bool) -> Iterable[tuple[Any, ...]]:

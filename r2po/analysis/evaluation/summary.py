@@ -8,7 +8,7 @@ from typing import Any
 
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import SUCCESS_METRICS, RunData
 from r2po.rounding import mean, sample_std, spread
 
 FRESH = ("reevaluated_mean_reward", "reevaluated_final_reward")
@@ -47,6 +47,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "heldout_episodes": heldout.episodes if heldout else None,
         "reevaluated_mean_reward": None if fresh is None else mean(fresh),
         "reevaluated_final_reward": None if fresh is None else float(fresh[-1]),
+        **{name: run.metric(name) for name in SUCCESS_METRICS},
         "environment": run.environment,
         "method": run.method,
         "model": run.model,
@@ -79,7 +80,9 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "unfinished_runs": [run.name for run in logs.runs if not run.complete],
         "stand_in": any(run.stand_in for run in logs.runs),
         "parts": list(parts),
-        **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
+        **{
+            key: value for metric in (*METRICS, *SUCCESS_METRICS) for key, value in _over_runs(averaged, metric).items()
+        },
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
         "reevaluated_num_runs": sum(row[FRESH[0]] is not None for row in per_run),
         "differences": differences(logs.runs),

@@ -34,11 +34,13 @@ class Heldout:
         reward: Mean return.
         std: Sample standard deviation of the returns; None for one episode.
         episodes: Number of episodes.
+        success: Fraction of them that succeeded; None if the task does not tell.
     """
 
     reward: float
     std: float | None
     episodes: int
+    success: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ class CandidateData:
         reward: Mean return, as it was logged.
         params: Flat parameters; None if the log does not hold them.
         returns: (K,) return of each rollout; None if the log does not hold them.
+        success: Fraction of the rollouts that succeeded; None if the log does not tell.
     """
 
     stage: str
     reward: float
     params: Floats | None
     returns: Floats | None
+    success: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,8 @@ def models_label(model: str, critic: str) -> str:
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 """The figures of a run that are compared: over its iterations, and of its best policy on fresh episodes."""
+SUCCESS_METRICS = ("best_success", "final_success", "heldout_success")
+"""Likewise, fractions of episodes that succeeded, where the task tells it; the best is the largest of an iteration."""
 
 
 class MethodOnTask:
@@ -166,6 +172,7 @@ class RunData(MethodOnTask):
         reevaluated: (n,) mean return of each accepted candidate on fresh episodes; None if any is not on record.
         copies: Names of the runs beside it that are copies of it, and are left out.
         fresh: Whether that is what means, final rewards and curves are made of, instead of the logged rewards.
+        successes: (n,) fraction of the accepted candidate's rollouts that succeeded; None if the task does not tell.
     """
 
     path: Path
@@ -200,6 +207,7 @@ class RunData(MethodOnTask):
     reevaluated: Floats | None = None
     copies: tuple[str, ...] = ()
     fresh: bool = False
+    successes: Floats | None = None
 
     @property
     def name(self) -> str:
@@ -278,7 +286,9 @@ class RunData(MethodOnTask):
         return progress(done, self.planned_iterations)
 
     def metric(self, name: str) -> float | None:
-        """Return one of ``METRICS``; None if the log does not tell it."""
+        """Return one of ``METRICS`` or ``SUCCESS_METRICS``; None if the log does not tell it."""
+        if name in SUCCESS_METRICS:
+            return self._success(name)
         if not self.num_iterations:
             return self.summary.get(name)
         if name == "heldout_reward":
@@ -286,6 +296,13 @@ class RunData(MethodOnTask):
         series = self.series
         figures = {"mean_reward": mean(series), "best_reward": self.rewards.max(), "final_reward": series[-1]}
         return float(figures[name])
+
+    def _success(self, name: str) -> float | None:
+        if name == "heldout_success":
+            return self.heldout.success if self.heldout else None
+        if self.successes is None:
+            return None
+        return float(self.successes.max() if name == "best_success" else self.successes[-1])
 
 
 def drawable(runs: Sequence[RunData]) -> list[RunData]:
