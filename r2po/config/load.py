@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
+from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings, HistorySettings
 from r2po.config.published import is_published, translate
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
@@ -34,7 +34,7 @@ SB3_KEYS = frozenset(
 OPEN_SECTIONS = ("env_kwargs", "policy_settings")
 """Sections whose keys are those of an environment or a policy."""
 
-_SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
+_SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices, "history": HistorySettings}
 
 
 def load_config(
@@ -110,13 +110,15 @@ def _filled(config: Config) -> Config:
     method = METHODS[config.method]
     defaults: dict[str, Any] = {
         "env_kwargs": dict(task.env_kwargs),
-        "policy": task.policy,
+        "policy": "code" if method.searches == "programs" else task.policy,
         "warmup_episodes": task.warmup_episodes,
         "max_traj_length": task.max_traj_length,
         "optimum": task.optimum,
         "search_step_size": task.search_step_size,
         "critic_llm_conservative_threshold": task.conservative_threshold,
     }
+    if method.searches == "programs":
+        defaults |= _program_defaults(config.protocol == "published")
     said = config.model_fields_set & MEANINGFUL_NULLS
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:
@@ -135,6 +137,18 @@ def _filled(config: Config) -> Config:
     if controlled or (announced is None and "announced_iterations" not in said):
         announced = iterations
     return filled.model_copy(update={"num_iterations": iterations, "announced_iterations": announced})
+
+
+def _program_defaults(published: bool) -> dict[str, Any]:
+    """Return what a search for programs takes for the keys that a config leaves out."""
+    return {
+        "candidates": 10,
+        "reflection": True,
+        "repairs": 10 if published else 3,
+        "history": "all" if published else HistorySettings(),
+        "information": "same",
+        "budget": "iterations" if published else "evaluations",
+    }
 
 
 def _critic(config: Config, method: Method) -> dict[str, Any]:

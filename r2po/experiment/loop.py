@@ -94,6 +94,8 @@ class Experiment:
             clip=self.setting.clips_solutions,
             seed=self.setting.seed,
             on_candidate=self.observer.evaluated,
+            max_concurrent_calls=self.setting.config.max_concurrent_calls,
+            config=dict(self.setting.config),
         )
         accepted = self.setting.method.iterate(step)
         needed = self._keep_for_history(accepted)

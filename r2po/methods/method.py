@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class Method:
         templates: The templates that its prompts are made from, without what these include: runs with other ones are
             not continued or averaged unnoticed. Empty if it uses none of this package's; None stands for all of them.
         searches: The only kind of policies that it can search; empty for all.
+        is_spent: Whether a run ends before its next iteration, given the config by key and the lines of the iterations
+            so far; None if nothing but their number ends it.
         package: An optional dependency that it needs; empty for none.
     """
 
@@ -71,6 +73,7 @@ class Method:
     shows_excerpts: bool = False
     templates: tuple[str, ...] | None = None
     searches: Literal["", "tables", "real parameters"] = ""
+    is_spent: Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], bool] | None = None
     package: str = ""
 
     @property
@@ -94,7 +97,9 @@ class Method:
         return self._number("evaluations", self.evaluations, 1, config)
 
     def default_iterations(self, config: Mapping[str, Any]) -> int:
-        """Return the iterations that spend the paper's budget of evaluations, at least 1."""
+        """Return the iterations that spend the paper's budget of evaluations, at least 1, or that no run exceeds."""
+        if config.get("budget") == "evaluations":  # those end the run; an iteration may take any number of them
+            return EVALUATION_BUDGET
         unsettled = {**config, "num_iterations": EVALUATION_BUDGET}
         return max(EVALUATION_BUDGET // self.evaluations_per_iteration(unsettled), 1)
 

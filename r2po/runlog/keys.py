@@ -13,6 +13,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "llm_max_wait_s",
         "llm_timeout_s",
         "logdir",
+        "max_concurrent_calls",
         "render_mode",
         "resume_run",
         "rollout_engine",
