@@ -17,6 +17,7 @@ from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
+from r2po.prompts.rounds import reward_source
 from r2po.reading import YAML_ERRORS, read_text
 from r2po.tasks import Task, task_for
 from r2po.validation import Section, first_problem
@@ -34,7 +35,12 @@ SB3_KEYS = frozenset(
 OPEN_SECTIONS = ("env_kwargs", "policy_settings")
 """Sections whose keys are those of an environment or a policy."""
 
-_SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices, "history": HistorySettings}
+_SECTIONS: dict[str, type[pydantic.BaseModel]] = {
+    "prices": Prices,
+    "critic": CriticSettings,
+    "critic.prices": Prices,
+    "history": HistorySettings,
+}
 
 
 def load_config(
@@ -175,10 +181,23 @@ def _check_method(source: str, config: Config) -> None:
             f"{source}: critic_llm_model_name is {config.critic_llm_model_name!r}; a replay answers for every role: "
             "set llm_model_name to it"
         )
+    _check_information(source, config)
     if not method.fits(policy):
         fitting = ", ".join(other.name for other in METHODS.values() if not other.asks_model and other.fits(policy))
         raise InputError(
             f"{source}: method {method.name!r} searches {method.searches}, not policy {policy!r}; for that: {fitting}"
+        )
+
+
+def _check_information(source: str, config: Config) -> None:
+    """Refuse to tell what nobody knows."""
+    task = task_for(config.gym_env_name)
+    if config.information == "reward_source" and not reward_source(task):
+        raise InputError(f"{source}: information is 'reward_source'; the card of {task.name} has no reward_source")
+    if config.information == "privileged":
+        raise InputError(
+            f"{source}: information is 'privileged'; no environment gives hidden state to policies; expected 'same' or "
+            "'reward_source'"
         )
 
 

@@ -143,7 +143,12 @@ def _prompts(description: Description, outcomes: list[Outcome], differing: int) 
         return "prompts changed on the way"
     if facts is None:
         return "prompts of an earlier version"
-    return "detailed descriptions" if facts["description"] == "detailed" else ""
+    told = {
+        "detailed descriptions": facts["description"] == "detailed",
+        "reward as code": description["config"].get("information") == "reward_source",
+        "hidden state": description["config"].get("information") == "privileged",
+    }
+    return ", ".join(name for name, holds in told.items() if holds)
 
 
 def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:

@@ -91,7 +91,11 @@ def write_program(plan: Plan, form: Form, fault: str = "") -> str:
     body = _BODIES[plan.kind]
     lines = [f"{MARK}{plan.write()}", "import math", "import random", "", "import numpy as np", "", ""]
     lines += [f"NUMBERS = {list(plan.numbers)}", *_helper(form), "", ""]
-    lines += ["class Policy:" if fault != "syntax" else "class Policy", "    def __init__(self):", "        self.time = 0"]
+    lines += [
+        "class Policy:" if fault != "syntax" else "class Policy",
+        "    def __init__(self):",
+        "        self.time = 0",
+    ]
     lines += ["        self.action = None", "", "    def act(self, obs):", "        self.time += 1"]
     lines += [f"        {line}" for line in [*_fault_lines(fault, form), *body]]
     return "\n".join(lines)

@@ -15,14 +15,12 @@ def canonical(source: str) -> str:
 
     Nothing is parsed: that is for the worker, since a hostile source may crash the parser.
     """
-    tokens = []
     try:
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type not in _LAYOUT:
-                tokens.append(f"{token.type} {'' if token.type in _BLOCKS else token.string}")
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError, MemoryError):
         return source
-    return "\n".join(tokens)
+    told = (token for token in tokens if token.type not in _LAYOUT)
+    return "\n".join(f"{token.type} {'' if token.type in _BLOCKS else token.string}" for token in told)
 
 
 def first_of_equals(sources: Sequence[str]) -> list[int]:

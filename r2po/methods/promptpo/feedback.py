@@ -74,19 +74,20 @@ class Summarizing:
         before = self._feedback
         texts: list[str] | None = None
         while self._feedback.source and texts is None:
-            try:
-                texts = self._summarized(episodes)
-            except PolicyFailed as failed:
-                self._repair(failed.failure)
+            texts = self._summarized(episodes)
         if self._feedback != before:
             self._note()
         return texts or [describe(episode, observations_only=self._only) for episode in episodes]
 
-    def _summarized(self, episodes: Sequence[Rollout]) -> list[str]:
+    def _summarized(self, episodes: Sequence[Rollout]) -> list[str] | None:
+        """Return what the function says; None if it failed, and is another one by now."""
         try:
             with self._policy.summaries() as box:
                 box.load(self._feedback.source, self._policy.signature)
                 return [box.summarize(*self._parts(episode)) for episode in episodes]
+        except PolicyFailed as failed:
+            self._repair(failed.failure)
+            return None
         except WorkerNotReadyError as error:
             raise RunStopped(str(error)) from None
 

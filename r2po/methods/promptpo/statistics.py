@@ -32,7 +32,7 @@ def _states(observations: Array) -> str:
 def _counts(numbers: Array) -> str:
     values, counts = np.unique(numbers, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_STATES]
-    return "most often " + ", ".join(f"{values[place]} ({counts[place]} times)" for place in order)
+    return "most often " + ", ".join(f"{values[place]} ({counts[place]} of {len(numbers)})" for place in order)
 
 
 def _spread(rows: NDArray[np.float64]) -> str:
