@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from r2po.isolation.outcomes import Failure
 from r2po.policies import Solution
 from r2po.rollout import Rollout, Rollouts
 
@@ -17,8 +21,9 @@ class Candidate:
         solution: What was rolled out.
         raw: The solution as it was proposed; it differs from ``solution`` only if that was clipped.
         call: Key of the reply it comes from; empty if no model was asked.
-        rollouts: Its K rollouts.
+        rollouts: Its K rollouts; if it failed, there is none, and their ``lengths`` are the steps made before.
         shown: Indices of the rollouts that a prompt shows, kept as trajectories.
+        failure: Why it does not work; None if it does.
     """
 
     stage: str
@@ -27,11 +32,23 @@ class Candidate:
     call: str
     rollouts: Rollouts
     shown: set[int] = field(default_factory=set)
+    failure: Failure | None = None
 
     @property
     def reward(self) -> float:
-        """Mean return of its rollouts."""
-        return self.rollouts.mean
+        """Mean return of its rollouts; -inf if it failed, so that anything else is better."""
+        return -math.inf if self.failure else self.rollouts.mean
+
+    @property
+    def success(self) -> float | None:
+        """Fraction of its episodes that succeeded; None if it failed, or if the task does not tell."""
+        successes = self.rollouts.successes
+        return None if successes is None else float(np.mean(successes))
+
+    @property
+    def score(self) -> tuple[float, ...]:
+        """What methods compare that go by success where a task has it: (success, mean return), else (mean return,)."""
+        return (self.reward,) if self.success is None else (self.success, self.reward)
 
     def show(self, index: int) -> Rollout:
         """Return rollout ``index`` for a prompt, and remember that it was shown."""
@@ -46,9 +63,10 @@ class Trial:
     Attributes:
         solution: What was tried.
         shown: What prompts show of it: the solution, or the one that was proposed, before it was clipped.
-        reward: Mean return; of one rollout for a warm-up trial.
+        reward: Mean return; of one rollout for a warm-up trial; -inf if the policy failed.
         warmup: Whether it is a warm-up trial.
         rollout: The rollout that the method's history shows, if it shows any.
+        failure: What went wrong, in one line; empty if the policy works.
     """
 
     solution: Solution
@@ -56,3 +74,4 @@ class Trial:
     reward: float
     warmup: bool
     rollout: Rollout | None = None
+    failure: str = ""

@@ -40,6 +40,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:critic_model": "",
     "run.yaml:config.critic_llm_model_name": "",
     "run.yaml:config.critic": "",
+    "run.yaml:config.isolation": "",
     "result.json:critic_model": "",
     "run.yaml:sum": "",
     "warmup.jsonl:sum": "",

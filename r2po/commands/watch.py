@@ -19,10 +19,10 @@ from PIL import Image
 import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.config import Config
 from r2po.errors import InputError
+from r2po.experiment.screen import best_of
 from r2po.experiment.setting import Setting
 from r2po.policies import Policy
 from r2po.prompts.numbers import number
-from r2po.rounding import first_largest
 from r2po.runlog import RunDirectory
 from r2po.seeding import derive_seed
 
@@ -61,7 +61,9 @@ def watch(
     iterations = directory.read_iterations()
     if not iterations:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
-    best = first_largest(iterations, lambda record: float(record["reward"]))
+    best = best_of(iterations)
+    if best is None or best["accepted"] is None or best["reward"] is None:
+        raise InputError(f"no policy of {directory.path} has worked: there is none to watch")
     policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
     with closing(setting), closing(_make(setting, "human" if output is None else "rgb_array")) as environment:
         frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode), tell)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from r2po.isolation.wall import Isolation
 from r2po.llm.accounting import Prices
 from r2po.llm.types import CRITIC
 from r2po.prompts import RevisionRule
@@ -105,6 +106,7 @@ class Config(Section):
     policy: str | None = None
     bias: bool = True
     policy_settings: dict[str, Any] = Field(default={})
+    isolation: Isolation = "auto"
     warmup_episodes: NotNegative | None = None
     max_traj_length: Positive | None = None
     clip_actions: bool = True

@@ -126,6 +126,8 @@ def _filled(config: Config) -> Config:
     if method.searches == "programs":
         defaults |= _program_defaults(config.protocol == "published")
     said = config.model_fields_set & MEANINGFUL_NULLS
+    if not FAMILIES[config.policy or task.policy].warms_up:
+        defaults["warmup_episodes"] = 0
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:
         missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
@@ -183,7 +185,8 @@ def _check_method(source: str, config: Config) -> None:
         )
     _check_information(source, config)
     if not method.fits(policy):
-        fitting = ", ".join(other.name for other in METHODS.values() if not other.asks_model and other.fits(policy))
+        alike = (other for other in METHODS.values() if other.asks_model == method.asks_model)
+        fitting = ", ".join(other.name for other in alike if other.fits(policy)) or "none"
         raise InputError(
             f"{source}: method {method.name!r} searches {method.searches}, not policy {policy!r}; for that: {fitting}"
         )

@@ -24,6 +24,7 @@ from r2po.experiment.resolve import (
     Resume,
     as_recorded,
     check_package,
+    check_wall,
     find_run,
     name_equal_samples,
     name_idle_keys,
@@ -32,6 +33,7 @@ from r2po.experiment.resolve import (
     providers_of,
     run_to_resume,
 )
+from r2po.isolation.outcomes import WorkerNotReadyError
 from r2po.llm.budget import Budget
 from r2po.llm.client import CallFailed, Client, Model
 from r2po.llm.gate import Gate
@@ -82,6 +84,7 @@ def launch(
         observer.finished(directory, result)
         return result
     check_package(METHODS[config.method])
+    check_wall(config)
     providers = providers_of(config, environ)
     for provider in providers.values() if place is None else ():
         provider.check()
@@ -152,6 +155,8 @@ def _run(
                 result = Experiment(setting, directory, client, observer, changed).run()
             except BrokenPipeError:
                 raise
+            except WorkerNotReadyError as error:
+                raise RunStopped(str(error)) from None
             except OSError as error:
                 raise RunStopped(f"cannot continue in {directory.path}: {error}") from None
             observer.finished(directory, result)

@@ -66,7 +66,8 @@ class LiveView(Screen):
 
     def evaluated(self, candidate: Candidate) -> None:
         """Show the latest evaluation."""
-        self._show(f"{candidate.stage}: {number(candidate.reward)}")
+        outcome = candidate.failure.line if candidate.failure else number(candidate.reward)
+        self._show(f"{candidate.stage}: {outcome}")
 
     def iterated(self, record: IterationRecord) -> None:
         """Add a row."""
@@ -109,7 +110,7 @@ class LiveView(Screen):
         return table
 
     def _status(self) -> Table:
-        best = "-" if self.best is None else number(self.best["reward"])
+        best = "-" if self.best is None else number(self.best["reward"] or 0.0)
         bar = ProgressBar(total=max(self._total, 1), completed=self._done, width=BAR_WIDTH)
         cells: list[RenderableType] = [f"{self._done}/{self._total}", *([] if self._is_narrow else [bar])]
         cells += [f"best {best}", *self._cost, *self._times]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,18 +13,19 @@ from typing import Any, cast
 
 import numpy as np
 
+from r2po.errors import RunStopped
 from r2po.experiment.observer import Observer
+from r2po.experiment.recorded import as_proposed, candidate_record, check_replies, failure_line, kept_candidate
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
-from r2po.llm.store import CallStore
 from r2po.methods import Step
-from r2po.rollout import Rollout
+from r2po.rollout import EvaluationFailed, Rollout, Rollouts
 from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_warmup_of
-from r2po.runlog.jsonl import Appender, DamagedLog
-from r2po.runlog.records import CandidateRecord, IterationRecord, Result, WarmupRecord
+from r2po.runlog.jsonl import Appender, dump
+from r2po.runlog.records import IterationRecord, Result, WarmupRecord
 from r2po.runlog.trajectories import PARTS, TRAJECTORIES, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
 from r2po.trial import Candidate, Trial
@@ -42,6 +45,8 @@ class Experiment:
     steps: int = 0
     llm_calls: int = 0
     best: dict[str, Any] | None = None
+    """Reward, success, iteration and record of the best policy; None as long as none worked."""
+    records: list[IterationRecord] = field(default_factory=list)
     warmup_sum: str = ""
     kept: dict[int, str] = field(default_factory=dict)
     """Checksums of the trajectories, by iteration."""
@@ -59,6 +64,8 @@ class Experiment:
             for record in recorded:
                 self.remember(record)
             for iteration in range(len(recorded) + 1, config.num_iterations + 1):
+                if self._is_spent():
+                    break
                 record = self.iterate(iteration)
                 log.append(record)
                 self.remember(record)
@@ -66,6 +73,11 @@ class Experiment:
         result = self.conclude()
         self.directory.write_result(result)
         return result
+
+    def _is_spent(self) -> bool:
+        """Whether the method has used up what it may spend, before the last iteration."""
+        is_spent = self.setting.method.is_spent
+        return is_spent is not None and is_spent(dict(self.setting.config), self.records)
 
     def warm_up(self) -> None:
         """Try random policies, one rollout each; those on record are not tried again."""
@@ -94,6 +106,7 @@ class Experiment:
             clip=self.setting.clips_solutions,
             seed=self.setting.seed,
             on_candidate=self.observer.evaluated,
+            records=tuple(self.records),
             max_concurrent_calls=self.setting.config.max_concurrent_calls,
             config=dict(self.setting.config),
         )
@@ -101,13 +114,12 @@ class Experiment:
         needed = self._keep_for_history(accepted)
         kept = write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates), sync=needed)
         lengths = [candidate.rollouts.lengths for candidate in step.candidates]
-        best_before = self.best["reward"] if self.best else -np.inf
         record: IterationRecord = {
             "iteration": iteration,
-            "reward": accepted.reward,
-            "best_reward": max(accepted.reward, best_before),
-            "accepted": step.candidates.index(accepted),
-            "candidates": [self._candidate_record(candidate) for candidate in step.candidates],
+            "reward": None if accepted.failure else accepted.reward,
+            "best_reward": None,
+            "accepted": None if accepted.failure else step.candidates.index(accepted),
+            "candidates": [candidate_record(self.setting.policy, candidate) for candidate in step.candidates],
             "episodes": self.episodes + sum(map(len, lengths)),
             "steps": self.steps + int(sum(map(np.sum, lengths))),
             "llm_calls": self.llm_calls + step.calls,
@@ -119,6 +131,12 @@ class Experiment:
             },
             "sums": self._sums(kept),
         }
+        if accepted.success is not None:
+            record["success"] = accepted.success
+        best = self._better(record)
+        record["best_reward"] = best["reward"] if best else None
+        if step.notes:
+            record["notes"] = step.notes
         if self.prompts_changed and self.setting.prompts is not None:
             record["prompts"] = self.setting.prompts
         return record
@@ -140,15 +158,22 @@ class Experiment:
 
     def conclude(self) -> Result:
         """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
-        assert self.best is not None
-        seeds, policy = self.setting.heldout_seeds, self.setting.policy
-        heldout = self.setting.evaluate(policy.load(self.best["solution"]), seeds).returns if seeds else np.array([])
-        return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout)
+        heldout, failure = Rollouts.unfinished(()), None
+        if self.best is not None and self.setting.heldout_seeds:
+            try:
+                best = self.setting.policy.load(self.best["solution"])
+                heldout = self.setting.evaluate(best, self.setting.heldout_seeds)
+            except EvaluationFailed as failed:
+                failure = failed.failure
+        return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout, failure)
 
     def _warmup_trial(self, trial: int, seed: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))
         solution = self.setting.policy.sample(rng)
-        rollout = self.setting.roll_out(solution, seed, warmup=True)
+        try:
+            rollout = self.setting.roll_out(solution, seed, warmup=True)
+        except EvaluationFailed as failed:  # it is ours, so this machine is to blame
+            raise RunStopped(f"warm-up trial {trial + 1} failed: {failed.failure.line}") from None
         record = {
             "trial": trial + 1,
             **self.setting.policy.record(solution),
@@ -158,38 +183,37 @@ class Experiment:
         }
         return cast("WarmupRecord", record)
 
-    def _candidate_record(self, candidate: Candidate) -> CandidateRecord:
-        policy, rollouts = self.setting.policy, candidate.rollouts
-        raw = policy.record(candidate.raw) if candidate.raw != candidate.solution else {}
-        record = {
-            "stage": candidate.stage,
-            "call": candidate.call,
-            **policy.record(candidate.solution),
-            **{f"raw_{key}": value for key, value in raw.items()},
-            "reward": candidate.reward,
-            "returns": rollouts.returns.tolist(),
-            "lengths": rollouts.lengths.tolist(),
-            "ends": list(rollouts.ends),
-            "shown": sorted(candidate.shown),
-        }
-        return cast("CandidateRecord", record)
-
     def remember(self, record: IterationRecord) -> None:
         """Add the accepted candidate of an iteration to the history, whether it was just made or read from the log."""
-        accepted = record["candidates"][record["accepted"]]
+        kept = kept_candidate(record)
+        candidate_kept = record["candidates"][kept]
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
         self.llm_calls = record["llm_calls"]
         if TRAJECTORIES in record.get("sums", {}):
             self.kept[record["iteration"]] = record["sums"][TRAJECTORIES]
-        if self.best is None or exceeds(record["reward"], self.best["reward"]):
-            policy = self.setting.policy
-            self.best = {key: record[key] for key in ("reward", "iteration")}
-            self.best["solution"] = policy.record(policy.load(accepted))
-        else:
-            self.best["reward"] = max(self.best["reward"], record["reward"])
-        seeds = self.setting.seeds(record["iteration"], record["accepted"])
-        self._enter_history({**accepted, "reward": record["reward"]}, accepted["returns"], seeds, record["iteration"])
+        self.best = self._better(record)
+        self.records.append(json.loads(dump(record)))  # as it will be read if the run is resumed
+        seeds = self.setting.seeds(record["iteration"], kept)
+        reward = -math.inf if record["reward"] is None else record["reward"]
+        tried = {**candidate_kept, "reward": reward}
+        self._enter_history(tried, candidate_kept.get("returns", []), seeds, record["iteration"])
+
+    def _better(self, record: IterationRecord) -> dict[str, Any] | None:
+        """Return the best policy after an iteration: of equals, the first, with the largest of equal rewards."""
+        best, reward = self.best, record["reward"]
+        if record["accepted"] is None or reward is None:
+            return best
+        mine: dict[str, Any] = {"reward": reward, "iteration": record["iteration"]}
+        if "success" in record:
+            mine["success"] = record["success"]
+        policy = self.setting.policy
+        mine["solution"] = policy.record(policy.load(record["candidates"][record["accepted"]]))
+        if best is None:
+            return mine
+        if self.setting.method.keeps_by == "score" and mine.get("success") != best.get("success"):
+            return mine if mine.get("success", -math.inf) > best.get("success", -math.inf) else best
+        return mine if exceeds(reward, best["reward"]) else {**best, "reward": max(best["reward"], reward)}
 
     def _enter_history(
         self, record: Mapping[str, Any], returns: Sequence[float], seeds: Sequence[int], iteration: int = 0
@@ -197,15 +221,16 @@ class Experiment:
         """Append the trial of a logged candidate, or of a warm-up trial, whose iteration is 0."""
         policy = self.setting.policy
         solution = policy.load(record)
-        shown = policy.load(_as_proposed(record)) if self.setting.brief.shows_replies else solution
+        shown = policy.load(as_proposed(record)) if self.setting.brief.shows_replies else solution
         index = self._history_rollout(returns)
+        failure = failure_line(record)
         rollout = None if index is None else self._rollout_again(record, index, seeds[index], iteration)
-        self.history.append(Trial(solution, shown, record["reward"], iteration == 0, rollout))
+        self.history.append(Trial(solution, shown, record["reward"], iteration == 0, rollout, failure))
 
     def _history_rollout(self, returns: Sequence[float]) -> int | None:
-        """Return the index of the rollout that the method's history shows of a trial, if any."""
+        """Return the index of the rollout that the method's history shows of a trial, if any; none if it failed."""
         show = self.setting.method.history_rollout
-        return show(np.array(returns), self.setting.brief) if show else None
+        return show(np.array(returns), self.setting.brief) if show and len(returns) else None
 
     def _rollout_again(self, record: Mapping[str, Any], index: int, seed: int, iteration: int) -> Rollout | None:
         """Roll out again from the seed; if the policy does not allow that, read the rollout from the log."""
@@ -216,7 +241,10 @@ class Experiment:
             return None
         expected = self.kept.get(iteration)
         arrays = read_trajectory(self.directory.path, iteration, record["stage"], index, expected)
-        return None if arrays is None else Rollout(seed=seed, end=record["ends"][index], **arrays)
+        if arrays is None:
+            return None
+        states, actions, rewards = (arrays[part] for part in PARTS)
+        return Rollout(seed, states, actions, rewards, record["ends"][index])
 
     def _keep_for_history(self, accepted: Candidate) -> bool:
         """Mark the rollout that the history will show to be kept in the log, if it cannot be rolled out again."""
@@ -229,21 +257,3 @@ class Experiment:
     def _count(self, lengths: Sequence[int]) -> None:
         self.episodes += len(lengths)
         self.steps += sum(lengths)
-
-
-def check_replies(recorded: Sequence[IterationRecord], store: CallStore) -> None:
-    """Refuse a log of calls that lacks a reply from which logged parameters come."""
-    for record in recorded:
-        for candidate in record["candidates"]:
-            key = candidate.get("call")
-            if key and store.find(str(key), record["iteration"]) is None:
-                raise DamagedLog(
-                    f"damaged log: {store.path}: the reply that the {candidate['stage']} of iteration "
-                    f"{record['iteration']} comes from is lost"
-                )
-
-
-def _as_proposed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a candidate's record with the solution that was proposed in place of the one that was rolled out."""
-    raw = {key.removeprefix("raw_"): value for key, value in record.items() if key.startswith("raw_")}
-    return {**record, **raw}

@@ -157,10 +157,16 @@ def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any
         "prompts": setting.prompts,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rollout_engine": setting.engine.name,
+        **_wall(setting),
         "versions": _versions(config),
         "code_revision": code_revision(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _wall(setting: Setting) -> dict[str, Any]:
+    wall = setting.policy.wall()
+    return {} if wall is None else {"isolation": wall.record()}
 
 
 def _versions(config: Config) -> dict[str, str]:

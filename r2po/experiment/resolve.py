@@ -15,7 +15,9 @@ from r2po.llm.providers.replay import PREFIX
 from r2po.llm.registry import NoModel, provider_for
 from r2po.llm.types import CRITIC, SEARCH, Provider, ProviderSettings, Recording
 from r2po.methods import METHODS, Method
+from r2po.policies import FAMILIES, PolicyConfig
 from r2po.runlog import RunDirectory, list_runs
+from r2po.tasks.spaces import read_spaces
 
 Resume = int | Literal["latest"] | None
 """Number of the run to continue, "latest" for the latest unfinished one, None for a new run."""
@@ -34,6 +36,20 @@ def check_package(method: Method) -> None:
             f"method {method.name!r} needs the package {method.package!r}, which is not installed: "
             "pip install -r requirements.txt"
         )
+
+
+def check_wall(config: Config) -> None:
+    """Refuse policies that are code where the wall that is asked for does not stand.
+
+    Raises:
+        NoWallError: It does not.
+        WorkerNotReadyError: No process for a policy could be started.
+    """
+    assert config.policy is not None
+    family = FAMILIES[config.policy]
+    if family.walled:
+        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
+        family(spaces, PolicyConfig(settings=config.policy_settings, isolation=config.isolation)).wall()
 
 
 def by_model(config: Config) -> dict[str, Config]:

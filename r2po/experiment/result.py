@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from r2po.experiment.setting import Setting
+from r2po.isolation.outcomes import Failure
 from r2po.llm.client import Client, described
+from r2po.rollout import Rollouts
 from r2po.rounding import mean
 from r2po.runlog.records import IterationRecord, Result, heldout_figures
 
@@ -21,14 +23,16 @@ def sum_up(
     setting: Setting,
     client: Client,
     iterations: Sequence[IterationRecord],
-    best: Mapping[str, Any],
-    heldout: NDArray[np.float64],
+    best: Mapping[str, Any] | None,
+    heldout: Rollouts,
+    failure: Failure | None = None,
 ) -> Result:
     """Sum a run up, given its logged iterations and its best policy: of equals, the first.
 
-    ``best`` has that policy's reward, iteration and record; ``heldout`` its returns on fresh episodes, if any.
+    ``best`` has that policy's reward, iteration and record, and is None if none worked; ``heldout`` its rollouts on
+    fresh episodes, if any; ``failure`` says why it failed in them.
     """
-    rewards = [iteration["reward"] for iteration in iterations]
+    rewards = [iteration["reward"] for iteration in iterations if iteration["reward"] is not None]
     result = {
         "environment": setting.brief.task.name,
         "method": setting.method.name,
@@ -36,13 +40,13 @@ def sum_up(
         "differing_prompts": _differing_prompts(client),
         "protocol": setting.config.protocol,
         "seed": setting.seed,
-        "iterations": len(rewards),
-        "best_reward": best["reward"],
-        "best_iteration": best["iteration"],
-        **{f"best_{key}": value for key, value in best["solution"].items()},
-        **heldout_figures(heldout),
-        "mean_reward": mean(rewards),
-        "final_reward": rewards[-1],
+        "iterations": len(iterations),
+        **_best(setting, best),
+        **heldout_figures(heldout.returns),
+        **({} if heldout.successes is None else {"heldout_success": float(np.mean(heldout.successes))}),
+        **({} if failure is None else {"heldout_failure": asdict(failure)}),
+        "mean_reward": mean(rewards) if rewards else None,
+        "final_reward": iterations[-1]["reward"],
         "episodes": iterations[-1]["episodes"],
         "steps": iterations[-1]["steps"],
         **_calls(client),
@@ -53,6 +57,19 @@ def sum_up(
         | {"latency_s": {role: client.accounting.of(role).latency_s for role in client.accounting.roles}},
     }
     return cast("Result", result)
+
+
+def _best(setting: Setting, best: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what is recorded of the best policy; its success only where that makes a policy the best."""
+    if best is None:
+        return {"best_reward": None, "best_iteration": None}
+    by_success = setting.method.keeps_by == "score" and "success" in best
+    return {
+        "best_reward": best["reward"],
+        "best_iteration": best["iteration"],
+        **({"best_success": best["success"]} if by_success else {}),
+        **{f"best_{key}": value for key, value in best["solution"].items()},
+    }
 
 
 def _differing_prompts(client: Client) -> int | None:

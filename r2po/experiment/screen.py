@@ -11,7 +11,7 @@ from r2po.experiment.summary import clock, heading, money, summary
 from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
-from r2po.rounding import exceeds, first_largest
+from r2po.rounding import first_largest
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord, Result
 
@@ -40,7 +40,7 @@ class Screen(Observer):
         self._elapsed_before = sum(record["times"]["elapsed_s"] or 0 for record in recorded)
         self._done = self._done_before = len(recorded)
         self._total = setting.config.num_iterations or 0
-        self.best = first_largest(recorded, lambda record: record["reward"]) if recorded else None
+        self.best = best_of(recorded)
         for line in heading(setting, directory, client, len(recorded)):
             self.say(line)
 
@@ -55,8 +55,7 @@ class Screen(Observer):
     def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
         self._done = record["iteration"]
-        if self.best is None or exceeds(record["reward"], self.best["reward"]):
-            self.best = record
+        self.best = best_of([record] if self.best is None else [self.best, record])
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """Print the summary."""
@@ -70,9 +69,9 @@ class Screen(Observer):
         candidates = record["candidates"]
         return {
             "iteration": str(record["iteration"]),
-            **{candidate["stage"]: write(candidate["reward"]) for candidate in candidates},
-            "kept": candidates[record["accepted"]]["stage"],
-            "best": write(record["best_reward"]),
+            **{each["stage"]: "failed" if "failure" in each else write(each["reward"]) for each in candidates},
+            "kept": "none" if record["accepted"] is None else candidates[record["accepted"]]["stage"],
+            "best": "-" if record["best_reward"] is None else write(record["best_reward"]),
             "calls": str(record["llm_calls"]),
             "tokens": self._tokens(write_count),
             "episodes": str(record["episodes"]),
@@ -122,6 +121,12 @@ class Lines(Screen):
             *self._times,
         ]
         self.say("  ".join(parts))
+
+
+def best_of(records: Sequence[IterationRecord]) -> IterationRecord | None:
+    """Return the iteration with the largest reward, the first of equals; None if no policy has worked."""
+    worked = [record for record in records if record["reward"] is not None]
+    return first_largest(worked, lambda record: record["reward"] or 0.0) if worked else None
 
 
 def failure(attempt: AttemptFailed, wait_s: float) -> str:

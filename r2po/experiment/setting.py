@@ -29,7 +29,7 @@ class Setting:
         self.controlled = config.protocol == "controlled"
         self.method: Method = METHODS[config.method]
         spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
-        about_policy = PolicyConfig(config.bias, seed, config.policy_settings)
+        about_policy = PolicyConfig(config.bias, seed, config.policy_settings, config.isolation)
         self.policy: PolicyFamily[Any] = make_policy(config.policy, spaces, about_policy)
         task = task_for(config.gym_env_name)
         source, description = task.description(config.description, config.policy)
@@ -73,10 +73,15 @@ class Setting:
             config.env_kwargs or {},
             self.brief.spaces,
             max_steps=self.brief.max_traj_length,
+            success=self.brief.task.success,
         )
 
     def evaluate(self, solution: Solution, seeds: Iterable[int]) -> Rollouts:
-        """Roll out a policy once per seed."""
+        """Roll out a policy once per seed.
+
+        Raises:
+            EvaluationFailed: It does not work.
+        """
         return self.engine.evaluate(self.bind(solution), list(seeds))
 
     def roll_out(self, solution: Solution, seed: int, *, warmup: bool = False) -> Rollout:
@@ -90,8 +95,8 @@ class Setting:
         return clipped(policy, self.brief.spaces) if clips else policy
 
     def seeds(self, iteration: int, candidate: int) -> list[int]:
-        """Seeds of an evaluation; under ``controlled`` all candidates of an iteration share them (paired)."""
-        name = "paired" if self.controlled else candidate
+        """Seeds of an evaluation; under ``controlled``, or if the method says so, candidates share them (paired)."""
+        name = "paired" if self.controlled or self.method.paired else candidate
         count = self.config.num_evaluation_episodes
         return [derive_seed(self.seed, "iteration", iteration, "candidate", name, "rollout", k) for k in range(count)]
 

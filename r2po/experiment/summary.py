@@ -32,6 +32,8 @@ def heading(setting: Setting, directory: RunDirectory, client: Client, recorded:
 def summary(directory: RunDirectory, result: Result) -> list[str]:
     """Sum a complete run up."""
     heldout, times = "not measured", result["times"] or {}
+    if result.get("heldout_failure"):
+        heldout = f"failed: {result['heldout_failure']['kind']}"
     if result["heldout_reward"] is not None:
         reward, std = result["heldout_reward"], result["heldout_std"]
         varies = "" if std is None else f" ± {number(spread(std, reward), 4)}"
@@ -39,10 +41,10 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
     facts = {
         **_models(result),
         "protocol": f"{result['protocol']}, seed {result['seed']}",
-        "best": f"{number(result['best_reward'])} in iteration {result['best_iteration']}",
+        "best": _best(result),
         "held-out": heldout,
-        "mean": number(result["mean_reward"]),
-        "final": number(result["final_reward"]),
+        "mean": _number(result["mean_reward"]),
+        "final": _number(result["final_reward"]),
         **(_calls(result) if result["model"] != NO_MODEL else {}),
         "episodes": f"{result['episodes']} ({result['steps']} steps)",
         "time": f"{clock(times.get('elapsed_s'))}, of which model {clock(times.get('llm_s'))}, "
@@ -51,6 +53,17 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
     }
     title = f"{result['method']} on {result['environment']}: {result['iterations']} iterations"
     return ["", *_lines(title, result, facts)]
+
+
+def _best(result: Result) -> str:
+    if result["best_reward"] is None:
+        return "no policy worked"
+    success = f", success {number(result['best_success'])}" if "best_success" in result else ""
+    return f"{number(result['best_reward'])}{success} in iteration {result['best_iteration']}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else number(value)
 
 
 def _lines(title: str, log: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:

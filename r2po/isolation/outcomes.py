@@ -27,6 +27,11 @@ class Failure:
     kind: FailureKind
     text: str
 
+    @property
+    def line(self) -> str:
+        """Kind and last line of the text, which says most: ``error: KeyError: 7``."""
+        return f"{self.kind}: {self.text.strip().rpartition(chr(10))[2]}"
+
 
 class PolicyFailed(Exception):
     """A policy failed. That is an outcome of its evaluation, not an error of the program."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from r2po.errors import InputError
 from r2po.methods.step import Step
+from r2po.policies import FAMILIES
 from r2po.prompts import Brief
 from r2po.rollout import closest
 from r2po.runlog.facts import GREY, MethodFacts, Pair, Style, pair, style
@@ -55,6 +56,8 @@ class Method:
         templates: The templates that its prompts are made from, without what these include: runs with other ones are
             not continued or averaged unnoticed. Empty if it uses none of this package's; None stands for all of them.
         searches: The only kind of policies that it can search; empty for all.
+        paired: Whether all candidates of an iteration are rolled out from the same seeds under every protocol.
+        keeps_by: What makes a policy the best of a run: its mean return, or ``Candidate.score``.
         is_spent: Whether a run ends before its next iteration, given the config by key and the lines of the iterations
             so far; None if nothing but their number ends it.
         package: An optional dependency that it needs; empty for none.
@@ -72,7 +75,9 @@ class Method:
     history_rollout: Callable[[NDArray[np.float64], Brief], int | None] | None = None
     shows_excerpts: bool = False
     templates: tuple[str, ...] | None = None
-    searches: Literal["", "tables", "real parameters"] = ""
+    searches: Literal["", "tables", "real parameters", "programs"] = ""
+    paired: bool = False
+    keeps_by: Literal["reward", "score"] = "reward"
     is_spent: Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], bool] | None = None
     package: str = ""
 
@@ -119,7 +124,9 @@ class Method:
 
     def fits(self, policy: str) -> bool:
         """Whether it can search the policies of a family."""
-        return not self.searches or (self.searches == "tables") == (policy == "tabular")
+        if FAMILIES[policy].kind == "program":
+            return self.searches in ("", "programs")
+        return not self.searches or self.searches == ("tables" if policy == "tabular" else "real parameters")
 
     def _number(self, what: str, given: PerIteration, least: int, config: Mapping[str, Any]) -> int:
         if given is None:

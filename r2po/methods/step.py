@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,8 @@ from r2po.methods.asking import Answer, Ask, SolutionReader, T, Tried, run_toget
 from r2po.policies import Solution
 from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
-from r2po.rollout import Rollouts
+from r2po.rollout import EvaluationFailed, Rollouts
+from r2po.runlog.jsonl import dump
 from r2po.trial import Candidate, Trial
 
 Read = Callable[[str], T]
@@ -30,13 +32,17 @@ class Step:
         history: All trials so far, oldest first.
         iteration: Number of the iteration, from 1.
         asker: Gets replies; asked by several threads at once.
-        roll_out: Rolls out a solution: (solution, number of the candidate in this iteration) -> K rollouts.
+        roll_out: Rolls out a solution: (solution, number of the candidate in this iteration) -> K rollouts. Raises
+            ``EvaluationFailed`` if its policy does not work.
         clip: Whether solutions are clipped to what prompts ask for.
         seed: Seed of the run; a method that draws random numbers derives theirs from it.
         on_candidate: Called after each evaluation.
         max_concurrent_calls: How many calls may be under way at once.
+        records: The lines of all earlier iterations in the log, to be read only. What a method knows of them comes from
+            here alone, so that a resumed run equals an uninterrupted one.
         config: The run's config, by key, for keys that only one method has.
         candidates: The candidates of this iteration, in order.
+        notes: What the method notes in this iteration's line of the log, see ``note``.
         calls: Replies handed out, recorded and unusable ones included.
         llm_s: Seconds spent waiting for them; recorded ones count with the time they took originally.
     """
@@ -50,8 +56,10 @@ class Step:
     seed: int = 0
     on_candidate: Callable[[Candidate], None] = lambda _: None
     max_concurrent_calls: int = 10
+    records: Sequence[Mapping[str, Any]] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
     llm_s: float = 0.0
     _asked: Counter[str] = field(default_factory=Counter)
@@ -104,11 +112,18 @@ class Step:
         return self._together(asks, [ask.attempt for ask in asks])
 
     def evaluate(self, answer: Answer[Solution], stage: str) -> Candidate:
-        """Roll the answer's solution out K times; ``stage`` names the result."""
+        """Roll the answer's solution out K times; ``stage`` names the result.
+
+        A policy that does not work is a candidate too: its ``failure`` says why, and it has no returns.
+        """
         policy = self.brief.policy
         solution = policy.clip(answer.value) if self.clip else answer.value
-        rollouts = self.roll_out(solution, len(self.candidates))
-        candidate = Candidate(stage, solution, answer.value, answer.key, rollouts)
+        failure = None
+        try:
+            rollouts = self.roll_out(solution, len(self.candidates))
+        except EvaluationFailed as failed:
+            rollouts, failure = Rollouts.unfinished(failed.lengths), failed.failure
+        candidate = Candidate(stage, solution, answer.value, answer.key, rollouts, failure=failure)
         self.candidates.append(candidate)
         self.on_candidate(candidate)
         return candidate
@@ -126,7 +141,17 @@ class Step:
 
     def as_trial(self, candidate: Candidate) -> Trial:
         """Return the history entry that a candidate would become."""
-        return Trial(candidate.solution, shown(candidate, self.brief), candidate.reward, warmup=False)
+        failure = candidate.failure.line if candidate.failure else ""
+        return Trial(candidate.solution, shown(candidate, self.brief), candidate.reward, warmup=False, failure=failure)
+
+    def note(self, key: str, value: Any) -> None:
+        """Note something in this iteration's line of the log, where later iterations find it in ``records``.
+
+        Args:
+            key: Its name.
+            value: Anything that JSON can hold; it is kept as JSON gives it back.
+        """
+        self.notes[key] = json.loads(dump(value))
 
     def _ask(self, role: str, prompts: Sequence[str], read: Read[Any] | None) -> list[Answer[Any]]:
         asks = self._asks(role, prompts, read)
@@ -160,5 +185,8 @@ class Step:
 
 
 def keep_best(first: Candidate, second: Candidate) -> Candidate:
-    """Return the candidate with the higher mean return; a tie goes to the second (R2PO: to the revision)."""
+    """Return the candidate with the higher mean return; a tie goes to the second (R2PO: to the revision).
+
+    One that failed loses against any that did not.
+    """
     return first if first.reward > second.reward else second

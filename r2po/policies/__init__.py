@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from r2po.policies.base import DEFAULTS, PolicyConfig, PolicyFamily, clipped
+from r2po.policies.code import Code
 from r2po.policies.linear import Linear
 from r2po.policies.numeric import Choices, NumericFamily, Range
 from r2po.policies.policy import FunctionPolicy, Policy, Session
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 FAMILIES: Registry[type[PolicyFamily[Any]]] = Registry("policy")
-for _family in (Linear, Tabular, RandomFeatures, ProjectedMLP):
+for _family in (Linear, Tabular, RandomFeatures, ProjectedMLP, Code):
     FAMILIES.register(_family)
 
 

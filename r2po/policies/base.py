@@ -12,6 +12,7 @@ import numpy as np
 import pydantic
 
 from r2po.errors import InputError, UnusableReply, unknown
+from r2po.isolation.wall import InForce, Isolation
 from r2po.policies.policy import Policy
 from r2po.policies.solution import Solution
 from r2po.tasks.spaces import Spaces
@@ -29,11 +30,13 @@ class PolicyConfig:
         bias: Whether a linear policy has a bias row.
         seed: The run's seed, for families with frozen random parts.
         settings: The config key ``policy_settings``.
+        isolation: The wall that is asked for, for families whose policies need one.
     """
 
     bias: bool = True
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    isolation: Isolation = "auto"
 
     def read(self, model: type[SettingsModel]) -> SettingsModel:
         """Validate the settings.
@@ -91,6 +94,12 @@ class PolicyFamily(ABC, Generic[S]):
 
     always_clips: ClassVar[bool] = False
     """Whether solutions are clipped under every protocol."""
+
+    walled: ClassVar[bool] = False
+    """Whether its policies are code that runs behind a wall."""
+
+    warms_up: ClassVar[bool] = True
+    """Whether runs begin with as many random policies as the task card says; a config may always say otherwise."""
 
     @abstractmethod
     def __init__(self, spaces: Spaces, config: PolicyConfig = DEFAULTS) -> None:
@@ -155,6 +164,15 @@ class PolicyFamily(ABC, Generic[S]):
         Raises:
             InputError: The record has no solution of this family.
         """
+
+    def wall(self) -> InForce | None:
+        """Return the wall that its policies run behind; None if they need none.
+
+        Raises:
+            NoWallError: The wall that is asked for is not to be had here.
+            WorkerNotReadyError: No process for a policy could be started.
+        """
+        return None
 
     def write_briefly(self, solution: S, /) -> str:
         """Write a solution as histories show it that number their trials."""

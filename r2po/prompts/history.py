@@ -49,10 +49,13 @@ def write_excerpts(history: Sequence[Trial], brief: Brief) -> str:
 
 def _entry(index: int, trial: Trial, brief: Brief, lines: Lines) -> str:
     policy, value = brief.policy, fixed(trial.reward)
+    failed = f"failed: {trial.failure}" if trial.failure else ""
     if lines == "values":
-        return policy.trial_form.format(solution=_written(policy, trial), result=f"{policy.objective}: {value}")
+        result = failed or f"{policy.objective}: {value}"
+        return policy.trial_form.format(solution=_written(policy, trial), result=result)
     kind = "" if lines == "rewards" else "rollout " if trial.warmup else "mean "
-    entry = policy.trial_form.format(solution=_written_briefly(policy, trial), result=f"{kind}reward: {value}")
+    result = failed or f"{kind}reward: {value}"
+    entry = policy.trial_form.format(solution=_written_briefly(policy, trial), result=result)
     phase = "Trial" if lines != "phases" else "Warm-up trial" if trial.warmup else "Training trial"
     return f"{phase} {index}: {entry}"
 

@@ -71,6 +71,8 @@ def critic_prompt(
         revision_rule: State the revision rule, if there is a threshold.
     """
     brief = situation.brief
+    if candidate.failure is not None:
+        return _repair_prompt(situation, candidate, lines)
     return render(
         f"critic_{evidence.__name__}.j2",
         brief,
@@ -81,6 +83,20 @@ def critic_prompt(
         proposal=brief.policy.write(shown(candidate, brief), 3),
         reward=candidate.reward,
         evidence=evidence(candidate, brief),
+    )
+
+
+def _repair_prompt(situation: Situation, candidate: Candidate, lines: Lines) -> str:
+    """Write the Critic-LLM's prompt about a candidate that failed: there is a failure instead of evidence."""
+    assert candidate.failure is not None
+    brief = situation.brief
+    return render(
+        "critic_failed.j2",
+        brief,
+        history=write_history(situation.history, brief, lines),
+        proposal=brief.policy.write(shown(candidate, brief), 3),
+        failure=candidate.failure,
+        steps=candidate.rollouts.lengths.tolist(),
     )
 
 

@@ -22,6 +22,7 @@ from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import number
 from r2po.runlog.facts import PromptFacts
 
+FAILED = "critic_failed.j2"
 _FOLDER = Path(__file__).parent / "templates"
 
 
@@ -40,6 +41,9 @@ def prompt_facts(templates: Iterable[str] | None, brief: Brief) -> PromptFacts:
         InputError: One of these templates does not exist.
     """
     environment = _environment(brief.policy.name, brief.policy.kind)
+    if templates is not None and brief.policy.kind == "program":
+        # What every critic is shown of a program that failed.
+        templates = [*templates, *([FAILED] if any(name.startswith("critic_") for name in templates) else [])]
     existing = {name for name in environment.list_templates() if "/" not in name}
     for name in () if templates is None else templates:
         if name not in existing:

@@ -12,9 +12,10 @@ import numpy as np
 
 import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.envs.making import make
+from r2po.isolation.outcomes import PolicyFailed
 from r2po.policies import Policy, Session
 from r2po.policies.policy import Array
-from r2po.rollout.types import End, Rollout, Rollouts
+from r2po.rollout.types import End, EvaluationFailed, Rollout, Rollouts
 from r2po.tasks.spaces import Spaces
 
 
@@ -23,18 +24,27 @@ class GymnasiumEngine:
 
     Up to ``parallel`` episodes advance together, so that the policy is evaluated on a batch of observations. Every
     episode starts from its own seed, and equals, bit for bit, the same episode in a fresh environment stepped alone.
+    With ``success``, an episode succeeds in which ``info["success"]`` was ever true.
     """
 
     name = "reference"
 
     def __init__(
-        self, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int, parallel: int = 20
+        self,
+        gym_id: str,
+        env_kwargs: Mapping[str, Any],
+        spaces: Spaces,
+        *,
+        max_steps: int,
+        parallel: int = 20,
+        success: bool = False,
     ) -> None:
         self._gym_id = gym_id
         self._env_kwargs = dict(env_kwargs)
         self._spaces = spaces
         self._max_steps = max_steps
         self._parallel = parallel
+        self._success = success
         self._pool: list[gymnasium.Env[Any, Any]] = []
 
     def runs(self, _policy: Policy) -> bool:
@@ -44,13 +54,20 @@ class GymnasiumEngine:
     def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
         """Roll out ``policy`` once per seed; one that is not replayable with the trajectories."""
         parts = [seeds[start : start + self._parallel] for start in range(0, len(seeds), self._parallel)]
-        batches = [self._run(policy, part, keep=not policy.replayable) for part in parts]
+        batches: list[_Batch] = []
+        try:
+            for part in parts:
+                batches.append(self._run(policy, part, keep=not policy.replayable))  # noqa: PERF401 - those before count
+        except EvaluationFailed as failed:
+            before = [length for batch in batches for length in batch.lengths]
+            raise EvaluationFailed(failed.failure, [*before, *failed.lengths]) from None
         if not policy.replayable:
             return Rollouts.of([rollout for batch in batches for rollout in batch.rollouts()])
         returns = np.array([total for batch in batches for total in batch.returns])
         lengths = np.array([length for batch in batches for length in batch.lengths], np.int64)
         ends = tuple(end for batch in batches for end in batch.ends)
-        return Rollouts(tuple(seeds), returns, lengths, ends, partial(self.roll_out, policy))
+        successes = tuple(each for batch in batches for each in batch.successes) if self._success else None
+        return Rollouts(tuple(seeds), returns, lengths, ends, partial(self.roll_out, policy), successes)
 
     def roll_out(self, policy: Policy, seed: int) -> Rollout:
         """Roll out ``policy`` from one seed, with its trajectory."""
@@ -62,9 +79,16 @@ class GymnasiumEngine:
             self._pool.pop().close()
 
     def _run(self, policy: Policy, seeds: Sequence[int], *, keep: bool) -> _Batch:
-        batch = _Batch(self._spaces, self._environments(len(seeds)), seeds, keep=keep)
-        with closing(policy.begin(seeds)) as session:
-            batch.run(session, self._max_steps)
+        try:
+            session = policy.begin(seeds)
+        except PolicyFailed as failed:
+            raise EvaluationFailed(failed.failure, ()) from failed
+        with closing(session):
+            batch = _Batch(self._spaces, self._environments(len(seeds)), seeds, keep=keep, success=self._success)
+            try:
+                batch.run(session, self._max_steps)
+            except PolicyFailed as failed:
+                raise EvaluationFailed(failed.failure, batch.lengths) from failed
         return batch
 
     def _environments(self, count: int) -> list[gymnasium.Env[Any, Any]]:
@@ -74,16 +98,24 @@ class GymnasiumEngine:
 
 
 class _Batch:
-    """Episodes that advance together; with ``keep``, their trajectories are kept."""
+    """Episodes that advance together; with ``keep``, their trajectories are kept, with ``success``, who succeeded."""
 
     def __init__(
-        self, spaces: Spaces, environments: Sequence[gymnasium.Env[Any, Any]], seeds: Sequence[int], *, keep: bool
+        self,
+        spaces: Spaces,
+        environments: Sequence[gymnasium.Env[Any, Any]],
+        seeds: Sequence[int],
+        *,
+        keep: bool,
+        success: bool,
     ) -> None:
         count = len(seeds)
         self._seeds = seeds
         self._discrete_action = spaces.discrete_action
         self._steppers = [environment.step for environment in environments]
         self._keep = keep
+        self._success = success
+        self.successes = [False] * count
         # Two buffers: a policy may hand out views of the observations as its actions.
         shape, kind = ((count,), np.int64) if spaces.discrete_observation else ((count, spaces.observation_size), float)
         self._current: Array = np.empty(shape, kind)
@@ -102,12 +134,16 @@ class _Batch:
         active = list(range(count))
         for time in range(1, max_steps + 1):
             observations = self._current.copy() if len(active) == count else self._current[active]
-            actions = session(active, observations)
+            try:
+                actions = session(active, observations)
+            except PolicyFailed:
+                self._stop(active, time - 1)
+                raise
             if self._keep:
                 self._note(active, observations, actions)
             active = self._step(active, actions, time)
-            for slot in active if time == max_steps else ():
-                self.lengths[slot] = time
+            if time == max_steps:
+                self._stop(active, time)
             if not active:
                 break
 
@@ -120,9 +156,15 @@ class _Batch:
                 actions=np.array(self._actions[slot]),
                 rewards=np.array(self._rewards[slot]),
                 end=self.ends[slot],
+                success=self.successes[slot] if self._success else None,
             )
             for slot, seed in enumerate(self._seeds)
         ]
+
+    def _stop(self, active: Sequence[int], time: int) -> None:
+        """Note the length of the episodes that have not ended by themselves."""
+        for slot in active:
+            self.lengths[slot] = time
 
     def _note(self, active: Sequence[int], observations: Array, actions: Array) -> None:
         taken = np.array(actions, np.int64 if self._discrete_action else np.float64)
@@ -135,12 +177,14 @@ class _Batch:
         going: list[int] = []
         # Discrete actions go in as Python ints, continuous ones as rows of the batch.
         for slot, action in zip(active, actions.tolist() if self._discrete_action else actions, strict=True):
-            observation, reward, terminated, truncated, _ = self._steppers[slot](action)
+            observation, reward, terminated, truncated, info = self._steppers[slot](action)
             self._current[slot] = observation
             reward = float(reward)
             self.returns[slot] += reward
             if self._keep:
                 self._rewards[slot].append(reward)
+            if self._success and info.get("success"):
+                self.successes[slot] = True
             if terminated or truncated:
                 self.lengths[slot] = time
                 self.ends[slot] = "terminated" if terminated else "truncated"

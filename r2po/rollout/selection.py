@@ -77,18 +77,26 @@ class SelectedEngine:
 
 
 def select_engine(
-    name: EngineName, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int
+    name: EngineName,
+    gym_id: str,
+    env_kwargs: Mapping[str, Any],
+    spaces: Spaces,
+    *,
+    max_steps: int,
+    success: bool = False,
 ) -> SelectedEngine:
     """Return the engine of this name; for ``auto``, the fastest one that gives Gymnasium's numbers here.
+
+    With ``success``, that is the reference engine, the only one that sees what an environment says beside its reward.
 
     Raises:
         InputError: The engine that is asked for cannot run this environment, or not on this machine.
     """
-    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps)
-    if name == "reference":
+    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps, success=success)
+    if name == "reference" or (success and name == "auto"):
         return SelectedEngine(None, reference)
     for fast_name in FAST_ENGINES if name == "auto" else (name,):
-        reason = _refusal(fast_name, gym_id, env_kwargs)
+        reason = "it does not see success" if success else _refusal(fast_name, gym_id, env_kwargs)
         if not reason:
             fast = _make(fast_name, gym_id, env_kwargs, spaces, max_steps)
             return SelectedEngine(fast, reference, forced=name != "auto")

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.isolation.outcomes import Failure
 from r2po.policies import Policy
 from r2po.policies.policy import Array
 
@@ -30,6 +31,7 @@ class Rollout:
         actions: (T, a) float64 as the environment received them, or (T,) int64.
         rewards: (T,) float64.
         end: Why it ended.
+        success: Whether the environment ever said that it succeeded; None if that is not asked.
     """
 
     seed: int
@@ -37,6 +39,7 @@ class Rollout:
     actions: Array
     rewards: NDArray[np.float64]
     end: End
+    success: bool | None = None
 
     @cached_property
     def total(self) -> float:
@@ -70,6 +73,7 @@ class Rollouts(Sequence[Rollout]):
         lengths: (K,) numbers of steps.
         ends: Why each ended.
         replay: Rolls the policy out from a seed.
+        successes: Whether each succeeded; None if the task does not tell.
     """
 
     seeds: tuple[int, ...]
@@ -77,19 +81,28 @@ class Rollouts(Sequence[Rollout]):
     lengths: NDArray[np.int64]
     ends: tuple[End, ...]
     replay: Callable[[int], Rollout]
+    successes: tuple[bool, ...] | None = None
     _kept: dict[int, Rollout] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, episodes: Sequence[Rollout]) -> Rollouts:
         """Return these episodes as an evaluation."""
+        successes = tuple(episode.success for episode in episodes if episode.success is not None)
         return cls(
             seeds=tuple(episode.seed for episode in episodes),
             returns=np.array([episode.total for episode in episodes]),
             lengths=np.array([episode.length for episode in episodes], dtype=np.int64),
             ends=tuple(episode.end for episode in episodes),
             replay={episode.seed: episode for episode in episodes}.__getitem__,
+            successes=successes if episodes and len(successes) == len(episodes) else None,
             _kept=dict(enumerate(episodes)),
         )
+
+    @classmethod
+    def unfinished(cls, lengths: Sequence[int]) -> Rollouts:
+        """Return the evaluation of a policy that failed: no episode, but the steps that were made in each."""
+        nothing: dict[int, Rollout] = {}
+        return cls((), np.empty(0), np.array(lengths, dtype=np.int64), (), nothing.__getitem__)
 
     @property
     def mean(self) -> float:
@@ -121,6 +134,20 @@ class Rollouts(Sequence[Rollout]):
         return self._kept[numbers]
 
 
+class EvaluationFailed(Exception):
+    """A policy failed while it was rolled out. That is an outcome of its evaluation, not an error of the program.
+
+    Attributes:
+        failure: Why.
+        lengths: Steps that were made in each episode that was started; empty if the policy could not be loaded.
+    """
+
+    def __init__(self, failure: Failure, lengths: Sequence[int]) -> None:
+        super().__init__(f"{failure.kind}: {failure.text}")
+        self.failure = failure
+        self.lengths = tuple(lengths)
+
+
 class Engine(Protocol):
     """Rolls out policies in one environment. All engines give the same numbers; they differ in speed."""
 
@@ -131,7 +158,11 @@ class Engine(Protocol):
         """Return whether it can roll out this policy."""
 
     def evaluate(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
-        """Roll out ``policy`` once per seed."""
+        """Roll out ``policy`` once per seed.
+
+        Raises:
+            EvaluationFailed: The policy does not work.
+        """
 
     def roll_out(self, policy: Policy, seed: int) -> Rollout:
         """Roll out ``policy`` from one seed, with its trajectory."""

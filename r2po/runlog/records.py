@@ -27,9 +27,9 @@ from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
-SCHEMA_VERSION = 4
-"""4: files have checksums. 3: run.yaml says what the method and the task are. 2: long replies are packed, and prompts
-by bz2."""
+SCHEMA_VERSION = 5
+"""5: a candidate may have failed, and an iteration may have kept none. 4: files have checksums. 3: run.yaml says what
+the method and the task are. 2: long replies are packed, and prompts by bz2."""
 SEALED_SINCE = 4
 """The first schema with checksums."""
 LARGEST = 1e100
@@ -72,6 +72,7 @@ class Description(TypedDict):
     prompts: NotRequired[PromptFacts | None]
     created: NotRequired[Any]
     rollout_engine: NotRequired[Any]
+    isolation: NotRequired[dict[str, Any]]
     versions: NotRequired[Any]
     code_revision: NotRequired[Any]
     config: dict[str, Any]
@@ -90,8 +91,19 @@ class WarmupRecord(TypedDict):
 
 
 @with_config(_STRICT)
+class FailureRecord(TypedDict):
+    """Why a policy does not work."""
+
+    kind: str
+    text: Text
+
+
+@with_config(_STRICT)
 class CandidateRecord(TypedDict):
-    """A candidate in a line of ``iterations.jsonl``; Stable-Baselines3's have no parameters."""
+    """A candidate in a line of ``iterations.jsonl``; Stable-Baselines3's have no parameters.
+
+    It has returns, or a failure.
+    """
 
     stage: str
     call: NotRequired[Any]
@@ -99,9 +111,11 @@ class CandidateRecord(TypedDict):
     source: NotRequired[Text]
     raw_params: NotRequired[Any]
     reward: NotRequired[Any]
-    returns: Annotated[list[float], Field(min_length=1)]
+    returns: NotRequired[Annotated[list[float], Field(min_length=1)]]
+    failure: NotRequired[FailureRecord]
     lengths: NotRequired[list[Count]]
     ends: NotRequired[list[str]]
+    successes: NotRequired[list[bool]]
     shown: NotRequired[Any]
 
 
@@ -117,18 +131,20 @@ class Times(TypedDict):
 
 @with_config(_STRICT)
 class IterationRecord(TypedDict):
-    """A line of ``iterations.jsonl``."""
+    """A line of ``iterations.jsonl``; without a reward if the policy that the method kept does not work."""
 
     iteration: int
-    reward: float
+    reward: float | None
+    success: NotRequired[float]
     best_reward: NotRequired[Any]
-    accepted: Count
+    accepted: Count | None
     episodes: Count
     steps: Count
     llm_calls: Count
     times: Times
     prompts: NotRequired[PromptFacts]
     sums: NotRequired[dict[str, str]]
+    notes: NotRequired[dict[str, Any]]
     candidates: list[CandidateRecord]
 
 
@@ -141,9 +157,10 @@ class Outcome(TypedDict):
     """A line of ``iterations.jsonl`` without the content of its candidates, which is most of it."""
 
     iteration: int
-    reward: Finite
+    reward: Finite | None
+    success: NotRequired[Finite]
     best_reward: NotRequired[Any]
-    accepted: Count
+    accepted: Count | None
     episodes: Count
     steps: Count
     llm_calls: Count
@@ -159,7 +176,8 @@ class CandidateFigures(TypedDict):
 
     stage: str
     params: NotRequired[list[Number]]
-    returns: Annotated[list[Finite], Field(min_length=1)]
+    returns: NotRequired[Annotated[list[Finite], Field(min_length=1)]]
+    failure: NotRequired[FailureRecord]
 
 
 @with_config(ConfigDict(strict=True))
@@ -194,15 +212,18 @@ class Result(TypedDict):
     protocol: NotRequired[Any]
     seed: NotRequired[Any]
     iterations: int
-    best_reward: NotRequired[float]
-    best_iteration: NotRequired[int]
+    best_reward: NotRequired[float | None]
+    best_iteration: NotRequired[int | None]
+    best_success: NotRequired[float]
     best_params: NotRequired[Any]
     best_source: NotRequired[Any]
     heldout_reward: float | None
     heldout_std: float | None
     heldout_episodes: Count
-    mean_reward: NotRequired[float]
-    final_reward: NotRequired[float]
+    heldout_success: NotRequired[float]
+    heldout_failure: NotRequired[FailureRecord]
+    mean_reward: NotRequired[float | None]
+    final_reward: NotRequired[float | None]
     episodes: NotRequired[Count]
     steps: NotRequired[Count]
     llm_calls: NotRequired[Count]

@@ -14,7 +14,7 @@ from r2po.llm.types import CRITIC, SEARCH, Usage
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE, GaveUp, Replied, Requested, at_utc, read_events
 from r2po.runlog.jsonl import DamagedLog
-from r2po.runlog.records import IterationRecord, Result
+from r2po.runlog.records import CandidateRecord, IterationRecord, Result
 from r2po.sweep.messages import Progress
 
 
@@ -113,7 +113,11 @@ def ended_at(path: Path) -> list[tuple[datetime, int]]:
     except InputError:
         return []
     ended = ((_time(record["times"].get("ended", "")), record["candidates"]) for record in records)
-    return [(time, sum(len(each["returns"]) for each in candidates)) for time, candidates in ended if time]
+    return [(time, sum(map(_episodes, candidates))) for time, candidates in ended if time]
+
+
+def _episodes(candidate: CandidateRecord) -> int:
+    return len(candidate["returns"] if "returns" in candidate else candidate["lengths"])
 
 
 def _time(text: str) -> datetime | None:

@@ -75,6 +75,7 @@ class Task:
         free_kwargs: Arguments that a config may change: the card stays true.
         random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
             their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
+        success: Whether an episode has succeeded once the environment's ``info["success"]`` is true.
         published: What the published prompts tell of the task, by policy family; ``any`` is for all that are not named.
             Empty for a task without published prompts.
     """
@@ -96,6 +97,7 @@ class Task:
     env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
+    success: bool = False
     published: Mapping[str, Description] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from r2po.isolation.box import Box
-from r2po.isolation.outcomes import PolicyFailed
 from r2po.isolation.protocol import Signature
 from r2po.policies import Policy, Session
 from r2po.policies.policy import Array, FunctionPolicy
-from r2po.rollout import GymnasiumEngine
+from r2po.rollout import EvaluationFailed, GymnasiumEngine
 from r2po.tasks.spaces import Spaces, read_spaces
 from tests.isolation.boxes import policy
 from tests.isolation.test_life import is_alive
@@ -98,10 +97,10 @@ def test_vectors_and_a_memory() -> None:
 def test_a_policy_that_fails_leaves_no_worker() -> None:
     reference, spaces = engine("CartPole-v1", 300)
     code = CodePolicy(policy("self.time = getattr(self, 'time', 0) + 1\nreturn 1 // (self.time < 5)"), spaces)
-    with pytest.raises(PolicyFailed, match=r"In step 5 of an episode:\nline 5, in act") as caught:
+    with pytest.raises(EvaluationFailed, match=r"In step 5 of an episode:\nline 5, in act") as caught:
         reference.evaluate(code, range(3))
     assert caught.value.failure.kind == "error"
     assert not any(map(is_alive, code.pids))
-    with pytest.raises(PolicyFailed, match="syntax"):
+    with pytest.raises(EvaluationFailed, match="syntax"):
         reference.evaluate(CodePolicy("class", spaces), range(3))
     reference.close()

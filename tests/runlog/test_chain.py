@@ -86,7 +86,7 @@ def test_a_changed_seed_is_seen_in_the_description_and_in_each_log(run: RunDirec
     with pytest.raises(DamagedLog, match=r"warmup\.jsonl, line 1"):
         list(iterate_lines(run.warmup))
     path.write_text("".join(line for line in text.splitlines(keepends=True) if not line.startswith("sum:")))
-    with pytest.raises(DamagedLog, match=r"run\.yaml is damaged: it has no checksum, which schema 4 has"):
+    with pytest.raises(DamagedLog, match=r"run\.yaml is damaged: it has no checksum, which schema 5 has"):
         run.read_description()
 
 

@@ -50,6 +50,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         outcomes = directory.read_iterations_as(Outcome)
         if not outcomes:
             raise Unusable("no complete iteration yet")
+        worked = _worked(outcomes)
         result = _read_result(directory, outcomes) if directory.is_complete else None
         torn = _torn(directory.iterations)
         lost = () if result else _lost_trials(directory, outcomes)
@@ -60,7 +61,9 @@ def load_own_run(directory: RunDirectory) -> RunData:
     replayed = description.get("replay_of")
     differing = result.get("differing_prompts") or 0 if result else 0
     replay = (f"a replay of {replayed}: the same sample, not another one",) if replayed else ()
-    accepted = [(record["reward"], record["accepted"]) for record in outcomes]
+    idle = len(outcomes) - len(worked)
+    failed = (f"in {idle} of {len(outcomes)} iterations no policy worked",) if idle else ()
+    accepted = {record["iteration"]: (record["reward"], record["accepted"]) for record in worked}
     return RunData(
         path=path,
         origin="r2po",
@@ -68,11 +71,11 @@ def load_own_run(directory: RunDirectory) -> RunData:
         facts=facts,
         model=description["model"],
         protocol=description["protocol"],
-        numbers=np.arange(1, len(outcomes) + 1),
-        rewards=np.array([record["reward"] for record in outcomes]),
-        episodes=np.array([record["episodes"] for record in outcomes], dtype=np.int64),
-        steps=np.array([record["steps"] for record in outcomes], dtype=np.int64),
-        llm_s=np.array([record["times"]["llm_s"] for record in outcomes]),
+        numbers=np.array([record["iteration"] for record in worked]),
+        rewards=np.array([record["reward"] for record in worked]),
+        episodes=np.array([record["episodes"] for record in worked], dtype=np.int64),
+        steps=np.array([record["steps"] for record in worked], dtype=np.int64),
+        llm_s=np.array([record["times"]["llm_s"] for record in worked]),
         read_iterations=partial(_read_iterations, directory.iterations, accepted),
         variant=_variant(task, facts, config),
         algorithm=config.get("algorithm"),
@@ -82,9 +85,9 @@ def load_own_run(directory: RunDirectory) -> RunData:
         complete=result is not None,
         planned_iterations=config["num_iterations"],
         config=description["config"],
-        llm_calls=np.array([record["llm_calls"] for record in outcomes], dtype=np.int64),
+        llm_calls=np.array([record["llm_calls"] for record in worked], dtype=np.int64),
         heldout=_heldout(result),
-        notes=(*torn, *lost, *replay),
+        notes=(*torn, *lost, *failed, *replay),
         critic_model=description.get("critic_model") or "",
         prompts=_prompts(description, outcomes, differing),
         prompts_hash=_prompts_hash(description, outcomes),
@@ -104,6 +107,25 @@ class _Config(TypedDict):
     algorithm: NotRequired[str | None]
     critic_llm_conservative_threshold: NotRequired[Finite | None]
     revision_rule: NotRequired[str | None]
+
+
+class _Worked(Outcome):
+    """An iteration in which a policy worked."""
+
+    reward: Finite  # type: ignore[misc]
+    accepted: int  # type: ignore[misc]
+
+
+def _worked(outcomes: Sequence[Outcome]) -> list[_Worked]:
+    """Return the iterations whose policy worked.
+
+    Raises:
+        Unusable: There is none.
+    """
+    worked = [record for record in outcomes if record["reward"] is not None]
+    if not worked:
+        raise Unusable(f"no policy worked in any of its {len(outcomes)} iterations")
+    return cast("list[_Worked]", worked)
 
 
 def _read_result(directory: RunDirectory, outcomes: Sequence[Outcome]) -> HeldoutFigures:
@@ -158,7 +180,7 @@ def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:
     return "".join(hashes) if len(hashes) < 2 else hashlib.sha256("+".join(hashes).encode()).hexdigest()[:16]
 
 
-def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[IterationData, ...]:
+def _read_iterations(path: Path, outcomes: Mapping[int, tuple[float, int]]) -> tuple[IterationData, ...]:
     """Read the candidates of the iterations whose rewards and accepted candidates are given: there may be more by now.
 
     Where candidates are damaged, or contradict the reward of their iteration, only that reward is returned.
@@ -166,12 +188,12 @@ def _read_iterations(path: Path, outcomes: list[tuple[float, int]]) -> tuple[Ite
     lines = complete_lines(path, Chain(path))  # whose checksums were checked before
     try:
         return tuple(
-            _read_candidates(line, number, *outcome)
-            for number, (line, outcome) in enumerate(zip(lines, outcomes, strict=False), 1)
+            _read_candidates(line, number, *outcomes[number])
+            for number, line in enumerate(lines, 1)
+            if number in outcomes
         )
     except DamagedLog as error:  # the file can no longer be read
-        accepted = ((number, reward) for number, (reward, _) in enumerate(outcomes, 1))
-        return tuple(_accepted(number, reward, str(error)) for number, reward in accepted)
+        return tuple(_accepted(number, reward, str(error)) for number, (reward, _) in outcomes.items())
 
 
 def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> IterationData:
@@ -182,7 +204,11 @@ def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> 
     contradiction = contradicted(reward, record["candidates"][accepted])
     if contradiction:
         return _accepted(number, reward, f"iterations.jsonl, line {number}: {contradiction}")
-    return IterationData(number, accepted, tuple(map(_candidate, record["candidates"])))
+    worked = [index for index, each in enumerate(record["candidates"]) if "returns" in each]
+    if accepted not in worked:
+        return _accepted(number, reward, f"iterations.jsonl, line {number}: the accepted candidate has no returns")
+    candidates = tuple(_candidate(record["candidates"][index]) for index in worked)
+    return IterationData(number, worked.index(accepted), candidates)
 
 
 def _accepted(number: int, reward: float, problem: str) -> IterationData:

@@ -19,11 +19,11 @@ from r2po.runlog.records import Result
 from tests.builders import make_config, register
 
 
-
-
 def policy(*lines: str, head: str = "") -> str:
     """Return a program whose ``act`` has these lines."""
-    return "\n".join([*([head] if head else []), "class Policy:", "    def act(self, obs):", *(f"        {line}" for line in lines)])
+    return "\n".join(
+        [*([head] if head else []), "class Policy:", "    def act(self, obs):", *(f"        {line}" for line in lines)]
+    )
 
 
 LEFT = policy("return 0")

@@ -1,0 +1,207 @@
+"""Runs whose policies are code: some fail, which is an outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from r2po.analysis.logs.load import load_log_directory
+from r2po.cli import main
+from r2po.commands.watch import watch
+from r2po.errors import InputError, RunStopped
+from r2po.experiment.screen import Lines
+from r2po.isolation import box
+from r2po.isolation.outcomes import NoWallError, WorkerNotReadyError
+from r2po.methods import METHODS, Method, Step
+from r2po.runlog import RunDirectory
+from r2po.runlog.intact import check_files
+from r2po.trial import Candidate
+from tests.builders import PROMPTED, register
+from tests.codes import BROKEN, CRASHES, GOOD, Coder, make_code_config, run_code
+from tests.texts import Killed
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [{**record, "times": None, "sums": None} for record in RunDirectory(run).read_iterations()]
+
+
+@pytest.mark.parametrize("method", PROMPTED)
+def test_every_method_runs_with_code(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = Coder()
+    result = run_code(make_code_config(method, tmp_path, num_iterations=3), coder, monkeypatch)
+    directory = RunDirectory(tmp_path / "run_1")
+    candidates = [each for record in directory.read_iterations() for each in record["candidates"]]
+    assert all(("failure" in each) != ("returns" in each) for each in candidates)
+    assert result["episodes"] == sum(len(each["lengths"]) for each in candidates)
+    assert result["steps"] == sum(sum(each["lengths"]) for each in candidates)
+    assert check_files(directory) == []
+    for request in coder.requests:
+        assert "parameter" not in request.prompt
+        assert "inf" not in request.prompt.replace("information", "").split()
+
+
+def test_what_a_failure_costs_and_how_it_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_code(make_code_config("props", tmp_path / "a", num_iterations=1), Coder(CRASHES), monkeypatch)
+    (record,) = RunDirectory(tmp_path / "a/run_1").read_iterations()
+    (candidate,) = record["candidates"]
+    assert (record["reward"], record["accepted"], record["best_reward"]) == (None, None, None)
+    assert (record["episodes"], record["steps"]) == (3, 12)
+    assert candidate["lengths"] == [4, 4, 4]
+    assert candidate["failure"]["kind"] == "error"
+    assert candidate["failure"]["text"].endswith("KeyError: 5.0")
+    assert not {"returns", "reward", "ends", "params"} & candidate.keys()
+    run_code(make_code_config("props", tmp_path / "b", num_iterations=1), Coder(BROKEN), monkeypatch)
+    (record,) = RunDirectory(tmp_path / "b/run_1").read_iterations()
+    assert (record["episodes"], record["steps"], record["candidates"][0]["lengths"]) == (0, 0, [])
+    assert record["candidates"][0]["failure"]["kind"] == "syntax"
+
+
+def test_histories_show_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = Coder(CRASHES)
+    run_code(make_code_config("props", tmp_path, num_iterations=2, warmup_episodes=1), coder, monkeypatch)
+    last = coder.requests[-1].prompt
+    assert "\nfailed: error: KeyError: 5.0\nclass Policy:\n    def __init__(self):\n" in last
+    assert "f(policy): " in last
+    assert "-inf" not in last
+
+
+def test_the_critic_is_shown_the_failure_instead_of_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = Coder(CRASHES)
+    run_code(make_code_config("r2po", tmp_path, num_iterations=1), coder, monkeypatch)
+    prompt = next(request.prompt for request in coder.requests if request.role == "critic")
+    assert "How it failed (error, after 12 steps in 3 episodes):\nIn step 5 of an episode:\nline 7, in act\n" in prompt
+    assert prompt.endswith("KeyError: 5.0")
+    assert "# The policy to revise\nProposed policy:\nclass Policy:\n" in prompt
+
+
+def test_a_run_in_which_no_policy_worked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run_code(make_code_config("r2po", tmp_path, num_iterations=2), Coder(BROKEN, CRASHES), monkeypatch)
+    keys = ("best_reward", "best_iteration", "heldout_reward", "mean_reward", "final_reward")
+    assert [result.get(key, "missing") for key in keys] == [None] * 5
+    assert "best_source" not in result
+    directory = RunDirectory(tmp_path / "run_1")
+    screen = Lines()
+    screen.finished(directory, directory.read_result())
+    assert "no policy worked" in capsys.readouterr().out
+    assert not check_files(directory)
+    with pytest.raises(InputError, match=r"no policy of .*run_1 has worked"):
+        watch(directory, 0, str(tmp_path / "best.gif"))
+    with pytest.raises(InputError, match="no policy worked in any of its 2 iterations"):
+        load_log_directory(tmp_path)
+
+
+def test_iterations_in_which_no_policy_worked_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_code(make_code_config("props", tmp_path, num_iterations=6), Coder(GOOD, CRASHES), monkeypatch)
+    records = RunDirectory(tmp_path / "run_1").read_iterations()
+    worked = [record["iteration"] for record in records if record["accepted"] is not None]
+    assert 0 < len(worked) < 6
+    (run,) = load_log_directory(tmp_path).runs
+    assert run.numbers.tolist() == worked
+    assert run.complete
+    assert [each.number for each in run.iterations] == worked
+    assert f"in {6 - len(worked)} of 6 iterations no policy worked" in run.notes
+    assert main(["eval", "--logdir", str(tmp_path)]) == 0
+    assert "no policy worked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["props", "r2po", "critic_only"])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Coder()
+    values = {"num_iterations": 2, "warmup_episodes": 1}
+    expected = run_code(make_code_config(method, tmp_path / "whole", **values), whole, monkeypatch)
+    log = log_of(tmp_path / "whole/run_1")
+    for killed_at in range(1, len(whole.requests) + 1):
+        config = make_code_config(method, tmp_path / str(killed_at), **values)
+        with pytest.raises(Killed):
+            run_code(config, Coder(killed_at=killed_at), monkeypatch)
+        result = run_code(config, Coder(), monkeypatch, resume=1)
+        assert log_of(tmp_path / str(killed_at) / "run_1") == log
+        assert {**result, "times": 0, "sums": 0} == {**expected, "times": 0, "sums": 0}
+
+
+def test_the_run_says_which_wall_is_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_code(make_code_config("props", tmp_path, num_iterations=1), Coder(GOOD), monkeypatch)
+    said = yaml.safe_load((tmp_path / "run_1/run.yaml").read_text(encoding="utf-8"))
+    assert said["isolation"] == box.in_force().record()
+    assert said["config"]["isolation"] == "auto"
+    assert said["config"]["warmup_episodes"] == 0
+
+
+def test_without_a_wall_no_run_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise NoWallError("isolation: auto needs seccomp")
+
+    monkeypatch.setattr(box, "check", refuse)
+    logdir = tmp_path / "logs"
+    coder = Coder(GOOD)
+    with pytest.raises(NoWallError) as caught:
+        run_code(make_code_config("props", logdir), coder, monkeypatch)
+    assert caught.value.exit_code == 2
+    assert not logdir.exists()
+    assert coder.requests == []
+
+
+def test_a_worker_that_does_not_start_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_code_config("props", tmp_path, num_iterations=2)
+    load = box.Box.load
+    loaded = []
+
+    def fail(self: box.Box, *arguments: Any) -> None:
+        loaded.append(1)
+        if len(loaded) == 2:
+            raise WorkerNotReadyError("a policy's process was not ready after 60 s")
+        load(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(box.Box, "load", fail)
+        with pytest.raises(RunStopped, match="was not ready after 60 s"):
+            run_code(config, Coder(GOOD), monkeypatch)
+    assert len(log_of(tmp_path / "run_1")) == 1
+    run_code(config, Coder(GOOD), monkeypatch, resume=1)
+    assert len(log_of(tmp_path / "run_1")) == 2
+
+
+def test_the_best_policy_may_fail_on_fresh_episodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"num_iterations": 1, "num_evaluation_episodes": 1, "max_traj_length": 5, "heldout_episodes": 20}
+    probe = "class Policy:\n    def act(self, obs):\n        return 1 + 0 * int({gain})"
+    config = make_code_config("props", tmp_path / "probe", **small, keep_trajectories="all")
+    run_code(config, Coder(probe), monkeypatch)
+    with np.load(tmp_path / "probe/run_1/trajectories/iteration_0001.npz") as arrays:
+        met = arrays["proposal_0_observations"][:-1, 0]
+    # It fails at positions that it did not come to in training.
+    fails = probe.replace("1 +", f"1 // ({met.min()} <= obs[0] <= {met.max()}) +")
+    result = run_code(make_code_config("props", tmp_path, **small), Coder(fails), monkeypatch)
+    assert result["best_iteration"] == 1
+    assert result["heldout_reward"] is None
+    assert result["heldout_failure"]["kind"] == "error"
+
+
+def _notes(step: Step) -> Candidate:
+    step.note("sum", (sum(record["notes"]["sum"][0] for record in step.records) + 1, "seen"))
+    return step.evaluate(step.ask("search", f"Policy {step.iteration}, {[r['notes'] for r in step.records]}"), "only")
+
+
+def test_a_method_finds_its_notes_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = Method("noting", "Noting", _notes, searches="programs", paired=True, templates=())
+    register(METHODS, method, monkeypatch)
+    coder = Coder(GOOD, CRASHES)
+    run_code(make_code_config("noting", tmp_path, num_iterations=3), coder, monkeypatch)
+    assert [record["notes"] for record in log_of(tmp_path / "run_1")] == [
+        {"sum": [1, "seen"]},
+        {"sum": [2, "seen"]},
+        {"sum": [4, "seen"]},
+    ]
+    with pytest.raises(InputError, match=r"searches programs, not policy 'linear'; for that: .*r2po"):
+        make_code_config("noting", tmp_path, policy="linear")
+    with pytest.raises(InputError, match=r"'cma_es' searches real parameters, not policy 'code'"):
+        make_code_config("cma_es", tmp_path)
