@@ -114,9 +114,10 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
 def _filled(config: Config) -> Config:
     task = task_for(config.gym_env_name)
     method = METHODS[config.method]
+    policy = "code" if method.searches == "programs" else task.policy
     defaults: dict[str, Any] = {
         "env_kwargs": dict(task.env_kwargs),
-        "policy": "code" if method.searches == "programs" else task.policy,
+        "policy": policy,
         "warmup_episodes": task.warmup_episodes,
         "max_traj_length": task.max_traj_length,
         "optimum": task.optimum,
@@ -126,7 +127,7 @@ def _filled(config: Config) -> Config:
     if method.searches == "programs":
         defaults |= _program_defaults(config.protocol == "published")
     said = config.model_fields_set & MEANINGFUL_NULLS
-    if not FAMILIES[config.policy or task.policy].warms_up:
+    if not FAMILIES[config.policy or policy].warms_up:
         defaults["warmup_episodes"] = 0
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:

@@ -67,8 +67,10 @@ class Setting:
             InputError: The config asks for an engine that cannot run this environment here.
         """
         config = self.config
+        # No other engine runs programs, so none is compiled and tried for them.
+        programs = self.policy.kind == "program" and config.rollout_engine == "auto"
         return select_engine(
-            config.rollout_engine,
+            "reference" if programs else config.rollout_engine,
             config.gym_env_name,
             config.env_kwargs or {},
             self.brief.spaces,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -123,7 +124,7 @@ def round_prompt(
         brief,
         history=rounds.write(),
         best=rounds.best_number,
-        failures=last.failures if last and not last.source else (),
+        failures=_counted(last.failures) if last and not last.source else (),
         iteration=iteration,
         candidates=candidates,
         reward_source=reward_source,
@@ -201,6 +202,12 @@ def _result(each: Round) -> str:
         return f"no policy worked: {'; '.join(dict.fromkeys(_briefly(failure) for failure in each.failures))}"
     success = "" if each.success is None else f"success {fixed(each.success)}, "
     return f"{success}mean return {fixed(sum(each.returns) / len(each.returns))}"
+
+
+def _counted(failures: Sequence[str]) -> list[str]:
+    """Return the distinct failures, and how many failed so."""
+    times = Counter(failures)
+    return [failure if count == 1 else f"{failure} ({count} times)" for failure, count in times.items()]
 
 
 def _briefly(failure: str) -> str:

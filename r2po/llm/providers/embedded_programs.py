@@ -125,7 +125,7 @@ _BODIES: dict[str, list[Any]] = {
     ],
     "linear": [
         "weights = np.reshape(NUMBERS, (OUTPUTS, -1))",
-        "return choose(weights[:, :-1] @ obs + weights[:, -1])",
+        "return choose(weights[:, :-1] @ obs + 0.05 * weights[:, -1])",
     ],
     "table": [
         "chosen = int(abs(NUMBERS[obs]) * 100) % OUTPUTS",

@@ -33,6 +33,7 @@ GOOD = policy("return int(obs[2] + obs[3] > 0)")
 CRASH = policy("self.time = getattr(self, 'time', 0) + 1", "return self.table[obs] if self.time == 4 else 0")
 BROKEN = "class Policy\n    def act(self, obs):\n        return 0"
 NO_NUMBER = policy("return float('nan')")
+ALL = "def summarize(observations, actions, rewards):\n    return f'{len(actions)} steps, {sum(rewards):g} in all'"
 SUMMARY = "def summarize(observations):\n    return f'{len(observations) - 1} steps'"
 
 
@@ -81,7 +82,7 @@ class Model(Provider):
 
 def make_run_config(logdir: Path, **values: Any) -> Config:
     """Return the config of a short run on CartPole: 2 candidates in 2 episodes of at most 40 steps."""
-    small = {"num_iterations": 1, "candidates": 2, "num_evaluation_episodes": 2, "heldout_episodes": 2, "repairs": 0}
+    small = {"num_iterations": 1, "candidates": 2, "num_evaluation_episodes": 2, "heldout_episodes": 0, "repairs": 0}
     model = {"llm_model_name": "scripted/code", "logdir": str(logdir), "seed": 1, "max_traj_length": 40}
     return make_config("cartpole", "promptpo", **{**model, **small, **values})
 
