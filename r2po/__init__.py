@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from r2po.analysis.evaluation.frames import load_runs
+    from r2po.experiment.loading import load_policy
 
-__all__ = ["load_runs"]
+__all__ = ["load_policy", "load_runs"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from r2po.analysis.evaluation.frames import load_runs
 
         return load_runs
+    if name == "load_policy":
+        from r2po.experiment.loading import load_policy
+
+        return load_policy
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,6 +30,7 @@ COMMANDS = {
     "paper_salience_analysis": "analyse how critics react to the worst rollout, and what revisions change",
     "tau_c_sensitivity_results": "make the tables of R2PO's sensitivity to tau_c",
     "watch": "show or record the best policy of a run",
+    "export": "write the best policy of a run into a file",
     "prompt": "print the exact prompt and reply of a call",
     "doctor": "check a model: key, server, context length, one tiny call; or the wall around code",
 }

@@ -63,7 +63,8 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
         experiment = Experiment(setting, directory, client, Observer())
         experiment.warm_up()
         history = list(experiment.history)
-        experiment.remember(experiment.iterate(1))
+        with closing(experiment.evaluations):
+            experiment.remember(experiment.iterate(1))
         asked, client.asked = client.asked, []
         long_rollouts = partial(_long_rollouts, setting)
         setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))

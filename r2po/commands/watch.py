@@ -19,8 +19,9 @@ from PIL import Image
 import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.config import Config
 from r2po.errors import InputError
-from r2po.experiment.screen import best_of
+from r2po.experiment.loading import check_kind, load_best
 from r2po.experiment.setting import Setting
+from r2po.isolation.outcomes import PolicyFailed
 from r2po.policies import Policy
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
@@ -49,22 +50,15 @@ def watch(
     if output is not None and Path(output).suffix not in FORMATS:
         raise InputError(f"--output {output!r}: expected a file name that ends in {' or '.join(FORMATS)}")
     description = directory.read_description()
-    if description["config"].get("algorithm") is not None:
-        raise InputError(f"{directory.path} is a run of Stable-Baselines3: its best policy is in best_model.zip")
+    check_kind(directory, description)
     if output is None and not _has_display():
         raise InputError("there is no display here (DISPLAY is not set): --output best.gif records an animation")
     config = Config(**description["config"])
     last = max(config.heldout_episodes - 1, 0)
     if not 0 <= episode <= last:
         raise InputError(f"--episode {episode}: expected 0 to {last}, the held-out episodes of this run")
-    setting = Setting(config, int(description["seed"]))
-    iterations = directory.read_iterations()
-    if not iterations:
-        raise InputError(f"{directory.path} has no complete iteration yet: there is no policy to watch")
-    best = best_of(iterations)
-    if best is None or best["accepted"] is None or best["reward"] is None:
-        raise InputError(f"no policy of {directory.path} has worked: there is none to watch")
-    policy = setting.bind(setting.policy.load(best["candidates"][best["accepted"]]))
+    best = load_best(directory, "to watch")
+    setting, policy = best.setting, best.setting.bind(best.solution)
     with closing(setting), closing(_make(setting, "human" if output is None else "rgb_array")) as environment:
         frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode), tell)
         if output is not None:
@@ -72,8 +66,8 @@ def watch(
     where = "" if output is None else f"; written to {output}"
     stand_in = "embedded stand-in, no language model: " if description["stand_in"] else ""
     return (
-        f"{stand_in}best policy of {directory.path} (iteration {best['iteration']}, "
-        f"mean return {number(best['reward'])}): return {number(sum(rewards))} in {len(rewards)} steps{where}"
+        f"{stand_in}best policy of {directory.path} (iteration {best.iteration}, "
+        f"mean return {number(best.facts['reward'])}): return {number(sum(rewards))} in {len(rewards)} steps{where}"
     )
 
 
@@ -85,9 +79,16 @@ def _play(
     pictures, over = _picture(environment), False
     rewards: list[float] = []
     told = time.monotonic()
-    with closing(policy.begin([seed])) as session:
+    try:
+        session = policy.begin([seed])
+    except PolicyFailed as failed:
+        raise InputError(f"the policy fails here: {failed.failure.line}") from None
+    with closing(session):
         while not over and len(rewards) < setting.brief.max_traj_length:
-            action = session([0], np.asarray(observation)[np.newaxis])[0]
+            try:
+                action = session([0], np.asarray(observation)[np.newaxis])[0]
+            except PolicyFailed as failed:
+                raise InputError(f"the policy fails in step {len(rewards) + 1}: {failed.failure.line}") from None
             observation, reward, terminated, truncated, _ = environment.step(action)
             rewards.append(float(reward))
             over = terminated or truncated

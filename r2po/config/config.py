@@ -107,6 +107,7 @@ class Config(Section):
     bias: bool = True
     policy_settings: dict[str, Any] = Field(default={})
     isolation: Isolation = "auto"
+    evaluation_workers: Positive = 1
     warmup_episodes: NotNegative | None = None
     max_traj_length: Positive | None = None
     clip_actions: bool = True

@@ -9,17 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
 from r2po.errors import RunStopped
+from r2po.experiment.best import write_best_policy
+from r2po.experiment.evaluations import Evaluations
 from r2po.experiment.observer import Observer
 from r2po.experiment.recorded import as_proposed, candidate_record, check_replies, failure_line, kept_candidate
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.methods import Step
+from r2po.policies import Solution
 from r2po.rollout import EvaluationFailed, Rollout, Rollouts
 from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
@@ -47,15 +51,23 @@ class Experiment:
     best: dict[str, Any] | None = None
     """Reward, success, iteration and record of the best policy; None as long as none worked."""
     records: list[IterationRecord] = field(default_factory=list)
+    evaluations: Evaluations = field(init=False)
     warmup_sum: str = ""
     kept: dict[int, str] = field(default_factory=dict)
     """Checksums of the trajectories, by iteration."""
+
+    def __post_init__(self) -> None:
+        """Prepare the evaluations; their log is opened when a program is first rolled out."""
+        self.evaluations = Evaluations(self.setting, self.directory, self.observer.note)
 
     def run(self) -> Result:
         """Run to the end and return the content of ``result.json``."""
         config = self.setting.config
         assert config.num_iterations is not None
-        with closing(Appender(self.directory.iterations)) as log:  # first: it notices what others append from now on
+        with (
+            closing(self.evaluations),
+            closing(Appender(self.directory.iterations)) as log,
+        ):  # first: it notices what others append from now on
             recorded = self.directory.read_iterations()
             check_replies(recorded, self.client.store)
             self.observer.started(self.setting, self.directory, self.client, recorded)
@@ -70,9 +82,9 @@ class Experiment:
                 log.append(record)
                 self.remember(record)
                 self.observer.iterated(record)
-        result = self.conclude()
-        self.directory.write_result(result)
-        return result
+            result = self.conclude()
+            self.directory.write_result(result)
+            return result
 
     def _is_spent(self) -> bool:
         """Whether the method has used up what it may spend, before the last iteration."""
@@ -96,16 +108,17 @@ class Experiment:
 
     def iterate(self, iteration: int) -> IterationRecord:
         """Run one iteration of the method and return its line for the log."""
-        started, rollout_s = time.monotonic(), self.setting.engine.seconds
+        started, rollout_s = time.monotonic(), self.setting.rollout_s
         step = Step(
             brief=self.setting.brief,
             history=self.history,
             iteration=iteration,
             asker=self.client,
-            roll_out=lambda solution, number: self.setting.evaluate(solution, self.setting.seeds(iteration, number)),
+            roll_out=partial(self._evaluate, iteration),
             clip=self.setting.clips_solutions,
             seed=self.setting.seed,
             on_candidate=self.observer.evaluated,
+            evaluation_workers=self.setting.evaluation_workers,
             records=tuple(self.records),
             max_concurrent_calls=self.setting.config.max_concurrent_calls,
             config=dict(self.setting.config),
@@ -127,7 +140,7 @@ class Experiment:
                 "ended": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
                 "elapsed_s": round(time.monotonic() - started, 6),
                 "llm_s": round(step.llm_s, 6),
-                "rollout_s": round(self.setting.engine.seconds - rollout_s, 6),
+                "rollout_s": round(self.setting.rollout_s - rollout_s, 6),
             },
             "sums": self._sums(kept),
         }
@@ -139,11 +152,17 @@ class Experiment:
             record["notes"] = step.notes
         if self.prompts_changed and self.setting.prompts is not None:
             record["prompts"] = self.setting.prompts
+        self.evaluations.forget()
         return record
+
+    def _evaluate(self, iteration: int, solution: Solution, number: int) -> Rollouts:
+        name = f"iteration {iteration}, candidate {number}"
+        return self.evaluations.evaluate(name, solution, self.setting.seeds(iteration, number))
 
     def _sums(self, kept: str | None) -> dict[str, str]:
         """Return the checksums of the other files as they are now."""
         logs = {self.directory.warmup.name: self.warmup_sum, self.directory.calls.name: self.client.store.sum}
+        logs |= self.evaluations.sums
         return logs if kept is None else {**logs, TRAJECTORIES: kept}
 
     def _kept(self, iteration: int, candidates: Sequence[Candidate]) -> Iterator[tuple[str, int, Arrays]]:
@@ -162,10 +181,32 @@ class Experiment:
         if self.best is not None and self.setting.heldout_seeds:
             try:
                 best = self.setting.policy.load(self.best["solution"])
-                heldout = self.setting.evaluate(best, self.setting.heldout_seeds)
+                heldout = self.evaluations.evaluate("held-out", best, self.setting.heldout_seeds)
             except EvaluationFailed as failed:
                 failure = failed.failure
-        return sum_up(self.setting, self.client, self.directory.read_iterations(), self.best, heldout, failure)
+        iterations = self.directory.read_iterations()
+        deterministic = self._is_deterministic(iterations)
+        result = sum_up(self.setting, self.client, iterations, self.best, heldout, failure)
+        if deterministic is not None:
+            result["deterministic"] = deterministic
+        write_best_policy(self.directory, self.setting, self.best)
+        return result
+
+    def _is_deterministic(self, iterations: Sequence[IterationRecord]) -> bool | None:
+        """Return whether the best program does in its first episode what it did; None if there is no program."""
+        if self.best is None or self.setting.policy.kind != "program":
+            return None
+        record = iterations[self.best["iteration"] - 1]
+        assert record["accepted"] is not None
+        candidate = record["candidates"][record["accepted"]]
+        best = self.setting.policy.load(candidate)
+        seeds = self.setting.seeds(record["iteration"], record["accepted"])[:1]
+        try:
+            again = self.evaluations.evaluate("first episode of the best policy, again", best, seeds)
+        except EvaluationFailed:
+            return False
+        outcome = (again.returns[0], again.lengths[0], again.ends[0])
+        return outcome == (candidate["returns"][0], candidate["lengths"][0], candidate["ends"][0])
 
     def _warmup_trial(self, trial: int, seed: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))

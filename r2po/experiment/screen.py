@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from r2po.experiment.loading import best_of
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.experiment.summary import clock, heading, money, summary
 from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
-from r2po.rounding import first_largest
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord, Result
 
@@ -40,7 +40,8 @@ class Screen(Observer):
         self._elapsed_before = sum(record["times"]["elapsed_s"] or 0 for record in recorded)
         self._done = self._done_before = len(recorded)
         self._total = setting.config.num_iterations or 0
-        self.best = best_of(recorded)
+        self._by_success = setting.method.keeps_by == "score"
+        self.best = best_of(recorded, by_success=self._by_success)
         for line in heading(setting, directory, client, len(recorded)):
             self.say(line)
 
@@ -55,7 +56,8 @@ class Screen(Observer):
     def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
         self._done = record["iteration"]
-        self.best = best_of([record] if self.best is None else [self.best, record])
+        before = [] if self.best is None else [self.best]
+        self.best = best_of([*before, record], by_success=self._by_success)
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """Print the summary."""
@@ -121,12 +123,6 @@ class Lines(Screen):
             *self._times,
         ]
         self.say("  ".join(parts))
-
-
-def best_of(records: Sequence[IterationRecord]) -> IterationRecord | None:
-    """Return the iteration with the largest reward, the first of equals; None if no policy has worked."""
-    worked = [record for record in records if record["reward"] is not None]
-    return first_largest(worked, lambda record: record["reward"] or 0.0) if worked else None
 
 
 def failure(attempt: AttemptFailed, wait_s: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -51,6 +53,8 @@ class Setting:
             shows_replies=not self.controlled,
             revision_rule=config.revision_rule or ("order" if self.policy.choices else "preference"),
         )
+        self._engines: list[SelectedEngine] = []
+        self._idle: deque[SelectedEngine] = deque()
         if config.rollout_engine != "auto":  # say now whether it is available, not at the first rollout
             self.engine  # noqa: B018 - made when first used
 
@@ -61,15 +65,20 @@ class Setting:
 
     @cached_property
     def engine(self) -> SelectedEngine:
-        """What rolls out policies.
+        """What rolls out policies; each further thread gets another one.
 
         Raises:
             InputError: The config asks for an engine that cannot run this environment here.
         """
+        engine = self._make_engine()
+        self._idle.append(engine)
+        return engine
+
+    def _make_engine(self) -> SelectedEngine:
         config = self.config
         # No other engine runs programs, so none is compiled and tried for them.
         programs = self.policy.kind == "program" and config.rollout_engine == "auto"
-        return select_engine(
+        engine = select_engine(
             "reference" if programs else config.rollout_engine,
             config.gym_env_name,
             config.env_kwargs or {},
@@ -77,6 +86,13 @@ class Setting:
             max_steps=self.brief.max_traj_length,
             success=self.brief.task.success,
         )
+        self._engines.append(engine)
+        return engine
+
+    @property
+    def rollout_s(self) -> float:
+        """Seconds spent on rollouts so far, summed over threads."""
+        return sum(engine.seconds for engine in self._engines)
 
     def evaluate(self, solution: Solution, seeds: Iterable[int]) -> Rollouts:
         """Roll out a policy once per seed.
@@ -84,7 +100,28 @@ class Setting:
         Raises:
             EvaluationFailed: It does not work.
         """
-        return self.engine.evaluate(self.bind(solution), list(seeds))
+        return self.roll_out_policy(self.bind(solution), list(seeds))
+
+    def roll_out_policy(self, policy: Policy, seeds: Sequence[int]) -> Rollouts:
+        """Roll out a policy once per seed, in environments that no other thread uses meanwhile.
+
+        Raises:
+            EvaluationFailed: It does not work.
+        """
+        with self._borrowed() as engine:
+            return engine.evaluate(policy, seeds)
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[SelectedEngine]:
+        self.engine  # noqa: B018 - made when first used
+        try:
+            engine = self._idle.popleft()
+        except IndexError:
+            engine = self._make_engine()
+        try:
+            yield engine
+        finally:
+            self._idle.append(engine)
 
     def roll_out(self, solution: Solution, seed: int, *, warmup: bool = False) -> Rollout:
         """Roll out a policy from one seed, with its trajectory."""
@@ -103,6 +140,11 @@ class Setting:
         return [derive_seed(self.seed, "iteration", iteration, "candidate", name, "rollout", k) for k in range(count)]
 
     @property
+    def evaluation_workers(self) -> int:
+        """How many evaluations may be under way at once; 1 where policies have no processes of their own."""
+        return self.config.evaluation_workers if self.policy.walled else 1
+
+    @property
     def heldout_seeds(self) -> list[int]:
         """Seeds of the fresh episodes on which the best policy is re-evaluated."""
         return [derive_seed(self.seed, "heldout", k) for k in range(self.config.heldout_episodes)]
@@ -114,5 +156,5 @@ class Setting:
 
     def close(self) -> None:
         """Close the environments."""
-        if "engine" in vars(self):
-            self.engine.close()
+        for engine in self._engines:
+            engine.close()

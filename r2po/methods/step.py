@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, overload
 
 from r2po.isolation.outcomes import Failure
@@ -38,6 +39,7 @@ class Step:
         seed: Seed of the run; a method that draws random numbers derives theirs from it.
         on_candidate: Called after each evaluation.
         max_concurrent_calls: How many calls may be under way at once.
+        evaluation_workers: How many evaluations may be; ``roll_out`` is then called by several threads.
         records: The lines of all earlier iterations in the log, to be read only. What a method knows of them comes from
             here alone, so that a resumed run equals an uninterrupted one.
         config: The run's config, by key, for keys that only one method has.
@@ -56,6 +58,7 @@ class Step:
     seed: int = 0
     on_candidate: Callable[[Candidate], None] = lambda _: None
     max_concurrent_calls: int = 10
+    evaluation_workers: int = 1
     records: Sequence[Mapping[str, Any]] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
@@ -116,21 +119,27 @@ class Step:
 
         A policy that does not work is a candidate too: its ``failure`` says why, and it has no returns.
         """
-        policy = self.brief.policy
-        solution = policy.clip(answer.value) if self.clip else answer.value
-        failure = None
-        try:
-            rollouts = self.roll_out(solution, len(self.candidates))
-        except EvaluationFailed as failed:
-            rollouts, failure = Rollouts.unfinished(failed.lengths), failed.failure
-        candidate = Candidate(stage, solution, answer.value, answer.key, rollouts, failure=failure)
-        self.candidates.append(candidate)
-        self.on_candidate(candidate)
-        return candidate
+        return self.evaluate_many([answer], [stage])[0]
 
     def evaluate_many(self, answers: Sequence[Answer[Solution]], stages: Sequence[str]) -> list[Candidate]:
-        """Evaluate answers one after the other, each with the name of its stage."""
-        return [self.evaluate(answer, stage) for answer, stage in zip(answers, stages, strict=True)]
+        """Evaluate answers, each with the name of its stage; the candidates come in the order of the answers."""
+        policy, first = self.brief.policy, len(self.candidates)
+        solutions = [policy.clip(answer.value) if self.clip else answer.value for answer in answers]
+        jobs = [partial(self._outcome, solution, number) for number, solution in enumerate(solutions, first)]
+        at_once = self.evaluation_workers if len(jobs) > 1 else 1
+        outcomes = run_together(jobs, at_once) if at_once > 1 else (job() for job in jobs)
+        made = zip(answers, stages, solutions, outcomes, strict=True)
+        for answer, stage, solution, (rollouts, failure) in made:
+            candidate = Candidate(stage, solution, answer.value, answer.key, rollouts, failure=failure)
+            self.candidates.append(candidate)
+            self.on_candidate(candidate)
+        return self.candidates[first:]
+
+    def _outcome(self, solution: Solution, number: int) -> tuple[Rollouts, Failure | None]:
+        try:
+            return self.roll_out(solution, number), None
+        except EvaluationFailed as failed:
+            return Rollouts.unfinished(failed.lengths), failed.failure
 
     def give_up(self, solution: Solution, stage: str, failure: Failure) -> Candidate:
         """Add a candidate that was not evaluated, and say why; ``stage`` names it."""

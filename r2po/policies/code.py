@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -159,6 +159,12 @@ class CodePolicy(Policy):
     def __init__(self, source: str, signature: Signature, isolation: Isolation, imports: Sequence[str] = ()) -> None:
         self._source, self._signature = source, signature
         self._isolation, self._imports = isolation, imports
+        self._cpu_s = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of CPU that its workers took which have ended, their start included."""
+        return self._cpu_s
 
     def begin(self, seeds: Sequence[int], /) -> Session:
         """Start a worker and make the policy of every episode in it.
@@ -167,19 +173,26 @@ class CodePolicy(Policy):
             PolicyFailed: The source does not work.
             WorkerNotReadyError: The worker could not be started.
         """
-        box = Box(self._isolation, imports=self._imports)
+        session = _CodeSession(Box(self._isolation, imports=self._imports), self._signature, self._count)
         try:
-            box.load(self._source, seeds, self._signature)
+            session.load(self._source, seeds)
         except BaseException:
-            box.close()
+            session.close()
             raise
-        return _CodeSession(box, self._signature)
+        return session
+
+    def _count(self, seconds: float) -> None:
+        self._cpu_s += seconds
 
 
 class _CodeSession(Session):
-    def __init__(self, box: Box, signature: Signature) -> None:
-        self._box, self._signature = box, signature
+    def __init__(self, box: Box, signature: Signature, on_end: Callable[[float], None]) -> None:
+        self._box, self._signature, self._on_end = box, signature, on_end
         self._kind: Any = np.float64 if signature.observation_size is not None else np.int64
+
+    def load(self, source: str, seeds: Sequence[int]) -> None:
+        """Make the policy of every episode."""
+        self._box.load(source, seeds, self._signature)
 
     def __call__(self, slots: Sequence[int], observations: Array, /) -> Array:
         """Ask the worker for the actions."""
@@ -191,6 +204,7 @@ class _CodeSession(Session):
     def close(self) -> None:
         """End the worker."""
         self._box.close()
+        self._on_end(self._box.cpu_s or 0.0)
 
 
 def _check_package(name: str) -> None:

@@ -40,6 +40,11 @@ class Policy(ABC):
     replayable: bool = True
     """Whether an episode can be rolled out again from its seed to get its trajectory."""
 
+    @property
+    def cpu_s(self) -> float | None:
+        """Seconds of CPU that its closed sessions took in processes of their own; None if they have none."""
+        return None
+
     @abstractmethod
     def begin(self, seeds: Sequence[int], /) -> Session:
         """Begin a session for the episodes that start from these seeds."""
@@ -84,6 +89,10 @@ class _Bounded(Policy):
     def __init__(self, policy: Policy, low: Array, high: Array) -> None:
         self._policy, self._low, self._high = policy, low, high
         self.replayable = policy.replayable
+
+    @property
+    def cpu_s(self) -> float | None:
+        return self._policy.cpu_s
 
     def begin(self, seeds: Sequence[int], /) -> Session:
         return _BoundedSession(self._policy.begin(seeds), self._low, self._high)

@@ -103,11 +103,18 @@ def _repair_prompt(situation: Situation, candidate: Candidate, lines: Lines) -> 
 def critic_only_prompt(situation: Situation) -> str:
     """Write the prompt of CriticOnly: history with excerpts, and the rollout of the last trial."""
     brief = situation.brief
-    last = situation.history[-1].rollout if situation.history else None
     return render(
         "critic_only.j2",
         brief,
         history=write_history(situation.history, brief, "rewards"),
         excerpts=write_excerpts(situation.history, brief),
-        evidence="" if last is None else "\n".join([LATEST_HEADLINE.format(last.length), *numbered_steps(last)]),
+        evidence=_latest(situation.history[-1]) if situation.history else "",
     )
+
+
+def _latest(trial: Trial) -> str:
+    """Write the rollout of a trial, or why there is none; empty if it was not kept."""
+    if trial.failure:
+        return f"(none: the latest policy failed: {trial.failure})"
+    rollout = trial.rollout
+    return "" if rollout is None else "\n".join([LATEST_HEADLINE.format(rollout.length), *numbered_steps(rollout)])

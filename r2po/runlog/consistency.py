@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from r2po.rounding import RELATIVE
 from r2po.runlog.jsonl import DamagedLog
-from r2po.runlog.records import WarmupRecord
+from r2po.runlog.records import EvaluationRecord, WarmupRecord
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -24,6 +24,19 @@ def check_warmup(records: Sequence[WarmupRecord], path: Path) -> None:
     """
     for number, record in enumerate(records, 1):
         _expect(record["trial"] == number, path, number, f"trial is {record['trial']}; expected {number}")
+
+
+def check_evaluations(records: Sequence[EvaluationRecord], path: Path) -> None:
+    """Refuse evaluations that are no outcome.
+
+    Raises:
+        DamagedLog: One has neither returns nor a failure, or a rollout lacks its length or its end.
+    """
+    for number, record in enumerate(records, 1):
+        rollouts = _episodes_of(record, path, number)
+        for key in ("lengths", "ends") if "returns" in record else ():
+            found = len(cast("Mapping[str, Any]", record).get(key, ()))
+            _expect(found == rollouts, path, number, f"there are {rollouts} returns, but {found} {key}")
 
 
 def check_iterations(records: Records, path: Path) -> None:

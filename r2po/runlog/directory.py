@@ -1,7 +1,7 @@
 """A run directory: ``logs/<experiment>/run_N``.
 
-``run.yaml`` says what is run, ``warmup.jsonl``, ``iterations.jsonl`` and ``llm_calls.jsonl`` grow with the run,
-``trajectories/`` holds rollouts, ``result.json`` says that the run is complete. docs/run-log.md explains every field.
+``run.yaml`` says what is run, files of lines (``*.jsonl``) grow with the run, ``trajectories/`` holds rollouts, and
+``result.json`` says that the run is complete. docs/run-log.md explains every field.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import yaml
 
 from r2po.errors import InputError
 from r2po.runlog.chain import DESCRIPTION, KEY, Chain, checksum, origin, seal_json, split_json, split_yaml
-from r2po.runlog.consistency import check_iterations, check_warmup
+from r2po.runlog.consistency import check_evaluations, check_iterations, check_warmup
 from r2po.runlog.jsonl import DamagedLog, check, dump, indented, sums_of, unreadable, write_atomically
 from r2po.runlog.lock import Lock, RunLockedError
 from r2po.runlog.records import (
     SCHEMA_VERSION,
     SEALED_SINCE,
     Description,
+    EvaluationRecord,
     IterationRecord,
     Result,
     T,
@@ -47,6 +48,7 @@ class RunDirectory:
         path: The folder.
         warmup: The file of the warm-up trials, one line each.
         iterations: The file of the iterations, one line each.
+        evaluations: The file of the evaluations of programs, one line each; there is none if policies are numbers.
         calls: The log of the calls, one line per event.
     """
 
@@ -54,6 +56,7 @@ class RunDirectory:
         self.path = path
         self.warmup = path / "warmup.jsonl"
         self.iterations = path / "iterations.jsonl"
+        self.evaluations = path / "evaluations.jsonl"
         self.calls = path / "llm_calls.jsonl"
         self._new_parents = new_parents
         self._lock: Lock | None = None
@@ -80,7 +83,7 @@ class RunDirectory:
     @property
     def logs(self) -> tuple[Path, ...]:
         """The files that grow with the run."""
-        return self.warmup, self.iterations, self.calls
+        return self.warmup, self.iterations, self.evaluations, self.calls
 
     @property
     def number(self) -> int:
@@ -225,6 +228,14 @@ class RunDirectory:
         chain = Chain(self.warmup)
         records = read_records(WarmupRecord, self.warmup, chain)
         check_warmup(records, self.warmup)
+        check(chain)
+        return records
+
+    def read_evaluations(self) -> list[EvaluationRecord]:
+        """Read the evaluations of programs; none if policies are numbers."""
+        chain = Chain(self.evaluations)
+        records = read_records(EvaluationRecord, self.evaluations, chain)
+        check_evaluations(records, self.evaluations)
         check(chain)
         return records
 

@@ -32,7 +32,8 @@ def check_files(directory: RunDirectory) -> list[str]:
     lost = planned - trials if iterations and isinstance(planned, int) else 0
     if lost <= 0:
         check_warmup_of(directory, iterations)
-    check_prefixes(directory.calls, iterations)
+    for log in (directory.calls, directory.evaluations):
+        check_prefixes(log, iterations)
     if directory.is_complete:
         result = directory.read_result()
         check_result(result, iterations)

@@ -120,6 +120,20 @@ class CandidateRecord(TypedDict):
 
 
 @with_config(_STRICT)
+class EvaluationRecord(TypedDict):
+    """A line of ``evaluations.jsonl``: what an evaluation of a program gave. It has returns, or a failure."""
+
+    name: str
+    sha256: str
+    cpu_s: NotRequired[Seconds | None]
+    returns: NotRequired[Annotated[list[float], Field(min_length=1)]]
+    failure: NotRequired[FailureRecord]
+    lengths: list[Count]
+    ends: NotRequired[list[str]]
+    successes: NotRequired[list[bool]]
+
+
+@with_config(_STRICT)
 class Times(TypedDict):
     """When an iteration ended, and how long it took."""
 
@@ -222,6 +236,7 @@ class Result(TypedDict):
     heldout_episodes: Count
     heldout_success: NotRequired[float]
     heldout_failure: NotRequired[FailureRecord]
+    deterministic: NotRequired[bool]
     mean_reward: NotRequired[float | None]
     final_reward: NotRequired[float | None]
     episodes: NotRequired[Count]

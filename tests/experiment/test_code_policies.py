@@ -16,7 +16,9 @@ from r2po.errors import InputError, RunStopped
 from r2po.experiment.screen import Lines
 from r2po.isolation import box
 from r2po.isolation.outcomes import NoWallError, WorkerNotReadyError
+from r2po.llm.types import Reply, Request
 from r2po.methods import METHODS, Method, Step
+from r2po.policies import Program, code
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_files
 from r2po.trial import Candidate
@@ -112,7 +114,10 @@ def test_iterations_in_which_no_policy_worked_are_left_out(
     assert "no policy worked" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("method", ["props", "r2po", "critic_only"])
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param("r2po", marks=pytest.mark.slow), "props", pytest.param("critic_only", marks=pytest.mark.slow)],
+)
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +184,7 @@ def test_the_best_policy_may_fail_on_fresh_episodes(tmp_path: Path, monkeypatch:
     with np.load(tmp_path / "probe/run_1/trajectories/iteration_0001.npz") as arrays:
         met = arrays["proposal_0_observations"][:-1, 0]
     # It fails at positions that it did not come to in training.
-    fails = probe.replace("1 +", f"1 // ({met.min()} <= obs[0] <= {met.max()}) +")
+    fails = probe.replace("1 +", f"1 // int({met.min()} <= obs[0] <= {met.max()}) +")
     result = run_code(make_code_config("props", tmp_path, **small), Coder(fails), monkeypatch)
     assert result["best_iteration"] == 1
     assert result["heldout_reward"] is None
@@ -205,3 +210,137 @@ def test_a_method_finds_its_notes_in_the_log(tmp_path: Path, monkeypatch: pytest
         make_code_config("noting", tmp_path, policy="linear")
     with pytest.raises(InputError, match=r"'cma_es' searches real parameters, not policy 'code'"):
         make_code_config("cma_es", tmp_path)
+
+
+# ---- Evaluations ----
+
+
+def evaluations_of(run: Path) -> list[dict[str, Any]]:
+    return [{**record, "cpu_s": None} for record in RunDirectory(run).read_evaluations()]
+
+
+def test_every_evaluation_is_logged_when_it_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_code(make_code_config("r2po", tmp_path, num_iterations=2), Coder(), monkeypatch)
+    directory = RunDirectory(tmp_path / "run_1")
+    log = evaluations_of(directory.path)
+    logged = {each["name"]: each for each in log}
+    candidates = {
+        f"iteration {record['iteration']}, candidate {number}": candidate
+        for record in directory.read_iterations()
+        for number, candidate in enumerate(record["candidates"])
+    }
+    assert len(log) == len(logged)
+    assert [*logged][:4] == [*candidates]
+    for name, candidate in candidates.items():
+        for key in ("returns", "lengths", "ends", "failure"):
+            assert logged[name].get(key) == candidate.get(key)
+    assert all(record["cpu_s"] > 0.01 for record in directory.read_evaluations())
+    assert [*logged][4:] == ["held-out", "first episode of the best policy, again"]
+    assert directory.evaluations.name in directory.read_iterations()[-1]["sums"]
+
+
+def test_a_killed_iteration_takes_its_evaluations_from_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_code_config("r2po", tmp_path, num_iterations=1)
+    with pytest.raises(Killed):
+        run_code(config, Coder(GOOD, killed_at=2), monkeypatch)
+    before = evaluations_of(tmp_path / "run_1")
+    assert [each["name"] for each in before] == ["iteration 1, candidate 0"]
+    rolled_out = []
+    begin = code.CodePolicy.begin
+
+    def count(self: code.CodePolicy, seeds: Any) -> Any:
+        rolled_out.append(len(seeds))
+        return begin(self, seeds)
+
+    monkeypatch.setattr(code.CodePolicy, "begin", count)
+    run_code(config, Coder(GOOD), monkeypatch, resume=1)
+    # The median rollout that the critic is shown, then revision, held-out episodes, and the last check.
+    assert rolled_out == [1, 3, 2, 1]
+    assert evaluations_of(tmp_path / "run_1")[:1] == before
+
+
+def test_a_line_that_was_changed_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_code_config("props", tmp_path, num_iterations=2)
+    run_code(config, Coder(GOOD), monkeypatch)
+    run = RunDirectory(tmp_path / "run_1")
+    (run.path / "result.json").unlink()
+    text = run.evaluations.read_text(encoding="utf-8")
+    run.evaluations.write_text(text.replace('"lengths":[', '"lengths":[1', 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"evaluations\.jsonl, line 1: its checksum does not fit"):
+        run_code(config, Coder(GOOD), monkeypatch, resume=1)
+    run.evaluations.write_text("".join(text.splitlines(keepends=True)[:1]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"evaluations\.jsonl: lines are lost"):
+        run_code(config, Coder(GOOD), monkeypatch, resume=1)
+
+
+def _many(step: Step) -> Candidate:
+    answers = step.ask_many("search", f"Policies of iteration {step.iteration}", 6)
+    return max(step.evaluate_many(answers, [f"sample_{n}" for n in range(6)]), key=lambda each: each.score)
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register a method that evaluates six programs at once."""
+    method = Method("many", "Many", _many, evaluations=6, calls=6, searches="programs", paired=True, templates=())
+    register(METHODS, method, monkeypatch)
+
+
+class Repeating(Coder):
+    """Writes one of three programs for each sample."""
+
+    def complete(self, request: Request) -> Reply:
+        self.requests.append(request)
+        kind = (GOOD, CRASHES, BROKEN, GOOD)[request.sample % 4]
+        return Reply(f"```python\n{kind.format(gain=0.5)}\n```")
+
+
+@pytest.mark.usefixtures("many")
+def test_several_workers_give_the_same_and_equal_sources_are_rolled_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = {}
+    for workers in (1, 3):
+        config = make_code_config("many", tmp_path / str(workers), num_iterations=2, evaluation_workers=workers)
+        run_code(config, Repeating(), monkeypatch)
+        logs[workers] = log_of(tmp_path / str(workers) / "run_1")
+        log = evaluations_of(tmp_path / str(workers) / "run_1")
+        sources = [each["sha256"] for each in log if each["name"].startswith("iteration 1,")]
+        assert len(sources) == len(set(sources)) == 3
+    assert logs[1] == logs[3]
+    stages = [each["stage"] for each in logs[3][0]["candidates"]]
+    assert stages == [f"sample_{number}" for number in range(6)]
+    failed = ["failure" in each for each in logs[3][0]["candidates"]]
+    assert failed == [False, True, True, False, False, True]
+    first, fourth = logs[3][0]["candidates"][0], logs[3][0]["candidates"][3]
+    assert (first["source"], first["returns"]) == (fourth["source"], fourth["returns"])
+
+
+def test_the_result_says_whether_the_best_policy_is_deterministic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_code_config("props", tmp_path / "good", num_iterations=1)
+    assert run_code(config, Coder(GOOD), monkeypatch)["deterministic"] is True
+
+    # Another machine, another outcome: the last evaluation finds a policy that moves otherwise.
+    bind = code.Code.bind
+
+    def change(self: code.Code, program: Program, /) -> Any:
+        changed = program if len(bound) < 2 else Program("class Policy:\n    def act(self, obs):\n        return 0")
+        bound.append(program)
+        return bind(self, changed)
+
+    bound: list[Program] = []
+    monkeypatch.setattr(code.Code, "bind", change)
+    config = make_code_config("props", tmp_path / "bad", num_iterations=1)
+    assert run_code(config, Coder(GOOD), monkeypatch)["deterministic"] is False
+
+
+def test_the_best_policy_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_code(make_code_config("props", tmp_path, num_iterations=2), Coder(GOOD), monkeypatch)
+    text = (tmp_path / "run_1/best_policy.py").read_text(encoding="utf-8")
+    assert text.endswith(f"\n\n{result['best_source']}\n")
+    assert text.startswith(
+        f"# Best policy of {tmp_path.name}/run_1 on CartPole-v1: iteration {result['best_iteration']},"
+    )
+    assert "# It was written by a model (writer/code)." in text
+    compile(text, "best_policy.py", "exec")

@@ -74,7 +74,7 @@ def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) 
     assert result["episodes"] == warmup + 2 * 3 * method.evaluations_per_iteration({})
     answered = (result["refused_replies"], result["failed_attempts"], result["stand_in"])
     assert answered == (0, 0, method.asks_model)
-    accepted = [record["candidates"][record["accepted"]] for record in records]
+    accepted = [record["candidates"][record["accepted"] or 0] for record in records]
     assert [record["reward"] for record in records] == [candidate["reward"] for candidate in accepted]
     assert result["best_reward"] == max(candidate["reward"] for candidate in accepted)
     assert result["heldout_reward"] is not None

@@ -40,8 +40,8 @@ def test_every_method_runs_with_texts(method: str, tmp_path: Path, monkeypatch: 
     assert result["best_source"] in [candidate["source"] for candidate in candidates]
     assert "best_params" not in result
     assert Moves.open_sessions == []
-    # Nothing is rolled out twice: warm-up, evaluations and the held-out episodes are all there is.
-    episodes = 2 + 4 * METHODS[method].evaluations_per_iteration({}) * 3 + 2
+    # Nothing is rolled out twice but one episode of the best policy: else warm-up, evaluations and held-out episodes.
+    episodes = 2 + 4 * METHODS[method].evaluations_per_iteration({}) * 3 + 2 + 1
     assert len(Moves.begun) == episodes
     for prompt in [request.prompt for request in writer.requests]:
         assert "params" not in prompt

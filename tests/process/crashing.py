@@ -134,7 +134,7 @@ def _install(point: _Points) -> list[int]:
 
     def audit(event: str, args: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
-            opened[0] += str(args[0]) != os.devnull
+            opened[0] += not isinstance(args[0], int) and str(args[0]) != os.devnull  # a number is a pipe's
 
     changes: Mapping[str, Any] = {
         "open": watched_open,

@@ -15,7 +15,7 @@ from gymnasium import spaces as gymnasium_spaces
 from numpy.typing import NDArray
 
 from r2po.policies import FunctionPolicy, NumericFamily, Policy, Session, clipped
-from r2po.rollout import GymnasiumEngine, Rollout, Rollouts
+from r2po.rollout import GymnasiumEngine, Rollout, Rollouts, gymnasium_engine
 from r2po.tasks import PUBLISHED, TASKS
 from r2po.tasks.spaces import Spaces, read_spaces
 from tests.builders import act, make_family
@@ -315,3 +315,30 @@ def test_a_session_is_closed_after_an_error() -> None:
         assert policy.open == 0
         stands = engine.evaluate(family.bind(GOOD["cartpole"]), range(3))
         assert stands.lengths.tolist() == [500] * 3
+
+
+class _Succeeds(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """CartPole that says in its third step that it has succeeded, if the first action was 1."""
+
+    def reset(self, **options: Any) -> Any:
+        self._actions: list[int] = []
+        return self.env.reset(**options)
+
+    def step(self, action: Any) -> Any:
+        self._actions.append(int(action))
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        done = len(self._actions) == 3 and self._actions[0] == 1
+        return observation, reward, terminated, truncated, {**info, "success": np.float64(done)}
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_an_episode_succeeded_that_ever_said_so(success: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: _Succeeds(gymnasium.make(gym_id)))
+    engine = GymnasiumEngine("CartPole-v1", {}, read_spaces("CartPole-v1", {}), max_steps=20, success=success)
+    rises = FunctionPolicy(lambda rows: (rows[:, 1] <= 0).astype(np.int64))
+    rollouts = engine.evaluate(rises, range(6))
+    first = [int(rollout.actions[0] == 1) for rollout in rollouts]
+    assert 0 < sum(first) < 6
+    assert rollouts.successes == (tuple(map(bool, first)) if success else None)
+    assert [rollout.success for rollout in rollouts] == (list(map(bool, first)) if success else [None] * 6)
+    engine.close()

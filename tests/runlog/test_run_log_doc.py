@@ -19,12 +19,13 @@ from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed, Question
+from tests.codes import Coder, make_code_config, run_code
 
 DOC = (Path(__file__).parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip("` "): part for part in DOC.split("\n## ")[1:]}
 
 ONLY_SOMETIMES = {"raw_params", "prompts", "isolation", "failure", "notes"} | {
-    *("success", "successes", "best_success", "heldout_success", "heldout_failure")
+    *("success", "successes", "best_success", "heldout_success", "heldout_failure", "deterministic")
 }
 """Keys that are there only where parameters were clipped, where prompts have changed since the run began, where
 policies are code, where one failed, where a method takes notes, or where a task tells success."""
@@ -86,7 +87,7 @@ def explained(section: str) -> set[str]:
 
 def test_every_file_has_a_row(run: Path) -> None:
     there = {path.name + ("/" if path.is_dir() else "") for path in run.iterdir()}
-    assert there == explained(DOC.split("\n## ")[0])
+    assert there | {"evaluations.jsonl", "best_policy.py"} == explained(DOC.split("\n## ")[0])
 
 
 def test_every_key_is_explained_where_it_stands(run: Path) -> None:
@@ -117,3 +118,19 @@ def test_arrays_have_the_names_and_shapes_that_are_explained(run: Path) -> None:
             steps = len(arrays[f"{stage}_{index}_rewards"])
             assert arrays[f"{stage}_{index}_observations"].shape == (steps + 1, 4)
             assert arrays[f"{stage}_{index}_actions"].shape == (steps,)
+
+
+def test_every_key_of_a_run_with_code_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_code(make_code_config("r2po", tmp_path, num_iterations=2), Coder(), monkeypatch)
+    run = tmp_path / "run_1"
+    assert {path.name for path in run.iterdir() if path.is_file()} <= explained(DOC.split("\n## ")[0])
+    names = ("iterations.jsonl", "evaluations.jsonl")
+    found = {
+        name: {key for line in (run / name).read_text().splitlines() for key in keys(json.loads(line))}
+        for name in names
+    }
+    found["result.json"] = set(keys(json.loads((run / "result.json").read_text())))
+    assert {"failure", "kind", "text", "source"} <= found["iterations.jsonl"]
+    for name, there in found.items():
+        unexplained = {key for key in there if f"`{key}`" not in SECTIONS[name]} - {"kind", "text"}
+        assert not unexplained, name

@@ -16,11 +16,12 @@ from r2po.methods.step import Step
 from r2po.policies.code import Code
 from r2po.policies.source import read_function
 from r2po.prompts.rounds import feedback_prompt, repair_prompt
-from r2po.rollout import Rollout
+from r2po.rollout import EpisodeLost, Rollout
 from r2po.trial import Candidate
 
 REPAIRS = 3
 """How often in a run the function is sent back; then plain statistics take its place for good."""
+_LOST = "(not known: the run was interrupted, and the policy did not do the same again)"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class Summarizing:
 
     def summaries(self, candidate: Candidate) -> list[str]:
         """Return a text for each episode of a candidate that works."""
-        episodes = [candidate.rollouts[index] for index in range(len(candidate.rollouts))]
+        try:
+            episodes = [candidate.rollouts[index] for index in range(len(candidate.rollouts))]
+        except EpisodeLost:
+            return [_LOST] * len(candidate.rollouts)
         before = self._feedback
         texts: list[str] | None = None
         while self._feedback.source and texts is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from r2po.isolation.outcomes import Failure
 from r2po.methods.asking import MAX_REASKS, Answer, Tried
@@ -84,9 +84,8 @@ class _Search:
         equal = {stages[places[own]]: stages[places[other]] for own, other in enumerate(first) if other != own}
         if equal:
             self.step.note("equal", equal)
-        return [
-            self._candidate(answer, stage) for answer, stage in zip(answers, stages, strict=True) if stage not in equal
-        ]
+        new = [place for place, stage in enumerate(stages) if stage not in equal]
+        return self._candidates([answers[place] for place in new], [stages[place] for place in new])
 
     def repairs(self, prompt: str, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Send the programs that failed back, all of them at once, until they work or the repairs are used up."""
@@ -97,7 +96,7 @@ class _Search:
             prompts = [repair_prompt(self.step.brief, prompt, *_what_failed(candidate)) for candidate in broken]
             answers = self.step.try_each("repair", prompts)
             stages = [f"{candidate.stage.split(REPAIR)[0]}{REPAIR}{attempt}" for candidate in broken]
-            tried = [self._candidate(answer, stage) for answer, stage in zip(answers, stages, strict=True)]
+            tried = self._candidates(answers, stages)
             made += tried
             broken = [candidate for candidate in tried if _is_mendable(candidate)]
         return made
@@ -108,11 +107,16 @@ class _Search:
             return None
         return self.options.evaluations - self._spent - sum(map(_is_evaluation, self.step.candidates))
 
-    def _candidate(self, answer: Tried[Solution], stage: str) -> Candidate:
-        if answer.value is not None:
-            return self.step.evaluate(Answer(answer.value, answer.key), stage)
-        text = f"no usable reply in {MAX_REASKS + 1} attempts; the last one: {answer.refusal}"
-        return self.step.give_up(Program(""), stage, Failure("policy", text))
+    def _candidates(self, answers: Sequence[Tried[Solution]], stages: Sequence[str]) -> list[Candidate]:
+        """Evaluate what could be read; the rest comes after it, as failures."""
+        read = {stage: answer for stage, answer in zip(stages, answers, strict=True) if answer.value is not None}
+        usable = [Answer(cast("Solution", answer.value), answer.key) for answer in read.values()]
+        made = self.step.evaluate_many(usable, list(read))
+        for stage, answer in zip(stages, answers, strict=True):
+            if stage not in read:
+                text = f"no usable reply in {MAX_REASKS + 1} attempts; the last one: {answer.refusal}"
+                made.append(self.step.give_up(Program(""), stage, Failure("policy", text)))
+        return made
 
 
 def _source(answer: Tried[Solution]) -> str:

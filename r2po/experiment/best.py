@@ -1,0 +1,57 @@
+"""The best policy of a run, as a file that says where it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from r2po.experiment.setting import Setting
+from r2po.policies import Program
+from r2po.prompts.numbers import number
+from r2po.runlog import RunDirectory
+from r2po.runlog.jsonl import write_atomically
+
+BEST_POLICY = "best_policy.py"
+
+
+def write_best_policy(directory: RunDirectory, setting: Setting, best: Mapping[str, Any] | None) -> None:
+    """Write the best policy of a run into its directory, if it is code.
+
+    Args:
+        directory: The run.
+        setting: Its setting.
+        best: Reward, iteration and record of the policy, and its success if the task tells; None if none worked.
+    """
+    if best is not None and setting.policy.walled:
+        write_atomically(directory.path / BEST_POLICY, as_file(directory, setting, best))
+
+
+def as_file(directory: RunDirectory, setting: Setting, best: Mapping[str, Any]) -> bytes:
+    """Return the content of a file for a policy: a program with a heading, or JSON with the parameters."""
+    solution = setting.policy.load(best["solution"])
+    task = setting.brief.task
+    if isinstance(solution, Program):
+        text = f"{_heading(directory, setting, best)}\n\n{solution.source}\n"
+        return text.encode("utf-8", "backslashreplace")
+    about = {
+        "run": f"{directory.path.parent.name}/{directory.path.name}",
+        "environment": task.gym_id,
+        "policy": setting.policy.name,
+        "iteration": best["iteration"],
+        "reward": best["reward"],
+        **best["solution"],
+    }
+    return (json.dumps(about, indent=2) + "\n").encode()
+
+
+def _heading(directory: RunDirectory, setting: Setting, best: Mapping[str, Any]) -> str:
+    run = f"{directory.path.parent.name}/{directory.path.name}"
+    success = f", success {number(best['success'])}" if "success" in best else ""
+    lines = [
+        f"Best policy of {run} on {setting.brief.task.gym_id}: iteration {best['iteration']}, mean return "
+        f"{number(best['reward'])}{success}.",
+        f"It was written by a model ({setting.config.llm_model_name}). Read it before you run it anywhere else:",
+        "r2po watch and r2po.load_policy run it behind a wall.",
+    ]
+    return "\n".join(f"# {' '.join(line.split())}" for line in lines)

@@ -1,0 +1,184 @@
+"""The best policy of a run, to be looked at, watched or used elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from r2po.config import Config
+from r2po.errors import InputError
+from r2po.experiment.setting import Setting
+from r2po.policies import Session
+from r2po.policies.policy import Array
+from r2po.rounding import exceeds
+from r2po.runlog import RunDirectory, open_run
+from r2po.runlog.records import Description, IterationRecord
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best policy of a run so far.
+
+    Attributes:
+        setting: What it was found in; to be closed.
+        iteration: Where it was found.
+        solution: The policy's numbers or source.
+        facts: Its ``reward``, ``iteration``, ``solution`` as logged and, if the task tells, ``success``.
+    """
+
+    setting: Setting
+    iteration: int
+    solution: Any
+    facts: Mapping[str, Any]
+
+
+def best_of(records: Sequence[IterationRecord], *, by_success: bool = False) -> IterationRecord | None:
+    """Return the iteration of the best policy, the first of equals; None if no policy has worked.
+
+    Args:
+        records: The iterations.
+        by_success: Whether success comes before reward, where the task tells it.
+    """
+    best: IterationRecord | None = None
+    for record in records:
+        if record["reward"] is not None and (best is None or _is_better(record, best, by_success=by_success)):
+            best = record
+    return best
+
+
+def _is_better(one: IterationRecord, other: IterationRecord, *, by_success: bool) -> bool:
+    success, before = one.get("success", 0.0), other.get("success", 0.0)
+    if by_success and success != before:
+        return success > before
+    return bool(exceeds(one["reward"] or 0.0, other["reward"] or 0.0))
+
+
+def load_best(directory: RunDirectory, purpose: str) -> Best:
+    """Return the best policy of a run so far.
+
+    Args:
+        directory: The run.
+        purpose: What it is for, e.g. "to watch".
+
+    Raises:
+        InputError: There is none, or the run is one of Stable-Baselines3.
+    """
+    description = directory.read_description()
+    check_kind(directory, description)
+    iterations = directory.read_iterations()
+    if not iterations:
+        raise InputError(f"{directory.path} has no complete iteration yet: there is no policy {purpose}")
+    setting = _setting(description)
+    best = best_of(iterations, by_success=setting.method.keeps_by == "score")
+    if best is None or best["accepted"] is None:
+        setting.close()
+        raise InputError(f"no policy of {directory.path} has worked: there is none {purpose}")
+    solution = setting.policy.load(best["candidates"][best["accepted"]])
+    facts = {
+        "reward": best["reward"],
+        "iteration": best["iteration"],
+        "solution": setting.policy.record(solution),
+        **({"success": best["success"]} if "success" in best else {}),
+    }
+    return Best(setting, best["iteration"], solution, facts)
+
+
+def check_kind(directory: RunDirectory, description: Description) -> None:
+    """Refuse runs of Stable-Baselines3, whose policies are in files of their own.
+
+    Raises:
+        InputError: It is one.
+    """
+    if description["config"].get("algorithm") is not None:
+        raise InputError(f"{directory.path} is a run of Stable-Baselines3: its best policy is in best_model.zip")
+
+
+def _setting(description: Description) -> Setting:
+    return Setting(Config(**description["config"]), int(description["seed"]))
+
+
+class LoadedPolicy:
+    """The best policy of a run, ready to act in one episode after the other. Use it as a context, or close it.
+
+    A policy that is code runs behind the wall of its run's config. It has a memory in an episode; ``reset`` begins
+    another one. Use the object in one thread only.
+
+    Attributes:
+        iteration: Where it was found.
+        reward: Its mean return there.
+        source: The code of a policy that is code; else None.
+        params: The numbers of a policy that is numbers; else None.
+    """
+
+    def __init__(self, run: str | Path) -> None:
+        best = load_best(open_run(run), "to load")
+        self._setting = best.setting
+        self.iteration, self.reward = best.iteration, float(best.facts["reward"])
+        self.source: str | None = best.facts["solution"].get("source")
+        self.params: list[float] | None = best.facts["solution"].get("params")
+        self._policy = best.setting.bind(best.solution)
+        self._session: Session | None = None
+
+    def reset(self, seed: int = 0) -> None:
+        """Begin an episode.
+
+        Args:
+            seed: Seeds the generators of a policy that is code.
+
+        Raises:
+            PolicyFailed: The policy's code does not work.
+        """
+        self._end()
+        self._session = self._policy.begin([seed])
+
+    def act(self, observation: ArrayLike) -> Array | int:
+        """Return the action for the next observation of the episode.
+
+        Args:
+            observation: (d,) the observation, or the number of a state.
+
+        Returns:
+            (a,) the action, within the environment's bounds, or its number.
+
+        Raises:
+            PolicyFailed: The policy's code failed.
+        """
+        if self._session is None:
+            self.reset()
+        assert self._session is not None
+        row: Array = np.asarray(observation)[np.newaxis]
+        action = self._session([0], row)[0]
+        return int(action) if self._setting.brief.spaces.discrete_action else np.array(action)
+
+    def close(self) -> None:
+        """End the policy."""
+        self._end()
+        self._setting.close()
+
+    def _end(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.close()
+
+    def __enter__(self) -> LoadedPolicy:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+
+def load_policy(run: str | Path) -> LoadedPolicy:
+    """Return the best policy so far of a run directory, ``<logdir>/run_N``.
+
+    Raises:
+        InputError: There is no such run, or no policy in it.
+    """
+    return LoadedPolicy(run)
