@@ -140,8 +140,8 @@ class Config(Section):
     critic: CriticSettings | None = None
     llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     llm_max_attempts: Positive = 8
-    max_concurrent_calls: Positive = 10
     llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
+    max_concurrent_calls: Positive = 10
 
     # Caps and prices
     max_llm_calls: Positive | None = None

@@ -45,7 +45,8 @@ class _Search:
         self.reward_source = reward_source(step.brief.task) if options.reward_source else ""
         self._rounds = rounds_of(step.records)
         self._spent = spent(step.records)
-        self._count = min(options.candidates, self._left()) if options.evaluations else options.candidates
+        left = self._left()
+        self._count = options.candidates if left is None else min(options.candidates, left)
 
     @property
     def rounds(self) -> Rounds:
@@ -153,7 +154,7 @@ METHOD = Method(
     calls=_calls,
     evaluations=lambda config: Options.of(config).candidates,
     roles=("search", "feedback", "reflection", "repair"),
-    style=style("#6b6b00", (3, 1.2), "h"),
+    style=style("#d205fb", (3, 1.2), "H"),
     templates=("promptpo_search.j2", "promptpo_feedback.j2", "promptpo_reflection.j2", "promptpo_repair.j2"),
     searches="programs",
     paired=True,

@@ -130,8 +130,8 @@ def test_a_reply_that_can_never_be_read_is_a_failure_and_no_end(tmp_path: Path, 
     model = Model({"search/1/0": "I would push left.", "search/1/1": block(GOOD)})
     run(make_run_config(tmp_path, repairs=3), model, monkeypatch)
     (record,) = records(tmp_path)
-    assert told(record) == [("candidate_1", "policy"), ("candidate_2", "works")]
-    failed = record["candidates"][0]
+    assert told(record) == [("candidate_2", "works"), ("candidate_1", "policy")]
+    failed = record["candidates"][1]
     assert failed["failure"]["text"].startswith("no usable reply in 6 attempts; the last one: it holds no code block")
     assert (failed["source"], failed["lengths"]) == ("", [])
     assert model.roles == [(1, "feedback", 1), (1, "search", 7)]
@@ -351,14 +351,14 @@ def test_a_search_of_programs_is_for_programs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("information", ["reward_source", "privileged"])
 def test_information_that_is_not_there_is_refused(information: str, tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr("r2po.config.load.reward_source", lambda _: "")
+    monkeypatch.setattr("r2po.config.complete.reward_source", lambda _: "")
     with pytest.raises(InputError, match=f"information is '{information}'; (the card|no environment)"):
         make_run_config(tmp_path, information=information)
 
 
 def test_the_reward_as_code(tmp_path: Path, monkeypatch: Patch) -> None:
     code = "def reward(obs, action, next_obs, terminated):\n    return 1.0"
-    for module in ("r2po.config.load", "r2po.methods.promptpo.method"):
+    for module in ("r2po.config.complete", "r2po.methods.promptpo.method"):
         monkeypatch.setattr(f"{module}.reward_source", lambda _: code)
     for information in ("same", "reward_source"):
         model = Model({"search": block(GOOD)})
@@ -368,14 +368,22 @@ def test_the_reward_as_code(tmp_path: Path, monkeypatch: Patch) -> None:
         assert told_of == (set() if information == "same" else {"feedback", "reflection", "search"})
 
 
+class Notes(Observer):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
 def test_equal_replies_are_announced(tmp_path: Path) -> None:
-    said: list[str] = []
-    notes = Observer()
-    notes.note = said.append  # type: ignore[method-assign]
+    notes = Notes()
     for temperature, candidates in [(0.7, 2), (0, 1), (None, 2), (0, 2)]:
-        assert said == []
+        assert notes.said == []
         name_equal_samples(make_run_config(tmp_path, temperature=temperature, candidates=candidates), notes)
-    assert said == [
+    assert notes.said == [
         "temperature is 0: the 2 replies to a round's prompt will be equal, or nearly so; leave the key out, or set "
         "candidates=1"
     ]
