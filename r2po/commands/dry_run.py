@@ -19,7 +19,7 @@ from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, Model
 from r2po.llm.providers.embedded import NAME, EmbeddedSearch
 from r2po.llm.store import CallStore
-from r2po.llm.types import CRITIC, SEARCH, Question, Received, T
+from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, Reply, Request, T
 from r2po.methods import Step
 from r2po.policies import Solution
 from r2po.prompts.history import write_history
@@ -50,7 +50,7 @@ def preview(config: Config) -> str:
         *_expectations(setting, asked, longest, line_chars),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
-        f"which {NAME} gave here in its place.",
+        f"which {_stand_in(setting)[0]} gave here in its place.",
     ]
     return "\n".join(parts) + "\n"
 
@@ -59,7 +59,8 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
     """Return the questions of the first iteration, the longest that it could ask, and the length of a history line."""
     directory = RunDirectory.create(folder)
     with closing(CallStore(directory.path)) as store:
-        client = _Client({SEARCH: Model(EmbeddedSearch(), NAME, {})}, store, max_attempts=1, max_wait_s=0.0)
+        name, provider = _stand_in(setting)
+        client = _Client({SEARCH: Model(provider, name, {})}, store, max_attempts=1, max_wait_s=0.0)
         experiment = Experiment(setting, directory, client, Observer())
         experiment.warm_up()
         history = list(experiment.history)
@@ -70,6 +71,25 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
         setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
     line = write_history(experiment.history[-1:], setting.brief, "phases", with_rollouts=True)
     return asked, client.asked, len(line) + 1
+
+
+def _stand_in(setting: Setting) -> tuple[str, Provider]:
+    """Return what answers in the model's place, with its name."""
+    return ("a random program", _RandomPrograms(setting)) if setting.policy.walled else (NAME, EmbeddedSearch())
+
+
+class _RandomPrograms(Provider):
+    """Answers with programs that act at random."""
+
+    is_stand_in = True
+
+    def __init__(self, setting: Setting) -> None:
+        self._policy = setting.policy
+
+    def complete(self, request: Request) -> Reply:
+        """Answer with a program that the sample's number decides on."""
+        program = self._policy.write(self._policy.sample(np.random.default_rng(request.sample)))
+        return Reply(f"```python\n{program}\n```")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -124,8 +124,8 @@ class _Batch:
         self.returns = [0.0] * count
         self.lengths = [0] * count
         self.ends: list[End] = ["cap"] * count
-        self._observations: list[list[Array]] = [[] for _ in seeds]
-        self._actions: list[list[Array]] = [[] for _ in seeds]
+        # Steps in which the same episodes were active: their slots, and what each step saw and did.
+        self._kept: list[tuple[Sequence[int], list[Array], list[Array]]] = []
         self._rewards: list[list[float]] = [[] for _ in seeds]
 
     def run(self, session: Session, max_steps: int) -> None:
@@ -149,11 +149,12 @@ class _Batch:
 
     def rollouts(self) -> list[Rollout]:
         """Return the episodes with their trajectories."""
+        stages = [(active, np.stack(seen), np.stack(taken)) for active, seen, taken in self._kept]
         return [
             Rollout(
                 seed=seed,
-                observations=np.array([*self._observations[slot], self._current[slot]]),
-                actions=np.array(self._actions[slot]),
+                observations=np.concatenate([*_of(slot, stages, 1), self._current[slot : slot + 1]]),
+                actions=np.concatenate(_of(slot, stages, 2)),
                 rewards=np.array(self._rewards[slot]),
                 end=self.ends[slot],
                 success=self.successes[slot] if self._success else None,
@@ -168,9 +169,10 @@ class _Batch:
 
     def _note(self, active: Sequence[int], observations: Array, actions: Array) -> None:
         taken = np.array(actions, np.int64 if self._discrete_action else np.float64)
-        for slot, observation, action in zip(active, observations, taken, strict=True):
-            self._observations[slot].append(observation)
-            self._actions[slot].append(action)
+        if not self._kept or len(self._kept[-1][0]) != len(active):
+            self._kept.append((active, [], []))
+        self._kept[-1][1].append(observations)
+        self._kept[-1][2].append(taken)
 
     def _step(self, active: Sequence[int], actions: Array, time: int) -> list[int]:
         """Step every active environment once and return those that go on."""
@@ -191,3 +193,8 @@ class _Batch:
             else:
                 going.append(slot)
         return going
+
+
+def _of(slot: int, stages: Sequence[tuple[Sequence[int], Array, Array]], part: Literal[1, 2]) -> list[Array]:
+    """Return what one episode saw (1) or did (2) in each stage in which it was active."""
+    return [stage[part][:, stage[0].index(slot)] for stage in stages if slot in stage[0]]

@@ -110,6 +110,14 @@ def test_iterations_in_which_no_policy_worked_are_left_out(
     assert run.complete
     assert [each.number for each in run.iterations] == worked
     assert f"in {6 - len(worked)} of 6 iterations no policy worked" in run.notes
+    last = records[-1]
+    assert run.spent.iterations == 6
+    assert (run.spent.episodes, run.spent.steps, run.spent.llm_calls) == (
+        last["episodes"],
+        last["steps"],
+        last["llm_calls"],
+    )
+    assert run.progress == "6 of 6 iterations"
     assert main(["eval", "--logdir", str(tmp_path)]) == 0
     assert "no policy worked" in capsys.readouterr().out
 
@@ -234,7 +242,7 @@ def test_every_evaluation_is_logged_when_it_is_known(tmp_path: Path, monkeypatch
     for name, candidate in candidates.items():
         for key in ("returns", "lengths", "ends", "failure"):
             assert logged[name].get(key) == candidate.get(key)
-    assert all(record["cpu_s"] > 0.01 for record in directory.read_evaluations())
+    assert all((record["cpu_s"] or 0) > 0.01 for record in directory.read_evaluations())
     assert [*logged][4:] == ["held-out", "first episode of the best policy, again"]
     assert directory.evaluations.name in directory.read_iterations()[-1]["sums"]
 

@@ -191,7 +191,7 @@ def test_what_was_kept_and_nothing_else_enters_the_next_history(
     assert record["reward"] == pytest.approx(GOOD if [first, second][kept] is BEST else BAD)
     lines = trials_in(provider.prompts[2])
     assert len(lines) == 2
-    params, reward = [first, second][kept], record["reward"]
+    params, reward = [first, second][kept], float(record["reward"] or 0)
     expected = {
         "r2po": f"Trial 1: {BRIEF.policy.write_briefly(tuple(params))}; mean reward: {reward:.2f}",
         "three_traj": f"Training trial 1: {BRIEF.policy.write_briefly(tuple(params))}; mean reward: {reward:.2f}",

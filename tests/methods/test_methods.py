@@ -207,7 +207,7 @@ def test_the_accepted_candidate_and_no_other_enters_the_history(tmp_path: Path) 
     assert [record["accepted"] for record in records] == [0, 1, 1]
     assert [list(numbers(trial.solution)) for trial in experiment.history[1:]] == [best, best, worst]
     assert [trial.warmup for trial in experiment.history] == [True, False, False, False]
-    rewards = [record["reward"] for record in records]
+    rewards = [float(record["reward"] or 0) for record in records]
     assert rewards == pytest.approx([0.966667, 0.966667, -0.222222], abs=1e-5)
     assert [record["best_reward"] for record in records] == [rewards[0]] * 3
     assert (result["best_iteration"], result["best_params"]) == (1, best)

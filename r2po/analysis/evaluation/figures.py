@@ -150,7 +150,7 @@ def _draw_heldout(axes: Axes, panel: Panel) -> None:
     if not heldout:
         return
     axes.errorbar(
-        [max(int(run.episodes[-1]) for run in panel.runs if run.heldout is not None)],
+        [max(run.spent.episodes for run in panel.runs if run.heldout is not None)],
         [mean(heldout)],
         yerr=None if len(heldout) == 1 else [sample_std(heldout)],
         color=NEUTRAL,

@@ -24,11 +24,12 @@ def summarise_run(run: RunData) -> dict[str, Any]:
     rewards, heldout = run.rewards, run.heldout
     any_iterations = bool(run.num_iterations)
     best = run.metric("best_reward")
-    llm_s = float(run.llm_s.sum())
+    spent = run.spent if any_iterations else None
+    llm_s = spent.llm_s if spent else float(run.llm_s.sum())
     return {
         "run": run.name,
         "complete": run.complete,
-        "num_iterations": run.num_iterations,
+        "num_iterations": spent.iterations if spent else 0,
         "planned_iterations": run.planned_iterations,
         "best_reward": best,
         "best_iteration": run.best_iteration if any_iterations else None,
@@ -49,12 +50,12 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "protocol": run.protocol,
         "prompts": run.prompts,
         "seed": run.seed,
-        "llm_calls": None if run.llm_calls is None else int(run.llm_calls[-1]),
-        "episodes": int(run.episodes[-1]) if any_iterations else None,
-        "steps": int(run.steps[-1]) if any_iterations else None,
+        "llm_calls": spent.llm_calls if spent else None if run.llm_calls is None else int(run.llm_calls[-1]),
+        "episodes": spent.episodes if spent else None,
+        "steps": spent.steps if spent else None,
         "llm_s": llm_s,
         "total_api_time_s": llm_s,
-        "mean_api_time_per_iter_s": llm_s / run.num_iterations if any_iterations else None,
+        "mean_api_time_per_iter_s": llm_s / spent.iterations if spent else None,
         "notes": [*run.notes, *filter(None, [run.unread])],
     }
 
@@ -69,7 +70,7 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
     return {
         "label": label,
         "num_runs": len(per_run),
-        "num_iterations_per_run": [run.num_iterations for run in logs.runs],
+        "num_iterations_per_run": [each["num_iterations"] for each in per_run],
         "unfinished_runs": [run.name for run in logs.runs if not run.complete],
         "stand_in": any(run.stand_in for run in logs.runs),
         "parts": list(parts),

@@ -143,7 +143,7 @@ def uneven_budgets(experiments: Sequence[ExperimentLogs]) -> list[str]:
     """Say in one line where the methods of an environment did not spend the same number of episodes per run."""
     spent: dict[str, list[tuple[float, str]]] = {}
     for each in experiments:
-        episodes = [int(run.episodes[-1]) for run in drawable(each.runs)]
+        episodes = [run.spent.episodes for run in drawable(each.runs)]
         if episodes:
             spent.setdefault(each.task["label"], []).append((float(np.median(episodes)), each.label))
     parts = []

@@ -15,7 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
-from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Unusable
+from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Spent, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.chain import Chain
@@ -92,6 +92,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         prompts=_prompts(description, outcomes, differing),
         prompts_hash=_prompts_hash(description, outcomes),
         replay_of=replayed or "",
+        spent_in_all=_spent(outcomes),
     )
 
 
@@ -107,6 +108,12 @@ class _Config(TypedDict):
     algorithm: NotRequired[str | None]
     critic_llm_conservative_threshold: NotRequired[Finite | None]
     revision_rule: NotRequired[str | None]
+
+
+def _spent(outcomes: Sequence[Outcome]) -> Spent:
+    last = outcomes[-1]
+    waited = sum(record["times"]["llm_s"] for record in outcomes)
+    return Spent(len(outcomes), last["episodes"], last["steps"], last["llm_calls"], waited)
 
 
 class _Worked(Outcome):

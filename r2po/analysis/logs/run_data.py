@@ -41,6 +41,25 @@ class Heldout:
     episodes: int
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What a run has taken so far, iterations in which no policy worked included.
+
+    Attributes:
+        iterations: Complete iterations.
+        episodes: Episodes of all candidates and of the warm-up.
+        steps: Environment steps, likewise.
+        llm_calls: Replies received; None if the log does not say.
+        llm_s: Seconds spent waiting for the model.
+    """
+
+    iterations: int
+    episodes: int
+    steps: int
+    llm_calls: int | None
+    llm_s: float
+
+
 @dataclass(frozen=True, eq=False)
 class CandidateData:
     """What was tried in an iteration.
@@ -115,7 +134,7 @@ class MethodOnTask:
 
 @dataclass(frozen=True, eq=False)
 class RunData(MethodOnTask):
-    """The n complete iterations of a run; n is 0 only for a baseline of which there is but a summary.
+    """The n complete iterations of a run in which a policy worked; n is 0 only for a baseline with but a summary.
 
     Attributes:
         path: Its folder, ``<logdir>/run_N``.
@@ -143,6 +162,7 @@ class RunData(MethodOnTask):
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
         prompts_hash: Hash of all texts that its prompts are made from; empty if the log does not say.
         replay_of: The recorded run that it repeats; empty if it is no replay.
+        spent_in_all: What it has taken, if that is more than its n iterations tell.
     """
 
     path: Path
@@ -173,6 +193,7 @@ class RunData(MethodOnTask):
     prompts: str = ""
     prompts_hash: str = ""
     replay_of: str = ""
+    spent_in_all: Spent | None = None
 
     @property
     def name(self) -> str:
@@ -181,7 +202,7 @@ class RunData(MethodOnTask):
 
     @property
     def num_iterations(self) -> int:
-        """Number of complete iterations, n."""
+        """Number of complete iterations in which a policy worked, n."""
         return len(self.rewards)
 
     @cached_property
@@ -224,9 +245,17 @@ class RunData(MethodOnTask):
         return int(self.numbers[rewards.argmax()])
 
     @property
+    def spent(self) -> Spent:
+        """What it has taken so far; n must not be 0."""
+        calls = None if self.llm_calls is None else int(self.llm_calls[-1])
+        told = Spent(self.num_iterations, int(self.episodes[-1]), int(self.steps[-1]), calls, float(self.llm_s.sum()))
+        return self.spent_in_all or told
+
+    @property
     def progress(self) -> str:
         """How far it came, e.g. ``"6 of 10 iterations"``."""
-        return progress(self.num_iterations, self.planned_iterations)
+        done = self.spent.iterations if self.num_iterations else 0
+        return progress(done, self.planned_iterations)
 
     def metric(self, name: str) -> float | None:
         """Return one of ``METRICS``; None if the log does not tell it."""

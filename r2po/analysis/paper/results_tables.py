@@ -73,7 +73,7 @@ class Validation:
     def _iterations(self, experiment: ExperimentLogs) -> list[str]:
         expected = self.expected_iterations.get(experiment.method)
         # A baseline of which there is but a summary has none on record.
-        odd = {run.num_iterations for run in experiment.runs} - {expected, 0}
+        odd = {run.spent.iterations for run in experiment.runs if run.num_iterations} - {expected, 0}
         if expected is None or not odd:
             return []
         range_ = f"{min(odd)}" if len(odd) == 1 else f"{min(odd)} to {max(odd)}"
