@@ -10,6 +10,7 @@ from typing import Any
 
 from r2po.config import Config
 from r2po.methods import METHODS, Method
+from r2po.methods.method import EVALUATION_BUDGET
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
 from r2po.prompts import Brief, prompt_facts
 from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
@@ -88,6 +89,14 @@ class Setting:
         )
         self._engines.append(engine)
         return engine
+
+    @property
+    def expected_iterations(self) -> int:
+        """Iterations of the run; if evaluations end it, so many as it takes to spend them without repairs."""
+        if self.config.budget == "evaluations":
+            return -(-EVALUATION_BUDGET // self.method.evaluations_per_iteration(dict(self.config)))
+        assert self.config.num_iterations is not None
+        return self.config.num_iterations
 
     @property
     def rollout_s(self) -> float:

@@ -51,31 +51,41 @@ class _Tried:
 
 
 class EmbeddedCode(Provider):
-    """Writes programs from templates, with numbers that it changes where the prompt shows that they are good."""
+    """Writes programs from templates, with numbers that it changes where the prompt shows that they are good.
+
+    Args:
+        errs: Whether some of its answers are wrong on purpose.
+    """
 
     is_stand_in = True
 
+    def __init__(self, *, errs: bool = True) -> None:
+        self._errs = errs
+
     def complete(self, request: Request) -> Reply:
         """Answer a prompt; the same request always gets the same answer."""
-        return Reply(_answer(request), usage=Usage(prompt_tokens=None, completion_tokens=None))
+        return Reply(_answer(request, errs=self._errs), usage=Usage(prompt_tokens=None, completion_tokens=None))
 
 
-def _answer(request: Request) -> str:
+def _answer(request: Request, *, errs: bool) -> str:
     prompt, digest = request.prompt, _digest(request.prompt)
     repairs = "# A program that failed" in prompt
     if "3 to 4 sentences of plain text" in prompt:
         return _reflection(prompt)
     if "defines one function" in prompt:
         arguments = "observations, actions, rewards" if "summarize(observations, actions" in prompt else "observations"
-        return _SUMMARY.format(arguments=arguments, wrong="0" if repairs or digest % 4 else "10**9")
+        return _SUMMARY.format(arguments=arguments, wrong="10**9" if errs and not repairs and digest % 4 == 0 else "0")
     form = _form(prompt)
     rng = np.random.default_rng(_digest(f"{request.sample}/{request.attempt}/{prompt}"))
     if repairs:
         marks = _MARK.findall(prompt)
         plan = (Plan.read(marks[-1]) if marks else None) or new_plan(form, rng)
-        return _policy(plan, form, "" if digest % 4 else "error", "The same program with the mistake mended.")
+        return _policy(
+            plan, form, "error" if errs and digest % 4 == 0 else "", "The same program with the mistake mended."
+        )
     plan, account = _next_plan(_tried(prompt), form, rng)
-    return _policy(plan, form, _fault(request.sample, request.attempt, digest), account)
+    fault = _fault(request.sample, request.attempt, digest) if errs else ""
+    return _policy(plan, form, fault, account)
 
 
 def _digest(text: str) -> int:

@@ -40,7 +40,7 @@ class Options:
     def of(cls, config: Mapping[str, Any]) -> Options:
         """Read a config, given by key and filled in."""
         history = config.get("history") or "all"
-        shown: dict[str, Any] = {"last": 0, "best": None} if history == "all" else dict(history)
+        shown: dict[str, Any] = {"last": 0, "best": None} if isinstance(history, str) else dict(history)
         return cls(
             candidates=config.get("candidates") or CANDIDATES,
             reflection=config.get("reflection", True),

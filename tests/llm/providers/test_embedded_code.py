@@ -18,6 +18,7 @@ from r2po.policies.source import read_function, read_source
 from r2po.prompts import search_prompt
 from r2po.prompts.brief import Brief
 from r2po.prompts.rounds import Round, Rounds, feedback_prompt, reflection_prompt, repair_prompt, round_prompt
+from r2po.trial import Trial
 from tests.builders import make_brief
 from tests.scripted import make_request
 
@@ -139,7 +140,8 @@ class _Situation:
     """Before the first iteration."""
 
     def __init__(self, brief: Brief) -> None:
-        self.brief, self.history, self.iteration = brief, [], 1
+        self.brief, self.iteration = brief, 1
+        self.history: list[Trial] = []
 
 
 def test_a_prompt_for_numbers_is_refused() -> None:
