@@ -124,6 +124,9 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
     programs = [key for key in PROGRAM_KEYS if key in config.model_fields_set]
     if programs and method.searches != "programs":
         observer.note(f"{', '.join(programs)}: no effect, {config.method} searches no programs in rounds")
+    walls = [key for key in ("isolation", "evaluation_workers") if key in config.model_fields_set]
+    if walls and not FAMILIES[str(config.policy)].walled:
+        observer.note(f"{', '.join(walls)}: no effect, policy {config.policy!r} is no code")
     idle = [key for key in MODEL_KEYS if key in config.model_fields_set]
     critics = [key for key in idle if key in CRITIC_KEYS]
     if idle and not method.asks_model:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
+import gymnasium
 import numpy as np
 import pytest
 import yaml
@@ -13,17 +15,22 @@ from r2po.analysis.logs.load import load_log_directory
 from r2po.cli import main
 from r2po.commands.watch import watch
 from r2po.errors import InputError, RunStopped
+from r2po.experiment.observer import Observer
+from r2po.experiment.resolve import name_idle_keys
 from r2po.experiment.screen import Lines
 from r2po.isolation import box, channel
 from r2po.isolation.outcomes import NoWallError, WorkerNotReadyError
 from r2po.llm.types import Reply, Request
 from r2po.methods import METHODS, Method, Step
 from r2po.policies import Program, code
+from r2po.rollout import gymnasium_engine
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_files
+from r2po.tasks import TASKS
 from r2po.trial import Candidate
 from tests.builders import PROMPTED, register
 from tests.codes import BROKEN, CRASHES, GOOD, Coder, make_code_config, run_code
+from tests.rollout.test_gymnasium_engine import Succeeds
 from tests.texts import Killed
 
 
@@ -352,3 +359,60 @@ def test_the_best_policy_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytes
     )
     assert "# It was written by a model (writer/code)." in text
     compile(text, "best_policy.py", "exec")
+
+
+def test_keys_that_do_nothing_are_named(tmp_path: Path) -> None:
+    class Notes(Observer):
+        said: ClassVar[list[str]] = []
+
+        def note(self, text: str) -> None:
+            self.said.append(text)
+
+    name_idle_keys(make_code_config("props", tmp_path, isolation="limits"), Notes())
+    assert Notes.said == []
+    name_idle_keys(make_code_config("props", tmp_path, policy="linear", isolation="limits"), Notes())
+    assert Notes.said == ["isolation: no effect, policy 'linear' is no code"]
+
+
+# ---- Success ----
+
+HOLDS = "class Policy:\n    def __init__(self):\n        self.first = True\n\n    def act(self, obs):\n" + (
+    "        first, self.first = self.first, False\n        return 0 if first else int(obs[2] + {gain} * obs[3] > 0)"
+)
+"""Holds the pole up, and moves left first."""
+RIGHT = "class Policy:\n    def act(self, obs):\n        return 1 + 0 * int({gain})"
+"""Succeeds where that means to move right first, and drops the pole."""
+
+
+class Both(Coder):
+    """Writes ``RIGHT`` in the second iteration, else ``HOLDS``."""
+
+    def complete(self, request: Request) -> Reply:
+        return Reply(f"```python\n{(RIGHT if request.iteration == 2 else HOLDS).format(gain=0.5)}\n```")
+
+
+@pytest.mark.parametrize("keeps_by", ["reward", "score"])
+def test_a_method_may_keep_what_succeeds_most(
+    keeps_by: Literal["reward", "score"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one(step: Step) -> Candidate:
+        return step.evaluate(step.ask("search", f"Policy {step.iteration}"), "only")
+
+    register(METHODS, Method("one", "One", one, keeps_by=keeps_by, searches="programs", templates=()), monkeypatch)
+    task = replace(TASKS["cartpole"], success=True)
+    monkeypatch.setattr(TASKS, "_items", {**TASKS, "cartpole": task})
+    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: Succeeds(gymnasium.make(gym_id)))
+    config = make_code_config("one", tmp_path, num_iterations=3)
+    result = run_code(config, Both(), monkeypatch)
+    directory = RunDirectory(tmp_path / "run_1")
+    assert [record["success"] for record in directory.read_iterations()] == [0.0, 1.0, 0.0]
+    assert directory.read_iterations()[1]["candidates"][0]["successes"] == [True] * 3
+    assert check_files(directory) == []
+    best, fitting = ((1, 0.0), {}) if keeps_by == "reward" else ((2, 1.0), {"best_success": 1.0})
+    assert (result["best_iteration"], result["heldout_success"]) == best
+    assert {key: value for key, value in result.items() if key == "best_success"} == fitting
+    assert load_log_directory(tmp_path).runs[0].complete
+    # A run that goes on from the log keeps the same.
+    (tmp_path / "run_1/result.json").unlink()
+    again = run_code(config, Both(), monkeypatch, resume=1)
+    assert {**again, "times": 0, "sums": 0} == {**result, "times": 0, "sums": 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import gymnasium
 import pytest
@@ -103,7 +103,7 @@ def test_there_must_be_a_run(tmp_path: Path) -> None:
 def test_the_best_goes_by_success_if_the_method_does() -> None:
     def record(iteration: int, reward: float | None, success: float) -> IterationRecord:
         counts = {"accepted": 0, "candidates": [], "episodes": 0, "steps": 0, "llm_calls": 0, "times": {"llm_s": 0.0}}
-        return cast("Any", {"iteration": iteration, "reward": reward, "success": success, **counts})
+        return cast("IterationRecord", {"iteration": iteration, "reward": reward, "success": success, **counts})
 
     records = [record(1, None, 1.0), record(2, 9.0, 0.0), record(3, 1.0, 0.5), record(4, 2.0, 0.5)]
     assert best_of(records) is records[1]

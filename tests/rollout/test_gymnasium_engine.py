@@ -317,7 +317,7 @@ def test_a_session_is_closed_after_an_error() -> None:
         assert stands.lengths.tolist() == [500] * 3
 
 
-class _Succeeds(gymnasium.Wrapper[Any, Any, Any, Any]):
+class Succeeds(gymnasium.Wrapper[Any, Any, Any, Any]):
     """CartPole that says in its third step that it has succeeded, if the first action was 1."""
 
     def reset(self, **options: Any) -> Any:
@@ -333,7 +333,7 @@ class _Succeeds(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 @pytest.mark.parametrize("success", [True, False])
 def test_an_episode_succeeded_that_ever_said_so(success: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: _Succeeds(gymnasium.make(gym_id)))
+    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: Succeeds(gymnasium.make(gym_id)))
     engine = GymnasiumEngine("CartPole-v1", {}, read_spaces("CartPole-v1", {}), max_steps=20, success=success)
     rises = FunctionPolicy(lambda rows: (rows[:, 1] <= 0).astype(np.int64))
     rollouts = engine.evaluate(rises, range(6))
