@@ -26,7 +26,9 @@ def random_returns(task: Task, policies: int, seed: int) -> NDArray[np.float64]:
     """Return (policies,) returns of random policies, drawn as a warm-up draws them, one episode each."""
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     family = make_policy(task.policy, spaces)
-    engine = select_engine("auto", task.gym_id, task.env_kwargs, spaces, max_steps=task.max_traj_length)
+    engine = select_engine(
+        "auto", task.gym_id, task.env_kwargs, spaces, max_steps=task.max_traj_length, reuse=task.reuse
+    )
     returns = np.empty(policies)
     for number in range(policies):
         generator = np.random.default_rng(derive_seed(seed, "random policy", task.name, number))

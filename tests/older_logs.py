@@ -168,13 +168,19 @@ def _run_figures(run: RunData) -> dict[str, Any]:
         "steps": run.steps,
         "llm_calls": run.llm_calls,
         "llm_s": run.llm_s,
-        "heldout": None if run.heldout is None else vars(run.heldout),
+        "heldout": None if run.heldout is None else _told_then(vars(run.heldout)),
         "metrics": _but_for_the_last_bits({name: run.metric(name) for name in METRICS}),
         "summary": dict(run.summary),
         "notes": run.notes,
         "unread": run.unread,
         "iterations": [_iteration_figures(iteration) for iteration in run.iterations],
     }
+
+
+def _told_then(heldout: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the held-out figures without success rates, which no log told then."""
+    assert heldout["success"] is None
+    return {name: value for name, value in heldout.items() if name != "success"}
 
 
 def _but_for_the_last_bits(metrics: Mapping[str, float | None]) -> dict[str, float | None]:

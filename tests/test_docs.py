@@ -11,6 +11,7 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from r2po.cli import main
+from r2po.commands.check_task import check_task
 from r2po.config import Config
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
@@ -20,6 +21,12 @@ from r2po.tasks import TASKS
 from tests.builders import CONFIGS, register
 
 ROOT = CONFIGS.parent
+NEEDS = {
+    "box2d": {"LunarLander-v3"},
+    "robotics": {
+        task.gym_id for task in TASKS.values() if task.gym_id.startswith("r2po/") and "Noise" not in task.gym_id
+    },
+}
 DOCS = ROOT / "docs"
 
 
@@ -91,6 +98,26 @@ def test_the_settings_of_policies_and_their_defaults() -> None:
     for column, settings in enumerate((random_features.RandomFeaturesSettings, projected_mlp.ProjectedMLPSettings)):
         documented = {key: cells[column] for key, cells in rows.items() if cells[column] != "-"}
         assert {key: float(value) for key, value in documented.items()} == settings().model_dump()
+
+
+# ---- tasks.md ----
+
+
+def test_the_table_of_tasks_is_what_the_cards_say() -> None:
+    rows = table_of(read("tasks.md"), "name")
+    assert list(rows) == [task.label for task in TASKS.values()]
+    for task, (gym_id, extra, policy, *settings, told) in zip(TASKS.values(), rows.values(), strict=True):
+        assert (gym_id, policy) == (f"`{task.gym_id}`", f"`{task.policy}`")
+        assert [float(each) for each in settings] == [task.max_traj_length, task.optimum, task.random_reward]
+        assert ("success" in told, "reward as Python" in told) == (task.success, bool(task.reward_source))
+        assert extra == next((f"`{name}`" for name, ids in NEEDS.items() if task.gym_id in ids), "")
+
+
+def test_the_checks_of_a_task_are_explained() -> None:
+    section = read("tasks.md").split("## Checking a task")[1]
+    assert re.findall(r"^- `(\w+)`", section, re.MULTILINE) == [
+        finding.what for finding in check_task(TASKS["nim"], "limits")
+    ]
 
 
 # ---- methods.md ----

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 from r2po.errors import InputError, R2POError
@@ -32,6 +32,7 @@ COMMANDS = {
     "watch": "show or record the best policy of a run",
     "export": "write the best policy of a run into a file",
     "prompt": "print the exact prompt and reply of a call",
+    "check-task": "check a task: that its environment can be trusted, and what its card says of it",
     "doctor": "check a model: key, server, context length, one tiny call; or the wall around code",
 }
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, program: str | None = None) -> 
         # No `list(...)` here: once r2po.cli.list is imported, that name is the module.
         options = _parse([*(sys.argv[1:] if arguments is None else arguments)], program)
         with visible_output(exact=options.command in EXACT):
-            code = int(import_module(f"r2po.cli.{options.command}").run(options))
+            code = int(_module(options.command).run(options))
             sys.stdout.flush()
             return code
     except R2POError as error:
@@ -103,14 +104,18 @@ def _parse(arguments: list[str], program: str | None) -> argparse.Namespace:
     if program is not None:
         name = arguments.pop(0)
         parser: argparse.ArgumentParser = _Parser(prog=program, description=_sentence(COMMANDS[name]))
-        import_module(f"r2po.cli.{name}").add_options(parser)
+        _module(name).add_options(parser)
         return parser.parse_args(arguments, argparse.Namespace(command=name))
     parser = _Parser(prog="r2po", description="Policy search with language models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=_sentence(text))
-        import_module(f"r2po.cli.{name}").add_options(command)
+        _module(name).add_options(command)
     return parser.parse_args(arguments)
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"r2po.cli.{command.replace('-', '_')}")
 
 
 def _sentence(text: str) -> str:

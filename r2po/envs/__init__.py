@@ -17,6 +17,27 @@ ENVIRONMENTS: dict[str, tuple[str, int | None, dict[str, Any]]] = {
     "maze-random-v0": ("r2po.envs.maze:RandomMazeEnv", 200, {}),
     "Nim-v0": ("r2po.envs.nim:NimEnv", None, {}),
     "Pong-v0": ("r2po.envs.pong:PongEnv", 1000, {}),
+    "r2po/NoiseWorld0-v0": ("r2po.envs.noise_world:NoiseWorldEnv", 25, {"size": 5, "board_seed": 0}),
+    **{
+        f"r2po/NoiseWorld{board}-v0": (
+            "r2po.envs.noise_world:NoiseWorldEnv",
+            100,
+            {"size": 10, "board_seed": board, "keys": board >= 4},
+        )
+        for board in range(1, 7)
+    },
+    # These need the extra `robotics`, see `extras.py`.
+    **{
+        f"r2po/{name}-v3": ("r2po.envs.metaworld:MetaWorldEnv", 500, {"task": task})
+        for name, task in {
+            "PickPlace": "pick-place-v3",
+            "DoorOpen": "door-open-v3",
+            "ButtonPress": "button-press-v3",
+            "DrawerOpen": "drawer-open-v3",
+        }.items()
+    },
+    "r2po/PointMazeLarge-v3": ("r2po.envs.point_maze:PointMazeEnv", 800, {"maze": "large"}),
+    "r2po/PointMazeLargeDiverse-v3": ("r2po.envs.point_maze:PointMazeEnv", 800, {"maze": "large_diverse"}),
 }
 
 

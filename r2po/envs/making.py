@@ -11,6 +11,9 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
+from r2po.envs.extras import lacking
+from r2po.errors import InputError
+
 _importing = threading.RLock()
 """Threads that import the same packages at once see them half made, whatever the locks of Python's own import do."""
 
@@ -29,9 +32,13 @@ def creator_of(gym_id: str) -> Callable[..., Any] | None:
 
     Raises:
         gymnasium.error.Error: The id is not registered.
+        InputError: It needs an extra of this package that is not installed.
         Exception: Whatever that code raises when it is imported.
     """
     with _importing:
+        problem = lacking(gym_id)
+        if problem:
+            raise InputError(problem)
         try:
             return _load(gym_id)
         except gymnasium.error.Error:

@@ -86,6 +86,7 @@ class Setting:
             self.brief.spaces,
             max_steps=self.brief.max_traj_length,
             success=self.brief.task.success,
+            reuse=self.brief.task.reuse,
         )
         self._engines.append(engine)
         return engine

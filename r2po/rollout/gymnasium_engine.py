@@ -20,7 +20,7 @@ from r2po.tasks.spaces import Spaces
 
 
 class GymnasiumEngine:
-    """Rolls out policies in environments that are made once and reused.
+    """Rolls out policies in environments that are made once and reused, or with ``reuse=False`` anew for each episode.
 
     Up to ``parallel`` episodes advance together, so that the policy is evaluated on a batch of observations. Every
     episode starts from its own seed, and equals, bit for bit, the same episode in a fresh environment stepped alone.
@@ -38,6 +38,7 @@ class GymnasiumEngine:
         max_steps: int,
         parallel: int = 20,
         success: bool = False,
+        reuse: bool = True,
     ) -> None:
         self._gym_id = gym_id
         self._env_kwargs = dict(env_kwargs)
@@ -45,6 +46,7 @@ class GymnasiumEngine:
         self._max_steps = max_steps
         self._parallel = parallel
         self._success = success
+        self._reuse = reuse
         self._pool: list[gymnasium.Env[Any, Any]] = []
 
     def runs(self, _policy: Policy) -> bool:
@@ -92,6 +94,8 @@ class GymnasiumEngine:
         return batch
 
     def _environments(self, count: int) -> list[gymnasium.Env[Any, Any]]:
+        if not self._reuse:
+            self.close()
         while len(self._pool) < count:
             self._pool.append(make(self._gym_id, **self._env_kwargs))
         return self._pool[:count]

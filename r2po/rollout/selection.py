@@ -84,15 +84,17 @@ def select_engine(
     *,
     max_steps: int,
     success: bool = False,
+    reuse: bool = True,
 ) -> SelectedEngine:
     """Return the engine of this name; for ``auto``, the fastest one that gives Gymnasium's numbers here.
 
     With ``success``, that is the reference engine, the only one that sees what an environment says beside its reward.
+    Without ``reuse``, the reference engine makes an environment for each episode (see ``Task.reuse``).
 
     Raises:
         InputError: The engine that is asked for cannot run this environment, or not on this machine.
     """
-    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps, success=success)
+    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps, success=success, reuse=reuse)
     if name == "reference" or (success and name == "auto"):
         return SelectedEngine(None, reference)
     for fast_name in FAST_ENGINES if name == "auto" else (name,):

@@ -191,6 +191,7 @@ class CandidateFigures(TypedDict):
     stage: str
     params: NotRequired[list[Number]]
     returns: NotRequired[Annotated[list[Finite], Field(min_length=1)]]
+    successes: NotRequired[list[bool]]
     failure: NotRequired[FailureRecord]
 
 
@@ -210,6 +211,7 @@ class HeldoutFigures(TypedDict):
     heldout_reward: Finite | None
     heldout_std: Finite | None
     heldout_episodes: Count
+    heldout_success: NotRequired[Finite]
 
 
 @with_config(_STRICT)

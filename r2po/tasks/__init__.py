@@ -28,8 +28,17 @@ PUBLISHED: tuple[str, ...] = (
 )
 """Names of the ten environments of the paper."""
 
+_FURTHER = (
+    *("maze5x5", "mazerandom", "cliffwalking"),
+    *("reacher", "hopper", "walker2d", "halfcheetah"),
+    *(f"noise_world_{board}" for board in range(7)),
+    # These need an extra, see `r2po/envs/extras.py`.
+    *("pickplace", "dooropen", "buttonpress", "draweropen", "pointmazelarge", "pointmazelargediverse"),
+    "lunarlander",
+)
+
 TASKS: Registry[Task] = Registry("environment")
-for _name in (*PUBLISHED, "maze5x5", "mazerandom"):
+for _name in (*PUBLISHED, *_FURTHER):
     TASKS.register(read_card(Path(__file__).parent / "cards" / f"{_name}.yaml"))
 
 

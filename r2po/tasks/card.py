@@ -1,7 +1,8 @@
-"""Task cards as files: YAML with the entries of a ``Task``."""
+"""Task cards as files: YAML with the entries of a ``Task``, some of them in a shorter form."""
 
 from __future__ import annotations
 
+import ast
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_card(path: Path) -> Task:
-    """Read a card; ``like: maze`` takes over the entries of the card ``maze.yaml`` beside it.
+    """Read a card.
+
+    Three entries may be shorter than those of a ``Task``: ``like: maze`` takes over the entries of the card
+    ``maze.yaml`` beside it; ``reward_source`` may name a Python file, beside the card or in the package's ``rewards``,
+    whose function ``reward`` is meant; and an observation dimension with ``count: n`` stands for n in a row, ``{i}`` in
+    its name for the place among them, from 0.
 
     Raises:
         InputError: It is missing or not YAML, an entry is missing or unknown, or a value is of the wrong type.
@@ -44,4 +50,34 @@ def _entries(path: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise InputError(f"{path}: expected a task card, a mapping of entries")
     model = card.pop("like", None)
+    source = card.get("reward_source")
+    if isinstance(source, str) and source.endswith(".py"):
+        card["reward_source"] = _function(source, path)
+    if isinstance(card.get("observation"), list):
+        card["observation"] = [each for dimension in card["observation"] for each in _spread(dimension, path)]
     return card if model is None else _entries(path.parent / f"{model}.yaml") | card
+
+
+def _function(source: str, card: Path) -> str:
+    """Return the text of the function ``reward`` in a file; nothing in it is run."""
+    beside, ours = card.parent / source, Path(__file__).parent / "rewards" / source
+    try:
+        text = (ours if ours.exists() and not beside.exists() else beside).read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"{card}: reward_source: cannot read {source}: {' '.join(str(error).split())}") from None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "reward":
+            return f"{ast.get_source_segment(text, node)}\n"
+    raise InputError(f"{card}: reward_source: {source} has no function 'reward'")
+
+
+def _spread(dimension: Any, card: Path) -> list[Any]:
+    """Return the dimensions that one entry of an observation stands for."""
+    if not isinstance(dimension, dict) or "count" not in dimension:
+        return [dimension]
+    entry = dict(dimension)
+    count, name = entry.pop("count"), str(entry.get("name", ""))
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise InputError(f"{card}: observation: count must be an integer of at least 1, not {count!r}")
+    return [entry | {"name": name.replace("{i}", str(i))} for i in range(count)]

@@ -46,8 +46,8 @@ def read_spaces(gym_id: str, env_kwargs: Mapping[str, Any]) -> Spaces:
     """Make an environment, read its spaces and close it.
 
     Raises:
-        InputError: The id is not registered, the environment refuses ``env_kwargs``, or a space is neither discrete
-            nor a vector.
+        InputError: The id is not registered, the environment needs an extra that is not installed or refuses
+            ``env_kwargs``, or a space is neither discrete nor a vector.
     """
     _check_names(gym_id, env_kwargs)
     try:
@@ -67,10 +67,12 @@ def _check_names(gym_id: str, env_kwargs: Mapping[str, Any]) -> None:
     """Refuse an unknown id, code that cannot be imported, and argument names that the environment does not have."""
     try:
         creator = making.creator_of(gym_id)
-    except gymnasium.error.Error as error:
-        hint = nearest(gym_id, gymnasium.registry)
-        raise InputError(f"unknown environment {gym_id!r}{hint}: not registered with Gymnasium") from error
+    except InputError:
+        raise
     except Exception as error:  # whatever the code of an environment raises
+        if isinstance(error, gymnasium.error.Error) and not isinstance(error, gymnasium.error.DependencyNotInstalled):
+            hint = nearest(gym_id, gymnasium.registry)
+            raise InputError(f"unknown environment {gym_id!r}{hint}: not registered with Gymnasium") from error
         reason = (str(error).splitlines() or [""])[0]
         raise InputError(f"cannot import the code of {gym_id!r}: {type(error).__name__}: {reason}") from error
     parameters = inspect.signature(creator).parameters if creator else {}

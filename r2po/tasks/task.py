@@ -76,6 +76,13 @@ class Task:
         random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
             their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
         success: Whether an episode has succeeded once the environment's ``info["success"]`` is true.
+        reward_source: The reward as the text of a Python function ``reward(obs, action, next_obs, terminated)``, which
+            may use ``math`` and ``np`` (see ``r2po/tasks/rewards``); "" if none is written. A card may name a file.
+        hidden: What ``reward`` takes besides, as its last argument ``hidden``: a record of numbers that the policy does
+            not see. Meaning with unit, by name; the record has ``<name>_before`` and ``<name>_after`` the step.
+        reward_tolerance: By how much the function may differ from the environment's rewards; 0 for no difference.
+        fixed_start: Every episode starts with the same observation, whatever its seed.
+        reuse: An environment that is reset equals a new one. Otherwise each episode gets a new one.
         published: What the published prompts tell of the task, by policy family; ``any`` is for all that are not named.
             Empty for a task without published prompts.
     """
@@ -98,10 +105,17 @@ class Task:
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
     success: bool = False
+    reward_source: str = ""
+    hidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reward_tolerance: float = 0.0
+    fixed_start: bool = False
+    reuse: bool = True
     published: Mapping[str, Description] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse published texts for some policies only."""
+        """Refuse published texts for some policies only, and hidden fields that no function takes."""
+        if self.hidden and not self.reward_source:
+            raise InputError(f"task {self.name!r}: hidden fields are for the function of reward_source, which it lacks")
         if self.published and "any" not in self.published:
             raise InputError(f"task {self.name!r}: published lacks 'any', the text for policies that it does not name")
 

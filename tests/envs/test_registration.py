@@ -15,13 +15,18 @@ from gymnasium.utils.env_checker import check_env
 
 from r2po import envs
 
-IDS = ("maze-sample-3x3-v0", "maze-sample-5x5-v0", "maze-random-v0", "Nim-v0", "Pong-v0")
+IDS = (
+    *("maze-sample-3x3-v0", "maze-sample-5x5-v0", "maze-random-v0", "Nim-v0", "Pong-v0"),
+    *("r2po/NoiseWorld0-v0", "r2po/NoiseWorld6-v0"),
+)
 SHAPES = {
     "maze-sample-3x3-v0": (492, 492, 3),
     "maze-sample-5x5-v0": (488, 488, 3),
     "maze-random-v0": (488, 488, 3),
     "Nim-v0": (400, 560, 3),
     "Pong-v0": (450, 600, 3),
+    "r2po/NoiseWorld0-v0": (480, 480, 3),
+    "r2po/NoiseWorld6-v0": (480, 480, 3),
 }
 
 
@@ -45,7 +50,10 @@ def play(env: gymnasium.Env[Any, Any], seed: int, steps: int = 300) -> list[Any]
 
 
 def test_exactly_these_environments_are_registered() -> None:
-    assert set(IDS) == set(envs.ENVIRONMENTS)
+    boards = {f"r2po/NoiseWorld{board}-v0" for board in range(7)}
+    arms = {f"r2po/{task}-v3" for task in ("PickPlace", "DoorOpen", "ButtonPress", "DrawerOpen")}
+    mazes = {"r2po/PointMazeLarge-v3", "r2po/PointMazeLargeDiverse-v3"}
+    assert {*IDS, *boards, *arms, *mazes} == set(envs.ENVIRONMENTS)
     assert all(gym_id in gymnasium.registry for gym_id in IDS)
 
 
@@ -173,7 +181,9 @@ def test_importing_the_package_loads_no_environment_and_no_pygame() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("entry_point", sorted({entry_point for entry_point, _, _ in envs.ENVIRONMENTS.values()}))
+@pytest.mark.parametrize(
+    "entry_point", sorted({envs.ENVIRONMENTS[gym_id][0] for gym_id in IDS if not gym_id.startswith("r2po/")})
+)
 def test_the_folder_beside_the_package_has_the_same_environments(entry_point: str) -> None:
     module, name = entry_point.split(":")
     old = importlib.import_module(module.removeprefix("r2po."))

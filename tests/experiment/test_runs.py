@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from r2po.config import Config, load_config
+from r2po.envs.extras import lacking
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.embedded import EmbeddedSearch
@@ -58,6 +59,8 @@ def start(config: Config) -> list[str]:
 @pytest.mark.parametrize("protocol", ["published", "controlled"])
 @pytest.mark.parametrize("file", FILES)
 def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) -> None:
+    if missing := lacking(load_config(CONFIGS / file, protocol=protocol).gym_env_name):
+        pytest.skip(missing)
     # The warm-up as the file has it, none included, but no longer than two trials.
     warmup = min(load_config(CONFIGS / file, protocol=protocol).warmup_episodes or 0, 2)
     method = METHODS[load_config(CONFIGS / file).method]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from gymnasium import spaces as gymnasium_spaces
 from numpy.typing import NDArray
 
+from r2po.experiment.setting import Setting
 from r2po.policies import FunctionPolicy, NumericFamily, Policy, Session, clipped
 from r2po.rollout import GymnasiumEngine, Rollout, Rollouts, gymnasium_engine
 from r2po.tasks import PUBLISHED, TASKS
 from r2po.tasks.spaces import Spaces, read_spaces
-from tests.builders import act, make_family
+from tests.builders import act, make_config, make_family
 
 # Long enough for every environment's own end where it is cheap, short enough for the test where it is not.
 CAPS = {
@@ -301,7 +303,7 @@ def test_a_policy_with_a_memory_is_told_which_episodes_it_acts_in() -> None:
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
 def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) -> None:
     with engine_for(environment) as (engine, _, _):
-        once, expected = Counting(replayable=False), Counting(replayable=True)
+        once, expected = Remembering(replayable=False), Remembering(replayable=True)
         rollouts = engine.evaluate(once, range(23))
         assert_same(rollouts, list(engine.evaluate(expected, range(23))))
     assert once.begun == [list(range(20)), [20, 21, 22]]
@@ -309,7 +311,7 @@ def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) ->
 
 def test_a_session_is_closed_after_an_error() -> None:
     with engine_for("cartpole") as (engine, family, _):
-        policy = Counting(replayable=True, fails_at=4)
+        policy = Remembering(replayable=True, fails_at=4)
         with pytest.raises(AssertionError, match="as told"):
             engine.evaluate(policy, range(3))
         assert policy.open == 0
@@ -342,3 +344,52 @@ def test_an_episode_succeeded_that_ever_said_so(success: bool, monkeypatch: pyte
     assert rollouts.successes == (tuple(map(bool, first)) if success else None)
     assert [rollout.success for rollout in rollouts] == (list(map(bool, first)) if success else [None] * 6)
     engine.close()
+
+
+class Remembering(gymnasium.Env[Any, Any]):
+    """Remembers how many episodes it has played, as no environment should: that is its reward."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        self.observation_space = self.action_space = gymnasium_spaces.Discrete(2)
+        self.episodes, self.closed = 0, False
+        type(self).made += 1
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        assert not self.closed
+        self.episodes += 1
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        return 1, float(self.episodes), True, False, {}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("reuse", "returns", "made"), [(True, [1, 1, 2, 2, 3], 2), (False, [1, 1, 1, 1, 1], 5)])
+def test_without_reuse_each_episode_has_an_environment_of_its_own(
+    reuse: bool, returns: list[float], made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=Remembering)
+    monkeypatch.setitem(gymnasium.registry, "Remembering-v0", spec)
+    spaces = read_spaces("Remembering-v0", {})
+    before = Remembering.made
+    engine = GymnasiumEngine("Remembering-v0", {}, spaces, max_steps=5, parallel=2, reuse=reuse)
+    policy = FunctionPolicy(lambda states: np.zeros(len(states), np.int64))
+    assert engine.evaluate(policy, range(5)).returns.tolist() == returns
+    assert Remembering.made - before == made
+    assert engine.roll_out(policy, 0).total == (4 if reuse else 1)
+    engine.close()
+
+
+def test_a_card_decides_whether_a_run_reuses_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = []
+    monkeypatch.setattr(
+        "r2po.experiment.setting.select_engine", lambda *_args, **kwargs: chosen.append(kwargs["reuse"])
+    )
+    for reuse in (True, False):
+        monkeypatch.setitem(TASKS._items, "nim", replace(TASKS["nim"], reuse=reuse))
+        Setting(make_config("nim", "props"), seed=1).engine  # noqa: B018 - made when first used
+    assert chosen == [True, False]

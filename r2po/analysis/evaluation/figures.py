@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import Floats, RunData
+from r2po.analysis.logs.run_data import Floats, Heldout, RunData
 from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
 from r2po.analysis.output.panel import Panel, returns_caption, rewards_caption, runs_caption
 from r2po.analysis.output.style import NEUTRAL
@@ -34,6 +34,25 @@ def training_curve(panel: Panel) -> Figure:
     whole_numbers(axes.xaxis)
     legend_above(axes)
     return figure
+
+
+def success_curve(panel: Panel) -> Figure:
+    """Draw the success rate of the accepted candidates over the episodes spent, and the held-out one at the end."""
+    told = [(run, run.successes) for run in panel.runs if run.successes is not None]
+    figure, (axes,) = new_figure(panel, f"Fraction of episodes that succeeded. {rewards_caption(panel)}")
+    curve = mean_curve([Series(run.episodes, rates, carried=run.complete) for run, rates in told])
+    _draw_mean(axes, curve, panel, label="accepted candidate")
+    _draw_heldout(axes, panel, lambda heldout: heldout.success)
+    axes.set(xlabel="total episodes (warm-up included)", ylabel="success rate", ylim=(-0.03, 1.03))
+    axes.set_xlim(left=0)
+    whole_numbers(axes.xaxis)
+    legend_above(axes)
+    return figure
+
+
+def tells_success(panel: Panel) -> bool:
+    """Whether any run has success rates."""
+    return any(run.successes is not None for run in panel.runs)
 
 
 def reward_distribution(panel: Panel) -> Figure:
@@ -145,8 +164,9 @@ def _draw_target(axes: Axes, panel: Panel) -> None:
         axes.axhline(target, color=NEUTRAL, linestyle=":", linewidth=1.0, label=f"target {target:g}", zorder=1.5)
 
 
-def _draw_heldout(axes: Axes, panel: Panel) -> None:
-    heldout = [run.heldout.reward for run in panel.runs if run.heldout is not None]
+def _draw_heldout(axes: Axes, panel: Panel, of: Callable[[Heldout], float | None] = lambda each: each.reward) -> None:
+    found = [of(run.heldout) for run in panel.runs if run.heldout is not None]
+    heldout = [value for value in found if value is not None]
     if not heldout:
         return
     axes.errorbar(

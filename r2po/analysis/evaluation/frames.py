@@ -103,6 +103,9 @@ _RUN = (
     "heldout_reward",
     "heldout_std",
     "heldout_episodes",
+    "best_success",
+    "final_success",
+    "heldout_success",
     "seed",
     "replay_of",
     "llm_calls",
@@ -125,6 +128,7 @@ _ITERATION = (
     "llm_s",
     "params",
     "returns",
+    "success",
 )
 _CALL = ("iteration", "role", "prompt", "reply")
 
@@ -155,7 +159,7 @@ def _iteration_rows(run: RunData) -> Iterable[tuple[Any, ...]]:
     for iteration, figures in zip(run.iterations, logged, strict=False):
         for index, each in enumerate(iteration.candidates):
             what = (iteration.number, each.stage, index == iteration.accepted, each.reward)
-            yield (*key, *what, *figures, each.params, each.returns)
+            yield (*key, *what, *figures, each.params, each.returns, each.success)
 
 
 def _call_rows(replies: RunReplies, prompts: bool) -> Iterable[tuple[Any, ...]]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from r2po.analysis.evaluation.figures import api_time, has_returns, reward_distribution, training_curve
+from r2po.analysis.evaluation.figures import (
+    api_time,
+    has_returns,
+    reward_distribution,
+    success_curve,
+    tells_success,
+    training_curve,
+)
 from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.evaluation.text import run_text, runs_text
 from r2po.analysis.logs.comparable import distinctions
@@ -21,6 +28,7 @@ from r2po.runlog.jsonl import write_atomically
 FOLDER = "eval_report"
 FIGURES = (
     ("training_curve", training_curve, ("png", "pdf")),
+    ("success_curve", success_curve, ("png",)),
     ("reward_distribution", reward_distribution, ("png",)),
     ("api_time", api_time, ("png",)),
 )
@@ -138,6 +146,8 @@ def _draw(report: Path, panel: Panel, formats: Sequence[str]) -> None:
     """Draw the figures for which the logs hold what they show."""
     for name, draw, suffixes in FIGURES:
         if not panel.runs or (draw is reward_distribution and not has_returns(panel)):
+            continue
+        if draw is success_curve and not tells_success(panel):
             continue
         for suffix, data in render(draw, panel, [each for each in suffixes if each in formats]).items():
             write_atomically(report / f"{name}.{suffix}", data)

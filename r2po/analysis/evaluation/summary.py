@@ -7,7 +7,7 @@ from typing import Any
 
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import SUCCESS_METRICS, RunData
 from r2po.rounding import mean, sample_std, spread
 
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward")
@@ -42,6 +42,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "heldout_reward": heldout.reward if heldout else None,
         "heldout_std": spread(heldout.std, heldout.reward) if heldout and heldout.std is not None else None,
         "heldout_episodes": heldout.episodes if heldout else None,
+        **{name: run.metric(name) for name in SUCCESS_METRICS},
         "environment": run.environment,
         "method": run.method,
         "model": run.model,
@@ -74,7 +75,9 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "unfinished_runs": [run.name for run in logs.runs if not run.complete],
         "stand_in": any(run.stand_in for run in logs.runs),
         "parts": list(parts),
-        **{key: value for metric in METRICS for key, value in _over_runs(averaged, metric).items()},
+        **{
+            key: value for metric in (*METRICS, *SUCCESS_METRICS) for key, value in _over_runs(averaged, metric).items()
+        },
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
         "differences": differences(logs.runs),
         "problems": list(logs.problems),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from r2po.analysis.logs.run_data import STAND_IN, models_label, progress
+from r2po.analysis.logs.run_data import STAND_IN, SUCCESS_METRICS, models_label, progress
 from r2po.analysis.output.tables import pad
 from r2po.terminal import visible
 
@@ -44,11 +44,13 @@ def _heading(label: str, path: str, rows: Sequence[dict[str, Any]]) -> list[str]
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    named = [_cells(row) for row in rows]
+    tell_success = any(row[name] is not None for row in rows for name in SUCCESS_METRICS)
+    named = [_cells(row) | (_success_cells(row) if tell_success else {}) for row in rows]
     cells = [list(named[0]), *(list(each.values()) for each in named)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(pad(row, widths, texts=(0,))).rstrip() for row in cells]
-    return [*lines, "mean, std: over iterations; held-out: best policy on fresh episodes, ± over these"]
+    lines.append("mean, std: over iterations; held-out: best policy on fresh episodes, ± over these")
+    return [*lines, *(["success: fraction of episodes; best: the largest of an iteration"] if tell_success else [])]
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -69,6 +71,15 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _success_cells(row: dict[str, Any]) -> dict[str, str]:
+    """Return success rates, by heading."""
+    return {f"{_metric_label(name)} success": _number(row[name]) for name in SUCCESS_METRICS}
+
+
+def _metric_label(name: str) -> str:
+    return name.rpartition("_")[0].replace("heldout", "held-out")
+
+
 def _over_runs(summary: dict[str, Any]) -> list[str]:
     count, parts = summary["num_runs"], summary["parts"]
     if parts:
@@ -80,6 +91,10 @@ def _over_runs(summary: dict[str, Any]) -> list[str]:
         cell = _plus_minus(summary[f"{name}_reward_mean"], summary[f"{name}_reward_std"])
         of = f" ({summary['heldout_num_runs']} of {count} runs)" if name == "heldout" else ""
         lines.append(f"  {name.replace('heldout', 'held-out'):8}  {cell}{of}")
+    told = [name for name in SUCCESS_METRICS if summary[f"{name}_mean"] is not None]
+    rates = [_plus_minus(summary[f"{name}_mean"], summary[f"{name}_std"]) for name in told]
+    if told:
+        lines.append("  success   " + ", ".join(map(" ".join, zip(map(_metric_label, told), rates, strict=True))))
     return lines
 
 

@@ -15,7 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.names import environment_key
-from r2po.analysis.logs.run_data import CandidateData, Heldout, IterationData, RunData, Spent, Unusable
+from r2po.analysis.logs.run_data import CandidateData, Floats, Heldout, IterationData, RunData, Spent, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.chain import Chain
@@ -93,6 +93,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         prompts_hash=_prompts_hash(description, outcomes),
         replay_of=replayed or "",
         spent_in_all=_spent(outcomes),
+        successes=_successes(worked),
     )
 
 
@@ -139,6 +140,11 @@ def _worked(outcomes: Sequence[Outcome]) -> list[_Worked]:
     if not worked:
         raise Unusable(f"no policy worked in any of its {len(outcomes)} iterations")
     return cast("list[_Worked]", worked)
+
+
+def _successes(worked: Sequence[_Worked]) -> Floats | None:
+    rates = [record["success"] for record in worked if "success" in record]
+    return np.array(rates) if len(rates) == len(worked) else None
 
 
 def _read_result(directory: RunDirectory, outcomes: Sequence[Outcome]) -> HeldoutFigures:
@@ -231,7 +237,8 @@ def _accepted(number: int, reward: float, problem: str) -> IterationData:
 def _candidate(record: CandidateFigures) -> CandidateData:
     returns = np.array(record["returns"])
     params = np.array(record["params"], dtype=np.float64) if "params" in record else None
-    return CandidateData(record["stage"], float(returns.mean()), params, returns)
+    success = float(np.mean(record["successes"])) if record.get("successes") else None
+    return CandidateData(record["stage"], float(returns.mean()), params, returns, success)
 
 
 def _variant(task: TaskFacts, facts: MethodFacts, config: _Config) -> str:
@@ -263,4 +270,5 @@ def tau_c_variant(tau_c: float | None, default: float | None) -> str:
 def _heldout(result: HeldoutFigures | None) -> Heldout | None:
     if result is None or result["heldout_reward"] is None:
         return None
-    return Heldout(result["heldout_reward"], result["heldout_std"], result["heldout_episodes"])
+    success = result.get("heldout_success")
+    return Heldout(result["heldout_reward"], result["heldout_std"], result["heldout_episodes"], success)

@@ -34,11 +34,13 @@ class Heldout:
         reward: Mean return.
         std: Sample standard deviation of the returns; None for one episode.
         episodes: Number of episodes.
+        success: Fraction of them that succeeded; None if the task does not tell.
     """
 
     reward: float
     std: float | None
     episodes: int
+    success: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ class CandidateData:
         reward: Mean return, as it was logged.
         params: Flat parameters; None if the log does not hold them.
         returns: (K,) return of each rollout; None if the log does not hold them.
+        success: Fraction of the rollouts that succeeded; None if the log does not tell.
     """
 
     stage: str
     reward: float
     params: Floats | None
     returns: Floats | None
+    success: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,8 @@ def models_label(model: str, critic: str) -> str:
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 """The figures of a run that are compared: over its iterations, and of its best policy on fresh episodes."""
+SUCCESS_METRICS = ("best_success", "final_success", "heldout_success")
+"""Likewise, fractions of episodes that succeeded, where the task tells it; the best is the largest of an iteration."""
 
 
 class MethodOnTask:
@@ -163,6 +169,7 @@ class RunData(MethodOnTask):
         prompts_hash: Hash of all texts that its prompts are made from; empty if the log does not say.
         replay_of: The recorded run that it repeats; empty if it is no replay.
         spent_in_all: What it has taken, if that is more than its n iterations tell.
+        successes: (n,) fraction of the accepted candidate's rollouts that succeeded; None if the task does not tell.
     """
 
     path: Path
@@ -194,6 +201,7 @@ class RunData(MethodOnTask):
     prompts_hash: str = ""
     replay_of: str = ""
     spent_in_all: Spent | None = None
+    successes: Floats | None = None
 
     @property
     def name(self) -> str:
@@ -258,7 +266,9 @@ class RunData(MethodOnTask):
         return progress(done, self.planned_iterations)
 
     def metric(self, name: str) -> float | None:
-        """Return one of ``METRICS``; None if the log does not tell it."""
+        """Return one of ``METRICS`` or ``SUCCESS_METRICS``; None if the log does not tell it."""
+        if name in SUCCESS_METRICS:
+            return self._success(name)
         if not self.num_iterations:
             return self.summary.get(name)
         if name == "heldout_reward":
@@ -266,6 +276,13 @@ class RunData(MethodOnTask):
         rewards = self.rewards
         figures = {"mean_reward": mean(rewards), "best_reward": rewards.max(), "final_reward": rewards[-1]}
         return float(figures[name])
+
+    def _success(self, name: str) -> float | None:
+        if name == "heldout_success":
+            return self.heldout.success if self.heldout else None
+        if self.successes is None:
+            return None
+        return float(self.successes.max() if name == "best_success" else self.successes[-1])
 
 
 def drawable(runs: Sequence[RunData]) -> list[RunData]:

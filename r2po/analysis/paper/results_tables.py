@@ -27,7 +27,14 @@ METRIC_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """End of the file's name and title, by metric."""
-
+SUCCESS_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "best_success": ("best_success", "Success rate, the largest of an iteration"),
+        "final_success": ("final_success", "Success rate of the last iteration"),
+        "heldout_success": ("heldout_success", "Held-out success rate of the best policy, on fresh episodes"),
+    }
+)
+"""Likewise; only written where a task tells success."""
 
 Scores = Mapping[str, Sequence[Score]]
 """Scores of one environment by method; several for the algorithms of Stable-Baselines3."""
@@ -114,7 +121,8 @@ def build_tables(
     parts = cohorts(chosen) or [(None, [])]
     _note_missing(columns, tasks, parts, validation)
     tables = {}
-    for metric, (name, title) in METRIC_FILES.items():
+    told = {metric: files for metric, files in SUCCESS_FILES.items() if any(each.values(metric) for each in chosen)}
+    for metric, (name, title) in {**METRIC_FILES, **told}.items():
         cells = product(tasks, parts)
         rows = [(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
         title = f"{title} ({preset})"

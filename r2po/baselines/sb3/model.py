@@ -33,7 +33,9 @@ class SB3Model:
         config = plan.config
         self._plan = plan
         limit = config.episode_limit(plan.spaces)
-        self._engine = GymnasiumEngine(config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit)
+        self._engine = GymnasiumEngine(
+            config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit, reuse=config.task.reuse
+        )
         try:
             self.algorithm = self._build()
         except REFUSALS as error:

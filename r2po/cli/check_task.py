@@ -1,0 +1,45 @@
+"""``r2po check-task``: check a task before anything depends on it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, get_args
+
+from r2po.isolation.wall import Isolation
+
+if TYPE_CHECKING:
+    from r2po.tasks import Task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("task", metavar="NAME", help="a task, by its name or Gymnasium id; or 'all'")
+    parser.add_argument(
+        "--isolation",
+        choices=get_args(Isolation),
+        default="auto",
+        help="the wall behind which the card's reward function runs (default: auto)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is found. Returns 2 if the environment or its card must be changed."""
+    from r2po.commands.check_task import check_task
+
+    failed = False
+    for task in _tasks(options.task):
+        sys.stdout.write(f"{task.name} ({task.gym_id})\n")
+        for finding in check_task(task, options.isolation):
+            sys.stdout.write(f"  {finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")
+            sys.stdout.flush()
+            failed |= finding.verdict == "FAILED"
+    return 2 if failed else 0
+
+
+def _tasks(name: str) -> list[Task]:
+    from r2po.tasks import TASKS, task_for
+
+    if name == "all":
+        return list(TASKS.values())
+    return [TASKS[name] if name in TASKS else task_for(name)]
