@@ -11,7 +11,6 @@ from r2po.llm.providers.replay import PREFIX
 from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES
-from r2po.prompts.rounds import reward_source
 from r2po.tasks import Task, task_for
 
 
@@ -102,7 +101,7 @@ def check_method(source: str, config: Config) -> None:
 def _check_information(source: str, config: Config) -> None:
     """Refuse to tell what nobody knows."""
     task = task_for(config.gym_env_name)
-    if config.information == "reward_source" and not reward_source(task):
+    if config.information == "reward_source" and not task.reward_source:
         raise InputError(f"{source}: information is 'reward_source'; the card of {task.name} has no reward_source")
     if config.information == "privileged":
         raise InputError(

@@ -62,7 +62,9 @@ class Setting:
     @cached_property
     def prompts(self) -> PromptFacts | None:
         """From which texts its prompts are written; None if its method asks no model."""
-        return prompt_facts(self.method.templates, self.brief) if self.method.asks_model else None
+        task, as_code = self.brief.task, self.config.information == "reward_source"
+        further = {"reward_source": task.reward_source, "hidden": dict(task.hidden)} if as_code else {}
+        return prompt_facts(self.method.templates, self.brief, further) if self.method.asks_model else None
 
     @cached_property
     def engine(self) -> SelectedEngine:

@@ -13,7 +13,6 @@ from r2po.isolation.outcomes import Failure
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import fixed
 from r2po.prompts.rendering import render
-from r2po.tasks import Task
 
 _FENCES = re.compile(r"`{3,}")
 
@@ -90,11 +89,6 @@ class Rounds:
         """Write the history: every round, some in a line, oldest first."""
         full = self.in_full()
         return "\n".join(_entry(each) if each.number in full else _line(each) for each in self.rounds)
-
-
-def reward_source(task: Task) -> str:
-    """Return the reward of a task as Python code; empty if its card has none."""
-    return str(getattr(task, "reward_source", "") or "")
 
 
 def round_prompt(

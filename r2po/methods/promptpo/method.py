@@ -16,7 +16,7 @@ from r2po.methods.promptpo.options import Options, is_spent, spent
 from r2po.methods.step import Step
 from r2po.policies import Program, Solution
 from r2po.policies.reply import read_text
-from r2po.prompts.rounds import Rounds, reflection_prompt, repair_prompt, reward_source, round_prompt
+from r2po.prompts.rounds import Rounds, reflection_prompt, repair_prompt, round_prompt
 from r2po.trial import Candidate
 
 
@@ -42,7 +42,7 @@ class _Search:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.options = options = Options.of(step.config)
-        self.reward_source = reward_source(step.brief.task) if options.reward_source else ""
+        self.reward_source = step.brief.task.reward_source if options.reward_source else ""
         self._rounds = rounds_of(step.records)
         self._spent = spent(step.records)
         left = self._left()

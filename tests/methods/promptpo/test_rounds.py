@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from r2po.analysis.logs.experiments import find_experiments
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.observer import Observer
 from r2po.experiment.resolve import name_equal_samples
 from r2po.isolation.limits import Limits
+from r2po.prompts.rounds import Rounds, round_prompt
+from r2po.tasks import TASKS
+from tests.builders import make_brief, make_config
 from tests.methods.promptpo.programs import (
     ALL,
     BROKEN,
@@ -349,23 +353,41 @@ def test_a_search_of_programs_is_for_programs(tmp_path: Path) -> None:
         make_run_config(tmp_path, policy="linear")
 
 
-@pytest.mark.parametrize("information", ["reward_source", "privileged"])
-def test_information_that_is_not_there_is_refused(information: str, tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr("r2po.config.complete.reward_source", lambda _: "")
-    with pytest.raises(InputError, match=f"information is '{information}'; (the card|no environment)"):
-        make_run_config(tmp_path, information=information)
+@pytest.mark.parametrize(
+    ("information", "said"),
+    [
+        ("reward_source", "information is 'reward_source'; the card of mazerandom has no reward_source"),
+        ("privileged", "information is 'privileged'; no environment gives hidden state to policies"),
+        ("all", "information is 'all'; input should be 'same', 'reward_source' or 'privileged'"),
+    ],
+)
+def test_information_that_is_not_there_is_refused(information: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        make_config("mazerandom", "promptpo", information=information, llm_model_name="embedded/code")
 
 
 def test_the_reward_as_code(tmp_path: Path, monkeypatch: Patch) -> None:
-    code = "def reward(obs, action, next_obs, terminated):\n    return 1.0"
-    for module in ("r2po.config.complete", "r2po.methods.promptpo.method"):
-        monkeypatch.setattr(f"{module}.reward_source", lambda _: code)
+    hashes = set()
     for information in ("same", "reward_source"):
         model = Model({"search": block(GOOD)})
-        config = make_run_config(tmp_path / information, num_iterations=2, candidates=1, information=information)
+        logdir = tmp_path / information
+        config = make_run_config(logdir, num_iterations=2, candidates=1, information=information)
         run(config, model, monkeypatch)
-        told_of = {each.role for each in model.requests if f"```python\n{code}\n```" in each.prompt}
+        shown = f"```python\n{TASKS['cartpole'].reward_source.strip()}\n```"
+        told_of = {each.role for each in model.requests if shown in each.prompt}
         assert told_of == (set() if information == "same" else {"feedback", "reflection", "search"})
+        (experiment,) = find_experiments(logdir)
+        assert experiment.runs[0].settings["information"] == information
+        assert experiment.runs[0].prompts == ("" if information == "same" else "reward as code")
+        hashes.add(experiment.runs[0].prompts_hash)
+    assert len(hashes) == 2
+    assert len(find_experiments(tmp_path)) == 2  # never averaged
+
+
+def test_what_the_reward_takes_and_policies_are_not_given() -> None:
+    brief = make_brief("swimmer", "promptpo", llm_model_name="embedded/code", information="reward_source")
+    prompt = round_prompt(brief, Rounds([], 0, None), iteration=1, candidates=2, reward_source=brief.task.reward_source)
+    assert "(name_before) and after it (name_after):\n- x: x of the front link" in prompt
 
 
 class Notes(Observer):
