@@ -29,12 +29,12 @@ SEARCH = {
     "the environment below and earns the highest return.",
     "How policies are judged": "\n".join(
         [
-            "- The search goes in rounds. In each round 10 independent answers to this prompt are tried in 2 episodes, all "
-            "from the same starts, and the best one is kept.",
+            "- The search goes in rounds. In each round 10 independent answers to this prompt are tried in 2 episodes, "
+            "all from the same starts, and the best one is kept.",
             "- The best one is that with the highest mean return. A mean return around 500 is the target.",
             "- In the end the best policy of all rounds counts, so a new idea may fail without harm.",
-            "- A policy may use everything that a program can do: a memory of its episode, estimates, planning, search, a "
-            "controller with gains. Use what you know of this environment.",
+            "- A policy may use everything that a program can do: a memory of its episode, estimates, planning, "
+            "search, a controller with gains. Use what you know of this environment.",
             "- Never answer with a policy that stands in the history.",
         ]
     ),
@@ -102,7 +102,7 @@ def test_the_search_without_rounds_and_with_one_answer() -> None:
 
 def test_a_budget_of_evaluations_is_told_instead_of_the_rounds() -> None:
     prompt = round_prompt(brief_of("cartpole"), ROUNDS, iteration=3, candidates=10, spent=21, evaluations=200)
-    assert prompt.endswith(
+    assert prompt.rstrip().endswith(
         "This is round 3; 21 of 200 evaluations are spent. Answer with a policy in the reply format."
     )
     assert " of 20." not in prompt
