@@ -31,8 +31,8 @@ from r2po.tasks import TASKS
 from r2po.tasks.spaces import Spaces
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-PROMPTED = tuple(name for name, method in METHODS.items() if method.asks_model)
-"""The methods that ask a model."""
+PROMPTED = tuple(name for name, method in METHODS.items() if method.asks_model and method.searches != "programs")
+"""The methods that ask a model and search any kind of policies."""
 
 
 def make_config(environment: str, method: str = "r2po", **values: Any) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from pydantic_core import PydanticUndefined
 
 from r2po.cli import main
 from r2po.commands.check_task import check_task
-from r2po.config import Config
+from r2po.config import Config, load_config
+from r2po.config.config import PROGRAM_KEYS
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import read_calls
 from r2po.tasks import TASKS
-from tests.builders import CONFIGS, register
+from tests.builders import CONFIGS, make_config, register
 
 ROOT = CONFIGS.parent
 NEEDS = {
@@ -154,6 +156,47 @@ def test_every_method_is_named_in_the_readme() -> None:
 def test_files_that_are_named_exist(name: str) -> None:
     for path in re.findall(r"`((?:r2po|configs|envs|docs|tests)/[\w/.]+)`", read(name)):
         assert (ROOT / path).exists() or "/my_" in path, path
+
+
+# ---- promptpo.md ----
+
+
+def test_the_demo_of_programs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
+    monkeypatch.chdir(ROOT)
+    small = [f"logdir={tmp_path}", "num_iterations=2", "heldout_episodes=2", "max_traj_length=50"]
+    assert main(["run", *shlex.split(line), *small, "--quiet"]) == 0  # the last ones win
+    run = RunDirectory(tmp_path / "run_1")
+    assert len(run.read_iterations()) == 2
+    assert run.read_iterations()[0]["candidates"]
+    assert (run.path / "best_policy.py").exists()
+
+
+def test_the_keys_of_a_search_for_programs() -> None:
+    rows = table_of(read("promptpo.md"), "key")
+    assert set(rows) == {*PROGRAM_KEYS, "max_concurrent_calls"}
+    for protocol, own in (("controlled", 0), ("published", -1)):
+        config = make_config("cartpole", "promptpo", protocol=protocol, llm_model_name="embedded/code")
+        for key in PROGRAM_KEYS:
+            default = rows[key][0].split("; ")[own].split(" under")[0].strip("`")
+            found = (
+                dict(config.history)
+                if key == "history" and not isinstance(config.history, str)
+                else getattr(config, key)
+            )
+            assert yaml.safe_load(default) == found, key
+
+
+def test_the_presets_of_a_search_for_programs() -> None:
+    rows = table_of(read("promptpo.md"), "configs")
+    files = list(CONFIGS.glob("*/*promptpo*.yaml"))
+    assert len(files) == 3 * 4
+    for file in files:
+        config = load_config(file)
+        (cells,) = (cells for head, cells in rows.items() if file.name.endswith(head.split("`")[0].lstrip("*")))
+        rounds, candidates, episodes = cells[:3]
+        assert (int(candidates), int(episodes)) == (config.candidates, config.num_evaluation_episodes)
+        assert rounds == str(config.num_iterations) or config.budget == "evaluations"
 
 
 # ---- analysis.md ----

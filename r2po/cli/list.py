@@ -75,7 +75,7 @@ def _defaults(method: Method) -> dict[str, Any]:
     """Return the values of a config that sets nothing else."""
     from r2po.config import resolve
 
-    policy = "linear" if method.fits("linear") else "tabular"
+    policy = next((name for name in ("linear", "tabular") if method.fits(name)), None)
     names = {"gym_env_name": "CartPole-v1", "method": method.name, "policy": policy, "llm_model_name": "any"}
     return dict(resolve({**names, "logdir": "any"}, "defaults"))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, Model
+from r2po.llm.providers import embedded_code
 from r2po.llm.providers.embedded import NAME, EmbeddedSearch
+from r2po.llm.providers.embedded_code import EmbeddedCode
 from r2po.llm.store import CallStore
-from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, Reply, Request, T
+from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, T
 from r2po.methods import Step
 from r2po.policies import Solution
 from r2po.prompts.history import write_history
@@ -43,8 +46,9 @@ def preview(config: Config) -> str:
     if not setting.method.asks_model:
         parts += [_headline("what to expect"), "calls: none, the method asks no model", _episodes(setting)]
         return "\n".join(parts) + "\n"
-    for index, question in enumerate(asked, 1):
-        parts += [_headline(f"prompt {index} of iteration 1: {question.role}"), question.prompt]
+    for first, last, question in _distinct(asked):
+        which = f"prompt {first}" if first == last else f"prompts {first} to {last}, the same,"
+        parts += [_headline(f"{which} of iteration 1: {question.role}"), question.prompt]
     parts += [
         _headline("what to expect"),
         *_expectations(setting, asked, longest, line_chars),
@@ -53,6 +57,15 @@ def preview(config: Config) -> str:
         f"which {_stand_in(setting)[0]} gave here in its place.",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _distinct(asked: Sequence[Question]) -> Iterator[tuple[int, int, Question]]:
+    """Yield the prompts in order, equal ones once: the numbers of the first and the last of them, and the question."""
+    last = 0
+    for _, alike in groupby(asked, key=lambda question: question.prompt):
+        group = list(alike)
+        first, last = last + 1, last + len(group)
+        yield first, last, group[0]
 
 
 def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
@@ -75,21 +88,9 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
 
 def _stand_in(setting: Setting) -> tuple[str, Provider]:
     """Return what answers in the model's place, with its name."""
-    return ("a random program", _RandomPrograms(setting)) if setting.policy.walled else (NAME, EmbeddedSearch())
-
-
-class _RandomPrograms(Provider):
-    """Answers with programs that act at random."""
-
-    is_stand_in = True
-
-    def __init__(self, setting: Setting) -> None:
-        self._policy = setting.policy
-
-    def complete(self, request: Request) -> Reply:
-        """Answer with a program that the sample's number decides on."""
-        program = self._policy.write(self._policy.sample(np.random.default_rng(request.sample)))
-        return Reply(f"```python\n{program}\n```")
+    if setting.policy.walled:
+        return embedded_code.NAME, EmbeddedCode(errs=False)
+    return NAME, EmbeddedSearch()
 
 
 @dataclass
@@ -120,17 +121,16 @@ def _long_rollouts(setting: Setting, solution: Solution, candidate: int) -> Roll
 
 
 def _expectations(setting: Setting, asked: list[Question], longest: list[Question], line_chars: int) -> list[str]:
-    config = setting.config
-    assert config.num_iterations is not None
-    calls = len(asked) * config.num_iterations
+    config, iterations = setting.config, setting.expected_iterations
+    each = setting.method.calls_per_iteration(dict(config))
     lines = [
-        f"calls: {calls} ({len(asked)} in each of {config.num_iterations} iterations), more if replies are unusable",
+        f"calls: {each * iterations} ({each} in each of {iterations} iterations), more if replies are unusable",
         _episodes(setting),
         f"rollout engine here: {setting.engine.name}",
     ]
     if config.critic_llm_model_name is not None:
         lines.append(f"models: {SEARCH} {config.llm_model_name}, {CRITIC} {config.critic_llm_model_name}")
-    growth = line_chars * (config.num_iterations - 1)
+    growth = line_chars * (iterations - 1)
     total = 0.0
     for role in dict.fromkeys(question.role for question in asked):
         first = _size(asked, role)
@@ -139,17 +139,17 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
             f"{role} prompts: {first:,} characters in the first iteration, up to about {most:,} in the last "
             f"({_tokens(first)} to {_tokens(most)} tokens)"
         )
-        total += sum(question.role == role for question in asked) * config.num_iterations * (first + most) / 2
+        total += sum(question.role == role for question in asked) * iterations * (first + most) / 2
     lines.append(f"prompt tokens in total: up to about {_tokens(total)}")
     return lines
 
 
 def _episodes(setting: Setting) -> str:
     config = setting.config
-    assert config.num_iterations is not None
-    evaluations = setting.method.evaluations_per_iteration(dict(config)) * config.num_iterations
+    expected = setting.expected_iterations
+    evaluations = setting.method.evaluations_per_iteration(dict(config)) * expected
     chooses = setting.method.needs_reevaluation(dict(config))
-    again = config.reevaluation_episodes * config.num_iterations if chooses else 0
+    again = config.reevaluation_episodes * expected if chooses else 0
     fresh = f", {again} of accepted candidates again" if again else ""
     return (
         f"episodes: {evaluations * config.num_evaluation_episodes} in evaluations, {config.warmup_episodes} in the "

@@ -25,12 +25,15 @@ NotNegative = Annotated[int, Field(ge=0)]
 FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Information = Literal["same", "reward_source", "privileged"]
 TopP = Annotated[float, Field(gt=0, le=1)]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
+PROGRAM_KEYS = ("candidates", "reflection", "repairs", "history", "information", "budget")
+"""Keys of a search for programs; None with every other method."""
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
-    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", *sorted(CAP_KEYS)),
+    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
     *("traj_history_last_n", "description", "revision_rule"),
 )
 """Keys that do nothing where no model is asked; caps end a run before a call."""
@@ -73,6 +76,13 @@ class CriticSettings(Section):
         return {key: value for key, value in write(self).items() if key in self.own}
 
 
+class HistorySettings(Section):
+    """How many rounds prompts of a search for programs show in full: the latest ones, and the best ones."""
+
+    last: NotNegative = 3
+    best: NotNegative = 2
+
+
 class Config(Section):
     """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
 
@@ -103,6 +113,14 @@ class Config(Section):
     max_traj_length: Positive | None = None
     clip_actions: bool = True
 
+    # The search for programs
+    candidates: Positive | None = None
+    reflection: bool | None = None
+    repairs: NotNegative | None = None
+    history: HistorySettings | Literal["all"] | None = None
+    information: Information | None = None
+    budget: Literal["iterations", "evaluations"] | None = None
+
     # What the prompts say
     description: Told = "published"
     optimum: FiniteNumber | None = None
@@ -124,6 +142,7 @@ class Config(Section):
     llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     llm_max_attempts: Positive = 8
     llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
+    max_concurrent_calls: Positive = 10
 
     # Caps and prices
     max_llm_calls: Positive | None = None

@@ -8,17 +8,16 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from r2po.config.config import MEANINGFUL_NULLS, PUBLISHED_KEYS, Config, CriticSettings
+from r2po.config.complete import check_method, filled
+from r2po.config.config import PUBLISHED_KEYS, Config, CriticSettings, HistorySettings
 from r2po.config.published import is_published, translate
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
 from r2po.llm.providers.replay import PREFIX
-from r2po.llm.types import CRITIC
-from r2po.methods import METHODS, Method
+from r2po.methods import METHODS
 from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
 from r2po.reading import YAML_ERRORS, read_text
-from r2po.tasks import Task, task_for
 from r2po.validation import Section, first_problem
 
 SectionModel = TypeVar("SectionModel", bound=Section)
@@ -34,7 +33,12 @@ SB3_KEYS = frozenset(
 OPEN_SECTIONS = ("env_kwargs", "policy_settings")
 """Sections whose keys are those of an environment or a policy."""
 
-_SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
+_SECTIONS: dict[str, type[pydantic.BaseModel]] = {
+    "prices": Prices,
+    "critic": CriticSettings,
+    "critic.prices": Prices,
+    "history": HistorySettings,
+}
 
 
 def load_config(
@@ -97,90 +101,12 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
-    config = _filled(config)
-    _check_method(source, config)
+    config = filled(config)
+    check_method(source, config)
     missing = config.missing_prices
     if config.max_cost is not None and missing:
         raise InputError(f"{source}: max_cost is {config.max_cost:g}; it needs {missing}.input and {missing}.output")
     return config
-
-
-def _filled(config: Config) -> Config:
-    task = task_for(config.gym_env_name)
-    method = METHODS[config.method]
-    defaults: dict[str, Any] = {
-        "env_kwargs": dict(task.env_kwargs),
-        "policy": task.policy,
-        "warmup_episodes": task.warmup_episodes,
-        "max_traj_length": task.max_traj_length,
-        "optimum": task.optimum,
-        "search_step_size": task.search_step_size,
-        "critic_llm_conservative_threshold": task.conservative_threshold,
-    }
-    said = config.model_fields_set & MEANINGFUL_NULLS
-    if not FAMILIES[config.policy or task.policy].warms_up:
-        defaults["warmup_episodes"] = 0
-    missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
-    if config.env_kwargs is not None:
-        missing["env_kwargs"] = {**task.env_kwargs, **config.env_kwargs}
-    controlled = config.protocol == "controlled"  # the same for every method, whatever the file says
-    if controlled:
-        missing["clip_actions"] = True
-    if not method.asks_model and config.llm_model_name is not None:
-        missing["llm_model_name"] = None  # the log names no model that was not asked
-    missing |= {key: value for key, value in _critic(config, method).items() if key in config.model_fields_set}
-    _check_env_kwargs(task, config.env_kwargs or {})
-    filled = config.model_copy(update=missing)
-    # Last: the method may count its evaluations by any other key.
-    iterations = config.num_iterations or method.default_iterations(dict(filled))
-    announced = config.announced_iterations
-    if controlled or (announced is None and "announced_iterations" not in said):
-        announced = iterations
-    return filled.model_copy(update={"num_iterations": iterations, "announced_iterations": announced})
-
-
-def _critic(config: Config, method: Method) -> dict[str, Any]:
-    """Return the critic's keys where they differ from the search's, so that one setting is logged in one way."""
-    has_critic = CRITIC in method.roles
-    name, settings = config.critic_llm_model_name, config.critic.own if config.critic else {}
-    own = {key: value for key, value in settings.items() if value != getattr(config, key)}
-    return {
-        "critic_llm_model_name": name if has_critic and name != config.llm_model_name else None,
-        "critic": CriticSettings(**own) if has_critic and own else None,
-    }
-
-
-def _check_method(source: str, config: Config) -> None:
-    method, policy = METHODS[config.method], str(config.policy)
-    method.facts(dict(config))  # before there is a run directory: refuses what its functions of the config return
-    if method.asks_model and config.llm_model_name is None:
-        raise InputError(f"{source}: key 'llm_model_name' is missing; method {method.name!r} asks a language model")
-    for key in ("llm_model_name", "critic_llm_model_name"):
-        if (name := getattr(config, key)) is not None and not name.strip():
-            raise InputError(f"{source}: {key} is {name!r}; expected the name of a model (r2po list shows their forms)")
-    if (config.critic_llm_model_name or "").startswith(PREFIX):
-        raise InputError(
-            f"{source}: critic_llm_model_name is {config.critic_llm_model_name!r}; a replay answers for every role: "
-            "set llm_model_name to it"
-        )
-    if not method.fits(policy):
-        alike = (other for other in METHODS.values() if other.asks_model == method.asks_model)
-        fitting = ", ".join(other.name for other in alike if other.fits(policy)) or "none"
-        raise InputError(
-            f"{source}: method {method.name!r} searches {method.searches}, not policy {policy!r}; for that: {fitting}"
-        )
-
-
-def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments that would make the card's description of the environment untrue."""
-    for key, value in env_kwargs.items():
-        described = task.env_kwargs.get(key)
-        if key not in task.free_kwargs and value is not None and value != described:
-            raise InputError(
-                f"env_kwargs: with {key!r} {value!r} the description of {task.gym_id} in prompts would not be true; "
-                f"it holds for {'the default' if described is None else repr(described)}; "
-                "to change the environment, add a task card (docs/extending.md)"
-            )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -15,11 +15,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from r2po.errors import RunStopped
 from r2po.experiment.setting import Setting
 from r2po.isolation.outcomes import Failure
 from r2po.policies import Policy, Program, Solution
-from r2po.rollout import EvaluationFailed, Rollout, Rollouts
+from r2po.rollout import EpisodeLost, EvaluationFailed, Rollout, Rollouts
 from r2po.rollout.types import End
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
@@ -127,7 +126,7 @@ class Evaluations:
         try:
             rollout = self._setting.engine.roll_out(policy, seed)
         except EvaluationFailed as failed:
-            raise RunStopped(
+            raise EpisodeLost(
                 f"{record['name']}: an episode is needed again, whose policy worked before the run was interrupted and "
                 f"now fails: {failed.failure.line}"
             ) from None

@@ -26,6 +26,7 @@ from r2po.experiment.resolve import (
     check_package,
     check_wall,
     find_run,
+    name_equal_samples,
     name_idle_keys,
     name_other_protocols,
     name_unfinished,
@@ -98,6 +99,7 @@ def launch(
             name_unfinished(config, observer)
         name_other_protocols(config, observer)
         name_idle_keys(config, observer)
+        name_equal_samples(config, observer)
         return _start(config, models_of(config, providers), observer, place)
     return _run(config, models_of(config, providers), directory, observer, place, accept_changed_prompts)
 

@@ -77,6 +77,8 @@ class Experiment:
             for record in recorded:
                 self.remember(record)
             for iteration in range(len(recorded) + 1, config.num_iterations + 1):
+                if self._is_spent():
+                    break
                 record = self.iterate(iteration)
                 log.append(record)
                 self.remember(record)
@@ -85,6 +87,11 @@ class Experiment:
             result = self.conclude()
             self.directory.write_result(result)
             return result
+
+    def _is_spent(self) -> bool:
+        """Whether the method has used up what it may spend, before the last iteration."""
+        is_spent = self.setting.method.is_spent
+        return is_spent is not None and is_spent(dict(self.setting.config), self.records)
 
     def warm_up(self) -> None:
         """Try random policies, one rollout each; those on record are not tried again."""
@@ -115,6 +122,8 @@ class Experiment:
             on_candidate=self.observer.evaluated,
             evaluation_workers=self.setting.evaluation_workers,
             records=tuple(self.records),
+            max_concurrent_calls=self.setting.config.max_concurrent_calls,
+            config=dict(self.setting.config),
         )
         accepted = self.setting.method.iterate(step)
         needed = self._keep_for_history(accepted)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from r2po.config import Config, CriticSettings, changes
-from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, SAMPLING_KEYS
+from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, PROGRAM_KEYS, SAMPLING_KEYS
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.replay import PREFIX
@@ -121,6 +121,9 @@ def _protocol_of(run: RunDirectory) -> object:
 def name_idle_keys(config: Config, observer: Observer) -> None:
     """Name the keys of the config that do nothing with its method."""
     method = METHODS[config.method]
+    programs = [key for key in PROGRAM_KEYS if key in config.model_fields_set]
+    if programs and method.searches != "programs":
+        observer.note(f"{', '.join(programs)}: no effect, {config.method} searches no programs in rounds")
     walls = [key for key in ("isolation", "evaluation_workers") if key in config.model_fields_set]
     if walls and not FAMILIES[str(config.policy)].walled:
         observer.note(f"{', '.join(walls)}: no effect, policy {config.policy!r} is no code")
@@ -135,6 +138,15 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
     if "revision_rule" in idle and not method.revision_rule:
         observer.note(f"revision_rule has no effect: the prompts of {config.method} state no revision rule")
+
+
+def name_equal_samples(config: Config, observer: Observer) -> None:
+    """Say so if samples of one prompt will hardly differ."""
+    if config.temperature == 0 and METHODS[config.method].searches == "programs" and (config.candidates or 1) > 1:
+        observer.note(
+            f"temperature is 0: the {config.candidates} replies to a round's prompt will be equal, or nearly so; "
+            "leave the key out, or set candidates=1"
+        )
 
 
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:

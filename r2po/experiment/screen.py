@@ -42,7 +42,7 @@ class Screen(Observer):
         self._began = time.monotonic()
         self._elapsed_before = sum(record["times"]["elapsed_s"] or 0 for record in recorded)
         self._done = self._done_before = len(recorded)
-        self._total = setting.config.num_iterations or 0
+        self._total = setting.expected_iterations
         self._by_success = setting.method.keeps_by == "score"
         self.best = best_of(recorded, by_success=self._by_success)
         for line in heading(setting, directory, client, len(recorded)):
@@ -101,7 +101,7 @@ class Screen(Observer):
     def _times(self) -> list[str]:
         """Time spent, earlier processes included, and time left if all continues as in this process."""
         now, done = time.monotonic() - self._began, self._done - self._done_before
-        left = now / done * (self._total - self._done) if done else None  # else it is too early to say
+        left = now / done * max(self._total - self._done, 0) if done else None  # else it is too early to say
         return [f"elapsed {clock(self._elapsed_before + now)}", f"left {clock(left)}"]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from r2po.config import Config
 from r2po.methods import METHODS, Method
+from r2po.methods.method import EVALUATION_BUDGET
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
 from r2po.prompts import Brief, prompt_facts
 from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
@@ -61,7 +62,9 @@ class Setting:
     @cached_property
     def prompts(self) -> PromptFacts | None:
         """From which texts its prompts are written; None if its method asks no model."""
-        return prompt_facts(self.method.templates, self.brief) if self.method.asks_model else None
+        task, as_code = self.brief.task, self.config.information == "reward_source"
+        further = {"reward_source": task.reward_source, "hidden": dict(task.hidden)} if as_code else {}
+        return prompt_facts(self.method.templates, self.brief, further) if self.method.asks_model else None
 
     @cached_property
     def engine(self) -> SelectedEngine:
@@ -76,8 +79,10 @@ class Setting:
 
     def _make_engine(self) -> SelectedEngine:
         config = self.config
+        # No other engine runs programs, so none is compiled and tried for them.
+        programs = self.policy.kind == "program" and config.rollout_engine == "auto"
         engine = select_engine(
-            config.rollout_engine,
+            "reference" if programs else config.rollout_engine,
             config.gym_env_name,
             config.env_kwargs or {},
             self.brief.spaces,
@@ -87,6 +92,14 @@ class Setting:
         )
         self._engines.append(engine)
         return engine
+
+    @property
+    def expected_iterations(self) -> int:
+        """Iterations of the run; if evaluations end it, so many as it takes to spend them without repairs."""
+        if self.config.budget == "evaluations":
+            return -(-EVALUATION_BUDGET // self.method.evaluations_per_iteration(dict(self.config)))
+        assert self.config.num_iterations is not None
+        return self.config.num_iterations
 
     @property
     def rollout_s(self) -> float:

@@ -1,79 +1,25 @@
-"""The parent's side of a policy behind the wall. What comes from the worker is taken for hostile."""
+"""A policy behind the wall, as its parent sees it."""
 
 from __future__ import annotations
 
 import math
-import os
-import signal
-import time
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from types import TracebackType
-from typing import NoReturn
+from typing import ClassVar
 
 from r2po.isolation import protocol
-from r2po.isolation.limits import SOURCE_BYTES, TEXT_BYTES, Limits
-from r2po.isolation.outcomes import Failure, PolicyFailed, WorkerNotReadyError, clean
-from r2po.isolation.process import ClosedError, LateError, Process
-from r2po.isolation.protocol import HEADER, KINDS, FailureKind, Signature
-from r2po.isolation.wall import InForce, Isolation, check, prefix
-
-_LONGEST_FAILURE = 1 + TEXT_BYTES
-_NO_REPLY = "the policy's process sent what is no reply"
-"""The same whatever it sent, since timing may decide which breach is seen first."""
+from r2po.isolation.channel import Channel
+from r2po.isolation.protocol import Signature
+from r2po.isolation.wall import InForce, Isolation
 
 
-class Box:
-    """A policy in a worker process of its own.
+class Box(Channel):
+    """A policy in a worker process of its own; its arguments are those of ``Channel``."""
 
-    The kernel kills the worker when the thread ends that started it, so use a box in one thread only. Close it at the
-    end, or use it as a context.
-
-    Args:
-        isolation: The wall that is asked for.
-        limits: How long and how much the policy may take.
-        imports: Packages that the policy may import beside the usual ones.
-        without: Layers that are left out (``seccomp``, ``landlock``, ``limits``), to see what the others stop.
-
-    Raises:
-        NoWallError: The wall is not to be had here.
-        WorkerNotReadyError: The worker did not start.
-    """
-
-    def __init__(
-        self,
-        isolation: Isolation = "auto",
-        limits: Limits | None = None,
-        *,
-        imports: Sequence[str] = (),
-        without: Collection[str] = (),
-    ) -> None:
-        self._limits = limits or Limits()
-        self._signature: Signature | None = None
-        self._episodes = self._steps = 0
-        self._deadline = math.inf
-        self._failure: Failure | None = None
-        words = prefix(isolation)
-        # Inside of bubblewrap the parent cannot be seen; bubblewrap itself ends with it.
-        parent = 0 if words else os.getpid()
-        sizes = [str(parent), str(self._limits.memory_mb), str(self._limits.cpu_s)]
-        self._process = Process(words, [*sizes, ",".join(without), ",".join(imports)], ("numpy", *imports))
-        try:
-            self.in_force: InForce = check(isolation, self._ready())
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def pid(self) -> int:
-        """The worker's process id."""
-        return self._process.pid
-
-    @property
-    def cpu_s(self) -> float | None:
-        """Seconds of CPU that the worker took, its start included; None as long as it lives."""
-        return self._process.cpu_s
+    who: ClassVar[str] = "the policy"
+    turn: ClassVar[str] = "one step"
+    _episodes = 0
 
     def load(self, source: str, seeds: Sequence[int], signature: Signature) -> None:
         """Make the policy of every episode.
@@ -86,14 +32,8 @@ class Box:
         Raises:
             PolicyFailed: The source does not work.
         """
-        self._deadline = time.monotonic() + self._limits.wall_s
-        self._signature, self._episodes = signature, len(seeds)
-        encoded = source.encode("utf-8", "replace")
-        if len(encoded) > SOURCE_BYTES:
-            self._fail("syntax", f"the source has {len(encoded):,} bytes; it may have {SOURCE_BYTES:,}")
-        content = protocol.pack_load(encoded, [_derived(seed) for seed in seeds], signature)
-        message = protocol.frame(protocol.LOAD, content)
-        self._exchange(message, protocol.LOADED, 0, self._limits.load_s, "to load")
+        self._episodes = len(seeds)
+        self._load(protocol.LOAD, source, [_derived(seed) for seed in seeds], signature)
 
     def act(self, slots: Sequence[int], observations: bytes) -> array[float] | array[int]:
         """Take one step in some episodes.
@@ -115,118 +55,20 @@ class Box:
         ):
             raise ValueError("observations and slots do not fit what was loaded")
         message = protocol.frame(protocol.ACT, protocol.pack_act(list(slots), observations))
-        length = protocol.STEP_BYTES + len(slots) * signature.action_bytes
-        self._steps += 1
-        content = self._exchange(message, protocol.ACTIONS, length, self._limits.step_s, "for one step")
-        step, actions = protocol.unpack_actions(content)
-        if step != self._steps:
-            self._fail("protocol", _NO_REPLY)
-        return self._checked(actions, signature)
-
-    def close(self) -> None:
-        """End the worker. Nothing of it is left afterwards."""
-        self._process.end()
-
-    def __enter__(self) -> Box:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.close()
+        length = len(slots) * signature.action_bytes
+        return self._checked(self._ask(message, protocol.ACTIONS, range(length, length + 1)), signature)
 
     def _checked(self, content: bytes, signature: Signature) -> array[float] | array[int]:
         if signature.discrete:
             numbers = array("q", content)
             first = signature.first_action
             if not all(first <= number < first + signature.action_size for number in numbers):
-                self._fail("protocol", _NO_REPLY)
+                self._fail("protocol", self._no_reply)
             return numbers
         values = array("d", content)
         if not all(map(math.isfinite, values)):
-            self._fail("protocol", _NO_REPLY)
+            self._fail("protocol", self._no_reply)
         return values
-
-    def _ready(self) -> protocol.Layers:
-        """Wait until the worker has locked itself; no policy can have a hand in this."""
-        deadline = time.monotonic() + self._limits.start_s
-        try:
-            kind, content = self._receive({protocol.READY: protocol.READY_BYTES}, deadline)
-        except LateError:
-            raise WorkerNotReadyError(f"a policy's process was not ready after {self._limits.start_s:g} s") from None
-        except ClosedError:
-            self._process.wait_for_end()
-            raise WorkerNotReadyError(f"a policy's process {_death(self._process.end())} before it was ready") from None
-        except PolicyFailed:
-            raise WorkerNotReadyError("a policy's process sent something else than that it is ready") from None
-        if kind == protocol.READY:
-            return protocol.unpack_layers(content)
-        raise WorkerNotReadyError(f"a policy's process could not be made ready: {clean(content[1:])}")
-
-    def _exchange(self, message: bytes, kind: int, length: int, seconds: float, purpose: str) -> bytes:
-        """Send a frame and return the content of the reply, which must be of this kind and length."""
-        if self._failure is not None:
-            raise PolicyFailed(self._failure)
-        if self._process.ended:
-            raise ValueError("the box is closed")
-        deadline = min(time.monotonic() + seconds, self._deadline)
-        try:
-            self._refuse_unasked()
-            self._process.write(message, deadline)
-            found, content = self._receive({kind: length}, deadline)
-        except ClosedError:
-            self._died()
-        except LateError:
-            if deadline == self._deadline:
-                self._fail("time", f"the policy took more than {self._limits.wall_s:g} s for the whole evaluation")
-            self._fail("time", f"the policy took more than {seconds:g} s {purpose}")
-        if found != kind:
-            self._fail(KINDS[content[0]], clean(content[1:]))
-        return content
-
-    def _receive(self, expected: dict[int, int], deadline: float) -> tuple[int, bytes]:
-        """Return kind and content of the next frame; never holds more than the longest one that is allowed."""
-        most = HEADER.size + max(*expected.values(), _LONGEST_FAILURE)
-        data = b""
-        whole = HEADER.size
-        while len(data) < whole:
-            data += self._process.read(most - len(data), deadline)
-            if len(data) >= HEADER.size:
-                kind, length = HEADER.unpack_from(data)
-                self._check_header(kind, length, expected)
-                whole = HEADER.size + length
-        if len(data) > whole:
-            self._fail("protocol", _NO_REPLY)
-        kind, _ = HEADER.unpack_from(data)
-        content = data[HEADER.size :]
-        if kind == protocol.FAILURE and content[0] >= len(KINDS):
-            self._fail("protocol", _NO_REPLY)
-        return kind, content
-
-    def _check_header(self, kind: int, length: int, expected: dict[int, int]) -> None:
-        broken = protocol.BROKEN if protocol.READY in expected else protocol.FAILURE
-        fits = 1 <= length <= _LONGEST_FAILURE if kind == broken else expected.get(kind) == length
-        if not fits:
-            self._fail("protocol", _NO_REPLY)
-
-    def _refuse_unasked(self) -> None:
-        """Fail if something lies in the pipe that nobody asked for."""
-        if self._process.has_more():
-            self._process.read(1, self._deadline)  # raises ClosedError if the pipe has been closed
-            self._fail("protocol", _NO_REPLY)
-
-    def _died(self) -> NoReturn:
-        self._process.wait_for_end()
-        code = self._process.end()
-        spent = (self._process.cpu_s or 0) >= self._limits.cpu_s
-        if code == -signal.SIGXCPU or (code == -signal.SIGKILL and spent):
-            self._fail("time", f"the policy took more than {self._limits.cpu_s} s of CPU for the whole evaluation")
-        self._fail("crash", f"the policy's process {_death(code)}")
-
-    def _fail(self, kind: FailureKind, text: str) -> NoReturn:
-        self.close()
-        self._failure = Failure(kind, text)
-        raise PolicyFailed(self._failure)
 
 
 def in_force(isolation: Isolation = "auto") -> InForce:
@@ -243,13 +85,3 @@ def in_force(isolation: Isolation = "auto") -> InForce:
 def _derived(seed: int) -> int:
     """Return what a policy's generators are seeded with: it is not to know the seed of its environment."""
     return int.from_bytes(blake2b(str(seed).encode(), digest_size=8, person=b"r2po policy").digest(), "little")
-
-
-def _death(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"ended itself with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return "was killed, perhaps for lack of memory" if code == -signal.SIGKILL else f"died of {name}"

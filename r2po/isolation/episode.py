@@ -46,13 +46,13 @@ class NoPolicy(Exception):
     """The source defines no policy."""
 
 
-class Episode:
-    """The policy of one episode.
+class OwnModule:
+    """A module in which a source has been executed.
 
     Args:
         code: The compiled source.
         seed: Seeds the generators.
-        modules: All modules that a policy may import, by name.
+        modules: All modules that it may import, by name.
     """
 
     def __init__(self, code: CodeType, seed: int, modules: Mapping[str, ModuleType]) -> None:
@@ -60,11 +60,28 @@ class Episode:
         self.module.__dict__["__builtins__"] = _builtins(_Importer(Seeds(seed), modules))
         self.enter()
         exec(code, self.module.__dict__)  # noqa: S102 - what this process is for
-        self.act = _policy_class(self.module)().act
 
     def enter(self) -> None:
-        """Let code that asks for the policy's module find this one."""
+        """Let code that asks for its module find this one."""
         sys.modules[NAME] = self.module
+
+
+class Episode(OwnModule):
+    """The policy of one episode; its arguments are those of ``OwnModule``."""
+
+    def __init__(self, code: CodeType, seed: int, modules: Mapping[str, ModuleType]) -> None:
+        super().__init__(code, seed, modules)
+        self.act = _policy_class(self.module)().act
+
+
+class Summarizer(OwnModule):
+    """The function that summarizes one episode; its arguments are those of ``OwnModule``."""
+
+    def __init__(self, code: CodeType, seed: int, modules: Mapping[str, ModuleType]) -> None:
+        super().__init__(code, seed, modules)
+        self.summarize = vars(self.module).get("summarize")
+        if not callable(self.summarize):
+            raise NoPolicy("the source must define a function summarize")
 
 
 def _policy_class(module: ModuleType) -> Any:
@@ -113,11 +130,17 @@ class _Importer:
         fromlist: Collection[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
+        if not level and self._is_inner(name):
+            return sys.modules[name]
         if level or name not in self._modules:
             raise ForbiddenImport(f"import {'.' * level}{name} is not available to a policy: only {self._names()} are")
         top = name.partition(".")[0]
         self._copy(top)
         return self._copy(name) if fromlist else self._own[top]
+
+    def _is_inner(self, name: str) -> bool:
+        """Whether a module is none for policies, but its package is: NumPy's functions in C import some from here."""
+        return name not in self._modules and name.partition(".")[0] in self._modules and name in sys.modules
 
     def _names(self) -> str:
         return ", ".join(sorted({name.partition(".")[0] for name in self._modules} - {"__future__"}))

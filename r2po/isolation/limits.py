@@ -9,6 +9,8 @@ SOURCE_BYTES = 32_000
 """Longest source. Longer ones can crash Python's parser."""
 TEXT_BYTES = 4_000
 """Longest text of a failure."""
+SUMMARY_CHARACTERS = 2_000
+"""Longest summary of an episode; what is beyond is cut off."""
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,14 @@ class WorkerNotReadyError(R2POError):
     """A worker did not come so far that it could have run a policy, so no policy is to blame."""
 
 
-def clean(text: bytes) -> str:
-    """Return what a worker said as a short text without control characters, addresses and paths of this machine."""
-    said = _UNPRINTABLE.sub("?", text[: TEXT_BYTES + 4].decode("utf-8", "replace"))
+def clean(text: bytes, most: int = TEXT_BYTES + 4) -> str:
+    """Return what a worker said as a short text without control characters, addresses and paths of this machine.
+
+    Args:
+        text: UTF-8, or anything.
+        most: How many bytes count.
+    """
+    said = _UNPRINTABLE.sub("?", text[:most].decode("utf-8", "replace"))
     for folder in _own_folders():
         said = said.replace(folder, "...")
     return _ADDRESS.sub("0x...", said).strip()

@@ -7,22 +7,27 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 FailureKind = Literal["syntax", "policy", "error", "forbidden", "action", "memory", "time", "crash", "protocol"]
-"""What became of a policy that did not work.
+"""What became of a policy, or of a function that summarizes episodes, that did not work.
 
-``syntax``: Python cannot read the source. ``policy``: it has no class of the form asked for. ``error``: it raised an
-exception. ``forbidden``: it tried what the wall forbids. ``action``: its action is none. ``memory`` and ``time``: it
-went beyond a limit. ``crash``: its process died. ``protocol``: its process sent what is no reply.
+``syntax``: Python cannot read the source. ``policy``: it does not define what was asked for. ``error``: it raised an
+exception. ``forbidden``: it tried what the wall forbids. ``action``: what it returned is no action, or no text.
+``memory`` and ``time``: it went beyond a limit. ``crash``: its process died. ``protocol``: its process sent what is no
+reply.
 """
 KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 
 LOAD, ACT = 1, 2
 READY, LOADED, ACTIONS, FAILURE, BROKEN = 3, 4, 5, 6, 7
-"""Kinds of frames: the first two are the parent's. ``BROKEN``: the worker could not be made ready."""
+LOAD_SUMMARY, SUMMARIZE, SUMMARY = 8, 9, 10
+"""Kinds of frames: those that load, ``ACT`` and ``SUMMARIZE`` are the parent's. ``BROKEN``: the worker could not be
+made ready.
+"""
 
 HEADER = struct.Struct("<BI")
 _LOAD = struct.Struct("<IIIqB")
 _LAYERS = struct.Struct("<?B?")
 _STEP = struct.Struct("<I")
+_PARTS = struct.Struct("<II")
 READY_BYTES, STEP_BYTES = _LAYERS.size, _STEP.size
 
 
@@ -116,3 +121,24 @@ def unpack_act(content: bytes) -> tuple[tuple[int, ...], memoryview]:
     """Read the content of ``ACT``: slots and observations."""
     (count,) = struct.unpack_from("<I", content)
     return struct.unpack_from(f"<{count}H", content, 4), memoryview(content)[4 + 2 * count :]
+
+
+def pack_episode(observations: bytes, actions: bytes, rewards: bytes) -> bytes:
+    """Return the content of ``SUMMARIZE``; actions and rewards are both empty if only the observations are shown."""
+    return _PARTS.pack(len(observations), len(actions)) + observations + actions + rewards
+
+
+def unpack_episode(content: bytes) -> tuple[memoryview, memoryview, memoryview]:
+    """Read the content of ``SUMMARIZE``: observations, actions and rewards."""
+    first, second = _PARTS.unpack_from(content)
+    data = memoryview(content)[_PARTS.size :]
+    return data[:first], data[first : first + second], data[first + second :]
+
+
+def pack_summary(number: int, text: bytes) -> bytes:
+    """Return the content of ``SUMMARY``; like a step's, the number betrays replies that nobody asked for."""
+    return _STEP.pack(number) + text
+
+
+unpack_summary = unpack_actions
+"""Reads the content of ``SUMMARY``: the number of the episode, and the text."""

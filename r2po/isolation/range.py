@@ -61,10 +61,10 @@ class Range:
         """Let a hostile policy loose."""
         with Box(isolation, self._limits, without=without) as box:
             succeeded, text = _run(box, attack.source(self.target))
-        trace = self._trace()
+        trace = self.trace()
         return Outcome(not (succeeded or trace), trace or text)
 
-    def _trace(self) -> str:
+    def trace(self) -> str:
         """Return what an attack left outside, and remove it."""
         if self._new.exists():
             self._new.unlink()

@@ -32,18 +32,19 @@ def kind_of(error: BaseException) -> FailureKind:
     return "error"
 
 
-def failure(error: BaseException, source: str, step: int) -> bytes:
+def failure(error: BaseException, source: str, step: int, place: str = "step {} of an episode") -> bytes:
     """Return the content of a frame ``FAILURE``.
 
     Args:
         error: What ended the policy.
         source: Its source.
         step: Number of the step, from 1; 0 before the first.
+        place: What such a number counts.
     """
     kind = kind_of(error)
     if kind == "memory":
         traceback.clear_frames(error.__traceback__)  # their variables hold the memory
-    when = f"In step {step} of an episode:\n" if step else ""
+    when = f"In {place.format(step)}:\n" if step else ""
     lines = [] if kind in {"action", "policy"} else _lines(error.__traceback__, source)
     return pack(kind, when + "".join(lines) + _said(error))
 

@@ -1,4 +1,7 @@
-"""The worker: a process that loads what policies may import, locks itself, and then runs one policy for its parent."""
+"""The worker: a process that loads what policies may import, locks itself, and then runs one source for its parent.
+
+The source is a policy, or a function that summarizes episodes.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,16 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib import import_module
-from types import CodeType, ModuleType
-from typing import Any, NoReturn
-
-import numpy as np
+from types import ModuleType
+from typing import NoReturn
 
 from r2po.isolation import protocol, report
-from r2po.isolation.actions import read_continuous, read_discrete
-from r2po.isolation.episode import FILE, IMPORTS, Episode, allowed_modules
+from r2po.isolation.episode import FILE, IMPORTS, allowed_modules
 from r2po.isolation.lock import leave_the_parent, lock
-from r2po.isolation.protocol import HEADER, Signature
+from r2po.isolation.protocol import HEADER
+from r2po.isolation.work import WORKS
 
 _CHUNK = 1 << 16
 
@@ -50,16 +50,6 @@ class Pipes:
             parts.append(part)
             count -= len(part)
         return b"".join(parts)
-
-
-@dataclass
-class Work:
-    """A policy at work: its episodes by slot."""
-
-    source: str
-    signature: Signature
-    episodes: list[Episode]
-    steps: int = 0
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -94,46 +84,22 @@ def _load_modules(further: Sequence[str]) -> dict[str, ModuleType]:
 def _serve(pipes: Pipes, modules: dict[str, ModuleType]) -> NoReturn:
     reserve = [bytearray(1 << 22)]  # to say that there is no memory any more
     kind, content = pipes.receive()
-    encoded, seeds, signature = protocol.unpack_load(content)
-    source = encoded.decode()
+    work = WORKS[kind](content, modules)
     try:
-        code = compile(source, FILE, "exec", dont_inherit=True)
+        code = compile(work.source, FILE, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        pipes.send(protocol.FAILURE, report.syntax_failure(error, source))
+        pipes.send(protocol.FAILURE, report.syntax_failure(error, work.source))
         os._exit(0)
-    work = Work(source, signature, [])
     try:
-        _begin(work, code, seeds, modules)
+        work.begin(code)
         pipes.send(protocol.LOADED)
-        reader = read_discrete if signature.discrete else read_continuous
         while True:
             kind, content = pipes.receive()
-            if kind != protocol.ACT:
+            if kind != work.asked:
                 os._exit(0)
             work.steps += 1
-            actions = _act(work, content, reader)
-            pipes.send(protocol.ACTIONS, protocol.pack_actions(work.steps, actions))
+            pipes.send(*work.answer(content))
     except BaseException as error:  # noqa: BLE001 - a policy may raise anything, SystemExit too
         reserve.clear()
-        pipes.send(protocol.FAILURE, report.failure(error, source, work.steps))
+        pipes.send(protocol.FAILURE, report.failure(error, work.source, work.steps, work.place))
     os._exit(0)
-
-
-def _begin(work: Work, code: CodeType, seeds: Sequence[int], modules: dict[str, ModuleType]) -> None:
-    for seed in seeds:
-        work.episodes.append(Episode(code, seed, modules))
-
-
-def _act(work: Work, content: bytes, reader: Callable[[list[Any], Signature], bytes]) -> bytes:
-    slots, data = protocol.unpack_act(content)
-    observations: Any
-    if work.signature.observation_size is None:
-        observations = np.frombuffer(data, "<i8").tolist()
-    else:
-        observations = np.frombuffer(data, "<f8").copy().reshape(len(slots), work.signature.observation_size)
-    actions = []
-    for slot, observation in zip(slots, observations, strict=True):
-        episode = work.episodes[slot]
-        episode.enter()
-        actions.append(episode.act(observation))
-    return reader(actions, work.signature)

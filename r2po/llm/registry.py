@@ -56,11 +56,15 @@ def _openai(name: str, settings: ProviderSettings) -> Provider:
 
 
 def _embedded(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
-    if name != "embedded/search":
-        raise unknown("embedded model", name, ["embedded/search"])
-    from r2po.llm.providers.embedded import EmbeddedSearch
+    if name == "embedded/search":
+        from r2po.llm.providers.embedded import EmbeddedSearch
 
-    return EmbeddedSearch()
+        return EmbeddedSearch()
+    if name == "embedded/code":
+        from r2po.llm.providers.embedded_code import EmbeddedCode
+
+        return EmbeddedCode()
+    raise unknown("embedded model", name, ["embedded/search", "embedded/code"])
 
 
 def _replay(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
@@ -102,7 +106,11 @@ PROVIDERS: Registry[ProviderKind] = Registry(
     ),
     ProviderKind("replay", "a replay", "replay/<run dir>", lambda name: name.startswith("replay/"), _replay),
     ProviderKind(
-        "embedded", "the built-in stand-in", "embedded/search", lambda name: name.startswith("embedded/"), _embedded
+        "embedded",
+        "the built-in stand-ins, for numbers and for programs",
+        "embedded/search, embedded/code",
+        lambda name: name.startswith("embedded/"),
+        _embedded,
     ),
     ProviderKind(
         "openrouter",

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, Generic, TypeVar, cast
 
 from r2po.errors import RunStopped
-from r2po.llm.types import Asker, Question
+from r2po.llm.types import Asker, Question, Received
 from r2po.policies import PolicyFamily, Solution
 
 MAX_REASKS = 5
@@ -22,6 +22,21 @@ class Answer(Generic[T]):
 
     value: T
     key: str = ""
+
+
+@dataclass(frozen=True)
+class Tried(Generic[T]):
+    """What came of asking where a run goes on without a usable reply.
+
+    Attributes:
+        value: What was read; None if no reply could be used.
+        key: Address of the reply that it was read from; empty if there is none.
+        refusal: Why the last reply could not be used; empty if it could.
+    """
+
+    value: T | None
+    key: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,20 +79,44 @@ class Ask(Generic[T]):
         Raises:
             RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
         """
-        question, fresh = self.first, 0
-        while fresh <= MAX_REASKS:
-            received = self.asker.ask(question, self.read)
-            self.replies += 1
-            self.seconds += received.latency_s
-            if not received.refusal:
-                return Answer(cast("T", received.value), received.key)  # None, if that is what was read
+        fresh = 0
+        received = self._next("")
+        while received.refusal:
             fresh += received.fresh
-            complaint = f"Your previous reply could not be used: {received.refusal}. Keep to the reply format."
-            question = replace(self.first, attempt=self.replies + 1, prompt=f"{self.first.prompt}\n\n{complaint}\n")
-        raise RunStopped(
-            f"iteration {question.iteration}, {question.role}: no usable reply in {self.replies} attempts; the last "
-            f"one: {received.told or received.refusal}"
-        )
+            if fresh > MAX_REASKS:
+                raise RunStopped(
+                    f"iteration {self.first.iteration}, {self.first.role}: no usable reply in {self.replies} attempts; "
+                    f"the last one: {received.told or received.refusal}"
+                )
+            received = self._next(received.refusal)
+        return Answer(cast("T", received.value), received.key)  # None, if that is what was read
+
+    def attempt(self) -> Tried[T]:
+        """Ask in the same way, and give up after ``MAX_REASKS`` further attempts.
+
+        Recorded replies count like fresh ones, so that a resumed run gives up where an uninterrupted one does.
+
+        Raises:
+            RunStopped: No reply at all.
+        """
+        received = self._next("")
+        while received.refusal and self.replies <= MAX_REASKS:
+            received = self._next(received.refusal)
+        if received.refusal:
+            return Tried(None, refusal=received.refusal)
+        return Tried(received.value, received.key)
+
+    def _next(self, refusal: str) -> Received[T]:
+        """Ask once; after a refusal, say in the prompt what was wrong."""
+        question = self.first
+        if refusal:
+            complaint = f"Your previous reply could not be used: {refusal}. Keep to the reply format."
+            prompt = f"{question.prompt}\n\n{complaint}\n"
+            question = replace(question, attempt=self.replies + 1, prompt=prompt)
+        received = self.asker.ask(question, self.read)
+        self.replies += 1
+        self.seconds += received.latency_s
+        return received
 
 
 def run_together(jobs: Sequence[Callable[[], T]], at_most: int) -> list[T]:

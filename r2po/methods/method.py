@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -58,6 +58,8 @@ class Method:
         searches: The only kind of policies that it can search; empty for all.
         paired: Whether all candidates of an iteration are rolled out from the same seeds under every protocol.
         keeps_by: What makes a policy the best of a run: its mean return, or ``Candidate.score``.
+        is_spent: Whether a run ends before its next iteration, given the config by key and the lines of the iterations
+            so far; None if nothing but their number ends it.
         package: An optional dependency that it needs; empty for none.
         chooses_by_mean: Whether it accepts the candidate with the best of several noisy means, so that its rewards are
             biased upwards and accepted candidates are re-evaluated. None: if an iteration has several candidates.
@@ -78,6 +80,7 @@ class Method:
     searches: Literal["", "tables", "real parameters", "programs"] = ""
     paired: bool = False
     keeps_by: Literal["reward", "score"] = "reward"
+    is_spent: Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], bool] | None = None
     package: str = ""
     chooses_by_mean: bool | None = None
 
@@ -102,7 +105,9 @@ class Method:
         return self._number("evaluations", self.evaluations, 1, config)
 
     def default_iterations(self, config: Mapping[str, Any]) -> int:
-        """Return the iterations that spend the paper's budget of evaluations, at least 1."""
+        """Return the iterations that spend the paper's budget of evaluations, at least 1, or that no run exceeds."""
+        if config.get("budget") == "evaluations":  # those end the run; an iteration may take any number of them
+            return EVALUATION_BUDGET
         unsettled = {**config, "num_iterations": EVALUATION_BUDGET}
         return max(EVALUATION_BUDGET // self.evaluations_per_iteration(unsettled), 1)
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 
 from r2po.isolation.outcomes import Failure
 from r2po.llm.types import Asker, Question
-from r2po.methods.asking import Answer, Ask, SolutionReader, T, run_together
+from r2po.methods.asking import Answer, Ask, SolutionReader, T, Tried, run_together
 from r2po.policies import Solution
 from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
@@ -42,6 +42,7 @@ class Step:
         evaluation_workers: How many evaluations may be; ``roll_out`` is then called by several threads.
         records: The lines of all earlier iterations in the log, to be read only. What a method knows of them comes from
             here alone, so that a resumed run equals an uninterrupted one.
+        config: The run's config, by key, for keys that only one method has.
         candidates: The candidates of this iteration, in order.
         notes: What the method notes in this iteration's line of the log, see ``note``.
         calls: Replies handed out, recorded and unusable ones included.
@@ -59,6 +60,7 @@ class Step:
     max_concurrent_calls: int = 10
     evaluation_workers: int = 1
     records: Sequence[Mapping[str, Any]] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
@@ -77,7 +79,7 @@ class Step:
         Raises:
             RunStopped: No usable reply after all attempts, or no reply at all.
         """
-        return self._ask(role, prompt, 1, read)[0]
+        return self._ask(role, [prompt], read)[0]
 
     def ask_text(self, role: str, prompt: str) -> Answer[str]:
         """Ask for a text, as ``ask`` does; any that is not empty will do."""
@@ -95,7 +97,22 @@ class Step:
         Raises:
             RunStopped: As in ``ask``, for the first sample that failed; the others were waited for, and are recorded.
         """
-        return self._ask(role, prompt, count, read)
+        return self._ask(role, [prompt] * count, read)
+
+    @overload
+    def try_each(self, role: str, prompts: Sequence[str]) -> list[Tried[Solution]]: ...
+    @overload
+    def try_each(self, role: str, prompts: Sequence[str], read: Read[T]) -> list[Tried[T]]: ...
+    def try_each(self, role: str, prompts: Sequence[str], read: Read[Any] | None = None) -> list[Tried[Any]]:
+        """Ask all prompts at once, equal ones for a sample each; go on where no reply can be used.
+
+        The answers come in the order of the prompts. Each prompt is asked again as in ``ask``, and then given up.
+
+        Raises:
+            RunStopped: No reply at all; the others were waited for, and are recorded.
+        """
+        asks = self._asks(role, prompts, read)
+        return self._together(asks, [ask.attempt for ask in asks])
 
     def evaluate(self, answer: Answer[Solution], stage: str) -> Candidate:
         """Roll the answer's solution out K times; ``stage`` names the result.
@@ -124,6 +141,13 @@ class Step:
         except EvaluationFailed as failed:
             return Rollouts.unfinished(failed.lengths), failed.failure
 
+    def give_up(self, solution: Solution, stage: str, failure: Failure) -> Candidate:
+        """Add a candidate that was not evaluated, and say why; ``stage`` names it."""
+        candidate = Candidate(stage, solution, solution, "", Rollouts.unfinished(()), failure=failure)
+        self.candidates.append(candidate)
+        self.on_candidate(candidate)
+        return candidate
+
     def as_trial(self, candidate: Candidate) -> Trial:
         """Return the history entry that a candidate would become."""
         failure = candidate.failure.line if candidate.failure else ""
@@ -138,22 +162,29 @@ class Step:
         """
         self.notes[key] = json.loads(dump(value))
 
-    def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
+    def _ask(self, role: str, prompts: Sequence[str], read: Read[Any] | None) -> list[Answer[Any]]:
+        asks = self._asks(role, prompts, read)
+        return self._together(asks, asks)
+
+    def _asks(self, role: str, prompts: Sequence[str], read: Read[Any] | None) -> list[Ask[Any]]:
+        """Return what is asked, with the numbers of the samples, which are fixed before the first is sent."""
         policy = self.brief.policy
         schema = policy.schema() if self.brief.structured_output and read is None else None
         read = read or SolutionReader(policy, self._tried)
-        # The numbers of the samples are fixed before the first is sent.
-        first = self._asked[prompt]
-        self._asked[prompt] += count
-        asks = [
-            Ask(self.asker, Question(self.iteration, role, sample, 1, prompt, schema), read)
-            for sample in range(first, first + count)
-        ]
+        asks = []
+        for prompt in prompts:
+            question = Question(self.iteration, role, self._asked[prompt], 1, prompt, schema)
+            self._asked[prompt] += 1
+            asks.append(Ask(self.asker, question, read))
+        return asks
+
+    def _together(self, asks: Sequence[Ask[Any]], jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """Ask at once, and return what the jobs do."""
         started = time.monotonic()
-        answers = run_together(asks, self.max_concurrent_calls) if count > 1 else [ask() for ask in asks]
+        answers = run_together(jobs, self.max_concurrent_calls) if len(jobs) > 1 else [job() for job in jobs]
         self.calls += sum(ask.replies for ask in asks)
         # Side by side they take as long as the slowest, or longer if they had to wait for each other.
-        waited = time.monotonic() - started if count > 1 else 0.0
+        waited = time.monotonic() - started if len(jobs) > 1 else 0.0
         self.llm_s += max([waited, *(ask.seconds for ask in asks)])
         return answers
 

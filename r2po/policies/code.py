@@ -15,6 +15,7 @@ from r2po.isolation.box import Box
 from r2po.isolation.episode import IMPORTS
 from r2po.isolation.limits import SOURCE_BYTES, Limits
 from r2po.isolation.protocol import Signature
+from r2po.isolation.summaries import Summaries
 from r2po.isolation.wall import InForce, Isolation
 from r2po.policies.base import DEFAULTS, PolicyConfig
 from r2po.policies.policy import Array, Policy, Session
@@ -50,7 +51,7 @@ class Code(ProgramFamily):
             _check_package(package)
         self._spaces, self._isolation = spaces, config.isolation
         size = None if spaces.discrete_observation else spaces.observation_size
-        self._signature = Signature(size, spaces.action_size, spaces.discrete_action, spaces.first_action)
+        self.signature = Signature(size, spaces.action_size, spaces.discrete_action, spaces.first_action)
 
     def wall(self) -> InForce:
         """Start a worker and return the wall that it has."""
@@ -59,7 +60,15 @@ class Code(ProgramFamily):
 
     def bind(self, program: Program, /) -> Policy:
         """Return the policy; each session of it has a worker of its own."""
-        return CodePolicy(program.source, self._signature, self._isolation, self.imports)
+        return CodePolicy(program.source, self.signature, self._isolation, self.imports)
+
+    def summaries(self) -> Summaries:
+        """Start a worker for a function that summarizes episodes, behind the same wall.
+
+        Raises:
+            WorkerNotReadyError: The worker could not be started.
+        """
+        return Summaries(self._isolation, imports=self.imports)
 
     def sample(self, rng: np.random.Generator) -> Program:
         """Return a program that draws its actions at random; its numbers are settled by a seed inside of it."""

@@ -17,6 +17,7 @@ from r2po.policies.thoughts import spoken
 _FENCE = re.compile(r"(?P<quote>[ \t>]*)(?P<marks>`{3,}|~{3,})(?P<info>[^`\n]*)")
 _CLASS = re.compile(r"^class[ \t]+[^\W\d]\w*[ \t]*(?:[(:\[]|$)", re.MULTILINE)
 _ACT = re.compile(r"\bact\b")
+_FUNCTION = re.compile(r"^def[ \t]+summarize[ \t]*\(", re.MULTILINE)
 _CODE_LINE = re.compile(
     r"\s|#|@|\"|'|\)|\]|\}|(?:import|from|def|class|if|for|while|with|async|del|assert|raise)\s|(?:try|else|finally):"
     r"|(?:elif|except)\b|pass$|[^\W\d][\w.]*\s*(?:[-+*/|&]?=|\(|\[|,|:\s*[\w.\[\], |]+=)"
@@ -32,14 +33,27 @@ def read_source(text: str) -> str:
     Raises:
         UnusableReply: There is none, or it is too long.
     """
+    return _read(text, _CLASS, _ACT, "a class Policy with a method act(self, obs)")
+
+
+def read_function(text: str) -> str:
+    """Return the source in a reply that defines a function ``summarize``; which one counts is as in ``read_source``.
+
+    Raises:
+        UnusableReply: There is none, or it is too long.
+    """
+    return _read(text, _FUNCTION, _FUNCTION, "a function summarize")
+
+
+def _read(text: str, begins: re.Pattern[str], has: re.Pattern[str], what: str) -> str:
     for said in spoken(text.replace("\r\n", "\n").replace("\r", "\n"), any_tag=False):
         blocks = list(_blocks(said))
-        sources = [block for block in blocks if _defines_policy(block)]
-        if not sources and not blocks and _is_code(said):
+        sources = [block for block in blocks if begins.search(block) and has.search(block)]
+        if not sources and not blocks and has.search(said) and _is_code(said, begins):
             sources = [said]
         if sources:
             return _checked(normalised(sources[-1]))
-    raise UnusableReply("it holds no code block that defines a class Policy with a method act(self, obs)")
+    raise UnusableReply(f"it holds no code block that defines {what}")
 
 
 def normalised(source: str) -> str:
@@ -55,15 +69,13 @@ def _checked(source: str) -> str:
     return source
 
 
-def _defines_policy(source: str) -> bool:
-    return bool(_CLASS.search(source) and _ACT.search(source))
-
-
-def _is_code(text: str) -> bool:
-    """Whether a text without fences is a program from its first line on."""
+def _is_code(text: str, begins: re.Pattern[str]) -> bool:
+    """Whether a text without fences is a program from its first line to that where its class or function begins."""
     lines = text.strip().split("\n")
-    head = lines[: next((number for number, line in enumerate(lines) if _CLASS.match(line)), 0) + 1]
-    return _defines_policy(text) and all(not line or _CODE_LINE.match(line) for line in _without_texts(head))
+    first = next((number for number, line in enumerate(lines) if begins.match(line)), None)
+    if first is None:
+        return False
+    return all(not line or _CODE_LINE.match(line) for line in _without_texts(lines[: first + 1]))
 
 
 def _without_texts(lines: list[str]) -> Iterator[str]:

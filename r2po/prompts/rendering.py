@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -32,10 +33,13 @@ def render(name: str, brief: Brief, **values: object) -> str:
     return _environment(brief.policy.name, brief.policy.kind).get_template(name).render(brief=brief, **facts, **values)
 
 
-def prompt_facts(templates: Iterable[str] | None, brief: Brief) -> PromptFacts:
+def prompt_facts(
+    templates: Iterable[str] | None, brief: Brief, further: Mapping[str, Any] = MappingProxyType({})
+) -> PromptFacts:
     """Return what a log says of the texts that prompts are made from: these templates, and all that they include.
 
-    None stands for all templates that can be rendered for the policy family.
+    None stands for all templates that can be rendered for the policy family. ``further`` is what prompts tell of the
+    task beside its description.
 
     Raises:
         InputError: One of these templates does not exist.
@@ -52,7 +56,7 @@ def prompt_facts(templates: Iterable[str] | None, brief: Brief) -> PromptFacts:
     return {
         "description": brief.source,
         "templates": _hash(sources) if sources else "",
-        "task": _hash({"label": brief.task.label, **asdict(brief.description)}),
+        "task": _hash({"label": brief.task.label, **asdict(brief.description), **further}),
     }
 
 

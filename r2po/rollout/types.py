@@ -10,6 +10,7 @@ from typing import Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.errors import RunStopped
 from r2po.isolation.outcomes import Failure
 from r2po.policies import Policy
 from r2po.policies.policy import Array
@@ -146,6 +147,10 @@ class EvaluationFailed(Exception):
         super().__init__(f"{failure.kind}: {failure.text}")
         self.failure = failure
         self.lengths = tuple(lengths)
+
+
+class EpisodeLost(RunStopped):
+    """An interruption has lost the trajectory of an episode, and the policy does not do the same again."""
 
 
 class Engine(Protocol):

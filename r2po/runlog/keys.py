@@ -15,6 +15,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "llm_max_wait_s",
         "llm_timeout_s",
         "logdir",
+        "max_concurrent_calls",
         "reevaluation_episodes",
         "render_mode",
         "resume_run",

@@ -18,7 +18,7 @@ from r2po.errors import InputError, RunStopped
 from r2po.experiment.observer import Observer
 from r2po.experiment.resolve import name_idle_keys
 from r2po.experiment.screen import Lines
-from r2po.isolation import box
+from r2po.isolation import box, channel
 from r2po.isolation.outcomes import NoWallError, WorkerNotReadyError
 from r2po.llm.types import Reply, Request
 from r2po.methods import METHODS, Method, Step
@@ -161,7 +161,7 @@ def test_without_a_wall_no_run_begins(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(*_: Any) -> None:
         raise NoWallError("isolation: auto needs seccomp")
 
-    monkeypatch.setattr(box, "check", refuse)
+    monkeypatch.setattr(channel, "check", refuse)
     logdir = tmp_path / "logs"
     coder = Coder(GOOD)
     with pytest.raises(NoWallError) as caught:

@@ -87,6 +87,20 @@ class TestHonestPolicies:
         """
         assert take(policy(body, head)) == [[[0.5, 6766.0]]]
 
+    def test_numpy_may_import_its_inner_modules(self) -> None:
+        body = """
+        words = f"{obs} {obs!r} {obs.dtype} {obs.dtype!r} {obs[0]!r} {np.float32(1)!r} {obs.view('i8').sum()}"
+        words += f"{obs.mean()} {obs.std()} {obs.var()} {obs.max()} {obs.min()} {obs.any()} {obs.all()} {obs.prod()}"
+        words += f"{np.dtype([('a', 'f8')])} {obs.astype(int).dtype.name} {obs.flags} {np.zeros(0)}"
+        words += np.array2string(obs, precision=2) + np.array_repr(obs) + str(np.finfo(float))
+        try:
+            obs.reshape(7)
+        except ValueError as error:
+            words += str(error)
+        return [len(words) > 500, 0.0]
+        """
+        assert take(policy(body, "import numpy as np")) == [[[1.0, 0.0]]]
+
     def test_one_other_class_with_act_counts(self) -> None:
         assert take("class Mine:\n    def act(self, obs): return [1, 2]") == [[[1.0, 2.0]]]
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from r2po.isolation.attacks import ATTACKS
 from r2po.isolation.episode import IMPORTS
-from r2po.isolation.limits import SOURCE_BYTES, Limits
+from r2po.isolation.limits import SOURCE_BYTES, SUMMARY_CHARACTERS, Limits
 from r2po.isolation.process import ENVIRONMENT
 from r2po.isolation.protocol import KINDS
 from r2po.isolation.seccomp import ALLOWED
@@ -31,6 +31,7 @@ def test_values_kinds_and_limits() -> None:
         field.name: getattr(Limits(), field.name) for field in fields(Limits)
     }
     assert f"{SOURCE_BYTES:,} bytes" in TEXT
+    assert f"{SUMMARY_CHARACTERS:,} characters" in TEXT
     assert f"{len(ALLOWED)} system calls" in TEXT
     assert len(ENVIRONMENT) == 4
 

@@ -151,6 +151,6 @@ class TestDoctor:
         def refuse(_asked: str, _layers: Layers) -> Any:
             raise NoWallError("isolation: auto needs seccomp")
 
-        monkeypatch.setattr("r2po.isolation.box.check", refuse)
+        monkeypatch.setattr("r2po.isolation.channel.check", refuse)
         assert main(["doctor", "--isolation"]) == 2
         assert capsys.readouterr().out == "FAILED  wall:      isolation: auto needs seccomp\n"

@@ -14,6 +14,7 @@ BASELINES = ("props", "propsp", "sb3")
 SB3_ALGORITHMS = ("DQN", "DDPG", "TD3", "SAC", "A2C", "PPO", "TRPO")
 
 _BOTH, _REVISION = ("search", "critic"), pair("proposal", "revision", "critic")
+_ROUNDS = ("search", "feedback", "reflection", "repair")
 _TWO, _PASSES = pair("proposal_a", "proposal_b", "search"), pair("first_pass", "second_pass", "search")
 _DOTS, _SHORT, _LONG, _DASH_DOT, _DASH_DOTS = (1.2, 1.2), (2.5, 1), (4, 1.5), (6, 1.5, 1, 1.5), (4, 1.2, 1, 1.2, 1, 1.2)
 
@@ -41,7 +42,7 @@ def _method(
     }
 
 
-_METHODS = (
+_METHODS: tuple[MethodFacts, ...] = (
     _method("props", "ProPS", style("#01a68f", _DOTS, "s")),
     _method("propsp", "ProPS+", style("#ab4b46", _LONG, "^")),
     _method("r2po", "R2PO", style("#003c97", (), "o"), _BOTH, _REVISION),
@@ -56,6 +57,11 @@ _METHODS = (
     _method("evolution_strategy", "(1+λ)-ES", style("#650551", _DASH_DOT, "h"), (), searches="tables"),
     _method("cma_es", "CMA-ES", style("#a2741d", _DASH_DOT, "p"), (), searches="real parameters"),
     _method("ars", "ARS", style("#7905dd", _DASH_DOTS, "d"), (), searches="real parameters"),
+    {
+        **_method("promptpo", "PromptPO", style("#d205fb", (3, 1.2), "H"), _ROUNDS, searches="programs"),
+        "calls_per_iteration": 11,
+        "evaluations_per_iteration": 10,
+    },
 )
 BUILT_IN: Mapping[str, MethodFacts] = MappingProxyType({facts["name"]: facts for facts in _METHODS})
 """What run.yaml records today of each method, in the order of tables and figures. Frozen: older logs are read by it."""

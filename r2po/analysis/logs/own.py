@@ -86,7 +86,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         seed=description["seed"],
         target=config["optimum"],
         complete=result is not None,
-        planned_iterations=config["num_iterations"],
+        planned_iterations=_planned(config, len(outcomes), complete=result is not None),
         config=description["config"],
         llm_calls=np.array([record["llm_calls"] for record in worked], dtype=np.int64),
         heldout=_heldout(result),
@@ -113,6 +113,12 @@ class _Config(TypedDict):
     algorithm: NotRequired[str | None]
     critic_llm_conservative_threshold: NotRequired[Finite | None]
     revision_rule: NotRequired[str | None]
+    budget: NotRequired[str | None]
+
+
+def _planned(config: _Config, done: int, *, complete: bool) -> int | None:
+    """Return how many iterations were meant; where evaluations end a run, those that it took to spend them."""
+    return done if complete and config.get("budget") == "evaluations" else config["num_iterations"]
 
 
 def _spent(outcomes: Sequence[Outcome]) -> Spent:
@@ -182,7 +188,12 @@ def _prompts(description: Description, outcomes: list[Outcome], differing: int) 
         return "prompts changed on the way"
     if facts is None:
         return "prompts of an earlier version"
-    return "detailed descriptions" if facts["description"] == "detailed" else ""
+    told = {
+        "detailed descriptions": facts["description"] == "detailed",
+        "reward as code": description["config"].get("information") == "reward_source",
+        "hidden state": description["config"].get("information") == "privileged",
+    }
+    return ", ".join(name for name, holds in told.items() if holds)
 
 
 def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:

@@ -45,7 +45,12 @@ def lab(colour: str, vision: str = "normal") -> NDArray[np.float64]:
 
 COLOURS = {name: facts["style"]["colour"] for name, facts in BUILT_IN.items()}
 TOGETHER = {
-    "models": [name for name, facts in BUILT_IN.items() if facts["roles"] or name == "sb3"],
+    "models": [
+        name
+        for name, facts in BUILT_IN.items()
+        if (facts["roles"] or name == "sb3") and facts["searches"] != "programs"
+    ],
+    "programs": ["props", "propsp", "r2po", "sb3", "promptpo"],
     "search": [method for methods in PRESETS["search"].values() for method in methods],
 }
 """What may stand in one figure of the paper."""
