@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from r2po.analysis.logs.iteration_data import IterationData
+
 # All that these tests use of the package; the rest goes by its command line and by files.
 from r2po.analysis.logs.load import load_log_directory
-from r2po.analysis.logs.run_data import METRICS, IterationData, RunData
+from r2po.analysis.logs.run_data import METRICS, RunData
 from r2po.cli import main
 from r2po.errors import InputError
 from tests.llm.fake_ollama import FakeOllama, Fault, status

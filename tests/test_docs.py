@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from r2po.cli import main
 from r2po.commands.check_task import check_task
 from r2po.config import Config, load_config
-from r2po.config.config import PROGRAM_KEYS
+from r2po.config.config import PROGRAM_KEYS, HistorySettings
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
@@ -179,11 +179,8 @@ def test_the_keys_of_a_search_for_programs() -> None:
         config = make_config("cartpole", "promptpo", protocol=protocol, llm_model_name="embedded/code")
         for key in PROGRAM_KEYS:
             default = rows[key][0].split("; ")[own].split(" under")[0].strip("`")
-            found = (
-                dict(config.history)
-                if key == "history" and not isinstance(config.history, str)
-                else getattr(config, key)
-            )
+            found = getattr(config, key)
+            found = found.model_dump() if isinstance(found, HistorySettings) else found
             assert yaml.safe_load(default) == found, key
 
 

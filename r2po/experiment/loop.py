@@ -15,12 +15,10 @@ from typing import Any, cast
 import numpy as np
 
 from r2po.errors import RunStopped
-from r2po.experiment.best import write_best_policy
+from r2po.experiment.ending import conclude
 from r2po.experiment.evaluations import Evaluations
 from r2po.experiment.observer import Observer
 from r2po.experiment.recorded import as_proposed, candidate_record, check_replies, failure_line, kept_candidate
-from r2po.experiment.reevaluation import accepted_of, reevaluate
-from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client
 from r2po.methods import Step
@@ -29,7 +27,7 @@ from r2po.rollout import EvaluationFailed, Rollout, Rollouts
 from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_warmup_of
-from r2po.runlog.jsonl import Appender, DamagedLog, dump
+from r2po.runlog.jsonl import Appender, dump
 from r2po.runlog.records import IterationRecord, Result, WarmupRecord
 from r2po.runlog.trajectories import PARTS, TRAJECTORIES, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
@@ -83,10 +81,7 @@ class Experiment:
                 log.append(record)
                 self.remember(record)
                 self.observer.iterated(record)
-            self.reevaluate()
-            result = self.conclude()
-            self.directory.write_result(result)
-            return result
+            return conclude(self.setting, self.directory, self.client, self.observer, self.evaluations, self.best)
 
     def _is_spent(self) -> bool:
         """Whether the method has used up what it may spend, before the last iteration."""
@@ -176,54 +171,6 @@ class Experiment:
             for index in range(len(candidate.rollouts)) if keep == "all" else sorted(candidate.shown):
                 rollout = candidate.rollouts[index]
                 yield candidate.stage, index, {part: getattr(rollout, part) for part in PARTS}
-
-    def reevaluate(self) -> None:
-        """Roll accepted candidates out on fresh episodes, outside the budget, if the method chose them by their means.
-
-        Those on record are not rolled out again. Nothing of a run depends on them: a damaged file does not stop it.
-        """
-        config, method = self.setting.config, self.setting.method
-        if not config.reevaluation_episodes or not method.needs_reevaluation(dict(config)):
-            return
-        try:
-            accepted = accepted_of(self.setting, self.directory.read_iterations())
-            file, tell = self.directory.reevaluation, self.observer.reevaluating
-            reevaluate(self.setting, file, accepted, config.reevaluation_episodes, tell)
-        except DamagedLog as error:
-            self.observer.note(f"accepted candidates are not re-evaluated: {error}")
-
-    def conclude(self) -> Result:
-        """Re-evaluate the best policy on fresh episodes, outside the budget, and sum the run up."""
-        heldout, failure = Rollouts.unfinished(()), None
-        if self.best is not None and self.setting.heldout_seeds:
-            try:
-                best = self.setting.policy.load(self.best["solution"])
-                heldout = self.evaluations.evaluate("held-out", best, self.setting.heldout_seeds)
-            except EvaluationFailed as failed:
-                failure = failed.failure
-        iterations = self.directory.read_iterations()
-        deterministic = self._is_deterministic(iterations)
-        result = sum_up(self.setting, self.client, iterations, self.best, heldout, failure)
-        if deterministic is not None:
-            result["deterministic"] = deterministic
-        write_best_policy(self.directory, self.setting, self.best)
-        return result
-
-    def _is_deterministic(self, iterations: Sequence[IterationRecord]) -> bool | None:
-        """Return whether the best program does in its first episode what it did; None if there is no program."""
-        if self.best is None or self.setting.policy.kind != "program":
-            return None
-        record = iterations[self.best["iteration"] - 1]
-        assert record["accepted"] is not None
-        candidate = record["candidates"][record["accepted"]]
-        best = self.setting.policy.load(candidate)
-        seeds = self.setting.seeds(record["iteration"], record["accepted"])[:1]
-        try:
-            again = self.evaluations.evaluate("first episode of the best policy, again", best, seeds)
-        except EvaluationFailed:
-            return False
-        outcome = (again.returns[0], again.lengths[0], again.ends[0])
-        return outcome == (candidate["returns"][0], candidate["lengths"][0], candidate["ends"][0])
 
     def _warmup_trial(self, trial: int, seed: int) -> WarmupRecord:
         rng = np.random.default_rng(derive_seed(self.setting.seed, "warmup", trial, "policy"))

@@ -22,6 +22,7 @@ from r2po.runlog.chain import DESCRIPTION, KEY, Chain, checksum, origin, seal_js
 from r2po.runlog.consistency import check_evaluations, check_iterations, check_warmup
 from r2po.runlog.jsonl import DamagedLog, check, dump, indented, sums_of, unreadable, write_atomically
 from r2po.runlog.lock import Lock, RunLockedError
+from r2po.runlog.presence import holds_anything, is_there
 from r2po.runlog.records import (
     SCHEMA_VERSION,
     SEALED_SINCE,
@@ -244,24 +245,6 @@ class RunDirectory:
 
 def _yaml(values: Mapping[str, Any]) -> bytes:
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).encode()
-
-
-def is_there(path: Path) -> bool:
-    """Whether something is at a path. Also where that cannot be told: whoever reads it then says why."""
-    try:
-        return path.exists() or path.is_symlink()
-    except OSError:
-        return True
-
-
-def holds_anything(log: Path) -> bool:
-    """Whether a file is not empty, or cannot be read."""
-    try:
-        return log.stat().st_size > 0
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
 
 
 def list_runs(logdir: Path) -> list[RunDirectory]:

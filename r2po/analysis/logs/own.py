@@ -14,9 +14,10 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.iteration_data import CandidateData, IterationData
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.reevaluated import read_reevaluated
-from r2po.analysis.logs.run_data import CandidateData, Floats, Heldout, IterationData, RunData, Spent, Unusable
+from r2po.analysis.logs.run_data import Floats, Heldout, RunData, Spent, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.chain import Chain

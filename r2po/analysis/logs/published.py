@@ -15,10 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from r2po.analysis.logs.built_in import published_method_facts, task_facts
+from r2po.analysis.logs.iteration_data import IterationData
 from r2po.analysis.logs.names import read_folder_name
 from r2po.analysis.logs.published_episode import read_iteration
 from r2po.analysis.logs.reevaluated import read_reevaluated
-from r2po.analysis.logs.run_data import IterationData, RunData, Unusable
+from r2po.analysis.logs.run_data import RunData, Unusable
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import LARGEST
 

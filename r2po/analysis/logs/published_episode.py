@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData
+from r2po.analysis.logs.iteration_data import CandidateData, IterationData
+from r2po.analysis.logs.run_data import Floats
 from r2po.runlog.records import LARGEST
 
 _OUTCOMES = ("reflection_outcome.txt", "selection_outcome.txt", "critic_only_outcome.txt")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from r2po.analysis.logs.run_data import Floats
-from r2po.runlog.directory import is_there
 from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.presence import is_there
 from r2po.runlog.reevaluation import Logged, fresh_rewards, gaps, read_reevaluation
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.analysis.logs.iteration_data import IterationData
 from r2po.rounding import levelled, mean
 from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
 from r2po.runlog.keys import telling
@@ -60,42 +61,6 @@ class Spent:
     steps: int
     llm_calls: int | None
     llm_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class CandidateData:
-    """What was tried in an iteration.
-
-    Attributes:
-        stage: What it is in its method: "proposal", "revision", ...
-        reward: Mean return, as it was logged.
-        params: Flat parameters; None if the log does not hold them.
-        returns: (K,) return of each rollout; None if the log does not hold them.
-        success: Fraction of the rollouts that succeeded; None if the log does not tell.
-    """
-
-    stage: str
-    reward: float
-    params: Floats | None
-    returns: Floats | None
-    success: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class IterationData:
-    """One complete iteration.
-
-    Attributes:
-        number: Its number, from 1.
-        accepted: Index in ``candidates`` of the one that was kept.
-        candidates: In the order in which they were tried, at least one.
-        problem: One line on candidates that the log does not tell; empty if it tells all.
-    """
-
-    number: int
-    accepted: int
-    candidates: tuple[CandidateData, ...]
-    problem: str = ""
 
 
 def models_label(model: str, critic: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from r2po.analysis.logs.iteration_data import CandidateData, IterationData
 from r2po.analysis.logs.replies import Exchange, RunReplies
-from r2po.analysis.logs.run_data import CandidateData, Floats, IterationData, MethodOnTask, RunData
+from r2po.analysis.logs.run_data import Floats, MethodOnTask, RunData
 from r2po.analysis.salience.edits import RULES, Edit, EditRules, Thresholds, measure_edit
 from r2po.analysis.salience.returns import Direction, Extremes, Halves, direction, extremes, halve
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
-from r2po.analysis.logs.run_data import CandidateData
+from r2po.analysis.logs.iteration_data import CandidateData
 from r2po.analysis.salience.returns import extremes, halve
 from r2po.analysis.salience.revisions import Revision, mean_returns
 from tests.analysis.made_logs import iteration, write_lines, write_run

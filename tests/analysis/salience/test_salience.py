@@ -11,7 +11,7 @@ import pytest
 
 from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
-from r2po.analysis.logs.run_data import CandidateData
+from r2po.analysis.logs.iteration_data import CandidateData
 from r2po.analysis.salience.controls import same_table
 from r2po.analysis.salience.counts import Counts
 from r2po.analysis.salience.edits import EditRules
