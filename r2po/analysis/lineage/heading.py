@@ -31,9 +31,10 @@ def heading(log: Log, rounds: Sequence[Round]) -> list[Text]:
     lines = [Text(_title(log.description), "bold"), Text(one_line(str(log.path)), "dim")]
     if log.description is not None:
         lines.append(Text(_model(log.description)))
-    lines.append(Text(_progress(log, rounds)))
-    lines += [Text(told) for told in [_outcome(rounds, log.result), _warmup(log)] if told]
-    return lines + [Text(f"missing: {one_line(line)}", WARNING) for line in log.missing]
+    told = [_progress(log, rounds), _outcome(rounds, log.result), _warmup(log)]
+    lines += [Text(line) for line in told if line]
+    faults = [*_unfinished(log, rounds), *(f"not as written: {line}" for line in log.missing)]
+    return lines + [Text(one_line(line), WARNING) for line in faults]
 
 
 def _title(description: Description | None) -> str:
@@ -41,7 +42,7 @@ def _title(description: Description | None) -> str:
         return "a run whose run.yaml cannot be read"
     facts, config = facts_of(description), description["config"]
     task = description.get("task") or task_facts(environment_key(str(config.get("gym_env_name", "?"))))
-    algorithm = f" {config['algorithm']}" if config.get("algorithm") else ""
+    algorithm = f"-{config['algorithm']}" if config.get("algorithm") else ""
     policy = config.get("policy")
     policies = f", policy {policy}" if policy not in (None, task["policy"]) else ""
     return one_line(f"{facts['label'] if facts else '?'}{algorithm} on {task['label']}{policies}")
@@ -57,6 +58,7 @@ def _model(description: Description) -> str:
 
 
 def _progress(log: Log, rounds: Sequence[Round]) -> str:
+    """Say how many iterations there are, and what they took."""
     config: dict[str, Any] = {} if log.description is None else log.description["config"]
     planned = config.get("num_iterations")
     open_ended = not isinstance(planned, int) or config.get("budget") == "evaluations"
@@ -65,9 +67,16 @@ def _progress(log: Log, rounds: Sequence[Round]) -> str:
         last = rounds[-1].record
         parts += [f"{last['episodes']} episodes"]
         parts += [f"{last['llm_calls']} calls"] if last["llm_calls"] else []
-    parts += [] if log.result else ["no result.json: the run goes on, or was stopped"]
-    parts += [f"the next iteration has begun: {log.begun}"] if log.begun else []
     return ", ".join(parts)
+
+
+def _unfinished(log: Log, rounds: Sequence[Round]) -> list[str]:
+    """Return a line on what is missing of a run without a result."""
+    if log.is_complete:
+        return []
+    begun = f"; of the next iteration there are {log.begun}" if log.begun else ""
+    iterations = "" if rounds else ", and no iteration yet"
+    return [f"not complete: there is no result.json{iterations}; the run goes on, or was stopped{begun}"]
 
 
 def _outcome(rounds: Sequence[Round], result: Result | None) -> str:

@@ -30,6 +30,7 @@ class Log:
         iterations: The iterations, in the order of the file.
         result: The summary of a complete run; None if there is none, or if it cannot be read.
         begun: What an iteration without a line of its own has given so far, e.g. "3 replies"; empty if nothing.
+        is_complete: Whether the run reached its end, even if its result cannot be read.
         missing: One line on each part that is not shown, or that was changed.
     """
 
@@ -39,6 +40,7 @@ class Log:
     iterations: Sequence[IterationRecord]
     result: Result | None
     begun: str
+    is_complete: bool
     missing: Sequence[str]
 
 
@@ -49,9 +51,13 @@ def read_log(directory: RunDirectory) -> Log:
         InputError: It is no run directory, or of a newer version.
     """
     missing: list[str] = []
-    # Without any file there is nothing to show; a newer schema may mean something else by the same names.
-    description = _try(directory.read_description, missing, only=DamagedLog if directory.is_described else None)
-    if description is None and not directory.has_begun:
+    description = None
+    if directory.is_described or not directory.has_begun:
+        # A newer schema may mean something else by the same names.
+        description = _try(directory.read_description, missing, DamagedLog)
+    else:
+        missing.append("there is no run.yaml")
+    if missing and not directory.has_begun:
         raise InputError(missing[0])
     warmup = _read_lines(WarmupRecord, directory.warmup, missing)
     iterations = [each for each in _read_lines(IterationRecord, directory.iterations, missing) if _fits(each, missing)]
@@ -61,22 +67,14 @@ def read_log(directory: RunDirectory) -> Log:
     last = max((record["iteration"] for record in iterations), default=0)
     begun = "" if directory.is_complete else _begun(directory, last + 1, missing)
     missing = [line.replace(f"{directory.path}/", "").removeprefix("damaged log: ") for line in missing]
-    return Log(directory.path, description, warmup, iterations, result, begun, missing)
+    return Log(directory.path, description, warmup, iterations, result, begun, directory.is_complete, missing)
 
 
-def _try(read: Callable[[], T], missing: list[str], only: type[InputError] | None = InputError) -> T | None:
-    """Return what a file says; None if it cannot be read, which is noted.
-
-    Args:
-        read: Reads it.
-        missing: Where that is noted.
-        only: Which errors are noted; others are raised. None for all.
-    """
+def _try(read: Callable[[], T], missing: list[str], fault: type[InputError] = InputError) -> T | None:
+    """Return what a file says; None if it cannot be read because of this kind of fault, which is then noted."""
     try:
         return read()
-    except InputError as error:
-        if not isinstance(error, only or InputError):
-            raise
+    except fault as error:
         missing.append(str(error))
         return None
 

@@ -53,6 +53,11 @@ class Attempt:
         return self.stage.removeprefix(f"{before}_")
 
     @property
+    def depth(self) -> int:
+        """How many candidates of the iteration led to it: 0 for a first try."""
+        return 0 if self.parent is None else self.parent.depth + 1
+
+    @property
     def family(self) -> Sequence[Attempt]:
         """It, and what was made from it, from that, and so on."""
         return [self, *(later for child in self.children for later in child.family)]

@@ -27,7 +27,7 @@ class _Widths:
 
     Attributes:
         numbers: Of the numbers of iterations.
-        names: Of the stages of first candidates; what was made from them is indented, and its names are narrower.
+        names: Of names with their indentation.
         scores: Of scores.
     """
 
@@ -38,10 +38,10 @@ class _Widths:
     @classmethod
     def of(cls, rounds: Sequence[Round]) -> _Widths:
         attempts = [attempt for each in rounds for attempt in each.attempts]
-        first = [one_line(attempt.stage) for each in rounds if not _is_brief(each) for attempt in each.first]
+        shown = [attempt for each in rounds if not _is_brief(each) for attempt in each.attempts]
         return cls(
             numbers=max((len(str(each.number)) for each in rounds), default=1),
-            names=max(map(len, first), default=0),
+            names=max((len(one_line(each.title)) + INDENT * each.depth for each in shown), default=0),
             scores=max((len(score(attempt)) for attempt in attempts), default=0),
         )
 
@@ -67,7 +67,7 @@ def _brief(each: Round, widths: _Widths) -> Text:
     """Return a round in one line: scores, whether the kept one is the best so far, what was changed, what failed."""
     line = _text(Text(f"{each.number:>{widths.numbers}}  "))
     for place, attempt in enumerate(each.attempts):
-        line.append(" → " if attempt.parent else ", " if place else "")
+        line.append(" → " if attempt.parent else "  " if place else "")
         line.append_text(scored(attempt, widths.scores))
     line.append(" best" if each.is_best else "     ", BEST)
     for attempt in each.attempts:
