@@ -53,14 +53,13 @@ class Attempt:
         return self.stage.removeprefix(f"{before}_")
 
     @property
-    def depth(self) -> int:
-        """How many candidates of the iteration led to it: 0 for a first try."""
-        return 0 if self.parent is None else self.parent.depth + 1
-
-    @property
     def family(self) -> Sequence[Attempt]:
         """It, and what was made from it, from that, and so on."""
-        return [self, *(later for child in self.children for later in child.family)]
+        family, left = [], [self]
+        while left:  # not by recursion: there may be any number of repairs
+            family.append(left.pop())
+            left += reversed(family[-1].children)
+        return family
 
     @property
     def failed(self) -> bool:

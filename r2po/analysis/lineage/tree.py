@@ -38,10 +38,10 @@ class _Widths:
     @classmethod
     def of(cls, rounds: Sequence[Round]) -> _Widths:
         attempts = [attempt for each in rounds for attempt in each.attempts]
-        shown = [attempt for each in rounds if not _is_brief(each) for attempt in each.attempts]
+        first = [attempt for each in rounds if not _is_brief(each) for attempt in each.first]
         return cls(
             numbers=max((len(str(each.number)) for each in rounds), default=1),
-            names=max((len(one_line(each.title)) + INDENT * each.depth for each in shown), default=0),
+            names=max((width for attempt in first for width in _name_widths(attempt)), default=0),
             scores=max((len(score(attempt)) for attempt in attempts), default=0),
         )
 
@@ -116,6 +116,13 @@ def _run(attempt: Attempt) -> list[Attempt]:
     while attempt.parent and run[-1].failed and len(run[-1].children) == 1 and run[-1].children[0].failed:
         run.append(run[-1].children[0])
     return run
+
+
+def _name_widths(attempt: Attempt, indent: int = 0) -> list[int]:
+    """Return how wide the names are that are shown of a candidate and of what was made from it, indented."""
+    run = _run(attempt)
+    later = [width for child in run[-1].children for width in _name_widths(child, indent + INDENT)]
+    return [len(_title(run)) + indent, *later]
 
 
 def _title(run: Sequence[Attempt]) -> str:

@@ -16,6 +16,7 @@ from r2po.cli import main
 from r2po.errors import InputError
 from r2po.methods.promptpo.log import REPAIR
 from tests.analysis.lineage.lineages import (
+    CRASH,
     GOOD,
     PAIRS,
     PROGRAMS,
@@ -41,16 +42,16 @@ iteration (*: kept; best: better than all before)
 ROUNDS = """\
 ├── 1  50  candidate_2_repair_1  best
 │   ├── feedback: a function of 2 lines, repaired 1 time
-│   ├── candidate_1         10.5
-│   ├── candidate_2       failed   syntax: SyntaxError: expected ':'
-│   │   └── repair_1          50*  +1 -1 lines
-│   └── candidate_3       failed   error: KeyError: 7
+│   ├── candidate_1          10.5
+│   ├── candidate_2        failed   syntax: SyntaxError: expected ':'
+│   │   └── repair_1           50*  +1 -1 lines
+│   └── candidate_3        failed   error: KeyError: 7
 │       └── repair_1 to 2  failed   +1 -0 lines  error: KeyError: 7
 └── 2  none worked
     ├── reflection on 1: It is better. More of it.
     ├── equal programs, evaluated once: candidate_2 = candidate_1
-    ├── candidate_1       failed   syntax: SyntaxError: expected ':'
-    └── candidate_3       failed   error: KeyError: 7
+    ├── candidate_1        failed   syntax: SyntaxError: expected ':'
+    └── candidate_3        failed   error: KeyError: 7
 """
 
 BOTH = """\
@@ -108,6 +109,21 @@ def test_repairs_are_named_as_the_method_names_them() -> None:
     parents = [attempt.parent.stage if attempt.parent else "" for attempt in one.attempts]
     assert parents == ["", "", stages[0], stages[2], stages[3]]
     assert [attempt.title for attempt in one.attempts] == [*stages[:2], "repair_1", "repair_2", "x"]
+
+
+def test_any_number_of_repairs_that_fail_is_one_line(tmp_path: Path) -> None:
+    stages = ["candidate_1", *(f"candidate_1_repair_{number}" for number in range(1, 2001))]
+    last = worked("candidate_1_repair_2001", 7, source=GOOD)
+    run = write_log(
+        tmp_path, "promptpo", [iteration(1, [*(failed(each, GOOD, CRASH) for each in stages), last], 2001, 7.0)]
+    )
+    assert shown(run).splitlines()[-4:] == [
+        "└── 1  7  candidate_1_repair_2001  best",
+        "    └── candidate_1           failed   error: KeyError: 7",
+        "        └── repair_1 to 2000  failed   same source  error: KeyError: 7",
+        "            └── repair_2001        7*  same source",
+    ]
+    assert shown(run, diff=True).count("(same source as iteration 1, candidate_1") == 2001
 
 
 @pytest.mark.parametrize("width", [80, 140])
