@@ -82,7 +82,7 @@ def failure(attempt: Attempt) -> str:
 
 def note_lines(notes: Mapping[str, Any]) -> list[str]:
     """Return a line on each note of a method but the summaries of episodes; unknown ones as JSON."""
-    known = {"reflection": _reflection, "feedback": _feedback, "equal": _equal}
+    known = {"reflection": _reflection, "feedback": _feedback, "equal": _equal, "tuning": _tuning}
     lines: list[str] = []
     for name, note in notes.items():
         if name == "summaries":
@@ -115,3 +115,20 @@ def _feedback(note: Mapping[str, Any]) -> list[str] | None:
 def _equal(note: Mapping[str, Any]) -> list[str] | None:
     told = ", ".join(f"{stage} = {first}" for stage, first in note.items())
     return [f"equal programs, evaluated once: {told}"]
+
+
+def _tuning(note: Mapping[str, Any]) -> list[str] | None:
+    """Say which constants a search without a model changed."""
+    old, new = note.get("from", {}), note.get("to", {})
+    if not all(isinstance(values, dict) and _are_numbers(values) for values in (old, new)):
+        return None
+    told = ", ".join(
+        f"{name} {brief(old[name])} → {brief(new[name])}" for name in old if new.get(name, old[name]) != old[name]
+    )
+    why = f"not possible, {note['refused']}" if "refused" in note else told or "nothing better found"
+    kept = "" if note.get("kept", True) or not told else " (not kept)"
+    return [f"constants of {note.get('of')} tuned{kept}: {why}"]
+
+
+def _are_numbers(values: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values.values())

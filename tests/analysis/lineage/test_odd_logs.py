@@ -77,7 +77,9 @@ candidates = st.one_of(
 
 @given(
     made=st.lists(st.lists(candidates, max_size=5), max_size=4),
-    notes=st.dictionaries(st.sampled_from(["feedback", "reflection", "equal", "summaries", "x"]), json_values),
+    notes=st.dictionaries(
+        st.sampled_from(["feedback", "reflection", "equal", "tuning", "summaries", "x"]), json_values
+    ),
     accepted=st.integers(0, 5),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

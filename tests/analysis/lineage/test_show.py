@@ -137,6 +137,33 @@ def test_a_long_run_is_a_line_for_each_iteration(tmp_path: Path, width: int) -> 
     assert {len(line) for line in lines if "params" in line} == {width}  # cut off, and never wrapped
 
 
+@pytest.mark.parametrize(
+    ("name", "note", "line"),
+    [
+        (
+            "tuning",
+            {"of": "a", "from": {"k": 1.0, "m": 2}, "to": {"k": 1.5, "m": 2}, "kept": True},
+            "constants of a tuned: k 1 → 1.5",
+        ),
+        (
+            "tuning",
+            {"of": "a", "from": {"k": 1}, "to": {"k": 2}, "kept": False},
+            "constants of a tuned (not kept): k 1 → 2",
+        ),
+        ("tuning", {"of": "a", "from": {"k": 1}, "kept": False}, "constants of a tuned: nothing better found"),
+        ("tuning", {"of": "a", "refused": "error: x"}, "constants of a tuned: not possible, error: x"),
+        ("tuning", {"from": 7}, 'tuning: {"from": 7}'),
+        ("feedback", {"source": "", "why": "time: too long"}, "feedback: plain statistics; time: too long"),
+        ("feedback", [1], "feedback: [1]"),
+        ("reflection", {"of": 3, "text": ""}, "reflection on 3: (no usable reply)"),
+        ("of a later version", {"a": "ü"}, 'of a later version: {"a": "ü"}'),
+    ],
+)
+def test_notes(tmp_path: Path, name: str, note: object, line: str) -> None:
+    run = write_log(tmp_path, "promptpo", [iteration(1, [worked("a", 1)], 0, 1.0, notes={name: note})])
+    assert shown(run).splitlines()[-2] == f"    ├── {line}"
+
+
 # ---- options ----
 
 
