@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from r2po.cli import main
 from r2po.commands.check_task import check_task
 from r2po.config import Config, load_config
-from r2po.config.config import PROGRAM_KEYS, HistorySettings
+from r2po.config.config import PROGRAM_KEYS
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
@@ -170,6 +170,35 @@ def test_the_demo_of_programs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(run.read_iterations()) == 2
     assert run.read_iterations()[0]["candidates"]
     assert (run.path / "best_policy.py").exists()
+    _, commands = shown_in_the_docs()
+    assert len(commands) == 5
+    for command in commands:
+        options = shlex.split(command.replace("logs/promptpo_demo", str(tmp_path)), comments=True)
+        assert main(["show", *options]) == 0
+
+
+def shown_in_the_docs() -> tuple[str, list[str]]:
+    """Return the picture of a round in promptpo.md, and the commands below it."""
+    section = read("promptpo.md").split("## How the policies came about")[1].split("\n## ")[0]
+    return section.split("```\n")[1], re.findall(r"^    r2po show (.*)$", section, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_demo_of_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
+    picture, commands = shown_in_the_docs()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    (tmp_path / "configs").symlink_to(CONFIGS)
+    assert main(["run", *shlex.split(line), "--quiet"]) == 0
+    capsys.readouterr()
+    for command in commands:
+        assert main(["show", *shlex.split(command, comments=True)]) == 0
+        assert ("iteration 2," if "--iteration" in command else picture.splitlines()[0][4:]) in capsys.readouterr().out
+    assert main(["show", "logs/promptpo_demo/run_1"]) == 0
+    assert picture in capsys.readouterr().out
 
 
 def test_the_keys_of_a_search_for_programs() -> None:
@@ -179,8 +208,7 @@ def test_the_keys_of_a_search_for_programs() -> None:
         config = make_config("cartpole", "promptpo", protocol=protocol, llm_model_name="embedded/code")
         for key in PROGRAM_KEYS:
             default = rows[key][0].split("; ")[own].split(" under")[0].strip("`")
-            found = getattr(config, key)
-            found = found.model_dump() if isinstance(found, HistorySettings) else found
+            found = config.model_dump()[key]
             assert yaml.safe_load(default) == found, key
 
 

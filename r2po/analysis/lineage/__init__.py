@@ -1,0 +1,1 @@
+"""How the policies of one run came about, shown in a terminal: rounds, scores, repairs, failures and differences."""
