@@ -61,6 +61,7 @@ class Method:
         is_spent: Whether a run ends before its next iteration, given the config by key and the lines of the iterations
             so far; None if nothing but their number ends it.
         package: An optional dependency that it needs; empty for none.
+        tunes: Whether it tunes the constants of programs, as ``tune_evaluations`` and ``tune_episodes`` say.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Method:
     keeps_by: Literal["reward", "score"] = "reward"
     is_spent: Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], bool] | None = None
     package: str = ""
+    tunes: bool = False
 
     @property
     def asks_model(self) -> bool:

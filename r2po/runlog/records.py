@@ -134,6 +134,15 @@ class EvaluationRecord(TypedDict):
 
 
 @with_config(_STRICT)
+class TuningRecord(TypedDict):
+    """What the evaluations of an iteration took that are no candidates; ``evaluations.jsonl`` has a line for each."""
+
+    evaluations: Count
+    episodes: Count
+    steps: Count
+
+
+@with_config(_STRICT)
 class Times(TypedDict):
     """When an iteration ended, and how long it took."""
 
@@ -159,6 +168,7 @@ class IterationRecord(TypedDict):
     prompts: NotRequired[PromptFacts]
     sums: NotRequired[dict[str, str]]
     notes: NotRequired[dict[str, Any]]
+    tuning: NotRequired[TuningRecord]
     candidates: list[CandidateRecord]
 
 
