@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
-PRESETS = ("core", "variants", "search")
+PRESETS = ("core", "variants", "search", "code")
 TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")
 MOST_LINES = 40
 

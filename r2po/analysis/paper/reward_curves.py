@@ -12,7 +12,7 @@ from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import STAND_IN, drawable
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.curves import Curve, CurvePanel, distinct_styles
-from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
+from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of, told_apart
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
 from r2po.runlog.facts import GREY, TaskFacts
@@ -50,7 +50,7 @@ def build_curves(
     Raises:
         InputError: There is nothing to draw.
     """
-    chosen, lines = choose(experiments)
+    chosen, lines = choose(told_apart(preset, experiments))
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     usable = [each for each in chosen if each.method in methods]

@@ -33,6 +33,8 @@ def _evaluations(config: Mapping[str, Any]) -> int:
     """Return the evaluations of a round that needs no repair; those that tune count by their episodes."""
     options = Options.of(config)
     episodes = options.tune_evaluations * options.tune_episodes
+    if not episodes:
+        return options.candidates
     return options.candidates + 1 + whole_evaluations(episodes, config.get("num_evaluation_episodes") or 1)
 
 
@@ -42,7 +44,7 @@ METHOD = replace(
     label="PromptPO tuned",
     iterate=promptpo_tuned,
     evaluations=_evaluations,
-    style=style("#5b8c00", (4, 1.5), "h"),
+    style=style("#aa99dd", (4, 1.5), "x"),
     templates=(
         "promptpo_tuned_search.j2",
         *(template for template in PROMPTPO.templates or () if template != "promptpo_search.j2"),
