@@ -21,7 +21,7 @@ from r2po.experiment.observer import Observer
 from r2po.experiment.recorded import as_proposed, candidate_record, check_replies, failure_line, kept_candidate
 from r2po.experiment.result import sum_up
 from r2po.experiment.setting import Setting
-from r2po.experiment.tuning import Tuning, tuning_record
+from r2po.experiment.tuning import Tuning, tuning_facts
 from r2po.llm.client import Client
 from r2po.methods import Step
 from r2po.policies import Solution
@@ -152,7 +152,7 @@ class Experiment:
         if step.notes:
             record["notes"] = step.notes
         if step.tuned:
-            record["tuning"] = tuning_record(step.tuned)
+            record["tuning"] = tuning_facts(step.tuned)
         if self.prompts_changed and self.setting.prompts is not None:
             record["prompts"] = self.setting.prompts
         self.evaluations.forget()

@@ -15,7 +15,7 @@ from r2po.policies import Program
 from r2po.policies.code import Code
 from r2po.policies.workbench import Workbench
 from r2po.rollout import Rollouts
-from r2po.runlog.records import TuningRecord
+from r2po.runlog.facts import TuningFacts
 
 
 class Tuning:
@@ -62,7 +62,7 @@ class Tuning:
         self._bench.close()
 
 
-def tuning_record(lengths: Sequence[NDArray[np.int64]]) -> TuningRecord:
+def tuning_facts(lengths: Sequence[NDArray[np.int64]]) -> TuningFacts:
     """Return what evaluations took, given the lengths of the episodes of each."""
     return {
         "evaluations": len(lengths),

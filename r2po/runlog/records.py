@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema,
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.chain import Chain
-from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
+from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts, TuningFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
@@ -134,15 +134,6 @@ class EvaluationRecord(TypedDict):
 
 
 @with_config(_STRICT)
-class TuningRecord(TypedDict):
-    """What the evaluations of an iteration took that are no candidates; ``evaluations.jsonl`` has a line for each."""
-
-    evaluations: Count
-    episodes: Count
-    steps: Count
-
-
-@with_config(_STRICT)
 class Times(TypedDict):
     """When an iteration ended, and how long it took."""
 
@@ -168,7 +159,7 @@ class IterationRecord(TypedDict):
     prompts: NotRequired[PromptFacts]
     sums: NotRequired[dict[str, str]]
     notes: NotRequired[dict[str, Any]]
-    tuning: NotRequired[TuningRecord]
+    tuning: NotRequired[TuningFacts]
     candidates: list[CandidateRecord]
 
 
