@@ -182,11 +182,7 @@ def test_the_keys_of_a_search_for_programs() -> None:
         config = make_config("cartpole", "promptpo", protocol=protocol, llm_model_name="embedded/code")
         for key in PROGRAM_KEYS:
             default = rows[key][0].split("; ")[own].split(" under")[0].strip("`")
-            found = (
-                dict(config.history)
-                if key == "history" and not isinstance(config.history, str)
-                else getattr(config, key)
-            )
+            found = config.model_dump()[key]
             assert yaml.safe_load(default) == found, key
 
 

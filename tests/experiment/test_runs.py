@@ -28,6 +28,10 @@ FILES = sorted(
     for path in CONFIGS.glob("*/*.yaml")
     if path.parent.name != "sb3_baselines"  # of another command
 )
+PROGRAMS = [file for file in FILES if load_config(CONFIGS / file).policy == "code"]
+NUMBERS = [file for file in FILES if file not in PROGRAMS]
+QUICK = ("cartpole/cartpole_promptpo_cheap.yaml", "swimmer/swimmer_promptpo.yaml")
+"""Of the configs of programs, those that are run each time."""
 SMALL = (
     "num_iterations=3",
     "num_evaluation_episodes=2",
@@ -57,7 +61,7 @@ def start(config: Config) -> list[str]:
 
 
 @pytest.mark.parametrize("protocol", ["published", "controlled"])
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", NUMBERS)
 def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) -> None:
     if missing := lacking(load_config(CONFIGS / file, protocol=protocol).gym_env_name):
         pytest.skip(missing)
@@ -81,6 +85,23 @@ def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) 
     assert [record["reward"] for record in records] == [candidate["reward"] for candidate in accepted]
     assert result["best_reward"] == max(candidate["reward"] for candidate in accepted)
     assert result["heldout_reward"] is not None
+
+
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, marks=() if file in QUICK else pytest.mark.slow) for file in PROGRAMS]
+)
+def test_every_config_of_programs_runs_to_its_end(file: str, tmp_path: Path) -> None:
+    of_rounds = ["candidates=2", "budget=iterations"] if "promptpo" in file else []
+    model = ["llm_model_name=embedded/code", f"logdir={tmp_path}", "seed=1"]
+    config = load_config(CONFIGS / file, [*SMALL, *model, *of_rounds, "num_iterations=2"])
+    start(config)
+    run = RunDirectory(tmp_path / "run_1")
+    result, records = run.read_result(), run.read_iterations()
+    assert (result["method"], result["iterations"], len(records)) == (config.method, 2, 2)
+    assert result["environment"] == task_for(config.gym_env_name).name
+    assert all("source" in candidate for record in records for candidate in record["candidates"])
+    assert result["llm_calls"] >= 2 * METHODS[config.method].calls_per_iteration(dict(config))
+    assert result["stand_in"]
 
 
 # ---- The budget of a full run ----

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -303,7 +303,7 @@ def test_a_policy_with_a_memory_is_told_which_episodes_it_acts_in() -> None:
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
 def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) -> None:
     with engine_for(environment) as (engine, _, _):
-        once, expected = Remembering(replayable=False), Remembering(replayable=True)
+        once, expected = Counting(replayable=False), Counting(replayable=True)
         rollouts = engine.evaluate(once, range(23))
         assert_same(rollouts, list(engine.evaluate(expected, range(23))))
     assert once.begun == [list(range(20)), [20, 21, 22]]
@@ -311,7 +311,7 @@ def test_a_policy_that_is_not_replayable_is_rolled_out_once(environment: str) ->
 
 def test_a_session_is_closed_after_an_error() -> None:
     with engine_for("cartpole") as (engine, family, _):
-        policy = Remembering(replayable=True, fails_at=4)
+        policy = Counting(replayable=True, fails_at=4)
         with pytest.raises(AssertionError, match="as told"):
             engine.evaluate(policy, range(3))
         assert policy.open == 0
@@ -372,7 +372,7 @@ class Remembering(gymnasium.Env[Any, Any]):
 def test_without_reuse_each_episode_has_an_environment_of_its_own(
     reuse: bool, returns: list[float], made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=Remembering)
+    spec = gymnasium.envs.registration.EnvSpec("Remembering-v0", entry_point=cast("Any", Remembering))
     monkeypatch.setitem(gymnasium.registry, "Remembering-v0", spec)
     spaces = read_spaces("Remembering-v0", {})
     before = Remembering.made

@@ -85,6 +85,8 @@ class Search:
         broken = [candidate for candidate in candidates if _is_mendable(candidate)]
         for attempt in range(1, self.options.repairs + 1):
             broken = broken[: self.left]
+            if not broken:
+                break
             prompts = [repair_prompt(self.step.brief, prompt, *_what_failed(candidate)) for candidate in broken]
             answers = self.step.try_each("repair", prompts)
             stages = [f"{candidate.stage.split(REPAIR)[0]}{REPAIR}{attempt}" for candidate in broken]
