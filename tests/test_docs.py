@@ -11,15 +11,18 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
+from benchmarks import tuned_constants
+from benchmarks.gaits import GAITS
 from r2po.cli import main
 from r2po.commands.check_task import check_task
 from r2po.config import Config, load_config
-from r2po.config.config import PROGRAM_KEYS
+from r2po.config.config import PROGRAM_KEYS, TUNING_KEYS
+from r2po.isolation.constants import declared
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import read_calls
-from r2po.tasks import TASKS
+from r2po.tasks import TASKS, task_for
 from tests.builders import CONFIGS, make_config, register
 
 ROOT = CONFIGS.parent
@@ -214,7 +217,7 @@ def test_the_keys_of_a_search_for_programs() -> None:
 
 def test_the_presets_of_a_search_for_programs() -> None:
     rows = table_of(read("promptpo.md"), "configs")
-    files = list(CONFIGS.glob("*/*promptpo*.yaml"))
+    files = [file for file in CONFIGS.glob("*/*promptpo*.yaml") if not file.stem.endswith("_tuned")]
     assert len(files) == 3 * 4
     for file in files:
         config = load_config(file)
@@ -222,6 +225,36 @@ def test_the_presets_of_a_search_for_programs() -> None:
         rounds, candidates, episodes = cells[:3]
         assert (int(candidates), int(episodes)) == (config.candidates, config.num_evaluation_episodes)
         assert rounds == str(config.num_iterations) or config.budget == "evaluations"
+
+
+def test_what_is_said_of_tuned_constants() -> None:
+    section = read("promptpo.md").split("## Constants tuned without a model")[1].split("\n## ")[0]
+    config = make_config("cartpole", "promptpo_tuned", protocol="controlled", llm_model_name="embedded/code")
+    rows = table_of(section, "key")
+    assert set(rows) == set(TUNING_KEYS)
+    assert all(int(default) == getattr(config, key) for key, (default, _) in rows.items())
+    assert config.tune_evaluations * config.tune_episodes / config.num_evaluation_episodes == 8
+    (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    assert [(each.name, each.value, each.whole) for each in declared(program)] == [
+        ("gain", 1.0, False),
+        ("steps", 20.0, True),
+    ]
+    for file in CONFIGS.glob("*/*promptpo_tuned.yaml"):
+        config = load_config(file)
+        tuning = config.tune_evaluations * config.tune_episodes + config.num_evaluation_episodes
+        episodes = config.candidates * config.num_evaluation_episodes + tuning
+        assert config.num_iterations * episodes == 500
+        assert "500 episodes" in section
+
+
+def test_the_table_of_tuned_constants_is_that_of_the_benchmark() -> None:
+    assert {METHODS[name].label for name in tuned_constants.METHODS} == {"PromptPO", "PromptPO tuned"}
+    lines = [line.split(" | ") for line in read("promptpo.md").splitlines() if " | PromptPO" in line]
+    for task in map(task_for, GAITS):
+        shown = {cells[1]: cells for cells in lines if cells[0] == f"| {task.label}"}
+        plain, tuned = shown["PromptPO"], shown["PromptPO tuned"]
+        assert plain[2:4] == tuned[2:4] == [str(tuned_constants.RUNS), "180"]
+        assert float(tuned[4].split(" ± ")[0]) > float(plain[4].split(" ± ")[0])
 
 
 # ---- analysis.md ----

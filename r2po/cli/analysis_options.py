@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
 UNITS = ("episodes", "steps", "calls", "tokens", "money")
-PRESETS = ("core", "variants", "search")
+PRESETS = ("core", "variants", "search", "code")
 TABLE_FORMATS = ("md", "csv", "latex", "json", "png", "pdf", "svg")
 MOST_LINES = 40
 

@@ -10,6 +10,7 @@ from r2po.errors import InputError
 from r2po.llm.providers.replay import PREFIX
 from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
+from r2po.methods.promptpo.options import TUNE_EPISODES, TUNE_EVALUATIONS
 from r2po.policies import FAMILIES
 from r2po.tasks import Task, task_for
 
@@ -30,6 +31,8 @@ def filled(config: Config) -> Config:
     }
     if method.searches == "programs":
         defaults |= _program_defaults(config.protocol == "published")
+    if method.tunes:
+        defaults |= {"tune_evaluations": TUNE_EVALUATIONS, "tune_episodes": TUNE_EPISODES}
     said = config.model_fields_set & MEANINGFUL_NULLS
     if not FAMILIES[config.policy or policy].warms_up:
         defaults["warmup_episodes"] = 0

@@ -30,6 +30,8 @@ TopP = Annotated[float, Field(gt=0, le=1)]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
 PROGRAM_KEYS = ("candidates", "reflection", "repairs", "history", "information", "budget")
 """Keys of a search for programs; None with every other method."""
+TUNING_KEYS = ("tune_evaluations", "tune_episodes")
+"""Keys of a method that tunes the constants of programs; None with every other one."""
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
@@ -120,6 +122,8 @@ class Config(Section):
     history: HistorySettings | Literal["all"] | None = None
     information: Information | None = None
     budget: Literal["iterations", "evaluations"] | None = None
+    tune_evaluations: Positive | None = None
+    tune_episodes: Positive | None = None
 
     # What the prompts say
     description: Told = "published"

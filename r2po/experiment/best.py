@@ -1,18 +1,46 @@
-"""The best policy of a run, as a file that says where it comes from."""
+"""The best policy of a run: which one it is, and the file that says where it comes from."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from r2po.experiment.setting import Setting
 from r2po.policies import Program
 from r2po.prompts.numbers import number
+from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.records import IterationRecord
 
 BEST_POLICY = "best_policy.py"
+
+
+def better(setting: Setting, best: dict[str, Any] | None, record: IterationRecord) -> dict[str, Any] | None:
+    """Return the best policy after an iteration: of equals, the first, with the largest of equal rewards.
+
+    Args:
+        setting: Setting of the run.
+        best: The best one before, as this function returned it; None if none worked.
+        record: The iteration.
+
+    Returns:
+        Reward, iteration and record of the policy, and its success if the task tells.
+    """
+    reward = record["reward"]
+    if record["accepted"] is None or reward is None:
+        return best
+    mine: dict[str, Any] = {"reward": reward, "iteration": record["iteration"]}
+    if "success" in record:
+        mine["success"] = record["success"]
+    mine["solution"] = setting.policy.record(setting.policy.load(record["candidates"][record["accepted"]]))
+    if best is None:
+        return mine
+    if setting.method.keeps_by == "score" and mine.get("success") != best.get("success"):
+        return mine if mine.get("success", -math.inf) > best.get("success", -math.inf) else best
+    return mine if exceeds(reward, best["reward"]) else {**best, "reward": max(best["reward"], reward)}
 
 
 def write_best_policy(directory: RunDirectory, setting: Setting, best: Mapping[str, Any] | None) -> None:

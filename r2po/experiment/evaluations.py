@@ -7,16 +7,17 @@ reply: what it once gave is what counts. Policies that are numbers always give t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from threading import Lock
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from r2po.experiment.setting import Setting
-from r2po.isolation.outcomes import Failure
+from r2po.isolation.outcomes import Failure, PolicyFailed
 from r2po.policies import Policy, Program, Solution
 from r2po.rollout import EpisodeLost, EvaluationFailed, Rollout, Rollouts
 from r2po.rollout.types import End
@@ -25,6 +26,8 @@ from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import EvaluationRecord
 
 Outcome = Rollouts | EvaluationFailed
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+T = TypeVar("T")
 
 
 class Evaluations:
@@ -62,15 +65,45 @@ class Evaluations:
             return self._setting.evaluate(solution, seeds)
         key = solution.sha256, tuple(seeds)
         with self._lock:
-            log = self._opened()
             turn = self._under_way[key]
         with turn:  # whoever wants the same waits for it
             if key not in self._known:
-                self._known[key] = self._outcome(log, name, solution, seeds)
-        outcome = self._known[key]
-        if isinstance(outcome, EvaluationFailed):
-            raise EvaluationFailed(outcome.failure, outcome.lengths)
-        return outcome
+                self._known[key] = self._outcome(name, solution, self._setting.bind(solution), seeds)
+        return _rollouts(self._known[key])
+
+    def evaluate_bound(
+        self, name: str, program: Program, policy: Policy, seeds: Sequence[int], **about: Any
+    ) -> Rollouts:
+        """Roll out a policy that its caller has bound, once per seed, unless the log holds the evaluation.
+
+        Args:
+            name: Which evaluation of the run this is; it stands for the seeds.
+            program: What the policy was made from.
+            policy: What to roll out.
+            seeds: Where its episodes start.
+            about: What the log is to say of it besides.
+
+        Raises:
+            EvaluationFailed: It does not work.
+        """
+        return _rollouts(self._outcome(name, program, policy, seeds, about))
+
+    def read(self, name: str, program: Program, read: Callable[[Program], T]) -> T:
+        """Read something from a program behind the wall; if that fails, it fails again when the run is resumed.
+
+        Raises:
+            EvaluationFailed: It cannot be read.
+        """
+        log = self._opened()
+        record = self._recorded.get((name, program.sha256))
+        if record is not None and "failure" in record:
+            raise EvaluationFailed(_failure(record), ())
+        try:
+            return read(program)
+        except PolicyFailed as failed:
+            failure = EvaluationFailed(failed.failure, ())
+            log.append(_record(name, program, failure, None))
+            raise failure from None
 
     def forget(self) -> None:
         """Free the rollouts that are kept for the case that the same source comes again."""
@@ -88,13 +121,16 @@ class Evaluations:
             self._log.close()
 
     def _opened(self) -> Appender:
-        if self._log is None:
-            self._log = Appender(self._directory.evaluations)
-            self._recorded = {(each["name"], each["sha256"]): each for each in self._directory.read_evaluations()}
-        return self._log
+        with self._lock:
+            if self._log is None:
+                self._log = Appender(self._directory.evaluations)
+                self._recorded = {(each["name"], each["sha256"]): each for each in self._directory.read_evaluations()}
+            return self._log
 
-    def _outcome(self, log: Appender, name: str, program: Program, seeds: Sequence[int]) -> Outcome:
-        policy = self._setting.bind(program)
+    def _outcome(
+        self, name: str, program: Program, policy: Policy, seeds: Sequence[int], about: Mapping[str, Any] = NOTHING
+    ) -> Outcome:
+        log = self._opened()
         record = self._recorded.get((name, program.sha256))
         if record is not None:
             return self._read(record, policy, seeds)
@@ -104,13 +140,12 @@ class Evaluations:
         except EvaluationFailed as failed:
             outcome = failed
         with self._lock:
-            log.append(_record(name, program, outcome, policy.cpu_s))
+            log.append({**_record(name, program, outcome, policy.cpu_s), **about})
         return outcome
 
     def _read(self, record: EvaluationRecord, policy: Policy, seeds: Sequence[int]) -> Outcome:
         if "failure" in record:
-            failure = record["failure"]
-            return EvaluationFailed(Failure(cast("Any", failure["kind"]), failure["text"]), record["lengths"])
+            return EvaluationFailed(_failure(record), record["lengths"])
         successes = record.get("successes")
         return Rollouts(
             seeds=tuple(seeds),
@@ -136,6 +171,16 @@ class Evaluations:
                 f"run was interrupted now gave {rollout.total:g}"
             )
         return rollout
+
+
+def _rollouts(outcome: Outcome) -> Rollouts:
+    if isinstance(outcome, EvaluationFailed):
+        raise EvaluationFailed(outcome.failure, outcome.lengths)
+    return outcome
+
+
+def _failure(record: EvaluationRecord) -> Failure:
+    return Failure(cast("Any", record["failure"]["kind"]), record["failure"]["text"])
 
 
 def _record(name: str, program: Program, outcome: Outcome, cpu_s: float | None) -> dict[str, Any]:

@@ -15,16 +15,17 @@ from typing import Any, cast
 import numpy as np
 
 from r2po.errors import RunStopped
+from r2po.experiment.best import better
 from r2po.experiment.ending import conclude
 from r2po.experiment.evaluations import Evaluations
 from r2po.experiment.observer import Observer
 from r2po.experiment.recorded import as_proposed, candidate_record, check_replies, failure_line, kept_candidate
 from r2po.experiment.setting import Setting
+from r2po.experiment.tuning import Tuning, tuning_facts
 from r2po.llm.client import Client
 from r2po.methods import Step
 from r2po.policies import Solution
 from r2po.rollout import EvaluationFailed, Rollout, Rollouts
-from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_warmup_of
 from r2po.runlog.jsonl import Appender, dump
@@ -119,11 +120,12 @@ class Experiment:
             records=tuple(self.records),
             max_concurrent_calls=self.setting.config.max_concurrent_calls,
             config=dict(self.setting.config),
+            open_tuning=partial(Tuning, self.setting, self.evaluations, iteration),
         )
         accepted = self.setting.method.iterate(step)
         needed = self._keep_for_history(accepted)
         kept = write_trajectories(self.directory.path, iteration, self._kept(iteration, step.candidates), sync=needed)
-        lengths = [candidate.rollouts.lengths for candidate in step.candidates]
+        lengths = [candidate.rollouts.lengths for candidate in step.candidates] + step.tuned
         record: IterationRecord = {
             "iteration": iteration,
             "reward": None if accepted.failure else accepted.reward,
@@ -143,10 +145,12 @@ class Experiment:
         }
         if accepted.success is not None:
             record["success"] = accepted.success
-        best = self._better(record)
+        best = better(self.setting, self.best, record)
         record["best_reward"] = best["reward"] if best else None
         if step.notes:
             record["notes"] = step.notes
+        if step.tuned:
+            record["tuning"] = tuning_facts(step.tuned)
         if self.prompts_changed and self.setting.prompts is not None:
             record["prompts"] = self.setting.prompts
         self.evaluations.forget()
@@ -194,31 +198,18 @@ class Experiment:
         candidate_kept = record["candidates"][kept]
         for candidate in record["candidates"]:
             self._count(candidate["lengths"])
+        if "tuning" in record:
+            self.episodes += record["tuning"]["episodes"]
+            self.steps += record["tuning"]["steps"]
         self.llm_calls = record["llm_calls"]
         if TRAJECTORIES in record.get("sums", {}):
             self.kept[record["iteration"]] = record["sums"][TRAJECTORIES]
-        self.best = self._better(record)
+        self.best = better(self.setting, self.best, record)
         self.records.append(json.loads(dump(record)))  # as it will be read if the run is resumed
         seeds = self.setting.seeds(record["iteration"], kept)
         reward = -math.inf if record["reward"] is None else record["reward"]
         tried = {**candidate_kept, "reward": reward}
         self._enter_history(tried, candidate_kept.get("returns", []), seeds, record["iteration"])
-
-    def _better(self, record: IterationRecord) -> dict[str, Any] | None:
-        """Return the best policy after an iteration: of equals, the first, with the largest of equal rewards."""
-        best, reward = self.best, record["reward"]
-        if record["accepted"] is None or reward is None:
-            return best
-        mine: dict[str, Any] = {"reward": reward, "iteration": record["iteration"]}
-        if "success" in record:
-            mine["success"] = record["success"]
-        policy = self.setting.policy
-        mine["solution"] = policy.record(policy.load(record["candidates"][record["accepted"]]))
-        if best is None:
-            return mine
-        if self.setting.method.keeps_by == "score" and mine.get("success") != best.get("success"):
-            return mine if mine.get("success", -math.inf) > best.get("success", -math.inf) else best
-        return mine if exceeds(reward, best["reward"]) else {**best, "reward": max(best["reward"], reward)}
 
     def _enter_history(
         self, record: Mapping[str, Any], returns: Sequence[float], seeds: Sequence[int], iteration: int = 0

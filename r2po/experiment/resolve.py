@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from r2po.config import Config, CriticSettings, changes
-from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, PROGRAM_KEYS, SAMPLING_KEYS
+from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, PROGRAM_KEYS, SAMPLING_KEYS, TUNING_KEYS
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.replay import PREFIX
@@ -124,6 +124,9 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
     programs = [key for key in PROGRAM_KEYS if key in config.model_fields_set]
     if programs and method.searches != "programs":
         observer.note(f"{', '.join(programs)}: no effect, {config.method} searches no programs in rounds")
+    tuning = [key for key in TUNING_KEYS if key in config.model_fields_set]
+    if tuning and not method.tunes:
+        observer.note(f"{', '.join(tuning)}: no effect, {config.method} tunes no constants")
     walls = [key for key in ("isolation", "evaluation_workers") if key in config.model_fields_set]
     if walls and not FAMILIES[str(config.policy)].walled:
         observer.note(f"{', '.join(walls)}: no effect, policy {config.policy!r} is no code")

@@ -141,15 +141,22 @@ class Setting:
 
     def bind(self, solution: Solution, *, warmup: bool = False) -> Policy:
         """Return the policy of a solution; in the warm-up it always clips, else as the config says."""
-        clips = warmup or self.config.clip_actions
-        policy = self.policy.bind(solution)
-        return clipped(policy, self.brief.spaces) if clips else policy
+        return self.within_bounds(self.policy.bind(solution), warmup=warmup)
+
+    def within_bounds(self, policy: Policy, *, warmup: bool = False) -> Policy:
+        """Return a policy with its actions moved into the environment's bounds, if they are to be."""
+        return clipped(policy, self.brief.spaces) if warmup or self.config.clip_actions else policy
 
     def seeds(self, iteration: int, candidate: int) -> list[int]:
         """Seeds of an evaluation; under ``controlled``, or if the method says so, candidates share them (paired)."""
         name = "paired" if self.controlled or self.method.paired else candidate
         count = self.config.num_evaluation_episodes
         return [derive_seed(self.seed, "iteration", iteration, "candidate", name, "rollout", k) for k in range(count)]
+
+    def tuning_seeds(self, iteration: int) -> list[int]:
+        """Seeds of the evaluations by which an iteration tunes constants; all have the same ones."""
+        count = self.config.tune_episodes or 0
+        return [derive_seed(self.seed, "iteration", iteration, "tuning", "rollout", k) for k in range(count)]
 
     @property
     def evaluation_workers(self) -> int:

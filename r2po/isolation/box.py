@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import ClassVar
 
-from r2po.isolation import protocol
+from r2po.isolation import constants, protocol
 from r2po.isolation.channel import Channel
+from r2po.isolation.constants import Constant
 from r2po.isolation.protocol import Signature
 from r2po.isolation.wall import InForce, Isolation
 
@@ -57,6 +58,21 @@ class Box(Channel):
         message = protocol.frame(protocol.ACT, protocol.pack_act(list(slots), observations))
         length = len(slots) * signature.action_bytes
         return self._checked(self._ask(message, protocol.ACTIONS, range(length, length + 1)), signature)
+
+    def constants(self, source: str, signature: Signature) -> tuple[Constant, ...]:
+        """Return the constants that a source declares, in its order; none if it has no ``PARAMS``.
+
+        Its code does not run. Afterwards, ``load`` may follow, once or several times.
+
+        Raises:
+            PolicyFailed: The source does not work, or its ``PARAMS`` are not what they should be.
+        """
+        self._load(protocol.LOAD_CONSTANTS, source, (), signature)
+        content = self._ask(protocol.frame(protocol.DECLARE), protocol.DECLARED, range(1, constants.MOST_BYTES + 1))
+        try:
+            return constants.unpack(content, source)
+        except ValueError:
+            self._fail("protocol", self._no_reply)
 
     def _checked(self, content: bytes, signature: Signature) -> array[float] | array[int]:
         if signature.discrete:

@@ -77,6 +77,11 @@ class Channel:
         """Seconds of CPU that the worker took, its start included; None as long as it lives."""
         return self._process.cpu_s
 
+    @property
+    def failed(self) -> bool:
+        """Whether its source has failed; the worker has then ended."""
+        return self._failure is not None
+
     def close(self) -> None:
         """End the worker. Nothing of it is left afterwards."""
         self._process.end()
@@ -92,7 +97,7 @@ class Channel:
     def _load(self, kind: int, source: str, seeds: Sequence[int], signature: Signature) -> None:
         """Send a source, and wait until it has been executed."""
         self._deadline = time.monotonic() + self._limits.wall_s
-        self._signature = signature
+        self._signature, self._steps = signature, 0
         encoded = source.encode("utf-8", "replace")
         if len(encoded) > SOURCE_BYTES:
             self._fail("syntax", f"the source has {len(encoded):,} bytes; it may have {SOURCE_BYTES:,}")

@@ -19,8 +19,9 @@ KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 LOAD, ACT = 1, 2
 READY, LOADED, ACTIONS, FAILURE, BROKEN = 3, 4, 5, 6, 7
 LOAD_SUMMARY, SUMMARIZE, SUMMARY = 8, 9, 10
-"""Kinds of frames: those that load, ``ACT`` and ``SUMMARIZE`` are the parent's. ``BROKEN``: the worker could not be
-made ready.
+LOAD_CONSTANTS, DECLARE, DECLARED = 11, 12, 13
+"""Kinds of frames: those that load, ``ACT``, ``SUMMARIZE`` and ``DECLARE`` are the parent's. ``BROKEN``: the worker
+could not be made ready.
 """
 
 HEADER = struct.Struct("<BI")

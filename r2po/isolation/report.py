@@ -6,6 +6,7 @@ import errno
 import traceback
 from types import TracebackType
 
+from r2po.isolation.constants import BadConstants
 from r2po.isolation.episode import FILE, Forbidden, NoPolicy
 from r2po.isolation.limits import TEXT_BYTES
 from r2po.isolation.protocol import KINDS, FailureKind
@@ -25,7 +26,7 @@ def kind_of(error: BaseException) -> FailureKind:
         return "memory"
     if isinstance(error, IllegalAction):
         return "action"
-    if isinstance(error, NoPolicy):
+    if isinstance(error, (NoPolicy, BadConstants)):
         return "policy"
     if isinstance(error, Forbidden) or (isinstance(error, OSError) and error.errno in _REFUSED):
         return "forbidden"

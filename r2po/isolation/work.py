@@ -1,4 +1,4 @@
-"""What a worker does with a source once it is loaded: act in episodes, or summarize them."""
+"""What a worker does with a source once it is loaded: act in episodes, summarize them, or read constants."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from r2po.isolation import protocol
 from r2po.isolation.actions import read_continuous, read_discrete
+from r2po.isolation.constants import declared, pack
 from r2po.isolation.episode import Episode, Summarizer
 from r2po.isolation.limits import SUMMARY_CHARACTERS
 from r2po.isolation.protocol import Signature
@@ -110,5 +111,23 @@ def _text(summary: object) -> bytes:
     return text[:SUMMARY_CHARACTERS].encode("utf-8", "replace")
 
 
-WORKS: dict[int, type[Work]] = {protocol.LOAD: PolicyWork, protocol.LOAD_SUMMARY: SummaryWork}
+class ConstantsWork(Work):
+    """The constants that a policy declares. Its code is parsed, and does not run: it can have no hand in this."""
+
+    asked = protocol.DECLARE
+    place = "reading {}"
+
+    def begin(self, code: CodeType) -> None:
+        """Do nothing: that it compiles is enough."""
+
+    def answer(self, _content: bytes) -> tuple[int, bytes]:
+        """Return what is declared."""
+        return protocol.DECLARED, protocol.pack_actions(self.steps, pack(declared(self.source)))
+
+
+WORKS: dict[int, type[Work]] = {
+    protocol.LOAD: PolicyWork,
+    protocol.LOAD_SUMMARY: SummaryWork,
+    protocol.LOAD_CONSTANTS: ConstantsWork,
+}
 """By the kind of the frame that loads the source."""

@@ -11,14 +11,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import NoReturn
 
 from r2po.isolation import protocol, report
 from r2po.isolation.episode import FILE, IMPORTS, allowed_modules
 from r2po.isolation.lock import leave_the_parent, lock
 from r2po.isolation.protocol import HEADER
-from r2po.isolation.work import WORKS
+from r2po.isolation.work import WORKS, Work
 
 _CHUNK = 1 << 16
 
@@ -82,24 +82,33 @@ def _load_modules(further: Sequence[str]) -> dict[str, ModuleType]:
 
 
 def _serve(pipes: Pipes, modules: dict[str, ModuleType]) -> NoReturn:
+    """Do one work after the other: only constants are tuned in a worker that loads several sources."""
     reserve = [bytearray(1 << 22)]  # to say that there is no memory any more
     kind, content = pipes.receive()
-    work = WORKS[kind](content, modules)
-    try:
-        code = compile(work.source, FILE, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        pipes.send(protocol.FAILURE, report.syntax_failure(error, work.source))
-        os._exit(0)
-    try:
-        work.begin(code)
-        pipes.send(protocol.LOADED)
-        while True:
-            kind, content = pipes.receive()
-            if kind != work.asked:
-                os._exit(0)
-            work.steps += 1
-            pipes.send(*work.answer(content))
-    except BaseException as error:  # noqa: BLE001 - a policy may raise anything, SystemExit too
-        reserve.clear()
-        pipes.send(protocol.FAILURE, report.failure(error, work.source, work.steps, work.place))
+    while kind in WORKS:
+        work = WORKS[kind](content, modules)
+        try:
+            code = compile(work.source, FILE, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            pipes.send(protocol.FAILURE, report.syntax_failure(error, work.source))
+            os._exit(0)
+        try:
+            kind, content = _do(pipes, work, code)
+        except BaseException as error:  # noqa: BLE001 - a policy may raise anything, SystemExit too
+            reserve.clear()
+            pipes.send(protocol.FAILURE, report.failure(error, work.source, work.steps, work.place))
+            os._exit(0)
+        del work, code  # before the next ones take memory
     os._exit(0)
+
+
+def _do(pipes: Pipes, work: Work, code: CodeType) -> tuple[int, bytes]:
+    """Answer what is asked of a source; return the first frame that asks for something else."""
+    work.begin(code)
+    pipes.send(protocol.LOADED)
+    kind, content = pipes.receive()
+    while kind == work.asked:
+        work.steps += 1
+        pipes.send(*work.answer(content))
+        kind, content = pipes.receive()
+    return kind, content

@@ -63,6 +63,7 @@ class Method:
         package: An optional dependency that it needs; empty for none.
         chooses_by_mean: Whether it accepts the candidate with the best of several noisy means, so that its rewards are
             biased upwards and accepted candidates are re-evaluated. None: if an iteration has several candidates.
+        tunes: Whether it tunes the constants of programs, as ``tune_evaluations`` and ``tune_episodes`` say.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Method:
     is_spent: Callable[[Mapping[str, Any], Sequence[Mapping[str, Any]]], bool] | None = None
     package: str = ""
     chooses_by_mean: bool | None = None
+    tunes: bool = False
 
     @property
     def asks_model(self) -> bool:

@@ -6,14 +6,19 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
+from r2po.isolation.constants import Constant
 from r2po.isolation.outcomes import Failure
 from r2po.llm.types import Asker, Question
 from r2po.methods.asking import Answer, Ask, SolutionReader, T, Tried, run_together
-from r2po.policies import Solution
+from r2po.policies import Program, Solution
 from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
 from r2po.rollout import EvaluationFailed, Rollouts
@@ -22,6 +27,24 @@ from r2po.trial import Candidate, Trial
 
 Read = Callable[[str], T]
 """Reads a reply; raises ``UnusableReply`` if it cannot."""
+
+
+class Tuning(AbstractContextManager["Tuning"], Protocol):
+    """Evaluations that tune the constants of programs."""
+
+    def constants(self, program: Program, /) -> Sequence[Constant]:
+        """Return the constants that a program declares.
+
+        Raises:
+            EvaluationFailed: What it declares are none.
+        """
+
+    def evaluate(self, program: Program, values: Sequence[float], number: int, /) -> Rollouts:
+        """Roll out a program; ``values`` are those of its constants, ``number`` is that of the evaluation, from 1.
+
+        Raises:
+            EvaluationFailed: It does not work.
+        """
 
 
 @dataclass
@@ -43,7 +66,10 @@ class Step:
         records: The lines of all earlier iterations in the log, to be read only. What a method knows of them comes from
             here alone, so that a resumed run equals an uninterrupted one.
         config: The run's config, by key, for keys that only one method has.
+        open_tuning: Opens a context in which constants of programs are tuned, for a number of evaluations; None where
+            policies have none.
         candidates: The candidates of this iteration, in order.
+        tuned: Lengths of the episodes of each evaluation that tuned constants, in order.
         notes: What the method notes in this iteration's line of the log, see ``note``.
         calls: Replies handed out, recorded and unusable ones included.
         llm_s: Seconds spent waiting for them; recorded ones count with the time they took originally.
@@ -61,7 +87,9 @@ class Step:
     evaluation_workers: int = 1
     records: Sequence[Mapping[str, Any]] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    open_tuning: Callable[[int], Tuning] | None = None
     candidates: list[Candidate] = field(default_factory=list)
+    tuned: list[NDArray[np.int64]] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
     llm_s: float = 0.0
@@ -140,6 +168,20 @@ class Step:
             return self.roll_out(solution, number), None
         except EvaluationFailed as failed:
             return Rollouts.unfinished(failed.lengths), failed.failure
+
+    def try_constants(self, tuning: Tuning, program: Program, values: Sequence[float]) -> Rollouts:
+        """Roll a program out for tuning; ``values`` are those of its constants. It is counted, and is no candidate.
+
+        Raises:
+            EvaluationFailed: It does not work.
+        """
+        try:
+            rollouts = tuning.evaluate(program, values, len(self.tuned) + 1)
+        except EvaluationFailed as failed:
+            self.tuned.append(np.array(failed.lengths, np.int64))
+            raise
+        self.tuned.append(rollouts.lengths)
+        return rollouts
 
     def give_up(self, solution: Solution, stage: str, failure: Failure) -> Candidate:
         """Add a candidate that was not evaluated, and say why; ``stage`` names it."""

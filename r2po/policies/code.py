@@ -49,18 +49,18 @@ class Code(ProgramFamily):
         self.imports = tuple(config.read(Settings).imports)
         for package in self.imports:
             _check_package(package)
-        self._spaces, self._isolation = spaces, config.isolation
+        self._spaces, self.isolation = spaces, config.isolation
         size = None if spaces.discrete_observation else spaces.observation_size
         self.signature = Signature(size, spaces.action_size, spaces.discrete_action, spaces.first_action)
 
     def wall(self) -> InForce:
         """Start a worker and return the wall that it has."""
-        with Box(self._isolation, imports=self.imports) as box:
+        with Box(self.isolation, imports=self.imports) as box:
             return box.in_force
 
     def bind(self, program: Program, /) -> Policy:
         """Return the policy; each session of it has a worker of its own."""
-        return CodePolicy(program.source, self.signature, self._isolation, self.imports)
+        return CodePolicy(program.source, self.signature, self.isolation, self.imports)
 
     def summaries(self) -> Summaries:
         """Start a worker for a function that summarizes episodes, behind the same wall.
@@ -68,7 +68,7 @@ class Code(ProgramFamily):
         Raises:
             WorkerNotReadyError: The worker could not be started.
         """
-        return Summaries(self._isolation, imports=self.imports)
+        return Summaries(self.isolation, imports=self.imports)
 
     def sample(self, rng: np.random.Generator) -> Program:
         """Return a program that draws its actions at random; its numbers are settled by a seed inside of it."""
@@ -173,7 +173,7 @@ class CodePolicy(Policy):
             PolicyFailed: The source does not work.
             WorkerNotReadyError: The worker could not be started.
         """
-        session = _CodeSession(Box(self._isolation, imports=self._imports), self._signature, self._count)
+        session = _OwnSession(Box(self._isolation, imports=self._imports), self._signature, self._count)
         try:
             session.load(self._source, seeds)
         except BaseException:
@@ -185,9 +185,11 @@ class CodePolicy(Policy):
         self._cpu_s += seconds
 
 
-class _CodeSession(Session):
-    def __init__(self, box: Box, signature: Signature, on_end: Callable[[float], None]) -> None:
-        self._box, self._signature, self._on_end = box, signature, on_end
+class CodeSession(Session):
+    """Episodes of a source in a worker. Closing it leaves the worker."""
+
+    def __init__(self, box: Box, signature: Signature) -> None:
+        self._box, self._signature = box, signature
         self._kind: Any = np.float64 if signature.observation_size is not None else np.int64
 
     def load(self, source: str, seeds: Sequence[int]) -> None:
@@ -200,6 +202,14 @@ class _CodeSession(Session):
         if self._signature.discrete:
             return np.frombuffer(actions, np.int64)
         return np.frombuffer(actions, np.float64).reshape(len(slots), self._signature.action_size)
+
+
+class _OwnSession(CodeSession):
+    """A session whose worker ends with it."""
+
+    def __init__(self, box: Box, signature: Signature, on_end: Callable[[float], None]) -> None:
+        super().__init__(box, signature)
+        self._on_end = on_end
 
     def close(self) -> None:
         """End the worker."""

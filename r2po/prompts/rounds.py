@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from r2po.isolation.constants import MOST
 from r2po.isolation.episode import IMPORTS
 from r2po.isolation.limits import SOURCE_BYTES, SUMMARY_CHARACTERS, Limits
 from r2po.isolation.outcomes import Failure
@@ -27,6 +28,7 @@ class Round:
         returns: Its K returns.
         success: Fraction of its episodes that succeeded; None if the task does not tell.
         summaries: What is said of its episodes, in order.
+        remark: How it came about, beside an answer; empty if there is nothing to say.
         reflection: What was said of it later; empty if nothing was.
         failures: Why candidates failed, one line each.
     """
@@ -36,6 +38,7 @@ class Round:
     returns: tuple[float, ...] = ()
     success: float | None = None
     summaries: tuple[str, ...] = ()
+    remark: str = ""
     reflection: str = ""
     failures: tuple[str, ...] = ()
 
@@ -100,6 +103,7 @@ def round_prompt(
     reward_source: str = "",
     spent: int = 0,
     evaluations: int | None = None,
+    tuned: bool = False,
 ) -> str:
     """Write the prompt that all candidates of a round answer.
 
@@ -111,10 +115,11 @@ def round_prompt(
         reward_source: The reward as Python code; empty to tell it in words only.
         spent: Evaluations that the rounds before took.
         evaluations: How many there are; None if not they but the rounds are counted.
+        tuned: Whether constants of the policies are tuned.
     """
     last = rounds.rounds[-1] if rounds.rounds else None
     return render(
-        "promptpo_search.j2",
+        "promptpo_tuned_search.j2" if tuned else "promptpo_search.j2",
         brief,
         history=rounds.write(),
         best=rounds.best_number,
@@ -124,6 +129,7 @@ def round_prompt(
         reward_source=reward_source,
         spent=spent,
         evaluations=evaluations,
+        most_constants=MOST,
     )
 
 
@@ -185,6 +191,8 @@ def _entry(each: Round) -> str:
     lines = [_line(each), fenced(each.source)]
     if len(each.returns) > 1:
         lines.append(f"Returns of its episodes: {', '.join(map(fixed, each.returns))}")
+    if each.remark:
+        lines.append(each.remark)
     lines += [f"Episode {number}: {text}" for number, text in enumerate(each.summaries, 1)]
     if each.reflection:
         lines.append(f"Reflection: {each.reflection}")

@@ -111,6 +111,8 @@ def check_counts(records: Records, warmup: Sequence[WarmupRecord], path: Path) -
                 found = len(candidate.get(key, ()))
                 _expect(found == rollouts, path, number, f"a candidate has {rollouts} returns, but {found} {key}")
             episodes, steps = episodes + rollouts, steps + sum(candidate["lengths"])
+        if "tuning" in record:
+            episodes, steps = episodes + record["tuning"]["episodes"], steps + record["tuning"]["steps"]
         for key, expected in (("episodes", episodes), ("steps", steps)):
             told = f"{key} is {record[key]}, but its rollouts and those before are {expected}"
             _expect(record[key] == expected, path, number, told)

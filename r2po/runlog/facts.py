@@ -99,6 +99,20 @@ class PromptFacts(TypedDict):
     task: str
 
 
+class TuningFacts(TypedDict):
+    """What the evaluations of an iteration took that tuned constants and are no candidates.
+
+    Attributes:
+        evaluations: How many there were; ``evaluations.jsonl`` has a line for each.
+        episodes: Episodes of all of them.
+        steps: Steps of all of these.
+    """
+
+    evaluations: int
+    episodes: int
+    steps: int
+
+
 def style(colour: str, dashes: Sequence[float], marker: str) -> Style:
     """Return the fields of a ``Style`` as one."""
     return {"colour": colour, "dashes": dashes, "marker": marker}

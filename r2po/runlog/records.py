@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema,
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.chain import Chain
-from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts
+from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts, TuningFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
@@ -159,6 +159,7 @@ class IterationRecord(TypedDict):
     prompts: NotRequired[PromptFacts]
     sums: NotRequired[dict[str, str]]
     notes: NotRequired[dict[str, Any]]
+    tuning: NotRequired[TuningFacts]
     candidates: list[CandidateRecord]
 
 

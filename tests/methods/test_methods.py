@@ -253,7 +253,7 @@ def test_a_full_run_spends_the_budget_of_the_paper(
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_every_method_spends_two_hundred_evaluations(method: Method) -> None:
     assert method.default_iterations({}) * method.evaluations_per_iteration({}) == 200
-    calls = 220 if method.name == "promptpo" else 200 if method.asks_model else 0  # with a reflection in each round
+    calls = 220 if method.searches == "programs" else 200 if method.asks_model else 0  # with a reflection in each round
     assert method.default_iterations({}) * method.calls_per_iteration({}) == calls
 
 

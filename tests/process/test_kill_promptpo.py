@@ -26,6 +26,13 @@ SEARCH: Mapping[str, Any] = {
     "repairs": 1,
     "max_traj_length": 40,
 }
+TUNED: Mapping[str, Any] = {
+    **SEARCH,
+    "method": "promptpo_tuned",
+    "num_iterations": 1,
+    "tune_evaluations": 10,
+    "tune_episodes": 2,
+}
 KILLED = -9
 MOST_POINTS = 2000
 
@@ -121,3 +128,24 @@ def test_one_run_survives_many_kills_in_turn(tmp_path: Path, crasher: Crasher, c
     assert kills > 5
     assert content(run) == content(calm)
     assert replies(run) == replies(calm)
+
+
+@pytest.mark.slow
+def test_a_kill_while_constants_are_tuned_changes_nothing(tmp_path: Path, crasher: Crasher) -> None:
+    write_config(tmp_path / "calm", TUNED)
+    assert crasher.run(tmp_path / "calm") == 0, (tmp_path / "calm/out").read_text()
+    calm = tmp_path / "calm/logs/run_1"
+    (record,) = logged(calm)["iterations.jsonl"]
+    assert record["tuning"]["evaluations"] == TUNED["tune_evaluations"]
+    assert record["candidates"][-1]["stage"].endswith("_tuned")
+    killed_in_tuning = 0
+    for point in range(20, MOST_POINTS, 23):
+        folder = tmp_path / str(point)
+        write_config(folder, TUNED)
+        if crasher.run(folder, kill_at=point) == 0:
+            break
+        names = [line["name"] for line in iterate_lines(folder / "logs/run_1/evaluations.jsonl")]
+        killed_in_tuning += bool(names) and "tuning" in names[-1]
+        assert crasher.run(folder, "--resume", "1") == 0, (folder / "out").read_text()
+        assert content(folder / "logs/run_1") == content(calm)
+    assert killed_in_tuning > 2

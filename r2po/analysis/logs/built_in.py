@@ -62,6 +62,11 @@ _METHODS: tuple[MethodFacts, ...] = (
         "calls_per_iteration": 11,
         "evaluations_per_iteration": 10,
     },
+    {
+        **_method("promptpo_tuned", "PromptPO tuned", style("#aa99dd", _LONG, "x"), _ROUNDS, searches="programs"),
+        "calls_per_iteration": 11,
+        "evaluations_per_iteration": 10,
+    },
 )
 BUILT_IN: Mapping[str, MethodFacts] = MappingProxyType({facts["name"]: facts for facts in _METHODS})
 """What run.yaml records today of each method, in the order of tables and figures. Frozen: older logs are read by it."""

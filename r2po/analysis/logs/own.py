@@ -251,7 +251,8 @@ def _variant(task: TaskFacts, facts: MethodFacts, config: _Config) -> str:
     if task["policy"] is None:
         return ""
     policy = config.get("policy")
-    parts = [] if policy in (None, task["policy"]) else [str(policy)]
+    own = policy in (None, task["policy"]) or facts["searches"] == "programs"
+    parts = [] if own else [str(policy)]
     if facts["revision_rule"] and "critic_llm_conservative_threshold" in config:
         tau_c = tau_c_variant(config["critic_llm_conservative_threshold"], task["conservative_threshold"])
         parts += [tau_c or (STUDY_DEFAULT if _is_of_the_study(task, config) else "")]

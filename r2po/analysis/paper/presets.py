@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import BASELINES, method_facts, task_facts
@@ -14,8 +15,23 @@ from r2po.runlog.facts import MethodFacts, TaskFacts
 BEST = "BestBaseline"
 
 
+CODE = "code"
+"""Name of a preset, and of the policies that make the same method another column of it."""
+
+
+def facts_of(name: str) -> MethodFacts:
+    """Return what is known of a method; of ``r2po:code``, what is known of R2PO with policies that are code."""
+    method, _, policy = name.partition(":")
+    facts = method_facts(method)
+    return _with_policy(facts, policy) if policy else facts
+
+
+def _with_policy(facts: MethodFacts, policy: str) -> MethodFacts:
+    return {**facts, "name": f"{facts['name']}:{policy}", "label": f"{facts['label']} ({policy})"}
+
+
 def _columns(*methods: str) -> dict[str, tuple[str, ...]]:
-    return {method_facts(name)["label"]: (name,) for name in methods}
+    return {facts_of(name)["label"]: (name,) for name in methods}
 
 
 _VARIANTS = ("pure_search", "actor_second_pass", "critic_only", "always_critic", "reptraj", "three_traj", "r2po")
@@ -25,6 +41,7 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "core": _columns("props", "propsp", "r2po", "sb3"),
         "variants": {BEST: BASELINES, **_columns(*_VARIANTS)},
         "search": _columns("props", "propsp", "r2po", "random_search", "cma_es", "ars", "evolution_strategy"),
+        CODE: _columns("propsp", "r2po", "propsp:code", "r2po:code", "promptpo", "promptpo_tuned"),
     }
 )
 """Columns of each preset, with the methods of which the best one stands there."""
@@ -34,11 +51,24 @@ Columns = Mapping[str, Sequence[MethodFacts]]
 
 def columns_of(preset: str, experiments: Sequence[ExperimentLogs] = ()) -> Columns:
     """Return the columns of a preset with their methods, and one for each method found that is not built in."""
-    columns = {column: tuple(map(method_facts, names)) for column, names in PRESETS[preset].items()}
+    columns = {column: tuple(map(facts_of, names)) for column, names in PRESETS[preset].items()}
+    known = {facts["name"] for column in columns.values() for facts in column}
     for facts in others(experiments):
+        if facts["name"] in known:
+            continue
         label = facts["label"]
         columns[f"{label} ({facts['name']})" if label in columns else label] = (facts,)
     return columns
+
+
+def told_apart(preset: str, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
+    """Return the experiments with those as methods of their own that the preset tells apart by policy family."""
+    if preset != CODE:
+        return list(experiments)
+    return [
+        replace(each, variant="", facts=_with_policy(each.facts, CODE)) if each.variant == CODE else each
+        for each in experiments
+    ]
 
 
 def tasks_of(keys: Iterable[str], experiments: Sequence[ExperimentLogs]) -> list[TaskFacts]:
@@ -51,7 +81,8 @@ def is_possible(methods: Sequence[MethodFacts], task: TaskFacts) -> bool:
     """Whether any of these methods can search the policies of a task: some search tables only, some none."""
     is_table = task["policy"] == "tabular"
     kinds = [facts["searches"] for facts in methods]
-    return task["policy"] is None or any(not kind or (kind == "tables") == is_table for kind in kinds)
+    fits_all = ("", "programs")
+    return task["policy"] is None or any(kind in fits_all or (kind == "tables") == is_table for kind in kinds)
 
 
 def task_cell(task: TaskFacts) -> Cell:

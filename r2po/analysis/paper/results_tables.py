@@ -15,7 +15,7 @@ from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of, small_print
 from r2po.analysis.output.tables import Cell, Table, count_cell
-from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of
+from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of, told_apart
 from r2po.analysis.published import SOURCE, published_results
 from r2po.rounding import first_largest
 from r2po.runlog.facts import MethodFacts, TaskFacts
@@ -124,7 +124,7 @@ def build_tables(
         as_published: Whether rewards are the logged ones, and z tells the difference from published figures, as in the
             published tables; else it is Welch's test.
     """
-    chosen, lines = choose(experiments)
+    chosen, lines = choose(told_apart(preset, experiments))
     validation.lines += lines
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}

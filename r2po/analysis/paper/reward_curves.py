@@ -16,7 +16,7 @@ from r2po.analysis.logs.spending import UNITS, asks_model, incumbent, spending_o
 from r2po.analysis.output.curves import CurvePanel, distinct_styles, drops_phrase
 from r2po.analysis.output.lines import Curve
 from r2po.analysis.output.scores import few_mark, few_note
-from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of
+from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_of, told_apart
 from r2po.analysis.statistics.align import Series
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
@@ -108,7 +108,7 @@ def build_curves(
     Raises:
         InputError: There is nothing to draw.
     """
-    chosen, lines = choose(experiments)
+    chosen, lines = choose(told_apart(preset, experiments))
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     usable = [each for each in chosen if each.method in methods]

@@ -150,6 +150,7 @@ def _form(prompt: str) -> Form:
         states=int(states[1]) + 1 if states else 0,
         outputs=int(numbers[1]) if numbers else int(choices[2]) - int(choices[1]) + 1 if choices else 0,
         first_action=int(choices[1]) if choices else None,
+        declares="\n# Constants\n" in prompt,
     )
 
 

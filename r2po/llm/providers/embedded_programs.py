@@ -12,6 +12,8 @@ MARK = "# From a template: "
 FAULTS = {1: "no fence", 3: "syntax", 5: "error", 7: "number", 9: "loop"}
 """Faults made on purpose, by the place of a sample among ten."""
 _CRASH_STEP, _LOOP_STEP = 30, 5
+_MOST_CONSTANTS, _REACH = 20, 3.0
+"""How many constants a program may declare, and how far they reach from 0 at least."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Form:
         states: How many states there are, if they are numbered.
         outputs: Numbers of an action, or how many actions there are to choose from.
         first_action: Number of the first action to choose from; None if an action is a vector.
+        declares: Whether programs declare their numbers as constants that may be tuned.
     """
 
     inputs: int | None
     states: int
     outputs: int
     first_action: int | None
+    declares: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -90,7 +94,7 @@ def write_program(plan: Plan, form: Form, fault: str = "") -> str:
     """Return the source of a program, with a fault if one is named."""
     body = _BODIES[plan.kind]
     lines = [f"{MARK}{plan.write()}", "import math", "import random", "", "import numpy as np", "", ""]
-    lines += [f"NUMBERS = {list(plan.numbers)}", *_helper(form), "", ""]
+    lines += [*_numbers(plan, form), *_helper(form), "", ""]
     lines += [
         "class Policy:" if fault != "syntax" else "class Policy",
         "    def __init__(self):",
@@ -99,6 +103,15 @@ def write_program(plan: Plan, form: Form, fault: str = "") -> str:
     lines += ["        self.action = None", "", "    def act(self, obs):", "        self.time += 1"]
     lines += [f"        {line}" for line in [*_fault_lines(fault, form), *body]]
     return "\n".join(lines)
+
+
+def _numbers(plan: Plan, form: Form) -> list[str]:
+    """Return the lines that define the numbers: as constants, if they are asked for and are not too many."""
+    if not form.declares or len(plan.numbers) > _MOST_CONSTANTS:
+        return [f"NUMBERS = {list(plan.numbers)}"]
+    reach = [max(_REACH, abs(number)) for number in plan.numbers]
+    entries = [f'"n{k}": ({plan.numbers[k]}, {-reach[k]}, {reach[k]})' for k in range(len(reach))]
+    return [f"PARAMS = {{{', '.join(entries)}}}", "NUMBERS = [value for value, low, high in PARAMS.values()]"]
 
 
 def _helper(form: Form) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from r2po.isolation.outcomes import Failure
+from r2po.prompts.numbers import fixed
 from r2po.prompts.rounds import Round
 
 REPAIR = "_repair_"
@@ -36,5 +37,26 @@ def _round(record: Mapping[str, Any], reflection: str) -> Round:
         returns=tuple(accepted["returns"]),
         success=sum(successes) / len(successes) if successes else None,
         summaries=tuple(record.get("notes", {}).get("summaries", ())),
+        remark=_remark(record),
         reflection=reflection,
     )
+
+
+def _remark(record: Mapping[str, Any]) -> str:
+    """Say what a numerical search made of the constants; empty if there was none."""
+    note = record.get("notes", {}).get("tuning")
+    if note is None:
+        return ""
+    if "refused" in note:
+        return f"Its constants could not be tuned: {note['refused']}"
+    if not note["from"]:
+        return "It declares no PARAMS, so nothing was tuned."
+    if not note["kept"]:
+        return "The numerical search found no better constants."
+    before = next(each for each in record["candidates"] if each["stage"] == note["of"])
+    changed = [
+        f"{name} from {value:.6g} to {note['to'][name]:.6g}"
+        for name, value in note["from"].items()
+        if value != note["to"][name]
+    ]
+    return f"Tuned: {', '.join(changed)}. Before that, its mean return was {fixed(before['reward'])}."

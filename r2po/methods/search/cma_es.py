@@ -31,7 +31,12 @@ def covariance_matrix_adaptation(
     """
     values = policy.values
     assert isinstance(values, Range)
-    mean = start or ((values.low + values.high) / 2,) * policy.size
+    return search_interval(values, policy.size, start, random)
+
+
+def search_interval(values: Range, size: int, start: Parameters | None, random: np.random.Generator) -> Search:
+    """Search ``size`` numbers of one interval, at least two, from ``start`` or the centre."""
+    mean = start or ((values.low + values.high) / 2,) * size
     while True:
         strategy = _start(mean, values, random)
         while not strategy.stop():
@@ -41,7 +46,7 @@ def covariance_matrix_adaptation(
                 reward = yield tuple(solution.tolist())
                 costs.append(-reward)
             strategy.tell(solutions, costs)
-        mean = tuple(random.uniform(values.low, values.high, policy.size).tolist())
+        mean = tuple(random.uniform(values.low, values.high, size).tolist())
 
 
 def _start(mean: Parameters, interval: Range, random: np.random.Generator) -> Any:

@@ -46,7 +46,7 @@ def test_what_a_log_says_counts(tmp_path: Path) -> None:
     assert (mine.cell, props.cell) == ("My method on My task", "ProPS on CartPole")
     for only in ({"only_method": ["my method"]}, {"only_env": ["MyTask"]}):
         assert [each.cell for each in find_experiments(tmp_path, **only)] == [mine.cell]  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"unknown method 'mines' \(did you mean 'mine'\?\).*ars, promptpo, mine$"):
+    with pytest.raises(InputError, match=r"unknown method 'mines' \(did you mean 'mine'\?\).*, promptpo_tuned, mine$"):
         find_experiments(tmp_path, only_method=["mines"])
     with pytest.raises(InputError, match=r"unknown environment 'my_tesk'.*, mine$"):
         find_experiments(tmp_path, only_env=["my_tesk"])

@@ -50,7 +50,7 @@ TOGETHER = {
         for name, facts in BUILT_IN.items()
         if (facts["roles"] or name == "sb3") and facts["searches"] != "programs"
     ],
-    "programs": ["props", "propsp", "r2po", "sb3", "promptpo"],
+    "programs": ["props", "propsp", "r2po", "sb3", "promptpo", "promptpo_tuned"],
     "search": [method for methods in PRESETS["search"].values() for method in methods],
 }
 """What may stand in one figure of the paper."""
