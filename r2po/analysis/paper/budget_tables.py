@@ -13,7 +13,7 @@ from r2po.analysis.output.lines import amount
 from r2po.analysis.output.scores import Score, few_mark, few_note, figures_of, score_of
 from r2po.analysis.output.tables import Cell, Table
 from r2po.analysis.paper.budget import Question, Spender, all_reevaluated, by_method, common_budget, spenders
-from r2po.analysis.paper.presets import BEST, Columns, columns_of, task_cell, tasks_of
+from r2po.analysis.paper.presets import BEST, Columns, columns_of, task_cell, tasks_of, told_apart
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
 from r2po.runlog.facts import TaskFacts
@@ -54,7 +54,7 @@ def build_budget_tables(
     Raises:
         InputError: There is no run with iterations.
     """
-    chosen, lines = choose(experiments)
+    chosen, lines = choose(told_apart(preset, experiments))
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     chosen = [each for each in chosen if each.method in methods and any(run.num_iterations for run in each.runs)]
