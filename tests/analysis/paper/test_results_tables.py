@@ -278,6 +278,7 @@ def test_numbers_and_code_stand_beside_each_other(tmp_path: Path) -> None:
     )
     experiments = find_experiments(tmp_path)
     row = rows(build_tables("code", experiments, Validation())["mean_reward"])["cartpole"]
+    assert row.pop("environment") == "cartpole"
     assert row == {label: f"{reward:.2f} ± 0.00" for reward, (label, _) in enumerate(kinds, 1)}
     core = rows(build_tables("core", experiments, Validation())["mean_reward"])["cartpole"]
     assert (core["ProPS+"], core["R2PO"]) == ("1.00 ± 0.00", "2.00 ± 0.00")
