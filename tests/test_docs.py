@@ -227,24 +227,30 @@ def test_the_presets_of_a_search_for_programs() -> None:
         assert rounds == str(config.num_iterations) or config.budget == "evaluations"
 
 
+def tuning_episodes(config: Config) -> int:
+    """Return the episodes of a tuning, without that of the tuned program."""
+    return (config.tune_evaluations or 0) * (config.tune_episodes or 0)
+
+
 def test_what_is_said_of_tuned_constants() -> None:
     section = read("promptpo.md").split("## Constants tuned without a model")[1].split("\n## ")[0]
     config = make_config("cartpole", "promptpo_tuned", protocol="controlled", llm_model_name="embedded/code")
     rows = table_of(section, "key")
     assert set(rows) == set(TUNING_KEYS)
     assert all(int(default) == getattr(config, key) for key, (default, _) in rows.items())
-    assert config.tune_evaluations * config.tune_episodes / config.num_evaluation_episodes == 8
+    assert tuning_episodes(config) / config.num_evaluation_episodes == 8
     (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert [(each.name, each.value, each.whole) for each in declared(program)] == [
         ("gain", 1.0, False),
         ("steps", 20.0, True),
     ]
-    for file in CONFIGS.glob("*/*promptpo_tuned.yaml"):
-        config = load_config(file)
-        tuning = config.tune_evaluations * config.tune_episodes + config.num_evaluation_episodes
-        episodes = config.candidates * config.num_evaluation_episodes + tuning
-        assert config.num_iterations * episodes == 500
-        assert "500 episodes" in section
+    assert "500 episodes" in section
+    files = list(CONFIGS.glob("*/*promptpo_tuned.yaml"))
+    assert len(files) == 5
+    for config in map(load_config, files):
+        candidates = (config.candidates or 0) + 1  # and the tuned program
+        of_a_round = candidates * config.num_evaluation_episodes + tuning_episodes(config)
+        assert (config.num_iterations or 0) * of_a_round == 500
 
 
 def test_the_table_of_tuned_constants_is_that_of_the_benchmark() -> None:

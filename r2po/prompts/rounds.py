@@ -28,9 +28,9 @@ class Round:
         returns: Its K returns.
         success: Fraction of its episodes that succeeded; None if the task does not tell.
         summaries: What is said of its episodes, in order.
-        remark: How it came about, beside an answer; empty if there is nothing to say.
         reflection: What was said of it later; empty if nothing was.
         failures: Why candidates failed, one line each.
+        remark: How the policy came about, beside an answer; empty if there is nothing to say.
     """
 
     number: int
@@ -38,9 +38,9 @@ class Round:
     returns: tuple[float, ...] = ()
     success: float | None = None
     summaries: tuple[str, ...] = ()
-    remark: str = ""
     reflection: str = ""
     failures: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def score(self) -> tuple[float, ...]:

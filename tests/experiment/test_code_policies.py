@@ -372,6 +372,8 @@ def test_keys_that_do_nothing_are_named(tmp_path: Path) -> None:
     assert Notes.said == []
     name_idle_keys(make_code_config("props", tmp_path, policy="linear", isolation="limits"), Notes())
     assert Notes.said == ["isolation: no effect, policy 'linear' is no code"]
+    name_idle_keys(make_code_config("props", tmp_path, tune_episodes=3), Notes())
+    assert Notes.said[1:] == ["tune_episodes: no effect, props tunes no constants"]
 
 
 # ---- Success ----

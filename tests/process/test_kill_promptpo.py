@@ -139,7 +139,7 @@ def test_a_kill_while_constants_are_tuned_changes_nothing(tmp_path: Path, crashe
     assert record["tuning"]["evaluations"] == TUNED["tune_evaluations"]
     assert record["candidates"][-1]["stage"].endswith("_tuned")
     killed_in_tuning = 0
-    for point in range(20, MOST_POINTS, 23):
+    for point in range(20, MOST_POINTS, 17):
         folder = tmp_path / str(point)
         write_config(folder, TUNED)
         if crasher.run(folder, kill_at=point) == 0:
@@ -148,4 +148,4 @@ def test_a_kill_while_constants_are_tuned_changes_nothing(tmp_path: Path, crashe
         killed_in_tuning += bool(names) and "tuning" in names[-1]
         assert crasher.run(folder, "--resume", "1") == 0, (folder / "out").read_text()
         assert content(folder / "logs/run_1") == content(calm)
-    assert killed_in_tuning > 2
+    assert killed_in_tuning > 1

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from r2po.analysis.output.scores import Score, difference, reference_lines, z_sc
 from r2po.analysis.output.tables import Table, to_csv
 from r2po.analysis.paper.presets import PRESETS
 from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables
+from r2po.analysis.paper.reward_curves import build_curves
 from r2po.analysis.published import published_results
 from r2po.cli import main
 from tests.analysis.made_logs import write_run
@@ -315,3 +317,41 @@ def test_unequal_calls_are_named_and_methods_without_a_model_are_not_compared_in
     notes = tables(tmp_path, "search")["mean_reward"].notes
     assert "Not at the same budget, in calls per run: CartPole 20 (ProPS) to 40 (R2PO)." in notes
     assert "Not at the same budget, in episodes per run: CartPole 50 (ProPS) to 370 (Random search)." in notes
+
+
+def test_numbers_and_code_stand_beside_each_other(tmp_path: Path) -> None:
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("ProPS+", {"method": "propsp"}),
+        ("R2PO", {"method": "r2po"}),
+        ("ProPS+ (code)", {"method": "propsp", "policy": "code"}),
+        ("R2PO (code)", {"method": "r2po", "policy": "code"}),
+        ("PromptPO", {"method": "promptpo", "policy": "code"}),
+        ("PromptPO tuned", {"method": "promptpo_tuned", "policy": "code"}),
+    ]
+    for reward, (_, config) in enumerate(kinds, 1):
+        write_run(tmp_path / str(reward), 1, [float(reward)], config=config)
+    # Another family, and another tau_c, are still other experiments.
+    write_run(tmp_path / "mlp", 1, [90.0], config={"method": "r2po", "policy": "projected_mlp"})
+    write_run(
+        tmp_path / "half",
+        1,
+        [91.0],
+        config={"method": "r2po", "policy": "code", "critic_llm_conservative_threshold": 240.0},
+    )
+    experiments = find_experiments(tmp_path)
+    row = rows(build_tables("code", experiments, Validation())["mean_reward"])["cartpole"]
+    assert row.pop("environment") == "cartpole"
+    assert row == {label: f"{reward:.2f} ± 0.00" for reward, (label, _) in enumerate(kinds, 1)}
+    core = rows(build_tables("core", experiments, Validation())["mean_reward"])["cartpole"]
+    assert (core["ProPS+"], core["R2PO"]) == ("1.00 ± 0.00", "2.00 ± 0.00")
+    (figure,), _ = build_curves("code", experiments, ["cartpole"])
+    (panel,) = figure.panels
+    assert [curve.label for curve in panel.curves] == [label for label, _ in kinds]
+    assert len({curve.style["colour"] for curve in panel.curves}) == len(kinds)
+
+
+def test_code_is_missed_on_every_task(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0], config={"method": "r2po"})
+    validation = Validation()
+    build_tables("code", find_experiments(tmp_path), validation, environments=["nim"])
+    assert {"R2PO (code)", "PromptPO"} <= {column for _, column, _, _ in validation.rows}

@@ -8,6 +8,7 @@ import pytest
 
 from r2po.errors import UnusableReply
 from r2po.isolation.box import Box
+from r2po.isolation.constants import MOST, declared
 from r2po.isolation.limits import Limits
 from r2po.isolation.outcomes import Failure, PolicyFailed
 from r2po.isolation.protocol import Signature
@@ -73,6 +74,16 @@ def test_of_ten_samples_most_work_and_the_others_are_wrong_on_purpose(environmen
         ["action", "error", "syntax", "unusable", *["works"] * 6],
         ["action", "error", "syntax", "time", "unusable", *["works"] * 5],
     )
+
+
+def test_numbers_are_declared_as_constants_where_these_are_tuned() -> None:
+    brief, rounds = brief_of("cartpole"), Rounds((), 0, None)
+    prompt = round_prompt(brief, rounds, iteration=1, candidates=10, tuned=True)
+    sources = [read_source(text) for text in _readable(prompt)]
+    found = [declared(source) for source in sources if "class Policy:" in source]
+    assert len(found) >= 6
+    assert all(0 < len(constants) <= MOST for constants in found)
+    assert "PARAMS" not in "".join(map(read_source, _readable(prompt_of("cartpole"))))
 
 
 def test_the_same_request_has_the_same_answer_and_samples_differ() -> None:
