@@ -73,10 +73,15 @@ def _items(
     robust: Robust, cohort: Cohort | None, options: argparse.Namespace, notes: Sequence[str]
 ) -> Iterator[tuple[str, Table | Draw]]:
     from r2po.analysis.robust import figures, tables
+    from r2po.analysis.robust.summary import CURVE_RESAMPLES
     from r2po.analysis.significance.report import METRIC_LABELS
 
     of = f"of the {METRIC_LABELS[options.metric]}"
-    about = f"{options.resamples} resamples, seed {options.seed}" + (f"; runs: {cohort.label}" if cohort else "")
+    runs = f"; runs: {cohort.label}" if cohort else ""
+    about, of_curves = (
+        f"{count} resamples, seed {options.seed}{runs}"
+        for count in (options.resamples, min(options.resamples, CURVE_RESAMPLES))
+    )
     caption = " ".join([f"{about}.", *notes])
     summed = any(each.aggregates for each in robust.summaries)
     compared_with = any(each.probability for each in robust.improvements)
@@ -93,7 +98,8 @@ def _items(
     ):
         yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about, *notes))
         if has_any:
-            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", caption)
+            said = caption.replace(about, of_curves) if draw is figures.profiles_figure else caption
+            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", said)
     if compared_with:
         name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method: difference of IQM {of}"
         yield name, partial(figures.difference_figure, robust, title, caption)

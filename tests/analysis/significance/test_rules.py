@@ -260,7 +260,9 @@ def test_the_figure_names_its_test_and_shades_what_could_not_be_found() -> None:
     caption = figure.get_supxlabel().replace("\n", " ")
     assert "n = 3 to 4 runs each" in caption
     assert "95 % intervals of the t-test of pairs by seed (Maze / ProPS), else Welch's" in caption
-    assert "Intervals of fewer than 5 runs hold only for normal values." in caption
+    assert "† Fewer than 5 runs on a side: the interval holds only for normal values." in caption
+    names = [each.get_text() for each in figure.axes[0].get_yticklabels()]
+    assert names == ["Maze / ProPS †", "Maze / ProPS+ †"]
     unit = task_facts("maze")["optimum"] - task_facts("maze")["random_reward"]  # type: ignore[operator]
     bars = [bar.get_width() for bar in figure.axes[0].patches]  # type: ignore[attr-defined]
     found = [row.effect.detectable(1) for row in rows if row.effect]
