@@ -76,7 +76,7 @@ def _items(
     from r2po.analysis.robust.summary import CURVE_RESAMPLES
     from r2po.analysis.significance.report import METRIC_LABELS
 
-    of = f"of the {METRIC_LABELS[options.metric]}"
+    metric = METRIC_LABELS[options.metric]
     runs = f"; runs: {cohort.label}" if cohort else ""
     about, of_curves = (
         f"{count} resamples, seed {options.seed}{runs}"
@@ -96,10 +96,10 @@ def _items(
         ),
         ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure, summed),
     ):
-        yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about, *notes))
+        yield f"{options.metric}_{name}", make(robust, f"{title}: {metric}", (about, *notes))
         if has_any:
             said = caption.replace(about, of_curves) if draw is figures.profiles_figure else caption
-            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", said)
+            yield f"{options.metric}_{name}", partial(draw, robust, f"{title}: {metric}", said)
     if compared_with:
-        name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method: difference of IQM {of}"
+        name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method, difference of IQM: {metric}"
         yield name, partial(figures.difference_figure, robust, title, caption)

@@ -135,8 +135,8 @@ def sheet(title: str, caption: str, height: float) -> Figure:
 
 
 def wrapped(text: str, characters: int) -> list[str]:
-    """Break a caption into lines; ``n = 10`` and the like stay together."""
-    together = re.sub(" = (?=[0-9])", f"{UNBROKEN}={UNBROKEN}", text)
+    """Break a caption into lines; ``n = 10``, ``95 %`` and the like stay together."""
+    together = re.sub("(?<=[0-9]) (?=%)", UNBROKEN, re.sub(" = (?=[0-9])", f"{UNBROKEN}={UNBROKEN}", text))
     return [line.replace(UNBROKEN, " ") for line in textwrap.wrap(together, characters, break_on_hyphens=False)]
 
 

@@ -86,7 +86,9 @@ def group_of(experiment: ExperimentLogs, metric: str, beside: Sequence[Experimen
     if ours is not None and experiment.protocol != ours.protocol:
         notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")
     if ours is not None and ours is not experiment:
-        notes += uneven_budgets([ours, experiment])
+        # Without the environment, which the row names: rows with the same budgets share one note.
+        where = f": {experiment.task['label']} "
+        notes += [line.replace(where, ": ") for line in uneven_budgets([ours, experiment])]
     values = tuple(value for _, value in finite)
     seeds = _seeds([run for run, _ in finite])
     style = experiment.facts["style"]

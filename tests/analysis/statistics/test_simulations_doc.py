@@ -33,7 +33,7 @@ def told(pattern: str) -> list[int]:
 def incumbents(generator: np.random.Generator, iterations: int, budget: int) -> NDArray[np.float64]:
     """Return the incumbent of each of 10 runs after a budget of iterations: all policies are equally good."""
     rewards = np.maximum.accumulate(generator.normal(size=(10, iterations)), axis=1)
-    at = np.arange(1, iterations + 1)
+    at = np.arange(1.0, iterations + 1)
     return np.array([Steps(at, run).at_budget(budget) for run in rewards], dtype=np.float64)
 
 
