@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.analysis.statistics.steps import Steps
+from r2po.analysis.statistics.survival import kaplan_meier
 from r2po.analysis.statistics.welch import welch
 
 TEXT = " ".join((Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8").split())
@@ -33,7 +34,7 @@ def told(pattern: str) -> list[int]:
 def incumbents(generator: np.random.Generator, iterations: int, budget: int) -> NDArray[np.float64]:
     """Return the incumbent of each of 10 runs after a budget of iterations: all policies are equally good."""
     rewards = np.maximum.accumulate(generator.normal(size=(10, iterations)), axis=1)
-    at = np.arange(1.0, iterations + 1)
+    at = np.arange(1, iterations + 1, dtype=np.float64)
     return np.array([Steps(at, run).at_budget(budget) for run in rewards], dtype=np.float64)
 
 
@@ -62,3 +63,14 @@ def test_copies_find_what_is_not_there() -> None:
 
     documented = told(r"rejects at 5 % in (\d+) of 100 studies; with each run once, in (\d+)\.")
     assert [round(rejected(twice)), round(rejected(once))] == documented
+
+
+def test_censored_times() -> None:
+    """Exponential times with mean 100, of 4,000 runs, and ends of the same distribution."""
+    generator = np.random.default_rng(0)
+    times, ends = generator.exponential(100, 4000), generator.exponential(100, 4000)
+    observed, reached = np.minimum(times, ends), times <= ends
+    documented = told(r"takes (\d+) in the median .* have a median of (\d+); the estimate is (\d+)\.")
+    estimate = kaplan_meier(observed, reached).median
+    assert estimate is not None
+    assert [round(100 * np.log(2)), round(float(np.median(observed[reached]))), round(estimate)] == documented
