@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write tables and figures, for each model and protocol apart."""
-    from r2po.analysis.logs.comparable import cohorts
+    from r2po.analysis.logs.comparable import cohorts, conditions, named, other_protocols
     from r2po.analysis.logs.fresh import basis_of, runs_of, settled
     from r2po.analysis.output.writing import write_all
     from r2po.analysis.robust.summary import analyse
@@ -52,9 +52,8 @@ def run(options: argparse.Namespace) -> int:
 
     experiments, lines = compared(options)
     basis = basis_of(runs_of(experiments), as_published=options.as_published)
-    experiments, options.notes = settled(experiments, basis), basis.notes(options.metric)
     warn([*lines, *basis.warnings(options.metric)])
-    parts = cohorts(experiments)
+    parts = cohorts(settled(experiments, basis))
     if not parts:
         raise InputError(f"no runs in {options.logs_root!r} to compare")
     for cohort, part in parts:
@@ -62,20 +61,28 @@ def run(options: argparse.Namespace) -> int:
         folder = folder_of(cohort, parts, Path(options.output_dir))
         record = {"metric": options.metric, "seed": options.seed, "resamples": options.resamples}
         record |= {"cohort": cohort.label if cohort else None} | to_record(robust)
-        record["notes"] = [*record["notes"], *options.notes]
+        notes = [*basis.notes(options.metric), *other_protocols(cohort, part), *conditions(named(part))]
+        record["notes"] = [*record["notes"], *notes]
         name = f"{options.metric}_robust_statistics.json"
-        show(write_all(folder, _items(robust, cohort, options), options.formats, name, record))
+        show(write_all(folder, _items(robust, cohort, options, notes), options.formats, name, record))
         warn(robust.notes)
     return 0
 
 
-def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -> Iterator[tuple[str, Table | Draw]]:
+def _items(
+    robust: Robust, cohort: Cohort | None, options: argparse.Namespace, notes: Sequence[str]
+) -> Iterator[tuple[str, Table | Draw]]:
     from r2po.analysis.robust import figures, tables
+    from r2po.analysis.robust.summary import CURVE_RESAMPLES
     from r2po.analysis.significance.report import METRIC_LABELS
 
-    of = f"of the {METRIC_LABELS[options.metric]}"
-    about = f"{options.resamples} resamples, seed {options.seed}" + (f"; runs: {cohort.label}" if cohort else "")
-    caption = " ".join([f"{about}.", *options.notes])
+    metric = METRIC_LABELS[options.metric]
+    runs = f"; runs: {cohort.label}" if cohort else ""
+    about, of_curves = (
+        f"{count} resamples, seed {options.seed}{runs}"
+        for count in (options.resamples, min(options.resamples, CURVE_RESAMPLES))
+    )
+    caption = " ".join([f"{about}.", *notes])
     summed = any(each.aggregates for each in robust.summaries)
     compared_with = any(each.probability for each in robust.improvements)
     for name, title, make, draw, has_any in (
@@ -89,9 +96,10 @@ def _items(robust: Robust, cohort: Cohort | None, options: argparse.Namespace) -
         ),
         ("performance_profiles", "Performance profiles", tables.profiles_table, figures.profiles_figure, summed),
     ):
-        yield f"{options.metric}_{name}", make(robust, f"{title} {of}", (about, *options.notes))
+        yield f"{options.metric}_{name}", make(robust, f"{title}: {metric}", (about, *notes))
         if has_any:
-            yield f"{options.metric}_{name}", partial(draw, robust, f"{title} {of}", caption)
+            said = caption.replace(about, of_curves) if draw is figures.profiles_figure else caption
+            yield f"{options.metric}_{name}", partial(draw, robust, f"{title}: {metric}", said)
     if compared_with:
-        name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method: difference of IQM {of}"
+        name, title = f"{options.metric}_difference_of_iqm", f"R2PO against each method, difference of IQM: {metric}"
         yield name, partial(figures.difference_figure, robust, title, caption)

@@ -91,7 +91,7 @@ def _rules(options: argparse.Namespace) -> EditRules:
 
 def run(options: argparse.Namespace) -> int:
     """Write ``episodes.csv``, tables and figures; for each model and protocol apart."""
-    from r2po.analysis.logs.comparable import cohorts
+    from r2po.analysis.logs.comparable import cohorts, copied, named, unfinished
     from r2po.analysis.output.files import write_file
     from r2po.analysis.output.writing import write_all
     from r2po.analysis.salience.report import analyses_of, collect, episodes_csv, to_records
@@ -112,26 +112,30 @@ def run(options: argparse.Namespace) -> int:
         record |= {"distance_mode": rules.distance_mode, "epsilon": rules.epsilon}
         record["as_published"] = options.as_published
         record["analyses"] = to_records(analyses, found)
-        items = _items(analyses, found, f"Runs: {cohort.label}" if cohort else "Runs of no language model", options)
+        compared_ones = named([each.experiment for each in found])
+        notes = [*unfinished(compared_ones), *copied(compared_ones)]
+        record["notes"] = notes
+        about = [f"Runs: {cohort.label}." if cohort else "Runs of no language model.", *notes]
+        items = _items(analyses, found, about, options)
         show(write_all(folder_of(cohort, parts, folder), items, options.formats, "salience.json", record))
     return 0
 
 
 def _items(
-    analyses: Sequence[Salience], found: Sequence[Found], about: str, options: argparse.Namespace
+    analyses: Sequence[Salience], found: Sequence[Found], about: Sequence[str], options: argparse.Namespace
 ) -> Iterator[tuple[str, Table | Draw]]:
     from r2po.analysis.salience import controls, tables
 
     mode, revisions = options.mention_mode, [each.revisions for each in found]
     with_reference = options.reference == "published"
-    yield "salience", tables.headline_table(analyses, mode, [about], with_reference=with_reference)
+    yield "salience", tables.headline_table(analyses, mode, about, with_reference=with_reference)
     if not options.as_published:
-        yield "salience_controls", controls.split_table(analyses, mode, [about])
-    yield "salience_same_rollouts", controls.same_table(analyses, mode, [about])
-    yield "salience_noise", controls.noise_table(analyses, [about])
-    yield "salience_groups", tables.groups_table(revisions, [about])
-    yield "edit_patterns", tables.edits_table(revisions, [about], _rules(options))
-    yield from _drawings(analyses, found, f"{about}.")
+        yield "salience_controls", controls.split_table(analyses, mode, about)
+    yield "salience_same_rollouts", controls.same_table(analyses, mode, about)
+    yield "salience_noise", controls.noise_table(analyses, about)
+    yield "salience_groups", tables.groups_table(revisions, about)
+    yield "edit_patterns", tables.edits_table(revisions, about, _rules(options))
+    yield from _drawings(analyses, found, " ".join(about))
 
 
 def _drawings(analyses: Sequence[Salience], found: Sequence[Found], caption: str) -> Iterator[tuple[str, Draw]]:

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> Report:
     from r2po.analysis.logs.comparable import cohorts
     from r2po.analysis.logs.fresh import basis_of, runs_of, settled
-    from r2po.analysis.significance.report import significance_rows, tested_ones
+    from r2po.analysis.significance.report import conditions_of, significance_rows, tested_ones
     from r2po.analysis.significance.rules import resolved
     from r2po.analysis.significance.tables import Report
 
@@ -92,11 +92,10 @@ def _report(options: argparse.Namespace) -> Report:
     experiments = tested_ones(found)
     basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
     warn([*lines, *basis.warnings(metric)])
-    parts = [
-        (cohort, significance_rows(part, metric, mode, rules))
-        for cohort, part in cohorts(settled(experiments, basis)) or [(None, [])]
-    ]
-    return Report(parts, metric, mode, rules, with_reference=with_reference, notes=basis.notes(metric))
+    members = cohorts(settled(experiments, basis)) or [(None, [])]
+    parts = [(cohort, significance_rows(part, metric, mode, rules)) for cohort, part in members]
+    conditions = [conditions_of(rows, part) for (_, rows), (_, part) in zip(parts, members, strict=True)]
+    return Report(parts, metric, mode, rules, with_reference, basis.notes(metric), conditions)
 
 
 def _rules(options: argparse.Namespace) -> Rules:
@@ -135,8 +134,8 @@ def _draw(report: Report, file: Path) -> None:
     from r2po.analysis.significance.figure import shown, significance_figure
     from r2po.analysis.significance.tables import title
 
-    for cohort, rows in report.parts:
-        about = " ".join([*([f"Runs: {cohort.label}."] if cohort else []), *report.notes])
+    for (cohort, rows), conditions in zip(report.parts, report.conditions, strict=True):
+        about = " ".join([*([f"Runs: {cohort.label}."] if cohort else []), *report.notes, *conditions])
         if not any(map(shown, rows)):
             warn([f"no figure {file}{f' of {cohort.label}' if cohort else ''}: nothing could be tested"])
             continue

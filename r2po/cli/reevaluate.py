@@ -13,7 +13,7 @@ from r2po.cli.starting import place
 WORDS = {
     "done": "re-evaluated",
     "there": "had it already",
-    "needless": "need none: their methods do not choose between noisy means",
+    "needless": "need none: their methods do not choose between noisy means (--all takes them too)",
     "left": "left out",
 }
 
@@ -29,6 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="fresh episodes per accepted candidate (default: reevaluation_episodes of the run's config, else 20)",
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also runs of methods that do not choose between noisy means: incumbents at the same budget "
+        "(paper_budget_tables, paper_reward_curves --value incumbent) are fair only if all compared runs have it",
+    )
     cores = len(os.sched_getaffinity(0))
     parser.add_argument(
         "--jobs", type=positive, default=cores, metavar="J", help=f"runs at once (default: one per core, {cores} here)"
@@ -40,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from r2po.commands.reevaluate import find_runs, reevaluate_runs
 
     counts: Counter[str] = Counter()
-    for outcome in reevaluate_runs(find_runs(options.logs), options.episodes, options.jobs):
+    for outcome in reevaluate_runs(find_runs(options.logs), options.episodes, options.jobs, everyone=options.all):
         counts[outcome.state] += 1
         if outcome.state == "left":
             sys.stderr.write(f"warning: {outcome.line}\n")

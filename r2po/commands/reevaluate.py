@@ -63,15 +63,18 @@ def _runs_at(place: Path) -> Iterator[Path]:
         yield from (run.path for run in list_runs(folder))
 
 
-def reevaluate_runs(paths: Sequence[Path], episodes: int | None, jobs: int) -> Iterator[Outcome]:
+def reevaluate_runs(
+    paths: Sequence[Path], episodes: int | None, jobs: int, *, everyone: bool = False
+) -> Iterator[Outcome]:
     """Re-evaluate runs, several at once, and yield what came of each, in their order.
 
     Args:
         paths: Run directories.
         episodes: Fresh episodes per accepted candidate; by default as many as the run's config says, else 20.
         jobs: How many processes work at once.
+        everyone: Whether also those of methods that do not choose between noisy means.
     """
-    work = partial(reevaluate_run, episodes=episodes)
+    work = partial(reevaluate_run, episodes=episodes, everyone=everyone)
     if jobs == 1 or len(paths) == 1:
         yield from map(work, paths)
         return
@@ -88,26 +91,26 @@ def reevaluate_runs(paths: Sequence[Path], episodes: int | None, jobs: int) -> I
         pool.shutdown(cancel_futures=True)
 
 
-def reevaluate_run(path: Path, episodes: int | None = None) -> Outcome:
+def reevaluate_run(path: Path, episodes: int | None = None, *, everyone: bool = False) -> Outcome:
     """Re-evaluate one run, as far as that has not been done; its other files stay as they are."""
     try:
         with closing(RunDirectory(path)) as directory:
             if (path / ".lock").exists():  # no process works in a run that has none
                 directory.lock()
-            return _reevaluate(directory, episodes)
+            return _reevaluate(directory, episodes, everyone=everyone)
     except RunLockedError as error:
         return Outcome("left", f"{path}: left out: {error}")
     except (InputError, OSError, ValueError, KeyError) as error:  # the latter two: a config of another version
         return Outcome("left", f"{path}: left out: {' '.join(str(error).replace(f'{path}/', '').split())}")
 
 
-def _reevaluate(directory: RunDirectory, episodes: int | None) -> Outcome:
+def _reevaluate(directory: RunDirectory, episodes: int | None, *, everyone: bool) -> Outcome:
     path = directory.path
     runs, problems = load_runs_of([directory])
     if not runs:
         return Outcome("left", f"{path.parent}: left out: {'; '.join(problems)}")
     (run,) = runs
-    if not needs(run):
+    if not needs(run) and not (everyone and run.num_iterations):
         return Outcome("needless", f"{path}: needs none, {run.label} does not choose between noisy means")
     with ExitStack() as opened:
         setting, accepted = _opened(run, directory, opened)
@@ -123,6 +126,8 @@ def _opened(run: RunData, directory: RunDirectory, opened: ExitStack) -> tuple[S
     if run.origin == "published":
         setting = opened.enter_context(closing(published_setting(run)))
         return setting, published_accepted(run, setting)
+    if run.algorithm is not None:
+        raise InputError("the policies of Stable-Baselines3 during training are not on record")
     METHODS.find(run.method)
     assert run.seed is not None
     setting = opened.enter_context(closing(Setting(Config(**run.config), run.seed)))

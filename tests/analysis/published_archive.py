@@ -1,8 +1,12 @@
-"""The sample logs of the published code, which do not come with the project."""
+"""The sample logs of the published code, which do not come with the project.
+
+``R2PO_PUBLISHED_LOGS`` names the archive; by default it is looked for beside the checkout.
+"""
 
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tarfile
 import tempfile
@@ -11,11 +15,14 @@ from pathlib import Path
 
 import pytest
 
-ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "published_logs.tar.xz"
+NAMED = os.environ.get("R2PO_PUBLISHED_LOGS", "")
+ARCHIVE = Path(NAMED) if NAMED else Path(__file__).parents[3] / "shared" / "data" / "published_logs.tar.xz"
 
 
 def published_archive() -> Path:
-    """Return the folder with the unpacked sample logs; skip the test where they are not."""
+    """Return the folder with the unpacked sample logs; skip the test where they are not, unless they were named."""
+    if NAMED:
+        assert ARCHIVE.is_file(), f"R2PO_PUBLISHED_LOGS names {NAMED!r}, which is no file"
     if not ARCHIVE.is_file():
         pytest.skip("the sample logs of the published code are not here")
     return _unpacked()

@@ -54,6 +54,23 @@ def test_it_gives_what_the_run_itself_would_have(tmp_path: Path, capsys: pytest.
     assert "2 had it already" in capsys.readouterr().out
 
 
+def test_all_takes_methods_that_need_none_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the same budget, incumbents of both then have fresh rewards."""
+    make(tmp_path / "props", "props")
+    make(tmp_path / "r2po")
+    command = ["paper_budget_tables", "--logs-root", str(tmp_path), "--preset", "search", "--output-dir"]
+    assert main([*command, str(tmp_path / "out")]) == 0
+    assert f"run `r2po reevaluate --all {tmp_path / 'props'}`" in capsys.readouterr().err
+    assert main(["reevaluate", str(tmp_path), "--all", "--jobs", "1"]) == 0
+    assert "2 runs: 1 re-evaluated; 1 had it already" in capsys.readouterr().out
+    (run,) = load_log_directory(tmp_path / "props").runs
+    assert run.reevaluated is not None
+    assert main([*command, str(tmp_path / "out")]) == 0
+    assert "reevaluate" not in capsys.readouterr().err
+    text = next((tmp_path / "out").glob("*at_budget.md")).read_text()
+    assert "its value is its mean return on fresh episodes" in text
+
+
 @pytest.mark.slow
 def test_several_processes_give_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make(tmp_path / "a", runs=2, reevaluation_episodes=0)

@@ -31,6 +31,14 @@ ONLY_SOMETIMES = {"raw_params", "prompts", "isolation", "failure", "notes", "tun
 policies are code, where one failed, where a method takes notes or tunes constants, or where a task tells success."""
 
 
+@pytest.mark.parametrize("section", [name for name, text in SECTIONS.items() if "| key | meaning |" in text])
+def test_no_key_is_explained_twice(section: str) -> None:
+    for table in SECTIONS[section].split("| key | meaning |")[1:]:
+        rows = table.split("\n\n")[0].splitlines()[2:]
+        explained = [key for row in rows for key in re.findall(r"`([a-z_]+)`", row.split("|")[1])]
+        assert len(set(explained)) == len(explained)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of a method that shows rollouts, one failed call added, and its report."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
-from r2po.analysis.logs.comparable import uneven_runs
+from r2po.analysis.logs.comparable import Named, uneven_runs, unfinished
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.fresh import Basis, basis_of, settled
 from r2po.analysis.logs.load import LogDirectory
@@ -79,16 +79,23 @@ def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool, as_publishe
     bases = [basis_of(part.runs, as_published=as_published) for _, part in named]
     lines = "\n".join(_line(name, part, basis) for (name, part), basis in zip(named, bases, strict=True))
     biased = [f"{path}: {basis.warning}" for basis in bases if basis.warning]
-    uneven = uneven_runs(logs)
+    compared = [Named(name, part.runs[0].task["label"], part.runs) for name, part in named]
+    notes = [f"{path}: {line}" for line in unfinished(compared)] + uneven_runs(logs)
     unread = [f"{run.name}: {run.unread}" for run in runs if run.unread]
-    return Evaluation(lines, (*warnings, *biased, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *uneven))
+    return Evaluation(lines, (*warnings, *biased, *(f"{path}: {note}" for note in (*logs.notes, *unread)), *notes))
 
 
 def _line(name: str, logs: LogDirectory, basis: Basis) -> str:
     (shown,) = settled([logs], basis)
     scores = {metric: score_of("", shown.values(f"{metric}_reward")) for metric in ("mean", "best", "final", "heldout")}
     what = dict.fromkeys(("mean", "final"), " on fresh episodes") if basis.fresh else {}
-    figures = ", ".join(f"{metric}{what.get(metric, '')} {score.text}" for metric, score in scores.items() if score)
+    runs = len(logs.runs)
+    figures = ", ".join(
+        f"{metric}{what.get(metric, '')} {score.text}{f' ({score.runs} runs)' if score.runs < runs else ''}"
+        for metric, score in scores.items()
+        if score
+    )
     mark = f" [{STAND_IN}]" if any(run.stand_in for run in logs.runs) and STAND_IN not in name else ""
-    count = f"{len(logs.runs)} run{'' if len(logs.runs) == 1 else 's'}"
+    stopped = sum(not run.complete for run in logs.runs)
+    count = f"{runs} run{'' if runs == 1 else 's'}{f' ({stopped} unfinished)' if stopped else ''}"
     return f"{name}{mark}: {count}: {figures}: {logs.path / FOLDER}"

@@ -61,6 +61,7 @@ _METHODS: tuple[MethodFacts, ...] = (
         **_method("promptpo", "PromptPO", style("#d205fb", (3, 1.2), "H"), _ROUNDS, searches="programs"),
         "calls_per_iteration": 11,
         "evaluations_per_iteration": 10,
+        "chooses_by_mean": True,
     },
     {
         **_method("promptpo_tuned", "PromptPO tuned", style("#aa99dd", _LONG, "x"), _ROUNDS, searches="programs"),

@@ -16,10 +16,12 @@ from typing import TypeVar
 
 from r2po.analysis.logs.built_in import needs_reevaluation
 from r2po.analysis.logs.load import LogDirectory
-from r2po.analysis.logs.run_data import RunData
+from r2po.analysis.logs.run_data import RunData, drawable
 
 METRICS = ("mean_reward", "final_reward")
 """The metrics that are biased by the choice; the best reward is a maximum anyway, and the held-out one is fresh."""
+
+REMEDY = "`r2po reevaluate`"
 
 Logs = TypeVar("Logs", bound=LogDirectory)
 
@@ -61,7 +63,7 @@ def basis_of(runs: Iterable[RunData], *, as_published: bool = False, with_refere
     chosen = [run for run in runs if needs(run)]
     if as_published or not chosen:
         return Basis()
-    names = ", ".join(dict.fromkeys(run.label for run in chosen))
+    names = _labels(chosen)
     rewards = f"rewards of {names} (mean, final, curves)"
     biased = f"{rewards} are logged ones: the best of several noisy means, biased upwards"
     if with_reference:
@@ -69,9 +71,37 @@ def basis_of(runs: Iterable[RunData], *, as_published: bool = False, with_refere
     lacking = [run for run in chosen if run.reevaluated is None]
     if not lacking:
         return Basis(True, f"{rewards[0].upper()}{rewards[1:]}: each accepted candidate on fresh episodes.")
-    command = reevaluate_command(lacking)
-    warning = f"{len(lacking)} of {len(chosen)} runs lack a re-evaluation, so {biased}; run `{command}`"
-    return Basis(note=f"{biased[0].upper()}{biased[1:]}; run `{command}`.", warning=warning)
+    warning = (
+        f"{len(lacking)} of {len(chosen)} runs lack a re-evaluation, so {biased}; run `{reevaluate_command(lacking)}`"
+    )
+    return Basis(note=f"{biased[0].upper()}{biased[1:]}; {REMEDY} helps.", warning=warning)
+
+
+def incumbent_basis(runs: Iterable[RunData], *, as_published: bool = False) -> Basis:
+    """Say what the values of incumbents are, whose policies were chosen by noisy means under any method.
+
+    They are those on fresh episodes if all runs have been re-evaluated; else all are logged ones.
+    """
+    known = drawable(list(runs))
+    lacking = [run for run in known if run.reevaluated is None]
+    if known and not lacking and not as_published:
+        return Basis(True, "its mean return on fresh episodes")
+    logged = "the logged reward, a largest noisy mean, which flatters"
+    able = [run for run in lacking if run.algorithm is None]
+    if as_published or not able:
+        return Basis(note=logged)
+    warning = (
+        f"incumbents are shown with logged rewards, which flatter: {len(lacking)} of {len(known)} runs lack a "
+        f"re-evaluation; run `{reevaluate_command(able, '--all')}`"
+    )
+    if len(able) < len(lacking):
+        names = _labels([run for run in lacking if run.algorithm is not None])
+        warning = f"{warning}, and leave out {names}, whose policies are not on record"
+    return Basis(note=f"{logged}; `r2po reevaluate --all` helps", warning=warning)
+
+
+def _labels(runs: Iterable[RunData]) -> str:
+    return ", ".join(dict.fromkeys(run.label for run in runs))
 
 
 def settled(experiments: Sequence[Logs], basis: Basis) -> list[Logs]:
@@ -89,11 +119,14 @@ def runs_of(experiments: Sequence[LogDirectory]) -> list[RunData]:
     return [run for each in experiments for run in each.runs]
 
 
-def reevaluate_command(runs: Sequence[RunData]) -> str:
-    """Return the command that re-evaluates runs: with their log directory, or the folder that all of these are in."""
+def reevaluate_command(runs: Sequence[RunData], *options: str) -> str:
+    """Return the command that re-evaluates runs: with their log directory, or the folder that all of these are in.
+
+    It is for the terminal: tables and figures, which travel, do not tell the folders of the machine they were made on.
+    """
     folders = list(dict.fromkeys(str(run.path.parent) for run in runs))
     try:
         folder = folders[0] if len(folders) == 1 else os.path.commonpath(folders)
     except ValueError:  # absolute paths and relative ones
         folder = str(Path.cwd())
-    return shlex.join(["r2po", "reevaluate", folder or "."])
+    return shlex.join(["r2po", "reevaluate", *options, folder or "."])

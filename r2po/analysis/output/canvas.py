@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -23,6 +24,8 @@ HEIGHT = 3.4
 PAD = 0.06
 """Inches: height of a figure, and the space between its parts."""
 TITLE_CHARACTERS = 80
+
+UNBROKEN = "\N{NO-BREAK SPACE}"
 
 DrawPanel = Callable[[Panel], "Figure"]
 
@@ -131,8 +134,14 @@ def sheet(title: str, caption: str, height: float) -> Figure:
     return figure
 
 
+def wrapped(text: str, characters: int) -> list[str]:
+    """Break a caption into lines; ``n = 10``, ``95 %`` and the like stay together."""
+    together = re.sub("(?<=[0-9]) (?=%)", UNBROKEN, re.sub(" = (?=[0-9])", f"{UNBROKEN}={UNBROKEN}", text))
+    return [line.replace(UNBROKEN, " ") for line in textwrap.wrap(together, characters, break_on_hyphens=False)]
+
+
 def _write_caption(figure: Figure, caption: str, **place: Any) -> None:
-    caption = textwrap.fill(caption, CAPTION_CHARACTERS, break_on_hyphens=False)
+    caption = "\n".join(wrapped(caption, CAPTION_CHARACTERS))
     figure.supxlabel(caption, fontsize=SMALL_FONT_SIZE - 1, color="#404040", **place)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.comparable import cells_phrase
+from r2po.analysis.output.canvas import wrapped
 from r2po.analysis.output.lines import Curve, draw_curve, draw_level
 from r2po.analysis.output.scores import few_mark
 from r2po.analysis.output.style import FONT_SIZE, NEUTRAL, SMALL_FONT_SIZE
@@ -68,7 +69,7 @@ def draw_curves(
     rows, columns = layout or default_layout(len(panels))
     single = rows == columns == 1
     width = SINGLE_WIDTH if single else max(PANEL_WIDTH * columns, 4.5)
-    lines = textwrap.wrap(caption, int(width * CHARACTERS_PER_INCH), break_on_hyphens=False)
+    lines = wrapped(caption, int(width * CHARACTERS_PER_INCH))
     height = (SINGLE_HEIGHT if single else PANEL_HEIGHT * rows + 0.5) + 0.12 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel("\n".join(lines), fontsize=SMALL_FONT_SIZE - 1, color="#404040")

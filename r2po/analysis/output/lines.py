@@ -106,7 +106,7 @@ def draw_rest(axes: Axes, part: MeanCurve, colour: str, *, steps: bool = False, 
             va="top",
             fontsize=SMALL_FONT_SIZE - 2.5,
             color=colour,
-            bbox={"facecolor": "white", "alpha": 0.5, "edgecolor": "none", "pad": 0.4},
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.4},
         )
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from r2po.analysis.output.canvas import save
+from r2po.analysis.output.canvas import save, wrapped
 from r2po.analysis.output.style import FONT_SIZE, SMALL_FONT_SIZE, paper_style
 from r2po.analysis.output.tables import Cell, Table
 
@@ -39,7 +39,7 @@ def draw_table(table: Table, suffix: str) -> bytes:
         widths = _column_widths(figure, table, cells)
         width = max(NARROWEST, sum(widths) + GAP * (len(widths) - 1) + 2 * MARGIN)
         characters = int((width - 2 * MARGIN) * CHARACTERS_PER_INCH)
-        notes = [line for note in table.notes for line in textwrap.wrap(note, characters, break_on_hyphens=False)]
+        notes = [line for note in table.notes for line in wrapped(note, characters)]
         title = textwrap.wrap(table.title, int(characters * 0.7))
         heights = [max(1 + len(cell.below) for cell in row) * LINE + 0.03 for row in cells]
         height = LINE * (len(title) + len(notes) + 2.6) + sum(heights) + 2 * MARGIN

@@ -98,7 +98,7 @@ class Spender:
 def spenders(
     experiments: Sequence[ExperimentLogs], unit: str, *, reevaluated: bool, parallel: bool = False
 ) -> list[Spender]:
-    """Return what each experiment with iterations had spent; see ``all_reevaluated``."""
+    """Return what each experiment with iterations had spent; see ``incumbent_basis``."""
     runs = [run for each in experiments for run in drawable(each.runs)]
     spent = dict(zip(map(id, runs), spending_of(runs, unit, parallel=parallel), strict=True))
     found = []
@@ -112,11 +112,6 @@ def spenders(
         is_free = unit not in ("episodes", "steps") and not asks_model(mine[0])
         found.append(Spender(each, [run for run, _ in known], steps, is_free, list(problems)))
     return found
-
-
-def all_reevaluated(experiments: Iterable[ExperimentLogs]) -> bool:
-    """Whether all runs have fresh rewards. Else all incumbents are shown with logged ones: the two do not compare."""
-    return all(run.reevaluated is not None for each in experiments for run in drawable(each.runs))
 
 
 def common_budget(found: Sequence[Spender]) -> float | None:

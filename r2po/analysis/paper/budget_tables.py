@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from r2po.analysis.logs.comparable import cells_phrase, choose, cohorts, copied, named, other_protocols, unfinished
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
+from r2po.analysis.logs.fresh import incumbent_basis, runs_of
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.lines import amount
 from r2po.analysis.output.scores import Score, few_mark, few_note, figures_of, score_of
 from r2po.analysis.output.tables import Cell, Table
-from r2po.analysis.paper.budget import Question, Spender, all_reevaluated, by_method, common_budget, spenders
+from r2po.analysis.paper.budget import Question, Spender, by_method, common_budget, spenders
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, task_cell, tasks_of, told_apart
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
@@ -60,26 +61,25 @@ def build_budget_tables(
     chosen = [each for each in chosen if each.method in methods and any(run.num_iterations for run in each.runs)]
     if not chosen:
         raise InputError("nothing to compare: no run with iterations was found")
-    fresh = not as_published and all_reevaluated(chosen)
+    basis = incumbent_basis(runs_of(chosen), as_published=as_published)
     keys = environments or sorted({each.environment for each in chosen}, key=environment_order)
     parts = cohorts(chosen)
     rows, notes, counts = [], [], []
     for cohort, part in parts:
-        found = spenders(part, question.unit, reevaluated=fresh, parallel=parallel)
+        found = spenders(part, question.unit, reevaluated=basis.fresh, parallel=parallel)
         own = [_row(task, cohort, found, columns, question) for task in tasks_of(keys, part)]
         rows += own
         notes += _about(cohort, part, found, question.unit, several=len(parts) > 1)
         counts.append(_counts(cohort, own))
     few = few_note(len(each.steps) for row in rows for each in row.columns.values() if not each.is_free)
     few_all = few_note(len(each.steps) for row in rows for each in row.columns.values())
-    value = "its mean return on fresh episodes" if fresh else "the logged reward, a largest noisy mean, which flatters"
-    notes = [f"Incumbent: the policy with the best logged reward so far; its value is {value}.", *notes]
+    notes = [f"Incumbent: the policy with the best logged reward so far; its value is {basis.note}.", *notes]
     several = len(parts) > 1
     return {
         AT: _values_table(preset, columns, rows, question, [*counts, *notes, *few_all], several=several),
         AREA: _area_table(preset, columns, rows, question, [*counts, *notes, *few], several=several),
         TARGET: _target_table(preset, columns, rows, question, [*notes, *few], several=several),
-    }, lines
+    }, [*lines, *filter(None, [basis.warning])]
 
 
 def _row(

@@ -8,7 +8,7 @@ from itertools import cycle, product
 
 from r2po.analysis.logs.comparable import cells_phrase, choose, cohorts, conditions, named
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
-from r2po.analysis.logs.fresh import basis_of, runs_of, settled
+from r2po.analysis.logs.fresh import basis_of, incumbent_basis, runs_of, settled
 from r2po.analysis.logs.names import environment_order
 from r2po.analysis.logs.run_data import STAND_IN, Floats, RunData, drawable
 from r2po.analysis.logs.sb3 import budget_notes
@@ -38,12 +38,14 @@ class Plot:
         incumbent: Whether lines show the policy that was best so far, and not the accepted one.
         reevaluated: Whether the incumbent's value is that on fresh episodes, which all runs then must have.
         unbroken: Whether lines go on where runs end, as in the published figures.
+        value: What that value is, in words.
     """
 
     axis: str = "episodes"
     incumbent: bool = False
     reevaluated: bool = False
     unbroken: bool = False
+    value: str = ""
 
     def series(self, runs: Sequence[RunData]) -> tuple[list[RunData], list[Series], list[str]]:
         """Return the runs whose spending is on record, the line of each, and why others have none."""
@@ -68,8 +70,7 @@ class Plot:
         spent = f"{over}, warm-up included" if self.axis in ("episodes", "steps") else over
         if not self.incumbent:
             return f"Reward of the accepted candidate over {spent}"
-        value = "its reward on fresh episodes" if self.reevaluated else "its logged reward, which flatters"
-        return f"Incumbent, the policy with the best logged reward so far ({value}), over {spent}"
+        return f"Incumbent, the policy with the best logged reward so far ({self.value}), over {spent}"
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,16 @@ def build_curves(
         raise InputError("nothing to draw: no run with iterations was found")
     basis = basis_of(runs_of(usable), as_published=as_published)
     usable = settled(usable, basis)
-    lines += basis.warnings(BEST_BY)
     keys = list(environments) or sorted({each.environment for each in usable}, key=environment_order)
     tasks = tasks_of(keys, usable)
     groups = [[task] for task in tasks] if apart else [tasks]
     plot = replace(plot or Plot(), unbroken=as_published)
-    if plot.incumbent and not as_published:
-        plot = replace(plot, reevaluated=all(run.reevaluated is not None for run in drawable(runs_of(usable))))
+    if plot.incumbent:
+        of_incumbents = incumbent_basis(runs_of(usable), as_published=as_published)
+        plot = replace(plot, reevaluated=of_incumbents.fresh, value=of_incumbents.note)
+        lines += filter(None, [of_incumbents.warning])
+    else:
+        lines += basis.warnings(BEST_BY)
     made = [_figure(preset, columns, *part, group, plot) for part, group in product(cohorts(usable), groups)]
     told = [] if plot.incumbent else basis.notes(BEST_BY)
     figures = [replace(each, caption=" ".join([each.caption, *told])) for each in made]

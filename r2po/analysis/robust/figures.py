@@ -9,7 +9,7 @@ from r2po.analysis.logs.built_in import BASELINES, OURS
 from r2po.analysis.output.canvas import draw_interval, name_rows, sheet, span
 from r2po.analysis.output.style import NEUTRAL, line_style
 from r2po.analysis.robust.summary import BEST_SB3, Improvement, Robust, Summary
-from r2po.analysis.robust.tables import AGGREGATE_LABELS
+from r2po.analysis.robust.tables import AGGREGATE_LABELS, UNCORRECTED
 from r2po.analysis.statistics.bootstrap import FEWEST_RUNS, ConfidenceInterval
 from r2po.runlog.facts import Style
 
@@ -72,6 +72,7 @@ def _against_each(
     shown: Sequence[Improvement], intervals: Sequence[ConfidenceInterval | None], title: str, text: str
 ) -> tuple[Figure, Axes]:
     """Start a figure with a row for each method."""
+    text = f"{text} {UNCORRECTED}." if len(shown) > 1 else text
     figure = sheet(title, text, 1.5 + ROW * max(len(shown), 3))
     axes = figure.subplots()
     for row, (each, interval) in enumerate(zip(shown, intervals, strict=True)):

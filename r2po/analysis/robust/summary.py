@@ -29,6 +29,8 @@ from r2po.seeding import derive_seed
 BEST_SB3 = "SB3 (best)"
 TABLE_THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 CURVE_POINTS = 201
+CURVE_RESAMPLES = 2_000
+"""At most so many resamples make the band of a drawn profile, which has many points."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def _summarise(method: MethodScores, environments: Sequence[str], curve: Floats,
     }
     generator = _generator(seed, "profile", method)
     table = performance_profile(scores, TABLE_THRESHOLDS, generator, resamples=resamples)
-    profile = performance_profile(scores, curve, generator, resamples=min(resamples, 2_000))
+    profile = performance_profile(scores, curve, generator, resamples=min(resamples, CURVE_RESAMPLES))
     return Summary(method, runs, (), aggregates, profile, table)
 
 

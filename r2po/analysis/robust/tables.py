@@ -17,6 +17,10 @@ ABOUT_FEW = (
     "hardly show how far others may fall"
 )
 
+UNCORRECTED = (
+    "Each interval is for itself, not corrected for the number of methods: the tests of paper_significance_tests are"
+)
+
 AGGREGATE_LABELS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
 
@@ -57,6 +61,7 @@ def improvement_table(robust: Robust, title: str, notes: tuple[str, ...]) -> Tab
         "Difference: IQM of R2PO's normalised scores minus that of the other's, over the same environments, each with "
         "the same weight",
         "In brackets stratified bootstrap intervals (95 %)",
+        *((UNCORRECTED,) if len(robust.improvements) > 1 else ()),
         *_about_few(each.is_few for each in robust.improvements if each.environments),
     )
     missing = () if robust.improvements else ("There are no runs of R2PO beside those of another method",)

@@ -207,8 +207,9 @@ def changes_figure(revisions: Sequence[Sequence[Revision]], title: str, caption:
             environments.setdefault(found[0].task["label"], []).append(found)
     text = (
         "Mean change of the mean return over iterations with so many changed parameters, at least "
-        f"{FEWEST} each; lines: 95 % intervals over runs, where {FEWEST_RUNS} or more have such iterations; marks "
-        f"moved sideways to stay apart. {_totals(revisions)} {caption}"
+        f"{FEWEST} each; lines: 95 % intervals over runs (Student's t, with the spread between runs), where "
+        f"{FEWEST_RUNS} or more have such iterations; marks moved sideways to stay apart. "
+        f"{_totals(revisions)} {caption}"
     )
     columns = min(len(environments), 3) or 1
     rows = -(-len(environments) // columns) or 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from r2po.analysis.output.canvas import name_rows, sheet, span
-from r2po.analysis.output.scores import FEW_RUNS
+from r2po.analysis.output.scores import FEW_MARK, FEW_RUNS
 from r2po.analysis.output.style import NEUTRAL
 from r2po.analysis.significance.effects import LEVEL
 from r2po.analysis.significance.tests import Comparison
@@ -37,6 +37,7 @@ class Shown(NamedTuple):
         detectable: The smallest gap that is found in 80 % of all cases, in the same units; 0 without variance.
         p: Of the t-test, the same corrected, of the permutation test.
         paired: Whether runs of equal seeds are pairs.
+        is_few: Whether its interval is one of few runs.
     """
 
     label: str
@@ -46,6 +47,7 @@ class Shown(NamedTuple):
     detectable: float
     p: tuple[float, float, float]
     paired: bool
+    is_few: bool
 
 
 def shown(row: Comparison) -> Shown | None:
@@ -65,6 +67,7 @@ def shown(row: Comparison) -> Shown | None:
         (row.effect.detectable(row.family) or 0.0) / unit,
         (p[0] or 0.0, p[1] or 0.0, p[2] or 0.0),
         row.paired,
+        row.effect.is_of_few,
     )
 
 
@@ -85,12 +88,11 @@ def significance_figure(rows: Sequence[Comparison], title: str, about: str) -> F
         _draw_gap(gaps, number, line)
         _draw_p(chances, number, line)
     _draw_detectable(gaps, lines)
-    _finish(gaps, chances, [line.label for line in lines])
+    _finish(gaps, chances, [f"{line.label} {FEW_MARK}" if line.is_few else line.label for line in lines])
     return figure
 
 
 def _caption(rows: Sequence[Comparison], lines: Sequence[Shown], about: str) -> str:
-    left_out = [label(row) for row in rows if shown(row) is None]
     n = f"n = {span(count for line in lines for count in line.runs)}"
     text = (
         f"Left: mean of R2PO minus mean of the baseline, {n} runs each, in units of the distance from the random "
@@ -100,8 +102,10 @@ def _caption(rows: Sequence[Comparison], lines: Sequence[Shown], about: str) -> 
     )
     if any(row.choice > 1 for row in rows):
         text += " Where R2PO is worse, p are multiplied by the number of baselines that the best was chosen from."
-    few = f"Intervals of fewer than {FEW_RUNS} runs hold only for normal values." if _has_few(lines) else ""
-    missing = f"Not shown, since nothing could be tested: {', '.join(left_out)}." if left_out else ""
+    few = f"{FEW_MARK} Fewer than {FEW_RUNS} runs on a side: the interval holds only for normal values."
+    few = few if any(line.is_few for line in lines) else ""
+    left_out = _left_out(rows)
+    missing = f"Not shown, since nothing could be tested: {left_out}." if left_out else ""
     return " ".join(filter(None, (text, few, missing, about)))
 
 
@@ -114,8 +118,13 @@ def _test(lines: Sequence[Shown]) -> str:
     )
 
 
-def _has_few(lines: Sequence[Shown]) -> bool:
-    return any(min(line.runs) < FEW_RUNS for line in lines)
+def _left_out(rows: Sequence[Comparison]) -> str:
+    """Name the tests that could not be made by what is missing: ``"Pong (no runs of ProPS+); Maze, Nim (no ...)"``."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if shown(row) is None:
+            names.setdefault(row.notes[0] if row.notes else "", []).append(label(row))
+    return "; ".join(f"{', '.join(each)}{f' ({why})' if why else ''}" for why, each in names.items())
 
 
 def _draw_detectable(axes: Axes, lines: Sequence[Shown]) -> None:

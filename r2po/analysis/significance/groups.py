@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from r2po.analysis.logs.built_in import OURS
-from r2po.analysis.logs.comparable import copied, named, uneven_budgets
+from r2po.analysis.logs.comparable import copied, named, uneven_budgets, unfinished
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.run_data import RunData
 from r2po.rounding import mean, sample_std
@@ -81,15 +81,14 @@ def group_of(experiment: ExperimentLogs, metric: str, beside: Sequence[Experimen
         notes.append(f"{len(experiment.runs) - len(known)} of {len(experiment.runs)} runs do not have this metric")
     if len(finite) < len(known):
         notes.append(f"{len(known) - len(finite)} of {len(known)} values are not finite and left out")
-    unfinished = sum(not run.complete for run in experiment.runs)
-    notes += copied(named([experiment]))
-    if unfinished:
-        notes.append(f"{unfinished} of {len(experiment.runs)} runs unfinished, counted up to there")
+    notes += [*unfinished(named([experiment])), *copied(named([experiment]))]
     ours = next((each for each in beside if each.method == OURS), None)
     if ours is not None and experiment.protocol != ours.protocol:
         notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")
     if ours is not None and ours is not experiment:
-        notes += uneven_budgets([ours, experiment])
+        # Without the environment, which the row names: rows with the same budgets share one note.
+        where = f": {experiment.task['label']} "
+        notes += [line.replace(where, ": ") for line in uneven_budgets([ours, experiment])]
     values = tuple(value for _, value in finite)
     seeds = _seeds([run for run, _ in finite])
     style = experiment.facts["style"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from r2po.analysis.logs.built_in import BASELINES, OURS, task_facts
-from r2po.analysis.logs.comparable import others
+from r2po.analysis.logs.comparable import conditions, named, others
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.names import PUBLISHED_ORDER, environment_order
 from r2po.analysis.significance.effects import Effect
@@ -39,6 +39,12 @@ def significance_rows(
         here = [each for each in chosen if each.environment == name]
         groups.append((found[name], [group_of(each, metric, here) for each in here]))
     return compare(groups, mode, rules, metric)
+
+
+def conditions_of(rows: Sequence[Comparison], experiments: Sequence[ExperimentLogs]) -> list[str]:
+    """Name unfinished and copied runs and unequal budgets among the experiments that rows compare."""
+    compared = {(row.environment, each.label) for row in rows for each in (row.ours, row.baseline) if each}
+    return conditions(named([each for each in experiments if (each.environment, each.label) in compared]))
 
 
 def tested_ones(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:

@@ -37,7 +37,10 @@ Cells = list[Cell | str]
 
 @dataclass(frozen=True)
 class Report:
-    """All rows of all cohorts, how they came about, and what else must be known of their values."""
+    """All rows of all cohorts, how they came about, and what else must be known of their values.
+
+    Figures, which have no notes of single rows, name the ``conditions`` of each cohort.
+    """
 
     parts: Parts
     metric: str
@@ -45,6 +48,7 @@ class Report:
     rules: Rules
     with_reference: bool = False
     notes: Sequence[str] = ()
+    conditions: Sequence[Sequence[str]] = ()
 
     @property
     def tables(self) -> list[Table]:

@@ -99,8 +99,9 @@ def joint_superiority(
     x, y = _pairs(first, second)
     if not x.size:
         raise ValueError("an interval needs a pair")
-    shares = resample_counts(x.size, generator, resamples) / x.size
-    draws = np.asarray(((shares @ wins(x, y)) * shares).sum(axis=1), dtype=np.float64)
+    # Counts, not shares: halves of whole numbers add up exactly, so that draws which are all alike are equal.
+    counts = np.asarray(resample_counts(x.size, generator, resamples), dtype=np.float64)
+    draws = np.asarray(((counts @ wins(x, y)) * counts).sum(axis=1) / x.size**2, dtype=np.float64)
     return percentile_interval(superiority(x, y), draws)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from r2po.analysis.evaluation.evaluate_all import evaluate_all
 from r2po.cli import main
+from tests.analysis.made_logs import write_run
 from tests.analysis.published_format import write_two_methods
 
 
@@ -44,6 +45,17 @@ def test_many_runs_get_no_single_figures_unless_asked(logs: Path, monkeypatch: p
     assert (logs / "nim_props" / "eval_report" / "training_curve.png").exists()
     evaluate_all(logs, None, ["nim"], ["props"], figures="all")
     assert (run / "reward_distribution.png").exists()
+
+
+def test_unfinished_runs_are_named_and_counted(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "props", number, [1.0, 2.0])
+    write_run(tmp_path / "props", 3, [4.0], complete=False, config={"num_iterations": 2})
+    (only,) = evaluate_all(tmp_path, None, figures="experiments")
+    assert only.line.startswith("ProPS on CartPole: 3 runs (1 unfinished): mean ")
+    assert "heldout 7.50 ± 0.00 (2 runs): " in only.line
+    told = "Unfinished runs, counted as far as they came: 1 of 3 of ProPS on CartPole (run_3: 1 of 2 iterations)."
+    assert only.warnings == (f"{tmp_path / 'props'}: {told}",)
 
 
 def test_nothing_there(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_tables_name_it(logs: Path) -> None:
     table = tables["heldout_success"]
     assert "success rate" in table.title.lower()
     cells = {cell if isinstance(cell, str) else cell.text for row in table.rows for cell in row}
-    assert "0.75 ± 0.35" in cells
+    assert "0.75 ± 0.35 †" in cells, "of two runs"
 
 
 def test_frames_have_columns(logs: Path) -> None:

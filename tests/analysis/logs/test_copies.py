@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 from pathlib import Path
 
@@ -59,6 +61,41 @@ def test_copies_make_no_evidence(tmp_path: Path) -> None:
     props, r2po = (each.values("mean_reward") for each in find_experiments(tmp_path))
     assert welch(r2po, props).p == pytest.approx(welch([3.0, 4.0, 6.0], [1.0, 2.0, 4.0]).p)
     assert welch(r2po, props).p > 0.05 > welch([3.0, 4.0, 6.0] * 5, [1.0, 2.0, 4.0] * 5).p
+
+
+def test_every_output_names_copies_and_unfinished_runs(tmp_path: Path) -> None:
+    """Tables, figures and JSON travel without the warnings of the terminal."""
+    logs, out = tmp_path / "logs", tmp_path / "out"
+    for method in ("props", "r2po"):
+        for number, rewards in enumerate(([1.0, 2.0], [3.0, 5.0]), 1):
+            write_run(logs / method, number, rewards, config={"method": method})
+        shutil.copytree(logs / method / "run_2", logs / method / "run_3")
+        write_run(logs / method, 4, [3.0], complete=False, config={"method": method, "num_iterations": 2})
+    place = ["--logs-root", str(logs)]
+    to_folder = ["--output-dir", str(out)]
+    for command in (
+        ["paper_results_tables", *place, *to_folder, "--formats", "md"],
+        ["paper_budget_tables", *place, *to_folder, "--formats", "md"],
+        ["paper_reward_curves", *place, "--output", str(out / "curves.svg")],
+        ["paper_significance_tests", *place, "--output", str(out / "tests.md"), "--figure", str(out / "tests.svg")],
+        ["paper_significance_tests", *place, "--output", str(out / "tests.json")],
+        ["paper_robust_statistics", *place, *to_folder, "--formats", "md", "json", "svg"],
+        ["paper_salience_analysis", *place, *to_folder, "--formats", "md", "json", "svg"],
+    ):
+        assert main(command) == 0
+    silent = {"episodes.csv", "core_missing.md"}  # rows of single iterations; what is not there
+    files = [file for file in out.iterdir() if file.name not in silent]
+    assert len(files) > 15
+    for file in files:
+        text = unfolded(file.read_text())
+        assert re.search(r"run_2 of \S.* \(also run_3\)", text), file.name
+        assert "run_4: 1 of 2 iterations" in text, file.name
+
+
+def unfolded(text: str) -> str:
+    """Return what a file says; SVG has its text, which is broken into lines, in comments."""
+    lines = re.findall(r"<!--(.*?)-->", text, re.DOTALL) if "<svg" in text else [text]
+    return " ".join(html.unescape(" ".join(lines)).split())
 
 
 def test_every_command_that_compares_names_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from r2po.analysis.evaluation.frames import load_runs
 from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.built_in import method_facts, needs_reevaluation
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
-from r2po.analysis.logs.fresh import basis_of, reevaluate_command, runs_of, settled
+from r2po.analysis.logs.fresh import basis_of, incumbent_basis, reevaluate_command, runs_of, settled
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.output.tables import to_csv
 from r2po.analysis.paper.results_tables import Validation, build_tables
@@ -81,7 +81,8 @@ def test_a_table_never_mixes(logs: Path) -> None:
     assert r2po == "6.00 ± 1.41", "logged values of both"
     marks = [note for note in notes if "logged ones: the best of several noisy means, biased upwards" in note]
     assert len(marks) == 2, "in the table, and on standard error"
-    assert all(f"run `r2po reevaluate {logs / 'r2po'}`" in mark for mark in marks)
+    assert marks[0].endswith("; `r2po reevaluate` helps."), "tables travel: no folder of this machine"
+    assert f"run `r2po reevaluate {logs / 'r2po'}`" in marks[1]
     assert "1 of 2 runs lack a re-evaluation" in marks[1]
     assert not any("biased" in note for note in cells(logs, "heldout")[2][:-1])
 
@@ -104,7 +105,7 @@ def test_methods_that_do_not_choose_are_never_called_biased(logs: Path) -> None:
     assert (basis.fresh, basis.note, basis.warning) == (False, "", "")
 
 
-CHOOSING = {"r2po", "reptraj", "three_traj", "pure_search", "actor_second_pass"}
+CHOOSING = {"r2po", "reptraj", "three_traj", "pure_search", "actor_second_pass", "promptpo"}
 
 
 def outside(**changes: Any) -> MethodFacts:
@@ -158,6 +159,29 @@ def test_the_command_names_one_folder_for_all(tmp_path: Path) -> None:
     runs = runs_of(find_experiments(tmp_path))
     assert reevaluate_command(runs) == f"r2po reevaluate '{tmp_path / 'a b'}'"
     assert reevaluate_command(runs[:1]) == f"r2po reevaluate '{tmp_path / 'a b/c'}'"
+
+
+def test_incumbents_need_fresh_rewards_of_all_methods(logs: Path) -> None:
+    runs = runs_of(find_experiments(logs))
+    basis = incumbent_basis(runs)
+    assert not basis.fresh
+    assert basis.note.endswith("which flatters; `r2po reevaluate --all` helps")
+    assert "2 of 4 runs lack a re-evaluation" in basis.warning
+    assert basis.warning.endswith(f"run `r2po reevaluate --all {logs / 'props'}`")
+    assert incumbent_basis(runs, as_published=True).warning == ""
+    for run in runs:
+        if run.method == "props":
+            write_fresh(run.path, [1.0, 2.0])
+    basis = incumbent_basis(runs_of(find_experiments(logs)))
+    assert (basis.fresh, basis.note, basis.warning) == (True, "its mean return on fresh episodes", "")
+    assert not incumbent_basis(runs_of(find_experiments(logs)), as_published=True).fresh
+
+
+def test_what_cannot_be_re_evaluated_is_named(logs: Path) -> None:
+    runs = [replace(run, algorithm="PPO") if run.method == "props" else run for run in runs_of(find_experiments(logs))]
+    assert incumbent_basis(runs).warning == "", "nothing would help"
+    runs[-1] = replace(runs[-1], reevaluated=None)
+    assert incumbent_basis(runs).warning.endswith("and leave out ProPS-PPO, whose policies are not on record")
 
 
 def test_eval_says_it(logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

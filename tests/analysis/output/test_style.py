@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from r2po.analysis.logs.built_in import BUILT_IN
+from r2po.analysis.output.canvas import wrapped
 from r2po.analysis.output.style import paper_style
 from r2po.analysis.paper.presets import PRESETS
 
@@ -88,3 +89,11 @@ def test_style_ignores_the_users_and_leaves_it_as_it_was() -> None:
             assert mpl.rcParams["font.size"] > 3
         assert mpl.rcParams["axes.facecolor"] == "red"
         assert mpl.rcParams["font.size"] == 3
+
+
+def test_captions_break_neither_numbers_nor_shares() -> None:
+    text = "Mean of n = 10 runs; lines: 95 % intervals. "
+    for characters in range(8, 60):
+        lines = wrapped(text * 3, characters)
+        assert " ".join(lines) == (text * 3).strip()
+        assert not any(line.startswith(("=", "10", "%")) for line in lines)

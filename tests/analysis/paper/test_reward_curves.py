@@ -32,7 +32,7 @@ def test_lines_are_means_on_a_common_grid(logs: Path) -> None:
     (figure,), lines = build_curves("core", find_experiments(logs))
     (biased,) = lines
     assert "rewards of R2PO (mean, final, curves) are logged ones" in biased
-    assert "biased upwards; run `r2po reevaluate" in figure.caption
+    assert "biased upwards; `r2po reevaluate` helps" in figure.caption
     assert build_curves("core", find_experiments(logs), as_published=True)[1] == []
     assert [panel.title for panel in figure.panels] == ["Nim", "CartPole"]
     props, r2po = figure.panels[0].curves

@@ -14,6 +14,7 @@ from r2po.analysis.robust.summary import BEST_SB3, Robust, analyse, normalise
 from r2po.analysis.robust.tables import (
     ABOUT_FEW,
     FEW,
+    UNCORRECTED,
     aggregates_table,
     improvement_table,
     profiles_table,
@@ -100,6 +101,14 @@ def test_intervals_of_few_runs_are_marked(tmp_path: Path) -> None:
         assert marked.pop("ProPS")
         assert not any(marked.values())
     assert [each["too_few_runs"] for each in to_record(robust)["difference_of_iqm"]] == [True]
+
+
+def test_several_intervals_are_said_to_be_uncorrected(tmp_path: Path) -> None:
+    write_scores(tmp_path, R2PO, {"cartpole": [0.5, 1.0]})
+    write_scores(tmp_path, "props", {"cartpole": [0.1, 0.2]})
+    assert UNCORRECTED not in improvement_table(analysed(tmp_path), "title", ()).notes
+    write_scores(tmp_path, "propsp", {"cartpole": [0.3, 0.4]})
+    assert UNCORRECTED in improvement_table(analysed(tmp_path), "title", ()).notes
 
 
 def test_missing_environments_are_named_and_not_averaged_over(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.names import PUBLISHED_ORDER
@@ -135,6 +136,21 @@ def test_pairs_find_what_the_seeds_hide() -> None:
     found = rate(200, 4, lambda generator: any_found(study(better(generator), seeded=True)))
     hidden = rate(200, 4, lambda generator: any_found(study(better(generator))))
     assert found > hidden + 0.2
+
+
+@pytest.mark.parametrize(("runs", "shift"), [(5, 1.0), (10, 1.0), (10, 2.0), (10, 3.0)])
+def test_the_probability_of_improvement_of_pairs_is_covered(runs: int, shift: float) -> None:
+    """Also where nearly all runs are better, so that a bootstrap of theirs has next to no width."""
+    truth = stats.norm.cdf(shift / 2**0.5)
+
+    def is_covered(generator: np.random.Generator) -> bool:
+        values = (generator.normal(size=(1, 1, runs)) + generator.normal(size=(1, 2, runs))) / 2**0.5
+        values[:, 0] += shift
+        (row,) = study(values, seeded=True)
+        assert row.effect is not None
+        return bool(row.effect.improvement.low <= truth <= row.effect.improvement.high)
+
+    assert rate(60, 6, is_covered) > 0.8  # 89 to 100 % of 200
 
 
 def sign_flips_reject(generator: np.random.Generator) -> bool:

@@ -103,6 +103,19 @@ def test_copied_runs_are_named_and_are_no_pairs_of_their_own(
     assert any("count once: run_5 of ProPS on CartPole (also run_6)" in note for note in row["notes"])
 
 
+def test_environments_with_the_same_budgets_share_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for environment, gym_id in (("cartpole", "CartPole-v1"), ("pong", "Pong")):
+        for method, rewards in (("props", [1.0, 2.0]), ("r2po", [1.0, 2.0, 3.0])):
+            for number in (1, 2):
+                changes = {"method": method, "gym_env_name": gym_id}
+                write_run(tmp_path / f"{environment}_{method}", number, rewards, config=changes)
+    assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--metric", "best_reward"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "Not at the same budget, in episodes" in line]
+    assert [note[2:] for note in notes] == [
+        "(a) ProPS: Not at the same budget, in episodes per run: 18 (ProPS) to 22 (R2PO)."
+    ]
+
+
 def test_effects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path)
     row = records(tmp_path, capsys, "--comparison-mode", "all", "--pairing", "never")["ProPS+"]
@@ -260,7 +273,9 @@ def test_the_figure_names_its_test_and_shades_what_could_not_be_found() -> None:
     caption = figure.get_supxlabel().replace("\n", " ")
     assert "n = 3 to 4 runs each" in caption
     assert "95 % intervals of the t-test of pairs by seed (Maze / ProPS), else Welch's" in caption
-    assert "Intervals of fewer than 5 runs hold only for normal values." in caption
+    assert "† Fewer than 5 runs on a side: the interval holds only for normal values." in caption
+    names = [each.get_text() for each in figure.axes[0].get_yticklabels()]
+    assert names == ["Maze / ProPS †", "Maze / ProPS+ †"]
     unit = task_facts("maze")["optimum"] - task_facts("maze")["random_reward"]  # type: ignore[operator]
     bars = [bar.get_width() for bar in figure.axes[0].patches]  # type: ignore[attr-defined]
     found = [row.effect.detectable(1) for row in rows if row.effect]

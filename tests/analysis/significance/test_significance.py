@@ -165,10 +165,12 @@ def test_figure_shows_what_was_tested_and_names_the_rest(tmp_path: Path, capsys:
     with paper_style():
         figure = significance_figure(rows, "title", "Runs: some.")
     gaps = figure.axes[0]
-    assert [label.get_text() for label in gaps.get_yticklabels()] == ["Nim / ProPS"]
+    assert [label.get_text() for label in gaps.get_yticklabels()] == ["Nim / ProPS †"]
     # R2PO's mean is 6, the baseline's 2; from random (-0.93) to the target (1) it is 1.93.
     assert gaps.lines[1].get_xdata() == pytest.approx([4 / 1.93])
-    assert "nothing could be tested: Maze." in figure.get_supxlabel().replace("\n", " ")
+    assert "nothing could be tested: Maze (no runs of a baseline to compare with)." in figure.get_supxlabel().replace(
+        "\n", " "
+    )
 
 
 def test_where_nothing_could_be_tested_there_is_no_empty_figure(

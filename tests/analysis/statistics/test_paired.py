@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.comparison import superiority
 from r2po.analysis.statistics.paired import joint_superiority, paired_interval, paired_t, sign_flip_test
 
@@ -100,6 +101,13 @@ def test_what_pairs_have_in_common_does_not_widen_the_joint_interval() -> None:
     assert joint.value == alone.value == superiority(x, y)
     assert joint.low <= joint.value <= joint.high
     assert joint.high - joint.low < 0.7 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("size", [5, 7, 10, 13])
+def test_draws_that_are_all_alike_are_equal(size: int) -> None:
+    """Rounding would make them look as if they varied: an interval without width would not be known as one."""
+    joint = joint_superiority(np.arange(size) + 100.0, np.arange(size) * 1.0, np.random.default_rng(0), resamples=2000)
+    assert joint == ConfidenceInterval(1.0, 1.0, 1.0)
 
 
 def test_joint_bootstrap_keeps_runs_of_a_seed_together() -> None:
