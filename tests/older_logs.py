@@ -43,6 +43,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:config.critic_llm_model_name": "",
     "run.yaml:config.critic": "",
     "run.yaml:config.isolation": "",
+    "run.yaml:config.evaluation_workers": "",
     "run.yaml:config.reevaluation_episodes": "",
     "result.json:critic_model": "",
     "run.yaml:sum": "",
