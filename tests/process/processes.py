@@ -143,7 +143,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 
 UNSTEADY = ("times", "at", "latency_s", "cpu_s", "created", "sum", "sums")
-"""What clocks said, and checksums, which cover it."""
+"""What clocks said, the state of the repository, which may change meanwhile, and checksums, which cover them."""
 
 
 def without_times(record: dict[str, Any]) -> dict[str, Any]:
