@@ -18,7 +18,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks import mujoco_speed, rollout_speed, run_cost
+from benchmarks import isolation_speed, mujoco_speed, rollout_speed, run_cost
 from benchmarks.envpool_speed import cartpole_rate
 from r2po.policies import make_policy
 from r2po.tasks import TASKS
@@ -48,6 +48,7 @@ def measure(rounds: int) -> dict[str, Any]:
         "rollouts": [row._asdict() for row in rollout_speed.rows(rounds)],
         "envpool_cartpole": {str(k): _envpool(k, rounds) for k in (20, 1000)},
         "mujoco": [_without_nan(row._asdict()) for row in mujoco_speed.mujoco_rows(rounds=rounds)],
+        "isolation": isolation_speed.measure(rounds),
         "help": run_cost.start_up()._asdict(),
         "runs": [_plain(row) for row in run_cost.rows()],
     }

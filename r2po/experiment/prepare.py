@@ -10,6 +10,7 @@ from r2po.config import Config, changes
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
+from r2po.isolation.wall import told
 from r2po.llm.accounting import Accounting, earlier_seconds
 from r2po.llm.budget import Budget
 from r2po.llm.client import Client, Model, described
@@ -90,7 +91,16 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
     for name, version in _versions(config).items():
         if began.get(name) != version:
             observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")
-    return Setting(config, seed)
+    setting = Setting(config, seed)
+    _name_other_wall(setting, description, observer)
+    return setting
+
+
+def _name_other_wall(setting: Setting, description: Description, observer: Observer) -> None:
+    """Say so if policies that are code no longer run behind the wall that they ran behind when the run began."""
+    began, now = description.get("isolation"), _wall(setting).get("isolation")
+    if began != now:
+        observer.note(f"this run began behind the wall {told(began)}; it continues behind {told(now)}")
 
 
 def name_faults(directory: RunDirectory, observer: Observer) -> None:

@@ -189,7 +189,8 @@ class Channel:
             self._fail("protocol", self._no_reply)
 
     def _died(self) -> NoReturn:
-        self._process.wait_for_end()
+        if not self._process.wait_for_end():
+            self._fail("protocol", f"{self.who}'s process closed its pipe")
         code = self._process.end()
         spent = (self._process.cpu_s or 0) >= self._limits.cpu_s
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and spent):

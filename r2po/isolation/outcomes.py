@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from r2po.isolation.limits import TEXT_BYTES
 from r2po.isolation.protocol import FailureKind
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{5,}")
-_UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
+_INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+"""Categories of characters that nobody sees: control, format (directions, hidden letters), private, ends of lines."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,20 @@ class WorkerNotReadyError(R2POError):
 
 
 def clean(text: bytes, most: int = TEXT_BYTES + 4) -> str:
-    """Return what a worker said as a short text without control characters, addresses and paths of this machine.
+    """Return what a worker said as a short text without addresses, paths of this machine, and what nobody would see.
 
     Args:
         text: UTF-8, or anything.
         most: How many bytes count.
     """
-    said = _UNPRINTABLE.sub("?", text[:most].decode("utf-8", "replace"))
+    said = "".join(map(_seen, text[:most].decode("utf-8", "replace")))
     for folder in _own_folders():
         said = said.replace(folder, "...")
     return _ADDRESS.sub("0x...", said).strip()
+
+
+def _seen(character: str) -> str:
+    return "?" if character != "\n" and unicodedata.category(character) in _INVISIBLE else character
 
 
 def _own_folders() -> list[str]:

@@ -106,14 +106,20 @@ class Process:
         """Return whether something can be read, or the pipe is closed."""
         return bool(self._readable.poll(0))
 
-    def wait_for_end(self) -> None:
-        """Give a worker that has closed its pipe a moment to end by itself, so that its exit code says why."""
+    def wait_for_end(self) -> bool:
+        """Give a worker that has closed its pipe a moment to end by itself, so that its exit code says why.
+
+        Returns:
+            Whether it has ended.
+        """
         deadline = time.monotonic() + _LEAVE_S
         with suppress(ChildProcessError):
             while time.monotonic() < deadline:
                 if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
-                    return
+                    return True
                 time.sleep(0.002)
+            return False
+        return True
 
     def end(self) -> int | None:
         """Kill the worker and what it may have started; return its exit code, minus the signal if it died of one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import traceback
 from types import TracebackType
 
@@ -13,6 +14,7 @@ from r2po.isolation.protocol import KINDS, FailureKind
 
 FRAMES = 8
 """Lines of a traceback that are shown at most, from its end."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _REFUSED = {errno.EPERM, errno.EACCES, errno.EMFILE, errno.ENFILE}
 
 
@@ -71,14 +73,14 @@ def _lines(trace: TracebackType | None, source: str) -> list[str]:
     frames = []
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == FILE:
-            frames.append((trace.tb_lineno, trace.tb_frame.f_code.co_name))
+            frames.append((trace.tb_lineno or 0, trace.tb_frame.f_code.co_name))
         trace = trace.tb_next
     shown = [f"line {number}, in {name}\n{_line(source, number)}" for number, name in frames[-FRAMES:]]
     return ["...\n", *shown] if len(frames) > FRAMES else shown
 
 
 def _line(source: str, number: int) -> str:
-    lines = source.splitlines()
+    lines = _LINE_END.split(source)  # str.splitlines also splits at characters that end no line for Python
     return f"    {lines[number - 1].strip()[:200]}\n" if 0 < number <= len(lines) else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -45,6 +45,15 @@ class InForce:
     def record(self) -> dict[str, Any]:
         """Return what ``run.yaml`` says of it."""
         return asdict(self)
+
+
+def told(record: Mapping[str, Any] | None) -> str:
+    """Return the layers of a wall in words, as ``InForce.record`` has them: ``seccomp, landlock 7, limits``."""
+    layers = {} if record is None else record
+    names = [name for name in ("seccomp", "limits", "bubblewrap") if layers.get(name)]
+    if version := layers.get("landlock"):
+        names.insert(names[:1] == ["seccomp"], f"landlock {version}")
+    return ", ".join(names) or "none"
 
 
 def prefix(asked: Isolation) -> Sequence[str]:

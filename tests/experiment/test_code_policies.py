@@ -18,8 +18,10 @@ from r2po.errors import InputError, RunStopped
 from r2po.experiment.observer import Observer
 from r2po.experiment.resolve import name_idle_keys
 from r2po.experiment.screen import Lines
-from r2po.isolation import box, channel
+from r2po.isolation import box, channel, wall
 from r2po.isolation.outcomes import NoWallError, WorkerNotReadyError
+from r2po.isolation.protocol import Layers
+from r2po.isolation.wall import InForce, told
 from r2po.llm.types import Reply, Request
 from r2po.methods import METHODS, Method, Step
 from r2po.policies import Program, code
@@ -157,6 +159,23 @@ def test_the_run_says_which_wall_is_in_force(tmp_path: Path, monkeypatch: pytest
     assert said["config"]["warmup_episodes"] == 0
 
 
+def test_a_resumed_run_says_that_its_wall_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(Observer, "note", lambda _, text: notes.append(text))
+    config = make_code_config("props", tmp_path, num_iterations=1)
+    run_code(config, Coder(GOOD), monkeypatch)
+    run = RunDirectory(tmp_path / "run_1")
+    (tmp_path / "run_1/result.json").unlink()
+    run_code(config, Coder(GOOD), monkeypatch, resume=1)
+    assert notes == []
+    weaker = Layers(seccomp=True, landlock=0, limits=True)
+    monkeypatch.setattr(wall, "InForce", lambda asked, *_: InForce(asked, **vars(weaker), bubblewrap=False))
+    (tmp_path / "run_1/result.json").unlink()
+    run_code(config, Coder(GOOD), monkeypatch, resume=1)
+    began = told(run.read_description()["isolation"])
+    assert notes == [f"this run began behind the wall {began}; it continues behind seccomp, limits"]
+
+
 def test_without_a_wall_no_run_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise NoWallError("isolation: auto needs seccomp")
@@ -269,8 +288,8 @@ def test_a_killed_iteration_takes_its_evaluations_from_the_log(tmp_path: Path, m
 
     monkeypatch.setattr(code.CodePolicy, "begin", count)
     run_code(config, Coder(GOOD), monkeypatch, resume=1)
-    # The median rollout that the critic is shown, then revision, held-out episodes, and the last check.
-    assert rolled_out == [1, 3, 2, 1]
+    # The median rollout that the critic is shown, then revision, re-evaluation, held-out episodes, and the last check.
+    assert rolled_out == [1, 3, 20, 2, 1]
     assert evaluations_of(tmp_path / "run_1")[:1] == before
 
 

@@ -91,6 +91,8 @@ def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) 
     "file", [pytest.param(file, marks=() if file in QUICK else pytest.mark.slow) for file in PROGRAMS]
 )
 def test_every_config_of_programs_runs_to_its_end(file: str, tmp_path: Path) -> None:
+    if missing := lacking(load_config(CONFIGS / file).gym_env_name):
+        pytest.skip(missing)
     of_rounds = ["candidates=2", "budget=iterations"] if "promptpo" in file else []
     model = ["llm_model_name=embedded/code", f"logdir={tmp_path}", "seed=1"]
     config = load_config(CONFIGS / file, [*SMALL, *model, *of_rounds, "num_iterations=2"])

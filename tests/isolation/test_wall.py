@@ -154,3 +154,22 @@ class TestDoctor:
         monkeypatch.setattr("r2po.isolation.channel.check", refuse)
         assert main(["doctor", "--isolation"]) == 2
         assert capsys.readouterr().out == "FAILED  wall:      isolation: auto needs seccomp\n"
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (None, "none"),
+        ({"asked": "limits", "seccomp": False, "landlock": 0, "limits": False, "bubblewrap": False}, "none"),
+        (
+            {"asked": "bubblewrap", "seccomp": True, "landlock": 7, "limits": True, "bubblewrap": True},
+            "seccomp, landlock 7, limits, bubblewrap",
+        ),
+        (
+            {"asked": "limits", "seccomp": False, "landlock": 3, "limits": True, "bubblewrap": False},
+            "landlock 3, limits",
+        ),
+    ],
+)
+def test_a_wall_in_words(record: dict[str, Any] | None, words: str) -> None:
+    assert wall.told(record) == words

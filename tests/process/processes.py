@@ -142,8 +142,8 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-UNSTEADY = ("times", "at", "latency_s", "cpu_s", "created", "sum", "sums")
-"""What clocks said, and checksums, which cover it."""
+UNSTEADY = ("times", "at", "latency_s", "cpu_s", "created", "code_revision", "sum", "sums")
+"""What clocks said, the state of the repository, which may change meanwhile, and checksums, which cover them."""
 
 
 def without_times(record: dict[str, Any]) -> dict[str, Any]:
