@@ -130,8 +130,8 @@ def test_the_best_text_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_runs_with_texts_are_analysed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for _ in range(2):
-        run_texts(make_text_config("r2po", tmp_path), Writer(), monkeypatch)
+    for seed in (1, 2):
+        run_texts(make_text_config("r2po", tmp_path, seed=seed), Writer(), monkeypatch)
     loaded = load_log_directory(tmp_path)
     assert [len(run.rewards) for run in loaded.runs] == [4, 4]
     assert not loaded.problems

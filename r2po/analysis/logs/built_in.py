@@ -67,6 +67,7 @@ _METHODS: tuple[MethodFacts, ...] = (
         **_method("promptpo_tuned", "PromptPO tuned", style("#aa99dd", _LONG, "x"), _ROUNDS, searches="programs"),
         "calls_per_iteration": 11,
         "evaluations_per_iteration": 10,
+        "chooses_by_mean": True,
     },
 )
 BUILT_IN: Mapping[str, MethodFacts] = MappingProxyType({facts["name"]: facts for facts in _METHODS})
