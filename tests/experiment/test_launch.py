@@ -13,7 +13,7 @@ import pytest
 from r2po.analysis.logs.load import load_log_directory
 from r2po.envs.nim import NimEnv
 from r2po.errors import InputError, RunStopped
-from r2po.experiment import ending
+from r2po.experiment import ending, loop
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.runlog import RunDirectory, list_runs
