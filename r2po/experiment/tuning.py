@@ -19,7 +19,7 @@ from r2po.runlog.facts import TuningFacts
 
 
 class Tuning:
-    """The tuning of an iteration. The worker is started when it is first needed: not at all if the log has everything.
+    """The tuning of an iteration. What the log holds is not rolled out again; the constants are read each time.
 
     Args:
         setting: What is rolled out.
