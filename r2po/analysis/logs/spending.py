@@ -14,8 +14,6 @@ import numpy as np
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.run_data import Floats, RunData
 from r2po.errors import InputError
-from r2po.llm.prices import Prices
-from r2po.llm.types import Usage
 from r2po.rounding import levelled
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import Replied, read_events
@@ -125,6 +123,10 @@ def _read(job: tuple[Path, int, Mapping[str, Any] | None]) -> Spending:
 
 
 def _amount(reply: Replied, prices: Mapping[str, Any] | None) -> float | None:
+    # Only here: nearly all analyses do without what asks models.
+    from r2po.llm.prices import Prices
+    from r2po.llm.types import Usage
+
     usage = Usage(**{name: reply.usage.get(name) for name in vars(Usage())})
     if prices is None:
         return usage.total
