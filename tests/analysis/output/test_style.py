@@ -93,7 +93,7 @@ def test_style_ignores_the_users_and_leaves_it_as_it_was() -> None:
 
 def test_captions_break_neither_numbers_nor_shares() -> None:
     text = "Mean of n = 10 runs; lines: 95 % intervals. "
-    for characters in range(8, 60):
+    for characters in range(10, 60):
         lines = wrapped(text * 3, characters)
         assert " ".join(lines) == (text * 3).strip()
         assert not any(line.startswith(("=", "10", "%")) for line in lines)

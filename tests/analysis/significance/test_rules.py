@@ -111,8 +111,8 @@ def test_environments_with_the_same_budgets_share_one_note(tmp_path: Path, capsy
                 write_run(tmp_path / f"{environment}_{method}", number, rewards, config=changes)
     assert main(["paper_significance_tests", "--logs-root", str(tmp_path), "--metric", "best_reward"]) == 0
     notes = [line for line in capsys.readouterr().out.splitlines() if "Not at the same budget, in episodes" in line]
-    assert [note[2:] for note in notes] == [
-        "(a) ProPS: Not at the same budget, in episodes per run: 18 (ProPS) to 22 (R2PO)."
+    assert [note.partition(") ")[2] for note in notes] == [
+        "ProPS: Not at the same budget, in episodes per run: 18 (ProPS) to 22 (R2PO)."
     ]
 
 
