@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -56,6 +56,7 @@ class LiveView(Screen):
     ) -> None:
         """Print the heading and start the live part."""
         super().started(setting, directory, client, recorded)
+        self._in_rounds = setting.method.searches == "programs"
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4)
         self._live.start()
 
@@ -72,7 +73,8 @@ class LiveView(Screen):
     def iterated(self, record: IterationRecord) -> None:
         """Add a row."""
         super().iterated(record)
-        self._rows.append(self._cells(record, _fixed, _short))
+        cells = self._cells(record, _fixed, _short)
+        self._rows.append(_of_round(record, cells) if self._in_rounds else cells)
 
     def reevaluating(self, done: int, total: int) -> None:
         """Show how far the re-evaluation is."""
@@ -105,12 +107,13 @@ class LiveView(Screen):
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         spare = (*(SPARE if self._is_narrow else ()), *(() if self._asks_model else MODEL_COLUMNS))
         columns = [column for column in self._rows[-1] if column not in spare]
+        words = "" if self._in_rounds else "kept"
         for column in columns:
-            table.add_column(column, justify="left" if column == "kept" else "right", no_wrap=True)
+            table.add_column(column, justify="left" if column == words else "right", no_wrap=True)
         # What does not fit the terminal could not be renewed.
         fitting = max(self._console.height - OTHER_LINES, 1)
         for row in list(self._rows)[-fitting:]:
-            table.add_row(*(row[column] for column in columns))
+            table.add_row(*(row.get(column, "") for column in columns))
         return table
 
     def _status(self) -> Table:
@@ -127,6 +130,18 @@ class LiveView(Screen):
     def _doing(self) -> Text:
         waiting = "" if self._asked_at is None else f", {time.monotonic() - self._asked_at:.0f} s"
         return Text(f"{self._now}{waiting}", no_wrap=True, overflow="ellipsis")
+
+
+def _of_round(record: IterationRecord, cells: Mapping[str, str]) -> dict[str, str]:
+    """Return the cells of a round whose candidates are too many for a column each, and differ from round to round."""
+    candidates = record["candidates"]
+    return {
+        "iteration": cells["iteration"],
+        "tried": str(len(candidates)),
+        "failed": str(sum("failure" in candidate for candidate in candidates)),
+        "kept": "none" if record["accepted"] is None else cells[candidates[record["accepted"]]["stage"]],
+        **{column: cells[column] for column in ("best", *SPARE)},
+    }
 
 
 def _fixed(value: float) -> str:

@@ -46,7 +46,8 @@ def read_function(text: str) -> str:
 
 
 def _read(text: str, begins: re.Pattern[str], has: re.Pattern[str], what: str) -> str:
-    for said in spoken(text.replace("\r\n", "\n").replace("\r", "\n"), any_tag=False):
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")  # a mark of encoding is no letter
+    for said in spoken(plain, any_tag=False):
         blocks = list(_blocks(said))
         sources = [block for block in blocks if begins.search(block) and has.search(block)]
         if not sources and not blocks and has.search(said) and _is_code(said, begins):

@@ -32,6 +32,7 @@ OTHER = SOURCE.replace("return 0", "return 1")
         f"\n\n{SOURCE}\n\n",
         SOURCE.replace("\n", "\r\n"),
         f"```python\r\n{SOURCE}\r\n```".replace("\n", "\r\n").replace("\r\r", "\r"),
+        f"\ufeff```python\n\ufeff{SOURCE}\n```",
         "1. The policy:\n   ```python\n" + "".join(f"   {line}\n" for line in SOURCE.split("\n")) + "   ```",
         "> ```python\n" + "".join(f"> {line}\n" for line in SOURCE.split("\n")) + "> ```",
     ],

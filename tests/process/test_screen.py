@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,39 @@ def test_on_a_terminal_a_live_view_ends_with_the_summary(folder: Path) -> None:
     # The summary is printed once, below, and nothing on the screen is wider than it.
     assert shown.count("held-out") == 1
     assert max(map(len, re.split(r"[\r\n]+", plain(text, keep_returns=True)))) <= 80
+
+
+ROUNDS = {
+    "method": "promptpo",
+    "gym_env_name": "CartPole-v1",
+    "llm_model_name": "embedded/code",  # some of its programs need a repair, in other rounds others
+    "logdir": "logs",
+    "seed": 1,
+    "candidates": 3,
+    "num_iterations": 5,
+    "num_evaluation_episodes": 5,
+    "heldout_episodes": 0,
+    "reevaluation_episodes": 0,
+    "repairs": 3,
+}
+
+
+@pytest.mark.parametrize("columns", [80, 56])
+def test_rounds_of_programs_take_a_row_each_whatever_was_repaired(columns: int, tmp_path: Path) -> None:
+    write_config(tmp_path, ROUNDS)
+    with FakeOllama(player) as server:
+        code, text = Terminal(tmp_path, server, columns=columns).end()
+    assert code == 0, text
+    records = [json.loads(line) for line in (tmp_path / "logs/run_1/iterations.jsonl").read_text().splitlines()]
+    stages = [{each["stage"] for each in record["candidates"]} for record in records]
+    assert any(later - earlier for earlier, later in pairwise(stages))
+    table = plain(text)[plain(text).rindex("iteration  ") :].split("\n\n")[0].split("\n")
+    assert table[0].split()[:5] == ["iteration", "tried", "failed", "kept", "best"]
+    for record, row in zip(records, table[1:], strict=False):
+        failed = sum("failure" in each for each in record["candidates"])
+        assert row.split()[:3] == [str(record["iteration"]), str(len(record["candidates"])), str(failed)]
+        assert [float(cell) for cell in row.split()[3:5]] == pytest.approx([record["reward"], record["best_reward"]])
+    assert all("…" not in row for row in table[: len(records) + 1])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
