@@ -17,6 +17,7 @@ from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
+from r2po.prompts import HistoryWindow, RolloutWindow
 from r2po.reading import YAML_ERRORS, read_text
 from r2po.tasks import Task, task_for
 from r2po.validation import Section, first_problem
@@ -34,7 +35,13 @@ SB3_KEYS = frozenset(
 OPEN_SECTIONS = ("env_kwargs", "policy_settings")
 """Sections whose keys are those of an environment or a policy."""
 
-_SECTIONS: dict[str, type[pydantic.BaseModel]] = {"prices": Prices, "critic": CriticSettings, "critic.prices": Prices}
+_SECTIONS: dict[str, type[pydantic.BaseModel]] = {
+    "prices": Prices,
+    "critic": CriticSettings,
+    "critic.prices": Prices,
+    "rollout_window": RolloutWindow,
+    "history_window": HistoryWindow,
+}
 
 
 def load_config(

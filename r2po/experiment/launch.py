@@ -25,6 +25,7 @@ from r2po.experiment.resolve import (
     as_recorded,
     check_package,
     find_run,
+    name_equal_samples,
     name_idle_keys,
     name_other_protocols,
     name_unfinished,
@@ -95,6 +96,8 @@ def launch(
             name_unfinished(config, observer)
         name_other_protocols(config, observer)
         name_idle_keys(config, observer)
+        if not search.is_stand_in and search.recording is None:
+            name_equal_samples(config, observer)
         return _start(config, models_of(config, providers), observer, place)
     return _run(config, models_of(config, providers), directory, observer, place, accept_changed_prompts)
 

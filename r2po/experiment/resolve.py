@@ -114,8 +114,20 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"{', '.join(critics)}: no effect, {config.method} has no critic")
     if "traj_history_last_n" in idle and not method.shows_excerpts:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
+    if config.number_samples and not method.repeats_prompts:
+        observer.note(f"number_samples has no effect: {config.method} asks for one sample of each prompt")
     if "revision_rule" in idle and not method.revision_rule:
         observer.note(f"revision_rule has no effect: the prompts of {config.method} state no revision rule")
+
+
+def name_equal_samples(config: Config, observer: Observer) -> None:
+    """Say so if a model will be asked for several samples of a prompt and, being greedy, can give only one."""
+    greedy = config.temperature == 0 and METHODS[config.method].repeats_prompts
+    if greedy and not config.number_samples:
+        observer.note(
+            f"{config.method} asks for several samples of one prompt, and at temperature 0 they tend to be equal, "
+            "whatever the seed; number_samples: true tells each further prompt its number, or set a higher temperature"
+        )
 
 
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:

@@ -100,7 +100,7 @@ class Transport:
         return value
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
-        """Get any JSON value; otherwise as ``post_json``."""
+        """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
         return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
 
     def redact(self, text: str | bytes) -> str:
@@ -112,7 +112,7 @@ class Transport:
         exchange = _Exchange(
             lambda: self._session.request(
                 method,
-                self.base_url + path,
+                self._url(path),
                 json=body,
                 stream=True,
                 allow_redirects=False,
@@ -132,6 +132,10 @@ class Transport:
         else:
             raise exchange.error
         raise AttemptFailed(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
+
+    def _url(self, path: str) -> str:
+        base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
+        return base + path.removeprefix("..")
 
     def _value(self, path: str, answer: _Answer, told_error: Callable[[Any], Any]) -> Any:
         if not 200 <= answer.status < 300:

@@ -26,10 +26,17 @@ class Answer(Generic[T]):
 
 @dataclass(frozen=True)
 class SolutionReader:
-    """Reads solutions of a policy family from replies that may quote the ones which ``tried`` returns."""
+    """Reads solutions of a policy family from replies that may quote the ones which ``tried`` returns.
+
+    Attributes:
+        policy: The policy family.
+        tried: Returns the solutions that a reply may quote.
+        strict: Refuse solutions that are not what prompts ask for: servers that were told may ignore it.
+    """
 
     policy: PolicyFamily[Any]
     tried: Callable[[], Sequence[Solution]]
+    strict: bool = False
 
     def __call__(self, text: str) -> Solution:
         """Read a finished reply."""
@@ -39,8 +46,15 @@ class SolutionReader:
         """Read a reply that ends before it was finished."""
         return self._read(text, cut=True)
 
+    @property
+    def again(self) -> SolutionReader:
+        """The reader of replies that were used once: earlier versions were less strict."""
+        return replace(self, strict=False)
+
     def _read(self, text: str, *, cut: bool) -> Solution:
         solution: Solution = self.policy.read_beside(text, self.tried(), cut=cut)
+        if self.strict:
+            self.policy.check(solution)
         return solution
 
 
@@ -65,6 +79,7 @@ class Ask(Generic[T]):
             RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
         """
         question, fresh = self.first, 0
+        refusals: list[str] = []
         while fresh <= MAX_REASKS:
             received = self.asker.ask(question, self.read)
             self.replies += 1
@@ -72,12 +87,27 @@ class Ask(Generic[T]):
             if not received.refusal:
                 return Answer(cast("T", received.value), received.key)  # None, if that is what was read
             fresh += received.fresh
-            complaint = f"Your previous reply could not be used: {received.refusal}. Keep to the reply format."
-            question = replace(self.first, attempt=self.replies + 1, prompt=f"{self.first.prompt}\n\n{complaint}\n")
+            refusals.append(received.refusal)
+            prompt = f"{self.first.prompt}\n\n{complaint(refusals)}\n"
+            question = replace(self.first, attempt=self.replies + 1, prompt=prompt)
         raise RunStopped(
             f"iteration {question.iteration}, {question.role}: no usable reply in {self.replies} attempts; the last "
             f"one: {received.told or received.refusal}"
         )
+
+
+def complaint(refusals: Sequence[str]) -> str:
+    """Return what a model is told of its unusable replies: each time something else, or it would repeat itself."""
+    if len(refusals) == 1:
+        return f"Your previous reply could not be used: {refusals[0]}. Keep to the reply format."
+    listed = [f"{attempt}. {refusal}." for attempt, refusal in enumerate(refusals, 1)]
+    return "\n".join(
+        [
+            f"Your previous {len(refusals)} replies could not be used:",
+            *listed,
+            f"This is attempt {len(refusals) + 1}. Keep to the reply format.",
+        ]
+    )
 
 
 def run_together(jobs: Sequence[Callable[[], T]], at_most: int) -> list[T]:

@@ -16,6 +16,8 @@ from r2po.prompts import Brief, shown
 from r2po.rollout import Rollouts
 from r2po.trial import Candidate, Trial
 
+SAMPLE = "You were given this prompt before: this is number {}. Give an answer that differs from the earlier ones."
+
 Read = Callable[[str], T]
 """Reads a reply; raises ``UnusableReply`` if it cannot."""
 
@@ -106,12 +108,12 @@ class Step:
     def _ask(self, role: str, prompt: str, count: int, read: Read[Any] | None) -> list[Answer[Any]]:
         policy = self.brief.policy
         schema = policy.schema() if self.brief.structured_output and read is None else None
-        read = read or SolutionReader(policy, self._tried)
+        read = read or SolutionReader(policy, self._tried, strict=schema is not None)
         # The numbers of the samples are fixed before the first is sent.
         first = self._asked[prompt]
         self._asked[prompt] += count
         asks = [
-            Ask(self.asker, Question(self.iteration, role, sample, 1, prompt, schema), read)
+            Ask(self.asker, Question(self.iteration, role, sample, 1, self._numbered(prompt, sample), schema), read)
             for sample in range(first, first + count)
         ]
         started = time.monotonic()
@@ -121,6 +123,12 @@ class Step:
         waited = time.monotonic() - started if count > 1 else 0.0
         self.llm_s += max([waited, *(ask.seconds for ask in asks)])
         return answers
+
+    def _numbered(self, prompt: str, sample: int) -> str:
+        """Return the prompt of a sample; a greedy model answers the same to the same prompt, whatever the seed."""
+        if not sample or not self.brief.number_samples:
+            return prompt
+        return f"{prompt}\n\n{SAMPLE.format(sample + 1)}\n"
 
     def _tried(self) -> list[Solution]:
         """Return the solutions of the history and of this iteration, which a reply may quote."""

@@ -93,5 +93,5 @@ def critic_only_prompt(situation: Situation) -> str:
         brief,
         history=write_history(situation.history, brief, "rewards"),
         excerpts=write_excerpts(situation.history, brief),
-        evidence="" if last is None else "\n".join([LATEST_HEADLINE.format(last.length), *numbered_steps(last)]),
+        evidence="" if last is None else "\n".join([LATEST_HEADLINE.format(last.length), *numbered_steps(last, brief)]),
     )

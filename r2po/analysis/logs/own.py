@@ -143,7 +143,18 @@ def _prompts(description: Description, outcomes: list[Outcome], differing: int) 
         return "prompts changed on the way"
     if facts is None:
         return "prompts of an earlier version"
-    return "detailed descriptions" if facts["description"] == "detailed" else ""
+    described = "detailed descriptions" if facts["description"] == "detailed" else ""
+    return ", ".join(filter(None, [described, *_windows(description["config"])]))
+
+
+def _windows(config: Mapping[str, Any]) -> list[str]:
+    """Say which trials and steps prompts show, where they do not show all, and whether they number samples."""
+    rollout, history = config.get("rollout_window"), config.get("history_window")
+    return [
+        f"rollouts of {rollout['first']} first and {rollout['last']} last steps" if rollout else "",
+        f"histories of {history['best']} best and {history['last']} latest trials" if history else "",
+        "numbered samples" if config.get("number_samples") else "",
+    ]
 
 
 def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:
