@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,12 +22,31 @@ from r2po.llm.store import CallStore
 from r2po.llm.types import CRITIC, SEARCH, Question, Received, T
 from r2po.methods import Step
 from r2po.policies import Solution
-from r2po.prompts.history import write_history
 from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory
+from r2po.trial import Trial
 
-CHARACTERS_PER_TOKEN = 2.5
-"""Prompts here are mostly numbers, which take more tokens per character than prose."""
+CHARACTERS_PER_TOKEN = (1.4, 2.3)
+"""By tokenizer, as measured on prompts of all methods: they are mostly numbers, and some give each digit a token."""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How long the prompts of a role are, in characters.
+
+    Attributes:
+        first: In the first iteration, with the rollouts that were made.
+        longest: The same with rollouts as long as can be.
+        growth: What each further trial of the history adds.
+    """
+
+    first: int
+    longest: int
+    growth: int
+
+    def last(self, iterations: int, *, longest: bool) -> int:
+        """Return the length in the last iteration."""
+        return max(self.first, self.longest if longest else 0) + self.growth * (iterations - 1)
 
 
 def preview(config: Config) -> str:
@@ -37,7 +56,7 @@ def preview(config: Config) -> str:
     """
     seed = 1 if config.seed is None else config.seed
     with closing(Setting(config, seed)) as setting, tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
-        asked, longest, line_chars = _first_iteration(setting, Path(folder))
+        asked, sizes = _first_iteration(setting, Path(folder))
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     parts = [_headline("resolved config"), resolved]
     if not setting.method.asks_model:
@@ -47,7 +66,7 @@ def preview(config: Config) -> str:
         parts += [_headline(f"prompt {index} of iteration 1: {question.role}"), question.prompt]
     parts += [
         _headline("what to expect"),
-        *_expectations(setting, asked, longest, line_chars),
+        *_expectations(setting, asked, sizes),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
         f"which {NAME} gave here in its place.",
@@ -55,8 +74,8 @@ def preview(config: Config) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
-    """Return the questions of the first iteration, the longest that it could ask, and the length of a history line."""
+def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], dict[str, _Sizes]]:
+    """Return the questions of the first iteration, and for each role how long they are and can be."""
     directory = RunDirectory.create(folder)
     with closing(CallStore(directory.path)) as store:
         client = _Client({SEARCH: Model(EmbeddedSearch(), NAME, {})}, store, max_attempts=1, max_wait_s=0.0)
@@ -64,11 +83,22 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
         experiment.warm_up()
         history = list(experiment.history)
         experiment.remember(experiment.iterate(1))
-        asked, client.asked = client.asked, []
-        long_rollouts = partial(_long_rollouts, setting)
-        setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
-    line = write_history(experiment.history[-1:], setting.brief, "phases", with_rollouts=True)
-    return asked, client.asked, len(line) + 1
+        asked = client.asked
+        longest = _with_long_rollouts(setting, client, history)
+        grown = _with_long_rollouts(setting, client, experiment.history)
+    sizes = {}
+    for role in dict.fromkeys(question.role for question in asked):
+        before, after = _size(longest, role), _size(grown, role)
+        sizes[role] = _Sizes(_size(asked, role), before, max(after - before, 0))
+    return asked, sizes
+
+
+def _with_long_rollouts(setting: Setting, client: _Client, history: Sequence[Trial]) -> list[Question]:
+    """Return the questions of an iteration after a history, whose rollouts are as long as can be."""
+    client.asked = []
+    long_rollouts = partial(_long_rollouts, setting)
+    setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
+    return client.asked
 
 
 @dataclass
@@ -98,7 +128,7 @@ def _long_rollouts(setting: Setting, solution: Solution, candidate: int) -> Roll
     )
 
 
-def _expectations(setting: Setting, asked: list[Question], longest: list[Question], line_chars: int) -> list[str]:
+def _expectations(setting: Setting, asked: list[Question], sizes: Mapping[str, _Sizes]) -> list[str]:
     config = setting.config
     assert config.num_iterations is not None
     calls = len(asked) * config.num_iterations
@@ -109,17 +139,19 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
     ]
     if config.critic_llm_model_name is not None:
         lines.append(f"models: {SEARCH} {config.llm_model_name}, {CRITIC} {config.critic_llm_model_name}")
-    growth = line_chars * (config.num_iterations - 1)
-    total = 0.0
-    for role in dict.fromkeys(question.role for question in asked):
-        first = _size(asked, role)
-        most = max(first, _size(longest, role)) + growth
+    iterations, usual, most = config.num_iterations, 0.0, 0.0
+    for role, size in sizes.items():
+        last, longest = (size.last(iterations, longest=longest) for longest in (False, True))
+        stretched = f", {longest:,} with the longest rollouts ({_tokens(longest)} tokens)" if longest > last else ""
         lines.append(
-            f"{role} prompts: {first:,} characters in the first iteration, up to about {most:,} in the last "
-            f"({_tokens(first)} to {_tokens(most)} tokens)"
+            f"{role} prompts: {size.first:,} characters in the first iteration ({_tokens(size.first)} tokens), "
+            f"about {last:,} in the last ({_tokens(last)} tokens){stretched}"
         )
-        total += sum(question.role == role for question in asked) * config.num_iterations * (first + most) / 2
-    lines.append(f"prompt tokens in total: up to about {_tokens(total)}")
+        prompts = sum(question.role == role for question in asked) * iterations
+        usual += prompts * (size.first + last) / 2
+        most += prompts * (max(size.first, size.longest) + longest) / 2
+    stretched = f", and {_tokens(most)} if all rollouts are as long as can be" if most > usual else ""
+    lines.append(f"prompt tokens in total: about {_tokens(usual)} with rollouts as in the first iteration{stretched}")
     return lines
 
 
@@ -138,7 +170,9 @@ def _size(questions: list[Question], role: str) -> int:
 
 
 def _tokens(characters: float) -> str:
-    return f"{characters / CHARACTERS_PER_TOKEN:,.0f}"
+    """Write how many tokens so many characters may be, with two digits: no more are known."""
+    most, least = (float(f"{characters / each:.2g}") for each in CHARACTERS_PER_TOKEN)
+    return f"{least:,.0f} to {most:,.0f}"
 
 
 def _headline(text: str) -> str:

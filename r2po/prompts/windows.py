@@ -29,7 +29,7 @@ class RolloutWindow(Section):
 
 
 class HistoryWindow(Section):
-    """Prompts show the latest trials, and the best of those before them. A history of at most as many is shown whole."""
+    """Prompts show the latest trials and the best of those before. A history of at most as many is shown whole."""
 
     best: _Count
     last: _Count
