@@ -31,6 +31,7 @@ COMMANDS = {
     "tau_c_sensitivity_results": "make the tables of R2PO's sensitivity to tau_c",
     "watch": "show or record the best policy of a run",
     "prompt": "print the exact prompt and reply of a call",
+    "demo": "see R2PO at work: with a stand-in, or with a real language model on this machine",
     "serve": "serve a model file on this machine, for runs to use",
     "doctor": "check a model: key, server, context length, one tiny call; or the wall around code",
 }

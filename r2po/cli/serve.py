@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="most tokens of a prompt and its reply (default: the model's, but at most 32768)",
     )
     parser.add_argument("--slots", type=count, default=1, help="how many calls it answers at once (default: 1)")
-    parser.add_argument("--threads", type=count, help="threads that compute (default: one per core)")
+    parser.add_argument("--threads", type=count, help="threads that compute (default: half as many as there are cores)")
 
 
 def run(options: argparse.Namespace) -> int:

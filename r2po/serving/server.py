@@ -40,7 +40,8 @@ class ServerSettings:
         port: Where on 127.0.0.1; 0 for a free port.
         context: Most tokens of a prompt and its reply.
         slots: How many calls it answers at once; each has a whole context.
-        threads: Threads that compute; None for one per core of this process.
+        threads: Threads that compute; None for half as many as there are cores: each waits for the slowest, so that one
+            whose core has something else to do as well can make all ten times slower.
         key: The key that every call must carry.
         warmup: Whether it computes once before it listens, so that the first call is no slower than the others.
     """
@@ -131,7 +132,7 @@ def _told(settings: ServerSettings) -> dict[str, Any]:
         "key": settings.key,
         "context": settings.context,
         "slots": settings.slots,
-        "threads": settings.threads or len(os.sched_getaffinity(0)),
+        "threads": settings.threads or max(len(os.sched_getaffinity(0)) // 2, 1),
         "warmup": settings.warmup,
     }
 

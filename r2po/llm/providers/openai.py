@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from r2po.llm.providers import schema
 from r2po.llm.providers.payload import count, entries, entry, string
-from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, Server, WireFormat
+from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, Server, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 _FINISH: dict[str, Finish] = {
@@ -19,6 +19,7 @@ _FINISH: dict[str, Finish] = {
 }
 _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
 _LLAMA_CPP = "llamacpp"
+_IN_PIECES: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 class OpenAI(WireFormat):
@@ -52,7 +53,11 @@ class OpenAI(WireFormat):
 
     def enforces_bounds(self) -> bool:
         """Return whether it is none of llama.cpp's servers: their grammars know no bounds of numbers."""
-        return self.is_at_home or string(self._details(), "owned_by") != _LLAMA_CPP
+        return not self._is_llama_cpp
+
+    @property
+    def _is_llama_cpp(self) -> bool:
+        return not self.is_at_home and string(self._details(), "owned_by") == _LLAMA_CPP
 
     def _details(self) -> Mapping[str, Any]:
         """Return what the server's list says of the model; it is asked until it answers."""
@@ -83,7 +88,9 @@ class OpenAI(WireFormat):
         return length
 
     def _knows_model(self) -> bool:
-        _, answer = self._ask("/models")
+        status, answer = self._ask("/models")
+        with self._looking:
+            self._told = self._listed(answer) if status == OK else self._told
         known = {name for each in entries(answer, "data") for name in _names_of(each)}
         if self.model in known or not isinstance(entry(answer, "data"), list):
             return self.model in known
@@ -101,6 +108,8 @@ class OpenAI(WireFormat):
         body |= {self._wire_name(key): value for key, value in settings.items()}
         if request.sample:
             body["seed"] = request.sample
+        if self._is_llama_cpp:  # else it writes on to the end even if nobody waits for it any more
+            body |= _IN_PIECES
         if request.schema is not None:
             named = {"name": "answer", "strict": True, "schema": request.schema}
             body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: named}
@@ -119,7 +128,7 @@ class OpenAI(WireFormat):
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
         refusal = string(message, "refusal")
-        sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
+        sent = {key: value for key, value in body.items() if key not in ("model", "messages", *_IN_PIECES)}
         if "response_format" in sent:
             sent["response_format"] = schema.in_log(body["response_format"][JSON_SCHEMA]["schema"])
         end = string(choice, "finish_reason")

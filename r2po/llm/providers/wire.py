@@ -19,6 +19,7 @@ from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Re
 CHECK_TIMEOUT_S = 10.0
 JSON_SCHEMA = "json_schema"
 _MAX_NAMED = 10
+OK = 200
 _SERVER_ERROR = 500
 # llama.cpp takes the model's text apart, and answers with an error if it cannot.
 _NO_MATCH = re.compile(r"output that does not match the expected|failed to parse input at pos", re.IGNORECASE)
