@@ -23,8 +23,9 @@ from r2po.llm.types import AttemptFailed, Question
 DOC = (Path(__file__).parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip("` "): part for part in DOC.split("\n## ")[1:]}
 
-ONLY_SOMETIMES = {"raw_params", "prompts"}
-"""Keys that are there only where parameters were clipped, or where prompts have changed since the run began."""
+ONLY_SOMETIMES = {"raw_params", "prompts", "cut"}
+"""Keys that are there only where parameters were clipped, where prompts have changed since the run began, or where a
+reply that was cut off is used."""
 
 
 @pytest.fixture(scope="module")
