@@ -20,7 +20,9 @@ from r2po.config.load import resolve
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
+from r2po.experiment.resolve import name_equal_samples
 from r2po.methods import METHODS
+from r2po.runlog.events import read_calls
 from r2po.runlog.records import Result
 from r2po.serving import Served
 from tests.process.processes import (
@@ -116,6 +118,19 @@ def test_two_samples_of_a_prompt_differ(server: Served, tmp_path: Path) -> None:
     for record in records(tmp_path / "run_1/iterations.jsonl"):
         first, second = record["candidates"]
         assert first["params"] != second["params"]
+
+
+def test_a_greedy_model_is_asked_for_another_answer_or_the_user_is_told(server: Served, tmp_path: Path) -> None:
+    greedy = {"method": "pure_search", "temperature": 0.0, "num_iterations": 1}
+    run(tmp_path, server, **greedy, number_samples=True)
+    first, second = (call.prompt for call in read_calls(tmp_path / "run_1"))
+    assert second.startswith(first)
+    assert "this is number 2. Give an answer that differs" in second
+    for numbered, count in ((False, 1), (True, 0)):
+        values = {**BRIEF, **greedy, "gym_env_name": "CartPole-v1", "number_samples": numbered}
+        notes = Notes()
+        name_equal_samples(resolve(values, "test"), notes)
+        assert len(notes.lines) == count
 
 
 # ---- Commands ----
