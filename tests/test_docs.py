@@ -233,7 +233,7 @@ def test_what_is_said_of_tuned_constants() -> None:
     rows = table_of(section, "key")
     assert set(rows) == set(TUNING_KEYS)
     assert all(int(default) == getattr(config, key) for key, (default, _) in rows.items())
-    assert config.tune_evaluations * config.tune_episodes / config.num_evaluation_episodes == 8
+    assert _tuning_episodes(config) / config.num_evaluation_episodes == 8
     (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert [(each.name, each.value, each.whole) for each in declared(program)] == [
         ("gain", 1.0, False),
@@ -241,10 +241,19 @@ def test_what_is_said_of_tuned_constants() -> None:
     ]
     for file in CONFIGS.glob("*/*promptpo_tuned.yaml"):
         config = load_config(file)
-        tuning = config.tune_evaluations * config.tune_episodes + config.num_evaluation_episodes
+        tuning = _tuning_episodes(config) + config.num_evaluation_episodes
+        assert config.candidates is not None
+        assert config.num_iterations is not None
         episodes = config.candidates * config.num_evaluation_episodes + tuning
         assert config.num_iterations * episodes == 500
         assert "500 episodes" in section
+
+
+def _tuning_episodes(config: Config) -> int:
+    """Return the episodes that tune the constants of one program."""
+    assert config.tune_evaluations is not None
+    assert config.tune_episodes is not None
+    return config.tune_evaluations * config.tune_episodes
 
 
 def test_the_table_of_tuned_constants_is_that_of_the_benchmark() -> None:

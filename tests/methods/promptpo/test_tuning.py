@@ -234,7 +234,8 @@ class Killed(BaseException):
 def test_a_run_that_ends_while_it_tunes_goes_on_there(point: int, tmp_path: Path, monkeypatch: Patch) -> None:
     model = Model({"search": block(BAD)})
     run(make_tuned_config(tmp_path / "calm"), model, monkeypatch)
-    evaluate, made = Tuning.evaluate, []
+    evaluate = Tuning.evaluate
+    made: list[int] = []
 
     def counted(self: Tuning, program: Any, values: Any, number: int) -> Any:
         if not made.count(point) and number == point:
@@ -248,7 +249,12 @@ def test_a_run_that_ends_while_it_tunes_goes_on_there(point: int, tmp_path: Path
     before = evaluations(tmp_path / "killed", tuning=False)
     bound: list[str] = []
     load = Workbench.box
-    monkeypatch.setattr(Workbench, "box", lambda self: bound.append("") or load(self))
+
+    def counted_load(self: Workbench) -> Any:
+        bound.append("")
+        return load(self)
+
+    monkeypatch.setattr(Workbench, "box", counted_load)
     run(make_tuned_config(tmp_path / "killed"), model, monkeypatch, resume=1)
     calm = evaluations(tmp_path / "calm", tuning=False)
     assert evaluations(tmp_path / "killed", tuning=False) == calm
