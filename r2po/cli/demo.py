@@ -41,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         folders = run_with_stand_in(logs / "stand_in", iterations)
     sys.stdout.write("\n")
-    names = argparse.Namespace(logdirs=[str(folder) for folder in folders], labels=None)
+    parser = argparse.ArgumentParser()
+    summary.add_options(parser)
+    names = parser.parse_args(["--logdir", *map(str, folders)])
     names.compare_output = str(logs / "comparison")
     return summary.run(names)
 

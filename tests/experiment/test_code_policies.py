@@ -269,8 +269,8 @@ def test_a_killed_iteration_takes_its_evaluations_from_the_log(tmp_path: Path, m
 
     monkeypatch.setattr(code.CodePolicy, "begin", count)
     run_code(config, Coder(GOOD), monkeypatch, resume=1)
-    # The median rollout that the critic is shown, then revision, held-out episodes, and the last check.
-    assert rolled_out == [1, 3, 2, 1]
+    # The median rollout that the critic is shown, then revision, fresh and held-out episodes, and the last check.
+    assert rolled_out == [1, 3, 20, 2, 1]
     assert evaluations_of(tmp_path / "run_1")[:1] == before
 
 

@@ -13,7 +13,7 @@ import pytest
 from r2po.analysis.logs.load import load_log_directory
 from r2po.envs.nim import NimEnv
 from r2po.errors import InputError, RunStopped
-from r2po.experiment import loop
+from r2po.experiment import ending, loop
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.runlog import RunDirectory, list_runs
@@ -29,7 +29,7 @@ def test_what_was_paid_for_is_never_deleted(method: str, tmp_path: Path, monkeyp
 
     config = make_config("nim", method, **SMALL, logdir=str(tmp_path / "logs"))
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "sum_up", refuse)
+        patch.setattr(ending, "sum_up", refuse)
         with pytest.raises(RunStopped, match="this cannot be read"):
             launch(config, None, {}, Observer())
     assert (tmp_path / "logs" / "run_1" / "iterations.jsonl").read_text().count("\n") == 1

@@ -40,7 +40,11 @@ from tests.real_server import NAME, byte_server, needs_server
 
 pytestmark = needs_server
 
-ASKING = [method.name for method in METHODS.values() if method.asks_model and method.templates]
+ASKING = [
+    method.name
+    for method in METHODS.values()
+    if method.asks_model and method.templates and method.searches != "programs"
+]
 TASKS = ("FrozenLake-v1", "CartPole-v1", "MountainCarContinuous-v0")
 BRIEF: dict[str, Any] = {
     "llm_model_name": NAME,
@@ -111,6 +115,15 @@ def test_every_method_runs_and_every_reply_is_within_what_was_asked(
         for candidate in record["candidates"]:
             for value in candidate["params"]:
                 assert isinstance(value, int) if task == "FrozenLake-v1" else -6 <= value == round(value, 1) <= 6
+
+
+def test_a_search_goes_on_though_the_model_writes_no_program(server: Served, tmp_path: Path) -> None:
+    result = run(tmp_path, server, method="promptpo", gym_env_name="CartPole-v1", candidates=2, num_iterations=1)
+    assert (result["iterations"], result["failed_attempts"], result["best_reward"]) == (1, 0, None)
+    (record,) = records(tmp_path / "run_1/iterations.jsonl")
+    assert [candidate["failure"]["kind"] for candidate in record["candidates"]] == ["policy", "policy"]
+    prompts = {call.prompt for call in read_calls(tmp_path / "run_1") if call.role == "search"}
+    assert len(prompts) >= 6
 
 
 def test_two_samples_of_a_prompt_differ(server: Served, tmp_path: Path) -> None:
