@@ -105,8 +105,8 @@ def test_prompts_are_given_only_if_asked_for() -> None:
 @pytest.mark.parametrize("name", ["run.yaml", "iterations.jsonl", "llm_calls.jsonl", "result.json", "x.jsonl"])
 @pytest.mark.parametrize("kind", ["folder", "link", "list"])
 def test_one_odd_run_does_not_keep_others_from_being_read(name: str, kind: str) -> None:
-    launch(config(), None, {}, Listener())
-    shutil.copytree(RUN, "logs/run_2")
+    for seed in (1, 2):
+        launch(config().model_copy(update={"seed": seed}), None, {}, Listener())
     path = Path("logs/run_2") / name
     path.unlink(missing_ok=True)
     if kind == "folder":
@@ -117,8 +117,7 @@ def test_one_odd_run_does_not_keep_others_from_being_read(name: str, kind: str) 
         path.write_text("[1]\n")
     frames = load_runs("logs")
     assert "run_1" in set(frames.runs["run"])
-    problems = [problem for problem in frames.problems if "run_2 repeats it" not in problem]
-    assert bool(problems) == (name != "x.jsonl")
+    assert bool(frames.problems) == (name != "x.jsonl")
     assert read_progress(1, path.parent, 3).state in ("complete", "failed")
     ended_at(path.parent)
 
