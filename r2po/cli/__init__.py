@@ -36,6 +36,8 @@ COMMANDS = {
     "export": "write the best policy of a run into a file",
     "prompt": "print the exact prompt and reply of a call",
     "check-task": "check a task: that its environment can be trusted, and what its card says of it",
+    "demo": "see R2PO at work: with a stand-in, or with a real language model on this machine",
+    "serve": "serve a model file on this machine, for runs to use",
     "doctor": "check a model: key, server, context length, one tiny call; or the wall around code",
 }
 

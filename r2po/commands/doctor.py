@@ -110,7 +110,8 @@ def _contact(provider: WireFormat, patient: Patient) -> Iterator[Finding]:
         return
     yield Finding("ok", "server", f"{provider.address} answers")
     if known:
-        yield Finding("ok", "model", f"{provider.model} is known there")
+        details = provider.details()
+        yield Finding("ok", "model", f"{provider.model} is known there{f': {details}' if details else ''}")
     else:
         yield Finding("note", "model", f"the server does not say whether it knows {provider.model}")
     yield _context(provider, patient.num_ctx)
@@ -143,14 +144,21 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
         return
     seconds = time.monotonic() - started
     if reply.finish == "length":
-        text = "the reply was cut off at the token limit: raise max_output_tokens or remove it"
-        yield Finding("FAILED", "call", text)
+        yield Finding("FAILED", "call", f"the reply was cut off {_why_cut(reply, patient)}")
         return
     yield Finding("ok", "call", f"answered in {seconds:.1f} s")
     yield _tokens(reply)
     if reply.thinking:
         yield Finding("ok", "thinking", f"{len(reply.thinking):,} characters, kept apart from the answer")
     yield _format(provider, reply, policy)
+
+
+def _why_cut(reply: Reply, patient: Patient) -> str:
+    if reply.filled_context is not None:
+        return f"where it filled the context of {reply.filled_context:,} tokens: the model may not come to an end"
+    if "max_output_tokens" in patient.sampling:
+        return "at the token limit: raise max_output_tokens or remove it"
+    return "at a token limit that the config does not set: raise max_output_tokens, or set it"
 
 
 def _tokens(reply: Reply) -> Finding:
@@ -161,9 +169,10 @@ def _tokens(reply: Reply) -> Finding:
 
 
 def _format(provider: Provider, reply: Reply, policy: Tabular) -> Finding:
+    why = reply.unreadable
     try:
         policy.read(reply.text)
     except UnusableReply as refusal:
-        why = provider.redact(str(refusal))
+        why = why or provider.redact(str(refusal))
         return Finding("note", "format", f"the reply could not be used ({why}); a run would ask again")
     return Finding("ok", "format", "the reply could be used")

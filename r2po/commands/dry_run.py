@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,12 +25,41 @@ from r2po.llm.store import CallStore
 from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, T
 from r2po.methods import Step
 from r2po.policies import Solution
-from r2po.prompts.history import write_history
 from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory
+from r2po.runlog.records import IterationRecord
+from r2po.trial import Trial
 
-CHARACTERS_PER_TOKEN = 2.5
-"""Prompts here are mostly numbers, which take more tokens per character than prose."""
+CHARACTERS_PER_TOKEN = (1.4, 2.3)
+"""By tokenizer, as measured on prompts of all methods: they are mostly numbers, and some give each digit a token."""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How long the prompts of a role are, in characters.
+
+    Attributes:
+        first: In the first iteration that has them, with the rollouts that were made.
+        longest: The same with rollouts as long as can be.
+        growth: What each further iteration adds.
+        at_first: How many there are in the first iteration of the run.
+        later: How many in each later one.
+    """
+
+    first: int
+    longest: int
+    growth: int
+    at_first: int
+    later: int
+
+    def last(self, iterations: int, *, longest: bool) -> int:
+        """Return the length in the last iteration."""
+        grown = self.growth * (iterations - (1 if self.at_first else 2))
+        return max(self.first, self.longest if longest else 0) + grown
+
+    def prompts(self, iterations: int) -> int:
+        """Return how many there are in a run."""
+        return self.at_first + self.later * (iterations - 1)
 
 
 def preview(config: Config) -> str:
@@ -40,7 +69,7 @@ def preview(config: Config) -> str:
     """
     seed = 1 if config.seed is None else config.seed
     with closing(Setting(config, seed)) as setting, tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
-        asked, longest, line_chars = _first_iteration(setting, Path(folder))
+        asked, sizes = _first_iteration(setting, Path(folder))
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     parts = [_headline("resolved config"), resolved]
     if not setting.method.asks_model:
@@ -51,7 +80,7 @@ def preview(config: Config) -> str:
         parts += [_headline(f"{which} of iteration 1: {question.role}"), question.prompt]
     parts += [
         _headline("what to expect"),
-        *_expectations(setting, asked, longest, line_chars),
+        *_expectations(setting, sizes),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
         f"which {_stand_in(setting)[0]} gave here in its place.",
@@ -68,8 +97,8 @@ def _distinct(asked: Sequence[Question]) -> Iterator[tuple[int, int, Question]]:
         yield first, last, group[0]
 
 
-def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], list[Question], int]:
-    """Return the questions of the first iteration, the longest that it could ask, and the length of a history line."""
+def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], dict[str, _Sizes]]:
+    """Return the questions of the first iteration, and for each role how long prompts are and can be."""
     directory = RunDirectory.create(folder)
     with closing(CallStore(directory.path)) as store:
         name, provider = _stand_in(setting)
@@ -79,11 +108,48 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], li
         history = list(experiment.history)
         with closing(experiment.evaluations):
             experiment.remember(experiment.iterate(1))
-        asked, client.asked = client.asked, []
-        long_rollouts = partial(_long_rollouts, setting)
-        setting.method.iterate(Step(setting.brief, history, 1, client, long_rollouts, clip=False, seed=setting.seed))
-    line = write_history(experiment.history[-1:], setting.brief, "phases", with_rollouts=True)
-    return asked, client.asked, len(line) + 1
+        asked = client.asked
+        if not asked:
+            return [], {}
+        longest = later = _with_long_rollouts(setting, client, history, [])
+        if setting.expected_iterations > 1:
+            later = _with_long_rollouts(setting, client, experiment.history, experiment.records)
+    return asked, _sizes(asked, longest, later)
+
+
+def _with_long_rollouts(
+    setting: Setting, client: _Client, history: Sequence[Trial], records: Sequence[IterationRecord]
+) -> list[Question]:
+    """Return the questions of the iteration after some others, whose rollouts are as long as can be."""
+    client.asked = []
+    setting.method.iterate(
+        Step(
+            setting.brief,
+            history,
+            len(records) + 1,
+            client,
+            partial(_long_rollouts, setting),
+            clip=False,
+            seed=setting.seed,
+            records=records,
+            config={**dict(setting.config), "tune_evaluations": 0},  # tuning takes time, and asks nothing
+        )
+    )
+    return client.asked
+
+
+def _sizes(asked: Sequence[Question], longest: Sequence[Question], later: Sequence[Question]) -> dict[str, _Sizes]:
+    """Compare the questions of the first iteration, the same with long rollouts, and those of the second likewise."""
+    sizes: dict[str, _Sizes] = {}
+    for role in dict.fromkeys(question.role for question in [*asked, *later]):
+        now, before, after = (_size(questions, role) for questions in (asked, longest, later))
+        if now:
+            growth = max(after - before, 0) if before and after else 0
+        else:  # it shows the history, as other roles do
+            growth = max((each.growth for each in sizes.values()), default=0)
+        counts = (sum(question.role == role for question in questions) for questions in (asked, later))
+        sizes[role] = _Sizes(now or after, before or after, growth, *counts)
+    return sizes
 
 
 def _stand_in(setting: Setting) -> tuple[str, Provider]:
@@ -120,7 +186,7 @@ def _long_rollouts(setting: Setting, solution: Solution, candidate: int) -> Roll
     )
 
 
-def _expectations(setting: Setting, asked: list[Question], longest: list[Question], line_chars: int) -> list[str]:
+def _expectations(setting: Setting, sizes: Mapping[str, _Sizes]) -> list[str]:
     config, iterations = setting.config, setting.expected_iterations
     each = setting.method.calls_per_iteration(dict(config))
     lines = [
@@ -130,18 +196,27 @@ def _expectations(setting: Setting, asked: list[Question], longest: list[Questio
     ]
     if config.critic_llm_model_name is not None:
         lines.append(f"models: {SEARCH} {config.llm_model_name}, {CRITIC} {config.critic_llm_model_name}")
-    growth = line_chars * (iterations - 1)
-    total = 0.0
-    for role in dict.fromkeys(question.role for question in asked):
-        first = _size(asked, role)
-        most = max(first, _size(longest, role)) + growth
-        lines.append(
-            f"{role} prompts: {first:,} characters in the first iteration, up to about {most:,} in the last "
-            f"({_tokens(first)} to {_tokens(most)} tokens)"
-        )
-        total += sum(question.role == role for question in asked) * iterations * (first + most) / 2
-    lines.append(f"prompt tokens in total: up to about {_tokens(total)}")
+    usual = most = 0.0
+    for role, size in sizes.items():
+        lines.append(_lengths(role, size, iterations))
+        last, longest = (size.last(iterations, longest=longest) for longest in (False, True))
+        prompts = size.prompts(iterations)
+        usual += prompts * (size.first + last) / 2
+        most += prompts * (max(size.first, size.longest) + longest) / 2
+    stretched = f", and {_tokens(most)} if all rollouts are as long as can be" if most > usual else ""
+    lines.append(f"prompt tokens in total: about {_tokens(usual)} with rollouts as in the first iteration{stretched}")
     return lines
+
+
+def _lengths(role: str, size: _Sizes, iterations: int) -> str:
+    """Say how long the prompts of a role are, in its first iteration and in the last."""
+    which = "first" if size.at_first else "second"
+    said = f"{role} prompts: {size.first:,} characters in the {which} iteration ({_tokens(size.first)} tokens)"
+    if not size.later:
+        return f"{said}, none later"
+    last, longest = (size.last(iterations, longest=longest) for longest in (False, True))
+    stretched = f", {longest:,} with the longest rollouts ({_tokens(longest)} tokens)" if longest > last else ""
+    return f"{said}, about {last:,} in the last ({_tokens(last)} tokens){stretched}"
 
 
 def _episodes(setting: Setting) -> str:
@@ -157,12 +232,15 @@ def _episodes(setting: Setting) -> str:
     )
 
 
-def _size(questions: list[Question], role: str) -> int:
-    return max(len(question.prompt) for question in questions if question.role == role)
+def _size(questions: Sequence[Question], role: str) -> int:
+    """Return the length of a role's longest prompt; 0 if it has none."""
+    return max((len(question.prompt) for question in questions if question.role == role), default=0)
 
 
 def _tokens(characters: float) -> str:
-    return f"{characters / CHARACTERS_PER_TOKEN:,.0f}"
+    """Write how many tokens so many characters may be, with two digits: no more are known."""
+    most, least = (float(f"{characters / each:.2g}") for each in CHARACTERS_PER_TOKEN)
+    return f"{least:,.0f} to {most:,.0f}"
 
 
 def _headline(text: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 from r2po.isolation.wall import Isolation
 from r2po.llm.accounting import Prices
 from r2po.llm.types import CRITIC
-from r2po.prompts import RevisionRule
+from r2po.prompts import HistoryWindow, RevisionRule, RolloutWindow
 from r2po.rollout import EngineName
 from r2po.runlog.keys import CAP_KEYS, telling
 from r2po.tasks import Told
@@ -36,7 +36,7 @@ CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
     *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
-    *("traj_history_last_n", "description", "revision_rule"),
+    *("traj_history_last_n", "description", "revision_rule", "rollout_window", "history_window", "number_samples"),
 )
 """Keys that do nothing where no model is asked; caps end a run before a call."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
@@ -133,6 +133,9 @@ class Config(Section):
     revision_rule: RevisionRule | None = None
     announced_iterations: Positive | None = None
     traj_history_last_n: NotNegative = 5
+    rollout_window: RolloutWindow | None = None
+    history_window: HistoryWindow | None = None
+    number_samples: bool = False
 
     # The model
     temperature: Temperature | None = None

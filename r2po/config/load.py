@@ -17,6 +17,7 @@ from r2po.llm.providers.replay import PREFIX
 from r2po.methods import METHODS
 from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
+from r2po.prompts import HistoryWindow, RolloutWindow
 from r2po.reading import YAML_ERRORS, read_text
 from r2po.validation import Section, first_problem
 
@@ -38,6 +39,8 @@ _SECTIONS: dict[str, type[pydantic.BaseModel]] = {
     "critic": CriticSettings,
     "critic.prices": Prices,
     "history": HistorySettings,
+    "rollout_window": RolloutWindow,
+    "history_window": HistoryWindow,
 }
 
 

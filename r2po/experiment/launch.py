@@ -99,7 +99,8 @@ def launch(
             name_unfinished(config, observer)
         name_other_protocols(config, observer)
         name_idle_keys(config, observer)
-        name_equal_samples(config, observer)
+        if not search.is_stand_in and search.recording is None:
+            name_equal_samples(config, observer)
         return _start(config, models_of(config, providers), observer, place)
     return _run(config, models_of(config, providers), directory, observer, place, accept_changed_prompts)
 

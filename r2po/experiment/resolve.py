@@ -139,17 +139,30 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"{', '.join(critics)}: no effect, {config.method} has no critic")
     if "traj_history_last_n" in idle and not method.shows_excerpts:
         observer.note(f"traj_history_last_n has no effect: the prompts of {config.method} show no excerpts")
+    if config.number_samples and not _repeats_prompts(config):
+        observer.note(f"number_samples has no effect: {config.method} asks for one sample of each prompt")
+    windows = [key for key in ("rollout_window", "history_window") if key in idle]
+    if windows and method.searches == "programs":
+        observer.note(f"{', '.join(windows)}: no effect, {config.method} shows rounds; see the key history")
     if "revision_rule" in idle and not method.revision_rule:
         observer.note(f"revision_rule has no effect: the prompts of {config.method} state no revision rule")
 
 
 def name_equal_samples(config: Config, observer: Observer) -> None:
-    """Say so if samples of one prompt will hardly differ."""
-    if config.temperature == 0 and METHODS[config.method].searches == "programs" and (config.candidates or 1) > 1:
+    """Say so if a model will be asked for several samples of a prompt and, being greedy, can give only one."""
+    if config.temperature == 0 and _repeats_prompts(config) and not config.number_samples:
+        one = ", or candidates: 1" if METHODS[config.method].searches == "programs" else ""
         observer.note(
-            f"temperature is 0: the {config.candidates} replies to a round's prompt will be equal, or nearly so; "
-            "leave the key out, or set candidates=1"
+            f"{config.method} asks for several samples of one prompt, and at temperature 0 they tend to be equal, "
+            "whatever the seed; number_samples: true tells each further prompt its number, or set a higher temperature"
+            f"{one}"
         )
+
+
+def _repeats_prompts(config: Config) -> bool:
+    """Whether the method asks for several samples of one prompt; a search for programs may ask for one only."""
+    method = METHODS[config.method]
+    return method.repeats_prompts and not (method.searches == "programs" and config.candidates == 1)
 
 
 def as_recorded(config: Config, recording: Recording, observer: Observer) -> Config:

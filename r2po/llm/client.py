@@ -117,6 +117,8 @@ class Patience:
 
 
 CUT_OFF = "it was cut off at the token limit"
+FULL = "it was cut off: with its prompt, it filled the context"
+_REMEDY = "; show less in prompts (rollout_window, history_window), or use a longer context"
 
 
 @dataclass
@@ -183,7 +185,7 @@ class Client:
         else:
             recorded, value = known, self._read_again(known, question, read)
         fresh = known is None and self.recording is None
-        told = model.provider.redact(recorded.refusal)
+        told = model.provider.redact(recorded.refusal) + (_REMEDY if recorded.refusal.startswith(FULL) else "")
         return Received(key, value, recorded.refusal, fresh, recorded.latency_s, told)
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
@@ -269,7 +271,7 @@ def _usable(reply: Reply, read: Callable[[str], T], question: Question, of: str)
     Raises:
         InputError: It no longer is.
     """
-    value, refusal = _understood(reply, read)
+    value, refusal = _understood(reply, getattr(read, "again", read))
     if refusal:
         where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
         raise InputError(f"{of}: the reply on record for {where} was usable and no longer is: {refusal}")
@@ -282,9 +284,15 @@ def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
     A reply that may be incomplete is for readers that can tell what is complete in it: they have a ``read_cut``.
     """
     read_cut: Callable[[str], T] | None = getattr(read, "read_cut", None)
+    if reply.unreadable:
+        return None, reply.unreadable
     if reply.finish == "length" and read_cut is None:
-        return None, CUT_OFF
+        return None, _cut_off(reply)
     try:
         return (read_cut if read_cut and reply.finish != "stop" else read)(reply.text), ""
     except UnusableReply as refusal:
-        return None, CUT_OFF if reply.finish == "length" else str(refusal) or "it cannot be read"
+        return None, _cut_off(reply) if reply.finish == "length" else str(refusal) or "it cannot be read"
+
+
+def _cut_off(reply: Reply) -> str:
+    return CUT_OFF if reply.filled_context is None else f"{FULL} of {reply.filled_context:,} tokens"

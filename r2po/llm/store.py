@@ -148,6 +148,7 @@ class CallStore:
                 thinking=reply.thinking,
                 finish=reply.finish,
                 **({"finish_said": reply.finish_said} if reply.finish_said else {}),
+                **({"cut": True} if reply.finish == "length" and not refusal else {}),
                 refusal=refusal,
                 usage=asdict(reply.usage),
                 sent=dict(reply.sent),

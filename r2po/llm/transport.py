@@ -10,13 +10,13 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 
-from r2po.llm import address, failures, network
+from r2po.llm import address, failures, network, stream
 from r2po.llm.redaction import Redaction, secrets_of
 from r2po.llm.types import AttemptFailed
 
@@ -100,7 +100,7 @@ class Transport:
         return value
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
-        """Get any JSON value; otherwise as ``post_json``."""
+        """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
         return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
 
     def redact(self, text: str | bytes) -> str:
@@ -112,7 +112,7 @@ class Transport:
         exchange = _Exchange(
             lambda: self._session.request(
                 method,
-                self.base_url + path,
+                self._url(path),
                 json=body,
                 stream=True,
                 allow_redirects=False,
@@ -133,9 +133,14 @@ class Transport:
             raise exchange.error
         raise AttemptFailed(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
 
+    def _url(self, path: str) -> str:
+        base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
+        return base + path.removeprefix("..")
+
     def _value(self, path: str, answer: _Answer, told_error: Callable[[Any], Any]) -> Any:
         if not 200 <= answer.status < 300:
             raise self._refused(path, answer, _loads(answer.body), answer.status)
+        answer = _whole(answer)
         value = _loads(answer.body, self._redaction.reply)
         if value is _NOT_JSON:
             raise self._unusable(path, answer, "not JSON in UTF-8")
@@ -241,6 +246,14 @@ class _Exchange:
         if self._response is not None:
             with suppress(AttributeError, ValueError, RuntimeError, OSError):  # too late, or a urllib3 before 2.3
                 self._response.raw.shutdown()
+
+
+def _whole(answer: _Answer) -> _Answer:
+    """Return an answer that came in pieces as if it had come at once."""
+    if not answer.headers.get("Content-Type", "").startswith(stream.CONTENT_TYPE):
+        return answer
+    body = stream.assembled(answer.body)
+    return answer if body is None else replace(answer, body=body)
 
 
 _NOT_JSON = object()

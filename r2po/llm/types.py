@@ -104,6 +104,8 @@ class Reply:
         thinking: Reasoning text that the provider keeps apart from the answer; empty if none.
         finish: Why the model stopped; "length" means it was cut off at a token limit.
         finish_said: What the provider calls the reason, if that is unknown here; else empty.
+        filled_context: The tokens of the context, if the reply was cut off because it and its prompt filled that.
+        unreadable: Why the server itself could not make out an answer in what the model wrote; empty if it could.
         usage: Token counts.
         sent: Settings in effect under their wire names, also those that the provider added on its own (e.g.
             ``num_ctx``), for the log.
@@ -115,6 +117,8 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     sent: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     finish_said: str = ""
+    filled_context: int | None = None
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ METHODS = (
         "PureSearch",
         pure_search,
         pair=pair("proposal_a", "proposal_b", "search"),
+        repeats_prompts=True,
         style=style("#9d1700", (6, 1.5, 1, 1.5), "<"),
         templates=("search.j2",),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Thread
 from typing import Any, Generic, TypeVar, cast
 
@@ -41,10 +41,17 @@ class Tried(Generic[T]):
 
 @dataclass(frozen=True)
 class SolutionReader:
-    """Reads solutions of a policy family from replies that may quote the ones which ``tried`` returns."""
+    """Reads solutions of a policy family from replies that may quote the ones which ``tried`` returns.
+
+    Attributes:
+        policy: The policy family.
+        tried: Returns the solutions that a reply may quote.
+        strict: Refuse solutions that are not what prompts ask for: servers that were told may ignore it.
+    """
 
     policy: PolicyFamily[Any]
     tried: Callable[[], Sequence[Solution]]
+    strict: bool = False
 
     def __call__(self, text: str) -> Solution:
         """Read a finished reply."""
@@ -54,8 +61,15 @@ class SolutionReader:
         """Read a reply that ends before it was finished."""
         return self._read(text, cut=True)
 
+    @property
+    def again(self) -> SolutionReader:
+        """The reader of replies that were used once: earlier versions were less strict."""
+        return replace(self, strict=False)
+
     def _read(self, text: str, *, cut: bool) -> Solution:
         solution: Solution = self.policy.read_beside(text, self.tried(), cut=cut)
+        if self.strict:
+            self.policy.check(solution)
         return solution
 
 
@@ -70,6 +84,8 @@ class Ask(Generic[T]):
     """How many came so far, recorded ones included."""
     seconds: float = 0.0
     """How long they took when they were made."""
+    refusals: list[str] = field(default_factory=list)
+    """Why they could not be used."""
 
     def __call__(self) -> Answer[T]:
         """Ask; while the reply is unusable, say what is wrong with it and ask again.
@@ -80,7 +96,7 @@ class Ask(Generic[T]):
             RunStopped: No usable reply after ``MAX_REASKS`` further attempts, or no reply at all.
         """
         fresh = 0
-        received = self._next("")
+        received = self._next()
         while received.refusal:
             fresh += received.fresh
             if fresh > MAX_REASKS:
@@ -88,7 +104,7 @@ class Ask(Generic[T]):
                     f"iteration {self.first.iteration}, {self.first.role}: no usable reply in {self.replies} attempts; "
                     f"the last one: {received.told or received.refusal}"
                 )
-            received = self._next(received.refusal)
+            received = self._next()
         return Answer(cast("T", received.value), received.key)  # None, if that is what was read
 
     def attempt(self) -> Tried[T]:
@@ -99,24 +115,39 @@ class Ask(Generic[T]):
         Raises:
             RunStopped: No reply at all.
         """
-        received = self._next("")
+        received = self._next()
         while received.refusal and self.replies <= MAX_REASKS:
-            received = self._next(received.refusal)
+            received = self._next()
         if received.refusal:
             return Tried(None, refusal=received.refusal)
         return Tried(received.value, received.key)
 
-    def _next(self, refusal: str) -> Received[T]:
-        """Ask once; after a refusal, say in the prompt what was wrong."""
+    def _next(self) -> Received[T]:
+        """Ask once; after refusals, say in the prompt what was wrong."""
         question = self.first
-        if refusal:
-            complaint = f"Your previous reply could not be used: {refusal}. Keep to the reply format."
-            prompt = f"{question.prompt}\n\n{complaint}\n"
+        if self.refusals:
+            prompt = f"{question.prompt}\n\n{complaint(self.refusals)}\n"
             question = replace(question, attempt=self.replies + 1, prompt=prompt)
         received = self.asker.ask(question, self.read)
         self.replies += 1
         self.seconds += received.latency_s
+        if received.refusal:
+            self.refusals.append(received.refusal)
         return received
+
+
+def complaint(refusals: Sequence[str]) -> str:
+    """Return what a model is told of its unusable replies: each time something else, or it would repeat itself."""
+    if len(refusals) == 1:
+        return f"Your previous reply could not be used: {refusals[0]}. Keep to the reply format."
+    listed = [f"{attempt}. {refusal}." for attempt, refusal in enumerate(refusals, 1)]
+    return "\n".join(
+        [
+            f"Your previous {len(refusals)} replies could not be used:",
+            *listed,
+            f"This is attempt {len(refusals) + 1}. Keep to the reply format.",
+        ]
+    )
 
 
 def run_together(jobs: Sequence[Callable[[], T]], at_most: int) -> list[T]:

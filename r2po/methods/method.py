@@ -52,6 +52,8 @@ class Method:
             (``critic_llm_conservative_threshold``, tau_c); the analysis of tau_c shows such methods.
         history_rollout: Takes a trial's returns and gives the index of the rollout that the history shows with it, or
             None; left out if the method never shows one.
+        repeats_prompts: Whether it asks for several samples of one prompt; a search for programs does unless it has one
+            candidate.
         shows_excerpts: Whether prompts show excerpts of the latest trials' rollouts (``traj_history_last_n``).
         templates: The templates that its prompts are made from, without what these include: runs with other ones are
             not continued or averaged unnoticed. Empty if it uses none of this package's; None stands for all of them.
@@ -76,6 +78,7 @@ class Method:
     style: Style = field(default_factory=lambda: GREY)
     revision_rule: bool = False
     history_rollout: Callable[[NDArray[np.float64], Brief], int | None] | None = None
+    repeats_prompts: bool = False
     shows_excerpts: bool = False
     templates: tuple[str, ...] | None = None
     searches: Literal["", "tables", "real parameters", "programs"] = ""

@@ -25,6 +25,8 @@ from r2po.rollout import EvaluationFailed, Rollouts
 from r2po.runlog.jsonl import dump
 from r2po.trial import Candidate, Trial
 
+SAMPLE = "You were given this prompt before: this is number {}. Give an answer that differs from the earlier ones."
+
 Read = Callable[[str], T]
 """Reads a reply; raises ``UnusableReply`` if it cannot."""
 
@@ -212,11 +214,12 @@ class Step:
         """Return what is asked, with the numbers of the samples, which are fixed before the first is sent."""
         policy = self.brief.policy
         schema = policy.schema() if self.brief.structured_output and read is None else None
-        read = read or SolutionReader(policy, self._tried)
+        read = read or SolutionReader(policy, self._tried, strict=schema is not None)
         asks = []
         for prompt in prompts:
-            question = Question(self.iteration, role, self._asked[prompt], 1, prompt, schema)
+            sample = self._asked[prompt]
             self._asked[prompt] += 1
+            question = Question(self.iteration, role, sample, 1, self._numbered(prompt, sample), schema)
             asks.append(Ask(self.asker, question, read))
         return asks
 
@@ -229,6 +232,12 @@ class Step:
         waited = time.monotonic() - started if len(jobs) > 1 else 0.0
         self.llm_s += max([waited, *(ask.seconds for ask in asks)])
         return answers
+
+    def _numbered(self, prompt: str, sample: int) -> str:
+        """Return the prompt of a sample; a greedy model answers the same to the same prompt, whatever the seed."""
+        if not sample or not self.brief.number_samples:
+            return prompt
+        return f"{prompt}\n\n{SAMPLE.format(sample + 1)}\n"
 
     def _tried(self) -> list[Solution]:
         """Return the solutions of the history and of this iteration, which a reply may quote."""

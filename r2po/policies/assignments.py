@@ -66,6 +66,7 @@ class Block:
         last: Index that was assigned last.
         broken_by: What stands between it and the next assignment, if that is why it ends.
         next: Index that is assigned next, if that is so.
+        is_closed: Whether a bracket closes it.
     """
 
     start: int = 0
@@ -75,6 +76,7 @@ class Block:
     last: int = 0
     broken_by: str = ""
     next: int = 0
+    is_closed: bool = False
 
     def assign(self, index: int, value: str) -> None:
         """Add an assignment."""
@@ -148,7 +150,7 @@ def _json_blocks(text: str, size: int) -> tuple[list[Block], str]:
             return [*blocks, *_first_entry(text, start, before, error)], before
         block = _block_of(value, size)
         if block is not None:
-            block.start, block.end = start, stop
+            block.start, block.end, block.is_closed = start, stop, True
             blocks.append(block)
         rest += [text[end:start], " " * (stop - start)]
         end = stop
@@ -276,7 +278,7 @@ def _list_block(written: str, start: int, end: int, text: str = "") -> Block:
     further = _LIST_FURTHER.match(text, end)
     if further is not None and items:
         items[-1] += f"]{further[0]}".rstrip()
-    block = Block(start, end)
+    block = Block(start, end, is_closed=True)
     for index, item in enumerate(items):
         block.assign(index, item)
     return block

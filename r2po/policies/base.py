@@ -149,6 +149,13 @@ class PolicyFamily(ABC, Generic[S]):
             raise UnusableReply("it was cut off")
         return self.read(text)
 
+    def check(self, solution: S, /) -> None:
+        """Refuse a solution that is not what prompts ask for, where servers are to enforce the ``schema``.
+
+        Raises:
+            UnusableReply: It says what was expected.
+        """
+
     @abstractmethod
     def write(self, solution: S, /, digits: int = 5) -> str:
         """Write a solution as replies must give it; ``digits`` is for numbers that are not what prompts ask for."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from r2po.errors import InputError
+from r2po.errors import InputError, UnusableReply
 from r2po.policies.base import PolicyFamily, logged
 from r2po.policies.policy import Array
 from r2po.policies.reply import read_numbers
@@ -27,6 +27,16 @@ class Range:
     high: float
     decimals: int
     asked: bool = True
+
+    @property
+    def words(self) -> str:
+        """What each parameter is to be, in words."""
+        decimals = f" with {self.decimals} decimal{'' if self.decimals == 1 else 's'}" if self.asked else ""
+        return f"a number from {self.low:g} to {self.high:g}{decimals}"
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a parameter is what prompts ask for."""
+        return self.low <= value <= self.high and (not self.asked or round(value, self.decimals) == value)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,15 @@ class NumericFamily(PolicyFamily[Parameters]):
 
     def read_beside(self, text: str, shown: Collection[Parameters], /, *, cut: bool = False) -> Parameters:
         """Read the parameters from a reply that may quote ``shown``, and that may have been cut off after them."""
-        return read_numbers(text, self.size, self.choices, shown, cut=cut)
+        expected = "" if isinstance(self.values, Choices) else self.values.words
+        return read_numbers(text, self.size, self.choices, shown, cut=cut, expected=expected)
+
+    def check(self, params: Parameters, /) -> None:
+        """Refuse a parameter that is not what prompts ask for."""
+        if isinstance(self.values, Range):
+            for index, value in enumerate(params):
+                if value not in self.values:
+                    raise UnusableReply(f"params[{index}] is {value:g}; expected {self.values.words}")
 
     def write(self, params: Parameters, /, digits: int = 5) -> str:
         """Write parameters in the format that replies must use: ``params[0]: 1.0, params[1]: -2.5``."""
@@ -102,12 +120,15 @@ class NumericFamily(PolicyFamily[Parameters]):
     def schema(self) -> dict[str, Any]:
         """Return the schema of ``{"params": [...], "reasoning": "..."}`` with exactly the values that prompts ask for.
 
-        ``params`` comes first: as in free text, the answer precedes its explanation.
+        Numbers have their bounds and, as ``multipleOf``, the step between their values; providers send what their
+        servers can enforce. ``params`` comes first: as in free text, the answer precedes its explanation.
         """
         if isinstance(self.values, Choices):
             value: dict[str, Any] = {"type": "integer", "enum": list(self.values.options)}
         else:
             value = {"type": "number", "minimum": self.values.low, "maximum": self.values.high}
+            if self.values.asked:
+                value["multipleOf"] = round(10.0**-self.values.decimals, self.values.decimals)
         params = {"type": "array", "items": value, "minItems": self.size, "maxItems": self.size}
         return {
             "type": "object",

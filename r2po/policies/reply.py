@@ -32,6 +32,7 @@ _QUOTATION = (
     "line, alone"
 )
 _THOUGHT = "its parameters stand among its thoughts: put the final parameters below them, outside of all tags"
+_MAYBE_CUT = "it may have been cut off at params[{}], where it ends: write a line below it"
 _NAMED = re.compile(r"\bparams\s?\[\s?(?P<index>\d{1,9})\s?\](?P<rest>[^,;|\n]{0,40})", re.IGNORECASE)
 _NOTHING = ("", "v", "...", _CUT)
 _MAX_NAMED = 8
@@ -68,7 +69,13 @@ def read_text(text: str) -> str:
 
 
 def read_numbers(
-    text: str, size: int, choices: Sequence[int] = (), shown: Collection[Parameters] = (), *, cut: bool = False
+    text: str,
+    size: int,
+    choices: Sequence[int] = (),
+    shown: Collection[Parameters] = (),
+    *,
+    cut: bool = False,
+    expected: str = "",
 ) -> Parameters:
     """Read parameters from a model's reply.
 
@@ -77,7 +84,8 @@ def read_numbers(
         size: Number of parameters.
         choices: The legal values of a table's entries; none for real numbers.
         shown: What the prompt shows of earlier trials, which the reply may quote.
-        cut: Whether the reply ends before it was finished: a set counts if something follows it.
+        cut: Whether the reply ends before it was finished: a set counts if it is closed by a bracket or a line break.
+        expected: What each parameter is to be, in words, for complaints; empty if nothing is to be said of it.
 
     Raises:
         UnusableReply: No set is complete; several are, and none is plainly the answer; or the answer has extra or
@@ -93,7 +101,10 @@ def read_numbers(
         if complete:
             answer = _answer(complete, said, size, shown)
             _check_later_lines(answer, said)
-            return _checked(answer, size, choices)
+            params = _checked(answer, size, choices, expected)
+            if cut and not (answer.is_closed or "\n" in said[answer.end :]):
+                raise UnusableReply(_MAYBE_CUT.format(answer.last))
+            return params
         found = found or blocks
     said = "\n".join(parts)
     if "params" not in said and "params" in text:
@@ -184,23 +195,24 @@ def _what_is_missing(blocks: list[Block], size: int, text: str) -> str:
     return f"{text!r} stands between params[{broken.last}] and params[{broken.next}]; nothing may stand there"
 
 
-def _checked(block: Block, size: int, choices: Sequence[int]) -> Parameters:
+def _checked(block: Block, size: int, choices: Sequence[int], expected: str) -> Parameters:
     extra = sorted(index for index in block.values if index >= size)
     if extra:
         raise UnusableReply(f"{_names(extra)} given, but there are only params[0] to params[{size - 1}]")
     if block.contradictions:
         raise UnusableReply(f"contradicting values for {_names(block.contradictions)}")
-    return tuple(_value(index, block.values[index], choices) for index in range(size))
+    return tuple(_value(index, block.values[index], choices, expected) for index in range(size))
 
 
-def _value(index: int, written: str, choices: Sequence[int]) -> float:
+def _value(index: int, written: str, choices: Sequence[int], expected: str) -> float:
     if written.endswith(_CUT):
-        raise UnusableReply(f"it may have been cut off at params[{index}], where it ends: write a line below it")
+        raise UnusableReply(_MAYBE_CUT.format(index))
     value = number(written)
     if value is None or not math.isfinite(value):
         raise UnusableReply(f"params[{index}] is {written[:_MAX_SHOWN]!r}, not a finite number")
     if abs(value) > LARGEST_PARAMETER:
-        raise UnusableReply(f"params[{index}] is {written[:_MAX_SHOWN]}; at most {LARGEST_PARAMETER:g} is of any use")
+        what = f"expected {expected}" if expected else f"at most {LARGEST_PARAMETER:g} is of any use"
+        raise UnusableReply(f"params[{index}] is {written[:_MAX_SHOWN]}; {what}")
     if choices:
         if value not in choices:
             legal = ", ".join(map(str, choices))

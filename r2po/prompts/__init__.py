@@ -6,11 +6,14 @@ from r2po.prompts.brief import Brief, RevisionRule, Situation, shown
 from r2po.prompts.evidence import median_package, raw_rollout, three_rollouts
 from r2po.prompts.prompts import Evidence, critic_only_prompt, critic_prompt, search_prompt
 from r2po.prompts.rendering import prompt_facts
+from r2po.prompts.windows import HistoryWindow, RolloutWindow
 
 __all__ = [
     "Brief",
     "Evidence",
+    "HistoryWindow",
     "RevisionRule",
+    "RolloutWindow",
     "Situation",
     "critic_only_prompt",
     "critic_prompt",

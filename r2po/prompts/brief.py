@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from r2po.policies import PolicyFamily, Solution
+from r2po.prompts.windows import HistoryWindow, RolloutWindow
 from r2po.tasks import Description, Source, Task
 from r2po.tasks.spaces import Spaces
 from r2po.trial import Candidate, Trial
@@ -35,6 +36,9 @@ class Brief:
         revision_rule: How the revision rule is put: as a preference, or as an order with a second condition.
         announced_iterations: T, the number of iterations told to the model; None to tell none.
         structured_output: Whether replies are JSON objects of a given schema, and not free text.
+        rollout_window: Which steps of rollouts are shown; None for all.
+        history_window: Which trials are shown; None for all.
+        number_samples: Whether the second prompt of several alike says that it is the second.
     """
 
     task: Task
@@ -53,6 +57,9 @@ class Brief:
     shows_replies: bool = True
     revision_rule: RevisionRule = "preference"
     structured_output: bool = False
+    rollout_window: RolloutWindow | None = None
+    history_window: HistoryWindow | None = None
+    number_samples: bool = False
 
     @property
     def longest_rollout(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import fixed
 from r2po.prompts.rollouts import by_last_reward, by_length, raw_steps, transitions
+from r2po.prompts.windows import steps
 from r2po.rollout import Rollout, Rollouts
 from r2po.trial import Candidate
 
@@ -36,16 +37,16 @@ def median_package(candidate: Candidate, brief: Brief) -> str:
             "",
             f"Median rollout, as an example: rollout {index}, return {fixed(median.total, 4)}, length {median.length} "
             f"steps. {STEPS_HEADLINE}",
-            *transitions(median, by_length(brief.max_traj_length)),
+            *transitions(median, by_length(brief.max_traj_length), *steps(brief.rollout_window)),
         ]
     )
 
 
-def raw_rollout(candidate: Candidate, _: Brief) -> str:
+def raw_rollout(candidate: Candidate, brief: Brief) -> str:
     """RepTraj's evidence: one rollout, step by step with rewards; the one whose return is closest to the mean."""
     shown = candidate.show(candidate.rollouts.closest_to(candidate.reward))
     headline = f"One rollout, length {shown.length} steps, return {fixed(shown.total)}. {RAW_HEADLINE}"
-    return "\n".join([headline, *numbered_steps(shown)])
+    return "\n".join([headline, *numbered_steps(shown, brief)])
 
 
 def three_rollouts(candidate: Candidate, brief: Brief) -> str:
@@ -61,13 +62,13 @@ def three_rollouts(candidate: Candidate, brief: Brief) -> str:
     for name, index in chosen.items():
         rollout = candidate.show(index)
         lines += ["", f"{name} rollout: rollout {index}, return {fixed(rollout.total, 4)}"]
-        lines += transitions(rollout, by_last_reward, CUT_STEPS, CUT_STEPS)
+        lines += transitions(rollout, by_last_reward, *steps(brief.rollout_window, CUT_STEPS, CUT_STEPS))
     return "\n".join(lines)
 
 
-def numbered_steps(rollout: Rollout) -> list[str]:
-    """Write every step as ``number: state | action | reward``, from 0."""
-    return [f"{number}: {step}" for number, step in enumerate(raw_steps(rollout))]
+def numbered_steps(rollout: Rollout, brief: Brief) -> list[str]:
+    """Write the steps that prompts show as ``number: state | action | reward``, from 0."""
+    return raw_steps(rollout, *steps(brief.rollout_window), numbered=True)
 
 
 def _statistics(rollouts: Rollouts, brief: Brief) -> list[str]:

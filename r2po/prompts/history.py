@@ -1,4 +1,4 @@
-"""The history as prompts show it: every trial, oldest first, unsorted, uncut, append-only."""
+"""The history as prompts show it: every trial, oldest first, unsorted, uncut, append-only, unless there is a window."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from r2po.policies import PolicyFamily
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import fixed
 from r2po.prompts.rollouts import by_length, raw_steps, transitions
+from r2po.prompts.windows import left_out, shown_trials, steps
 from r2po.trial import Trial
 
 EXCERPT_STEPS = 4
@@ -23,7 +24,7 @@ tells a warm-up trial, which is one rollout, from a mean (R2PO); or with the pha
 def write_history(
     history: Sequence[Trial], brief: Brief, lines: Lines = "values", *, with_rollouts: bool = False
 ) -> str:
-    """Write every trial.
+    """Write every trial that prompts show.
 
     Args:
         history: The trials.
@@ -31,17 +32,21 @@ def write_history(
         lines: How each is written.
         with_rollouts: Write the rollout that a trial carries below it.
     """
-    entries = [_entry(index, trial, brief, lines) for index, trial in enumerate(history)]
+    trials = shown_trials(history, brief.history_window)
+    entries = [_entry(index, trial, brief, lines) for index, trial in trials]
     if with_rollouts:
-        entries = [entry + _rollout_below(trial) for entry, trial in zip(entries, history, strict=True)]
-    return "\n".join(entries)
+        window = steps(brief.rollout_window)
+        entries = [entry + _rollout_below(trial, *window) for entry, (_, trial) in zip(entries, trials, strict=True)]
+    note = left_out(history, len(trials), brief.history_window)
+    return "\n".join([note, *entries] if note else entries)
 
 
 def write_excerpts(history: Sequence[Trial], brief: Brief) -> str:
     """Write an excerpt of the rollout of each of the latest trials: its first and last 4 steps, no rewards."""
     first, ending = max(len(history) - brief.traj_history_last_n, 0), by_length(brief.max_traj_length)
+    window = steps(brief.rollout_window, EXCERPT_STEPS, EXCERPT_STEPS)
     return "\n".join(
-        f"Trial {index}: {'; '.join(transitions(trial.rollout, ending, EXCERPT_STEPS, EXCERPT_STEPS))}"
+        f"Trial {index}: {'; '.join(transitions(trial.rollout, ending, *window))}"
         for index, trial in enumerate(history[first:], first)
         if trial.rollout is not None
     )
@@ -74,6 +79,8 @@ def _written_briefly(policy: PolicyFamily[Any], trial: Trial) -> str:
 
 
 @lru_cache(maxsize=2048)
-def _rollout_below(trial: Trial) -> str:
+def _rollout_below(trial: Trial, first: int | None, last: int) -> str:
     """Return a rollout's lines, with an empty one after them."""
-    return "" if trial.rollout is None else "\n".join(["", ROLLOUT_HEADLINE, *raw_steps(trial.rollout), ""])
+    if trial.rollout is None:
+        return ""
+    return "\n".join(["", ROLLOUT_HEADLINE, *raw_steps(trial.rollout, first, last), ""])

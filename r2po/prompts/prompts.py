@@ -108,13 +108,15 @@ def critic_only_prompt(situation: Situation) -> str:
         brief,
         history=write_history(situation.history, brief, "rewards"),
         excerpts=write_excerpts(situation.history, brief),
-        evidence=_latest(situation.history[-1]) if situation.history else "",
+        evidence=_latest(situation.history[-1], brief) if situation.history else "",
     )
 
 
-def _latest(trial: Trial) -> str:
+def _latest(trial: Trial, brief: Brief) -> str:
     """Write the rollout of a trial, or why there is none; empty if it was not kept."""
     if trial.failure:
         return f"(none: the latest policy failed: {trial.failure})"
     rollout = trial.rollout
-    return "" if rollout is None else "\n".join([LATEST_HEADLINE.format(rollout.length), *numbered_steps(rollout)])
+    return (
+        "" if rollout is None else "\n".join([LATEST_HEADLINE.format(rollout.length), *numbered_steps(rollout, brief)])
+    )

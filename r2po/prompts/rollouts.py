@@ -33,16 +33,37 @@ def transitions(rollout: Rollout, ending: Ending, first: int | None = None, last
     length = rollout.length
     if first is None or length <= first + last:
         return _transitions(rollout, ending, 0, length)
-    left_out = length - first - last
-    gap = f"... ({left_out} step{'' if left_out == 1 else 's'} left out) ..."
-    return [*_transitions(rollout, ending, 0, first), gap, *_transitions(rollout, ending, length - last, length)]
+    beginning, end = _transitions(rollout, ending, 0, first), _transitions(rollout, ending, length - last, length)
+    return [*beginning, _gap(length - first - last), *end]
 
 
-def raw_steps(rollout: Rollout) -> list[str]:
-    """Write every step as ``state | action | reward``."""
-    states = vectors(rollout.observations[:-1])
-    rewards = [number(reward, ROLLOUT_DIGITS) for reward in rollout.rewards.tolist()]
-    return [" | ".join(step) for step in zip(states, vectors(rollout.actions), rewards, strict=True)]
+def raw_steps(rollout: Rollout, first: int | None = None, last: int = 0, *, numbered: bool = False) -> list[str]:
+    """Write steps as ``state | action | reward``.
+
+    Args:
+        rollout: The rollout.
+        first: As in ``transitions``.
+        last: As in ``transitions``.
+        numbered: Write the number of each step before it, from 0.
+    """
+    length = rollout.length
+    if first is None or length <= first + last:
+        return _raw_steps(rollout, 0, length, numbered=numbered)
+    beginning = _raw_steps(rollout, 0, first, numbered=numbered)
+    end = _raw_steps(rollout, length - last, length, numbered=numbered)
+    return [*beginning, _gap(length - first - last), *end]
+
+
+def _raw_steps(rollout: Rollout, start: int, stop: int, *, numbered: bool) -> list[str]:
+    states = vectors(rollout.observations[start:stop])
+    rewards = [number(reward, ROLLOUT_DIGITS) for reward in rollout.rewards[start:stop].tolist()]
+    steps = zip(states, vectors(rollout.actions[start:stop]), rewards, strict=True)
+    lines = [" | ".join(step) for step in steps]
+    return [f"{index}: {line}" for index, line in enumerate(lines, start)] if numbered else lines
+
+
+def _gap(left_out: int) -> str:
+    return f"... ({left_out} step{'' if left_out == 1 else 's'} left out) ..."
 
 
 def _transitions(rollout: Rollout, ending: Ending, start: int, stop: int) -> list[str]:

@@ -24,13 +24,16 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
 )
 """Keys that do not change what a run computes: they may differ on resume."""
 
-_MAY_BE_UNSET = ("critic_llm_model_name", "critic", "revision_rule")
+_MAY_BE_UNSET = (
+    *("critic_llm_model_name", "critic", "revision_rule"),
+    *("rollout_window", "history_window", "number_samples"),
+)
 
 
 def telling(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a logged config that change what a run computes.
 
-    Keys of the critic and of its rule that set nothing are left out, as in logs of earlier versions.
+    Keys that some versions did not have are left out where they set nothing, as in logs of those.
     """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
     if isinstance(kept.get("critic"), Mapping):

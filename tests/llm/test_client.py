@@ -144,6 +144,24 @@ def test_a_set_in_a_reply_that_was_cut_off_counts_if_something_follows_it(
         assert received.value == (None if refusals[finish] else (1.0, 2.0))
 
 
+def test_the_record_says_that_a_reply_was_cut_off_and_is_used(tmp_path: Path) -> None:
+    family = Linear(Spaces(False, 2, False, 1, 0, (-1.0,), (1.0,), None), PolicyConfig(bias=False))
+    used, unused, whole = "params[0]: 1, params[1]: 2\nbecause", "params[0]: 1", "params[0]: 1, params[1]: 2"
+    script = [Reply(used, finish="length"), Reply(unused, finish="length"), Reply(whole)]
+    with open_client(Scripted(script), tmp_path) as client:
+        for attempt in (1, 2, 3):
+            client.ask(replace(QUESTION, attempt=attempt), SolutionReader(family, list))
+    assert [event.get("cut") for event in events(tmp_path) if event["event"] == "reply"] == [True, None, None]
+
+
+def test_a_context_that_is_full_is_told_as_such(tmp_path: Path) -> None:
+    full = "it was cut off: with its prompt, it filled the context of 4,096 tokens"
+    with open_client(Scripted([Reply("params[0]", finish="length", filled_context=4096)]), tmp_path) as client:
+        received = client.ask(QUESTION, accept)
+    assert received.refusal == full
+    assert received.told == f"{full}; show less in prompts (rollout_window, history_window), or use a longer context"
+
+
 def test_an_unknown_end_is_recorded_and_named_once(tmp_path: Path) -> None:
     notes: list[str] = []
     ends = ["pause", "pause", "other", ""]

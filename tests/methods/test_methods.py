@@ -93,18 +93,29 @@ def test_an_unusable_reply_is_asked_for_again_and_told_why(tmp_path: Path) -> No
     accepted, _ = iterate("props", provider, evaluations, tmp_path)
     first, *again = provider.prompts
     assert [prompt[: len(first)] for prompt in again] == [first] * 3
+    reasons = (
+        "no parameters found; expected params[0] to params[8]",
+        "missing params[8]",
+        "params[0] is 9, not one of 0, 1, 2, 3",
+    )
     assert [prompt[len(first) :].strip() for prompt in again] == [
-        f"Your previous reply could not be used: {reason}. Keep to the reply format."
-        for reason in (
-            "no parameters found; expected params[0] to params[8]",
-            "missing params[8]",
-            "params[0] is 9, not one of 0, 1, 2, 3",
-        )
+        f"Your previous reply could not be used: {reasons[0]}. Keep to the reply format.",
+        f"Your previous 2 replies could not be used:\n1. {reasons[0]}.\n2. {reasons[1]}.\n"
+        "This is attempt 3. Keep to the reply format.",
+        f"Your previous 3 replies could not be used:\n1. {reasons[0]}.\n2. {reasons[1]}.\n3. {reasons[2]}.\n"
+        "This is attempt 4. Keep to the reply format.",
     ]
     assert [(request.sample, request.attempt) for request in provider.requests] == [(0, 1), (0, 2), (0, 3), (0, 4)]
     assert evaluations.made == [(PROPOSAL, 0)]
     assert accepted.solution == PROPOSAL
     provider.assert_played_out()
+
+
+def test_each_further_attempt_asks_something_else_even_if_the_model_repeats_itself(tmp_path: Path) -> None:
+    """At temperature 0, a model that is asked the same gives the same unusable reply until the run stops."""
+    stubborn = Scripted(["no"] * 5 + [answer(PROPOSAL)])
+    iterate("props", stubborn, Evaluations([0.5]), tmp_path)
+    assert len(set(stubborn.prompts)) == 6
 
 
 def test_a_reply_that_was_cut_off_is_refused_even_if_it_can_be_read(tmp_path: Path) -> None:

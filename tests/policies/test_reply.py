@@ -432,14 +432,14 @@ def test_a_value_is_not_changed_by_what_follows_it(written: str, where: str) -> 
 # ---- Replies that were cut off ----
 
 
-@pytest.mark.parametrize("text", [B, "params[0]: 1, params[1]: ", "params = [1, 2", f"{A[:-1]}", "x"])
+@pytest.mark.parametrize("text", [B, f"{B} because", "params[0]: 1, params[1]: ", "params = [1, 2", f"{A[:-1]}", "x"])
 def test_a_set_at_the_end_of_a_cut_reply_does_not_count(text: str) -> None:
     with pytest.raises(UnusableReply):
         linear(2).read_beside(text, (), cut=True)
 
 
 @pytest.mark.parametrize(
-    "text", [f"{B}\n", f"{B}\nBecause", f"{B} because", "params = [1, 2]", '{"params": [1, 2], "rea']
+    "text", [f"{B}\n", f"{B}\nBecause", f"{B} because\nof", "params = [1, 2]", '{"params": [1, 2], "rea']
 )
 def test_a_set_before_the_end_of_a_cut_reply_counts(text: str) -> None:
     assert linear(2).read_beside(text, (), cut=True) == (1.0, 2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ NIM: Mapping[str, Any] = {**SMALL, "method": "propsp", "gym_env_name": "Nim-v0",
 
 def player(prompt: str) -> str:
     """Answer as the embedded stand-in does: a function of the prompt; complaints about earlier replies do not count."""
-    prompt = prompt.partition("\n\nYour previous reply could not be used")[0]
+    prompt = re.split(r"\n\nYour previous (?:reply|\d replies) could not be used", prompt)[0]
     return EmbeddedSearch().complete(make_request(prompt)).text
 
 

@@ -59,9 +59,9 @@ def test_unusable_and_cut_off_replies_are_asked_again_and_change_no_trial(tmp_pa
     assert "missing params[1]" in said[1]
     assert "cut off" in said[2]
     assert len(said) == 3
-    for prompt, refusal in zip(prompts[1:], said, strict=True):
+    for attempt, prompt in enumerate(prompts[1:], 2):
         assert prompt.startswith(prompts[0])
-        assert f"could not be used: {refusal}." in prompt
+        assert all(f"{refusal}." in prompt for refusal in said[: attempt - 1])
     assert "3 unusable replies" in done.stdout
     shown = run_r2po(tmp_path, "prompt", str(run), "1", "search").stdout
     assert [shown.count(f"search, sample 0, attempt {attempt} =====") for attempt in range(1, 6)] == [1, 1, 1, 1, 0]

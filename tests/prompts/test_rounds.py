@@ -47,7 +47,8 @@ def test_every_round_has_its_line_and_some_their_source() -> None:
 
 
 def test_a_round_in_full() -> None:
-    one = Round(1, "x = 1", (1.0, 3.0), 0.5, ("fell at once", "stood\nfor long"), "It is better.")
+    texts = ("fell at once", "stood\nfor long")
+    one = Round(1, "x = 1", (1.0, 3.0), 0.5, texts, reflection="It is better.")
     assert Rounds([one], 1, 1).write() == (
         "Round 1: success 0.50, mean return 2.00\n```python\nx = 1\n```\nReturns of its episodes: 1.00, 3.00\n"
         "Episode 1: fell at once\nEpisode 2: stood\nfor long\nReflection: It is better.\n"

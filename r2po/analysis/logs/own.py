@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,19 +15,19 @@ from typing_extensions import NotRequired, TypedDict
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.iteration_data import CandidateData, IterationData
 from r2po.analysis.logs.names import environment_key
+from r2po.analysis.logs.prompts import prompts_hash, told_prompts
 from r2po.analysis.logs.reevaluated import read_reevaluated
 from r2po.analysis.logs.run_data import Floats, Heldout, RunData, Spent, Unusable
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
 from r2po.runlog.chain import Chain
 from r2po.runlog.consistency import check_result, contradicted
-from r2po.runlog.facts import NO_MODEL, MethodFacts, TaskFacts
+from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.intact import check_end
 from r2po.runlog.jsonl import DamagedLog, complete_lines, sums_of
 from r2po.runlog.records import (
     CandidateFigures,
     Candidates,
-    Description,
     Finite,
     HeldoutFigures,
     Outcome,
@@ -93,8 +92,8 @@ def load_own_run(directory: RunDirectory) -> RunData:
         heldout=_heldout(result),
         notes=(*torn, *lost, *failed, *replay, *unfit),
         critic_model=description.get("critic_model") or "",
-        prompts=_prompts(description, outcomes, differing),
-        prompts_hash=_prompts_hash(description, outcomes),
+        prompts=told_prompts(description, outcomes, differing),
+        prompts_hash=prompts_hash(description, outcomes),
         replay_of=replayed or "",
         spent_in_all=_spent(outcomes),
         reevaluated=reevaluated,
@@ -176,32 +175,6 @@ def _lost_trials(directory: RunDirectory, outcomes: Sequence[Outcome]) -> tuple[
     name = directory.warmup.name
     expected, found = outcomes[-1].get("sums", {}).get(name), sums_of(directory.warmup)
     return () if expected in (None, *found) else (f"{name} has lost its last trials; a resumed run makes them again",)
-
-
-def _prompts(description: Description, outcomes: list[Outcome], differing: int) -> str:
-    """Say how the prompts differ from those that runs have by default; of a replay, from those that were answered."""
-    if description["model"] == NO_MODEL:
-        return ""
-    if differing:
-        return "replies to other prompts"
-    facts = description.get("prompts")
-    if any("prompts" in outcome for outcome in outcomes):
-        return "prompts changed on the way"
-    if facts is None:
-        return "prompts of an earlier version"
-    told = {
-        "detailed descriptions": facts["description"] == "detailed",
-        "reward as code": description["config"].get("information") == "reward_source",
-        "hidden state": description["config"].get("information") == "privileged",
-    }
-    return ", ".join(name for name, holds in told.items() if holds)
-
-
-def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:
-    """Return one hash of all texts that the prompts were made from, on the way too; empty if the log tells none."""
-    all_facts = [description.get("prompts"), *(outcome.get("prompts") for outcome in outcomes)]
-    hashes = list(dict.fromkeys("-".join(map(str, facts.values())) for facts in all_facts if facts))
-    return "".join(hashes) if len(hashes) < 2 else hashlib.sha256("+".join(hashes).encode()).hexdigest()[:16]
 
 
 def _read_iterations(path: Path, outcomes: Mapping[int, tuple[float, int]]) -> tuple[IterationData, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from r2po.llm.providers.wire import Server, WireFormat, count, entries, string, total
+from r2po.llm.providers.payload import count, entries, string, total
+from r2po.llm.providers.wire import Server, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
 
 VERSION = "2023-06-01"

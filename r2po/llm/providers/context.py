@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+TOO_LONG = re.compile(
+    r"exceed\w*\W+(?:\w+\W+){0,4}context|context (?:length|window|size)\W+(?:\w+\W+){0,2}exceed"
+    r"|maximum context length",
+    re.IGNORECASE,
+)
+"""How servers say that a prompt is longer than the context."""
+TOO_LONG_ADVICE = "serve the model with a longer context, or show less in prompts (rollout_window, history_window)"
+
 _NEAR_HALF = 8  # what a server keeps of a cut prompt is half of its context, and a few tokens that begin each prompt
 
 _WORDS = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat, count, entries, entry, string, total
+from r2po.llm.providers.payload import count, entries, entry, string, total
+from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat
 from r2po.llm.types import Finish, Reply, Request, Usage
 
 _REFUSALS = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY")

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from r2po.errors import nearest
-from r2po.llm.providers.context import cut_to, estimate_tokens, fewest_tokens
-from r2po.llm.providers.wire import (
-    CHECK_TIMEOUT_S,
-    JSON_SCHEMA,
-    Server,
-    UnknownModelError,
-    WireFormat,
-    count,
-    entries,
-    entry,
-    string,
-)
+from r2po.llm.providers import schema
+from r2po.llm.providers.context import TOO_LONG, cut_to, estimate_tokens, fewest_tokens
+from r2po.llm.providers.payload import count, entries, entry, string
+from r2po.llm.providers.wire import CHECK_TIMEOUT_S, Server, UnknownModelError, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 MIN_NUM_CTX = 8192
@@ -29,9 +20,6 @@ REPLY_TOKENS = 16384
 _TEMPLATE_TOKENS = 64  # what the chat template puts around the message
 _NO_CUTS = {"truncate": False, "shift": False}
 """Neither cut the prompt to the context, nor drop its beginning when prompt and reply fill the context."""
-_TOO_LONG = re.compile(
-    r"exceed\w*\W+(?:\w+\W+){0,4}context|context (?:length|window|size)\W+(?:\w+\W+){0,2}exceed", re.IGNORECASE
-)
 _FINISH: dict[str, Finish] = {"stop": "stop", "length": "length"}
 
 
@@ -63,7 +51,7 @@ class Ollama(WireFormat):
         "reasoning_effort": "think",
     }
     filled_in: ClassVar[Mapping[str, str]] = {"num_ctx": "num_ctx"}
-    schema_words = ("grammar", "schema")
+    schema_words = ("grammar", "schema", "format")
     _chat_path = "/api/chat"
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:
@@ -73,6 +61,10 @@ class Ollama(WireFormat):
         self._growing = threading.Lock()
         self._most: int | None = None
         self._has_said_most = False
+
+    def enforces_bounds(self) -> bool:
+        """Return that it does not: its grammars, which are llama.cpp's, know no bounds of numbers."""
+        return False
 
     def context_length(self) -> int | None:
         """Return the context length that the model was made for."""
@@ -137,7 +129,7 @@ class Ollama(WireFormat):
             return self._largest_num_ctx
 
     def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
-        if _TOO_LONG.search(failure.reason):  # by version, the status is 400, 413 or 500
+        if TOO_LONG.search(failure.reason):  # by version, the status is 400, 413 or 500
             return failure.with_advice(_remedy(self._num_ctx(request.prompt, None), self._most))
         return super()._advised(failure, request)
 
@@ -169,14 +161,17 @@ class Ollama(WireFormat):
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         usage = Usage(count(payload, "prompt_eval_count"), completion_tokens=count(payload, "eval_count"))
         self._refuse_cut_prompt(usage.prompt_tokens, body["messages"][0]["content"], body["options"]["num_ctx"])
-        think = {"think": body["think"]} if "think" in body else {}
+        sent = {**body["options"], **({"think": body["think"]} if "think" in body else {})}
+        if "format" in body:
+            sent["format"] = schema.in_log(body["format"])
         return self._finished(
             string(payload, "message", "content"),
             thinking=string(payload, "message", "thinking"),
             end=string(payload, "done_reason"),
             known=_FINISH,
             usage=usage,
-            sent={**body["options"], **think, **({"format": JSON_SCHEMA} if "format" in body else {})},
+            sent=sent,
+            context=body["options"]["num_ctx"],
         )
 
     def _refuse_cut_prompt(self, counted: int | None, prompt: str, num_ctx: int) -> None:

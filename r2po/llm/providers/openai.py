@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat, count, entries, entry, string
-from r2po.llm.types import Finish, Reply, Request, Usage
+from r2po.llm.providers import schema
+from r2po.llm.providers.payload import count, entries, entry, string
+from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, Server, WireFormat
+from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 _FINISH: dict[str, Finish] = {
     **dict.fromkeys(("stop", "eos_token", "stop_sequence", "end_turn"), "stop"),  # the latter are other servers' words
@@ -15,6 +18,8 @@ _FINISH: dict[str, Finish] = {
     "content_filter": "refusal",
 }
 _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
+_LLAMA_CPP = "llamacpp"
+_IN_PIECES: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 class OpenAI(WireFormat):
@@ -27,18 +32,66 @@ class OpenAI(WireFormat):
         "max_output_tokens": "max_tokens",
         "reasoning_effort": "reasoning_effort",
     }
-    schema_words = ("response_format", JSON_SCHEMA)
+    schema_words = ("response_format", JSON_SCHEMA, "JSON schema", "grammar")
     _chat_path = "/chat/completions"
+
+    def __init__(self, model: str, settings: ProviderSettings) -> None:
+        super().__init__(model, settings)
+        self._told: Mapping[str, Any] | None = None
+        self._looking = threading.Lock()
 
     def context_length(self) -> int | None:
         """Return the context length, which OpenAI itself does not tell but most other servers do."""
-        listed = entries(self._ask("/models")[1], "data")
-        model = next((each for each in listed if each.get("id") == self.model), {})
-        return next((length for key in _CONTEXT_LENGTHS if (length := count(model.get(key)))), None)
+        return self._context_in(self._listed(self._ask("/models")[1]))
+
+    def details(self) -> str:
+        """Return what the server tells of the model: its size and how its weights are stored."""
+        meta = entry(self._details(), "meta")
+        parameters, stored = count(meta, "n_params"), string(meta, "ftype")
+        size = f"{parameters / 1e6:,.0f} million parameters" if parameters else ""
+        return ", ".join(filter(None, (size, self.redact(stored))))
+
+    def enforces_bounds(self) -> bool:
+        """Return whether it is none of llama.cpp's servers: their grammars know no bounds of numbers."""
+        return not self._is_llama_cpp
+
+    @property
+    def _is_llama_cpp(self) -> bool:
+        return not self.is_at_home and string(self._details(), "owned_by") == _LLAMA_CPP
+
+    def _details(self) -> Mapping[str, Any]:
+        """Return what the server's list says of the model; it is asked until it answers."""
+        with self._looking:
+            if self._told is None:
+                try:
+                    answer = self._transport.get_json("/models", timeout_s=CHECK_TIMEOUT_S)
+                except AttemptFailed as failure:
+                    self._told = None if failure.status is None or failure.retryable else {}
+                else:
+                    self._told = self._listed(answer)
+            return self._told or {}
+
+    def _listed(self, answer: Any) -> Mapping[str, Any]:
+        models = entries(answer, "data")
+        return next((each for each in models if self.model in _names_of(each)), {})
+
+    def _context_in(self, model: Mapping[str, Any]) -> int | None:
+        """Return the context length that a server tells in its list or, as older ones of llama.cpp, in its settings."""
+        lengths = [count(model.get(key)) for key in _CONTEXT_LENGTHS] + [count(model, "meta", "n_ctx")]
+        length = next(filter(None, lengths), None)
+        if length is None and string(model, "owned_by") == _LLAMA_CPP:
+            try:
+                props = self._transport.get_json("../props", timeout_s=CHECK_TIMEOUT_S)
+            except AttemptFailed:
+                return None
+            length = count(props, "default_generation_settings", "n_ctx")
+        return length
 
     def _knows_model(self) -> bool:
-        _, answer = self._ask("/models")
-        known = {string(each, "id") for each in entries(answer, "data")}
+        status, answer = self._ask("/models")
+        with self._looking:
+            self._told = self._listed(answer) if status == OK else self._told
+        known = {name for each in entries(answer, "data") for name in _names_of(each)}
         if self.model in known or not isinstance(entry(answer, "data"), list):
             return self.model in known
         status, _ = self._ask(self._model_path, first=False)
@@ -55,9 +108,11 @@ class OpenAI(WireFormat):
         body |= {self._wire_name(key): value for key, value in settings.items()}
         if request.sample:
             body["seed"] = request.sample
+        if self._is_llama_cpp:  # else it writes on to the end even if nobody waits for it any more
+            body |= _IN_PIECES
         if request.schema is not None:
-            schema = {"name": "answer", "strict": True, "schema": request.schema}
-            body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: schema}
+            named = {"name": "answer", "strict": True, "schema": request.schema}
+            body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: named}
         return body
 
     def _wire_name(self, key: str) -> str:
@@ -73,15 +128,19 @@ class OpenAI(WireFormat):
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
         refusal = string(message, "refusal")
-        sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
+        sent = {key: value for key, value in body.items() if key not in ("model", "messages", *_IN_PIECES)}
+        if "response_format" in sent:
+            sent["response_format"] = schema.in_log(body["response_format"][JSON_SCHEMA]["schema"])
+        end = string(choice, "finish_reason")
         return self._finished(
             _text(entry(message, "content")),
             thinking=string(message, "reasoning_content") or string(message, "reasoning"),
-            end="content_filter" if refusal else string(choice, "finish_reason"),
+            end="content_filter" if refusal else end,
             known=_FINISH,
             usage=_usage(payload),
-            sent={**sent, "response_format": JSON_SCHEMA} if "response_format" in sent else sent,
+            sent=sent,
             said=refusal,
+            context=None if end != "length" or self.is_at_home else self._context_in(self._details()),
         )
 
 
@@ -117,6 +176,15 @@ class OpenRouter(OpenAI):
         if request.schema is not None:
             body["provider"] = {"require_parameters": True}  # else it may choose a provider that ignores the schema
         return body
+
+
+def _names_of(model: Mapping[str, Any]) -> set[str]:
+    """Return the names under which a server lists a model."""
+    aliases = model.get("aliases")
+    return {
+        string(model, "id"),
+        *(name for name in (aliases if isinstance(aliases, list) else []) if isinstance(name, str)),
+    }
 
 
 def _usage(payload: Mapping[str, Any]) -> Usage:

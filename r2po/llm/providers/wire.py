@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from r2po.errors import InputError, nearest
 from r2po.llm.failures import told_error
+from r2po.llm.providers import schema as schemas
+from r2po.llm.providers.context import TOO_LONG, TOO_LONG_ADVICE
+from r2po.llm.providers.payload import entries, string
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
 
 CHECK_TIMEOUT_S = 10.0
 JSON_SCHEMA = "json_schema"
-"""Stands in the log for a schema that was sent."""
 _MAX_NAMED = 10
-
-LARGEST_COUNT = 10**12
-"""A larger number of tokens is a mistake; beyond the range of floats, no log that holds it could be read."""
+OK = 200
+_SERVER_ERROR = 500
+# llama.cpp takes the model's text apart, and answers with an error if it cannot.
+_NO_MATCH = re.compile(r"output that does not match the expected|failed to parse input at pos", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,10 @@ class WireFormat(Provider, ABC):
         """Return the most tokens that the model takes, if the server tells."""
         return None
 
+    def details(self) -> str:
+        """Return what the server tells of the model besides: its size and the like; often nothing."""
+        return ""
+
     def redact(self, text: str) -> str:
         """Return a text as one short line without the key."""
         return self._transport.redact(text)
@@ -128,12 +136,21 @@ class WireFormat(Provider, ABC):
                 limit is returned as such.
         """
         settings = self._settings(request)
+        if request.schema is not None:
+            enforceable = schemas.bounded if self.enforces_bounds() else schemas.listed
+            request = replace(request, schema=enforceable(request.schema))
         body = self._body(request, settings)
         try:
             payload = self._transport.post_json(self._chat_path, body, told_error=self._told_error)
         except AttemptFailed as failure:
+            if _NO_MATCH.search(failure.reason):
+                return Reply("", unreadable="the server found no answer of the expected format in it")
             raise self._advised(failure, request) from None
         return self._reply(payload, body)
+
+    def enforces_bounds(self) -> bool:
+        """Whether the server holds numbers to the bounds of a schema; if not, it is sent a list of their values."""
+        return True
 
     @property
     @abstractmethod
@@ -162,13 +179,16 @@ class WireFormat(Provider, ABC):
 
     def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
         """Say which config keys a refused request is about, if the refusal names any."""
-        if failure.status not in (400, 422):
+        about_schema = request.schema is not None and _names_word(failure, *self.schema_words)
+        if failure.status not in (400, 422) and not (failure.status == _SERVER_ERROR and about_schema):
             return failure
         configured = [key for key in self._settings(request) if _names(failure, key, self.settings[key])]
-        if request.schema is not None and _names(failure, *self.schema_words):
+        if about_schema:
             configured.append("structured_output")
         if configured:
             return failure.with_advice(f"change or remove {' and '.join(configured)} in the config")
+        if TOO_LONG.search(failure.reason):
+            return failure.with_advice(TOO_LONG_ADVICE)
         ours = [key for key, wire in self.filled_in.items() if _names(failure, key, wire)]
         return failure.with_advice(f"set {' and '.join(ours)} in the config") if ours else failure
 
@@ -236,6 +256,7 @@ class WireFormat(Provider, ABC):
         usage: Usage,
         sent: Mapping[str, Any],
         said: object = None,
+        context: int | None = None,
     ) -> Reply:
         """Return the reply, if there is one.
 
@@ -247,6 +268,7 @@ class WireFormat(Provider, ABC):
             usage: Token counts.
             sent: Settings in effect.
             said: What the server said in the place of an answer.
+            context: The tokens that prompt and reply may have together, if known.
 
         Raises:
             AttemptFailed: The model refused, failed on the way, or said nothing.
@@ -259,41 +281,15 @@ class WireFormat(Provider, ABC):
             raise AttemptFailed(f"{self.model} failed before the end of its answer{reason}", retryable=True)
         if not text.strip() and finish != "length":
             raise AttemptFailed(f"the answer of {self.model} has no text{reason}", retryable=True)
-        return Reply(text, thinking, finish, usage, sent, self._transport.redact(end) if finish == "unknown" else "")
+        end_said = self._transport.redact(end) if finish == "unknown" else ""
+        is_full = finish == "length" and context is not None and (usage.total or 0) >= context - 1
+        return Reply(text, thinking, finish, usage, sent, end_said, context if is_full else None)
+
+
+def _names_word(failure: AttemptFailed, *words: str) -> bool:
+    """Whether a failure names one of these words, and not only a longer one that ends with it ("information")."""
+    return any(re.search(rf"(?<![A-Za-z]){re.escape(word)}", failure.reason) for word in words)
 
 
 def _names(failure: AttemptFailed, *words: str) -> bool:
     return any(word in failure.reason for word in words)
-
-
-def entry(value: Any, *path: str | int) -> Any:
-    """Return the value at a path of keys and indices, or None: servers leave out whatever they like."""
-    for step in path:
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, dict) else None
-        else:
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-    return value
-
-
-def entries(value: Any, *path: str | int) -> list[dict[str, Any]]:
-    """Return the objects in the list at a path; none if there is no list."""
-    found = entry(value, *path)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-
-
-def string(value: Any, *path: str | int) -> str:
-    """Return the string at a path, or an empty one if anything else is there."""
-    value = entry(value, *path)
-    return value if isinstance(value, str) else ""
-
-
-def count(value: Any, *path: str | int) -> int | None:
-    """Return the count at a path; None if anything else is there, or a number that can be no count of tokens."""
-    value = entry(value, *path)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT else None
-
-
-def total(*counts: int | None) -> int | None:
-    """Return the sum of the known counts; None if the first, which the others are added to, is unknown."""
-    return None if counts[0] is None else sum(each or 0 for each in counts)

@@ -38,6 +38,7 @@ METHOD = Method(
     calls=calls_of_a_round,
     evaluations=lambda config: Options.of(config).candidates,
     roles=("search", "feedback", "reflection", "repair"),
+    repeats_prompts=True,
     style=style("#d205fb", (3, 1.2), "H"),
     templates=("promptpo_search.j2", "promptpo_feedback.j2", "promptpo_reflection.j2", "promptpo_repair.j2"),
     searches="programs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
@@ -61,6 +61,22 @@ class FakeOpenAI(FakeServer):
             handler.send_json(models[model])
         elif path.startswith("/models/"):
             handler.send_json(self.error(404, f"The model '{model}' does not exist"), 404)
+        else:
+            handler.send_nothing_there()
+
+
+class FakeLlamaCpp(FakeOpenAI):
+    """llama.cpp's server; older ones told the length of the context in ``/props`` only."""
+
+    contact_path = "/models"
+    meta: ClassVar[dict[str, Any]] = {"n_ctx": 4096, "n_ctx_train": 8192, "n_params": 134_515_008, "ftype": "Q4_1"}
+
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        if path == "/models":
+            model = {"id": self.models[0], "aliases": ["small"], "owned_by": "llamacpp", "meta": self.meta}
+            handler.send_json({"object": "list", "data": [model]})
+        elif path == "/props":
+            handler.send_json({"default_generation_settings": {"n_ctx": 4096}})
         else:
             handler.send_nothing_there()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, ProviderSettings
+from tests.builders import open_client
 from tests.llm.fake_servers import SERVERS
 from tests.llm.fake_servers.core import status
+from tests.llm.test_client import QUESTION
 from tests.scripted import make_request
 
 SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {"params": {"type": "array"}}}
@@ -45,13 +48,57 @@ def test_a_context_of_our_own_is_named_by_the_key_that_changes_it() -> None:
         ("OpenAI", "'response_format' of type 'json_schema' is not supported with this model"),
         ("OpenRouter", "response_format is not supported"),
         ("Anthropic", "tool_choice: not supported by this model"),
+        ("OpenAI", "JSON schema error at #/properties/params: unrecognized type strange"),
         ("Ollama", "failed to load model vocabulary required for grammar"),
+        ("Ollama", "invalid JSON schema in format"),
+        ("Ollama", "format must be json or a schema"),
         ("Gemini", "JSON mode is not enabled for this model"),
     ],
 )
 def test_a_schema_is_named_by_its_key(name: str, said: str) -> None:
     assert refusal(name, said, schema=SCHEMA).endswith(f"{said}; change or remove structured_output in the config")
     assert refusal(name, said).endswith(said)
+
+
+def test_a_word_that_ends_like_that_of_a_schema_names_nothing() -> None:
+    said = "no information on this model"
+    assert refusal("Ollama", said, schema=SCHEMA).endswith(said)
+
+
+def test_a_prompt_that_does_not_fit_is_told_with_what_helps() -> None:
+    said = "request (80019 tokens) exceeds the available context size (65536 tokens), try increasing it"
+    assert refusal("OpenAI", said).endswith(
+        f"{said}; serve the model with a longer context, or show less in prompts (rollout_window, history_window)"
+    )
+
+
+def test_a_schema_that_a_server_does_not_have_is_no_outage() -> None:
+    said = "response_format type must be one of 'text' or 'json_object', but got: json_schema"
+    with SERVERS["OpenAI"]() as server:
+        server.always(status(500, server.error(500, said)))
+        provider = provider_for(server.model, ProviderSettings(server.environ, 10))
+        for schema, retryable in ((SCHEMA, False), (None, True)):
+            with pytest.raises(AttemptFailed) as caught:
+                provider.complete(make_request("hello", {}, schema=schema))
+            assert caught.value.retryable is retryable
+            assert caught.value.reason.endswith("change or remove structured_output in the config") is not retryable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The model produced output that does not match the expected peg-native format",
+        'Failed to parse input at pos 12: {"params": [',
+    ],
+)
+def test_text_that_the_server_cannot_take_apart_is_an_unusable_reply_and_no_outage(said: str, tmp_path: Path) -> None:
+    with SERVERS["OpenAI"]() as server:
+        server.inject(status(500, server.error(500, said)))
+        provider = provider_for(server.model, ProviderSettings(server.environ, 10))
+        with open_client(provider, tmp_path) as client:
+            received = client.ask(QUESTION, str)
+        assert len(server.chats) == 1
+    assert received.refusal == "the server found no answer of the expected format in it"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from r2po.llm.providers.wire import count
+from r2po.llm.providers.payload import count
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,24 @@ from hypothesis import strategies as st
 from r2po.cli import main
 from r2po.config import differences
 from r2po.errors import UnusableReply
+from r2po.llm.providers.schema import listed
+from r2po.llm.registry import provider_for
 from r2po.llm.store import call_key
-from r2po.llm.types import Question
+from r2po.llm.types import ProviderSettings, Question
+from r2po.methods.asking import SolutionReader
 from r2po.policies import NumericFamily, PolicyConfig
 from r2po.policies.linear import Linear
 from r2po.policies.tabular import Tabular
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import iterate_lines
 from r2po.tasks.spaces import Spaces
-from tests.builders import make_config
+from tests.builders import make_config, open_client
 from tests.llm.fake_servers import SERVERS
+from tests.llm.fake_servers.core import FakeServer
+from tests.llm.fake_servers.openai import FakeLlamaCpp, FakeOpenAI
+from tests.llm.test_client import QUESTION
 from tests.process.processes import CARTPOLE, player
+from tests.scripted import Scripted, make_request
 
 TABLE = Tabular(Spaces(True, 2, True, 3, 1, (), (), None))
 
@@ -50,7 +57,7 @@ def test_the_schema_of_a_table() -> None:
 
 def test_the_schema_of_real_numbers() -> None:
     params = linear(4).schema()["properties"]["params"]
-    assert params["items"] == {"type": "number", "minimum": -6.0, "maximum": 6.0}
+    assert params["items"] == {"type": "number", "minimum": -6.0, "maximum": 6.0, "multipleOf": 0.1}
     assert (params["minItems"], params["maxItems"]) == (4, 4)
 
 
@@ -103,6 +110,96 @@ def test_what_is_refused(text: str, policy: NumericFamily, reason: str) -> None:
     with pytest.raises(UnusableReply) as caught:
         policy.read(text)
     assert reason in str(caught.value)
+
+
+# ---- What each server is sent ----
+
+BOUNDS = {"type": "number", "minimum": -6.0, "maximum": 6.0}
+TENTHS = {"type": "number", "enum": [tenth / 10 for tenth in range(-60, 61)]}
+
+
+def items_in(body: Any) -> Any:
+    """Return the description of a parameter in a request, wherever the schema is."""
+    if isinstance(body, dict):
+        if "params" in body and "items" in body["params"]:
+            return body["params"]["items"]
+        body = list(body.values())
+    found = (items_in(each) for each in body) if isinstance(body, list) else ()
+    return next((each for each in found if each), None)
+
+
+def sent_items(server: FakeServer, schema: Any) -> Any:
+    with server:
+        provider = provider_for(server.model, ProviderSettings(server.environ, 10))
+        provider.complete(make_request("hello", {"structured_output": True}, schema=schema))
+        return items_in(server.chats[-1])
+
+
+@pytest.mark.parametrize("name", ["OpenAI", "OpenRouter", "Anthropic"])
+def test_bounds_are_sent_where_servers_enforce_them(name: str) -> None:
+    assert sent_items(SERVERS[name](lambda _: '{"params": [1, 2]}'), linear(2).schema()) == BOUNDS
+
+
+@pytest.mark.parametrize("make", [FakeLlamaCpp, SERVERS["Ollama"]])
+def test_values_are_listed_where_servers_ignore_bounds(make: Any) -> None:
+    """llama.cpp's grammars, which Ollama uses too, have no bounds: a model may then answer 7e13."""
+    assert sent_items(make(), linear(2).schema()) == TENTHS
+    assert sent_items(make(), TABLE.schema()) == {"type": "integer", "enum": [1, 2, 3]}
+
+
+@given(st.integers(-40, 40), st.integers(1, 60), st.integers(0, 3))
+def test_listed_values_are_those_on_the_grid_and_at_most_500(low: int, width: int, decimals: int) -> None:
+    number = {"type": "number", "minimum": low, "maximum": low + width, "multipleOf": round(10.0**-decimals, decimals)}
+    schema = listed({"params": {"items": number}})["params"]["items"]
+    count = width * 10**decimals + 1
+    if count > 500:
+        assert schema == {"type": "number", "minimum": low, "maximum": low + width}
+        return
+    assert len(schema["enum"]) == count
+    for index, value in enumerate(schema["enum"]):
+        assert value == round(low + index / 10**decimals, decimals)
+
+
+def test_the_log_says_which_of_them_was_sent() -> None:
+    for make, said in ((FakeLlamaCpp, "json_schema with listed values"), (FakeOpenAI, "json_schema")):
+        with make() as server:
+            provider = provider_for(server.model, ProviderSettings(server.environ, 10))
+            reply = provider.complete(make_request("hello", {"structured_output": True}, schema=linear(2).schema()))
+        assert reply.sent["response_format"] == said
+
+
+# ---- What comes back ----
+
+
+@pytest.mark.parametrize(
+    ("value", "refusal"),
+    [
+        ("7.3", "params[1] is 7.3; expected a number from -6 to 6 with 1 decimal"),
+        ("-6.1", "params[1] is -6.1; expected a number from -6 to 6 with 1 decimal"),
+        ("0.25", "params[1] is 0.25; expected a number from -6 to 6 with 1 decimal"),
+        ("7e13", "params[1] is 7e13; expected a number from -6 to 6 with 1 decimal"),
+        ("-6.0", ""),
+        ("6", ""),
+    ],
+)
+def test_values_that_a_server_let_pass_are_refused(value: str, refusal: str, tmp_path: Path) -> None:
+    text = f'{{"params": [1.0, {value}], "reasoning": "because"}}'
+    with open_client(Scripted([text]), tmp_path) as client:
+        received = client.ask(QUESTION, SolutionReader(linear(2), list, strict=True))
+    assert received.refusal == refusal
+
+
+def test_free_text_may_leave_the_range_as_published(tmp_path: Path) -> None:
+    with open_client(Scripted(["params[0]: 1.0, params[1]: 7.25\nbecause"]), tmp_path) as client:
+        assert client.ask(QUESTION, SolutionReader(linear(2), list)).value == (1.0, 7.25)
+
+
+def test_what_an_earlier_version_used_is_used_again(tmp_path: Path) -> None:
+    with open_client(Scripted(['{"params": [1.0, 7.25]}']), tmp_path) as client:
+        client.ask(QUESTION, SolutionReader(linear(2), list))  # as it was read then
+    with open_client(Scripted([]), tmp_path) as client:
+        received = client.ask(QUESTION, SolutionReader(linear(2), list, strict=True))
+    assert (received.value, received.refusal) == ((1.0, 7.25), "")
 
 
 # ---- Config and keys ----

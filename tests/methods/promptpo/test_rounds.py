@@ -9,7 +9,7 @@ import pytest
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.observer import Observer
-from r2po.experiment.resolve import name_equal_samples
+from r2po.experiment.resolve import name_equal_samples, name_idle_keys
 from r2po.isolation.limits import Limits
 from r2po.prompts.rounds import Rounds, round_prompt
 from r2po.tasks import TASKS
@@ -139,6 +139,10 @@ def test_a_reply_that_can_never_be_read_is_a_failure_and_no_end(tmp_path: Path, 
     assert failed["failure"]["text"].startswith("no usable reply in 6 attempts; the last one: it holds no code block")
     assert (failed["source"], failed["lengths"]) == ("", [])
     assert model.roles == [(1, "feedback", 1), (1, "search", 7)]
+    asked = [request for request in model.requests if request.role == "search" and request.sample == 0]
+    assert [request.attempt for request in asked] == [1, 2, 3, 4, 5, 6]
+    assert len({request.prompt for request in asked}) == 6
+    assert "This is attempt 6." in asked[-1].prompt
 
 
 def test_if_all_fail_the_next_prompt_says_why(tmp_path: Path, monkeypatch: Patch) -> None:
@@ -400,12 +404,34 @@ class Notes(Observer):
         self.said.append(text)
 
 
+def test_samples_of_a_prompt_have_numbers_on_request(tmp_path: Path, monkeypatch: Patch) -> None:
+    model = Model({"search": block(GOOD)})
+    run(make_run_config(tmp_path, candidates=3, number_samples=True), model, monkeypatch)
+    first, second, third = model.prompts("search")
+    assert second.startswith(first)
+    assert third.startswith(first)
+    assert "this is number 2. Give an answer that differs" in second[len(first) :]
+    assert "this is number 3. Give an answer that differs" in third[len(first) :]
+
+
+def test_keys_without_effect_are_named(tmp_path: Path) -> None:
+    notes = Notes()
+    window = {"best": 1, "last": 1}
+    name_idle_keys(make_run_config(tmp_path, number_samples=True, history_window=window), notes)
+    name_idle_keys(make_run_config(tmp_path, number_samples=True, candidates=1), notes)
+    assert notes.said == [
+        "history_window: no effect, promptpo shows rounds; see the key history",
+        "number_samples has no effect: promptpo asks for one sample of each prompt",
+    ]
+
+
 def test_equal_replies_are_announced(tmp_path: Path) -> None:
     notes = Notes()
     for temperature, candidates in [(0.7, 2), (0, 1), (None, 2), (0, 2)]:
         assert notes.said == []
         name_equal_samples(make_run_config(tmp_path, temperature=temperature, candidates=candidates), notes)
+    name_equal_samples(make_run_config(tmp_path / "numbered", temperature=0, number_samples=True), notes)
     assert notes.said == [
-        "temperature is 0: the 2 replies to a round's prompt will be equal, or nearly so; leave the key out, or set "
-        "candidates=1"
+        "promptpo asks for several samples of one prompt, and at temperature 0 they tend to be equal, whatever the "
+        "seed; number_samples: true tells each further prompt its number, or set a higher temperature, or candidates: 1"
     ]

@@ -1,0 +1,249 @@
+"""Runs against llama.cpp's own server, which serves a model of random weights: what a fake server cannot show."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from r2po.cli import main
+from r2po.config.load import resolve
+from r2po.errors import InputError, RunStopped
+from r2po.experiment.launch import launch
+from r2po.experiment.observer import Observer
+from r2po.experiment.resolve import name_equal_samples
+from r2po.methods import METHODS
+from r2po.runlog.events import read_calls
+from r2po.runlog.records import Result
+from r2po.serving import Served
+from tests.process.processes import (
+    finish,
+    logged,
+    one_line,
+    records,
+    run_main,
+    start_main,
+    trials,
+    wait_until,
+    write_config,
+)
+from tests.real_server import NAME, byte_server, needs_server
+
+pytestmark = needs_server
+
+ASKING = [
+    method.name
+    for method in METHODS.values()
+    if method.asks_model and method.templates and method.searches != "programs"
+]
+TASKS = ("FrozenLake-v1", "CartPole-v1", "MountainCarContinuous-v0")
+BRIEF: dict[str, Any] = {
+    "llm_model_name": NAME,
+    "logdir": "logs",
+    "seed": 1,
+    "num_iterations": 2,
+    "num_evaluation_episodes": 2,
+    "heldout_episodes": 0,
+    "warmup_episodes": 2,
+    "max_traj_length": 30,
+    "rollout_engine": "reference",
+    "structured_output": True,
+    "temperature": 1.0,
+    "max_output_tokens": 600,
+}
+ENDLESS: dict[str, Any] = {"structured_output": False, "temperature": 0.0, "max_output_tokens": None}
+"""Greedy and without a grammar, the model repeats itself until the context is full."""
+
+
+FULL_AFTER_S = 4.0
+"""No machine fills the context of 65,536 tokens in less."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with byte_server(context=65_536, slots=4) as served:
+        yield served
+
+
+class Notes(Observer):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def run(folder: Path, served: Served, **changes: Any) -> Result:
+    """Run an experiment in this process."""
+    values = {**BRIEF, "method": "props", "gym_env_name": "CartPole-v1", "logdir": str(folder), **changes}
+    return launch(resolve(values, "test"), None, served.environ, Notes())
+
+
+def slots(served: Served) -> list[bool]:
+    """Return which slots of a server are at work."""
+    url, headers = served.base_url.removesuffix("/v1"), {"Authorization": f"Bearer {served.key}"}
+    return [slot["is_processing"] for slot in requests.get(f"{url}/slots", headers=headers, timeout=10).json()]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+# ---- Every method ----
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("method", ASKING)
+def test_every_method_runs_and_every_reply_is_within_what_was_asked(
+    method: str, task: str, server: Served, tmp_path: Path
+) -> None:
+    result = run(tmp_path, server, method=method, gym_env_name=task)
+    assert (result["iterations"], result["failed_attempts"], result["refused_replies"]) == (2, 0, 0)
+    assert result["tokens"] is not None
+    for record in records(tmp_path / "run_1/iterations.jsonl"):
+        for candidate in record["candidates"]:
+            for value in candidate["params"]:
+                assert isinstance(value, int) if task == "FrozenLake-v1" else -6 <= value == round(value, 1) <= 6
+
+
+def test_a_search_goes_on_though_the_model_writes_no_program(server: Served, tmp_path: Path) -> None:
+    result = run(tmp_path, server, method="promptpo", gym_env_name="CartPole-v1", candidates=2, num_iterations=1)
+    assert (result["iterations"], result["failed_attempts"], result["best_reward"]) == (1, 0, None)
+    (record,) = records(tmp_path / "run_1/iterations.jsonl")
+    assert [candidate["failure"]["kind"] for candidate in record["candidates"]] == ["policy", "policy"]
+    prompts = {call.prompt for call in read_calls(tmp_path / "run_1") if call.role == "search"}
+    assert len(prompts) >= 6
+
+
+def test_two_samples_of_a_prompt_differ(server: Served, tmp_path: Path) -> None:
+    run(tmp_path, server, method="pure_search")
+    for record in records(tmp_path / "run_1/iterations.jsonl"):
+        first, second = record["candidates"]
+        assert first["params"] != second["params"]
+
+
+def test_a_greedy_model_is_asked_for_another_answer_or_the_user_is_told(server: Served, tmp_path: Path) -> None:
+    greedy = {"method": "pure_search", "temperature": 0.0, "num_iterations": 1}
+    run(tmp_path, server, **greedy, number_samples=True)
+    first, second = (call.prompt for call in read_calls(tmp_path / "run_1"))
+    assert second.startswith(first)
+    assert "this is number 2. Give an answer that differs" in second
+    for numbered, count in ((False, 1), (True, 0)):
+        values = {**BRIEF, **greedy, "gym_env_name": "CartPole-v1", "number_samples": numbered}
+        notes = Notes()
+        name_equal_samples(resolve(values, "test"), notes)
+        assert len(notes.lines) == count
+
+
+# ---- Commands ----
+
+
+def test_the_doctor_finds_it_well(server: Served, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in server.environ.items():
+        monkeypatch.setenv(name, value)
+    config = write_config(tmp_path, {**BRIEF, "method": "props", "gym_env_name": "CartPole-v1"})
+    assert main(["doctor", "--config", str(config)]) == 0
+    said = capsys.readouterr().out
+    for line in ("bytes is known there: 0 million parameters", "context:   65,536 tokens", "the reply could be used"):
+        assert line in said
+
+
+def test_a_replay_gives_the_same_bytes(server: Served, tmp_path: Path) -> None:
+    recorded, again = tmp_path / "recorded", tmp_path / "again"
+    run(recorded, server, method="r2po", structured_output=True)
+    run(again, server, method="r2po", llm_model_name=f"replay/{recorded}/run_1")
+    assert trials(again / "run_1") == trials(recorded / "run_1")
+    first, second = (logged(folder / "run_1") for folder in (recorded, again))
+    assert first["warmup.jsonl"] == second["warmup.jsonl"]
+
+
+def test_a_run_that_stopped_goes_on_from_its_replies(server: Served, tmp_path: Path) -> None:
+    with pytest.raises(RunStopped, match="max_llm_calls"):
+        run(tmp_path, server, method="r2po", max_llm_calls=3)
+    stopped = records(tmp_path / "run_1/llm_calls.jsonl")
+    result = run(tmp_path, server, method="r2po", resume_run=1)
+    assert (result["iterations"], result["llm_calls"]) == (2, 4)
+    assert records(tmp_path / "run_1/llm_calls.jsonl")[: len(stopped)] == stopped
+
+
+# ---- Trouble ----
+
+
+def test_ctrl_c_stops_the_server_from_writing(server: Served, tmp_path: Path) -> None:
+    write_config(tmp_path, {**BRIEF, **ENDLESS, "method": "props", "gym_env_name": "CartPole-v1"})
+    process = start_main(tmp_path, server=None, **server.environ)
+    wait_until(lambda: any(slots(server)), process)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert finish(process).returncode == 130
+    wait_until(lambda: not any(slots(server)))
+    assert time.monotonic() - began < FULL_AFTER_S, "it would have ended by itself"
+
+
+def test_a_server_that_is_killed_and_started_again_costs_no_run(tmp_path: Path) -> None:
+    port, key = free_port(), "local-the-same-key-again"
+    write_config(tmp_path, {**BRIEF, **ENDLESS, "method": "props", "gym_env_name": "CartPole-v1"})
+    process: subprocess.Popen[str] | None = None
+    with byte_server(context=65_536, port=port, key=key) as served:
+        process = start_main(tmp_path, "--set", "llm_max_attempts=30", server=None, **served.environ)
+        wait_until(lambda: any(slots(served)), process)
+        os.kill(served.process.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        wait_until(lambda: served.process.poll() is not None)
+    said = ""
+    while "next attempt in" not in said:
+        said = process.stdout.readline()
+        assert said, process.communicate()
+    with byte_server(context=512, port=port, key=key):  # too short for the prompt, so the run comes to an end
+        done = finish(process)
+    assert done.returncode == 2
+    assert "exceeds the available context size (512 tokens)" in one_line(done.stderr)
+
+
+def test_a_context_that_is_full_is_told_as_such(tmp_path: Path) -> None:
+    with byte_server(context=6656) as served, pytest.raises(RunStopped) as stopped:
+        run(tmp_path, served, **ENDLESS)
+    assert "with its prompt, it filled the context of 6,656 tokens; show less in prompts" in str(stopped.value)
+    calls = [event for event in records(tmp_path / "run_1/llm_calls.jsonl") if event["event"] == "request"]
+    assert len({event["prompt_sha256"] for event in calls}) == len(calls) == 6
+
+
+def test_a_prompt_that_does_not_fit_is_told_before_there_is_a_run(tmp_path: Path) -> None:
+    with byte_server(context=512) as served, pytest.raises(InputError) as refused:
+        run(tmp_path, served)
+    assert re.search(r"exceeds the available context size \(512 tokens\).*; serve the model with a", str(refused.value))
+    assert not (tmp_path / "run_1").exists()
+
+
+def test_a_wrong_key_is_told_before_there_is_a_run(server: Served, tmp_path: Path) -> None:
+    write_config(tmp_path, {**BRIEF, "method": "props", "gym_env_name": "CartPole-v1"})
+    done = run_main(tmp_path, server=None, **{**server.environ, "OPENAI_API_KEY": "local-a-wrong-key-of-some-length"})
+    assert done.returncode == 2
+    assert "Invalid API Key; the server wants a valid key: check OPENAI_API_KEY" in one_line(done.stderr)
+    assert "a-wrong-key" not in done.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_sweep_keeps_four_slots_busy(server: Served, tmp_path: Path) -> None:
+    values = {key: value for key, value in BRIEF.items() if key != "seed"}
+    write_config(tmp_path, {**values, "method": "r2po", "gym_env_name": "CartPole-v1", "max_output_tokens": 1500})
+    process = start_main(tmp_path, "--runs", "4", "--jobs", "4", "--quiet", server=None, **server.environ)
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(slots(server)))
+    assert finish(process).returncode == 0
+    assert most > 1
+    for number in range(1, 5):
+        assert len(records(tmp_path / f"logs/run_{number}/iterations.jsonl")) == 2
