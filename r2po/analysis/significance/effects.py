@@ -89,7 +89,7 @@ def _improvement(
 ) -> ConfidenceInterval:
     """Return the probability of improvement; of pairs with a joint bootstrap, unless that has no width.
 
-    Of few pairs it is much too narrow (67 % coverage at 3); Newcombe's interval is too wide for them, which is safe.
+    Of few pairs it is much too narrow (at most 77 % coverage at 3); Newcombe's is too wide for them, which is safe.
     """
     if is_paired and len(first) >= FEW_RUNS:
         generator = np.random.default_rng(derive_seed(0, "significance", "probability of improvement", label))

@@ -16,8 +16,10 @@ from r2po.analysis.salience.counts import Salience, analyse
 from r2po.analysis.salience.returns import FEWEST_ROLLOUTS, halve
 from r2po.analysis.salience.revisions import Revision
 from r2po.analysis.salience.signs import LEVELS, strata_of_level
+from r2po.analysis.statistics.odds import OddsRatio
 from r2po.cli import main
 from tests.analysis.salience.made_revisions import revision, write_pairs
+from tests.analysis.statistics.documented import off, percent, rows, told
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator], tuple[Floats, Floats]]
@@ -67,19 +69,60 @@ def test_equally_good_policies_give_an_odds_ratio_of_1(tmp_path: Path) -> None:
     assert record["same_rollouts"]["odds_ratio_to_improvements"]["value"] > 4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("draw", [goal_or_not, falls_early, on_the_same_seeds])
-def test_intervals_cover_1_as_often_as_they_say(draw: Draw) -> None:
-    logarithms, covered = [], 0
+def log_ratios(draw: Draw) -> dict[str, tuple[Floats, float]]:
+    """Return logarithms of odds ratios, of the same rollouts and of halves, and per cent of intervals that cover 1."""
+    ratios: dict[str, list[OddsRatio]] = {"same rollouts": [], "halves": []}
     for seed in range(REPEATS):
-        split = analysed(sample(draw, seed)).split
-        assert split is not None
-        ratio = split.proxy.to_improvements
-        assert ratio is not None
-        logarithms.append(np.log(ratio.value))
-        covered += ratio.low <= 1 <= ratio.high
+        analysis = analysed(sample(draw, seed))
+        assert analysis.split is not None
+        for name, table in (("same rollouts", analysis.same), ("halves", analysis.split.proxy)):
+            assert table.to_improvements is not None
+            ratios[name].append(table.to_improvements)
+    return {
+        name: (
+            np.log([each.value for each in found]),
+            100 * float(np.mean([each.low <= 1 <= each.high for each in found])),
+        )
+        for name, found in ratios.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "draw"), [(1, goal_or_not), (2, falls_early), (3, on_the_same_seeds)])
+def test_intervals_cover_1_as_often_as_they_say(line: int, draw: Draw) -> None:
+    """And the table of the page comes out again."""
+    found = log_ratios(draw)
+    cells = rows("returns of a policy")[line][1:]
+    for (logarithms, covered), documented, coverage in zip(found.values(), cells[::2], cells[1::2], strict=True):
+        error = float(np.std(logarithms, ddof=1)) / REPEATS**0.5
+        assert abs(np.mean(logarithms) - np.log(float(documented))) < 3 * error + 0.005 / float(documented)
+        assert off({"covers 1": covered}, {"covers 1": percent(coverage)}, REPEATS, 1.0) == {}
+    logarithms, covered = found["halves"]
     assert abs(np.mean(logarithms)) < 4 * np.std(logarithms) / REPEATS**0.5
-    assert covered / REPEATS > 0.9
+    assert covered > 90
+
+
+def mentioned(seed: int) -> float:
+    """Return the odds ratio with mention, of a critic that speaks of the worst if most others went better."""
+    generator = np.random.default_rng([seed, 5])
+    pairs = [goal_or_not(generator) for _ in range(1000)]
+    revisions = [
+        revision(*pair, index // 100, method="three_traj", mentions=bool(pair[0].mean() > 0.5))
+        for index, pair in enumerate(pairs)
+    ]
+    split = analysed(revisions, "three_traj").split
+    assert split is not None
+    assert split.mention is not None
+    falls, rises = (split.mention[name] for name in ("regression", "improvement"))
+    return falls.count * (rises.known - rises.count) / (rises.count * (falls.known - falls.count))
+
+
+@pytest.mark.slow
+def test_a_mention_knows_the_direction() -> None:
+    logarithms = np.log([mentioned(seed) for seed in range(REPEATS)])
+    (documented,) = told(r"odds ratio of these shares was ([\d.]+) in the first simulation")
+    error = float(np.std(logarithms, ddof=1)) / REPEATS**0.5
+    assert abs(np.mean(logarithms) - np.log(documented)) < 3 * error + 0.05 / documented
 
 
 def test_a_real_relation_is_found() -> None:

@@ -14,6 +14,7 @@ from r2po.analysis.logs.names import PUBLISHED_ORDER
 from r2po.analysis.significance.groups import Group
 from r2po.analysis.significance.rules import Mode, Rules
 from r2po.analysis.significance.tests import Comparison, compare
+from tests.analysis.statistics.documented import margin, off, told
 
 SB3 = ("A2C", "DDPG", "DQN", "PPO", "SAC", "TRPO")
 BASELINES = (("props", "ProPS"), ("propsp", "ProPS+"), *(("sb3", f"SB3-{name}") for name in SB3))
@@ -52,17 +53,36 @@ def any_found(rows: list[Comparison]) -> bool:
     return any(row.corrected_p is not None and row.corrected_p <= 0.05 for row in rows)
 
 
-def coins(generator: np.random.Generator) -> NDArray[np.float64]:
+def coins(generator: np.random.Generator, runs: int = 2) -> NDArray[np.float64]:
     """Ten environments in which a run of R2PO and one of ProPS solve the task or not, each in half of all cases."""
-    return generator.integers(0, 2, size=(10, 2, 2)).astype(np.float64)
+    return generator.integers(0, 2, size=(10, 2, runs)).astype(np.float64)
+
+
+def check_coins(count: int) -> None:
+    found = rate(count, 1, lambda generator: any_found(study(coins(generator))))
+    # Two constant groups, unequal by chance, are 1 of 8 cases: 1 - (7/8)^10 of all studies have some.
+    expected = 1 - (7 / 8) ** 10
+    published = rate(count, 1, lambda generator: any_found(study(coins(generator), rules=AS_PUBLISHED)))
+    assert 100 * published == pytest.approx(100 * expected, abs=margin(100 * expected, count))
+    assert told(r"that made (\d+) % of studies of ten environments") == [round(100 * expected)]
+    assert found == 0.0
 
 
 def test_runs_that_are_alike_by_chance_find_nothing() -> None:
-    found = rate(300, 1, lambda generator: any_found(study(coins(generator))))
-    # Two constant groups, unequal by chance, are 1 of 8 cases: 1 - (7/8)^10 of all studies have some.
-    published = rate(300, 1, lambda generator: any_found(study(coins(generator), rules=AS_PUBLISHED)))
-    assert published == pytest.approx(1 - (7 / 8) ** 10, abs=0.1)
-    assert found == 0.0
+    check_coins(300)
+
+
+@pytest.mark.slow
+def test_nor_do_they_in_many_studies() -> None:
+    check_coins(5000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [3, 4, 5])
+def test_more_runs_that_solve_a_task_or_not_hold_the_level(runs: int) -> None:
+    count = 3000
+    found = rate(count, runs, lambda generator: any_found(study(coins(generator, runs))))
+    assert found < 0.05 + error(count)
 
 
 @pytest.mark.parametrize("runs", [2, 3])
@@ -96,6 +116,22 @@ def test_the_choice_of_the_best_baseline_makes_nothing_worse() -> None:
     assert published > 0.08  # and not the 0.025 that it were with a fixed baseline
     assert worse < 0.025 + error(count)
     assert found < 0.05 + error(count)
+
+
+def called_worse(runs: int, count: int, rules: Rules | None = None) -> float:
+    """Return in how many per cent of studies R2PO is called worse than the best of eight equal baselines."""
+    return 100 * rate(count, runs, lambda generator: is_worse(study(equals(generator, runs), rules=rules)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "runs", "count"), [(0, 3, 5000), (1, 5, 5000), (2, 10, 1500)])
+def test_how_often_the_best_of_equal_baselines_makes_us_worse(place: int, runs: int, count: int) -> None:
+    number = r"([\d.]+) %"
+    text = rf"calls R2PO worse in {number} \(3 runs\), {number} \(5\) and {number} \(10\)"
+    uncorrected = told(text)[place]
+    corrected = told(rf"of all cases instead of 2\.5 %; corrected, in {number}, {number} and {number}")[place]
+    simulated = {"uncorrected": called_worse(runs, count, AS_PUBLISHED), "corrected": called_worse(runs, count)}
+    assert off(simulated, {"uncorrected": uncorrected, "corrected": corrected}, count, 0.1) == {}
 
 
 def test_if_the_best_baseline_is_better_than_the_others_nothing_is_lost() -> None:
@@ -138,9 +174,11 @@ def test_pairs_find_what_the_seeds_hide() -> None:
     assert found > hidden + 0.2
 
 
-@pytest.mark.parametrize(("runs", "shift"), [(5, 1.0), (10, 1.0), (10, 2.0), (10, 3.0)])
-def test_the_probability_of_improvement_of_pairs_is_covered(runs: int, shift: float) -> None:
-    """Also where nearly all runs are better, so that a bootstrap of theirs has next to no width."""
+def covered(runs: int, shift: float, count: int) -> float:
+    """Return how often the interval of the probability of improvement of pairs holds the true one.
+
+    Half of the variance is that of the seed.
+    """
     truth = stats.norm.cdf(shift / 2**0.5)
 
     def is_covered(generator: np.random.Generator) -> bool:
@@ -150,7 +188,24 @@ def test_the_probability_of_improvement_of_pairs_is_covered(runs: int, shift: fl
         assert row.effect is not None
         return bool(row.effect.improvement.low <= truth <= row.effect.improvement.high)
 
-    assert rate(60, 6, is_covered) > 0.8  # 89 to 100 % of 200
+    return rate(count, 6, is_covered)
+
+
+@pytest.mark.parametrize(("runs", "shift"), [(5, 1.0), (10, 1.0), (10, 2.0), (10, 3.0)])
+def test_the_probability_of_improvement_of_pairs_is_covered(runs: int, shift: float) -> None:
+    """Also where nearly all runs are better, so that a bootstrap of theirs has next to no width."""
+    assert covered(runs, shift, 60) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [5, 10])
+def test_how_often_the_probability_of_improvement_of_pairs_is_covered(runs: int) -> None:
+    *few, low, high = told(r"for differences from 0 to 3: (\d+) to (\d+) % with 5, (\d+) to (\d+) % with 10\)")
+    lowest, highest = few if runs == 5 else (low, high)
+    count = 400
+    found = [100 * covered(runs, shift, count) for shift in (0.0, 1.0, 2.0, 3.0)]
+    assert min(found) == pytest.approx(lowest, abs=margin(lowest, count) + 0.5)
+    assert max(found) == pytest.approx(highest, abs=margin(highest, count) + 0.5)
 
 
 def sign_flips_reject(generator: np.random.Generator) -> bool:

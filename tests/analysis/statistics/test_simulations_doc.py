@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +10,8 @@ from numpy.typing import NDArray
 from r2po.analysis.statistics.steps import Steps
 from r2po.analysis.statistics.survival import kaplan_meier
 from r2po.analysis.statistics.welch import welch
+from tests.analysis.statistics.documented import told
 
-TEXT = " ".join((Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8").split())
 STUDIES = 2000
 Study = Callable[[np.random.Generator], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
@@ -22,13 +20,6 @@ def rejected(study: Study) -> float:
     """Return in how many of 100 studies Welch's test of the two samples that each gives rejects at 5 %."""
     generators = (np.random.default_rng([number, 11]) for number in range(STUDIES))
     return float(100 * np.mean([welch(*study(generator)).p < 0.05 for generator in generators]))
-
-
-def told(pattern: str) -> list[int]:
-    """Return the numbers that the documentation tells."""
-    found = re.search(pattern, TEXT)
-    assert found is not None, pattern
-    return [int(each) for each in found.groups()]
 
 
 def incumbents(generator: np.random.Generator, iterations: int, budget: int) -> NDArray[np.float64]:

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from r2po.analysis.salience.edits import SCORES, THRESHOLDS
 from r2po.analysis.significance.report import significance_rows, to_records
 from r2po.analysis.statistics.shares import share_interval
 from r2po.tasks import PUBLISHED, TASKS
-
-TEXT = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
-
-
-def rows(first_cell: str) -> list[list[str]]:
-    """Return the cells of the table whose head begins with this cell."""
-    start = TEXT.index(f"| {first_cell} |")
-    lines = TEXT[start:].split("\n\n")[0].splitlines()
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in [lines[0], *lines[2:]]]
+from tests.analysis.statistics.documented import TEXT, rows
 
 
 def test_random_rewards_are_those_of_the_cards() -> None:
