@@ -122,6 +122,8 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
     """Name the keys of the config that do nothing with its method."""
     method = METHODS[config.method]
     programs = [key for key in PROGRAM_KEYS if key in config.model_fields_set]
+    if config.information == "privileged":  # decides what any program sees
+        programs = [key for key in programs if key != "information"]
     if programs and method.searches != "programs":
         observer.note(f"{', '.join(programs)}: no effect, {config.method} searches no programs in rounds")
     tuning = [key for key in TUNING_KEYS if key in config.model_fields_set]

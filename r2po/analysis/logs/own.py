@@ -93,7 +93,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         heldout=_heldout(result),
         notes=(*torn, *lost, *failed, *replay, *unfit),
         critic_model=description.get("critic_model") or "",
-        prompts=_prompts(description, outcomes, differing),
+        prompts=", ".join(filter(None, (_prompts(description, outcomes, differing), _privilege(description)))),
         prompts_hash=_prompts_hash(description, outcomes),
         replay_of=replayed or "",
         spent_in_all=_spent(outcomes),
@@ -192,9 +192,13 @@ def _prompts(description: Description, outcomes: list[Outcome], differing: int) 
     told = {
         "detailed descriptions": facts["description"] == "detailed",
         "reward as code": description["config"].get("information") == "reward_source",
-        "hidden state": description["config"].get("information") == "privileged",
     }
     return ", ".join(name for name, holds in told.items() if holds)
+
+
+def _privilege(description: Description) -> str:
+    """Say so if policies were given hidden state, however the prompts came about."""
+    return "hidden state" if description["config"].get("information") == "privileged" else ""
 
 
 def _prompts_hash(description: Description, outcomes: list[Outcome]) -> str:
