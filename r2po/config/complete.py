@@ -120,7 +120,7 @@ def _check_privileged(source: str, config: Config, task: Task) -> None:
         )
     if not METHODS[config.method].asks_model:
         raise InputError(
-            f"{source}: information is 'privileged'; method {config.method!r} asks no model, so nobody reads it"
+            f"{source}: information is 'privileged'; method {config.method!r} asks no model, so nobody would read it"
         )
     try:
         check_state(task)
