@@ -91,5 +91,5 @@ def _privilege(setting: Setting) -> list[str]:
     if setting.hidden is None:
         return []
     task, size = setting.brief.task, setting.brief.spaces.observation_size
-    told = (f"obs[{size - len(task.state) + i}] {task.hidden[name]}" for i, name in enumerate(task.state))
+    told = (f"obs[{size - len(task.state) + i}]: {task.hidden[name]}" for i, name in enumerate(task.state))
     return ["It needs hidden state, read from the simulator:", "; ".join(told) + "."]

@@ -100,7 +100,7 @@ def test_the_exported_program_says_what_it_needs(privileged: Path, tmp_path: Pat
     export(privileged, tmp_path / "best.py")
     text = (tmp_path / "best.py").read_text(encoding="utf-8")
     assert (
-        "# It needs hidden state, read from the simulator:\n# obs[8] x of the front link's reference point (m).\n"
+        "# It needs hidden state, read from the simulator:\n# obs[8]: x of the front link's reference point (m).\n"
         in text
     )
     assert text == (privileged / "best_policy.py").read_text(encoding="utf-8")
