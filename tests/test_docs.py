@@ -115,6 +115,7 @@ def test_the_table_of_tasks_is_what_the_cards_say() -> None:
         assert (gym_id, policy) == (f"`{task.gym_id}`", f"`{task.policy}`")
         assert [float(each) for each in settings] == [task.max_traj_length, task.optimum, task.random_reward]
         assert ("success" in told, "reward as Python" in told) == (task.success, bool(task.reward_source))
+        assert ("hidden state" in told) == bool(task.state)
         assert extra == next((f"`{name}`" for name, ids in NEEDS.items() if task.gym_id in ids), "")
 
 
@@ -165,7 +166,7 @@ def test_files_that_are_named_exist(name: str) -> None:
 
 
 def test_the_demo_of_programs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
+    line, _ = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
     monkeypatch.chdir(ROOT)
     small = [f"logdir={tmp_path}", "num_iterations=2", "heldout_episodes=2", "max_traj_length=50"]
     assert main(["run", *shlex.split(line), *small, "--quiet"]) == 0  # the last ones win
@@ -190,7 +191,7 @@ def shown_in_the_docs() -> tuple[str, list[str]]:
 def test_the_picture_of_the_demo_of_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (line,) = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
+    line, _ = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
     picture, commands = shown_in_the_docs()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -213,6 +214,20 @@ def test_the_keys_of_a_search_for_programs() -> None:
             default = rows[key][0].split("; ")[own].split(" under")[0].strip("`")
             found = config.model_dump()[key]
             assert yaml.safe_load(default) == found, key
+
+
+def test_the_environments_with_hidden_state() -> None:
+    rows = table_of(read("promptpo.md").split("## Hidden state")[1].split("\n## ")[0], "environment")
+    found = {gym_id: [name.strip("`") for name in cells[0].split(", ")] for gym_id, cells in rows.items()}
+    assert found == {task.gym_id: list(task.state) for task in TASKS.values() if task.state}
+
+
+def test_the_command_for_hidden_state_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, line = re.findall(r"^    python main\.py (.*)$", read("promptpo.md"), re.MULTILINE)
+    monkeypatch.chdir(ROOT)
+    small = [f"logdir={tmp_path}", "num_iterations=1", "heldout_episodes=1", "max_traj_length=20"]
+    assert main(["run", *shlex.split(line), *small, "--quiet"]) == 0  # the last ones win
+    assert RunDirectory(tmp_path / "run_1").read_description()["config"]["information"] == "privileged"
 
 
 def test_the_presets_of_a_search_for_programs() -> None:

@@ -128,6 +128,8 @@ def _finite(episodes: Sequence[Episode], spaces: Spaces) -> Finding:
             return Finding("FAILED", "numbers", f"an observation is not {spaces.observation_size} finite numbers")
         if not np.isfinite(episode.rewards).all():
             return Finding("FAILED", "numbers", "a reward is not finite")
+        if not all(np.isfinite(list(record.values())).all() for record in episode.hidden):
+            return Finding("FAILED", "numbers", "a hidden field is not finite")
     steps = sum(len(episode.rewards) for episode in episodes)
     return Finding(
         "ok", "numbers", f"all observations and rewards of {steps} steps are finite numbers of the right shape"

@@ -120,8 +120,7 @@ def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
         # Without this, pygame looks for a display that it does not need, and complains if there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
-        config = setting.config
-        return gymnasium.make(config.gym_env_name, render_mode=mode, **(config.env_kwargs or {}))
+        return setting.make_environment(render_mode=mode)
     except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
         raise _cannot_render(error) from None
 

@@ -13,6 +13,7 @@ from r2po.methods import METHODS, Method
 from r2po.methods.promptpo.options import TUNE_EPISODES, TUNE_EVALUATIONS
 from r2po.policies import FAMILIES
 from r2po.tasks import Task, task_for
+from r2po.tasks.privileged import check_state
 
 
 def filled(config: Config) -> Config:
@@ -107,10 +108,24 @@ def _check_information(source: str, config: Config) -> None:
     if config.information == "reward_source" and not task.reward_source:
         raise InputError(f"{source}: information is 'reward_source'; the card of {task.name} has no reward_source")
     if config.information == "privileged":
+        _check_privileged(source, config, task)
+
+
+def _check_privileged(source: str, config: Config, task: Task) -> None:
+    """Refuse hidden state where there is none, or where nobody would read it."""
+    if FAMILIES[str(config.policy)].kind != "program":
         raise InputError(
-            f"{source}: information is 'privileged'; no environment gives hidden state to policies; expected 'same' or "
-            "'reward_source'"
+            f"{source}: information is 'privileged'; only policies that are programs are given hidden state, not "
+            f"policy {config.policy!r}; expected policy 'code'"
         )
+    if not METHODS[config.method].asks_model:
+        raise InputError(
+            f"{source}: information is 'privileged'; method {config.method!r} asks no model, so nobody would read it"
+        )
+    try:
+        check_state(task)
+    except InputError as error:
+        raise InputError(f"{source}: information is 'privileged'; {error}") from None
 
 
 def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ Information = Literal["same", "reward_source", "privileged"]
 TopP = Annotated[float, Field(gt=0, le=1)]
 SAMPLING_KEYS = ("temperature", "top_p", "max_output_tokens", "reasoning_effort", "think")
 PROGRAM_KEYS = ("candidates", "reflection", "repairs", "history", "information", "budget")
-"""Keys of a search for programs; None with every other method."""
+"""Keys of a search for programs; None with every other method, but for ``information: privileged``."""
 TUNING_KEYS = ("tune_evaluations", "tune_episodes")
 """Keys of a method that tunes the constants of programs; None with every other one."""
 CRITIC_KEYS = ("critic_llm_model_name", "critic")

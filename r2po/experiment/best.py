@@ -81,5 +81,15 @@ def _heading(directory: RunDirectory, setting: Setting, best: Mapping[str, Any])
         f"{number(best['reward'])}{success}.",
         f"It was written by a model ({setting.config.llm_model_name}). Read it before you run it anywhere else:",
         "r2po watch and r2po.load_policy run it behind a wall.",
+        *_privilege(setting),
     ]
     return "\n".join(f"# {' '.join(line.split())}" for line in lines)
+
+
+def _privilege(setting: Setting) -> list[str]:
+    """Return lines on what the policy needs beside the environment's observation."""
+    if setting.hidden is None:
+        return []
+    task, size = setting.brief.task, setting.brief.spaces.observation_size
+    told = (f"obs[{size - len(task.state) + i}]: {task.hidden[name]}" for i, name in enumerate(task.state))
+    return ["It needs hidden state, read from the simulator:", "; ".join(told) + "."]

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -147,14 +148,36 @@ class LoadedPolicy:
             (a,) the action, within the environment's bounds, or its number.
 
         Raises:
+            InputError: The observation has another size.
             PolicyFailed: The policy's code failed.
         """
         if self._session is None:
             self.reset()
         assert self._session is not None
         row: Array = np.asarray(observation)[np.newaxis]
+        self._check_size(row)
         action = self._session([0], row)[0]
         return int(action) if self._setting.brief.spaces.discrete_action else np.array(action)
+
+    def make_environment(self, **settings: Any) -> gymnasium.Env[Any, Any]:
+        """Return a new environment of the run; its observations are what the policy takes.
+
+        With ``information: privileged``, they end with the hidden state.
+
+        Args:
+            settings: Further ones of ``gymnasium.make``, such as ``render_mode``.
+        """
+        return self._setting.make_environment(**settings)
+
+    def _check_size(self, row: Array) -> None:
+        brief, size = self._setting.brief, self._setting.brief.spaces.observation_size
+        if brief.spaces.discrete_observation or row.shape == (1, size):
+            return
+        ending = f", the last of them hidden state ({', '.join(brief.task.state)})" if self._setting.hidden else ""
+        raise InputError(
+            f"observation of shape {row.shape[1:]}: expected {size} numbers{ending}, as the policy's "
+            "make_environment() gives them"
+        )
 
     def close(self) -> None:
         """End the policy."""

@@ -121,15 +121,7 @@ def _protocol_of(run: RunDirectory) -> object:
 def name_idle_keys(config: Config, observer: Observer) -> None:
     """Name the keys of the config that do nothing with its method."""
     method = METHODS[config.method]
-    programs = [key for key in PROGRAM_KEYS if key in config.model_fields_set]
-    if programs and method.searches != "programs":
-        observer.note(f"{', '.join(programs)}: no effect, {config.method} searches no programs in rounds")
-    tuning = [key for key in TUNING_KEYS if key in config.model_fields_set]
-    if tuning and not method.tunes:
-        observer.note(f"{', '.join(tuning)}: no effect, {config.method} tunes no constants")
-    walls = [key for key in ("isolation", "evaluation_workers") if key in config.model_fields_set]
-    if walls and not FAMILIES[str(config.policy)].walled:
-        observer.note(f"{', '.join(walls)}: no effect, policy {config.policy!r} is no code")
+    _name_idle_keys_of_programs(config, observer)
     idle = [key for key in MODEL_KEYS if key in config.model_fields_set]
     critics = [key for key in idle if key in CRITIC_KEYS]
     if idle and not method.asks_model:
@@ -146,6 +138,21 @@ def name_idle_keys(config: Config, observer: Observer) -> None:
         observer.note(f"{', '.join(windows)}: no effect, {config.method} shows rounds; see the key history")
     if "revision_rule" in idle and not method.revision_rule:
         observer.note(f"revision_rule has no effect: the prompts of {config.method} state no revision rule")
+
+
+def _name_idle_keys_of_programs(config: Config, observer: Observer) -> None:
+    method = METHODS[config.method]
+    programs = [key for key in PROGRAM_KEYS if key in config.model_fields_set]
+    if config.information == "privileged":  # decides what any program sees
+        programs = [key for key in programs if key != "information"]
+    if programs and method.searches != "programs":
+        observer.note(f"{', '.join(programs)}: no effect, {config.method} searches no programs in rounds")
+    tuning = [key for key in TUNING_KEYS if key in config.model_fields_set]
+    if tuning and not method.tunes:
+        observer.note(f"{', '.join(tuning)}: no effect, {config.method} tunes no constants")
+    walls = [key for key in ("isolation", "evaluation_workers") if key in config.model_fields_set]
+    if walls and not FAMILIES[str(config.policy)].walled:
+        observer.note(f"{', '.join(walls)}: no effect, policy {config.policy!r} is no code")
 
 
 def name_equal_samples(config: Config, observer: Observer) -> None:

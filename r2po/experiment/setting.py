@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+import gymnasium
+
 from r2po.config import Config
 from r2po.methods import METHODS, Method
 from r2po.methods.method import EVALUATION_BUDGET
@@ -17,6 +19,7 @@ from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.runlog.facts import PromptFacts
 from r2po.seeding import derive_seed
 from r2po.tasks import task_for
+from r2po.tasks.privileged import HiddenState
 from r2po.tasks.spaces import read_spaces
 
 
@@ -31,11 +34,14 @@ class Setting:
         self.seed = seed
         self.controlled = config.protocol == "controlled"
         self.method: Method = METHODS[config.method]
-        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
-        about_policy = PolicyConfig(config.bias, seed, config.policy_settings, config.isolation)
-        self.policy: PolicyFamily[Any] = make_policy(config.policy, spaces, about_policy)
         task = task_for(config.gym_env_name)
         source, description = task.description(config.description, config.policy)
+        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
+        self.hidden = HiddenState(task) if config.information == "privileged" else None
+        if self.hidden:
+            spaces, description = self.hidden.spaces(spaces), self.hidden.description(description)
+        about_policy = PolicyConfig(config.bias, seed, config.policy_settings, config.isolation)
+        self.policy: PolicyFamily[Any] = make_policy(config.policy, spaces, about_policy)
         self.brief = Brief(
             task=task,
             description=description,
@@ -92,9 +98,15 @@ class Setting:
             max_steps=self.brief.max_traj_length,
             success=self.brief.task.success,
             reuse=self.brief.task.reuse,
+            wrap=self.hidden.wrap if self.hidden else None,
         )
         self._engines.append(engine)
         return engine
+
+    def make_environment(self, **settings: Any) -> gymnasium.Env[Any, Any]:
+        """Return a new environment, which policies see as in rollouts, with further settings of ``gymnasium.make``."""
+        made = gymnasium.make(self.config.gym_env_name, **{**(self.config.env_kwargs or {}), **settings})
+        return self.hidden.wrap(made) if self.hidden else made
 
     @property
     def expected_iterations(self) -> int:

@@ -15,7 +15,7 @@ from r2po.envs.making import make
 from r2po.isolation.outcomes import PolicyFailed
 from r2po.policies import Policy, Session
 from r2po.policies.policy import Array
-from r2po.rollout.types import End, EvaluationFailed, Rollout, Rollouts
+from r2po.rollout.types import End, EvaluationFailed, Rollout, Rollouts, Wrap
 from r2po.tasks.spaces import Spaces
 
 
@@ -24,7 +24,8 @@ class GymnasiumEngine:
 
     Up to ``parallel`` episodes advance together, so that the policy is evaluated on a batch of observations. Every
     episode starts from its own seed, and equals, bit for bit, the same episode in a fresh environment stepped alone.
-    With ``success``, an episode succeeds in which ``info["success"]`` was ever true.
+    With ``success``, an episode succeeds in which ``info["success"]`` was ever true. ``wrap`` is put around every
+    environment; the spaces are those of what it returns.
     """
 
     name = "reference"
@@ -39,6 +40,7 @@ class GymnasiumEngine:
         parallel: int = 20,
         success: bool = False,
         reuse: bool = True,
+        wrap: Wrap | None = None,
     ) -> None:
         self._gym_id = gym_id
         self._env_kwargs = dict(env_kwargs)
@@ -47,6 +49,7 @@ class GymnasiumEngine:
         self._parallel = parallel
         self._success = success
         self._reuse = reuse
+        self._wrap = wrap
         self._pool: list[gymnasium.Env[Any, Any]] = []
 
     def runs(self, _policy: Policy) -> bool:
@@ -97,7 +100,8 @@ class GymnasiumEngine:
         if not self._reuse:
             self.close()
         while len(self._pool) < count:
-            self._pool.append(make(self._gym_id, **self._env_kwargs))
+            made = make(self._gym_id, **self._env_kwargs)
+            self._pool.append(self._wrap(made) if self._wrap else made)
         return self._pool[:count]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from r2po.errors import InputError
 from r2po.policies import Policy
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
-from r2po.rollout.types import Engine, Rollout, Rollouts
+from r2po.rollout.types import Engine, Rollout, Rollouts, Wrap
 from r2po.tasks.spaces import Spaces
 
 EngineName = Literal["auto", "reference", "kernel", "mujoco"]
@@ -85,20 +85,25 @@ def select_engine(
     max_steps: int,
     success: bool = False,
     reuse: bool = True,
+    wrap: Wrap | None = None,
 ) -> SelectedEngine:
     """Return the engine of this name; for ``auto``, the fastest one that gives Gymnasium's numbers here.
 
     With ``success``, that is the reference engine, the only one that sees what an environment says beside its reward.
-    Without ``reuse``, the reference engine makes an environment for each episode (see ``Task.reuse``).
+    Without ``reuse``, the reference engine makes an environment for each episode (see ``Task.reuse``). With ``wrap``,
+    which changes what policies see, only the reference engine will do.
 
     Raises:
         InputError: The engine that is asked for cannot run this environment, or not on this machine.
     """
-    reference = GymnasiumEngine(gym_id, env_kwargs, spaces, max_steps=max_steps, success=success, reuse=reuse)
-    if name == "reference" or (success and name == "auto"):
+    reference = GymnasiumEngine(
+        gym_id, env_kwargs, spaces, max_steps=max_steps, success=success, reuse=reuse, wrap=wrap
+    )
+    unfit = "it does not see success" if success else "it gives policies no hidden state" if wrap else ""
+    if name == "reference" or (unfit and name == "auto"):
         return SelectedEngine(None, reference)
     for fast_name in FAST_ENGINES if name == "auto" else (name,):
-        reason = "it does not see success" if success else _refusal(fast_name, gym_id, env_kwargs)
+        reason = unfit or _refusal(fast_name, gym_id, env_kwargs)
         if not reason:
             fast = _make(fast_name, gym_id, env_kwargs, spaces, max_steps)
             return SelectedEngine(fast, reference, forced=name != "auto")

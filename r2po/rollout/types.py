@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, overload
+from typing import Any, Literal, Protocol, TypeAlias, overload
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,10 @@ End = Literal["terminated", "truncated", "cap"]
 
 Reported in that precedence, since caps often equal the environment's own limit.
 """
+
+
+Wrap: TypeAlias = Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]
+"""Puts something around an environment."""
 
 
 @dataclass(frozen=True)

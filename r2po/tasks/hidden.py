@@ -22,12 +22,25 @@ def hidden_reader(task: Task) -> Reader:
     Those of the package's tasks are in ``r2po/tasks/rewards``.
 
     Raises:
-        InputError: Nothing reads the fields that the card names.
+        InputError: Nothing reads the fields that the card names. What is returned raises it if one is missing.
     """
     if not task.hidden:
         return lambda _env: {}
-    if task.name in READERS:
-        return READERS[task.name]
+    reader = READERS.get(task.name) or _own_reader(task)
+
+    def read(env: Any) -> dict[str, float]:
+        fields = reader(env)
+        if missing := [name for name in task.hidden if name not in fields]:
+            raise InputError(
+                f"task {task.name!r}: the reader of its hidden fields gives no {', '.join(missing)}; it gives "
+                f"{', '.join(fields) or 'none'}"
+            )
+        return fields
+
+    return read
+
+
+def _own_reader(task: Task) -> Reader:
     try:
         reader: Reader = import_module(f"{__package__}.rewards.{task.name}").hidden
     except (ImportError, AttributeError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from r2po.errors import InputError
+from r2po.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from r2po.runlog.facts import TaskFacts
@@ -80,6 +80,8 @@ class Task:
             may use ``math`` and ``np`` (see ``r2po/tasks/rewards``); "" if none is written. A card may name a file.
         hidden: What ``reward`` takes besides, as its last argument ``hidden``: a record of numbers that the policy does
             not see. Meaning with unit, by name; the record has ``<name>_before`` and ``<name>_after`` the step.
+        state: Which hidden fields are state of the simulator before an action is chosen: ``information: privileged``
+            gives them to policies. The others only explain the reward, such as the next random draw.
         reward_tolerance: By how much the function may differ from the environment's rewards; 0 for no difference.
         fixed_start: Every episode starts with the same observation, whatever its seed.
         reuse: An environment that is reset equals a new one. Otherwise each episode gets a new one.
@@ -107,17 +109,30 @@ class Task:
     success: bool = False
     reward_source: str = ""
     hidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    state: tuple[str, ...] = ()
     reward_tolerance: float = 0.0
     fixed_start: bool = False
     reuse: bool = True
     published: Mapping[str, Description] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse published texts for some policies only, and hidden fields that no function takes."""
-        if self.hidden and not self.reward_source:
+        """Refuse published texts for some policies only, hidden fields of no use, and state that cannot be given."""
+        if set(self.hidden) - set(self.state) and not self.reward_source:
             raise InputError(f"task {self.name!r}: hidden fields are for the function of reward_source, which it lacks")
+        self._check_state()
         if self.published and "any" not in self.published:
             raise InputError(f"task {self.name!r}: published lacks 'any', the text for policies that it does not name")
+
+    def _check_state(self) -> None:
+        if unknown := [name for name in self.state if name not in self.hidden]:
+            raise InputError(
+                f"task {self.name!r}: state names {unknown[0]!r}, which is no hidden field"
+                f"{nearest(unknown[0], self.hidden)}; expected some of: {', '.join(self.hidden) or 'none'}"
+            )
+        if len(set(self.state)) < len(self.state):
+            raise InputError(f"task {self.name!r}: state names a field twice: {', '.join(self.state)}")
+        if self.state and isinstance(self.observation, str):
+            raise InputError(f"task {self.name!r}: state fields follow a vector, and it observes the number of a state")
 
     def description(self, told: Told, policy: str) -> tuple[Source, Description]:
         """Return what prompts tell of it, and where that comes from; a task without published texts has but its own."""

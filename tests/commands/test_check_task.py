@@ -16,6 +16,7 @@ from r2po.cli import main
 from r2po.commands.check_task import check_task
 from r2po.envs.extras import lacking
 from r2po.tasks import TASKS, Task
+from r2po.tasks.hidden import READERS
 from tests.builders import register
 
 CHECKS = ["seed", "reuse", "start", "numbers", "end", "reward"]
@@ -112,6 +113,13 @@ def test_each_fault_is_found(
     assert verdict == "FAILED"
     assert text in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(1.0, "ok"), (float("nan"), "FAILED")])
+def test_hidden_fields_are_finite(value: float, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(READERS, "faulty", lambda _env: {"x": value})
+    task = faulty(monkeypatch, "", hidden={"x": "x"}, state=("x",), reward_source="")
+    assert verdicts(task)["numbers"][0] == verdict
 
 
 def test_observations_of_another_shape_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.iteration_data import CandidateData, IterationData
 from r2po.analysis.logs.names import environment_key
-from r2po.analysis.logs.prompts import prompts_hash, told_prompts
+from r2po.analysis.logs.prompts import privilege, prompts_hash, told_prompts
 from r2po.analysis.logs.reevaluated import read_reevaluated
 from r2po.analysis.logs.run_data import Floats, Heldout, RunData, Spent, Unusable
 from r2po.errors import InputError
@@ -92,7 +92,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         heldout=_heldout(result),
         notes=(*torn, *lost, *failed, *replay, *unfit),
         critic_model=description.get("critic_model") or "",
-        prompts=told_prompts(description, outcomes, differing),
+        prompts=", ".join(filter(None, (told_prompts(description, outcomes, differing), privilege(description)))),
         prompts_hash=prompts_hash(description, outcomes),
         replay_of=replayed or "",
         spent_in_all=_spent(outcomes),

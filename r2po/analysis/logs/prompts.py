@@ -31,9 +31,13 @@ def told_prompts(description: Description, outcomes: Sequence[Outcome], differin
     told = {
         "detailed descriptions": facts["description"] == "detailed",
         "reward as code": config.get("information") == "reward_source",
-        "hidden state": config.get("information") == "privileged",
     }
     return ", ".join([*(name for name, holds in told.items() if holds), *_windows(config)])
+
+
+def privilege(description: Description) -> str:
+    """Say so if policies were given hidden state, however the prompts came about."""
+    return "hidden state" if description["config"].get("information") == "privileged" else ""
 
 
 def prompts_hash(description: Description, outcomes: Sequence[Outcome]) -> str:

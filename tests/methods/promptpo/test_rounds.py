@@ -361,7 +361,7 @@ def test_a_search_of_programs_is_for_programs(tmp_path: Path) -> None:
     ("information", "said"),
     [
         ("reward_source", "information is 'reward_source'; the card of mazerandom has no reward_source"),
-        ("privileged", "information is 'privileged'; no environment gives hidden state to policies"),
+        ("privileged", "information is 'privileged'; the card of mazerandom has no state to give"),
         ("all", "information is 'all'; input should be 'same', 'reward_source' or 'privileged'"),
     ],
 )
