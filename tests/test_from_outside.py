@@ -137,7 +137,7 @@ def test_significance(mode: str, logs: Path, tmp_path: Path, capsys: pytest.Capt
     assert f"| {METHOD} " in row
     assert "(2) |" in row
     assert "] † |" in effect
-    assert f"<!-- {TASK} / {METHOD} -->" in texts(tmp_path)["tests.svg"]
+    assert f"<!-- {TASK} / {METHOD} † -->" in texts(tmp_path)["tests.svg"], "of two runs"
     assert any(f"apart for ProPS, ProPS+, SB3 and {METHOD}" in line for line in lines) == (mode == "all")
 
 

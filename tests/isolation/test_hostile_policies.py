@@ -75,7 +75,7 @@ HOSTILE = {
     ),
     "replaces the end of its process": (
         policy("loaded('os')._exit = lambda _: None\nraise ValueError('still here')", GRAPH),
-        ("error", "ValueError: still here"),
+        ("error|protocol", ""),  # it goes on, so that timing decides whether more than its failure is read
     ),
     # hooks of Python, called later
     "hooks the collector of garbage": (

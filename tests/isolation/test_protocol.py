@@ -115,7 +115,7 @@ def test_a_worker_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_closes_its_pipe_and_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_LEAVE_S", 0.1)
     replying(monkeypatch, "os.close(1); time.sleep(60)")
-    assert one_step().failure.kind == "crash"
+    assert one_step().failure.kind == "protocol"
 
 
 @pytest.mark.parametrize(

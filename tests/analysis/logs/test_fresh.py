@@ -105,7 +105,7 @@ def test_methods_that_do_not_choose_are_never_called_biased(logs: Path) -> None:
     assert (basis.fresh, basis.note, basis.warning) == (False, "", "")
 
 
-CHOOSING = {"r2po", "reptraj", "three_traj", "pure_search", "actor_second_pass", "promptpo"}
+CHOOSING = {"r2po", "reptraj", "three_traj", "pure_search", "actor_second_pass", "promptpo", "promptpo_tuned"}
 
 
 def outside(**changes: Any) -> MethodFacts:
