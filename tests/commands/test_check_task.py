@@ -157,7 +157,8 @@ def test_a_reward_runs_behind_the_wall(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_bipedal_walker_is_caught() -> None:
     pytest.importorskip("Box2D", reason="needs Box2D: pip install 'r2po[box2d]'")
-    spread = replace(TASKS["halfcheetah"], name="walker", gym_id="BipedalWalker-v3", reward_source="", hidden={})
+    bare = replace(TASKS["halfcheetah"], reward_source="", hidden={}, state=())
+    spread = replace(bare, name="walker", gym_id="BipedalWalker-v3")
     found = verdicts(spread)
     assert {what for what, (verdict, _) in found.items() if verdict == "FAILED"} == {"reuse"}
     assert "FAILED" not in {verdict for verdict, _ in verdicts(replace(spread, reuse=False)).values()}
