@@ -56,6 +56,8 @@ def syntax_failure(error: BaseException, source: str) -> bytes:
     """Return the content of a frame ``FAILURE`` for a source that Python cannot read."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     message = error.msg if isinstance(error, SyntaxError) else "the source is too deeply nested or no text"
+    if "\0" in source:  # Python 3.10 and 3.11 raise something else than later ones
+        message = "source code string cannot contain null bytes"
     shown = _line(source, line) if line else ""
     where = f"line {line}\n{shown}" if line else ""
     return pack("syntax", f"{where}{type(error).__name__}: {message}")

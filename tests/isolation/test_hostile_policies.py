@@ -121,8 +121,8 @@ HOSTILE = {
         policy("f()", "def f(): pass\nf.__code__ = f.__code__.replace(co_code=bytes([100, 255] * 50), co_stacksize=0)"),
         ("crash", "the policy's process died of SIG|error"),
     ),
-    "overwrites None": (
-        policy("loaded('ctypes').memset(id(None), 0, 64)\nreturn [1.0, 1.0]", GRAPH),
+    "overwrites the type of lists": (
+        policy("loaded('ctypes').memset(id(list), 0, 400)\nreturn [1.0, 1.0]", GRAPH),
         ("crash", "the policy's process died of SIG"),
     ),
     "wants a million digits of a third": (

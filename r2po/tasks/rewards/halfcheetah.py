@@ -10,7 +10,9 @@ def reward(
 ) -> float:
     """The velocity along x, less a cost for the actions."""
     velocity = (hidden["x_after"] - hidden["x_before"]) / 0.05
-    effort = sum(a * a for a in action)
+    effort = 0.0
+    for a in action:
+        effort += a * a
     return velocity - 0.1 * effort
 
 

@@ -11,7 +11,9 @@ def reward(
     """The velocity along x, a bonus for every step after which it stands, and a cost for the actions."""
     velocity = (hidden["x_after"] - hidden["x_before"]) / 0.008
     bonus = 0.0 if terminated else 1.0
-    effort = sum(a * a for a in action)
+    effort = 0.0
+    for a in action:
+        effort += a * a
     return velocity + bonus - 0.001 * effort
 
 
