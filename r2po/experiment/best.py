@@ -36,11 +36,26 @@ def better(setting: Setting, best: dict[str, Any] | None, record: IterationRecor
     if "success" in record:
         mine["success"] = record["success"]
     mine["solution"] = setting.policy.record(setting.policy.load(record["candidates"][record["accepted"]]))
-    if best is None:
+    by_success = setting.method.keeps_by == "score"
+    if best is None or beats(mine, best, by_success=by_success):
         return mine
-    if setting.method.keeps_by == "score" and mine.get("success") != best.get("success"):
-        return mine if mine.get("success", -math.inf) > best.get("success", -math.inf) else best
-    return mine if exceeds(reward, best["reward"]) else {**best, "reward": max(best["reward"], reward)}
+    if by_success and mine.get("success") != best.get("success"):
+        return best
+    return {**best, "reward": max(best["reward"], reward)}
+
+
+def beats(one: Mapping[str, Any], other: Mapping[str, Any], *, by_success: bool) -> bool:
+    """Whether one policy is better than another, given their rewards and, if the task tells it, their success.
+
+    Args:
+        one: ``reward``, and perhaps ``success``.
+        other: Likewise.
+        by_success: Whether success comes before reward.
+    """
+    success, before = one.get("success", -math.inf), other.get("success", -math.inf)
+    if by_success and success != before:
+        return bool(success > before)
+    return bool(exceeds(one["reward"], other["reward"]))
 
 
 def write_best_policy(directory: RunDirectory, setting: Setting, best: Mapping[str, Any] | None) -> None:

@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 
 from r2po.config import Config
 from r2po.errors import InputError
+from r2po.experiment.best import beats
 from r2po.experiment.setting import Setting
 from r2po.policies import Session
 from r2po.policies.policy import Array
-from r2po.rounding import exceeds
 from r2po.runlog import RunDirectory, open_run
 from r2po.runlog.records import Description, IterationRecord
 
@@ -48,16 +48,9 @@ def best_of(records: Sequence[IterationRecord], *, by_success: bool = False) -> 
     """
     best: IterationRecord | None = None
     for record in records:
-        if record["reward"] is not None and (best is None or _is_better(record, best, by_success=by_success)):
+        if record["reward"] is not None and (best is None or beats(record, best, by_success=by_success)):
             best = record
     return best
-
-
-def _is_better(one: IterationRecord, other: IterationRecord, *, by_success: bool) -> bool:
-    success, before = one.get("success", 0.0), other.get("success", 0.0)
-    if by_success and success != before:
-        return success > before
-    return bool(exceeds(one["reward"] or 0.0, other["reward"] or 0.0))
 
 
 def load_best(directory: RunDirectory, purpose: str) -> Best:
