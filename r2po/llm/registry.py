@@ -20,39 +20,60 @@ from r2po.registry import Registry
 def _ollama(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.ollama import Ollama
 
-    model = name[len("ollama/") :].strip()
-    if not model:
-        raise InputError(f"{name!r} names no model; expected ollama/<model>, e.g. ollama/qwen3:8b")
-    return Ollama(model, settings)
+    return Ollama(_model_in(name, len("ollama/"), "ollama/<model>, e.g. ollama/qwen3:8b"), settings)
 
 
 def _openrouter(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.openai import OpenRouter
 
-    model = name[len("openrouter/") :].strip()
-    if not re.fullmatch(r"[^/]+/.+", model):
-        raise InputError(
-            f"{name!r} names no model; expected openrouter/<vendor>/<model>, e.g. openrouter/qwen/qwen3-8b"
-        )
+    model = _after(name, "openrouter:", "qwen/qwen3-8b")
+    if model is None:
+        model = name[len("openrouter/") :].strip()
+        if not re.fullmatch(r"[^/]+/.+", model):
+            raise InputError(
+                f"{name!r} names no model; expected openrouter/<vendor>/<model>, e.g. openrouter/qwen/qwen3-8b"
+            )
     return OpenRouter(model, settings)
 
 
 def _anthropic(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.anthropic import Anthropic
 
-    return Anthropic(name, settings)
+    forced = _after(name, "anthropic:", "claude-sonnet-4-5")
+    return Anthropic(name if forced is None else forced, settings)
 
 
 def _gemini(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.gemini import Gemini
 
-    return Gemini(name.removeprefix("models/"), settings)
+    forced = _after(name, "gemini:", "gemini-2.5-flash")
+    return Gemini(name.removeprefix("models/") if forced is None else forced, settings)
 
 
 def _openai(name: str, settings: ProviderSettings) -> Provider:
     from r2po.llm.providers.openai import OpenAI
 
-    return OpenAI(name, settings)
+    forced = _after(name, "openai:", "gpt-5-mini")
+    return OpenAI(name if forced is None else forced, settings)
+
+
+def _after(name: str, prefix: str, example: str) -> str | None:
+    """Return what follows a prefix that forces a protocol; None if the name lacks it."""
+    if not name.startswith(prefix):
+        return None
+    return _model_in(name, len(prefix), f"{prefix}<model>, e.g. {prefix}{example}")
+
+
+def _model_in(name: str, start: int, expected: str) -> str:
+    """Return the model in a name, as it is sent to the server.
+
+    Raises:
+        InputError: There is none.
+    """
+    model = name[start:].strip()
+    if not model:
+        raise InputError(f"{name!r} names no model; expected {expected}")
+    return model
 
 
 def _embedded(name: str, settings: ProviderSettings) -> Provider:  # noqa: ARG001 - it needs no settings
@@ -98,11 +119,28 @@ PROVIDERS: Registry[ProviderKind] = Registry(
     "provider",
     # The last match wins, so that kinds registered later, from anywhere, come before the one for all names.
     ProviderKind(
-        "openai", "OpenAI, or who speaks its protocol", "any other name", lambda _: True, _openai, "OPENAI_API_KEY"
+        "openai",
+        "OpenAI, or who speaks its protocol",
+        "any other name, openai:<model>",
+        lambda _: True,
+        _openai,
+        "OPENAI_API_KEY",
     ),
-    ProviderKind("gemini", "Google", "…gemini…", lambda name: "gemini" in name, _gemini, "GEMINI_API_KEY"),
     ProviderKind(
-        "anthropic", "Anthropic", "claude…", lambda name: name.startswith("claude"), _anthropic, "ANTHROPIC_API_KEY"
+        "gemini",
+        "Google, or who speaks its protocol",
+        "…gemini…, gemini:<model>",
+        lambda name: "gemini" in name and not name.startswith("openai:"),
+        _gemini,
+        "GEMINI_API_KEY",
+    ),
+    ProviderKind(
+        "anthropic",
+        "Anthropic, or who speaks its protocol",
+        "claude…, anthropic:<model>",
+        lambda name: name.startswith(("claude", "anthropic:")),
+        _anthropic,
+        "ANTHROPIC_API_KEY",
     ),
     ProviderKind("replay", "a replay", "replay/<run dir>", lambda name: name.startswith("replay/"), _replay),
     ProviderKind(
@@ -115,15 +153,15 @@ PROVIDERS: Registry[ProviderKind] = Registry(
     ProviderKind(
         "openrouter",
         "OpenRouter",
-        "openrouter/<vendor>/<model>",
-        lambda name: name.startswith("openrouter/"),
+        "openrouter/<vendor>/<model>, openrouter:<model>",
+        lambda name: name.startswith(("openrouter/", "openrouter:")),
         _openrouter,
         "OPENROUTER_API_KEY",
     ),
     ProviderKind(
         "ollama",
         "Ollama",
-        "ollama/<model>",
+        "ollama/<model>, ollama:<model>",
         lambda name: name.startswith(("ollama/", "ollama:")),
         _ollama,
         "OLLAMA_API_KEY",
@@ -148,8 +186,12 @@ def provider_for(model_name: str, settings: ProviderSettings) -> Provider:
     name = model_name.strip()
     if not name:
         raise InputError(f"the name of the model is empty; available: {', '.join(usage for usage, _, _ in usages())}")
-    kind = next(kind for kind in _latest_first() if kind.matches(name))
-    return kind.make(name, settings)
+    return kind_of(name).make(name, settings)
+
+
+def kind_of(model_name: str) -> ProviderKind:
+    """Return the rule that a model's name matches: names of one kind are asked in one protocol, with one key."""
+    return next(kind for kind in _latest_first() if kind.matches(model_name.strip()))
 
 
 def usages() -> list[tuple[str, str, str]]:

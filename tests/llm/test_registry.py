@@ -98,6 +98,9 @@ def test_an_empty_name(name: str) -> None:
         ("my-claude", OpenAI, "my-claude"),
         ("Qwen/Qwen3-8B", OpenAI, "Qwen/Qwen3-8B"),
         ("olama/tiny", OpenAI, "olama/tiny"),
+        ("openai/gemma", OpenAI, "openai/gemma"),
+        ("anthropic/claude-3", OpenAI, "anthropic/claude-3"),
+        ("google/gemini-pro", Gemini, "google/gemini-pro"),
     ],
 )
 def test_the_first_rule_that_matches_counts(name: str, chosen: type[WireFormat], model: str) -> None:
@@ -105,6 +108,38 @@ def test_the_first_rule_that_matches_counts(name: str, chosen: type[WireFormat],
     assert type(found) is chosen
     assert found.model == model
     assert not found.is_stand_in
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "model"),
+    [
+        ("openai:gemini-2.5-flash", OpenAI, "gemini-2.5-flash"),
+        ("openai:claude-sonnet-4", OpenAI, "claude-sonnet-4"),
+        ("openai:ollama/tiny", OpenAI, "ollama/tiny"),
+        ("openai:embedded/search", OpenAI, "embedded/search"),
+        ("openai:openai:x", OpenAI, "openai:x"),
+        ("anthropic:claude/x:y", Anthropic, "claude/x:y"),
+        ("anthropic:gemini-2.5-pro", Anthropic, "gemini-2.5-pro"),
+        ("gemini:gemma-3", Gemini, "gemma-3"),
+        ("gemini:models/gemini-pro", Gemini, "models/gemini-pro"),
+        ("gemini:claude", Gemini, "claude"),
+        ("openrouter:auto", OpenRouter, "auto"),
+        ("openrouter:google/gemini-pro:free", OpenRouter, "google/gemini-pro:free"),
+        ("ollama:openai:x", Ollama, "openai:x"),
+    ],
+)
+def test_a_prefix_forces_the_protocol_and_what_follows_is_sent_unchanged(
+    name: str, chosen: type[WireFormat], model: str
+) -> None:
+    found = provider(name)
+    assert type(found) is chosen
+    assert found.model == model
+
+
+@pytest.mark.parametrize("name", ["openai:", "anthropic: ", "gemini:", "openrouter:", "openrouter/"])
+def test_a_prefix_without_a_model(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name.strip()!r} names no model; expected {name.strip()}<"):
+        provider(name)
 
 
 def test_a_replay_needs_the_run_that_it_names() -> None:
