@@ -51,7 +51,7 @@ def _findings(options: argparse.Namespace) -> Iterable[Finding]:
         critic = config.for_role(CRITIC)
         models = [config] if critic is config else [config, critic]
         patients = [
-            Patient(str(each.llm_model_name), environ, each.sampling, each.llm_timeout_s, each.num_ctx)
+            Patient(str(each.llm_model_name), environ, each.sampling, each.llm_timeout_s, each.num_ctx, each.base_url)
             for each in models
         ]
     elif options.model is not None:

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         from r2po.commands.dry_run import preview
 
-        sys.stdout.write(preview(config))
+        sys.stdout.write(preview(config, read_environ()))
         return 0
 
     def how_to_continue() -> str:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from r2po.errors import InputError, UnusableReply
+from r2po.llm.providers.server import KeyNotSentError
 from r2po.llm.providers.wire import UnknownModelError, WireFormat
 from r2po.llm.registry import provider_for, usages
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, ProviderSettings, Reply, Request
@@ -50,6 +51,7 @@ class Patient:
         sampling: The sampling settings that the config sets.
         timeout_s: Seconds that one call may take.
         num_ctx: Context length in tokens that the config sets.
+        base_url: Address of the server that the config sets.
     """
 
     model: str
@@ -57,6 +59,7 @@ class Patient:
     sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     timeout_s: float = TIMEOUT_S
     num_ctx: int | None = None
+    base_url: str | None = None
 
 
 def list_keys(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -77,8 +80,12 @@ def examine_all(patients: Sequence[Patient]) -> Iterator[Finding]:
 
 def examine(patient: Patient) -> Iterator[Finding]:
     """Check one thing after another, up to the first that fails."""
+    settings = ProviderSettings(patient.environ, patient.timeout_s, patient.num_ctx, patient.base_url)
     try:
-        provider = provider_for(patient.model, ProviderSettings(patient.environ, patient.timeout_s, patient.num_ctx))
+        provider = provider_for(patient.model, settings)
+    except KeyNotSentError as error:
+        yield Finding("FAILED", "key", str(error))
+        return
     except InputError as error:
         yield Finding("FAILED", "name", str(error))
         return

@@ -14,8 +14,10 @@ import numpy as np
 import yaml
 
 from r2po.config import Config
+from r2po.errors import InputError
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
+from r2po.experiment.resolve import providers_of
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, Model
 from r2po.llm.providers import embedded_code
@@ -62,8 +64,8 @@ class _Sizes:
         return self.at_first + self.later * (iterations - 1)
 
 
-def preview(config: Config) -> str:
-    """Return the text of ``--dry-run``.
+def preview(config: Config, environ: Mapping[str, str]) -> str:
+    """Return the text of ``--dry-run``; ``environ`` has keys and base URLs, which say which server would be asked.
 
     The warm-up and the first iteration really run, with the stand-in in the model's place, in a temporary folder.
     """
@@ -81,6 +83,7 @@ def preview(config: Config) -> str:
     parts += [
         _headline("what to expect"),
         *_expectations(setting, sizes),
+        *_servers(config, environ),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
         f"which {_stand_in(setting)[0]} gave here in its place.",
@@ -206,6 +209,15 @@ def _expectations(setting: Setting, sizes: Mapping[str, _Sizes]) -> list[str]:
     stretched = f", and {_tokens(most)} if all rollouts are as long as can be" if most > usual else ""
     lines.append(f"prompt tokens in total: about {_tokens(usual)} with rollouts as in the first iteration{stretched}")
     return lines
+
+
+def _servers(config: Config, environ: Mapping[str, str]) -> list[str]:
+    """Say which servers a run would ask, or why it would not begin; none is contacted."""
+    try:
+        providers = providers_of(config, environ)
+    except InputError as error:
+        return [f"a run would end at once: {error}"]
+    return [f"server of {role}: {provider.address}" for role, provider in providers.items() if provider.address]
 
 
 def _lengths(role: str, size: _Sizes, iterations: int) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 from r2po.config.config import MEANINGFUL_NULLS, Config, CriticSettings, HistorySettings
 from r2po.errors import InputError
+from r2po.llm.key_hosts import check_base_url
 from r2po.llm.providers.replay import PREFIX
+from r2po.llm.registry import kind_of
 from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.methods.promptpo.options import TUNE_EPISODES, TUNE_EVALUATIONS
@@ -45,7 +47,8 @@ def filled(config: Config) -> Config:
         missing["clip_actions"] = True
     if not method.asks_model and config.llm_model_name is not None:
         missing["llm_model_name"] = None  # the log names no model that was not asked
-    missing |= {key: value for key, value in _critic(config, method).items() if key in config.model_fields_set}
+    critic = _critic(config, method)
+    missing |= {key: value for key, value in critic.items() if key in config.model_fields_set or value is not None}
     _check_env_kwargs(task, config.env_kwargs or {})
     complete = config.model_copy(update=missing)
     # Last: the method may count its evaluations by any other key.
@@ -73,10 +76,17 @@ def _critic(config: Config, method: Method) -> dict[str, Any]:
     has_critic = CRITIC in method.roles
     name, settings = config.critic_llm_model_name, config.critic.own if config.critic else {}
     own = {key: value for key, value in settings.items() if value != getattr(config, key)}
+    if config.base_url is not None and name and not _asked_alike(name, config.llm_model_name or ""):
+        # The search's server is none for a critic of another protocol, whose key it must not get either.
+        own["base_url"] = settings.get("base_url")
     return {
         "critic_llm_model_name": name if has_critic and name != config.llm_model_name else None,
         "critic": CriticSettings(**own) if has_critic and own else None,
     }
+
+
+def _asked_alike(one: str, other: str) -> bool:
+    return kind_of(one).name == kind_of(other).name
 
 
 def check_method(source: str, config: Config) -> None:
@@ -88,6 +98,9 @@ def check_method(source: str, config: Config) -> None:
     for key in ("llm_model_name", "critic_llm_model_name"):
         if (name := getattr(config, key)) is not None and not name.strip():
             raise InputError(f"{source}: {key} is {name!r}; expected the name of a model (r2po list shows their forms)")
+    for key, base_url in {"base_url": config.base_url, "critic.base_url": config.for_role(CRITIC).base_url}.items():
+        if base_url is not None:
+            check_base_url(base_url, f"{source}: {key}")
     if (config.critic_llm_model_name or "").startswith(PREFIX):
         raise InputError(
             f"{source}: critic_llm_model_name is {config.critic_llm_model_name!r}; a replay answers for every role: "

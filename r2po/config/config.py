@@ -34,7 +34,7 @@ TUNING_KEYS = ("tune_evaluations", "tune_episodes")
 """Keys of a method that tunes the constants of programs; None with every other one."""
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
-    *("llm_model_name", *CRITIC_KEYS, *SAMPLING_KEYS, "structured_output", "num_ctx"),
+    *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx"),
     *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
     *("traj_history_last_n", "description", "revision_rule", "rollout_window", "history_window", "number_samples"),
 )
@@ -66,6 +66,7 @@ class CriticSettings(Section):
     reasoning_effort: str | None = None
     think: bool | str | None = None
     num_ctx: Positive | None = None
+    base_url: str | None = None
     prices: Prices | None = None
 
     @property
@@ -93,6 +94,7 @@ class Config(Section):
     method: str
     llm_model_name: str | None = None
     critic_llm_model_name: str | None = None
+    base_url: str | None = None
     logdir: str
     protocol: Protocol = "published"
     seed: NotNegative | None = None

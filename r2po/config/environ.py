@@ -12,6 +12,7 @@ from pathlib import Path
 import dotenv
 
 from r2po.errors import InputError
+from r2po.llm.key_hosts import VARIABLE as KEY_HOSTS
 
 _ROOT = 0
 _OF_A_PROVIDER = re.compile(r"\w+_(?:API_KEY|BASE_URL)")
@@ -20,7 +21,8 @@ _OF_A_PROVIDER = re.compile(r"\w+_(?:API_KEY|BASE_URL)")
 def read_environ(note: Callable[[str], None] = lambda _: None) -> Mapping[str, str]:
     """Return the environment's variables; those it does not set are taken from ``.env``.
 
-    ``os.environ`` itself stays as it is, so that keys in ``.env`` never reach child processes.
+    ``os.environ`` itself stays as it is, so that keys in ``.env`` never reach child processes. Which further hosts may
+    be sent keys (``R2PO_KEY_HOSTS``) is never taken from ``.env``: one may have come along with somebody else's config.
 
     Args:
         note: Told which ``.env`` is used, and for which keys and base URLs.
@@ -39,6 +41,8 @@ def read_environ(note: Callable[[str], None] = lambda _: None) -> Mapping[str, s
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(f"cannot read {path}: {reason}") from None
     values = {name: value for name, value in dotenv.dotenv_values(stream=StringIO(text)).items() if value is not None}
+    if values.pop(KEY_HOSTS, "") and KEY_HOSTS not in os.environ:
+        note(f"{KEY_HOSTS} in {path} has no effect: which hosts may be sent keys is for the environment itself to say")
     used = [name for name in values if _OF_A_PROVIDER.fullmatch(name) and values[name] and name not in os.environ]
     if used:
         note(f"{', '.join(used)}: from {path}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from r2po.config import Config
 from r2po.errors import InputError, RunStopped
@@ -33,6 +34,7 @@ from r2po.experiment.resolve import (
     providers_of,
     run_to_resume,
 )
+from r2po.experiment.servers import name_idle_base_url
 from r2po.isolation.outcomes import WorkerNotReadyError
 from r2po.llm.budget import Budget
 from r2po.llm.client import CallFailed, Client, Model
@@ -52,6 +54,8 @@ class Place:
     """N of its ``run_N``, which is continued if it exists, else made."""
     gate: Callable[[Client, Budget], Gate]
     """Makes the gate at which its calls wait."""
+    identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    """What the servers told of the models by role, when the sweep made the first contact."""
 
 
 def launch(
@@ -86,8 +90,11 @@ def launch(
     check_package(METHODS[config.method])
     check_wall(config)
     providers = providers_of(config, environ)
-    for provider in providers.values() if place is None else ():
-        provider.check()
+    for role, provider in providers.items():
+        if place is None:
+            provider.check()
+        else:
+            provider.identity = place.identities.get(role)
     search = providers[SEARCH]
     search.by_position = replay_by_position
     if search.recording is not None:
@@ -99,6 +106,7 @@ def launch(
             name_unfinished(config, observer)
         name_other_protocols(config, observer)
         name_idle_keys(config, observer)
+        name_idle_base_url(config, providers, observer)
         if not search.is_stand_in and search.recording is None:
             name_equal_samples(config, observer)
         return _start(config, models_of(config, providers), observer, place)

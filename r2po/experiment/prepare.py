@@ -9,6 +9,7 @@ from typing import Any
 from r2po.config import Config, changes
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
+from r2po.experiment.servers import name_other_servers, servers_of
 from r2po.experiment.setting import Setting
 from r2po.isolation.wall import told
 from r2po.llm.accounting import Accounting, earlier_seconds
@@ -93,6 +94,7 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
             observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")
     setting = Setting(config, seed)
     _name_other_wall(setting, description, observer)
+    name_other_servers(description, _providers(models), observer)
     return setting
 
 
@@ -162,6 +164,7 @@ def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any
         "seed": setting.seed,
         "protocol": config.protocol,
         **described(models),
+        **_servers(models),
         "method": setting.method.facts(dict(config)),
         "task": setting.brief.task.facts(),
         "prompts": setting.prompts,
@@ -172,6 +175,15 @@ def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any
         "code_revision": code_revision(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _servers(models: Mapping[str, Model]) -> dict[str, Any]:
+    servers = servers_of(_providers(models))
+    return {"servers": servers} if servers else {}
+
+
+def _providers(models: Mapping[str, Model]) -> dict[str, Provider]:
+    return {role: model.provider for role, model in models.items()}
 
 
 def _wall(setting: Setting) -> dict[str, Any]:

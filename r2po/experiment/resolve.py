@@ -56,8 +56,13 @@ def by_model(config: Config) -> dict[str, Config]:
     """Return the config of each role that has a provider of its own; that of ``SEARCH`` serves the others."""
     critic = config.for_role(CRITIC)
     replays = (config.llm_model_name or "").strip().startswith(PREFIX)  # for all roles
-    same = (critic.llm_model_name, critic.num_ctx) == (config.llm_model_name, config.num_ctx)
+    same = contact(critic) == contact(config)
     return {SEARCH: config} if same or replays else {SEARCH: config, CRITIC: critic}
+
+
+def contact(config: Config) -> tuple[object, ...]:
+    """Return all that makes a provider; configs that agree in it can share one."""
+    return config.llm_model_name, config.num_ctx, config.base_url
 
 
 def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provider]:
@@ -69,7 +74,8 @@ def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
     """Return the provider of a config's model; if its method asks no model, one that is never asked."""
     if config.llm_model_name is None:
         return NoModel()
-    return provider_for(config.llm_model_name, ProviderSettings(environ, config.llm_timeout_s, config.num_ctx))
+    settings = ProviderSettings(environ, config.llm_timeout_s, config.num_ctx, config.base_url)
+    return provider_for(config.llm_model_name, settings)
 
 
 def run_to_resume(config: Config, resume: Resume) -> RunDirectory | None:

@@ -9,7 +9,6 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import requests
@@ -17,6 +16,7 @@ import urllib3
 
 from r2po.errors import InputError
 from r2po.llm.address import shown
+from r2po.llm.key_hosts import is_loopback, plain_host
 
 NETWORK_ERRORS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)  # requests' errors are OSErrors
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # the first that is set counts
@@ -118,10 +118,8 @@ def _wrapped(error: BaseException) -> Iterator[BaseException]:
 def more_proxies(base_url: str) -> dict[str, str]:
     """Return what to add to the proxies of the environment: none of them reaches this machine's localhost."""
     host = urlsplit(base_url).hostname or ""
-    try:
-        is_here = host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
-    except ValueError:
-        is_here = False
+    plain = plain_host(host) or ""
+    is_here = is_loopback(plain) or plain.endswith(".localhost")
     return {"no_proxy": host} if is_here else {}
 
 

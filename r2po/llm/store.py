@@ -152,6 +152,7 @@ class CallStore:
                 refusal=refusal,
                 usage=asdict(reply.usage),
                 sent=dict(reply.sent),
+                **({"served": dict(reply.served)} if reply.served else {}),
                 latency_s=recorded.latency_s,
             )
             self._replies[key, question.iteration] = recorded
@@ -176,7 +177,7 @@ def recorded_reply(event: Replied, path: Path) -> RecordedReply:
     return RecordedReply(
         key=request.key,
         role=request.role,
-        reply=Reply(event.text, event.thinking, cast("Finish", event.finish), usage, event.sent),
+        reply=Reply(event.text, event.thinking, cast("Finish", event.finish), usage, event.sent, served=event.served),
         refusal=event.refusal,
         latency_s=event.latency_s,
         iteration=request.iteration,

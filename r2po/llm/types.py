@@ -109,6 +109,7 @@ class Reply:
         usage: Token counts.
         sent: Settings in effect under their wire names, also those that the provider added on its own (e.g.
             ``num_ctx``), for the log.
+        served: What the server says of who answered, under its own names: the model, its version; for the log.
     """
 
     text: str
@@ -119,6 +120,7 @@ class Reply:
     finish_said: str = ""
     filled_context: int | None = None
     unreadable: str = ""
+    served: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,13 @@ class ProviderSettings:
         environ: Environment with keys and base URLs.
         timeout_s: Seconds that one call may take.
         num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
+        base_url: Address of the server that the config chooses; None to leave that to the environment.
     """
 
     environ: Mapping[str, str]
     timeout_s: float = 300.0
     num_ctx: int | None = None
+    base_url: str | None = None
 
 
 class Provider(ABC):
@@ -167,6 +171,8 @@ class Provider(ABC):
     """True if the answers do not come from a language model."""
     recording: Recording | None = None
     """The run that it repeats, if it does: its replies are not fresh, and cost nothing."""
+    identity: Mapping[str, Any] | None = None
+    """What the server told of the model at the first contact, such as a digest or a version; None if nothing."""
     by_position = False
     """Whether it finds replies by the place of the call in that run, whatever the prompt says."""
 

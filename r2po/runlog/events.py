@@ -67,6 +67,7 @@ class Replied:
     usage: Mapping[str, int | None]
     sent: Mapping[str, Any]
     latency_s: float
+    served: Mapping[str, str]
 
 
 Event = Requested | Failed | GaveUp | Replied
@@ -113,7 +114,7 @@ def _read(
     if kind == "gave_up":
         return GaveUp(request, at)
     said: dict[str, Any] = {name: unpack(event[name]) if texts else "" for name in ("text", "thinking")}
-    return Replied(request, at, **said, usage=_usage(event), **_fields(event, _REPLY))
+    return Replied(request, at, **said, usage=_usage(event), **_fields(event, _REPLY), served=_served(event))
 
 
 def _request(event: Mapping[str, Any], at: datetime, before: dict[str, str], texts: bool) -> Requested:
@@ -144,6 +145,13 @@ def _usage(event: Mapping[str, Any]) -> Mapping[str, int | None]:
         if type(count) not in (int, type(None)):
             raise ValueError(f"call {event['call']}: {name} is {_shown(count)}")
     return usage
+
+
+def _served(event: Mapping[str, Any]) -> Mapping[str, str]:
+    served: Mapping[str, str] = event.get("served", {})
+    if not isinstance(served, dict) or not all(isinstance(text, str) for text in served.values()):
+        raise ValueError(f"call {event['call']}: served is {_shown(served)}")
+    return served
 
 
 def at_utc(text: str) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from typing_extensions import NotRequired, TypedDict  # pydantic refuses typing's before Python 3.12
 
@@ -97,6 +98,23 @@ class PromptFacts(TypedDict):
     description: str
     templates: str
     task: str
+
+
+class ServerFacts(TypedDict):
+    """Which server answers a role, without credentials.
+
+    Attributes:
+        host: Its name or IP address; empty if its address has none.
+        port: None if its address has none and its scheme no usual one.
+        path: What stands before all paths of requests.
+        model: What it told of the model, under its own names, such as a digest or a version; None if nothing.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    model: dict[str, Any] | None
 
 
 class TuningFacts(TypedDict):

@@ -8,6 +8,7 @@ from typing import Any
 CAP_KEYS = frozenset({"max_llm_calls", "max_tokens", "max_cost", "max_wall_time_s", "prices"})
 NEUTRAL_KEYS = CAP_KEYS | frozenset(
     {
+        "base_url",
         "evaluation_workers",
         "isolation",
         "keep_trajectories",

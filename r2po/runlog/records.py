@@ -3,8 +3,7 @@
 docs/run-log.md explains every field. Records are plain dictionaries with these types; what nothing computes with may be
 anything. Fields that are not named here are kept, so that a version of r2po can read what a newer one added.
 
-A run reads back whatever it wrote, a reward that is no number included. Analyses read the same lines by stricter types:
-``Outcome``, ``Candidates`` and ``HeldoutFigures``.
+A run reads back whatever it wrote. Analyses read it by stricter types: ``Outcome``, ``Candidates``, ``HeldoutFigures``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema,
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.chain import Chain
-from r2po.runlog.facts import MethodFacts, PromptFacts, TaskFacts, TuningFacts
+from r2po.runlog.facts import MethodFacts, PromptFacts, ServerFacts, TaskFacts, TuningFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
@@ -67,6 +66,7 @@ class Description(TypedDict):
     critic_model: NotRequired[str | None]
     stand_in: bool
     replay_of: NotRequired[str | None]
+    servers: NotRequired[dict[str, ServerFacts]]
     method: NotRequired[MethodFacts]
     task: NotRequired[TaskFacts]
     prompts: NotRequired[PromptFacts | None]

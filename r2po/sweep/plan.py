@@ -6,9 +6,10 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from r2po.config import Config, load_config
 from r2po.config.load import is_sb3_config
@@ -30,6 +31,7 @@ class PlannedRun:
         seed: Seed of the run, and N of its ``run_N``.
         config: The resolved config; its seed is set.
         accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
+        identities: What the servers told of its models by role, when the sweep made the first contact.
     """
 
     index: int
@@ -38,6 +40,7 @@ class PlannedRun:
     seed: int
     config: Config
     accept_changed_prompts: bool = False
+    identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

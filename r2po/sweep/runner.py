@@ -37,7 +37,11 @@ def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock
 
 
 def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> Ended:
-    place = Place(run.seed, gate=lambda client, budget: SweepGate(run.index, client, budget, channel))
+    place = Place(
+        run.seed,
+        gate=lambda client, budget: SweepGate(run.index, client, budget, channel),
+        identities=run.identities,
+    )
     try:
         launch(
             run.config,

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from r2po.config import Config
 from r2po.errors import InputError, RunStopped
-from r2po.experiment.resolve import by_model, provider_of
+from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
@@ -77,7 +76,7 @@ class Sweep:
         self._todo = [run for run in self.runs if run.index not in settled]
         failed = [run.path for run in self._todo if known[run.index].state == "failed"]
         self._damaged_results = [path / RESULT for path in failed if (path / RESULT).exists()]
-        _first_contacts([run.config for run in self._todo], environ)
+        self._todo = _after_first_contacts(self._todo, environ)
         used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
@@ -225,8 +224,15 @@ def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
             raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
 
 
-def _first_contacts(configs: Sequence[Config], environ: Mapping[str, str]) -> None:
-    """Make the first contact with each model once for all runs."""
-    models = {(each.llm_model_name, each.num_ctx): each for config in configs for each in by_model(config).values()}
-    for config in models.values():
-        provider_of(config, environ).check()
+def _after_first_contacts(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> list[PlannedRun]:
+    """Make the first contact with each model once for all runs; return the runs with what the servers told."""
+    asked = {run.index: by_model(run.config) for run in runs}
+    configs = {contact(config): config for roles in asked.values() for config in roles.values()}
+    providers = {key: provider_of(config, environ) for key, config in configs.items()}  # all, before any is contacted
+    for provider in providers.values():
+        provider.check()
+    told = {key: provider.identity for key, provider in providers.items()}
+    return [
+        replace(run, identities={role: told[contact(config)] for role, config in asked[run.index].items()})
+        for run in runs
+    ]

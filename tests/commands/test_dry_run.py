@@ -45,12 +45,12 @@ def test_a_search_that_ends_after_one_round_is_expected_to(tmp_path: Path) -> No
     overrides = ["llm_model_name=embedded/code", "num_evaluation_episodes=1", "candidates=2", "max_traj_length=40"]
     overrides += ["budget=iterations", "num_iterations=1", f"logdir={tmp_path}"]
     config = load_config(CONFIGS / "cartpole/cartpole_promptpo.yaml", overrides, seed=1)
-    assert "reflection prompts" not in preview(config)
+    assert "reflection prompts" not in preview(config, {})
 
 
 def _compare(config: Config, folder: Path) -> str:
     """Compare what is expected with what is sent, and return what was said."""
-    text = preview(config)
+    text = preview(config, {})
     said = re.search(r"in total: about ([\d,]+) to ([\d,]+)(?:.* and ([\d,]+) to ([\d,]+))?", text)
     assert said is not None
     least, most = (int(number.replace(",", "")) for number in said.groups()[:2])

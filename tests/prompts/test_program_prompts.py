@@ -57,6 +57,6 @@ def test_the_prompt_about_a_failure_is_in_the_hash_of_methods_with_a_critic() ->
 def test_a_dry_run_shows_the_prompts(method: str, tmp_path: Path) -> None:
     from r2po.commands.dry_run import preview
 
-    text = preview(make_code_config(method, tmp_path, llm_model_name="ollama/x"))
+    text = preview(make_code_config(method, tmp_path, llm_model_name="ollama/x"), {})
     assert "class Policy:" in text
     assert "calls" in text

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from r2po.llm.providers.payload import count, entries, string, total
-from r2po.llm.providers.wire import Server, WireFormat
+from r2po.llm.providers.server import Server
+from r2po.llm.providers.wire import WireFormat
 from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
 
 VERSION = "2023-06-01"
@@ -38,6 +39,7 @@ class Anthropic(WireFormat):
         "think": "thinking",
     }
     filled_in: ClassVar[Mapping[str, str]] = {"max_output_tokens": "max_tokens"}
+    identity_names = ("id", "created_at")
     schema_words = ("tool_choice", "tools.")
     _chat_path = "/v1/messages"
 

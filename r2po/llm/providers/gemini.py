@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from r2po.llm.providers.payload import count, entries, entry, string, total
-from r2po.llm.providers.wire import JSON_SCHEMA, Server, WireFormat
+from r2po.llm.providers.server import Server
+from r2po.llm.providers.wire import JSON_SCHEMA, WireFormat
 from r2po.llm.types import Finish, Reply, Request, Usage
 
 _REFUSALS = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY")
@@ -25,6 +26,8 @@ class Gemini(WireFormat):
         "reasoning_effort": "thinkingLevel",
         "think": "thinkingConfig",
     }
+    identity_names = ("version",)
+    served_names = ("modelVersion",)
     schema_words = ("responseSchema", "response_schema", "responseMimeType", "response_mime_type", "JSON mode")
     key_refusals = frozenset({400, 401, 403})  # 400: a key that it does not know, or a place that it does not serve
 

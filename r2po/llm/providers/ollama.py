@@ -10,7 +10,8 @@ from r2po.errors import nearest
 from r2po.llm.providers import schema
 from r2po.llm.providers.context import TOO_LONG, cut_to, estimate_tokens, fewest_tokens
 from r2po.llm.providers.payload import count, entries, entry, string
-from r2po.llm.providers.wire import CHECK_TIMEOUT_S, Server, UnknownModelError, WireFormat
+from r2po.llm.providers.server import Server
+from r2po.llm.providers.wire import CHECK_TIMEOUT_S, UnknownModelError, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 MIN_NUM_CTX = 8192
@@ -41,6 +42,7 @@ class Ollama(WireFormat):
         "OLLAMA_API_KEY",
         needs_key=False,
         hint="is `ollama serve` running? ",
+        home="https://ollama.com",
     )
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
@@ -51,6 +53,7 @@ class Ollama(WireFormat):
         "reasoning_effort": "think",
     }
     filled_in: ClassVar[Mapping[str, str]] = {"num_ctx": "num_ctx"}
+    identity_names = ("digest",)
     schema_words = ("grammar", "schema", "format")
     _chat_path = "/api/chat"
 
@@ -78,8 +81,9 @@ class Ollama(WireFormat):
         _, tags = self._ask("/api/tags")
         if not isinstance(entry(tags, "models"), list):
             return False
-        names = [string(each, "name") or string(each, "model") for each in entries(tags, "models")]
-        installed = [self._transport.redact(name) for name in names if name]
+        listed = {string(each, "name") or string(each, "model"): each for each in entries(tags, "models")}
+        installed = [self._transport.redact(name) for name in listed if name]
+        self._identify(next((each for name, each in listed.items() if _with_tag(name) == _with_tag(self.model)), None))
         if _with_tag(self.model) in map(_with_tag, installed):
             return True
         # The list lacks models that the server would fetch on demand.

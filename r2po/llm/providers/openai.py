@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from r2po.llm.providers import schema
 from r2po.llm.providers.payload import count, entries, entry, string
-from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, Server, WireFormat
+from r2po.llm.providers.server import Server
+from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
 _FINISH: dict[str, Finish] = {
@@ -19,6 +20,7 @@ _FINISH: dict[str, Finish] = {
 }
 _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
 _LLAMA_CPP = "llamacpp"
+_WEIGHTS = ("n_params", "size")
 _IN_PIECES: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -32,6 +34,8 @@ class OpenAI(WireFormat):
         "max_output_tokens": "max_tokens",
         "reasoning_effort": "reasoning_effort",
     }
+    identity_names = ("canonical_slug", "root")  # OpenRouter's, and vLLM's: where the weights are
+    served_names = ("model", "system_fingerprint", "provider")  # the last is OpenRouter's
     schema_words = ("response_format", JSON_SCHEMA, "JSON schema", "grammar")
     _chat_path = "/chat/completions"
 
@@ -91,6 +95,7 @@ class OpenAI(WireFormat):
         status, answer = self._ask("/models")
         with self._looking:
             self._told = self._listed(answer) if status == OK else self._told
+        self._identify(self._listed(answer))
         known = {name for each in entries(answer, "data") for name in _names_of(each)}
         if self.model in known or not isinstance(entry(answer, "data"), list):
             return self.model in known
@@ -98,6 +103,13 @@ class OpenAI(WireFormat):
         if status == 404:
             raise self._unknown_model(known)
         return status == 200
+
+    def _identify(self, told: Any) -> None:
+        """Keep also what llama.cpp's server tells of the weights, which has neither digest nor version."""
+        weights = {name: count(told, "meta", name) for name in _WEIGHTS}
+        found = {name: number for name, number in weights.items() if number is not None}
+        stored = self._named(entry(told, "meta"), ("ftype",))
+        self.identity = {**self._named(told, self.identity_names), **found, **stored} or None
 
     @property
     def _model_path(self) -> str:

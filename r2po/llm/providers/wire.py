@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from r2po.errors import InputError, nearest
@@ -13,6 +13,7 @@ from r2po.llm.failures import told_error
 from r2po.llm.providers import schema as schemas
 from r2po.llm.providers.context import TOO_LONG, TOO_LONG_ADVICE
 from r2po.llm.providers.payload import entries, string
+from r2po.llm.providers.server import Server
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
 
@@ -25,25 +26,6 @@ _SERVER_ERROR = 500
 _NO_MATCH = re.compile(r"output that does not match the expected|failed to parse input at pos", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Server:
-    """A service that speaks a wire format.
-
-    Attributes:
-        base_url: Its address unless the environment sets another.
-        base_url_variable: Environment variable that chooses the address.
-        needs_key: Whether the server at ``base_url`` answers nobody without a key.
-        hint: What else to check if it cannot be reached.
-    """
-
-    name: str
-    base_url: str
-    base_url_variable: str
-    key_variable: str
-    needs_key: bool = True
-    hint: str = ""
-
-
 class UnknownModelError(InputError):
     """The server does not know the model."""
 
@@ -52,7 +34,7 @@ class WireFormat(Provider, ABC):
     """A provider over HTTP. A subclass knows where things are in its requests and answers.
 
     Raises:
-        InputError: Base URL or key cannot be used.
+        InputError: Base URL or key cannot be used, or must not be used together.
     """
 
     server: ClassVar[Server]
@@ -62,17 +44,21 @@ class WireFormat(Provider, ABC):
     """The config keys of which it sends a value of its own if the config sets none, and what each is called."""
     schema_words: ClassVar[tuple[str, ...]] = ()
     """What a refusal mentions that is about the schema of ``structured_output``."""
+    identity_names: ClassVar[tuple[str, ...]] = ()
+    """What identifies a model in what the server tells of it."""
+    served_names: ClassVar[tuple[str, ...]] = ("model",)
+    """What tells in a reply which model answered, and which version of it."""
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses by which the server refuses the key at the first contact."""
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:
-        environ = settings.environ
-        key = environ.get(self.server.key_variable, "").strip()
+        key = self.server.key(settings)
+        base_url, self._chosen_by = self.server.chosen(settings)
         self.model = model
         self.has_key = bool(key)
         self._transport = Transport(
-            environ.get(self.server.base_url_variable, "").strip() or self.server.base_url,
-            base_url_variable=self.server.base_url_variable,
+            base_url,
+            base_url_variable=self._chosen_by,
             key_variable=self.server.key_variable,
             key=key,
             headers=self._headers(key),
@@ -146,7 +132,7 @@ class WireFormat(Provider, ABC):
             if _NO_MATCH.search(failure.reason):
                 return Reply("", unreadable="the server found no answer of the expected format in it")
             raise self._advised(failure, request) from None
-        return self._reply(payload, body)
+        return replace(self._reply(payload, body), served=self._named(payload, self.served_names))
 
     def enforces_bounds(self) -> bool:
         """Whether the server holds numbers to the bounds of a schema; if not, it is sent a list of their values."""
@@ -221,8 +207,7 @@ class WireFormat(Provider, ABC):
             if failure.status is None and first:
                 hint = self.server.hint if failure.retryable else ""
                 raise InputError(
-                    f"cannot reach {self.server.name}: {failure.reason}; {hint}"
-                    f"{self.server.base_url_variable} chooses the server"
+                    f"cannot reach {self.server.name}: {failure.reason}; {hint}{self._chosen_by} chooses the server"
                 ) from None
             if failure.status in self.key_refusals:
                 raise InputError(failure.reason) from None
@@ -231,13 +216,23 @@ class WireFormat(Provider, ABC):
 
     def _is_found(self, path: str, listing: str, models: str, name: str, prefix: str = "") -> bool:
         """Ask for the model at its own path and, should the server lack that path, look for it in the list of all."""
-        status, _ = self._ask(path)
+        status, answer = self._ask(path)
+        self._identify(answer)
         if status == 404:
             _, answer = self._ask(listing, first=False)
             known = [string(each, name).removeprefix(prefix) for each in entries(answer, models)]
             if known and self.model not in known:
                 raise self._unknown_model(known)
         return status == 200
+
+    def _identify(self, told: Any) -> None:
+        """Keep what identifies the model in what the server tells of it."""
+        self.identity = self._named(told, self.identity_names) or None
+
+    def _named(self, told: Any, names: Iterable[str]) -> dict[str, str]:
+        """Return those of these texts that a server tells, without any key in them."""
+        texts = {name: self._transport.redact(string(told, name)) for name in names}
+        return {name: text for name, text in texts.items() if text}
 
     def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
         known = sorted(map(self._transport.redact, known))
