@@ -88,7 +88,7 @@ def check_base_url(text: str, key: str) -> str:
             f"{expected}, and a key in the environment"
         )
     url, _ = parse_base_url(text, key)
-    if not _PLAIN.fullmatch(text) or origin_of(url) is None:
+    if not _PLAIN.fullmatch(url) or origin_of(url) is None:
         raise InputError(f"{key} is {shown(text)!r}, which not every program reads in the same way; {expected}")
     return url
 

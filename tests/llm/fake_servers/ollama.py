@@ -19,6 +19,8 @@ class FakeOllama(FakeServer):
     key_variable = "OLLAMA_API_KEY"
     model = "ollama/tiny"
     default_models = ("tiny:latest",)
+    digest = ""
+    """What it tells of the weights of its models, unless empty."""
 
     def key_of(self, headers: Mapping[str, str]) -> str:
         return headers.get("Authorization", "").removeprefix("Bearer ")
@@ -54,7 +56,8 @@ class FakeOllama(FakeServer):
 
     def tell(self, handler: Handler, path: str, body: Any) -> None:
         if (handler.command, path) == ("GET", "/api/tags"):
-            handler.send_json({"models": [{"name": name, "model": name} for name in self.models]})
+            told = {"digest": self.digest} if self.digest else {}
+            handler.send_json({"models": [{"name": name, "model": name, **told} for name in self.models]})
         elif (handler.command, path) != ("POST", "/api/show"):
             handler.send_nothing_there()
         elif self.knows(body["model"]):
