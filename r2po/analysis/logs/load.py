@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r2po.analysis.logs.copies import without_copies
+from r2po.analysis.logs.identities import with_other_models_noted
 from r2po.analysis.logs.own import load_own_run
 from r2po.analysis.logs.published import is_published_run, load_published_run
 from r2po.analysis.logs.run_data import RunData, Unusable
@@ -75,7 +76,8 @@ def load_runs_of(directories: Sequence[RunDirectory]) -> tuple[tuple[RunData, ..
     """Read the runs of one folder; returns the usable ones without copies, and a line for each of the others."""
     found = [_load_run(directory) for directory in directories]
     problems = tuple(each for each in found if isinstance(each, str))
-    return _with_lengths(without_copies([each for each in found if isinstance(each, RunData)])), problems
+    runs = with_other_models_noted(without_copies([each for each in found if isinstance(each, RunData)]))
+    return _with_lengths(runs), problems
 
 
 def _load_run(directory: RunDirectory) -> RunData | str:

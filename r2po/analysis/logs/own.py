@@ -13,6 +13,7 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
+from r2po.analysis.logs.identities import told_identities
 from r2po.analysis.logs.iteration_data import CandidateData, IterationData
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.prompts import privilege, prompts_hash, told_prompts
@@ -98,6 +99,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         spent_in_all=_spent(outcomes),
         reevaluated=reevaluated,
         successes=_successes(worked),
+        identities=told_identities(description),
     )
 
 
