@@ -207,7 +207,8 @@ def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str]) 
 def _problem(error: pydantic.ValidationError) -> str:
     """Say the first thing that is wrong with the values of a config."""
     problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
+    classes = {kind.__name__ for kind in _SECTIONS.values()}  # pydantic names those that may stand beside a word
+    key = ".".join(str(part) for part in problem["loc"] if part not in classes)
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     if problem["type"] == "extra_forbidden":

@@ -184,6 +184,16 @@ def test_a_config_brings_its_settings(doctor: Any, tmp_path: Path) -> None:
     assert failed(findings) == ("context", "131,072 tokens, but num_ctx is 200,000: lower it in the config")
 
 
+def test_a_prefix_and_the_server_of_a_config(doctor: Any, tmp_path: Path) -> None:
+    config = {"method": "props", "gym_env_name": "CartPole-v1", "logdir": "logs", "llm_model_name": "openai:claude/x:y"}
+    with FakeOpenAI(lambda _: GOOD, models=["claude/x:y"]) as server:
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({**config, "base_url": server.url}))
+        code, findings = doctor({"OPENAI_API_KEY": KEY}, "--config", "config.yaml")
+    assert code == 0
+    assert ("ok", "server", f"{server.url} answers") in findings
+    assert ("ok", "model", "claude/x:y is known there") in findings
+
+
 def test_the_stand_in_needs_nothing(doctor: Any) -> None:
     code, findings = doctor({}, "--model", "embedded/search")
     assert code == 0

@@ -257,6 +257,7 @@ def test_a_key_that_is_missing(key: str, write: Write) -> None:
         ("seed=x", "seed is 'x'; input should be a valid integer"),
         ("published={optimum: 1}", "unknown key 'published'"),
         ("critic.sampling.top_p=1", "unknown key 'critic.sampling.top_p'"),
+        ("history.las=1", "unknown key 'history.las' (did you mean 'history.last'?)"),
     ],
 )
 def test_wrong_overrides(override: str, said: str, write: Write) -> None:
@@ -447,6 +448,41 @@ def test_keys_of_the_critic_that_say_nothing_else_than_the_search_are_no_differe
     config = load_config(write(**WITH_CRITIC, temperature=0.5, **same))
     assert config.model_dump() == plain.model_dump()
     assert config.for_role("critic") is config
+
+
+BASE_URL = "http://gpu1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("model", "critic", "asked", "logged"),
+    [
+        ("big", {}, BASE_URL, None),
+        ("openai:claude", {}, BASE_URL, None),
+        ("claude-x", {}, None, {"base_url": None}),
+        ("ollama/x", {"base_url": BASE_URL}, BASE_URL, {"base_url": BASE_URL}),  # a gateway that speaks both protocols
+        ("big", {"base_url": BASE_URL}, BASE_URL, None),
+        ("big", {"base_url": None}, None, {"base_url": None}),
+        ("big", {"base_url": "https://gw.example"}, "https://gw.example", {"base_url": "https://gw.example"}),
+    ],
+)
+def test_the_server_of_the_search_is_the_critics_if_it_is_asked_in_the_same_protocol(
+    model: str, critic: dict[str, Any], asked: str | None, logged: dict[str, Any] | None, write: Write
+) -> None:
+    names = {"llm_model_name": "openai:small", "base_url": BASE_URL, "critic_llm_model_name": model}
+    config = load_config(write(**WITH_CRITIC, **names, **({"critic": critic} if critic else {})))
+    assert config.for_role("critic").base_url == asked
+    dumped = config.model_dump(mode="json")
+    assert dumped["critic"] == logged
+    assert resolve(dumped, "log").model_dump(mode="json") == dumped
+    assert differences(dumped, {**dumped, "base_url": None, "critic": None}) == []  # a server may move
+
+
+@pytest.mark.parametrize("key", ["base_url", "critic.base_url"])
+@pytest.mark.parametrize("url", ["gpu1:8000", "http://gpu1:8000?x", "https://a@gpu1", "https://127.1/v1", "''", "7"])
+def test_what_is_no_address_of_a_server(key: str, url: str, write: Write) -> None:
+    said = complaint(write(**WITH_CRITIC), f"{key}={url}")
+    assert f"{key} is " in said
+    assert len(said.splitlines()) == 1
 
 
 def test_one_key_of_the_critic_can_be_overridden(write: Write) -> None:

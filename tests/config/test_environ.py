@@ -86,3 +86,15 @@ def test_nothing_is_told_of_a_file_that_decides_nothing(
     notes: list[str] = []
     assert read_environ(notes.append)["OTHER_API_KEY"] == "mine"
     assert notes == []
+
+
+@pytest.mark.parametrize("also", ["", "mine.example"])
+def test_no_file_says_which_hosts_may_be_sent_keys(also: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("R2PO_KEY_HOSTS", raising=False)
+    if also:
+        monkeypatch.setenv("R2PO_KEY_HOSTS", also)
+    (folder / ".env").write_text("R2PO_KEY_HOSTS=evil.example\n")
+    notes: list[str] = []
+    assert read_environ(notes.append).get("R2PO_KEY_HOSTS", "") == also
+    told = f"R2PO_KEY_HOSTS in {folder / '.env'} has no effect: which hosts may be sent keys is for the environment"
+    assert [note.startswith(told) for note in notes] == ([] if also else [True])

@@ -18,7 +18,7 @@ from r2po.runlog.events import FILE, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog, iterate_lines
 
 QUESTION = Question(3, "search", 0, 1, "prompt")
-REPLY = Reply("params[0]: 1", "thought", "stop", Usage(10, 5, 3, None), {"num_ctx": 4096})
+REPLY = Reply("params[0]: 1", "thought", "stop", Usage(10, 5, 3, None), {"num_ctx": 4096}, served={"model": "tiny"})
 
 
 def question(prompt: str, role: str = "search", **changes: Any) -> Question:
@@ -98,6 +98,16 @@ def test_unknown_counts_of_tokens_name_the_log(tmp_path: Path) -> None:
     with pytest.raises(DamagedLog) as caught:
         CallStore(tmp_path)
     assert str(caught.value) == f"damaged log: {tmp_path / FILE}: call 1 has unknown counts of tokens"
+
+
+@pytest.mark.parametrize("served", [7, None, ["tiny"], {"model": 7}])
+def test_a_damaged_note_of_who_answered_is_noticed(served: object, tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    record(store, QUESTION)
+    store.close()
+    change(tmp_path / FILE, 1, served=served)
+    with pytest.raises(DamagedLog, match="call 1: served is"):
+        list(read_events(tmp_path / FILE))
 
 
 def test_a_reply_comes_back_whole(tmp_path: Path) -> None:
