@@ -194,7 +194,8 @@ def _check_texts(source: str, value: object, key: str = "") -> None:
     entries = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for name, entry in entries:
         check_text(str(name), f"{source}: a key")
-        _check_texts(source, entry, f"{key}.{name}" if key else str(name))
+        name = " ".join(str(name).split())  # a line break in a key would be one in the message
+        _check_texts(source, entry, f"{key}.{name}" if key else name)
 
 
 def _check_keys(source: str, values: Mapping[Any, Any], known: Collection[str]) -> None:
