@@ -12,7 +12,7 @@ import numpy as np
 
 from r2po.rollout.compilation import inlined
 from r2po.rollout.mujoco.calls import call, call_with_state, load
-from r2po.rollout.mujoco.constants import NOWHERE, Floats, RewardConstants, StartConstants, ObservationConstants
+from r2po.rollout.mujoco.constants import NOWHERE, Floats, ObservationConstants, RewardConstants, StartConstants
 from r2po.rollout.mujoco.description import (
     ALIVE,
     BALANCE,
