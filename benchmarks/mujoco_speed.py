@@ -62,7 +62,8 @@ class Row(NamedTuple):
         rate: Control steps per second of the processor with one thread.
         to_bare: Median over the rounds of the rate over that of bare ``mj_step``.
         to_gymnasium: Median over the rounds of the rate over that of the Gymnasium loop.
-        two_threads: Median over the rounds of the time with one thread over that with two, by the clock; NaN on one core.
+        two_threads: Median over the rounds of the time with one thread over that with two, by the clock; NaN on one
+            core.
         load: Load of the machine afterwards, which counts this process too.
     """
 
