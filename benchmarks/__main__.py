@@ -11,9 +11,10 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -33,28 +34,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison of engines (5)")
     parser.add_argument("--output-dir", type=Path, default=DOCS, metavar="DIR", help="default: docs")
+    parser.add_argument("--only", choices=list(PARTS), help="measure this part, take the rest from the last run")
     options = parser.parse_args()
-    results = measure(options.rounds)
+    results = {} if options.only is None else json.loads((options.output_dir / "benchmarks.json").read_text())
+    results |= measure(options.rounds, [options.only] if options.only else PARTS)
     text = to_markdown(results)
     sys.stdout.write(text)
     (options.output_dir / "benchmarks.json").write_text(json.dumps(results, indent=2) + "\n")
     (options.output_dir / "benchmarks.md").write_text(text)
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Run all benchmarks, one after the other; returns what JSON can hold."""
-    return {
-        "machine": _machine(),
-        "rollouts": [row._asdict() for row in rollout_speed.rows(rounds)],
-        "envpool_cartpole": {str(k): _envpool(k, rounds) for k in (20, 1000)},
-        "mujoco": [_without_nan(row._asdict()) for row in mujoco_speed.mujoco_rows(rounds=rounds)],
-        "isolation": isolation_speed.measure(rounds),
-        "help": run_cost.start_up()._asdict(),
-        "runs": [_plain(row) for row in run_cost.rows()],
-    }
+def measure(rounds: int, parts: Iterable[str]) -> dict[str, Any]:
+    """Run benchmarks, one after the other; returns what JSON can hold."""
+    return {part: PARTS[part](rounds) for part in parts}
 
 
-def _machine() -> dict[str, Any]:
+def _machine(_rounds: int) -> dict[str, Any]:
     versions = {name: metadata.version(name) for name in PACKAGES}
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -78,6 +73,20 @@ def _plain(row: run_cost.Row) -> dict[str, Any]:
     roles = {role: reuse._asdict() for role, reuse in row.roles.items()}
     processes = {name: getattr(row, name)._asdict() for name in ("run", "resume", "replay")}
     return row._asdict() | processes | {"roles": roles}
+
+
+PARTS: Mapping[str, Callable[[int], Any]] = MappingProxyType(
+    {
+        "machine": _machine,
+        "rollouts": lambda rounds: [row._asdict() for row in rollout_speed.rows(rounds)],
+        "envpool_cartpole": lambda rounds: {str(k): _envpool(k, rounds) for k in (20, 1000)},
+        "mujoco": lambda rounds: [_without_nan(row._asdict()) for row in mujoco_speed.mujoco_rows(rounds=rounds)],
+        "isolation": isolation_speed.measure,
+        "help": lambda _rounds: run_cost.start_up()._asdict(),
+        "runs": lambda _rounds: [_plain(row) for row in run_cost.rows()],
+    }
+)
+"""What is measured, in this order, with a number of rounds."""
 
 
 def to_markdown(results: Mapping[str, Any]) -> str:

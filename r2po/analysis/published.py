@@ -1,6 +1,7 @@
-"""What the R2PO paper reports (arXiv:2605.08315), to be shown beside our figures and never mixed with them.
+"""What papers report, to be shown beside our figures and never mixed with them.
 
-Mean and sample standard deviation over 10 runs with the model gpt-oss:20b.
+The R2PO paper (arXiv:2605.08315): mean and sample standard deviation over 10 runs with the model gpt-oss:20b. The ProPS
+paper (arXiv:2511.21928): best rewards of 10 runs with GPT-4o.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ import csv
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import NamedTuple
 
 from r2po.analysis.logs.built_in import method_facts
 from r2po.analysis.output.scores import Score
+from r2po.tasks import TASKS
 
 SOURCE = "published: gpt-oss:20b, published protocol, 10 runs (arXiv:2605.08315)"
+PROPS_SOURCE = (
+    "published: GPT-4o, the ProPS paper's own settings, best rewards, 10 runs (arXiv:2511.21928), whose text calls "
+    "its ± a standard deviation and whose caption a standard error"
+)
+SOURCES: Mapping[str, str] = MappingProxyType({"published": SOURCE, "props": PROPS_SOURCE})
+"""Where the figures come from that ``--reference`` names."""
 RUNS = 10
 
 
@@ -48,6 +57,16 @@ class PublishedSalience(NamedTuple):
     strict_mention: int
 
 
+def reference_results(reference: str) -> Mapping[tuple[str, str, str], Score]:
+    """Return the results that a key of ``SOURCES`` names, as ``published_results`` does."""
+    return props_results() if reference == "props" else published_results()
+
+
+def reference_environments(reference: str) -> set[str]:
+    """Return the environments of a key of ``SOURCES`` that the package has; none if there is no reference."""
+    return {key for key, *_ in reference_results(reference)} & set(TASKS) if reference else set()
+
+
 @cache
 def published_results() -> Mapping[tuple[str, str, str], Score]:
     """Return the published results by environment, method ("sb3" for the best of Stable-Baselines3) and metric."""
@@ -56,6 +75,18 @@ def published_results() -> Mapping[tuple[str, str, str], Score]:
         method = row["method"].removesuffix("_best")
         score = Score(_label(method, row), float(row["mean"]), float(row["std"]), int(row["runs"]))
         scores[row["environment"], method, row["metric"]] = score
+    return scores
+
+
+@cache
+def props_results() -> Mapping[tuple[str, str, str], Score]:
+    """Return the ProPS paper's results, likewise; those of tasks that we lack are among them."""
+    scores = {}
+    for row in _rows("published_props_results.csv"):
+        for method, column in (("props", "props"), ("propsp", "propsp"), ("sb3", "best_baseline")):
+            label = _label(method, {"algorithm": row[column] if method == "sb3" else ""})
+            score = Score(label, float(row[f"{column}_mean"]), float(row[f"{column}_std"]), RUNS)
+            scores[row["environment"], method, "best_reward"] = score
     return scores
 
 

@@ -39,9 +39,13 @@ def add_only_options(parser: argparse.ArgumentParser, *other_names: str) -> None
         parser.add_argument(f"--only-{key}", *names, action="append", default=[], metavar=key.upper(), help=text)
 
 
-def add_reference_options(parser: argparse.ArgumentParser, what: str, *, alone: str = "") -> None:
+def add_reference_options(
+    parser: argparse.ArgumentParser, what: str, *, alone: str = "", of_props: bool = False
+) -> None:
     """Declare whether the published figures stand beside ours, or, in what is called ``alone``, by themselves."""
-    parser.add_argument("--reference", choices=("published",), help=f"show {what} next to ours")
+    papers = "; published: of the R2PO paper; props: of the ProPS paper" if of_props else ""
+    choices = ("published", "props") if of_props else ("published",)
+    parser.add_argument("--reference", choices=choices, help=f"show {what} next to ours{papers}")
     if alone:
         text = f"make {alone} from the published figures alone, without logs"
         parser.add_argument("--from-published", action="store_true", help=text)

@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave such experiments out (default of --expected-runs: that of --max-runs)",
     )
-    add_reference_options(parser, "published figures, and a test of the difference,", alone="the tables")
+    add_reference_options(parser, "published figures, and a test of the difference,", alone="the tables", of_props=True)
     add_as_published(parser)
 
 
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         experiments,
         validation,
         environments=environments,
-        with_reference=options.reference == "published",
+        reference=options.reference or "",
         as_published=options.as_published,
     )
     warn(validation.lines)

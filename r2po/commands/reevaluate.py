@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from r2po import cores
 from r2po.analysis.logs.experiments import log_directories
 from r2po.analysis.logs.fresh import needs
 from r2po.analysis.logs.load import load_runs_of, nearest_folder
@@ -84,7 +85,9 @@ def reevaluate_runs(
     # A server that has only imported: no locks or threads of this process are copied half way.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context)
+    workers = min(jobs, len(paths))
+    share = max(1, cores.available() // workers)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=cores.limit, initargs=(share,))
     try:
         yield from pool.map(work, paths)
     finally:

@@ -20,6 +20,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from r2po import cores
 from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
@@ -46,13 +47,14 @@ class _WorkerProcess:
 
 
 class Pool:
-    """Makes runs in some worker processes, no more than ``jobs`` at once."""
+    """Makes runs in some worker processes, no more than ``jobs`` at once, which share the cores evenly."""
 
     def __init__(self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int) -> None:
         self._coordinator = coordinator
         self._listener = listener
         self._size = workers
         self._jobs = jobs
+        self._share = max(1, cores.available() // jobs)
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
         self._crashes = Counter[int]()
@@ -97,7 +99,7 @@ class Pool:
         while self._waiting and self._under_way < self._jobs:
             run = self._waiting.popleft()
             if len(self._workers) < self._size:
-                self._workers.append(_spawn())
+                self._workers.append(_spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))
             worker.runs[run.index] = run
             self._send(worker, run)
@@ -154,11 +156,6 @@ class Pool:
                 self._waiting.appendleft(run)
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def fitting_runs(workers: int) -> int:
     """Return how many runs fit into the memory that is available, at least one."""
     return max(1, int((_available_bytes() * SHARE - workers * WORKER_BYTES) // RUN_BYTES))
@@ -179,11 +176,11 @@ def _available_bytes() -> int:
     return max(min(found), 0)
 
 
-def _spawn() -> _WorkerProcess:
+def _spawn(share: int) -> _WorkerProcess:
     # Not a fork: a worker must not hold the other workers' connections, or they would not notice that the sweep ended.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs,), name="r2po-worker", daemon=True)
+    process = context.Process(target=work, args=(theirs, share), name="r2po-worker", daemon=True)
     # Starting it lets signals through, which would end the hold below.
     resource_tracker.ensure_running()
     with held_back():  # until the worker has said what signals mean to it

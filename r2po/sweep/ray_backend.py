@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from r2po import cores
 from r2po.errors import InputError
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
@@ -118,8 +119,12 @@ class _Channel:
         self._clerk.tell.remote(message)
 
 
-def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
-    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there."""
+def make_run_on_node(run: PlannedRun, clerk: Any, folder: str, share: int) -> Ended:
+    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there.
+
+    Each evaluation uses at most ``share`` cores.
+    """
+    cores.limit(share)
     from r2po.config.environ import read_environ
     from r2po.sweep.runner import make_run
 
@@ -180,7 +185,7 @@ class RayBackend:
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
                 run = waiting.pop()
-                under_way[make.remote(run, clerk, str(Path.cwd()))] = run
+                under_way[make.remote(run, clerk, str(Path.cwd()), max(1, int(self._cpus_per_run)))] = run
             done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
             self._take_news(clerk)
             for each in done:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from r2po import cores
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
@@ -17,7 +18,7 @@ from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
-from r2po.sweep.pool import Pool, cores, fitting_runs
+from r2po.sweep.pool import Pool, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
@@ -112,7 +113,7 @@ class Sweep:
             return RayBackend(
                 self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
             )
-        workers = min(cores(), len(self._todo))
+        workers = min(cores.available(), len(self._todo))
         fitting = fitting_runs(workers)
         jobs = min(options.jobs or len(self._todo), fitting, len(self._todo))
         if (options.jobs or 0) > fitting:

@@ -12,14 +12,16 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+from r2po import cores
 from r2po.config.environ import read_environ
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.runner import make_run
 
 
-def work(connection: Connection[Any, Any]) -> None:
-    """Serve the process at the other end of a connection."""
+def work(connection: Connection[Any, Any], share: int) -> None:
+    """Serve the process at the other end of a connection; each evaluation uses at most ``share`` cores."""
+    cores.limit(share)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))

@@ -36,6 +36,13 @@ EXPERIMENTS = [path for path in CONFIGS.glob("*/*.yaml") if path.parent.name != 
 FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in EXPERIMENTS)
 EXAMPLE = {"gym_env_name": "CartPole-v1", "method": "props", "llm_model_name": "ollama/tiny", "logdir": "logs/x"}
 
+PROPS_SETTINGS = resources.files("r2po") / "data" / "published_props_settings.csv"
+PROPS_ROWS = [
+    (row, method)
+    for row in csv.DictReader(PROPS_SETTINGS.read_text(encoding="utf-8").splitlines())
+    for method in ("props", "propsp")
+]
+
 each_published_config = pytest.mark.parametrize("file", [file for file in FILES if file in ROWS])
 Write = Callable[..., Path]
 
@@ -121,6 +128,38 @@ def test_the_controlled_protocol_is_the_setting_of_r2po(file: str) -> None:
     assert config.critic_llm_conservative_threshold == float(reference["critic_llm_conservative_threshold"])
     assert config.announced_iterations == config.num_iterations == int(row["num_iterations"])
     assert config.clip_actions
+
+
+# ---- The experiments of the ProPS paper ----
+
+
+@pytest.mark.parametrize(("row", "method"), PROPS_ROWS)
+def test_a_config_equals_its_row_of_the_props_paper(row: Mapping[str, str], method: str) -> None:
+    ending = f"_{method}_published.yaml"
+    files = [file for file in FILES if file.endswith(ending) and folder(file) == row["environment"]]
+    if row["environment"] == "navigation":
+        assert not files, "docs/tasks.md says that we lack it"
+        return
+    (file,) = files
+    config = load_config(CONFIGS / file)
+    assert (config.method, config.policy, config.llm_model_name) == (method, row["policy"], "gpt-4o")
+    assert task_for(config.gym_env_name).name == row["environment"]
+    assert config.gym_env_name == ("CliffWalkingSlippery-v1" if row["environment"] == "cliffwalking" else row["gym_id"])
+    assert config.num_iterations == config.announced_iterations == int(row[f"{method}_iterations"])
+    assert config.warmup_episodes == int(row[f"{method}_warmup"])
+    assert config.optimum == float(row[f"{method}_optimum"])
+    assert config.search_step_size == (float(row["props_step"]) if row["props_step"] else None)
+    of_propsp = row["note"].removeprefix("ProPS+ cap ").split(" and K = ") if method == "propsp" else []
+    special = of_propsp if row["note"].startswith("ProPS+ cap ") else []
+    cap, episodes = [*special, row["cap"], "20"][:1], [*special[1:], "20"][:1]
+    assert (config.max_traj_length, config.num_evaluation_episodes) == (int(cap[0]), int(episodes[0]))
+    setting = Setting(config, seed=1)
+    setting.close()
+    assert setting.policy.size == int(row["parameters"])  # type: ignore[attr-defined]
+
+
+def folder(file: str) -> str:
+    return file.split("/")[0].replace("_", "")
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -16,7 +16,7 @@ from r2po.analysis.logs.sb3 import budget_notes
 from r2po.analysis.output.scores import Score, few_note, figures_of, reference_lines, score_of, small_print
 from r2po.analysis.output.tables import Cell, Table, count_cell
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, is_possible, task_cell, tasks_of, told_apart
-from r2po.analysis.published import SOURCE, published_results
+from r2po.analysis.published import SOURCE, SOURCES, reference_environments, reference_results
 from r2po.rounding import first_largest
 from r2po.runlog.facts import MethodFacts, TaskFacts
 
@@ -40,9 +40,14 @@ SUCCESS_FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 class Reference(NamedTuple):
-    """Whether cells show published figures too, and whether they tell the difference as published, by z."""
+    """Which published figures cells show too, and whether they tell the difference as published, by z.
 
-    is_shown: bool = False
+    Attributes:
+        name: A key of ``SOURCES``; none if empty.
+        as_published: Whether by z.
+    """
+
+    name: str = ""
     as_published: bool = False
 
 
@@ -110,7 +115,7 @@ def build_tables(
     validation: Validation,
     *,
     environments: Sequence[str] = (),
-    with_reference: bool = False,
+    reference: str = "",
     as_published: bool = False,
 ) -> dict[str, Table]:
     """Return the tables of a preset by the ends of their files' names.
@@ -119,8 +124,8 @@ def build_tables(
         preset: Key of ``PRESETS``.
         experiments: What was found.
         validation: Which numbers of runs are right; takes what is missing or odd.
-        environments: Rows; the ten of the paper, and all others that were found, if empty.
-        with_reference: Whether each cell shows the published figure too.
+        environments: Rows; if empty, the ten of the paper, those of the reference, and all others that were found.
+        reference: Which published figures each cell shows too, a key of ``SOURCES``; none if empty.
         as_published: Whether rewards are the logged ones, and z tells the difference from published figures, as in the
             published tables; else it is Welch's test.
     """
@@ -129,10 +134,10 @@ def build_tables(
     columns = columns_of(preset, chosen)
     methods = {facts["name"] for column in columns.values() for facts in column}
     chosen = validation.check([each for each in chosen if each.method in methods])
-    basis = basis_of(runs_of(chosen), as_published=as_published, with_reference=with_reference)
+    basis = basis_of(runs_of(chosen), as_published=as_published, with_reference=bool(reference))
     chosen = settled(chosen, basis)
     validation.lines += [basis.warning] if basis.warning else []
-    found = {*PUBLISHED_ORDER, *(each.environment for each in chosen)}
+    found = {*PUBLISHED_ORDER, *reference_environments(reference), *(each.environment for each in chosen)}
     tasks = tasks_of(environments or sorted(found, key=environment_order), chosen)
     parts = cohorts(chosen) or [(None, [])]
     _note_missing(columns, tasks, parts, validation)
@@ -142,8 +147,8 @@ def build_tables(
         cells = product(tasks, parts)
         rows = [(task, cohort, _scores(part, task, metric)) for task, (cohort, part) in cells]
         title = f"{title} ({preset})"
-        reference = Reference(with_reference, as_published)
-        table = _table(columns, metric, title, rows, several=len(parts) > 1, reference=reference)
+        beside = Reference(reference, as_published)
+        table = _table(columns, metric, title, rows, several=len(parts) > 1, reference=beside)
         notes = [*_about(parts, metric), *basis.notes(metric), *table.notes]
         if metric == "best_reward":
             held_out = f"{preset}_heldout has the held-out ones"
@@ -157,7 +162,7 @@ def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dic
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
         tasks = tasks_of(environments or PUBLISHED_ORDER, ())
-        rows = [(task, None, _published_scores(task, metric)) for task in tasks]
+        rows = [(task, None, _published_scores("published", task, metric)) for task in tasks]
         if any(scores for *_, scores in rows):
             title = f"{title}, as published ({preset})"
             table = _table(columns_of(preset), metric, title, rows, several=False, reference=Reference())
@@ -175,10 +180,10 @@ def _scores(experiments: Sequence[ExperimentLogs], task: TaskFacts, metric: str)
     return scores
 
 
-def _published_scores(task: TaskFacts, metric: str) -> Scores:
+def _published_scores(reference: str, task: TaskFacts, metric: str) -> Scores:
     return {
         method: [score]
-        for (key, method, name), score in published_results().items()
+        for (key, method, name), score in reference_results(reference).items()
         if (key, name) == (task["name"], metric)
     }
 
@@ -195,7 +200,7 @@ def _table(
     body: list[list[Cell | str]] = []
     for task, cohort, scores in rows:
         best = {column: _best(scores, methods) for column, methods in columns.items()}
-        published = _published_scores(task, metric) if reference.is_shown else {}
+        published = _published_scores(reference.name, task, metric) if reference.name else {}
         beside = {column: _best(published, methods) for column, methods in columns.items()}
         top = max((score.shown_mean for score in best.values() if score), default=None)
         names = [task_cell(task)]
@@ -205,10 +210,10 @@ def _table(
         body.append([*names, *(_cell(each, best[each], beside[each], top, as_published) for each in columns)])
     heading = ["environment", "logs"] if several else ["environment"]
     notes = ["Bold: the largest mean of the row, as far as it is shown."]
-    if reference.is_shown:
-        has_any = any(key[2] == metric for key in published_results())
+    if reference.name:
+        has_any = any(key[2] == metric for key in reference_results(reference.name))
         notes.append(
-            small_print(SOURCE, as_published=reference.as_published)
+            small_print(SOURCES[reference.name], as_published=reference.as_published)
             if has_any
             else "There are no published figures of this metric."
         )

@@ -1,35 +1,35 @@
-"""The MuJoCo engine: whole episodes in compiled code that calls MuJoCo itself, on several cores if they are many."""
+"""The MuJoCo engine: whole episodes in compiled code that calls MuJoCo itself, on several cores if they are long."""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
+from r2po import cores
 from r2po.envs.making import make
 from r2po.policies.forms import CompiledForm, NetworkPolicy
 from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
-from r2po.rollout.mujoco.task import read_task, refused_setting
+from r2po.rollout.mujoco.arguments import refused_arguments
+from r2po.rollout.mujoco.constants import constants_of
+from r2po.rollout.mujoco.environments import describe
 from r2po.rollout.refusal import compilation_refusal, reproduces_gymnasium
 from r2po.tasks.spaces import Spaces
 
 if TYPE_CHECKING:
     from r2po.rollout.mujoco.library import Simulation
 
-# With fewer episodes per thread, waking it is not worth it.
-_EPISODES_PER_THREAD = 20
-_PARTS_PER_THREAD, _LARGEST_PART = 8, 20
+# Other threads help from this step of an evaluation on: starting them costs as much as a few steps do.
+_STEPS_ALONE = 200
 
 _PROBE_SEEDS, _PROBE_STEPS = (0, 2**63 - 1), 20
 
 
 def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     """Return why this engine cannot run an environment with these arguments, in words; "" if it can."""
-    reason = refused_setting(gym_id, env_kwargs) or compilation_refusal()
+    reason = refused_arguments(gym_id, env_kwargs) or compilation_refusal()
     if reason:
         return reason
     from r2po.rollout.mujoco.library import refused_library
@@ -41,9 +41,10 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
 
 
 class MujocoEngine(CompiledEngine):
-    """Rolls out networks in InvertedPendulum-v5, InvertedDoublePendulum-v5 and Swimmer-v5, bit for bit as Gymnasium.
+    """Rolls out networks in the MuJoCo environments of Gymnasium, version 5, bit for bit as Gymnasium.
 
-    Evaluations of many episodes use ``threads`` threads, one simulation each; by default one per core of the process.
+    Long evaluations use up to ``threads`` threads, one simulation each; by default as many as ``r2po.cores`` allows.
+    Results do not depend on their number.
     """
 
     name = "mujoco"
@@ -55,11 +56,12 @@ class MujocoEngine(CompiledEngine):
 
         super().__init__(spaces, max_steps)
         ignore_warnings()
-        self._threads = _cores() if threads is None else threads
+        self._threads = threads
         environment = make(gym_id, **env_kwargs)
+        self._description = describe(environment)
+        self._constants = constants_of(self._description)
         base: Any = environment.unwrapped
-        self._task = read_task(environment)
-        self._model, self._initial = base.model, (base.init_qpos, base.init_qvel)
+        self._model = base.model
         environment.close()
         # One per thread, with its data: compiled code holds only addresses in the model and in them.
         self._simulations: list[tuple[Simulation, Any]] = []
@@ -69,46 +71,28 @@ class MujocoEngine(CompiledEngine):
         self._simulations.clear()
 
     def _run(self, policy: CompiledForm, seeds: Seeds, outcomes: Outcomes, trajectory: Trajectory) -> None:
-        from r2po.rollout.mujoco.episodes import run_episodes
+        from r2po.rollout.mujoco.episodes import make_progress
+        from r2po.rollout.mujoco.evaluation import Evaluation
 
         assert isinstance(policy, NetworkPolicy)
-        network, count = policy.network, len(seeds)
-        threads = max(1, min(self._threads, count // _EPISODES_PER_THREAD))
-        parts = _parts(count, threads)
-
-        def work(simulation: Simulation) -> None:
-            for part in parts:
-                mine = Outcomes(outcomes.returns[part], outcomes.lengths[part], outcomes.ends[part])
-                run_episodes(simulation, self._task, self._limits, network, seeds[part], mine, trajectory)
-
-        simulations = self._prepare(threads)
-        if threads == 1:
-            work(simulations[0])
+        evaluation = Evaluation(self._constants, self._limits, policy.network, seeds, outcomes, trajectory)
+        simulation, progress = self._simulation(0), make_progress()
+        if evaluation.work(simulation, progress, _STEPS_ALONE):
             return
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                list(pool.map(work, simulations))
-            finally:
-                # After an interruption, threads find nothing more to do.
-                deque(parts, maxlen=0)
+        threads = cores.per_evaluation() if self._threads is None else self._threads
+        helpers = [self._simulation(1 + number) for number in range(min(threads - 1, evaluation.left))]
+        if not helpers:
+            evaluation.finish(simulation, progress)
+            return
+        with ThreadPoolExecutor(len(helpers)) as pool, evaluation.stopped_at_the_end():
+            working = [pool.submit(evaluation.finish, helper, make_progress()) for helper in helpers]
+            evaluation.finish(simulation, progress)
+            for each in working:
+                each.result()
 
-    def _prepare(self, count: int) -> Sequence[Simulation]:
+    def _simulation(self, number: int) -> Simulation:
         from r2po.rollout.mujoco.library import make_simulation
 
-        while len(self._simulations) < count:
-            self._simulations.append(make_simulation(self._model, *self._initial))
-        return [simulation for simulation, _ in self._simulations[:count]]
-
-
-def _parts(count: int, threads: int) -> Iterator[slice]:
-    """Cut the episodes into parts, which threads take whenever they are free: episodes differ in length.
-
-    Parts are small also because a running one cannot be interrupted.
-    """
-    size = min(max(1, count // (threads * _PARTS_PER_THREAD)), _LARGEST_PART) if threads > 1 else _LARGEST_PART
-    return iter([slice(start, start + size) for start in range(0, count, size)])
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        while len(self._simulations) <= number:
+            self._simulations.append(make_simulation(self._model, self._description))
+        return self._simulations[number][0]

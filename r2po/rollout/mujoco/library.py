@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,18 +12,35 @@ import mujoco  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
+from r2po.rollout.mujoco.description import Description, Number
+
 Floats = NDArray[np.float64]
+Addresses = NDArray[np.intp]
+
+
+class Functions(NamedTuple):
+    """Addresses of C functions, each ``void (*)(mjModel *, mjData *)`` except the first.
+
+    Attributes:
+        set_state: ``mj_setState``, a ``void (*)(mjModel *, mjData *, double *, int)``.
+        forward: ``mj_forward``.
+        step: ``mj_step``.
+        forces: ``mj_rnePostConstraint``, which computes the external forces on bodies.
+    """
+
+    set_state: int
+    forward: int
+    step: int
+    forces: int
 
 
 class Simulation(NamedTuple):
-    """One simulation: addresses of C functions and structures, and views of the numbers that change.
+    """One simulation: addresses of C functions, structures and numbers, and views of arrays that change.
 
     The addresses and views are valid as long as the ``MjModel`` and ``MjData`` they come from.
 
     Attributes:
-        set_state: ``mj_setState``, a ``void (*)(mjModel *, mjData *, double *, int)``.
-        forward: ``mj_forward``, a ``void (*)(mjModel *, mjData *)``.
-        step: ``mj_step``, likewise.
+        functions: What can be called.
         model: The ``mjModel``.
         data: The ``mjData``.
         start: All that the physics depend on after a reset: a state of the components ``state_kind``.
@@ -30,15 +48,14 @@ class Simulation(NamedTuple):
         qpos: (nq,) positions.
         qvel: (nv,) velocities.
         ctrl: (nu,) actions.
-        constraint: (nv,) forces of the constraints.
-        sites: (nsite, 3) positions of the sites.
-        initial_qpos: (nq,) positions from which resets deviate.
-        initial_qvel: (nv,) velocities from which resets deviate.
+        forces: (6 * nbody,) external forces on the bodies; empty if they are not needed.
+        observed: (d,) addresses of the numbers that are observed.
+        subtracted: (d,) addresses of what is subtracted from them, where that is so.
+        checked: (c,) addresses of the numbers that are checked.
+        operands: Addresses of the numbers that rewards are computed from.
     """
 
-    set_state: int
-    forward: int
-    step: int
+    functions: Functions
     model: int
     data: int
     start: Floats
@@ -46,23 +63,22 @@ class Simulation(NamedTuple):
     qpos: Floats
     qvel: Floats
     ctrl: Floats
-    constraint: Floats
-    sites: Floats
-    initial_qpos: Floats
-    initial_qvel: Floats
+    forces: Floats
+    observed: Addresses
+    subtracted: Addresses
+    checked: Addresses
+    operands: Addresses
 
 
-def make_simulation(model: Any, initial_qpos: Floats, initial_qvel: Floats) -> tuple[Simulation, Any]:
+def make_simulation(model: Any, description: Description) -> tuple[Simulation, Any]:
     """Return a new simulation of an ``MjModel`` and its ``MjData``; the caller keeps model and data alive."""
     data = mujoco.MjData(model)
     kind = mujoco.mjtState.mjSTATE_INTEGRATION
     start = np.empty(mujoco.mj_stateSize(model, kind))
     mujoco.mj_getState(model, data, start, kind)
-    library = load_library()
+    seen = description.observation
     simulation = Simulation(
-        set_state=_address(library.mj_setState),
-        forward=_address(library.mj_forward),
-        step=_address(library.mj_step),
+        functions=_functions(),
         model=model._address,
         data=data._address,
         start=start,
@@ -70,12 +86,35 @@ def make_simulation(model: Any, initial_qpos: Floats, initial_qvel: Floats) -> t
         qpos=data.qpos,
         qvel=data.qvel,
         ctrl=data.ctrl,
-        constraint=data.qfrc_constraint,
-        sites=data.site_xpos,
-        initial_qpos=initial_qpos,
-        initial_qvel=initial_qvel,
+        forces=data.cfrc_ext.reshape(-1) if description.forces else np.empty(0),
+        observed=_addresses(data, (each.number for each in seen)),
+        subtracted=_addresses(data, (each.minus or each.number for each in seen)),
+        checked=_addresses(data, (check.number for check in description.checks)),
+        operands=_addresses(data, description.reward.operands),
     )
     return simulation, data
+
+
+def _functions() -> Functions:
+    library = load_library()
+    return Functions(
+        set_state=_address(library.mj_setState),
+        forward=_address(library.mj_forward),
+        step=_address(library.mj_step),
+        forces=_address(library.mj_rnePostConstraint),
+    )
+
+
+def _addresses(data: Any, numbers: Iterable[Number]) -> Addresses:
+    return np.array([_address_of(data, number) for number in numbers], np.intp)
+
+
+def _address_of(data: Any, number: Number) -> int:
+    """Return where a number is; it stays there as long as the ``MjData`` lives."""
+    array: Floats = getattr(data, number.field)
+    if not (array.dtype == np.float64 and array.flags.c_contiguous and 0 <= number.place < array.size):
+        raise ValueError(f"MuJoCo {mujoco.__version__} has no {number.field}[{number.place}]")
+    return int(array.ctypes.data) + number.place * array.itemsize
 
 
 def refused_library() -> str:

@@ -94,7 +94,7 @@ def test_the_published_analysis_takes_logged_rewards_without_a_word(logs: Path) 
 
 
 def test_beside_published_figures_stand_logged_rewards(logs: Path) -> None:
-    _, r2po, notes = cells(logs, with_reference=True)
+    _, r2po, notes = cells(logs, reference="published")
     assert r2po.startswith("6.00 ± 1.41")
     assert any(note.startswith("As in the published figures, rewards of R2PO") for note in notes)
 

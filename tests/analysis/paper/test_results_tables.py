@@ -42,7 +42,7 @@ def logs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tables(root: Path, preset: str = "core", **options: bool) -> dict[str, Table]:
+def tables(root: Path, preset: str = "core", **options: bool | str) -> dict[str, Table]:
     return build_tables(preset, find_experiments(root), Validation(), **options)  # type: ignore[arg-type]
 
 
@@ -197,12 +197,43 @@ def test_what_is_left_out_of_one_model_is_still_missing_of_another(tmp_path: Pat
 def test_published_figures_beside_ours(logs: Path) -> None:
     z = (4.25 - 0.61) / math.sqrt(0.125 / 2 + 0.03**2 / 10)
     p = 2 * stats.t.sf(z, 1)
-    row = rows(tables(logs, with_reference=True)["mean_reward"])["nim"]
+    row = rows(tables(logs, reference="published")["mean_reward"])["nim"]
     assert row["R2PO"] == f"4.25 ± 0.35; published 0.61 ± 0.03; t = {z:+.2f}, p = {p:.3f}"
-    published = rows(tables(logs, with_reference=True, as_published=True)["mean_reward"])["nim"]
+    published = rows(tables(logs, reference="published", as_published=True)["mean_reward"])["nim"]
     assert published["R2PO"] == f"4.25 ± 0.35; published 0.61 ± 0.03; z = {z:+.2f}"
     assert row["SB3"] == "published A2C: 0.01 ± 0.32"
-    assert "published" not in rows(tables(logs, with_reference=True)["mean_final_reward"])["nim"]["R2PO"]
+    assert "published" not in rows(tables(logs, reference="published")["mean_final_reward"])["nim"]["R2PO"]
+
+
+def test_the_figures_of_the_props_paper_beside_ours(logs: Path) -> None:
+    made = tables(logs, reference="props")
+    table = rows(made["mean_best_reward"])
+    z = (4.0 - 0.33) / math.sqrt(2 / 2 + 0.29**2 / 10)
+    assert table["nim"]["ProPS"].startswith(f"4.00 ± {math.sqrt(2):.2f}; published 0.33 ± 0.29; t = {z:+.2f}, p = ")
+    assert table["nim"]["R2PO"] == "4.50 ± 0.71"
+    assert table["hopper"] == {
+        "environment": "hopper",
+        "ProPS": "published 284.16 ± 165.62",
+        "ProPS+": "published 356.22 ± 292.35",
+        "SB3": "published TRPO: 716.90 ± 385.20",
+        "R2PO": "",
+    }
+    assert {"reacher", "walker2d", "cliffwalking"} < table.keys()
+    assert "navigation" not in table
+    assert any("2511.21928" in note for note in made["mean_best_reward"].notes)
+    assert "published" not in rows(made["mean_reward"])["nim"]["ProPS"]
+    assert "There are no published figures of this metric." in made["mean_reward"].notes
+
+
+def test_the_command_takes_either_paper(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = str(logs / "tables")
+    options = ["paper_results_tables", "--logs-root", str(logs), "--output-dir", output, "--formats", "csv"]
+    for reference, figure in (("published", "0.75 ± 0.30"), ("props", "0.33 ± 0.29")):
+        assert main([*options, "--reference", reference]) == 0
+        assert figure in (logs / "tables" / "core_mean_best_reward.csv").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["paper_significance_tests", "--reference", "props"])
+    assert "invalid choice: 'props'" in capsys.readouterr().err
 
 
 def test_nothing_is_said_of_a_difference_without_spread_or_from_one_run() -> None:

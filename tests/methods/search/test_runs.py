@@ -223,7 +223,7 @@ def logs(tmp_path: Path) -> Path:
 def test_searches_stand_in_the_rows_of_every_model(logs: Path) -> None:
     write_run(logs / "other", 1, [1.0], config={"method": "r2po"}, description={"model": "openai/x"})
     validation = Validation()
-    table = build_tables("search", find_experiments(logs), validation, with_reference=True)["mean_best_reward"]
+    table = build_tables("search", find_experiments(logs), validation, reference="published")["mean_best_reward"]
     cartpole = [[cell.text for cell in row] for row in table.cells if row[0].plain == "cartpole"]
     column = {name: index for index, name in enumerate(table.columns)}
     assert [row[column["R2PO"]][:5] for row in cartpole] == ["11.00", "1.00 "]
