@@ -237,6 +237,7 @@ class WireFormat(Provider, ABC):
             known = [string(each, name).removeprefix(prefix) for each in entries(answer, models)]
             if known and self.model not in known:
                 raise self._unknown_model(known)
+            return bool(known)
         return status == 200
 
     def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
