@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,8 @@ TIMEOUT_S = 300.0
 STRUCTURED_REPLIES = 10
 ITERATIONS = 5
 WRONG_KEY = "sk-a-wrong-key-of-some-length"
-_LONGEST = 150
+_LONGEST = 200
+_ADDRESS = re.compile(r"https?://\S+: ")
 _PROMPT = "Which ten numbers would you choose?"
 
 
@@ -158,9 +160,10 @@ def _config(foreign: Foreign, logdir: Path) -> Any:
 
 
 def _short(text: str) -> str:
-    """Return a message as the cell of a table."""
-    line = " ".join(text.replace("|", "/").split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 4]} ..."
+    """Return a message as the cell of a table: without the address, and with its end, where the advice is."""
+    line = _ADDRESS.sub("", " ".join(text.replace("|", "/").split()))
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[:half].rstrip()} ... {line[-half:].lstrip()}"
 
 
 TRIALS: Mapping[str, Callable[[Foreign], str]] = {
