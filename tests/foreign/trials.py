@@ -53,12 +53,12 @@ def doctor(foreign: Foreign) -> str:
     """``r2po doctor``: which of its checks found what."""
     found = {each.what: each for each in examine(Patient(foreign.model, foreign.environ, timeout_s=TIMEOUT_S))}
     told = {
-        "server": "answers",
-        "model": "known",
-        "context": "told",
-        "call": "answered",
+        "server": ("answers", "does not answer"),
+        "model": ("known", "not told"),
+        "context": ("told", "not told"),
+        "call": ("answered", "failed"),
     }
-    words = [f"{what} {word if found[what].verdict == 'ok' else 'not ' + word}" for what, word in told.items()]
+    words = [f"{what} {told[what][found[what].verdict != 'ok']}" for what in told if what in found]
     return "; ".join(words)
 
 
