@@ -69,7 +69,7 @@ def incumbent(directory: RunDirectory, evaluations: int) -> float | None:
 
 
 def table(root: Path) -> str:
-    """Return the results as Markdown: mean ± standard deviation over complete runs, and each run, by seed."""
+    """Return the results as Markdown: mean ± standard deviation over complete runs († if few), and each run, by seed."""
     first, last = EVALUATIONS
     lines = [
         f"| method | runs | evaluations | model calls | after {first} evaluations | after {last} evaluations |",
@@ -96,7 +96,7 @@ def _range(counts: Sequence[int]) -> str:
 def _cell(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     score = score_of("", known)
-    return f"{score.text} ({', '.join(f'{value:.0f}' for value in known)})" if score else "-"
+    return f"{score.text}{score.mark} ({', '.join(f'{value:.0f}' for value in known)})" if score else "-"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

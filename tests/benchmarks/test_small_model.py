@@ -9,6 +9,7 @@ import pytest
 from benchmarks import small_model
 from benchmarks.documents import DOCS, read_table, write_table
 from benchmarks.small_model import configs, incumbent, run_all, table
+from r2po.analysis.output.scores import FEW_RUNS
 from r2po.llm.providers.embedded import NAME as STAND_IN
 from r2po.methods import METHODS
 from r2po.runlog import list_runs
@@ -66,7 +67,12 @@ def test_a_table_is_written_between_its_marks_and_nowhere_else(tmp_path: Path) -
         write_table(document, "two", "| new |")
 
 
-def test_the_document_has_a_row_for_each_method() -> None:
+def test_the_document_shows_methods_in_order_and_how_many_runs_they_have() -> None:
     rows = [cells(line) for line in read_table(DOCS / "baselines.md", small_model.TABLE).splitlines()[2:]]
-    assert [row[0] for row in rows] == [METHODS[name].label for name in (*small_model.ASKING, *small_model.SEARCHES)]
-    assert {row[1] for row in rows} == {str(small_model.RUNS)}
+    labels = [METHODS[name].label for name in (*small_model.ASKING, *small_model.SEARCHES)]
+    assert [row[0] for row in rows] == [label for label in labels if label in {row[0] for row in rows}]
+    for _, runs, evaluations, _, first, last in rows:
+        assert 0 < int(runs) <= small_model.RUNS
+        assert first.count(",") == int(runs) - 1
+        assert (last == "-") == (int(evaluations) < max(small_model.EVALUATIONS))
+        assert ("†" in first) == (int(runs) < FEW_RUNS)
