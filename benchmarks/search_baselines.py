@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -47,16 +47,15 @@ def configs(root: Path, environments: Sequence[str], protocol: str) -> Iterator[
                     yield config.model_copy(update={"logdir": str(root / Path(config.logdir).name)})
 
 
-def run(config: Config, seed: int) -> str:
+def run(config: Config, seed: int, environ: Mapping[str, str] = os.environ) -> str:
     """Run an experiment with one seed, as far as it is not done; returns a line that says how it went."""
     found = _run_with(Path(config.logdir), seed)
     what = f"{config.logdir}, seed {seed}"
     if found is not None and found.is_complete:
         return f"{what}: was complete"
     try:
-        result = launch(
-            config.model_copy(update={"seed": seed}), found.number if found else None, os.environ, Observer()
-        )
+        seeded = config.model_copy(update={"seed": seed})
+        result = launch(seeded, found.number if found else None, environ, Observer())
     except R2POError as error:
         return f"{what}: {error}"
     return f"{what}: best {result['best_reward']:.4g}, {result['times']['elapsed_s']:.0f} s"

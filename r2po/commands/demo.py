@@ -21,8 +21,8 @@ CONTEXT = 8192
 """What SmolLM2 was made for."""
 METHODS = ("r2po", "propsp")
 ITERATIONS = 5
-_COMMON: Mapping[str, Any] = {"gym_env_name": "CartPole-v1", "num_evaluation_episodes": 20, "heldout_episodes": 100}
-_SMALL_MODEL: Mapping[str, Any] = {
+COMMON: Mapping[str, Any] = {"gym_env_name": "CartPole-v1", "num_evaluation_episodes": 20, "heldout_episodes": 100}
+SMALL_MODEL: Mapping[str, Any] = {
     "structured_output": True,
     "temperature": 0.7,
     "max_output_tokens": 120,
@@ -45,8 +45,8 @@ _LONGEST_LINE = 160
 
 def config_of(method: str, model: str, logdir: Path, iterations: int) -> Config:
     """Return the config of a run of the demo."""
-    small = {} if model == STAND_IN else _SMALL_MODEL
-    values = {**_COMMON, **small, "method": method, "llm_model_name": model, "logdir": str(logdir / method)}
+    small = {} if model == STAND_IN else SMALL_MODEL
+    values = {**COMMON, **small, "method": method, "llm_model_name": model, "logdir": str(logdir / method)}
     return resolve({**values, "num_iterations": iterations}, "the demo")
 
 

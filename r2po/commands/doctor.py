@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -157,7 +158,18 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
     yield _tokens(reply)
     if reply.thinking:
         yield Finding("ok", "thinking", f"{len(reply.thinking):,} characters, kept apart from the answer")
+    if schema is not None and not _is_object(reply.text):
+        yield Finding("note", "schema", "the server does not hold the model to the schema of structured_output")
     yield _format(provider, reply, policy)
+
+
+def _is_object(text: str) -> bool:
+    """Whether a reply is what the schema asks for: one JSON object with the parameters, and nothing around it."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("params"), list)
 
 
 def _why_cut(reply: Reply, patient: Patient) -> str:

@@ -132,7 +132,12 @@ def _places(payload: Any) -> list[dict[str, Any]]:
 
 
 def is_key_refused(payload: Any) -> bool:
-    """Whether Google's servers refuse the key: they do not say so by the status."""
+    """Whether a server refuses the key without saying so by the status: Google's, and LiteLLM's proxy.
+
+    That one looks into its database for a key that is not its own, and complains if it has none.
+    """
+    if any(place.get("type") == "no_db_connection" for place in _places(payload)):
+        return True
     return any(detail.get("reason") == "API_KEY_INVALID" for detail in _details(payload))
 
 

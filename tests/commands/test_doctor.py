@@ -14,9 +14,11 @@ from r2po.llm.providers import wire
 from tests.llm.failures import nobody_listens
 from tests.llm.fake_servers import SERVERS, FakeAnthropic, FakeGemini, FakeOllama, FakeOpenAI, FakeServer
 from tests.llm.fake_servers.core import Fault, stall, status
+from tests.llm.fake_servers.foreign import LiteLLMAsGemini, LlamaCppAsAnthropic
 
 KEY = "marker-key-of-some-length-3a7b"
 GOOD = "params[0]: 1, params[1]: 0"
+NOT_HELD = "the server does not hold the model to the schema of structured_output"
 CONTEXT = {"Ollama": 131072, "OpenAI": 65536, "OpenRouter": 200_000, "Anthropic": 200_000, "Gemini": 1_048_576}
 
 
@@ -150,6 +152,38 @@ def test_a_server_that_tells_nothing(doctor: Any) -> None:
         ("ok", "thinking"),
         ("note", "format"),
     ]
+
+
+def structured(tmp_path: Path, model: str) -> tuple[str, str]:
+    """Return the options that name a config with structured output."""
+    values = {"method": "props", "gym_env_name": "CartPole-v1", "logdir": "logs", "llm_model_name": model}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**values, "structured_output": True}))
+    return "--config", "config.yaml"
+
+
+def test_llama_cpp_in_anthropics_format(doctor: Any, tmp_path: Path) -> None:
+    with LlamaCppAsAnthropic([GOOD, GOOD], key=KEY) as server:
+        _, findings = doctor(server.environ, "--model", server.model)
+        assert ("ok", "model", "claude-tiny is known there") in findings
+        assert ("ok", "context", "8,192 tokens") in findings
+        code, findings = doctor(server.environ, *structured(tmp_path, server.model))
+        assert (code, findings[-1]) == (0, ("ok", "format", "the reply could be used"))
+        assert findings[-2] == ("note", "schema", NOT_HELD)
+        code, findings = doctor(server.environ, "--model", "claude-tinny")
+    assert code == 2
+    assert "has no model 'claude-tinny' (did you mean 'claude-tiny'?)" in failed(findings)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "held"), [('{"params": [0, 1], "reasoning": ""}', True), (GOOD, False), ("[1]", False)]
+)
+def test_a_schema_that_is_not_enforced_is_told(text: str, held: bool, doctor: Any, tmp_path: Path) -> None:
+    with LiteLLMAsGemini([text, text], key=KEY) as server:
+        code, findings = doctor(server.environ, *structured(tmp_path, server.model))
+        assert code == 0
+        assert (("note", "schema", NOT_HELD) in findings) is not held
+        _, findings = doctor(server.environ, "--model", server.model)  # without a schema there is nothing to hold to
+        assert "schema" not in [what for _, what, _ in findings]
 
 
 def test_a_silent_server_is_given_up_soon(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:

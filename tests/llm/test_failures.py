@@ -72,6 +72,13 @@ def test_an_error_in_a_good_answer_that_will_not_pass(server: FakeServer, error:
     assert kind_of(failure) == FAILED
 
 
+def test_litellm_without_a_database_refuses_a_key(server: FakeServer) -> None:
+    error = {"message": "No connected db.", "type": "no_db_connection", "param": None, "code": "400"}
+    failure = failure_of(server, status(400, {"error": error}))
+    assert not failure.retryable
+    assert f"No connected db.; the server wants a valid key: check {server.key_variable}" in failure.reason
+
+
 def test_an_error_in_a_good_answer_names_the_setting(server: FakeServer) -> None:
     error = {"message": "Unsupported value: 'temperature'", "code": 400}
     failure = failure_of(server, status(200, {"error": error}), {"temperature": 0.5})

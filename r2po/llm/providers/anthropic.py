@@ -17,6 +17,7 @@ MAX_TOKENS = 16384
 """Limit on the reply, thinking included, where the config sets none: the protocol requires one."""
 MIN_THINKING_TOKENS = 1024
 _ANSWER_TOOL = "answer"
+_LISTING = "/v1/models?limit=1000"
 _FINISH: dict[str, Finish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -45,7 +46,14 @@ class Anthropic(WireFormat):
 
     def context_length(self) -> int | None:
         """Return the most tokens that a prompt can have, if the server tells."""
-        return count(self._ask(self._model_path)[1], "max_input_tokens")
+        told = count(self._ask(self._model_path)[1], "max_input_tokens")
+        return told if told is not None else self._listed_context()
+
+    def _listed_context(self) -> int | None:
+        """Return what the list of models says, as llama.cpp's server does, which has no path for each of them."""
+        listed = entries(self._ask(_LISTING, first=False)[1], "data")
+        mine = (each for each in listed if string(each, "id") == self.model)
+        return next((count(each, "meta", "n_ctx") for each in mine), None)
 
     def _headers(self, key: str) -> dict[str, str]:
         return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
@@ -55,7 +63,7 @@ class Anthropic(WireFormat):
         return f"/v1/models/{quote(self.model, safe=':@')}"
 
     def _knows_model(self) -> bool:
-        return self._is_found(self._model_path, "/v1/models?limit=1000", "data", "id")
+        return self._is_found(self._model_path, _LISTING, "data", "id")
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -223,6 +223,7 @@ class WireFormat(Provider, ABC):
             known = [string(each, name).removeprefix(prefix) for each in entries(answer, models)]
             if known and self.model not in known:
                 raise self._unknown_model(known)
+            return bool(known)
         return status == 200
 
     def _identify(self, told: Any) -> None:

@@ -371,3 +371,20 @@ def test_code_is_missed_on_every_task(tmp_path: Path) -> None:
     validation = Validation()
     build_tables("code", find_experiments(tmp_path), validation, environments=["nim"])
     assert {"R2PO (code)", "PromptPO"} <= {column for _, column, _, _ in validation.rows}
+
+
+def test_windows_are_named_and_never_averaged_with_whole_prompts(tmp_path: Path) -> None:
+    windows = {"rollout_window": {"first": 8, "last": 4}, "history_window": {"best": 5, "last": 3}}
+    for number in range(1, 6):
+        write_run(tmp_path / "whole", number, [100.0])
+        write_run(tmp_path / "windows", number, [200.0], config=windows)
+        write_run(tmp_path / "rollouts", number, [300.0], config={"rollout_window": windows["rollout_window"]})
+    table = tables(tmp_path)["mean_best_reward"]
+    column = table.columns.index("ProPS")
+    found = [(row[1].text, row[column].text) for row in table.cells if row[0].plain == "cartpole"]
+    model, steps = "ollama/some-model, published protocol", "rollouts of 8 first and 4 last steps"
+    assert found == [
+        (model, "100.00 ± 0.00"),
+        (f"{model}, {steps}", "300.00 ± 0.00"),
+        (f"{model}, {steps}, histories of 5 best and 3 latest trials", "200.00 ± 0.00"),
+    ]

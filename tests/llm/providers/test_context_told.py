@@ -10,7 +10,7 @@ import pytest
 from r2po.llm.providers.openai import OpenAI
 from r2po.llm.types import ProviderSettings
 from tests.llm.fake_servers import SERVERS
-from tests.llm.fake_servers.core import FakeServer, status
+from tests.llm.fake_servers.core import FakeServer, Handler, status
 from tests.llm.fake_servers.openai import FakeLlamaCpp, FakeOpenAI
 from tests.scripted import make_request
 
@@ -19,12 +19,22 @@ class OlderLlamaCpp(FakeLlamaCpp):
     meta: ClassVar[dict[str, Any]] = {"n_ctx_train": 8192}
 
 
+class WithoutProps(FakeLlamaCpp):
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        if path == "/props":
+            handler.send_nothing_there()
+        else:
+            super().tell(handler, path, body)
+
+
 def provider(server: FakeServer, model: str = "tiny") -> OpenAI:
     return OpenAI(model, ProviderSettings(server.environ, 10))
 
 
 @pytest.mark.parametrize(
-    ("make", "length"), [(FakeLlamaCpp, 4096), (OlderLlamaCpp, 4096), (FakeOpenAI, 65_536)], ids=str
+    ("make", "length"),
+    [(FakeLlamaCpp, 4096), (OlderLlamaCpp, 4096), (WithoutProps, 4096), (FakeOpenAI, 65_536)],
+    ids=str,
 )
 def test_the_context_is_read_from_wherever_a_server_tells_it(make: Any, length: int) -> None:
     with make() as server:
