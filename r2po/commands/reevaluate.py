@@ -18,9 +18,11 @@ from r2po.analysis.logs.run_data import RunData
 from r2po.commands.published_setting import published_accepted, published_setting
 from r2po.config import Config
 from r2po.errors import InputError
+from r2po.experiment.plugins import check_plugins
 from r2po.experiment.reevaluation import Accepted, accepted_of, reevaluate
 from r2po.experiment.setting import Setting
 from r2po.methods import METHODS
+from r2po.plugins import load_places, loaded_places
 from r2po.runlog import RunDirectory, RunLockedError, list_runs
 from r2po.terminal import visible
 
@@ -84,7 +86,8 @@ def reevaluate_runs(
     # A server that has only imported: no locks or threads of this process are copied half way.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(min(jobs, len(paths)), mp_context=context)
+    workers = min(jobs, len(paths))
+    pool = ProcessPoolExecutor(workers, context, initializer=load_places, initargs=(loaded_places(),))
     try:
         yield from pool.map(work, paths)
     finally:
@@ -128,6 +131,7 @@ def _opened(run: RunData, directory: RunDirectory, opened: ExitStack) -> tuple[S
         return setting, published_accepted(run, setting)
     if run.algorithm is not None:
         raise InputError("the policies of Stable-Baselines3 during training are not on record")
+    check_plugins(directory.read_description(), directory.path)
     METHODS.find(run.method)
     assert run.seed is not None
     setting = opened.enter_context(closing(Setting(Config(**run.config), run.seed)))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
+from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
@@ -118,8 +119,11 @@ class _Channel:
         self._clerk.tell.remote(message)
 
 
-def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
-    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there."""
+def make_run_on_node(run: PlannedRun, clerk: Any, folder: str, plugins: Sequence[tuple[Place, bool]]) -> Ended:
+    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there.
+
+    Its plugins are loaded first, from the same places as in the process that started the sweep.
+    """
     from r2po.config.environ import read_environ
     from r2po.sweep.runner import make_run
 
@@ -128,6 +132,10 @@ def make_run_on_node(run: PlannedRun, clerk: Any, folder: str) -> Ended:
     except OSError as error:
         reason = f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path"
         return Ended(run.index, "failed", reason)
+    try:
+        load_places(plugins)
+    except InputError as error:
+        return Ended(run.index, "failed", str(error))
     require_ray().get(clerk.forget.remote(run.index))
     return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
@@ -180,7 +188,7 @@ class RayBackend:
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
                 run = waiting.pop()
-                under_way[make.remote(run, clerk, str(Path.cwd()))] = run
+                under_way[make.remote(run, clerk, str(Path.cwd()), loaded_places())] = run
             done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
             self._take_news(clerk)
             for each in done:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
+from r2po.envs import making
+
 PENDULUM, DOUBLE_PENDULUM, SWIMMER = 0, 1, 2
 
 KINDS: Mapping[str, int] = {
@@ -58,7 +60,7 @@ class Constants(NamedTuple):
 
 def refused_setting(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     """Say what compiled episodes do not support in an environment or its arguments; "" if they support it all."""
-    spec = gymnasium.spec(gym_id)
+    spec = making.spec(gym_id)
     kind = KINDS.get(spec.entry_point) if isinstance(spec.entry_point, str) else None
     if kind is None:
         return f"{gym_id} is not one of the MuJoCo environments that it supports"
