@@ -111,6 +111,7 @@ def shown(path: Path) -> str:
 
 def _by_path(told: str) -> Place:
     path = Path(told).expanduser().absolute()
+    path = path.parent if path.name == "__init__.py" else path
     file = path / "__init__.py" if path.is_dir() else path
     module = (path if path.is_dir() else path.with_suffix("")).name
     if not file.is_file() or file.suffix != ".py":

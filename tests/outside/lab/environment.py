@@ -19,7 +19,7 @@ class Drift(gymnasium.Env[NDArray[np.float64], np.int64]):
         self.observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float64)
         self.action_space = spaces.Discrete(2)
         self._step = step
-        self._state = np.zeros(2)
+        self._state: NDArray[np.float64] = np.zeros(2)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -29,7 +29,7 @@ class Halves(NumericFamily):
         *weights, bias = params
 
         def act(observations: NDArray[np.float64]) -> NDArray[np.int64]:
-            total = np.full(len(observations), bias)
+            total: NDArray[np.float64] = np.full(len(observations), bias)
             for column, weight in enumerate(weights):
                 total = total + weight * observations[:, column]
             return (total > 0).astype(np.int64)
