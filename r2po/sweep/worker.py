@@ -41,7 +41,7 @@ def _problem_with(plugins: Sequence[tuple[Place, bool]]) -> str:
 class _Worker:
     """Starts runs and hands them the answers to what they ask."""
 
-    def __init__(self, connection: Connection[Any, Any], problem: str) -> None:
+    def __init__(self, connection: Connection[Any, Any], problem: str = "") -> None:
         self._connection = connection
         self._problem = problem
         self._sending = threading.Lock()

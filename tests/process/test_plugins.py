@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,9 @@ from r2po.methods import METHODS
 from r2po.plugins import loading
 from r2po.runlog import RunDirectory
 from r2po.tasks import TASKS
+from tests.outside.processes import run_commands
 from tests.plugins.installing import install
-from tests.process.processes import REPOSITORY, Completed, environ, finish, one_line, records, run_main, start, trials
+from tests.process.processes import REPOSITORY, environ, one_line, records, run_main, trials
 
 LAB = REPOSITORY / "tests/outside/lab"
 VALUES = {
@@ -43,14 +43,6 @@ REMEDY = "asks for the plugin 'lab' (./lab); to let it run code: --plugin lab, o
 def write_config(folder: Path, name: str = "lab.yaml", **changes: Any) -> None:
     values = {key: value for key, value in {**VALUES, **changes}.items() if value is not None}
     (folder / name).write_text(yaml.safe_dump(values), encoding="utf-8")
-
-
-def run_commands(folder: Path, commands: Sequence[Sequence[str]], **more: str) -> Completed:
-    """Run commands in one process, in which nothing is registered."""
-    command = [sys.executable, "-m", "tests.outside.commands"]
-    (folder / "commands.json").write_text(json.dumps(commands))
-    with (folder / "commands.json").open() as file:
-        return finish(start(folder, command, {**environ(), **more}, stdin=file))
 
 
 @pytest.fixture
