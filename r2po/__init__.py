@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from r2po.analysis.evaluation.frames import load_runs
     from r2po.experiment.loading import load_policy
+    from r2po.registration import register
 
-__all__ = ["load_policy", "load_runs"]
+__all__ = ["load_policy", "load_runs", "register"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from r2po.experiment.loading import load_policy
 
         return load_policy
+    if name == "register":
+        from r2po.registration import register
+
+        return register
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

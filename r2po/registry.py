@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from r2po.errors import InputError, unknown
@@ -19,17 +22,47 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a registered thing comes from.
+
+    Attributes:
+        name: The plugin that registered it; empty for what this package or a user's own script did.
+        late: Whether that was loaded only because something unknown was asked for.
+    """
+
+    name: str = ""
+    late: bool = False
+
+
+_NOWHERE = Source()
+_source: ContextVar[Source] = ContextVar("source", default=_NOWHERE)
+
+
+@contextmanager
+def registering_for(source: Source) -> Iterator[None]:
+    """Say where the things come from that are registered in this block."""
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)
+
+
 class Registry(Mapping[str, T]):
     """Things of one kind by name, in the order in which they were registered.
 
     Args:
         kind: What messages call one of them, e.g. ``"method"``.
         items: The first ones.
+        further: Called before a name is called unknown: registers more of them, if there are more.
     """
 
-    def __init__(self, kind: str, *items: T) -> None:
+    def __init__(self, kind: str, *items: T, further: Callable[[], object] = lambda: None) -> None:
         self.kind = kind
+        self.add_further = further
         self._items: dict[str, T] = {}
+        self._sources: dict[str, Source] = {}
         for item in items:
             self.register(item)
 
@@ -41,14 +74,21 @@ class Registry(Mapping[str, T]):
         """
         if self._items.setdefault(item.name, item) is not item:
             raise InputError(f"{self.kind} {item.name!r} is registered already; choose another name")
+        self._sources.setdefault(item.name, _source.get())
         return item
 
+    def source_of(self, name: str) -> Source:
+        """Return where the thing called ``name`` comes from."""
+        return self._sources.get(name, _NOWHERE)
+
     def find(self, name: str) -> T:
-        """Return the thing called ``name``.
+        """Return the thing called ``name``, with further ones added if it is not among those that are there.
 
         Raises:
             InputError: There is none; names the nearest one and all others.
         """
+        if name not in self._items:
+            self.add_further()
         if name not in self._items:
             raise unknown(self.kind, name, self._items)
         return self._items[name]

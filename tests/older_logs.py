@@ -59,6 +59,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:config.repairs": "",
     "run.yaml:config.tune_evaluations": "",
     "run.yaml:config.tune_episodes": "",
+    "run.yaml:config.plugins": "",
     "run.yaml:config.reevaluation_episodes": "",
     "result.json:critic_model": "",
     "run.yaml:sum": "",

@@ -24,6 +24,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.events import read_calls
 from r2po.tasks import TASKS, task_for
 from tests.builders import CONFIGS, make_config, register
+from tests.outside.processes import run_commands
 
 ROOT = CONFIGS.parent
 NEEDS = {
@@ -33,6 +34,12 @@ NEEDS = {
     },
 }
 DOCS = ROOT / "docs"
+REGISTERED = {
+    "a task": "Task",
+    "a method": "Method",
+    "a policy family": "NumericFamily",
+    "a provider": "ProviderKind",
+}
 
 
 def read(name: str) -> str:
@@ -295,6 +302,28 @@ def test_the_published_options_of_analyses_exist(capsys: pytest.CaptureFixture[s
 
 
 # ---- extending.md ----
+
+
+def test_the_example_of_a_plugin_runs_as_it_stands(tmp_path: Path) -> None:
+    section = read("extending.md").split("## A plugin")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    card, config = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    for name, text in {"mylab.py": code, "tank.yaml": card, "tank_config.yaml": config}.items():
+        assert f"`{name}`" in section
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    run, _ = re.findall(r"^    r2po (.*)$", section, re.MULTILINE)
+    small = ["--quiet", "--set", "num_iterations=2", "num_evaluation_episodes=2", "heldout_episodes=2"]
+    done = run_commands(tmp_path, [[*shlex.split(run), *small]])
+    assert "codes: [0]" in done.stdout, done.stderr
+    description = RunDirectory(tmp_path / "logs/tank/run_1").read_description()
+    assert (description["method"]["label"], description["task"]["label"]) == ("Two tries", "Water tank")
+    assert [plugin["name"] for plugin in description["plugins"]] == ["mylab"]
+
+
+def test_what_a_plugin_can_register_stands_in_a_table() -> None:
+    rows = table_of(read("extending.md"), "thing")
+    assert set(rows) == {"a task", "a method", "a policy family", "a provider"}
+    assert all(f"`{name}`" in rows[thing][0] for thing, name in REGISTERED.items())
 
 
 def example_method() -> tuple[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import FrameType, ModuleType
 from typing import NoReturn
 
+from r2po.cli.plugin_option import load_plugins
 from r2po.errors import InputError, R2POError
 from r2po.terminal import OutputLost, give_up_output, open_streams, visible, visible_output
 
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None, program: str | None = None) -> 
         # No `list(...)` here: once r2po.cli.list is imported, that name is the module.
         options = _parse([*(sys.argv[1:] if arguments is None else arguments)], program)
         with visible_output(exact=options.command in EXACT):
+            load_plugins(options)
             code = int(_module(options.command).run(options))
             sys.stdout.flush()
             return code

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, get_args
 
+from r2po.cli.plugin_option import add_plugin_option
 from r2po.isolation.wall import Isolation
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_plugin_option(parser)
     parser.add_argument("task", metavar="NAME", help="a task, by its name or Gymnasium id; or 'all'")
     parser.add_argument(
         "--isolation",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import place
 from r2po.errors import InputError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_plugin_option(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME", help="the model, as llm_model_name in a config")
     which.add_argument("--config", type=place, metavar="FILE", help="the models of a config, with their settings")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import place
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_plugin_option(parser)
     parser.add_argument(
         "run_directory", type=place, metavar="RUN", help="run directory, e.g. logs/cartpole_props/run_1"
     )

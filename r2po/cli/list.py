@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r2po.cli.plugin_option import add_plugin_option
+
 if TYPE_CHECKING:
     from r2po.methods import Method
 
@@ -16,6 +18,7 @@ FILE_WIDTH = 160
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_plugin_option(parser)
     parser.add_argument("--configs", type=Path, metavar="DIR", help="folder of the configs (default: the checkout's)")
 
 
@@ -30,9 +33,11 @@ def print_tables(configs: Path | None = None) -> None:
     from r2po.config.load import config_folder
     from r2po.llm.registry import usages
     from r2po.methods import METHODS
+    from r2po.plugins import load_installed, loaded
     from r2po.policies import FAMILIES
     from r2po.tasks import TASKS
 
+    load_installed()
     _table(
         "Environments (gym_env_name), with R2PO's settings",
         ("gym id", "policy", "cap", "target", "step size", "tau_c", "warm-up"),
@@ -65,6 +70,9 @@ def print_tables(configs: Path | None = None) -> None:
     )
     _table("Policies (policy)", ("name", "what it is"), [(n, _first_line(f.__doc__)) for n, f in FAMILIES.items()])
     _table("Models (llm_model_name)", ("name", "provider", "key"), usages())
+    plugins = [(each.name, each.version or "-", each.place.file or each.place.module) for each in loaded()]
+    if plugins:
+        _table("Plugins that are loaded", ("name", "version", "from"), plugins)
     configs = configs or config_folder()
     folders = sorted(each for each in configs.iterdir() if each.is_dir()) if configs.is_dir() else []
     rows = [(each.name, "\n".join(sorted(file.stem for file in each.glob("*.yaml")))) for each in folders]

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 
 from r2po.cli.analysis_options import positive
+from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import place
 
 WORDS = {
@@ -20,6 +21,7 @@ WORDS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_plugin_option(parser)
     parser.add_argument(
         "logs", nargs="+", type=place, metavar="LOGS", help="run directories, or folders with any at any depth"
     )

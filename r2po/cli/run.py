@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from r2po.cli import sweep
+from r2po.cli.plugin_option import load_plugins
 from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
@@ -125,16 +126,19 @@ class _List(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002 - argparse's name
         super().__init__(option_strings, dest, nargs=0, help=help)
 
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Print and end."""
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
+        """Print and end, with the plugins that are named before it."""
         from r2po.cli.list import print_tables
 
+        load_plugins(namespace)
         print_tables()
         parser.exit()
 
 
 def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
     command = [*command_of(options.program), "--config", options.config]
+    for plugin in options.plugins:
+        command += ["--plugin", plugin]
     if options.overrides:
         command += ["--set", *options.overrides]
     if options.seed is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import add_override_option, count, place, told_how_to_continue
 from r2po.errors import RunStopped
 from r2po.signals import held_back
@@ -23,6 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_override_option(
         parser, "KEY=VALUE", "override keys of the config, e.g. algorithm_hyperparams.PPO.n_steps=64; may be repeated"
     )
+    add_plugin_option(parser)
     parser.add_argument("--algorithms", nargs="+", metavar="NAME", help="only these (default: the config's)")
     parser.add_argument(
         "--trials", nargs="+", type=count, metavar="N", help="only these trials, by number from 1 (default: all)"

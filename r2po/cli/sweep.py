@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
@@ -47,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that ``main.py`` has too."""
+    add_plugin_option(parser)
     parser.add_argument(
         "--runs", type=count, metavar="N", help=f"runs of each experiment, with seeds 1 to N (sweep: {DEFAULT_RUNS})"
     )

@@ -19,9 +19,11 @@ from r2po.analysis.logs.run_data import RunData
 from r2po.commands.published_setting import published_accepted, published_setting
 from r2po.config import Config
 from r2po.errors import InputError
+from r2po.experiment.plugins import check_plugins
 from r2po.experiment.reevaluation import Accepted, accepted_of, reevaluate
 from r2po.experiment.setting import Setting
 from r2po.methods import METHODS
+from r2po.plugins import Place, load_places, loaded_places
 from r2po.runlog import RunDirectory, RunLockedError, list_runs
 from r2po.terminal import visible
 
@@ -86,12 +88,18 @@ def reevaluate_runs(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     workers = min(jobs, len(paths))
-    share = max(1, cores.available() // workers)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=cores.limit, initargs=(share,))
+    setup = (max(1, cores.available() // workers), loaded_places())
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_set_up, initargs=setup)
     try:
         yield from pool.map(work, paths)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _set_up(share: int, plugins: Sequence[tuple[Place, bool]]) -> None:
+    """Prepare a worker process: the plugins of the first one, and its share of the cores."""
+    cores.limit(share)
+    load_places(plugins)
 
 
 def reevaluate_run(path: Path, episodes: int | None = None, *, everyone: bool = False) -> Outcome:
@@ -131,6 +139,7 @@ def _opened(run: RunData, directory: RunDirectory, opened: ExitStack) -> tuple[S
         return setting, published_accepted(run, setting)
     if run.algorithm is not None:
         raise InputError("the policies of Stable-Baselines3 during training are not on record")
+    check_plugins(directory.read_description(), directory.path)
     METHODS.find(run.method)
     assert run.seed is not None
     setting = opened.enter_context(closing(Setting(Config(**run.config), run.seed)))

@@ -37,7 +37,7 @@ def filled(config: Config) -> Config:
     if method.tunes:
         defaults |= {"tune_evaluations": TUNE_EVALUATIONS, "tune_episodes": TUNE_EPISODES}
     said = config.model_fields_set & MEANINGFUL_NULLS
-    if not FAMILIES[config.policy or policy].warms_up:
+    if not FAMILIES.find(config.policy or policy).warms_up:
         defaults["warmup_episodes"] = 0
     missing = {key: value for key, value in defaults.items() if getattr(config, key) is None and key not in said}
     if config.env_kwargs is not None:

@@ -105,6 +105,7 @@ class Config(Section):
     reevaluation_episodes: NotNegative = 20
     keep_trajectories: Literal["none", "auto", "shown", "all"] = "auto"
     rollout_engine: EngineName = "auto"
+    plugins: list[str] = Field(default=[])
 
     # Environment and policy
     env_kwargs: dict[str, Any] | None = None

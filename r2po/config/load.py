@@ -10,6 +10,7 @@ import pydantic
 
 from r2po.config.complete import check_method, filled
 from r2po.config.config import PUBLISHED_KEYS, Config, CriticSettings, HistorySettings
+from r2po.config.needs import check_needs
 from r2po.config.published import is_published, translate
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
@@ -101,6 +102,7 @@ def _is_sb3(values: Mapping[str, Any]) -> bool:
 def resolve(values: Mapping[str, Any], source: str) -> Config:
     """Validate keys and values and fill in what they leave to the task card and the method."""
     config = validated(Config, values, source)
+    check_needs(config, source)
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)

@@ -1,4 +1,8 @@
-"""Makes environments, which imports their code: one at a time, and without a graphics library that is not there."""
+"""Makes environments, which imports their code: one at a time, and without a graphics library that is not there.
+
+Only here is an id handed to Gymnasium, which imports and runs the module of an id ``module:Id``. A module that the user
+has not let run is refused.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from r2po.envs.extras import lacking
 from r2po.errors import InputError
+from r2po.plugins import import_for_id
 
 _importing = threading.RLock()
 """Threads that import the same packages at once see them half made, whatever the locks of Python's own import do."""
@@ -21,10 +26,36 @@ _GRAPHICS = "MUJOCO_GL"
 
 
 def make(gym_id: str, **settings: Any) -> gymnasium.Env[Any, Any]:
-    """Make an environment as ``gymnasium.make`` does, from any thread."""
+    """Make an environment as ``gymnasium.make`` does, from any thread; it is not checked unless ``settings`` say so."""
+    registered = registered_id(gym_id)
     with _importing:
-        creator_of(gym_id)
-        return gymnasium.make(gym_id, disable_env_checker=True, **settings)
+        creator_of(registered)
+        return gymnasium.make(registered, **{"disable_env_checker": True, **settings})
+
+
+def spec(gym_id: str) -> EnvSpec:
+    """Return the registration of an environment.
+
+    Raises:
+        gymnasium.error.Error: The id is not registered.
+        InputError: Its module may not be imported, or cannot.
+    """
+    return gymnasium.spec(registered_id(gym_id))
+
+
+def registered_id(gym_id: str) -> str:
+    """Return an id without its module, which is imported so that it registers the environment.
+
+    Raises:
+        InputError: The module is neither named by the user nor installed as a plugin, or it does not import.
+    """
+    module, colon, name = gym_id.partition(":")
+    if not colon:
+        return gym_id
+    if ":" in name or not name:
+        raise InputError(f"unknown environment {gym_id!r}: expected an id that is registered, or module:Id")
+    import_for_id(module, gym_id)
+    return name
 
 
 def creator_of(gym_id: str) -> Callable[..., Any] | None:
@@ -32,9 +63,10 @@ def creator_of(gym_id: str) -> Callable[..., Any] | None:
 
     Raises:
         gymnasium.error.Error: The id is not registered.
-        InputError: It needs an extra of this package that is not installed.
+        InputError: It needs an extra of this package that is not installed, or its module may not be imported.
         Exception: Whatever that code raises when it is imported.
     """
+    gym_id = registered_id(gym_id)
     with _importing:
         problem = lacking(gym_id)
         if problem:

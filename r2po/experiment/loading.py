@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.best import beats
+from r2po.experiment.plugins import load_plugins_of
 from r2po.experiment.setting import Setting
 from r2po.policies import Session
 from r2po.policies.policy import Array
@@ -68,6 +69,7 @@ def load_best(directory: RunDirectory, purpose: str) -> Best:
     iterations = directory.read_iterations()
     if not iterations:
         raise InputError(f"{directory.path} has no complete iteration yet: there is no policy {purpose}")
+    load_plugins_of(description, directory.path)
     setting = _setting(description)
     best = best_of(iterations, by_success=setting.method.keeps_by == "score")
     if best is None or best["accepted"] is None:

@@ -9,6 +9,7 @@ from typing import Any
 from r2po.config import Config, changes
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
+from r2po.experiment.plugins import check_plugins, new_plugins, plugins_of
 from r2po.experiment.servers import name_other_servers, servers_of
 from r2po.experiment.setting import Setting
 from r2po.isolation.wall import told
@@ -92,6 +93,8 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
     for name, version in _versions(config).items():
         if began.get(name) != version:
             observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")
+    for name in new_plugins(description, config):
+        observer.note(f"this run began without the plugin {name!r}; it continues with it")
     setting = Setting(config, seed)
     _name_other_wall(setting, description, observer)
     name_other_servers(description, _providers(models), observer)
@@ -119,9 +122,10 @@ def check_unchanged(config: Config, directory: RunDirectory) -> Description:
     """Return the description of a run that is to continue with a config.
 
     Raises:
-        InputError: The config has changed since.
+        InputError: The config has changed since, or a plugin.
     """
     description = directory.read_description()
+    check_plugins(description, directory.path)
     changed = changes(config, description["config"], description["seed"])
     if changed:
         raise InputError(f"cannot resume {directory.path}: the config has changed since: {changed}")
@@ -160,6 +164,7 @@ def _changed(last: PromptFacts | None, setting: Setting) -> str:
 
 def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any]:
     config = setting.config
+    plugins = plugins_of(config)
     return {
         "seed": setting.seed,
         "protocol": config.protocol,
@@ -168,6 +173,7 @@ def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any
         "method": setting.method.facts(dict(config)),
         "task": setting.brief.task.facts(),
         "prompts": setting.prompts,
+        **({"plugins": plugins} if plugins else {}),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rollout_engine": setting.engine.name,
         **_wall(setting),

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 
 from r2po.config import Config
+from r2po.envs.making import make
 from r2po.methods import METHODS, Method
 from r2po.methods.method import EVALUATION_BUDGET
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
@@ -33,7 +34,7 @@ class Setting:
         self.config = config
         self.seed = seed
         self.controlled = config.protocol == "controlled"
-        self.method: Method = METHODS[config.method]
+        self.method: Method = METHODS.find(config.method)
         task = task_for(config.gym_env_name)
         source, description = task.description(config.description, config.policy)
         spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
@@ -105,7 +106,8 @@ class Setting:
 
     def make_environment(self, **settings: Any) -> gymnasium.Env[Any, Any]:
         """Return a new environment, which policies see as in rollouts, with further settings of ``gymnasium.make``."""
-        made = gymnasium.make(self.config.gym_env_name, **{**(self.config.env_kwargs or {}), **settings})
+        kwargs = {"disable_env_checker": None, **(self.config.env_kwargs or {}), **settings}
+        made = make(self.config.gym_env_name, **kwargs)
         return self.hidden.wrap(made) if self.hidden else made
 
     @property

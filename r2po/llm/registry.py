@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from r2po.errors import InputError, unknown
 from r2po.llm.types import Provider, ProviderSettings, Request
+from r2po.plugins import load_installed
 from r2po.registry import Registry
 
 # Providers are imported when they are chosen: the stand-in must work where no HTTP library does.
@@ -166,7 +167,9 @@ PROVIDERS: Registry[ProviderKind] = Registry(
         _ollama,
         "OLLAMA_API_KEY",
     ),
+    further=load_installed,
 )
+_PREFIXED = re.compile(r"[\w.-]+[/:]")
 
 
 class NoModel(Provider):
@@ -190,14 +193,30 @@ def provider_for(model_name: str, settings: ProviderSettings) -> Provider:
 
 
 def kind_of(model_name: str) -> ProviderKind:
-    """Return the rule that a model's name matches: names of one kind are asked in one protocol, with one key."""
-    return next(kind for kind in _latest_first() if kind.matches(model_name.strip()))
+    """Return the first rule that the name of a model matches: names of one kind share a protocol and a key.
+
+    If that would be the rule for all names, and the name has a prefix as in ``parrot/grey``, plugins that are installed
+    are asked too.
+    """
+    name = model_name.strip()
+    rules = _in_order()
+    if not any(kind.matches(name) for kind in rules[:-1]) and _PREFIXED.match(name):
+        PROVIDERS.add_further()
+        rules = _in_order()
+    return next(kind for kind in rules if kind.matches(name))
 
 
 def usages() -> list[tuple[str, str, str]]:
     """Return for each rule the form of the name, the provider that it chooses, and the variable that holds the key."""
-    return [(kind.usage, kind.label, kind.key_variable or "-") for kind in _latest_first()]
+    return [(kind.usage, kind.label, kind.key_variable or "-") for kind in _in_order()]
 
 
-def _latest_first() -> list[ProviderKind]:
-    return list(PROVIDERS.values())[::-1]
+def _in_order() -> list[ProviderKind]:
+    """Return the rules as they are tried: the latest first, and last the one for all names.
+
+    Those that came only because something unknown was asked for are tried after the built-in ones, so that a name means
+    the same whatever was asked for before.
+    """
+    *rules, for_all = list(PROVIDERS.values())[::-1]
+    late = [kind for kind in rules if PROVIDERS.source_of(kind.name).late]
+    return [*(kind for kind in rules if kind not in late), *late, for_all]

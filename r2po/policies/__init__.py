@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from r2po.plugins import load_installed
 from r2po.policies.base import DEFAULTS, PolicyConfig, PolicyFamily, clipped
 from r2po.policies.code import Code
 from r2po.policies.linear import Linear
@@ -38,7 +39,7 @@ __all__ = [
     "make_policy",
 ]
 
-FAMILIES: Registry[type[PolicyFamily[Any]]] = Registry("policy")
+FAMILIES: Registry[type[PolicyFamily[Any]]] = Registry("policy", further=load_installed)
 for _family in (Linear, Tabular, RandomFeatures, ProjectedMLP, Code):
     FAMILIES.register(_family)
 

@@ -6,10 +6,8 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
-
 import r2po.envs  # noqa: F401 - registers the project's own environments
-from r2po.envs.making import make
+from r2po.envs.making import make, spec
 from r2po.policies.forms import CompiledForm
 from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
 from r2po.rollout.kernels import KERNELS
@@ -29,7 +27,7 @@ class KernelEngine(CompiledEngine):
 
     def __init__(self, gym_id: str, env_kwargs: Mapping[str, Any], spaces: Spaces, *, max_steps: int) -> None:
         super().__init__(spaces, max_steps)
-        entry_point = gymnasium.spec(gym_id).entry_point
+        entry_point = spec(gym_id).entry_point
         assert isinstance(entry_point, str)
         module = importlib.import_module(f"r2po.rollout.kernels.{KERNELS[entry_point]}")
         self._kernel: Kernel = module.KERNEL

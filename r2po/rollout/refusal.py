@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from r2po.envs import making
 from r2po.policies.forms import CompiledForm, NetworkPolicy, TablePolicy, make_network
 from r2po.rollout.compiled_engine import CompiledEngine
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
@@ -21,7 +22,7 @@ KERNEL_SEEDS, KERNEL_STEPS = range(8), 30
 
 def kernel_refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     """Return why the kernel engine cannot run an environment with these arguments, in words; "" if it can."""
-    spec = gymnasium.spec(gym_id)
+    spec = making.spec(gym_id)
     if spec.entry_point not in KERNELS:
         return f"{gym_id} has no kernel"
     if spec.additional_wrappers:

@@ -86,6 +86,20 @@ class TaskFacts(TypedDict):
     conservative_threshold: float | None
 
 
+class PluginFacts(TypedDict):
+    """A plugin that a run was made with.
+
+    Attributes:
+        name: Its name: that of its module, or of its entry point.
+        version: That of its distribution; None if it is a file or folder of the user's.
+        sha256: Hash of its source files when it was loaded.
+    """
+
+    name: str
+    version: str | None
+    sha256: str
+
+
 class PromptFacts(TypedDict):
     """From which texts the prompts of a run are written.
 

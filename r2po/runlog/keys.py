@@ -17,6 +17,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "llm_timeout_s",
         "logdir",
         "max_concurrent_calls",
+        "plugins",
         "reevaluation_episodes",
         "render_mode",
         "resume_run",

@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema,
 from typing_extensions import NotRequired, TypedDict
 
 from r2po.runlog.chain import Chain
-from r2po.runlog.facts import MethodFacts, PromptFacts, ServerFacts, TaskFacts, TuningFacts
+from r2po.runlog.facts import MethodFacts, PluginFacts, PromptFacts, ServerFacts, TaskFacts, TuningFacts
 from r2po.runlog.jsonl import DamagedLog, complete_lines
 from r2po.validation import first_problem
 
@@ -31,8 +31,7 @@ SCHEMA_VERSION = 5
 the method and the task are. 2: long replies are packed, and prompts by bz2."""
 SEALED_SINCE = 4
 """The first schema with checksums."""
-LARGEST = 1e100
-"""Far beyond any return; the squares of larger numbers would overflow."""
+LARGEST = 1e100  # far beyond any return; the squares of larger numbers would overflow
 
 Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
@@ -70,6 +69,7 @@ class Description(TypedDict):
     method: NotRequired[MethodFacts]
     task: NotRequired[TaskFacts]
     prompts: NotRequired[PromptFacts | None]
+    plugins: NotRequired[list[PluginFacts]]
     created: NotRequired[Any]
     rollout_engine: NotRequired[Any]
     isolation: NotRequired[dict[str, Any]]

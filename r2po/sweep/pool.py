@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po import cores
+from r2po.plugins import loaded_places
 from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
@@ -180,7 +181,7 @@ def _spawn(share: int) -> _WorkerProcess:
     # Not a fork: a worker must not hold the other workers' connections, or they would not notice that the sweep ended.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, share), name="r2po-worker", daemon=True)
+    process = context.Process(target=work, args=(theirs, share, loaded_places()), name="r2po-worker", daemon=True)
     # Starting it lets signals through, which would end the hold below.
     resource_tracker.ensure_running()
     with held_back():  # until the worker has said what signals mean to it

@@ -14,6 +14,7 @@ from typing import Any
 
 from r2po import cores
 from r2po.errors import InputError
+from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
@@ -119,10 +120,13 @@ class _Channel:
         self._clerk.tell.remote(message)
 
 
-def make_run_on_node(run: PlannedRun, clerk: Any, folder: str, share: int) -> Ended:
+def make_run_on_node(
+    run: PlannedRun, clerk: Any, folder: str, share: int, plugins: Sequence[tuple[Place, bool]]
+) -> Ended:
     """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there.
 
-    Each evaluation uses at most ``share`` cores.
+    Its plugins are loaded first, from the same places as in the process that started the sweep. Each evaluation uses at
+    most ``share`` cores.
     """
     cores.limit(share)
     from r2po.config.environ import read_environ
@@ -133,6 +137,10 @@ def make_run_on_node(run: PlannedRun, clerk: Any, folder: str, share: int) -> En
     except OSError as error:
         reason = f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path"
         return Ended(run.index, "failed", reason)
+    try:
+        load_places(plugins)
+    except InputError as error:
+        return Ended(run.index, "failed", str(error))
     require_ray().get(clerk.forget.remote(run.index))
     return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
@@ -185,7 +193,8 @@ class RayBackend:
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
                 run = waiting.pop()
-                under_way[make.remote(run, clerk, str(Path.cwd()), max(1, int(self._cpus_per_run)))] = run
+                share = max(1, int(self._cpus_per_run))
+                under_way[make.remote(run, clerk, str(Path.cwd()), share, loaded_places())] = run
             done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
             self._take_news(clerk)
             for each in done:

@@ -9,30 +9,46 @@ import os
 import queue
 import signal
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 from r2po import cores
 from r2po.config.environ import read_environ
+from r2po.errors import InputError
+from r2po.plugins import Place, load_places
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.runner import make_run
 
 
-def work(connection: Connection[Any, Any], share: int) -> None:
-    """Serve the process at the other end of a connection; each evaluation uses at most ``share`` cores."""
+def work(connection: Connection[Any, Any], share: int, plugins: Sequence[tuple[Place, bool]]) -> None:
+    """Serve the process at the other end of a connection, with the plugins that it has loaded.
+
+    Each evaluation uses at most ``share`` cores.
+    """
     cores.limit(share)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
-    _Worker(connection).serve()
+    _Worker(connection, _problem_with(plugins)).serve()
+
+
+def _problem_with(plugins: Sequence[tuple[Place, bool]]) -> str:
+    """Load the plugins; returns why that is impossible, which they were not in the first process, or ""."""
+    try:
+        load_places(plugins)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 class _Worker:
     """Starts runs and hands them the answers to what they ask."""
 
-    def __init__(self, connection: Connection[Any, Any]) -> None:
+    def __init__(self, connection: Connection[Any, Any], problem: str = "") -> None:
         self._connection = connection
+        self._problem = problem
         self._sending = threading.Lock()
         self._answers: dict[Key, queue.SimpleQueue[Verdict]] = {}
         self._environ = read_environ()
@@ -55,7 +71,8 @@ class _Worker:
         return answer.get()
 
     def _run(self, run: PlannedRun) -> None:
-        self.tell(make_run(run, self._environ, self))
+        problem = self._problem
+        self.tell(Ended(run.index, "failed", problem) if problem else make_run(run, self._environ, self))
 
     def tell(self, message: PermitRequest | AttemptOutcome | Progress | Note | Ended) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from r2po.errors import InputError, unknown
+from r2po.plugins import load_installed
 from r2po.registry import Registry
 from r2po.tasks.card import read_card
 from r2po.tasks.task import Description, Dimension, Source, Task, Told
@@ -37,20 +38,24 @@ _FURTHER = (
     "lunarlander",
 )
 
-TASKS: Registry[Task] = Registry("environment")
+TASKS: Registry[Task] = Registry("environment", further=load_installed)
 for _name in (*PUBLISHED, *_FURTHER):
     TASKS.register(read_card(Path(__file__).parent / "cards" / f"{_name}.yaml"))
 
 
 def task_for(gym_id: str) -> Task:
-    """Return the task of a Gymnasium id.
+    """Return the task of a Gymnasium id, or of an id ``module:Id`` whose part after the module is the task's.
 
     Raises:
         InputError: No task has this id.
     """
+    ids = (gym_id, gym_id.partition(":")[2])
+    if all(task.gym_id not in ids for task in TASKS.values()):
+        TASKS.add_further()
     by_id = {task.gym_id: task for task in TASKS.values()}
-    if gym_id in by_id:
-        return by_id[gym_id]
+    for each in ids:
+        if each in by_id:
+            return by_id[each]
     if gym_id.casefold() in TASKS:
         meant = TASKS[gym_id.casefold()].gym_id
         raise InputError(f"unknown environment {gym_id!r} (did you mean {meant!r}?); known: {', '.join(by_id)}")

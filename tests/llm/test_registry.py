@@ -13,8 +13,9 @@ from r2po.llm.providers.gemini import Gemini
 from r2po.llm.providers.ollama import Ollama
 from r2po.llm.providers.openai import OpenAI, OpenRouter
 from r2po.llm.providers.wire import WireFormat
-from r2po.llm.registry import PROVIDERS, provider_for, usages
+from r2po.llm.registry import PROVIDERS, NoModel, ProviderKind, kind_of, provider_for, usages
 from r2po.llm.types import Provider, ProviderSettings
+from r2po.registry import Source, registering_for
 from tests.builders import CONFIGS
 from tests.llm.fake_ollama import FakeOllama
 from tests.scripted import make_request
@@ -164,3 +165,37 @@ def test_a_missing_key_is_said_before_anything_is_sent(name: str, variable: str)
 def test_an_openrouter_model_has_a_vendor() -> None:
     with pytest.raises(InputError, match="expected openrouter/<vendor>/<model>"):
         provider("openrouter/qwen3")
+
+
+@pytest.mark.parametrize(
+    ("late", "name", "label"),
+    [
+        (False, "parrot/grey", "Parrots"),
+        (True, "parrot/grey", "Parrots"),
+        (False, "parrot/gemini", "Parrots"),
+        (True, "parrot/gemini", "Google"),  # built-in rules win: a name means the same whatever was asked for before
+        (True, "ollama/parrot/x", "Ollama"),
+    ],
+)
+def test_rules_of_plugins(late: bool, name: str, label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = ProviderKind("parrot", "Parrots", "parrot/<any>", lambda name: "parrot/" in name, lambda *_: NoModel())
+    monkeypatch.setattr(PROVIDERS, "_items", dict(PROVIDERS))
+    monkeypatch.setattr(PROVIDERS, "_sources", {})
+    with registering_for(Source("birds", late)):
+        PROVIDERS.register(kind)
+    assert kind_of(name).label == label
+    assert kind_of("gpt-4o").name == "openai"
+    assert [usage for usage, _, _ in usages()].index("any other name") == len(PROVIDERS) - 1
+
+
+def test_installed_plugins_are_asked_only_for_names_with_a_prefix_that_no_rule_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[None] = []
+    monkeypatch.setattr(PROVIDERS, "add_further", lambda: asked.append(None))
+    for name in ("gpt-4o", "claude-x", "ollama/x", "models/gemini-2", "embedded/search", "replay/x", "my model"):
+        kind_of(name)
+    assert asked == []
+    for name in ("Qwen/Qwen3-8B", "parrot:grey"):
+        assert kind_of(name).name == "openai"
+    assert len(asked) == 2

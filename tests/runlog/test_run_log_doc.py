@@ -25,12 +25,12 @@ DOC = (Path(__file__).parents[2] / "docs" / "run-log.md").read_text(encoding="ut
 SECTIONS = {part.split("\n", 1)[0].strip("` "): part for part in DOC.split("\n## ")[1:]}
 
 ONLY_SOMETIMES = {"raw_params", "prompts", "cut", "isolation", "failure", "notes", "tuning"} | {
-    *("servers", "served"),
+    *("servers", "served", "plugins"),
     *("success", "successes", "best_success", "heldout_success", "heldout_failure", "deterministic"),
 }
 """Keys that are there only where parameters were clipped, where prompts have changed since the run began, where a
 reply that was cut off is used, where a server answered, where policies are code, where one failed, where a method takes
-notes or tunes constants, or where a task tells success."""
+notes or tunes constants, where a task tells success, or where there are plugins."""
 
 
 @pytest.mark.parametrize("section", [name for name, text in SECTIONS.items() if "| key | meaning |" in text])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,14 +14,26 @@ from typing import Any
 
 import pytest
 
+from r2po.runlog import RunDirectory
 from tests.llm.fake_ollama import FakeOllama
-from tests.process.processes import REPOSITORY, environ, finish, player, run_r2po, wait_until, write_config
+from tests.process.processes import REPOSITORY, environ, finish, player, run_r2po, trials, wait_until, write_config
 from tests.sweep.sweeping import SMALL, results, run_sweep, start_sweep
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'r2po[ray]'"
 )
 VALUES: Mapping[str, Any] = {**SMALL, "method": "props", "num_iterations": 20}
+LAB: Mapping[str, Any] = {
+    "gym_env_name": "Lab-v0",
+    "method": "twice",
+    "llm_model_name": "dice/1",
+    "logdir": "logs/lab",
+    "plugins": ["lab"],
+    "num_iterations": 3,
+    "num_evaluation_episodes": 3,
+    "heldout_episodes": 2,
+    "rollout_engine": "reference",
+}
 RUNS = 6
 # Nodes talk over the machine's own address, which tests/conftest.py does not count as loopback: not guarded here.
 CLUSTERED = {"PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
@@ -79,6 +92,26 @@ def test_the_runs_of_a_lost_node_are_finished_on_another(tmp_path: Path) -> None
         assert calls <= len(server.chats) <= calls + RUNS
     assert results(tmp_path / "lost") == results(tmp_path / "calm")
     assert f"{RUNS}/{RUNS} runs done" in run_r2po(tmp_path / "lost", "status", "logs").stdout
+
+
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.filterwarnings("default")
+def test_plugins_are_loaded_on_each_node(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "tests/outside/lab", tmp_path / "code/lab", ignore=shutil.ignore_patterns("*cache*"))
+    write_config(tmp_path, LAB)
+    with two_nodes(environ(**CLUSTERED)) as (address, _):
+        command = ["config.yaml", "--runs", "4", "--plugin", "code/lab"]
+        done = run_sweep(tmp_path, *command, "--ray", address, "--cpus-per-run", "0.5", **CLUSTERED)
+        assert done.returncode == 0, done.stdout + done.stderr
+    processes = (tmp_path / "imported.txt").read_text().split()
+    assert len(set(processes)) == len(processes) > 1
+    here = run_sweep(tmp_path, *command, "--logs", "local")
+    assert here.returncode == 0, here.stdout + here.stderr
+    for number in range(1, 5):
+        run, local = tmp_path / f"logs/lab/run_{number}", tmp_path / f"local/lab/run_{number}"
+        assert trials(run) == trials(local)
+        assert RunDirectory(run).read_description()["plugins"] == RunDirectory(local).read_description()["plugins"]
 
 
 def test_without_ray_it_says_what_to_install(tmp_path: Path) -> None:

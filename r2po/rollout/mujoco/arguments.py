@@ -7,9 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import gymnasium
-
-from r2po.envs.making import creator_of
+from r2po.envs import making
 from r2po.rollout.mujoco.environments import DESCRIBE
 
 # Far below where sums with it would overflow, and where integers no longer fit a floating-point number.
@@ -18,12 +16,12 @@ _LARGEST_NUMBER = 1e300
 
 def refused_arguments(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
     """Say what compiled episodes do not support in an environment or its arguments; "" if they support it all."""
-    spec = gymnasium.spec(gym_id)
+    spec = making.spec(gym_id)
     if spec.entry_point not in DESCRIBE:
         return f"{gym_id} is not one of the MuJoCo environments that it supports"
     if spec.additional_wrappers:
         return f"{gym_id} is registered with wrappers, which it does not support"
-    creator = creator_of(gym_id)
+    creator = making.creator_of(gym_id)
     assert creator is not None
     own = inspect.signature(creator).parameters
     for name, value in {**spec.kwargs, **env_kwargs}.items():
