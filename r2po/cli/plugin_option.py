@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from r2po.signals import held_back
+
 
 def add_plugin_option(parser: argparse.ArgumentParser) -> None:
     """Declare ``--plugin``; ``load_plugins`` then loads what it names before the command runs."""
@@ -16,8 +18,8 @@ def add_plugin_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PLUGIN",
-        help="let code of your own run: a module, a file.py, or an entry point; may be repeated (R2PO_PLUGINS=a,b: for "
-        "all commands)",
+        help="let code of your own run: a module, a file.py, or an entry point; may be repeated. R2PO_PLUGINS=a,b "
+        "names some for all commands that have this option",
     )
 
 
@@ -32,7 +34,9 @@ def load_plugins(options: argparse.Namespace) -> None:
     names = getattr(options, "plugins", None)
     if names is None or not (names or os.environ.get("R2PO_PLUGINS")):
         return
-    from r2po.plugins import load_told
+    with held_back():  # the plugin itself may be interrupted, but not what it builds on
+        import r2po.registration  # noqa: F401 - what plugins import
+        from r2po.plugins import load_told
 
     load_told(names, [path.parent for path in _files(options)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -79,6 +80,6 @@ def _not_let(name: str, asker: str, folders: Iterable[Path]) -> InputError:
     found = beside(name, [Path(), *folders]) if is_module(name) else None
     where = f" ({shown(found[1])})" if found else ""
     return InputError(
-        f"{asker} asks for the plugin {name!r}{where}; to let it run code: --plugin {name}, or install it with an "
-        "entry point"
+        f"{asker} asks for the plugin {name!r}{where}; to let it run code: --plugin {shlex.quote(name)}, or install it "
+        "with an entry point"
     )

@@ -100,9 +100,9 @@ def test_the_runs_of_a_lost_node_are_finished_on_another(tmp_path: Path) -> None
 def test_plugins_are_loaded_on_each_node(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "tests/outside/lab", tmp_path / "code/lab", ignore=shutil.ignore_patterns("*cache*"))
     write_config(tmp_path, LAB)
-    with two_nodes(environ(**CLUSTERED)) as (address, _):
+    with two_nodes(environ(None, **CLUSTERED)) as (address, _):
         command = ["config.yaml", "--runs", "4", "--plugin", "code/lab"]
-        done = run_sweep(tmp_path, *command, "--ray", address, "--cpus-per-run", "0.5", **CLUSTERED)
+        done = run_sweep(tmp_path, *command, "--ray", address, "--cpus-per-run", "0.5", server=None, **CLUSTERED)
         assert done.returncode == 0, done.stdout + done.stderr
     processes = (tmp_path / "imported.txt").read_text().split()
     assert len(set(processes)) == len(processes) > 1
