@@ -69,7 +69,7 @@ def incumbent(directory: RunDirectory, evaluations: int) -> float | None:
 
 
 def table(root: Path) -> str:
-    """Return the results as Markdown: mean ± standard deviation over complete runs († if few), and each run."""
+    """Return the results as Markdown: mean ± standard deviation over complete runs, and each run, by seed."""
     first, last = EVALUATIONS
     lines = [
         f"| method | runs | evaluations | model calls | after {first} evaluations | after {last} evaluations |",

@@ -32,6 +32,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord
 from r2po.trial import Trial
 
+_FURTHER = 10
 CHARACTERS_PER_TOKEN = (1.4, 2.3)
 """By tokenizer, as measured on prompts of all methods: they are mostly numbers, and some give each digit a token."""
 
@@ -44,6 +45,7 @@ class _Sizes:
         first: In the first iteration that has them, with the rollouts that were made.
         longest: The same with rollouts as long as can be.
         growth: What each further iteration adds.
+        once: What earlier iterations add that does not grow with their number: excerpts of the latest rollouts.
         at_first: How many there are in the first iteration of the run.
         later: How many in each later one.
     """
@@ -51,13 +53,14 @@ class _Sizes:
     first: int
     longest: int
     growth: int
+    once: int
     at_first: int
     later: int
 
     def last(self, iterations: int, *, longest: bool) -> int:
         """Return the length in the last iteration."""
         grown = self.growth * (iterations - (1 if self.at_first else 2))
-        return max(self.first, self.longest if longest else 0) + grown
+        return max(self.first, self.longest if longest else 0) + grown + (self.once if iterations > 1 else 0)
 
     def prompts(self, iterations: int) -> int:
         """Return how many there are in a run."""
@@ -114,10 +117,22 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], di
         asked = client.asked
         if not asked:
             return [], {}
-        longest = later = _with_long_rollouts(setting, client, history, [])
+        # Rollouts of two iterations are never written equally long. Over several trials, that weighs less.
+        shown, further = 0, 1 if setting.policy.kind == "program" else _FURTHER
+        longest = before = later = _with_long_rollouts(setting, client, history, [])
         if setting.expected_iterations > 1:
-            later = _with_long_rollouts(setting, client, experiment.history, experiment.records)
-    return asked, _sizes(asked, longest, later)
+            # Behind so many trials, what prompts show of the latest ones no longer grows.
+            trials = experiment.history[-1:] * (shown := _latest_shown(setting))
+            before = _with_long_rollouts(setting, client, [*history, *trials], [])
+            trials += experiment.history[-1:] * (further - 1)
+            later = _with_long_rollouts(setting, client, [*experiment.history, *trials], experiment.records)
+    return asked, _sizes(asked, longest, before, later, shown, further)
+
+
+def _latest_shown(setting: Setting) -> int:
+    """Return of how many of the latest trials prompts show more than a line, or which they show at all."""
+    window, excerpts = setting.config.history_window, setting.config.traj_history_last_n
+    return max(excerpts if setting.method.shows_excerpts else 0, window.best + window.last if window else 0)
 
 
 def _with_long_rollouts(
@@ -141,17 +156,37 @@ def _with_long_rollouts(
     return client.asked
 
 
-def _sizes(asked: Sequence[Question], longest: Sequence[Question], later: Sequence[Question]) -> dict[str, _Sizes]:
-    """Compare the questions of the first iteration, the same with long rollouts, and those of the second likewise."""
+def _sizes(
+    asked: Sequence[Question],
+    longest: Sequence[Question],
+    before: Sequence[Question],
+    later: Sequence[Question],
+    between: int,
+    further: int,
+) -> dict[str, _Sizes]:
+    """Compare the questions of the first iteration with those of later ones.
+
+    Args:
+        asked: Those of the first iteration.
+        longest: The same with long rollouts.
+        before: The same after ``between`` further trials.
+        later: Those of the second iteration, after ``between + further`` further trials.
+        between: How many trials lie between the first two.
+        further: How many lie between the last two.
+    """
     sizes: dict[str, _Sizes] = {}
     for role in dict.fromkeys(question.role for question in [*asked, *later]):
-        now, before, after = (_size(questions, role) for questions in (asked, longest, later))
-        if now:
-            growth = max(after - before, 0) if before and after else 0
-        else:  # it shows the history, as other roles do
+        now, first, start, after = (_size(questions, role) for questions in (asked, longest, before, later))
+        growth = once = 0
+        if now and start and after:
+            growth = max(after - start, 0) // further
+            if further > 1 and sizes:  # it shows the history, as other roles do, besides what hides how it grows
+                growth = max(growth, *(each.growth for each in sizes.values()))
+            once = max(start - first - between * growth, 0)
+        elif not now:  # it shows the history, as other roles do
             growth = max((each.growth for each in sizes.values()), default=0)
         counts = (sum(question.role == role for question in questions) for questions in (asked, later))
-        sizes[role] = _Sizes(now or after, before or after, growth, *counts)
+        sizes[role] = _Sizes(now or after, first or after, growth, once, *counts)
     return sizes
 
 

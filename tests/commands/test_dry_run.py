@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from r2po.commands.dry_run import CHARACTERS_PER_TOKEN, preview
 from r2po.config import Config, load_config
+from r2po.config.load import resolve
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.runlog.events import read_calls
@@ -22,6 +24,21 @@ def test_the_expected_tokens_are_about_those_that_a_run_sends(method: str, tmp_p
     overrides += ["heldout_episodes=0", f"logdir={tmp_path}"]
     config = load_config(CONFIGS / f"cartpole/cartpole_{method}.yaml", overrides, seed=1)
     _compare(config, tmp_path)
+
+
+@pytest.mark.parametrize("window", [{}, {"rollout_window": {"first": 20, "last": 20}}], ids=["whole", "windows"])
+def test_excerpts_of_the_latest_rollouts_do_not_add_up(window: dict[str, Any], tmp_path: Path) -> None:
+    """Each iteration shows those of the latest five; counted as new in each, they made the last prompt four times."""
+    values = {"method": "r2po", "gym_env_name": "CartPole-v1", "llm_model_name": "embedded/search", "seed": 1, **window}
+    few = {"num_evaluation_episodes": 2, "heldout_episodes": 0, "reevaluation_episodes": 0, "num_iterations": 60}
+    config = resolve({**values, **few, "logdir": str(tmp_path)}, "test")
+    (line,) = re.findall(r"^critic prompts: .*$", preview(config), re.M)
+    expected = max(
+        int(figure.replace(",", "")) for figure in re.findall(r"([\d,]+)(?: in the last| with the lon)", line)
+    )
+    launch(config, None, {}, Observer())
+    longest = max(len(call.prompt) for call in read_calls(tmp_path / "run_1") if call.role == "critic")
+    assert 0.9 * longest < expected < 1.5 * longest
 
 
 def test_a_search_for_programs_is_expected_to_send_about_what_it_sends(tmp_path: Path) -> None:
