@@ -13,6 +13,7 @@ from types import FrameType, ModuleType
 from typing import NoReturn
 
 from r2po.errors import InputError, R2POError
+from r2po.installation import version
 from r2po.terminal import OutputLost, give_up_output, open_streams, visible, visible_output
 
 COMMANDS = {
@@ -20,6 +21,7 @@ COMMANDS = {
     "sb3_baselines": "run the Stable-Baselines3 baselines of one environment",
     "sweep": "run many experiments, each with several seeds, on this machine or on a cluster",
     "status": "say where the runs of a sweep stand",
+    "init": "copy the configs that come with r2po, and a .env.example, into a folder of yours",
     "list": "list environments, methods, policies, models and configs",
     "eval": "sum up the runs of log directories, and compare them",
     "eval_all_results": "sum up the runs of every experiment under a folder",
@@ -112,6 +114,7 @@ def _parse(arguments: list[str], program: str | None) -> argparse.Namespace:
         _module(name).add_options(parser)
         return parser.parse_args(arguments, argparse.Namespace(command=name))
     parser = _Parser(prog="r2po", description="Policy search with language models.")
+    parser.add_argument("--version", action="version", version=f"r2po {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=_sentence(text))

@@ -154,11 +154,6 @@ class Pool:
                 self._waiting.appendleft(run)
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def fitting_runs(workers: int) -> int:
     """Return how many runs fit into the memory that is available, at least one."""
     return max(1, int((_available_bytes() * SHARE - workers * WORKER_BYTES) // RUN_BYTES))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
+from r2po.installation import install
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
@@ -33,7 +34,7 @@ def require_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise InputError("--ray needs Ray: pip install 'r2po[ray]'") from None
+        raise InputError(f"--ray needs Ray: {install('ray')}") from None
     return ray
 
 

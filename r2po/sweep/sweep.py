@@ -11,6 +11,7 @@ from r2po.config import Config
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.resolve import by_model, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.machine import cores
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
@@ -18,7 +19,7 @@ from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
-from r2po.sweep.pool import Pool, cores, fitting_runs
+from r2po.sweep.pool import Pool, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
