@@ -1,4 +1,4 @@
-"""How r2po came onto this machine: from a checkout or with pip. It decides how commands and extras are told to people."""
+"""How r2po came onto this machine, from a checkout or with pip: this decides how people are told what to type."""
 
 from __future__ import annotations
 

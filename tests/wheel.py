@@ -1,8 +1,8 @@
 """r2po as people get it with pip: a wheel in a virtual environment of its own, without a checkout.
 
-The environment has none of the dependencies itself. It finds those of the environment that the tests run in, but not the
-r2po there: a path in a ``.pth`` file is only searched, and the ``.pth`` files in it, such as the one that leads to an
-editable r2po, are not read.
+The environment has none of the dependencies itself. It finds those of the environment that the tests run in, but not
+the r2po there: a path in a ``.pth`` file is only searched, and the ``.pth`` files in it, such as the one that leads to
+an editable r2po, are not read.
 """
 
 from __future__ import annotations

@@ -67,8 +67,8 @@ def prefix(asked: Isolation) -> Sequence[str]:
     """
     if not LINUX:
         raise NoWallError(
-            f"programs that a model writes need Linux: the wall around them is made of parts of its kernel, and this is "
-            f"{platform.system() or sys.platform}; policies whose solutions are numbers run here"
+            "programs that a model writes need Linux: the wall around them is made of parts of its kernel, and this "
+            f"is {platform.system() or sys.platform}; policies whose solutions are numbers run here"
         )
     if asked != "bubblewrap":
         return ()

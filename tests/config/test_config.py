@@ -296,7 +296,8 @@ def test_one_setting_of_a_policy_or_an_environment_can_be_set(write: Write) -> N
 
 def test_a_config_of_stable_baselines_is_sent_to_its_command() -> None:
     path = CONFIGS / "sb3_baselines" / "nim_sb3.yaml"
-    assert complaint(path) == f"{path} is a config of Stable-Baselines3: run it with {call('sb3_baselines')} --config {path}"
+    command = call("sb3_baselines", "--config", str(path))
+    assert complaint(path) == f"{path} is a config of Stable-Baselines3: run it with {command}"
 
 
 def test_an_exponent_makes_a_number_at_any_depth(write: Write) -> None:
