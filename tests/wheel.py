@@ -118,8 +118,8 @@ def install(wheel: Path, folder: Path) -> Installed:
     )
     # After the installation: pip would call r2po installed already.
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (own / "packages_of_the_tests.pth").write_text("".join(f"{path}\n" for path in sorted(paths)), encoding="utf-8")
+    paths = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (own / "packages_of_the_tests.pth").write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
     return installed
 
 
