@@ -32,7 +32,7 @@ FEW = 8
 WIDTH = 79
 _HEAD = "examples:"
 
-_R2PO = "configs/nim/nim_reflective_prompted_policy_optimization.yaml"
+_NIM = "configs/nim/nim_propsp.yaml"
 _PROPS = "configs/cartpole/cartpole_props.yaml"
 
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
@@ -43,10 +43,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "sb3_baselines": {
         "--config configs/sb3_baselines/nim_sb3.yaml": "all algorithms that fit",
-        "--config configs/sb3_baselines/nim_sb3.yaml --algorithms PPO --trials 1 2": "a part of it",
+        "--config configs/sb3_baselines/nim_sb3.yaml --algorithms PPO": "a part of it",
     },
     "sweep": {
-        f"{_PROPS} {_R2PO} --runs 3": "three runs of each",
+        f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         f"{_PROPS} --set temperature=0,0.7 --max-cost 5": "two experiments, one purse",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
