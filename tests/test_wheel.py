@@ -15,7 +15,7 @@ from tests.wheel import ROOT, Installed, build, copy_sources
 
 CONFIG = "configs/cartpole/cartpole_reflective_prompted_policy_optimization.yaml"
 SHORT = ("llm_model_name=embedded/search", "logdir=logs/try", "num_iterations=2", "num_evaluation_episodes=3")
-SHORTER = (*SHORT, "warmup_episodes=2", "heldout_episodes=2", "reevaluation_episodes=2")
+SHORTER = (*SHORT, "warmup_episodes=2", "heldout_episodes=2", "reevaluation_episodes=2", "rollout_engine=reference")
 
 
 @pytest.fixture(scope="module")
