@@ -46,6 +46,7 @@ print("codes:", codes, "runs:", len(frames.runs), "iterations:", len(frames.iter
 print("there:", sorted(MISSING & set(sys.modules)))
 """
 SMALL = ["num_iterations=2", "num_evaluation_episodes=3", "warmup_episodes=2", "heldout_episodes=2"]
+SMALL.append("rollout_engine=reference")  # nothing is compiled for so few episodes
 
 
 def test_runs_and_reports_without_what_only_some_systems_have(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def install(wheel: Path, folder: Path) -> Installed:
 
 def _installer(python: Path) -> list[str]:
     if has("pip"):
-        return [sys.executable, "-m", "pip", "--python", str(python), "install", "--disable-pip-version-check"]
+        return [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-compile", "--no-input"]
     uv = os.environ.get("UV") or shutil.which("uv")
     assert uv, "there is neither pip nor uv to install the wheel with"
     return [uv, "pip", "install", "--python", str(python)]
