@@ -16,6 +16,8 @@ stamp := $(VENV)/.installed
 baselines := $(VENV)/.baselines-installed
 weights := $(VENV)/.weights-installed
 checked := .
+# The extras that tests use; those that are missing here are tested where they are installed by hand.
+tested := dev,fast,sb3,build,completion,docs
 
 # The virtual environment is made anew with the interpreter that is asked for, if its version is another one.
 version = $(shell "$(1)" -V 2>/dev/null || echo no $(1))
@@ -28,7 +30,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-llm test lint pytest slow coverage bench format lock clean other_python
+.PHONY: help setup demo demo-llm test lint pytest slow coverage docs bench format lock clean other_python
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,9 +41,9 @@ $(stamp): pyproject.toml constraints.txt tools/setup $(python) $(other_python)
 	@tools/setup "$(VENV)" dev,fast $(if $(PYTHON),"$(PYTHON)")
 	@touch $@
 
-# PyTorch is large, and no demo needs it.
+# PyTorch is large, and no demo needs it. Nor does any need what makes the wheel and the pages of the documentation.
 $(baselines): $(stamp)
-	@tools/setup "$(VENV)" dev,fast,sb3 $(if $(PYTHON),"$(PYTHON)")
+	@tools/setup "$(VENV)" $(tested) $(if $(PYTHON),"$(PYTHON)")
 	@touch $@
 
 # Gone with the interpreter it was made with: made anew.
@@ -75,11 +77,15 @@ pytest: $(baselines) ## all tests, on all cores
 	$(python) -m pytest -n auto
 
 slow: $(baselines) ## the tests that take long, the one of a Ray cluster included
-	@tools/setup "$(VENV)" dev,fast,sb3,ray
+	@tools/setup "$(VENV)" $(tested),ray
 	$(python) -m pytest -n auto -m slow
 
 coverage: $(baselines) ## all tests, and which lines of r2po they run: a table, and pages in htmlcov/
 	$(python) -m pytest -n auto --cov=r2po --cov-report=term:skip-covered --cov-report=html
+
+docs: $(baselines) ## the pages of the documentation, into build/site; any dead link in them is an error
+	NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --quiet
+	@echo "to read them, with search: $(python) -m http.server --bind 127.0.0.1 --directory build/site"
 
 bench: setup ## all benchmarks of speed, into docs/benchmarks.md; a quarter of an hour on an idle machine
 	$(python) -m benchmarks

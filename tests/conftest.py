@@ -6,7 +6,10 @@ import os
 import runpy
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from tests.wheel import Installed, build_and_install, has
 
 # A busy machine is no failure: tests of speed set their own limits.
 settings.register_profile("r2po", deadline=None)
@@ -28,3 +31,12 @@ def stay_on_this_machine() -> None:
 
 
 stay_on_this_machine()
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """r2po installed from its wheel, without a checkout; made once for all workers of pytest-xdist."""
+    if not has("setuptools"):
+        pytest.skip("needs setuptools: pip install 'r2po[build]'")
+    folder = tmp_path_factory.getbasetemp()
+    return build_and_install((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "installed")

@@ -147,7 +147,7 @@ class TestMake:
     def test_help_is_the_default_and_lists_the_targets(self) -> None:
         shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         targets = re.findall(r"^make ([a-z]+) ", shown, re.MULTILINE)
-        assert {"setup", "demo", "test", "lint", "pytest", "slow", "coverage", "clean"} <= set(targets)
+        assert {"setup", "demo", "test", "lint", "pytest", "slow", "coverage", "docs", "clean"} <= set(targets)
 
     def test_pre_commit_runs_what_lint_runs(self) -> None:
         recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\nlint: ")[1].split("\n\n")[0]

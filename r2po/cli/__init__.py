@@ -12,8 +12,11 @@ from importlib import import_module
 from types import FrameType, ModuleType
 from typing import NoReturn
 
+from r2po.cli.completion import answer
+from r2po.cli.help import Parser
 from r2po.cli.plugin_option import load_plugins
 from r2po.errors import InputError, R2POError
+from r2po.installation import version
 from r2po.terminal import OutputLost, give_up_output, open_streams, visible, visible_output
 
 COMMANDS = {
@@ -21,6 +24,7 @@ COMMANDS = {
     "sb3_baselines": "run the Stable-Baselines3 baselines of one environment",
     "sweep": "run many experiments, each with several seeds, on this machine or on a cluster",
     "status": "say where the runs of a sweep stand",
+    "init": "copy the configs that come with r2po, and a .env.example, into a folder of yours",
     "list": "list environments, methods, policies, models and configs",
     "eval": "sum up the runs of log directories, and compare them",
     "eval_all_results": "sum up the runs of every experiment under a folder",
@@ -39,6 +43,7 @@ COMMANDS = {
     "check-task": "check a task: that its environment can be trusted, and what its card says of it",
     "demo": "see R2PO at work: with a stand-in, or with a real language model on this machine",
     "serve": "serve a model file on this machine, for runs to use",
+    "completion": "print what a shell needs to complete commands, options and names with Tab",
     "doctor": "check a model: key, server, context length, one tiny call; or the wall around code",
 }
 
@@ -51,7 +56,7 @@ class Terminated(BaseException):
     """The process was told to end (SIGTERM)."""
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     """Complains in one line."""
 
     def error(self, message: str) -> NoReturn:
@@ -110,14 +115,16 @@ def _complain(text: str, code: int) -> int:
 def _parse(arguments: list[str], program: str | None) -> argparse.Namespace:
     if program is not None:
         name = arguments.pop(0)
-        parser: argparse.ArgumentParser = _Parser(prog=program, description=_sentence(COMMANDS[name]))
+        parser: argparse.ArgumentParser = _Parser(name, prog=program, description=_sentence(COMMANDS[name]))
         _module(name).add_options(parser)
         return parser.parse_args(arguments, argparse.Namespace(command=name))
     parser = _Parser(prog="r2po", description="Policy search with language models.")
+    parser.add_argument("--version", action="version", version=f"r2po {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=_sentence(text))
+        command = commands.add_parser(name, command=name, help=text, description=_sentence(text))
         _module(name).add_options(command)
+    answer(parser)
     return parser.parse_args(arguments)
 
 

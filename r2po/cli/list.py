@@ -19,7 +19,12 @@ FILE_WIDTH = 160
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_plugin_option(parser)
-    parser.add_argument("--configs", type=Path, metavar="DIR", help="folder of the configs (default: the checkout's)")
+    parser.add_argument(
+        "--configs",
+        type=Path,
+        metavar="DIR",
+        help="folder of the configs (default: configs/, else those that come with r2po)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
 def print_tables(configs: Path | None = None) -> None:
     """Print one table for each kind of thing that a config names."""
     from r2po.config.load import config_folder
+    from r2po.installation import shipped_configs
     from r2po.llm.registry import usages
     from r2po.methods import METHODS
     from r2po.plugins import load_installed, loaded
@@ -74,9 +80,12 @@ def print_tables(configs: Path | None = None) -> None:
     if plugins:
         _table("Plugins that are loaded", ("name", "version", "from"), plugins)
     configs = configs or config_folder()
+    title = f"Configs in {configs}"
+    if configs == shipped_configs():
+        title = "Configs that come with r2po (`r2po init DIR` copies them into DIR/configs)"
     folders = sorted(each for each in configs.iterdir() if each.is_dir()) if configs.is_dir() else []
     rows = [(each.name, "\n".join(sorted(file.stem for file in each.glob("*.yaml")))) for each in folders]
-    _table(f"Configs in {configs}", ("folder", "experiments"), rows)
+    _table(title, ("folder", "experiments"), rows)
 
 
 def _defaults(method: Method) -> dict[str, Any]:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--metric", choices=METRICS, default="best_reward", help="default: best_reward")
+    text = f"of {', '.join(METRICS)} (default: best_reward)"
+    parser.add_argument("--metric", choices=METRICS, default="best_reward", metavar="METRIC", help=text)
     add_output_options(parser, "robust_statistics", with_figures=True)
     add_logs_options(parser)
     add_only_options(parser)

@@ -25,7 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=("best", "all"),
         help="against the best baseline of each environment, or against each (default: as --primary, else best)",
     )
-    parser.add_argument("--metric", choices=METRICS, help="default: that of --primary, else mean_reward")
+    text = f"of {', '.join(METRICS)} (default: that of --primary, else mean_reward)"
+    parser.add_argument("--metric", choices=METRICS, metavar="METRIC", help=text)
     parser.add_argument(
         "--pairing",
         choices=("auto", "never"),

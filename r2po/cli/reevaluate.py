@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 
+from r2po import cores
 from r2po.cli.analysis_options import positive
 from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import place
@@ -37,10 +37,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="also runs of methods that do not choose between noisy means: incumbents at the same budget "
         "(paper_budget_tables, paper_reward_curves --value incumbent) are fair only if all compared runs have it",
     )
-    cores = len(os.sched_getaffinity(0))
-    parser.add_argument(
-        "--jobs", type=positive, default=cores, metavar="J", help=f"runs at once (default: one per core, {cores} here)"
-    )
+    text = f"runs at once (default: one per core, {cores.available()} here)"
+    parser.add_argument("--jobs", type=positive, default=cores.available(), metavar="J", help=text)
 
 
 def run(options: argparse.Namespace) -> int:

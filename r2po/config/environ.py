@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from collections.abc import Callable, Mapping
 from io import StringIO
@@ -66,6 +65,8 @@ def _check_owner(path: Path, owner: int) -> None:
 
 def _name(user: int) -> str:
     try:
+        import pwd
+
         return pwd.getpwuid(user).pw_name
-    except KeyError:
+    except (ImportError, KeyError):
         return f"user {user}"

@@ -13,6 +13,7 @@ from r2po.config.config import PUBLISHED_KEYS, Config, CriticSettings, HistorySe
 from r2po.config.needs import check_needs
 from r2po.config.published import is_published, translate
 from r2po.errors import InputError, nearest
+from r2po.installation import call, shipped_configs
 from r2po.llm.accounting import Prices
 from r2po.llm.providers.replay import PREFIX
 from r2po.methods import METHODS
@@ -65,7 +66,9 @@ def load_config(
     path = Path(path)
     values = read_yaml(path)
     if _is_sb3(values):
-        raise InputError(f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}")
+        raise InputError(
+            f"{path} is a config of Stable-Baselines3: run it with {call('sb3_baselines')} --config {path}"
+        )
     if is_published(values):
         values, notes = translate(values, str(path), Config.model_fields)
         for line in notes:
@@ -123,7 +126,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"no config file {str(path)!r}{_nearest_file(path)}") from None
+        raise InputError(f"no config file {str(path)!r}{_remedy(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read config {str(path)!r}: {error}") from None
     try:
@@ -136,15 +139,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def config_folder() -> Path:
-    """Return where the configs are: in the working directory, or in the checkout."""
+    """Return where the configs are: ``configs/`` in the working directory, or those that come with the package."""
     here = Path("configs")
-    return here if here.is_dir() else Path(__file__).parents[2] / "configs"
+    return here if here.is_dir() else shipped_configs()
 
 
-def _nearest_file(path: Path) -> str:
-    known = [str(candidate) for candidate in config_folder().glob("**/*.yaml")]
-    siblings = [str(candidate) for candidate in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-    return nearest(str(path), siblings or known)
+def _remedy(path: Path) -> str:
+    """Return what to do about a config that is not there: the nearest name, or how to get one that comes with r2po."""
+    known = [str(candidate) for candidate in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    if known:
+        return nearest(str(path), known)
+    here = Path("configs")
+    shipped = [str(here / each.relative_to(shipped_configs())) for each in shipped_configs().glob("*/*.yaml")]
+    if here.is_dir():
+        return nearest(str(path), [str(each) for each in here.glob("**/*.yaml")])
+    name = next((name for name in (str(path), str(here / path)) if name in shipped), None)
+    if name is None:
+        return nearest(str(path), shipped)
+    return f"; it comes with r2po: `r2po init DIR` makes DIR/{name}"
 
 
 def parse_override(text: str) -> tuple[str, Any]:

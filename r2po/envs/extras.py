@@ -6,6 +6,8 @@ import importlib.util
 
 import gymnasium
 
+from r2po.installation import install
+
 EXTRAS: dict[str, tuple[str, str]] = {
     "gymnasium.envs.box2d": ("box2d", "Box2D"),
     "r2po.envs.metaworld": ("robotics", "metaworld"),
@@ -25,5 +27,5 @@ def lacking(gym_id: str) -> str:
         return ""
     for package, (extra, module) in EXTRAS.items():
         if entry_point.startswith((f"{package}:", f"{package}.")) and importlib.util.find_spec(module) is None:
-            return f"{gym_id} needs {module}, which is not installed: pip install 'r2po[{extra}]'"
+            return f"{gym_id} needs {module}, which is not installed: {install(extra)}"
     return ""

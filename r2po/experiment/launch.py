@@ -43,6 +43,7 @@ from r2po.llm.store import CallStore
 from r2po.llm.types import SEARCH
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory, RunLockedError
+from r2po.runlog.lock import NO_LOCKS
 from r2po.runlog.records import Result
 
 
@@ -149,6 +150,8 @@ def _run(
     with closing(directory):
         directory.lock()
         observer.opened(directory)
+        if place is None and not directory.keeps_others_out:  # a sweep says it of its folder
+            observer.note(NO_LOCKS.format(path=directory.path))
         with closing(open_setting(config, models, directory, observer)) as setting, ExitStack() as opened:
             # A replay compares each prompt with the recorded one.
             accepted = accept_changed_prompts or models[SEARCH].provider.recording is not None

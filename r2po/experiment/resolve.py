@@ -11,6 +11,7 @@ from r2po.config import Config, CriticSettings, changes
 from r2po.config.config import CRITIC_KEYS, MODEL_KEYS, PROGRAM_KEYS, SAMPLING_KEYS, TUNING_KEYS
 from r2po.errors import InputError
 from r2po.experiment.observer import Observer
+from r2po.installation import install_package
 from r2po.llm.providers.replay import PREFIX
 from r2po.llm.registry import NoModel, provider_for
 from r2po.llm.types import CRITIC, SEARCH, Provider, ProviderSettings, Recording
@@ -34,7 +35,7 @@ def check_package(method: Method) -> None:
     if method.package and find_spec(method.package) is None:
         raise InputError(
             f"method {method.name!r} needs the package {method.package!r}, which is not installed: "
-            "pip install -r requirements.txt"
+            f"{install_package(method.package)}"
         )
 
 

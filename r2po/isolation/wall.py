@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from r2po.isolation.outcomes import NoWallError
 from r2po.isolation.protocol import Layers
+from r2po.machine import LINUX
 
 Isolation = Literal["auto", "limits", "bubblewrap"]
 """What a config can ask for.
@@ -60,8 +63,13 @@ def prefix(asked: Isolation) -> Sequence[str]:
     """Return the words before the worker's command.
 
     Raises:
-        NoWallError: bubblewrap is asked for and not installed.
+        NoWallError: This is not Linux, or bubblewrap is asked for and not installed.
     """
+    if not LINUX:
+        raise NoWallError(
+            "programs that a model writes need Linux: the wall around them is made of parts of its kernel, and this "
+            f"is {platform.system() or sys.platform}; policies whose solutions are numbers run here"
+        )
     if asked != "bubblewrap":
         return ()
     program = shutil.which("bwrap")

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from r2po.envs import making
+from r2po.installation import install
 from r2po.policies.forms import CompiledForm, NetworkPolicy, TablePolicy, make_network
 from r2po.rollout.compiled_engine import CompiledEngine
 from r2po.rollout.gymnasium_engine import GymnasiumEngine
@@ -40,7 +41,7 @@ def kernel_refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
 def compilation_refusal() -> str:
     """Return why nothing can be compiled on this machine; "" if functions can. Numba is loaded only if it is there."""
     if importlib.util.find_spec("numba") is None:
-        return "numba is not installed (pip install 'r2po[fast]')"
+        return f"numba is not installed ({install('fast')})"
     try:
         from r2po.rollout.compilation import is_disabled
     except Exception as error:  # noqa: BLE001 - a numba that does not fit the NumPy beside it raises what it likes

@@ -126,6 +126,11 @@ class RunDirectory:
         except BlockingIOError:
             raise RunLockedError(f"{self.path} is being run by another process") from None
 
+    @property
+    def keeps_others_out(self) -> bool:
+        """Whether it is locked; a system may have no locks."""
+        return self._lock is not None and self._lock.holds
+
     def close(self) -> None:
         """Release the lock."""
         if self._lock is not None:

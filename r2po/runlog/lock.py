@@ -7,6 +7,8 @@ from pathlib import Path
 
 from r2po.errors import InputError
 
+NO_LOCKS = "this system has no file locks: nothing else may write to {path} meanwhile"
+
 
 class RunLockedError(InputError):
     """Another process works in this run directory."""
@@ -15,19 +17,24 @@ class RunLockedError(InputError):
 class Lock:
     """Keeps other processes out, from when it is made until it is closed or the process ends; its file may be new.
 
+    Where Python has no ``fcntl`` there are no locks: ``holds`` is false, and nobody is kept out.
+
     Raises:
         BlockingIOError: Another process holds the lock.
         InputError: The file cannot be made, or the file system does not support locks.
     """
 
     def __init__(self, path: Path) -> None:
-        # Imported here, so that logs can be read where there is no fcntl.
-        import fcntl
-
+        self.holds = False
         try:
             self._file: io.TextIOWrapper = path.open("w")
         except OSError as error:
             raise InputError(f"cannot lock {path.parent}: {path.name}: {error.strerror or error}") from None
+        try:
+            import fcntl  # here, so that logs are read where there is none
+        except ImportError:
+            return
+        self.holds = True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,6 +9,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from r2po.installation import checkout
+
 PACKAGES = ("r2po", "gymnasium", "mujoco", "numpy")
 """What every run depends on."""
 
@@ -28,7 +30,12 @@ def _version(name: str) -> str:
 
 @cache
 def code_revision() -> str | None:
-    """Return the git revision of the source tree, with ``+`` if it was changed; None if it is not a checkout."""
+    """Return the git revision of the source tree, with ``+`` if it was changed; None if it is not a checkout.
+
+    An installed package may lie in somebody else's repository, in a virtual environment: that revision says nothing.
+    """
+    if checkout() is None:
+        return None
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],  # noqa: S607 - git by name

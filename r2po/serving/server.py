@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -18,11 +17,13 @@ from typing import IO, Any
 
 import requests
 
+from r2po import cores
 from r2po.errors import InputError
+from r2po.installation import install
 from r2po.serving.weights import ModelFile
 
 PACKAGE = "xllamacpp"
-INSTALL_SERVER = f'pip install {PACKAGE}, or pip install -e ".[local]" in a checkout'
+INSTALL_SERVER = install("local")
 CONTEXT = 32_768
 """Tokens of a slot unless others are asked for; llama.cpp shortens it to what the model was made for."""
 _STOP_S = 5.0
@@ -132,7 +133,7 @@ def _told(settings: ServerSettings) -> dict[str, Any]:
         "key": settings.key,
         "context": settings.context,
         "slots": settings.slots,
-        "threads": settings.threads or max(len(os.sched_getaffinity(0)) // 2, 1),
+        "threads": settings.threads or max(cores.available() // 2, 1),
         "warmup": settings.warmup,
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.lock import Lock
+from r2po.runlog.lock import NO_LOCKS, Lock
 from r2po.sweep.plan import PlannedRun
 
 FILE = "sweep.json"
@@ -58,6 +58,8 @@ class Manifest:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
         except OSError as error:
             raise InputError(f"cannot make {folder}: {error.strerror}") from None
+        if not lock.holds:
+            note(NO_LOCKS.format(path=folder.parent))
         manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), _lock=lock)
         if (folder / FILE).exists():
             try:

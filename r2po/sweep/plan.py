@@ -16,6 +16,7 @@ from r2po.config.load import is_sb3_config
 from r2po.errors import InputError
 from r2po.experiment.prepare import check_unchanged
 from r2po.experiment.resolve import find_run
+from r2po.installation import call
 from r2po.runlog import RunDirectory
 from r2po.sweep.variants import Variant, expand
 
@@ -88,9 +89,10 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
     others = [source for source in request.configs if is_sb3_config(source)]
     sources = [source for source in request.configs if source not in others]
     if others and not sources:
-        raise InputError(f"{', '.join(others)}: of Stable-Baselines3; run them with sb3_baselines.py --config FILE")
+        suites = f"{', '.join(others)}: of Stable-Baselines3; run them with {call('sb3_baselines')}"
+        raise InputError(f"{suites} --config FILE")
     if others:
-        note(f"left out, since sb3_baselines.py runs them: {', '.join(others)}")
+        note(f"left out, since {call('sb3_baselines')} runs them: {', '.join(others)}")
     experiments = [
         (source, variant, _config(source, variant, request, note))
         for source in sources

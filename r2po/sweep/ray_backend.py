@@ -14,6 +14,7 @@ from typing import Any
 
 from r2po import cores
 from r2po.errors import InputError
+from r2po.installation import install
 from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
@@ -35,7 +36,7 @@ def require_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise InputError("--ray needs Ray: pip install 'r2po[ray]'") from None
+        raise InputError(f"--ray needs Ray: {install('ray')}") from None
     return ray
 
 

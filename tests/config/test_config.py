@@ -23,6 +23,7 @@ from r2po.cli.starting import count
 from r2po.config import Config, CriticSettings, differences, load_config, resolve
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
+from r2po.installation import call
 from r2po.llm.accounting import Prices
 from r2po.methods import METHODS
 from r2po.policies.projected_mlp import ProjectedMLP
@@ -335,7 +336,8 @@ def test_one_setting_of_a_policy_or_an_environment_can_be_set(write: Write) -> N
 
 def test_a_config_of_stable_baselines_is_sent_to_its_command() -> None:
     path = CONFIGS / "sb3_baselines" / "nim_sb3.yaml"
-    assert complaint(path) == f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}"
+    command = call("sb3_baselines", "--config", str(path))
+    assert complaint(path) == f"{path} is a config of Stable-Baselines3: run it with {command}"
 
 
 def test_an_exponent_makes_a_number_at_any_depth(write: Write) -> None:

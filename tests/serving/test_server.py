@@ -81,7 +81,7 @@ def test_a_port_in_use_is_named() -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "find_spec", lambda _: None)
     with (
-        pytest.raises(InputError, match=r"needs the package xllamacpp .*: pip install xllamacpp"),
+        pytest.raises(InputError, match=r"needs the package xllamacpp .*: pip install 'r2po\[local\]'"),
         serve(ServerSettings(ModelFile(Path("any.gguf"), "any"))),
     ):
         pass

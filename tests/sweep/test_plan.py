@@ -12,6 +12,7 @@ from r2po.cli import main
 from r2po.config import Config
 from r2po.config.load import SB3_KEYS
 from r2po.errors import InputError
+from r2po.installation import call
 from r2po.sweep.plan import SweepRequest, check_runs, plan
 from tests.builders import CONFIGS
 from tests.process.processes import NIM, write_config
@@ -92,8 +93,8 @@ def test_configs_of_stable_baselines_are_left_out_with_a_note(tmp_path: Path) ->
     notes: list[str] = []
     runs = plan(SweepRequest([*suites, str(mine)], [], [1]), notes.append)
     assert [run.source for run in runs] == [str(mine)]
-    assert notes == [f"left out, since sb3_baselines.py runs them: {', '.join(suites)}"]
-    with pytest.raises(InputError, match=r"run them with sb3_baselines.py --config FILE"):
+    assert notes == [f"left out, since {call('sb3_baselines')} runs them: {', '.join(suites)}"]
+    with pytest.raises(InputError, match=r"run them with .*sb3_baselines(\.py)? --config FILE"):
         plan(SweepRequest(suites, [], [1]))
     assert set(SB3Config.model_fields) >= SB3_KEYS
     assert not SB3_KEYS & set(Config.model_fields)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+
+from r2po import cores
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
@@ -18,8 +19,8 @@ def in_parallel(work: Callable[[Item], Output], items: Sequence[Item], module: s
 
     If ``module`` is named, it is imported once for all processes.
     """
-    cores = len(os.sched_getaffinity(0))
-    if len(items) <= FEW or cores == 1:
+    processes = min(cores.available(), len(items))
+    if len(items) <= FEW or processes == 1:
         return [work(item) for item in items]
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -27,5 +28,5 @@ def in_parallel(work: Callable[[Item], Output], items: Sequence[Item], module: s
     # A server that has only imported: no locks or threads of this process are copied half way.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module] if module else [])
-    with ProcessPoolExecutor(min(cores, len(items)), mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
         return list(pool.map(work, items))

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from r2po.errors import InputError
+from r2po.installation import install
 from r2po.registry import Registry
 
 if TYPE_CHECKING:
@@ -77,6 +78,5 @@ def check_installed() -> None:
     missing = [name for module, name in PACKAGES.items() if find_spec(module) is None]
     if missing:
         raise InputError(
-            f"the Stable-Baselines3 baselines need {', '.join(missing)}, not installed here: "
-            "pip install -r requirements.txt in the checkout, or pip install 'r2po[sb3]'"
+            f"the Stable-Baselines3 baselines need {', '.join(missing)}, not installed here: {install('sb3')}"
         )

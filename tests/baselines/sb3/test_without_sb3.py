@@ -38,7 +38,7 @@ def test_one_line_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: the Stable-Baselines3 baselines need torch, stable-baselines3, sb3-contrib")
-    assert "pip install -r requirements.txt" in line
+    assert "pip install 'r2po[sb3]'" in line
     assert list(tmp_path.iterdir()) == []
 
 

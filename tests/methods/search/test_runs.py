@@ -130,7 +130,7 @@ def test_a_missing_package_is_named_before_anything_is_made(
     monkeypatch.setattr(resolving, "find_spec", lambda _: None)
     assert run(tmp_path, values("cma_es")) == 2
     said = one_line(capsys.readouterr().err)
-    assert "needs the package 'cma', which is not installed: pip install -r requirements.txt" in said
+    assert "needs the package 'cma', which is not installed: pip install 'r2po[search]'" in said
     assert not (tmp_path / "logs").exists()
     assert run(tmp_path, values("ars"), "--quiet") == 0
 
