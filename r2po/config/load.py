@@ -11,6 +11,7 @@ import pydantic
 from r2po.config.complete import check_method, filled
 from r2po.config.config import PUBLISHED_KEYS, Config, CriticSettings, HistorySettings
 from r2po.config.published import is_published, translate
+from r2po.config.task import beside, with_any_card, with_card
 from r2po.errors import InputError, nearest
 from r2po.llm.accounting import Prices
 from r2po.llm.providers.replay import PREFIX
@@ -62,7 +63,7 @@ def load_config(
         InputError: With one line that names the key, what was found and what is expected.
     """
     path = Path(path)
-    values = read_yaml(path)
+    values = beside(read_yaml(path), path)
     if _is_sb3(values):
         raise InputError(f"{path} is a config of Stable-Baselines3: run it with sb3_baselines.py --config {path}")
     if is_published(values):
@@ -99,12 +100,15 @@ def _is_sb3(values: Mapping[str, Any]) -> bool:
 
 
 def resolve(values: Mapping[str, Any], source: str) -> Config:
-    """Validate keys and values and fill in what they leave to the task card and the method."""
-    config = validated(Config, values, source)
+    """Validate keys and values and fill in what they leave to the task card and the method.
+
+    The path of a task card is seen from the working directory.
+    """
+    config = validated(Config, with_card(values, source), source)
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
-    config = filled(config)
+    config = filled(with_any_card(source, config))
     check_method(source, config)
     missing = config.missing_prices
     if config.max_cost is not None and missing:

@@ -9,10 +9,21 @@ from pathlib import Path
 
 from r2po.errors import InputError, unknown
 from r2po.registry import Registry
-from r2po.tasks.card import read_card
+from r2po.tasks.card import card_of, read_card
 from r2po.tasks.task import Description, Dimension, Source, Task, Told
 
-__all__ = ["PUBLISHED", "TASKS", "Description", "Dimension", "Source", "Task", "Told", "read_card", "task_for"]
+__all__ = [
+    "PUBLISHED",
+    "TASKS",
+    "Description",
+    "Dimension",
+    "Source",
+    "Task",
+    "Told",
+    "card_of",
+    "read_card",
+    "task_for",
+]
 
 PUBLISHED: tuple[str, ...] = (
     "cartpole",
