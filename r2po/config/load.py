@@ -149,15 +149,15 @@ def _nearest_file(path: Path) -> str:
     return nearest(str(path), siblings or known)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Return key and value of a ``--set key=value``."""
+def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
+    """Return key and value of a ``--set key=value``, or of another option of this form."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {text!r}: expected key=value")
+        raise InputError(f"{option} {text!r}: expected key=value")
     try:
         return key.strip(), read_text(value)
     except YAML_ERRORS:
-        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+        raise InputError(f"{option} {text!r}: the value is not valid YAML") from None
 
 
 def with_entry(values: Mapping[str, Any], keys: Sequence[str], new: object) -> dict[str, Any]:

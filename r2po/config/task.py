@@ -12,7 +12,7 @@ from r2po.methods import METHODS
 from r2po.places import expanded
 from r2po.policies import FAMILIES
 from r2po.tasks import TASKS, Task, card_of, read_card
-from r2po.tasks.bare import bare_card, is_registered, slug, unknown_environment
+from r2po.tasks.bare import bare_card, check_card, is_registered, slug, unknown_environment
 from r2po.tasks.task import TODO
 
 SUFFIXES = (".yaml", ".yml")
@@ -50,14 +50,12 @@ def with_card(values: Mapping[str, Any], source: str) -> dict[str, Any]:
             f"{source}: gym_env_name is {named!r}, but the task card ({where}) is for {card.gym_id!r}; leave out one of "
             "the two"
         )
-    if not is_registered(card.gym_id):
-        raise InputError(f"{where}: gym_id: {unknown_environment(card.gym_id)}")
+    check_card(card, where)
     return {**values, "gym_env_name": card.gym_id, "task": card}
 
 
 def _read(text: str) -> Task:
-    path = Path(expanded(text, "task"))
-    return read_card(path)
+    return read_card(Path(expanded(text, "task")))
 
 
 def with_any_card(source: str, config: Config) -> Config:

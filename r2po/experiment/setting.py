@@ -12,6 +12,7 @@ import gymnasium
 
 from r2po.config import Config
 from r2po.envs.flattened import flattened
+from r2po.errors import InputError
 from r2po.methods import METHODS, Method
 from r2po.methods.method import EVALUATION_BUDGET
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
@@ -20,6 +21,7 @@ from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.runlog.facts import PromptFacts
 from r2po.seeding import derive_seed
 from r2po.tasks.bare import nameless
+from r2po.tasks.fitting import misfit
 from r2po.tasks.privileged import HiddenState
 from r2po.tasks.spaces import read_spaces
 
@@ -38,6 +40,8 @@ class Setting:
         task = config.card
         source, description = task.description(config.description, config.policy)
         spaces = read_spaces(config.gym_env_name, config.env_kwargs or {}, flatten=task.flatten)
+        if config.task and (problem := misfit(task, spaces)):
+            raise InputError(f"the task card of {task.name} does not fit: {problem}")
         if task.unfinished or not task.is_described:  # only methods that tell nothing of it come here
             description = nameless(spaces)
         self.hidden = HiddenState(task) if config.information == "privileged" else None

@@ -100,7 +100,13 @@ def select_engine(
     reference = GymnasiumEngine(
         gym_id, env_kwargs, spaces, max_steps=max_steps, success=success, reuse=reuse, wrap=wrap
     )
-    unfit = "it does not see success" if success else "it shows policies what the environment observes, as it is" if wrap else ""
+    unfit = (
+        "it does not see success"
+        if success
+        else "it shows policies what the environment observes, as it is"
+        if wrap
+        else ""
+    )
     if name == "reference" or (unfit and name == "auto"):
         return SelectedEngine(None, reference)
     for fast_name in FAST_ENGINES if name == "auto" else (name,):

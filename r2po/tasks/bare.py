@@ -30,11 +30,28 @@ def unknown_environment(gym_id: str) -> InputError:
     """Return the error for an id that is not registered, with the nearest one that is."""
     carded = [task.gym_id for task in TASKS.values()]
     named = TASKS[gym_id.casefold()].gym_id if gym_id.casefold() in TASKS else ""
-    hint = f" (did you mean {named!r}?)" if named else nearest(gym_id, [*carded, *filter(_is_there, gymnasium.registry)])
+    hint = (
+        f" (did you mean {named!r}?)" if named else nearest(gym_id, [*carded, *filter(_is_there, gymnasium.registry)])
+    )
     return InputError(
         f"unknown environment {gym_id!r}{hint}; known: {', '.join(carded)}; and all others that are registered with "
         "Gymnasium"
     )
+
+
+def check_card(card: Task, source: str) -> None:
+    """Refuse a card from elsewhere that is for no environment, or that has the name of another one's.
+
+    Raises:
+        InputError: It is; ``source`` is what the message calls it.
+    """
+    if not is_registered(card.gym_id):
+        raise InputError(f"{source}: gym_id: {unknown_environment(card.gym_id)}")
+    if card.name in TASKS and TASKS[card.name].gym_id != card.gym_id:
+        raise InputError(
+            f"{source}: name is {card.name!r}, the task {TASKS[card.name].gym_id}; tables would mix it with "
+            f"{card.gym_id}: give it another name"
+        )
 
 
 def _is_there(gym_id: str) -> bool:
@@ -42,7 +59,9 @@ def _is_there(gym_id: str) -> bool:
     return isinstance(gymnasium.registry[gym_id].entry_point, str)
 
 
-def bare_card(gym_id: str, env_kwargs: Mapping[str, Any], *, cap: int | None = None, optimum: float | None = None) -> Task:
+def bare_card(
+    gym_id: str, env_kwargs: Mapping[str, Any], *, cap: int | None = None, optimum: float | None = None
+) -> Task:
     """Return a card that describes nothing: the spaces decide the policy, Gymnasium's entry the limit and the target.
 
     Args:
@@ -73,6 +92,18 @@ def bare_card(gym_id: str, env_kwargs: Mapping[str, Any], *, cap: int | None = N
         ending="",
         env_kwargs=dict(env_kwargs),
     )
+
+
+def card_for(gym_id: str) -> Task:
+    """Return the card of a Gymnasium id; of one without a card, one that describes nothing.
+
+    Raises:
+        InputError: There is no such environment, it cannot be made, or no policy family can take its spaces.
+    """
+    card = next((task for task in TASKS.values() if task.gym_id == gym_id), None)
+    if card is None and not is_registered(gym_id):
+        raise unknown_environment(gym_id)
+    return card or bare_card(gym_id, {})
 
 
 def default_policy(spaces: Spaces) -> str:

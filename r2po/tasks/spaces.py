@@ -54,18 +54,28 @@ def read_spaces(gym_id: str, env_kwargs: Mapping[str, Any], *, flatten: bool = F
         InputError: The id is not registered, the environment needs an extra that is not installed or refuses
             ``env_kwargs``, or a space is neither discrete nor a vector.
     """
+    environment = make_environment(gym_id, env_kwargs)
+    try:
+        return spaces_of(environment, flatten=flatten)
+    finally:
+        environment.close()
+
+
+def make_environment(gym_id: str, env_kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    """Make an environment.
+
+    Raises:
+        InputError: The id is not registered, or the environment needs an extra that is not installed or refuses
+            ``env_kwargs``.
+    """
     _check_names(gym_id, env_kwargs)
     try:
-        environment = making.make(gym_id, **env_kwargs)
+        return making.make(gym_id, **env_kwargs)
     except (*REFUSALS, ImportError, OSError, gymnasium.error.Error) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise InputError(
             f"cannot make {gym_id!r} with env_kwargs {dict(env_kwargs)}: {type(error).__name__}: {reason}"
         ) from error
-    try:
-        return spaces_of(environment, flatten=flatten)
-    finally:
-        environment.close()
 
 
 def _check_names(gym_id: str, env_kwargs: Mapping[str, Any]) -> None:
