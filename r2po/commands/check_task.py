@@ -146,9 +146,7 @@ def _ends(task: Task, spaces: Spaces, longest: Episode) -> Finding:
     steps, limit, cap = len(longest.rewards), spaces.episode_limit, _cap(task, spaces)
     if task.max_traj_length is None and limit is None:
         went = "ended" if longest.over else "went on"
-        text = (
-            f"the environment has no limit (an episode {went} after {steps} steps); the card must say max_traj_length"
-        )
+        text = f"it has no limit, and an episode {went} after {steps} steps; the card must say max_traj_length"
         return Finding("FAILED", "end", text)
     if longest.over:
         return Finding("ok", "end", f"an episode ended after {steps} steps")

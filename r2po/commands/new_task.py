@@ -98,7 +98,8 @@ def _is_there(path: Path) -> InputError:
 def _wrote(path: Path, drafted: Draft) -> str:
     card, spaces = drafted.card, drafted.spaces
     seen = f"{spaces.observation_size} {'states' if spaces.discrete_observation else 'observations'}"
-    done = f"{spaces.action_size} {'actions' if spaces.discrete_action else 'numbers per action'}"
+    many = "" if spaces.action_size == 1 else "s"
+    done = f"{spaces.action_size} {f'action{many}' if spaces.discrete_action else f'number{many} per action'}"
     limit = "no limit" if card.max_traj_length is None else f"limit {card.max_traj_length}"
     target = "no target" if card.optimum is None else f"target {card.optimum:g} (Gymnasium's threshold)"
     return f"wrote {path}: {seen}, {done}, {limit}, {target}"
@@ -111,10 +112,8 @@ def _to_fill_in(card: Task) -> str:
         open_ += [f"{count} {what} name{'s' if count > 1 else ''}"] if count else []
     if isinstance(card.observation, str):
         open_.append("observation")
-    return (
-        f"  to fill in: {', '.join([*open_, 'reward', 'ending'])} (marked {TODO}; methods that describe the environment "
-        f"refuse a card with {TODO})"
-    )
+    entries = ", ".join([*open_, "reward", "ending"])
+    return f"  to fill in: {entries} (marked {TODO}; methods that describe the environment refuse a card with {TODO})"
 
 
 def _unnamed(entries: Sequence[str | Dimension] | str) -> int:

@@ -47,8 +47,8 @@ def with_card(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     named = values.get("gym_env_name", card.gym_id)
     if named != card.gym_id:
         raise InputError(
-            f"{source}: gym_env_name is {named!r}, but the task card ({where}) is for {card.gym_id!r}; leave out one of "
-            "the two"
+            f"{source}: gym_env_name is {named!r}, but the task card ({where}) is for {card.gym_id!r}; leave "
+            "out one of the two"
         )
     check_card(card, where)
     return {**values, "gym_env_name": card.gym_id, "task": card}

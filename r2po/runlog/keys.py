@@ -33,8 +33,8 @@ _MAY_BE_UNSET = (
 def telling(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a logged config that change what a run computes.
 
-    Keys that some versions did not have are left out where they set nothing, as in logs of those. A task card is told by
-    its entries, as ``task.optimum`` and the like.
+    Keys that some versions did not have are left out where they set nothing, as in logs of those. A task card is told
+    by its entries, as ``task.optimum`` and the like.
     """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
     if isinstance(kept.get("critic"), Mapping):

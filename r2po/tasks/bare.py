@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -64,6 +65,8 @@ def bare_card(
 ) -> Task:
     """Return a card that describes nothing: the spaces decide the policy, Gymnasium's entry the limit and the target.
 
+    Nobody has checked that the environment may be reused, so that each episode gets a new one.
+
     Args:
         gym_id: A registered id.
         env_kwargs: Arguments of the environment.
@@ -85,6 +88,7 @@ def bare_card(
         warmup_episodes=WARMUP_EPISODES,
         conservative_threshold=None,
         search_step_size=step_size(spaces),
+        reuse=False,
         summary="",
         observation="" if spaces.discrete_observation else (),
         actions=(),
@@ -95,7 +99,7 @@ def bare_card(
 
 
 def card_for(gym_id: str) -> Task:
-    """Return the card of a Gymnasium id; of one without a card, one that describes nothing.
+    """Return the card of a Gymnasium id, to be checked; of one without a card, one that describes nothing.
 
     Raises:
         InputError: There is no such environment, it cannot be made, or no policy family can take its spaces.
@@ -103,7 +107,7 @@ def card_for(gym_id: str) -> Task:
     card = next((task for task in TASKS.values() if task.gym_id == gym_id), None)
     if card is None and not is_registered(gym_id):
         raise unknown_environment(gym_id)
-    return card or bare_card(gym_id, {})
+    return card or replace(bare_card(gym_id, {}), reuse=True)
 
 
 def default_policy(spaces: Spaces) -> str:

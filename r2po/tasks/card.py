@@ -26,8 +26,8 @@ def read_card(path: Path) -> Task:
 
     Some entries may be shorter than those of a ``Task``: ``like: maze`` takes over the entries of the card
     ``maze.yaml`` beside it or in the package; ``reward_source`` may name a Python file, beside the card or in the
-    package's ``rewards``, whose function ``reward`` is meant; an observation dimension with ``count: n`` stands for n in
-    a row, ``{i}`` in its name for the place among them, from 0; and ``TODO`` leaves a number open.
+    package's ``rewards``, whose function ``reward`` is meant; an observation dimension with ``count: n`` stands for n
+    in a row, ``{i}`` in its name for the place among them, from 0; and ``TODO`` leaves a number open.
 
     Raises:
         InputError: It is missing or not YAML, an entry is missing or unknown, or a value is of the wrong type.

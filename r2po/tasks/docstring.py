@@ -43,8 +43,8 @@ def section_like(docstring: str | None, *names: str) -> str:
 def table_names(text: str) -> list[str]:
     """Return what each row of the first numbered table of a Markdown text is called, with its unit, in order.
 
-    A table is numbered if its first column has a head such as ``Num`` and holds 0, 1, 2 and so on; rows after these, such
-    as those of numbers that are left out, do not count.
+    A table is numbered if its first column has a head such as ``Num`` and holds 0, 1, 2 and so on; rows after these,
+    such as those of numbers that are left out, do not count.
     """
     rows = [_cells(line) for line in text.splitlines()]
     for at, head in enumerate(rows[:-1]):

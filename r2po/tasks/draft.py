@@ -144,14 +144,12 @@ def as_yaml(drafted: Draft) -> str:
     card, spaces = drafted.card, drafted.spaces
     notes = {
         "max_traj_length": "the environment's own limit" if card.max_traj_length else "it has no limit of its own",
-        "optimum": "Gymnasium's threshold"
-        if card.optimum is not None
-        else "the return to aim at; no threshold is known",
+        "optimum": "Gymnasium's threshold" if card.optimum is not None else "the return to aim at",
         "conservative_threshold": "from this mean reward on, the critic of R2PO is told to change little",
         "search_step_size": "" if spaces.discrete_observation else "the step that prompts recommend",
     }
     lines = [
-        f"# Drafted by r2po new-task. Replace each {TODO}, in words of your own that state facts only: prompts tell them.",
+        f"# Drafted by r2po new-task. Replace each {TODO} by facts, in words of your own: prompts tell them.",
         "# Delete the comments that quote the docstring once they are used.",
     ]
     for entry, value in card.record().items():

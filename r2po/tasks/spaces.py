@@ -108,8 +108,8 @@ def spaces_of(environment: gymnasium.Env[Any, Any], *, flatten: bool = False) ->
     if flatten:
         if not is_flattenable(environment.observation_space):
             raise InputError(
-                f"flatten is true, and the observation space {_told(environment.observation_space)} is no collection of "
-                "numbers, vectors and tables of numbers"
+                f"flatten is true, and the observation space {_told(environment.observation_space)} is more "
+                "than numbers, vectors and tables of numbers"
             )
         environment = flattened(environment)
     observation, action = environment.observation_space, environment.action_space
