@@ -92,8 +92,8 @@ class Config(Section):
     """All keys of a config; ``docs/config.md`` explains them. None means: from the task card or the method."""
 
     # The experiment
-    task: Annotated[Task, pydantic.PlainSerializer(Task.record)] | None = None
     gym_env_name: str
+    task: Annotated[Task, pydantic.PlainSerializer(Task.record)] | None = None
     method: str
     llm_model_name: str | None = None
     critic_llm_model_name: str | None = None

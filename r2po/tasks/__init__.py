@@ -41,6 +41,7 @@ PUBLISHED: tuple[str, ...] = (
 
 _FURTHER = (
     *("maze5x5", "mazerandom", "cliffwalking"),
+    *("acrobot", "pendulum"),
     *("reacher", "hopper", "walker2d", "halfcheetah"),
     *(f"noise_world_{board}" for board in range(7)),
     # These need an extra, see `r2po/envs/extras.py`.

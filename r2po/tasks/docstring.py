@@ -16,19 +16,23 @@ _NUMBERS = ("num", "#", "index", "number")
 def sections(docstring: str | None) -> dict[str, str]:
     """Return the text below each Markdown heading of a docstring, by the heading in lower case.
 
-    Of headings that are alike, the first counts; code between fences holds none.
+    The text goes on to the next heading of the same or a higher rank. Of headings that are alike, the first counts; code
+    between fences holds none.
     """
     found: dict[str, list[str]] = {}
-    lines: list[str] = []
+    under: list[tuple[int, list[str]]] = []  # the rank and the text of each section that goes on
     fenced = False
     for line in inspect.cleandoc(docstring or "").splitlines():
         fenced ^= line.lstrip().startswith("```")
         heading = None if fenced else _HEADING.fullmatch(line.strip())
-        if heading is None:
-            lines.append(line)
-        else:
-            lines = []
-            found.setdefault(heading[2].casefold(), lines)
+        if heading is not None:
+            under = [(rank, text) for rank, text in under if rank < len(heading[1])]
+        for _, text in under:
+            text.append(line)
+        if heading is not None:
+            below: list[str] = []
+            under.append((len(heading[1]), below))
+            found.setdefault(heading[2].casefold(), below)
     return {name: "\n".join(text).strip("\n") for name, text in found.items()}
 
 
