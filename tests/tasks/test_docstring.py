@@ -60,8 +60,14 @@ def test_a_table_names_its_rows_with_units() -> None:
         ("| Key | Name |\n|---|---|\n| 0 | a |", []),
         ("| Num |\n|---|\n| 0 |", []),
         ("text | Num | Name |\n", []),
-        ("| Num | Name | Unit |\n|---|---|---|\n| 0 | angle (rad) | angle (rad) |\n| 1 | hand", ["angle (rad)", "hand"]),
-        ("| Num | Name | Type (Unit) |\n|---|---|---|\n| 0 | cosine | unitless |\n| 1 | mass | kg |", ["cosine", "mass (kg)"]),
+        (
+            "| Num | Name | Unit |\n|---|---|---|\n| 0 | angle (rad) | angle (rad) |\n| 1 | hand",
+            ["angle (rad)", "hand"],
+        ),
+        (
+            "| Num | Name | Type (Unit) |\n|---|---|---|\n| 0 | cosine | unitless |\n| 1 | mass | kg |",
+            ["cosine", "mass (kg)"],
+        ),
     ],
 )
 def test_only_numbered_tables_count(table: str, names: list[str]) -> None:

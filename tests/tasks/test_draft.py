@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,12 @@ def test_the_file_of_a_draft_is_its_card(gym_id: str, tmp_path: Path) -> None:
     assert misfit(drafted.card, drafted.spaces) == ""
 
 
+ACROBOT = cache(partial(draft, "Acrobot-v1", {}))
+
+
 @given(st.dictionaries(st.sampled_from(["summary", "reward", "ending"]), st.text()), st.text())
 def test_whatever_a_docstring_says_the_file_is_the_card(says: dict[str, str], name: str) -> None:
-    drafted = draft("Acrobot-v1", {})
+    drafted = ACROBOT()
     printable = "".join(each for each in name if each.isprintable())
     card = replace(drafted.card, summary=f"TODO: {printable}")
     text = as_yaml(Draft(card, drafted.spaces, says))
@@ -90,7 +94,14 @@ def test_whatever_a_docstring_says_the_file_is_the_card(says: dict[str, str], na
         (spaces.Box(-1, np.inf, (2,)), spaces.Discrete(2), "linear", False, 2, "at least -1"),
         (spaces.Box(-np.inf, 3, (2,)), spaces.Discrete(2), "linear", False, 2, "at most 3"),
         (spaces.Box(-np.inf, np.inf, (2,)), spaces.Box(-1, 1, (2,)), "linear", False, 2, "unbounded"),
-        (spaces.Dict({"x": spaces.Box(0, 1, (2,)), "y": spaces.Discrete(2)}), spaces.Discrete(2), "linear", True, 4, "0 to 1"),
+        (
+            spaces.Dict({"x": spaces.Box(0, 1, (2,)), "y": spaces.Discrete(2)}),
+            spaces.Discrete(2),
+            "linear",
+            True,
+            4,
+            "0 to 1",
+        ),
         (spaces.Box(0, 1, (2, 3)), spaces.Discrete(2), "linear", True, 6, "0 to 1"),
         (spaces.Discrete(4), spaces.Box(-1, 1, (1,)), "linear", True, 4, "0 to 1"),
         (spaces.Discrete(4, start=2), spaces.Discrete(2), "linear", True, 4, "0 to 1"),
