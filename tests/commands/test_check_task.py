@@ -75,7 +75,9 @@ def faulty(monkeypatch: pytest.MonkeyPatch, fault: str, **changes: Any) -> Task:
     spec = EnvSpec("Faulty-v0", entry_point=cast("Any", Faulty), kwargs={"fault": fault}, max_episode_steps=limit)
     monkeypatch.setitem(gymnasium.registry, "Faulty-v0", spec)
     seen = (Dimension("x"), Dimension("steps left"))
-    base = replace(TASKS["cartpole"], observation=seen, name="faulty", gym_id="Faulty-v0", reward_source=REWARD, max_traj_length=50)
+    base = replace(
+        TASKS["cartpole"], observation=seen, name="faulty", gym_id="Faulty-v0", reward_source=REWARD, max_traj_length=50
+    )
     return replace(base, **changes)
 
 

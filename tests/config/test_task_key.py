@@ -107,7 +107,10 @@ def test_each_entry_that_has_changed_is_named() -> None:
 
 
 WRONG = {
-    "another environment": ({"task": PENDULUM, "gym_env_name": "CartPole-v1"}, "gym_env_name is 'CartPole-v1', but the task card"),
+    "another environment": (
+        {"task": PENDULUM, "gym_env_name": "CartPole-v1"},
+        "gym_env_name is 'CartPole-v1', but the task card",
+    ),
     "no path": ({"task": "rod"}, "task is 'rod'; expected the path of a task card, a file that ends in .yaml"),
     "no card": ({"task": 3}, "task is 3; expected the path of a task card"),
     "no file": ({"task": "nowhere/rod.yaml"}, "cannot read the task card nowhere/rod.yaml"),
