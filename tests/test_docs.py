@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from r2po.cli import main
 from r2po.commands.check_task import check_task
 from r2po.config import Config, load_config
 from r2po.config.config import PROGRAM_KEYS, TUNING_KEYS
+from r2po.errors import InputError
 from r2po.isolation.constants import declared
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, projected_mlp, random_features
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import read_calls
-from r2po.tasks import TASKS, task_for
+from r2po.tasks import TASKS, Task, task_for
 from tests.builders import CONFIGS, make_config, register
 from tests.outside.processes import run_commands
 
@@ -131,6 +133,42 @@ def test_the_checks_of_a_task_are_explained() -> None:
     assert re.findall(r"^- `(\w+)`", section, re.MULTILINE) == [
         finding.what for finding in check_task(TASKS["nim"], "limits")
     ]
+
+
+def test_the_entries_of_a_card_are_explained() -> None:
+    rows = table_of(read("tasks.md").split("## Task cards")[1], "entry")
+    explained = {name.strip("` "): cells[0] for head, cells in rows.items() for name in head.split(",")}
+    assert set(explained) == {field.name for field in fields(Task)}
+    for field in fields(Task):
+        default = explained[field.name].strip("`")
+        required = field.default is MISSING and field.default_factory is MISSING
+        assert (default == "required") == required, field.name
+        if default not in ("required", "none"):
+            assert yaml.safe_load(default) == field.default, field.name
+
+
+def test_the_commands_for_an_environment_of_ones_own_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = read("tasks.md").split("## Your own environment")[1].split("\n## ")[0]
+    (run,) = re.findall(r"^    python main\.py (.*)$", section, re.MULTILINE)
+    of_extending = read("extending.md").split("## An environment and its task")[1].split("\n## ")[0]
+    commands = re.findall(r"^    r2po (.*)$", section + of_extending, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["new-task", "check-task"] * 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(CONFIGS)
+    assert main(["run", *shlex.split(run), "heldout_episodes=2", "--quiet"]) == 0
+    for command in commands:
+        assert main(shlex.split(command)) == 0
+    (tmp_path / "runs").mkdir()
+    (config,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "runs" / "mine.yaml").write_text(config, encoding="utf-8")
+    with pytest.raises(InputError, match="TODO in summary, reward, ending"):
+        load_config("runs/mine.yaml", ["optimum=-150"])
+    card = tmp_path / "tasks" / "my_pendulum.yaml"
+    card.write_text(card.read_text(encoding="utf-8").replace("TODO: ", "").replace("TODO", "-150"), encoding="utf-8")
+    assert load_config("runs/mine.yaml").card.name == "pendulum"
+    assert "TODO" in capsys.readouterr().out
 
 
 # ---- methods.md ----

@@ -33,7 +33,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commands = []
     for method in ("polish", "r2po"):
         config = {
-            "gym_env_name": "Acrobot-v1",
+            "gym_env_name": "lab/Acrobot-v1",
             "method": method,
             "llm_model_name": "worrier/1",
             "logdir": f"logs/{method}",
@@ -66,7 +66,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """Run a command; returns what it prints."""
-    assert ("acrobot" in TASKS, "polish" in METHODS) == (False, False)
+    assert ("lab_acrobot" in TASKS, "polish" in METHODS) == (False, False)
     assert main([*map(str, arguments)]) == 0
     return capsys.readouterr().out
 
@@ -120,7 +120,7 @@ def test_tables_and_curves(preset: str, logs: Path, tmp_path: Path, capsys: pyte
     call(capsys, "paper_results_tables", *place, "--output-dir", tmp_path, "--formats", "csv", "svg", "--envs", TASK)
     with (tmp_path / f"{preset}_mean_best_reward.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    assert (row["environment"], row[METHOD][:2], row["R2PO"][:2]) == ("acrobot", "-4", "-4")
+    assert (row["environment"], row[METHOD][:2], row["R2PO"][:2]) == ("lab_acrobot", "-4", "-4")
     drawn = texts(tmp_path, [".svg"])
     assert all(TASK in text and (METHOD in text or "missing" in name) for name, text in drawn.items())
     call(capsys, "paper_reward_curves", *place, "--output", tmp_path / "curves" / "all.svg")
@@ -170,14 +170,14 @@ def test_tau_c(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         capsys, "tau_c_sensitivity_results", "--logs-root", logs / "logs", "--output-dir", tmp_path, "--formats", "csv"
     )
     with (tmp_path / "tau_c_sensitivity.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["environment"] == "acrobot"]
+        rows = [row for row in csv.DictReader(file) if row["environment"] == "lab_acrobot"]
     found = {(row["method"], row["setting"]): (row["tau_c"], row["runs"]) for row in rows}
     assert found[METHOD, "default"] == ("-36", "2")
     assert found[METHOD, "half"] == found["R2PO", "half"] == ("-18", "1")
 
 
 def test_frames(logs: Path) -> None:
-    frames = load_runs(logs / "logs", only_method=[METHOD], only_env=["acrobot"])
+    frames = load_runs(logs / "logs", only_method=[METHOD], only_env=["lab_acrobot"])
     assert set(frames.runs["method"]) == {"polish"}
     assert set(frames.iterations["stage"]) == {"sketch", "polished"}
     assert set(frames.calls["role"]) == {"search", "critic"}

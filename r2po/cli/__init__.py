@@ -40,6 +40,7 @@ COMMANDS = {
     "watch": "show or record the best policy of a run",
     "export": "write the best policy of a run into a file",
     "prompt": "print the exact prompt and reply of a call",
+    "new-task": "draft a task card for an environment that is registered with Gymnasium",
     "check-task": "check a task: that its environment can be trusted, and what its card says of it",
     "demo": "see R2PO at work: with a stand-in, or with a real language model on this machine",
     "serve": "serve a model file on this machine, for runs to use",

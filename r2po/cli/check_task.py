@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from r2po.cli.plugin_option import add_plugin_option
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_plugin_option(parser)
-    parser.add_argument("task", metavar="NAME", help="a task, by its name or Gymnasium id; or 'all'")
+    parser.add_argument(
+        "task",
+        metavar="TASK",
+        help="a task by its name, any registered id, the file of a task card, or 'all'",
+    )
     parser.add_argument(
         "--isolation",
         choices=get_args(Isolation),
@@ -26,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is found. Returns 2 if the environment or its card must be changed."""
+    """Print what is found. Returns 1 if the environment or its card must be changed."""
     from r2po.commands.check_task import check_task
 
     failed = False
@@ -36,12 +41,17 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(f"  {finding.verdict:<8}{finding.what + ':':<10} {finding.text}\n")
             sys.stdout.flush()
             failed |= finding.verdict == "FAILED"
-    return 2 if failed else 0
+    return 1 if failed else 0
 
 
 def _tasks(name: str) -> list[Task]:
-    from r2po.tasks import TASKS, task_for
+    from r2po.tasks import TASKS, read_card
+    from r2po.tasks.bare import card_for, check_card
 
     if name == "all":
         return list(TASKS.values())
-    return [TASKS[name] if name in TASKS else task_for(name)]
+    if name.endswith((".yaml", ".yml")):
+        card = read_card(Path(name))
+        check_card(card, name)
+        return [card]
+    return [TASKS[name] if name in TASKS else card_for(name)]

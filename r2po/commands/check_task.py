@@ -17,13 +17,17 @@ from r2po.errors import InputError, R2POError
 from r2po.isolation.wall import Isolation
 from r2po.seeding import derive_seed
 from r2po.tasks import Task
+from r2po.tasks.fitting import misfit
 from r2po.tasks.spaces import Spaces, read_spaces
+from r2po.tasks.task import TODO
 
 SEEDS = 3
 SHORT, LONG = 7, 150
 """Steps of the episodes that are compared; environments that keep a state betray themselves within a few."""
 ENOUGH_STEPS, MOST_EPISODES = 500, 60
 """How much is looked at where episodes are short."""
+PROBE = 1000
+"""Steps of the longest episode where neither the card nor the environment has a limit."""
 
 
 def check_task(task: Task, isolation: Isolation = "auto") -> Iterator[Finding]:
@@ -33,7 +37,7 @@ def check_task(task: Task, isolation: Isolation = "auto") -> Iterator[Finding]:
         yield Finding("note", "skipped", problem)
         return
     try:
-        spaces = read_spaces(task.gym_id, task.env_kwargs)
+        spaces = read_spaces(task.gym_id, task.env_kwargs, flatten=task.flatten)
     except InputError as error:
         yield Finding("FAILED", "made", str(error))
         return
@@ -52,11 +56,12 @@ def _played(task: Task, spaces: Spaces, isolation: Isolation) -> Iterator[Findin
     yield _fresh_equals_fresh(task, spaces, seeds, fresh)
     yield _reused_equals_fresh(task, spaces, seeds, fresh)
     yield _seeds_differ(task, fresh)
-    longest = _to_the_end(task, spaces, seeds[0])
+    longest = _fresh(task, spaces, seeds[0], _cap(task, spaces))  # as long as in a run
     episodes = [*fresh, longest, *_more(task, spaces, [*fresh, longest])]
     yield _finite(episodes, spaces)
     yield _ends(task, spaces, longest)
     yield _rewarded(task, spaces, episodes, isolation)
+    yield _described(task, spaces)
 
 
 def _fresh(task: Task, spaces: Spaces, seed: int, steps: int = LONG) -> Episode:
@@ -76,15 +81,16 @@ def _more(task: Task, spaces: Spaces, played: Sequence[Episode]) -> Iterator[Epi
             yield episode
 
 
-def _to_the_end(task: Task, spaces: Spaces, seed: int) -> Episode:
-    """Play one episode as long as a run would."""
-    return _fresh(task, spaces, seed, task.max_traj_length)
+def _cap(task: Task, spaces: Spaces) -> int:
+    """Return the steps after which a run would cut an episode; so many as are looked at if nothing would."""
+    return next((each for each in (task.max_traj_length, spaces.episode_limit) if each is not None), PROBE)
 
 
 def _fresh_equals_fresh(task: Task, spaces: Spaces, seeds: Sequence[int], fresh: Sequence[Episode]) -> Finding:
     for seed, episode in zip(seeds, fresh, strict=True):
         if place := _difference(episode, _fresh(task, spaces, seed)):
-            return Finding("FAILED", "seed", f"two new environments with the same seed and actions differ {place}")
+            text = f"two new environments with the same seed and actions differ {place}"
+            return Finding("FAILED", "seed", f"{text}; no entry mends it: reset(seed=...) must decide all chance")
     return Finding("ok", "seed", "new environments with the same seed and actions give the same episodes, bit for bit")
 
 
@@ -108,12 +114,12 @@ def _seeds_differ(task: Task, fresh: Sequence[Episode]) -> Finding:
     starts = {episode.observations[0].tobytes() for episode in fresh}
     if task.fixed_start:
         if len(starts) > 1:
-            return Finding(
-                "FAILED", "start", "the card says fixed_start, but the first observation differs with the seed"
-            )
+            return Finding("FAILED", "start", "the first observation differs with the seed; fixed_start: true must go")
         return Finding("ok", "start", "episodes start with the same observation, as the card says")
     if len(starts) < len(fresh):
-        return Finding("FAILED", "start", "other seeds start with the same observation; is fixed_start: true missing?")
+        return Finding(
+            "FAILED", "start", "other seeds start with the same observation; the card must say fixed_start: true"
+        )
     return Finding("ok", "start", "other seeds start with other observations")
 
 
@@ -137,11 +143,15 @@ def _finite(episodes: Sequence[Episode], spaces: Spaces) -> Finding:
 
 
 def _ends(task: Task, spaces: Spaces, longest: Episode) -> Finding:
-    steps, limit, cap = len(longest.rewards), spaces.episode_limit, task.max_traj_length
+    steps, limit, cap = len(longest.rewards), spaces.episode_limit, _cap(task, spaces)
+    if task.max_traj_length is None and limit is None:
+        went = "ended" if longest.over else "went on"
+        text = f"it has no limit, and an episode {went} after {steps} steps; the card must say max_traj_length"
+        return Finding("FAILED", "end", text)
     if longest.over:
         return Finding("ok", "end", f"an episode ended after {steps} steps")
     if steps < 1:
-        return Finding("FAILED", "end", f"max_traj_length is {cap}, so that no step is ever made")
+        return Finding("FAILED", "end", f"max_traj_length is {cap}, so that no step is ever made; it must be 1 or more")
     if limit is not None and limit <= cap:
         return Finding(
             "FAILED", "end", f"an episode went on after {steps} steps, beyond the environment's limit {limit}"
@@ -158,12 +168,22 @@ def _rewarded(task: Task, spaces: Spaces, episodes: Sequence[Episode], isolation
     except R2POError as error:
         return Finding("FAILED", "reward", f"the card's reward_source could not be run: {error}")
     if difference:
-        return Finding("FAILED", "reward", difference)
+        return Finding("FAILED", "reward", f"{difference}; reward_source or reward_tolerance must change")
     steps = sum(len(episode.rewards) for episode in episodes)
     close = f"within {task.reward_tolerance:g}" if task.reward_tolerance else "bit for bit"
     return Finding(
         "ok", "reward", f"the card's reward_source gives the environment's rewards of {steps} steps, {close}"
     )
+
+
+def _described(task: Task, spaces: Spaces) -> Finding:
+    if not task.is_described:
+        return Finding("note", "card", "it describes nothing: for methods whose prompts tell nothing of the task")
+    if problem := misfit(task, spaces):
+        return Finding("FAILED", "card", problem)
+    if task.unfinished:
+        return Finding("note", "card", f"{TODO} in {', '.join(task.unfinished)}: for methods that tell nothing of it")
+    return Finding("ok", "card", "it lists as many observations and actions as the environment has")
 
 
 def _difference(one: Episode, other: Episode) -> str:

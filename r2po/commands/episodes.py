@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import r2po.envs  # noqa: F401 - registers the project's own environments
+from r2po.envs.flattened import flattened
 from r2po.envs.making import make
 from r2po.seeding import derive_seed
 from r2po.tasks import Task
@@ -52,8 +53,9 @@ class Episode:
 
 
 def make_environment(task: Task) -> gymnasium.Env[Any, Any]:
-    """Make the environment of a task."""
-    return make(task.gym_id, **task.env_kwargs)
+    """Make the environment of a task, with the observations that policies see."""
+    made = make(task.gym_id, **task.env_kwargs)
+    return flattened(made) if task.flatten else made
 
 
 def play(task: Task, spaces: Spaces, environment: gymnasium.Env[Any, Any], seed: int, most: int) -> Episode:

@@ -14,13 +14,13 @@ from r2po.llm.types import CRITIC
 from r2po.methods import METHODS, Method
 from r2po.methods.promptpo.options import TUNE_EPISODES, TUNE_EVALUATIONS
 from r2po.policies import FAMILIES
-from r2po.tasks import Task, task_for
+from r2po.tasks import Task
 from r2po.tasks.privileged import check_state
 
 
 def filled(config: Config) -> Config:
     """Return the config with what it leaves out taken from the task card and the method."""
-    task = task_for(config.gym_env_name)
+    task = config.card
     method = METHODS[config.method]
     policy = "code" if method.searches == "programs" else task.policy
     defaults: dict[str, Any] = {
@@ -117,7 +117,7 @@ def check_method(source: str, config: Config) -> None:
 
 def _check_information(source: str, config: Config) -> None:
     """Refuse to tell what nobody knows."""
-    task = task_for(config.gym_env_name)
+    task = config.card
     if config.information == "reward_source" and not task.reward_source:
         raise InputError(f"{source}: information is 'reward_source'; the card of {task.name} has no reward_source")
     if config.information == "privileged":

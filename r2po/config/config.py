@@ -17,7 +17,7 @@ from r2po.llm.types import CRITIC
 from r2po.prompts import HistoryWindow, RevisionRule, RolloutWindow
 from r2po.rollout import EngineName
 from r2po.runlog.keys import CAP_KEYS, telling
-from r2po.tasks import Told
+from r2po.tasks import Task, Told, task_for
 from r2po.validation import Section
 
 Positive = Annotated[int, Field(ge=1)]
@@ -41,6 +41,9 @@ MODEL_KEYS = (
 """Keys that do nothing where no model is asked; caps end a run before a call."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
 """Keys whose explicit null says something: no threshold, no announced number of iterations."""
+
+LONGEST = 200
+"""Characters of a value in a message."""
 
 PUBLISHED_KEYS = (
     "warmup_episodes",
@@ -91,6 +94,7 @@ class Config(Section):
 
     # The experiment
     gym_env_name: str
+    task: Annotated[Task, pydantic.PlainSerializer(Task.record)] | None = None
     method: str
     llm_model_name: str | None = None
     critic_llm_model_name: str | None = None
@@ -161,6 +165,15 @@ class Config(Section):
     max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     prices: Prices | None = None
 
+    @property
+    def card(self) -> Task:
+        """The task card: the config's own, else that of its environment.
+
+        Raises:
+            InputError: There is none.
+        """
+        return task_for(self.gym_env_name) if self.task is None else self.task
+
     def for_role(self, role: str) -> Config:
         """Return the config for a role's model: for the critic, with its own model and settings."""
         changes = self.critic.own if role == CRITIC and self.critic else {}
@@ -195,4 +208,12 @@ def changes(config: Config, recorded: Mapping[str, Any], seed: int) -> str:
     """Say how a config differs from that of a run with this seed: ``optimum was 1, is 2``; empty if it does not."""
     old = {**recorded, "seed": seed}
     new = {**config.model_dump(mode="json"), "seed": seed if config.seed is None else config.seed}
-    return ", ".join(f"{key} was {old.get(key)!r}, is {new.get(key)!r}" for key in differences(old, new))
+    named = differences(old, new)
+    old, new = telling(old), telling(new)
+    return ", ".join(f"{key} was {_short(old.get(key))}, is {_short(new.get(key))}" for key in named)
+
+
+def _short(value: object) -> str:
+    """Write a value in a short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

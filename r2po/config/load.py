@@ -12,6 +12,7 @@ from r2po.config.complete import check_method, filled
 from r2po.config.config import PUBLISHED_KEYS, Config, CriticSettings, HistorySettings
 from r2po.config.needs import check_needs
 from r2po.config.published import is_published, translate
+from r2po.config.task import beside, check_own_card, with_any_card, with_card
 from r2po.errors import InputError, nearest
 from r2po.installation import call, shipped_configs
 from r2po.llm.accounting import Prices
@@ -64,7 +65,7 @@ def load_config(
         InputError: With one line that names the key, what was found and what is expected.
     """
     path = Path(path)
-    values = read_yaml(path)
+    values = beside(read_yaml(path), path)
     if _is_sb3(values):
         raise InputError(
             f"{path} is a config of Stable-Baselines3: run it with {call('sb3_baselines')} --config {path}"
@@ -103,13 +104,17 @@ def _is_sb3(values: Mapping[str, Any]) -> bool:
 
 
 def resolve(values: Mapping[str, Any], source: str) -> Config:
-    """Validate keys and values and fill in what they leave to the task card and the method."""
-    config = validated(Config, values, source)
+    """Validate keys and values and fill in what they leave to the task card and the method.
+
+    The path of a task card is seen from the working directory.
+    """
+    config = validated(Config, with_card(values, source), source)
     check_needs(config, source)
+    check_own_card(config, values.get("task"), source)
     METHODS.find(config.method)
     if config.policy is not None:
         FAMILIES.find(config.policy)
-    config = filled(config)
+    config = filled(with_any_card(source, config))
     check_method(source, config)
     missing = config.missing_prices
     if config.max_cost is not None and missing:
@@ -159,15 +164,15 @@ def _remedy(path: Path) -> str:
     return f"; it comes with r2po: `r2po init DIR` makes DIR/{name}"
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Return key and value of a ``--set key=value``."""
+def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
+    """Return key and value of a ``--set key=value``, or of another option of this form."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {text!r}: expected key=value")
+        raise InputError(f"{option} {text!r}: expected key=value")
     try:
         return key.strip(), read_text(value)
     except YAML_ERRORS:
-        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+        raise InputError(f"{option} {text!r}: the value is not valid YAML") from None
 
 
 def with_entry(values: Mapping[str, Any], keys: Sequence[str], new: object) -> dict[str, Any]:

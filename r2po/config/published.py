@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
+from r2po.config.task import is_card
 from r2po.errors import InputError
 from r2po.policies import projected_mlp, random_features
 from r2po.policies.frozen import FrozenSettings
@@ -93,7 +94,7 @@ _HINTS = {
 
 def is_published(values: Mapping[str, Any]) -> bool:
     """Whether a config file was written for the published code."""
-    return any(mark in values for mark in _MARKS)
+    return any(mark in values for mark in _MARKS if not (mark == "task" and is_card(values.get(mark))))
 
 
 def translate(values: Mapping[str, Any], source: str, known: Collection[str]) -> tuple[dict[str, Any], list[str]]:
@@ -125,7 +126,7 @@ def translate(values: Mapping[str, Any], source: str, known: Collection[str]) ->
             lines.append(f"{source}: num_episodes counted iterations; read as num_iterations: {value}")
         elif key in _SETTINGS:
             translated["published"][key] = value
-        elif key in known:
+        elif key in known and key != "task":
             translated[key] = value
         elif key not in ("warmup_dir", *of_family):
             _refuse_typo(key, source, known)

@@ -49,7 +49,7 @@ def check_wall(config: Config) -> None:
     assert config.policy is not None
     family = FAMILIES[config.policy]
     if family.walled:
-        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
+        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {}, flatten=config.card.flatten)
         family(spaces, PolicyConfig(settings=config.policy_settings, isolation=config.isolation)).wall()
 
 

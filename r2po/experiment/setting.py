@@ -11,7 +11,9 @@ from typing import Any
 import gymnasium
 
 from r2po.config import Config
+from r2po.envs.flattened import flattened
 from r2po.envs.making import make
+from r2po.errors import InputError
 from r2po.methods import METHODS, Method
 from r2po.methods.method import EVALUATION_BUDGET
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
@@ -19,7 +21,8 @@ from r2po.prompts import Brief, prompt_facts
 from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.runlog.facts import PromptFacts
 from r2po.seeding import derive_seed
-from r2po.tasks import task_for
+from r2po.tasks.bare import nameless
+from r2po.tasks.fitting import misfit
 from r2po.tasks.privileged import HiddenState
 from r2po.tasks.spaces import read_spaces
 
@@ -35,9 +38,13 @@ class Setting:
         self.seed = seed
         self.controlled = config.protocol == "controlled"
         self.method: Method = METHODS.find(config.method)
-        task = task_for(config.gym_env_name)
+        task = config.card
         source, description = task.description(config.description, config.policy)
-        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {})
+        spaces = read_spaces(config.gym_env_name, config.env_kwargs or {}, flatten=task.flatten)
+        if config.task and (problem := misfit(task, spaces)):
+            raise InputError(f"the task card of {task.name} does not fit: {problem}")
+        if task.unfinished or not task.is_described:  # only methods that tell nothing of it come here
+            description = nameless(spaces)
         self.hidden = HiddenState(task) if config.information == "privileged" else None
         if self.hidden:
             spaces, description = self.hidden.spaces(spaces), self.hidden.description(description)
@@ -97,9 +104,9 @@ class Setting:
             config.env_kwargs or {},
             self.brief.spaces,
             max_steps=self.brief.max_traj_length,
-            success=self.brief.task.success,
+            success=self.brief.task.success_key,
             reuse=self.brief.task.reuse,
-            wrap=self.hidden.wrap if self.hidden else None,
+            wrap=self._wrap if self.hidden or self.brief.task.flatten else None,
         )
         self._engines.append(engine)
         return engine
@@ -107,8 +114,12 @@ class Setting:
     def make_environment(self, **settings: Any) -> gymnasium.Env[Any, Any]:
         """Return a new environment, which policies see as in rollouts, with further settings of ``gymnasium.make``."""
         kwargs = {"disable_env_checker": None, **(self.config.env_kwargs or {}), **settings}
-        made = make(self.config.gym_env_name, **kwargs)
-        return self.hidden.wrap(made) if self.hidden else made
+        return self._wrap(make(self.config.gym_env_name, **kwargs))
+
+    def _wrap(self, environment: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+        """Return an environment with the observations that policies see."""
+        seen = flattened(environment) if self.brief.task.flatten else environment
+        return self.hidden.wrap(seen) if self.hidden else seen
 
     @property
     def expected_iterations(self) -> int:

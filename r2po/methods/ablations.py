@@ -104,6 +104,7 @@ METHODS = (
         repeats_prompts=True,
         style=style("#9d1700", (6, 1.5, 1, 1.5), "<"),
         templates=("search.j2",),
+        describes=False,
     ),
     Method(
         "actor_second_pass",
@@ -112,5 +113,6 @@ METHODS = (
         pair=pair("first_pass", "second_pass", "search"),
         style=style("#874282", (2.5, 1), ">"),
         templates=("search.j2",),
+        describes=False,
     ),
 )

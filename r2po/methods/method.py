@@ -65,6 +65,8 @@ class Method:
         package: An optional dependency that it needs; empty for none.
         chooses_by_mean: Whether it accepts the candidate with the best of several noisy means, so that its rewards are
             biased upwards and accepted candidates are re-evaluated. None: if an iteration has several candidates.
+        describes: Whether its prompts describe the environment. One that does not, or that asks no model, needs no
+            description of it; prompts for policies that are programs always describe it.
         tunes: Whether it tunes the constants of programs, as ``tune_evaluations`` and ``tune_episodes`` say.
     """
 
@@ -88,6 +90,7 @@ class Method:
     package: str = ""
     chooses_by_mean: bool | None = None
     tunes: bool = False
+    describes: bool = True
 
     @property
     def asks_model(self) -> bool:
@@ -136,6 +139,11 @@ class Method:
         if self.chooses_by_mean is None:
             return self.evaluations_per_iteration(config) > 1
         return self.chooses_by_mean
+
+    def tells_of_task(self, policy: str | None) -> bool:
+        """Whether its prompts describe the environment, with policies of a family; None for any that are numbers."""
+        programs = policy is not None and FAMILIES[policy].kind == "program"
+        return self.asks_model and (self.describes or programs)
 
     def fits(self, policy: str) -> bool:
         """Whether it can search the policies of a family."""

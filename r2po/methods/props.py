@@ -33,6 +33,7 @@ METHODS = (
         props,
         style=style("#01a68f", (1.2, 1.2), "s"),
         templates=("search.j2",),
+        describes=False,
     ),
     Method(
         "propsp",

@@ -24,7 +24,7 @@ class GymnasiumEngine:
 
     Up to ``parallel`` episodes advance together, so that the policy is evaluated on a batch of observations. Every
     episode starts from its own seed, and equals, bit for bit, the same episode in a fresh environment stepped alone.
-    With ``success``, an episode succeeds in which ``info["success"]`` was ever true. ``wrap`` is put around every
+    With ``success``, a key of ``info``, an episode succeeds in which that was ever true. ``wrap`` is put around every
     environment; the spaces are those of what it returns.
     """
 
@@ -38,7 +38,7 @@ class GymnasiumEngine:
         *,
         max_steps: int,
         parallel: int = 20,
-        success: bool = False,
+        success: str = "",
         reuse: bool = True,
         wrap: Wrap | None = None,
     ) -> None:
@@ -115,7 +115,7 @@ class _Batch:
         seeds: Sequence[int],
         *,
         keep: bool,
-        success: bool,
+        success: str,
     ) -> None:
         count = len(seeds)
         self._seeds = seeds
@@ -193,7 +193,7 @@ class _Batch:
             self.returns[slot] += reward
             if self._keep:
                 self._rewards[slot].append(reward)
-            if self._success and info.get("success"):
+            if self._success and info.get(self._success):
                 self.successes[slot] = True
             if terminated or truncated:
                 self.lengths[slot] = time

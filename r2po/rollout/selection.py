@@ -83,13 +83,14 @@ def select_engine(
     spaces: Spaces,
     *,
     max_steps: int,
-    success: bool = False,
+    success: str = "",
     reuse: bool = True,
     wrap: Wrap | None = None,
 ) -> SelectedEngine:
     """Return the engine of this name; for ``auto``, the fastest one that gives Gymnasium's numbers here.
 
-    With ``success``, that is the reference engine, the only one that sees what an environment says beside its reward.
+    With ``success``, a key of ``info``, that is the reference engine: no other one sees what an environment says beside
+    its reward.
     Without ``reuse``, the reference engine makes an environment for each episode (see ``Task.reuse``). With ``wrap``,
     which changes what policies see, only the reference engine will do.
 
@@ -99,7 +100,13 @@ def select_engine(
     reference = GymnasiumEngine(
         gym_id, env_kwargs, spaces, max_steps=max_steps, success=success, reuse=reuse, wrap=wrap
     )
-    unfit = "it does not see success" if success else "it gives policies no hidden state" if wrap else ""
+    unfit = (
+        "it does not see success"
+        if success
+        else "it shows policies what the environment observes, as it is"
+        if wrap
+        else ""
+    )
     if name == "reference" or (unfit and name == "auto"):
         return SelectedEngine(None, reference)
     for fast_name in FAST_ENGINES if name == "auto" else (name,):

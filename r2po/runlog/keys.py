@@ -35,9 +35,13 @@ _MAY_BE_UNSET = (
 def telling(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a logged config that change what a run computes.
 
-    Keys that some versions did not have are left out where they set nothing, as in logs of those.
+    Keys that some versions did not have are left out where they set nothing, as in logs of those. A task card is told
+    by its entries, as ``task.optimum`` and the like.
     """
     kept = {key: value for key, value in config.items() if key not in NEUTRAL_KEYS}
     if isinstance(kept.get("critic"), Mapping):
         kept["critic"] = {key: value for key, value in kept["critic"].items() if key not in NEUTRAL_KEYS}
+    card = kept.pop("task", None)
+    if isinstance(card, Mapping):
+        kept |= {f"task.{entry}": value for entry, value in card.items()}
     return {key: value for key, value in kept.items() if value or key not in _MAY_BE_UNSET}

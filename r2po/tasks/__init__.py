@@ -10,10 +10,22 @@ from pathlib import Path
 from r2po.errors import InputError, unknown
 from r2po.plugins import load_installed
 from r2po.registry import Registry
-from r2po.tasks.card import read_card
+from r2po.tasks.card import card_of, read_card
 from r2po.tasks.task import Description, Dimension, Source, Task, Told
 
-__all__ = ["PUBLISHED", "TASKS", "Description", "Dimension", "Source", "Task", "Told", "read_card", "task_for"]
+__all__ = [
+    "PUBLISHED",
+    "TASKS",
+    "Description",
+    "Dimension",
+    "Source",
+    "Task",
+    "Told",
+    "card_of",
+    "carded",
+    "read_card",
+    "task_for",
+]
 
 PUBLISHED: tuple[str, ...] = (
     "cartpole",
@@ -31,6 +43,7 @@ PUBLISHED: tuple[str, ...] = (
 
 _FURTHER = (
     *("maze5x5", "mazerandom", "cliffwalking"),
+    *("acrobot", "pendulum"),
     *("reacher", "hopper", "walker2d", "halfcheetah"),
     *(f"noise_world_{board}" for board in range(7)),
     # These need an extra, see `r2po/envs/extras.py`.
@@ -43,19 +56,28 @@ for _name in (*PUBLISHED, *_FURTHER):
     TASKS.register(read_card(Path(__file__).parent / "cards" / f"{_name}.yaml"))
 
 
+def carded(gym_id: str) -> Task | None:
+    """Return the task of a Gymnasium id, or of an id ``module:Id`` whose part after the module is the task's, if any.
+
+    Installed plugins may have it.
+    """
+    ids = (gym_id, gym_id.partition(":")[2])
+    if all(task.gym_id not in ids for task in TASKS.values()):
+        TASKS.add_further()
+    by_id = {task.gym_id: task for task in TASKS.values()}
+    return next((by_id[each] for each in ids if each in by_id), None)
+
+
 def task_for(gym_id: str) -> Task:
     """Return the task of a Gymnasium id, or of an id ``module:Id`` whose part after the module is the task's.
 
     Raises:
         InputError: No task has this id.
     """
-    ids = (gym_id, gym_id.partition(":")[2])
-    if all(task.gym_id not in ids for task in TASKS.values()):
-        TASKS.add_further()
+    task = carded(gym_id)
+    if task is not None:
+        return task
     by_id = {task.gym_id: task for task in TASKS.values()}
-    for each in ids:
-        if each in by_id:
-            return by_id[each]
     if gym_id.casefold() in TASKS:
         meant = TASKS[gym_id.casefold()].gym_id
         raise InputError(f"unknown environment {gym_id!r} (did you mean {meant!r}?); known: {', '.join(by_id)}")

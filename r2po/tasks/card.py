@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from r2po.errors import InputError, nearest
-from r2po.tasks.task import Task
+from r2po.places import check_text
+from r2po.tasks.task import NUMBERS, TODO, Task
 
 _TASK = TypeAdapter(Task)
 _NAMES = [field.name for field in fields(Task)]
@@ -22,24 +24,45 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_card(path: Path) -> Task:
     """Read a card.
 
-    Three entries may be shorter than those of a ``Task``: ``like: maze`` takes over the entries of the card
-    ``maze.yaml`` beside it; ``reward_source`` may name a Python file, beside the card or in the package's ``rewards``,
-    whose function ``reward`` is meant; and an observation dimension with ``count: n`` stands for n in a row, ``{i}`` in
-    its name for the place among them, from 0.
+    Some entries may be shorter than those of a ``Task``: ``like: maze`` takes over the entries of the card
+    ``maze.yaml`` beside it or in the package; ``reward_source`` may name a Python file, beside the card or in the
+    package's ``rewards``, whose function ``reward`` is meant; an observation dimension with ``count: n`` stands for n
+    in a row, ``{i}`` in its name for the place among them, from 0; and ``TODO`` leaves a number open.
 
     Raises:
         InputError: It is missing or not YAML, an entry is missing or unknown, or a value is of the wrong type.
     """
-    entries = _entries(path)
+    return card_of(_entries(path), str(path))
+
+
+def card_of(entries: Mapping[str, Any], source: str) -> Task:
+    """Return the card with these entries, as a ``Task`` names them; ``source`` is what messages call it.
+
+    Raises:
+        InputError: An entry is missing or unknown, or a value is of the wrong type.
+    """
     for key in entries:
         if key not in _NAMES:
-            raise InputError(f"{path}: unknown entry {str(key)!r}{nearest(str(key), _NAMES)}")
+            raise InputError(f"{source}: unknown entry {str(key)!r}{nearest(str(key), _NAMES)}")
+    _check_texts(entries, source)
+    open_ = {key: None for key in NUMBERS if str(entries.get(key)).startswith(TODO)}
     try:
-        return _TASK.validate_python(entries)
+        return _TASK.validate_python({**entries, **open_})
     except pydantic.ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{path}: {key}: {problem['msg'][0].lower()}{problem['msg'][1:]}") from None
+        raise InputError(f"{source}: {key}: {problem['msg'][0].lower()}{problem['msg'][1:]}") from None
+
+
+def _check_texts(value: Any, source: str) -> None:
+    """Refuse texts that no log can hold, at any depth."""
+    if isinstance(value, str):
+        check_text(value, source)
+    elif isinstance(value, Mapping):
+        _check_texts([*value, *value.values()], source)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _check_texts(each, source)
 
 
 def _entries(path: Path) -> dict[str, Any]:
@@ -55,7 +78,13 @@ def _entries(path: Path) -> dict[str, Any]:
         card["reward_source"] = _function(source, path)
     if isinstance(card.get("observation"), list):
         card["observation"] = [each for dimension in card["observation"] for each in _spread(dimension, path)]
-    return card if model is None else _entries(path.parent / f"{model}.yaml") | card
+    return card if model is None else _entries(_model(str(model), path)) | card
+
+
+def _model(name: str, card: Path) -> Path:
+    """Return the card that another one takes over: that beside it, or that of the package."""
+    beside, ours = card.parent / f"{name}.yaml", Path(__file__).parent / "cards" / f"{name}.yaml"
+    return ours if ours.exists() and (beside == card or not beside.exists()) else beside
 
 
 def _function(source: str, card: Path) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from r2po.errors import InputError, nearest
@@ -16,6 +15,15 @@ Told = Literal["published", "detailed"]
 """Which description prompts give: exactly the facts of the published ones, or all that the environment's code shows."""
 
 Source = Literal["published", "detailed", "own"]
+
+TODO = "TODO"
+"""Marks what is still to be filled in, in the texts of a card; in place of one of its ``NUMBERS``, all there is."""
+
+NUMBERS = ("max_traj_length", "optimum", "conservative_threshold")
+"""Numbers that a card may leave open (None): then a config has to give them."""
+
+TOLD = ("label", "summary", "observation", "actions", "reward", "ending")
+"""Entries that prompts tell."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,11 @@ class Task:
         label: Name in tables and figures.
         gym_id: Gymnasium id.
         policy: Default policy family (see ``r2po.policies``).
-        max_traj_length: Cap on the steps of a rollout (R2PO's setting).
-        optimum: Return that the prompts name as the target (R2PO's setting).
+        max_traj_length: Cap on the steps of a rollout (R2PO's setting); None if it is not settled.
+        optimum: Return that the prompts name as the target (R2PO's setting); None if it is not settled.
         warmup_episodes: Random policies tried before the first iteration (R2PO's setting).
-        conservative_threshold: tau_c, the mean reward from which the critic is told to change little.
+        conservative_threshold: tau_c, the mean reward from which the critic is told to change little; None if it is not
+            settled.
         search_step_size: Step size that prompts recommend; None for tables.
         summary: What the task is, in one or two sentences.
         observation: Observation dimensions in order, or one sentence that says what a state number means.
@@ -75,7 +84,8 @@ class Task:
         free_kwargs: Arguments that a config may change: the card stays true.
         random_reward: Mean return of random policies with these settings, the 0 of normalised scores (the target is
             their 1); None if not measured. ``python -m benchmarks.random_policy`` measures it.
-        success: Whether an episode has succeeded once the environment's ``info["success"]`` is true.
+        success: Key of ``info`` that says whether an episode has succeeded: it has, once that is true. True stands for
+            ``"success"``, False for none.
         reward_source: The reward as the text of a Python function ``reward(obs, action, next_obs, terminated)``, which
             may use ``math`` and ``np`` (see ``r2po/tasks/rewards``); "" if none is written. A card may name a file.
         hidden: What ``reward`` takes besides, as its last argument ``hidden``: a record of numbers that the policy does
@@ -85,6 +95,7 @@ class Task:
         reward_tolerance: By how much the function may differ from the environment's rewards; 0 for no difference.
         fixed_start: Every episode starts with the same observation, whatever its seed.
         reuse: An environment that is reset equals a new one. Otherwise each episode gets a new one.
+        flatten: Observations are made into one vector, as ``gymnasium.spaces.flatten`` does.
         published: What the published prompts tell of the task, by policy family; ``any`` is for all that are not named.
             Empty for a task without published prompts.
     """
@@ -93,27 +104,28 @@ class Task:
     label: str
     gym_id: str
     policy: str
-    max_traj_length: int
-    optimum: float
+    max_traj_length: int | None
+    optimum: float | None
     warmup_episodes: int
-    conservative_threshold: float
+    conservative_threshold: float | None
     search_step_size: float | None
     summary: str
     observation: tuple[Dimension, ...] | str
     actions: tuple[str, ...] | tuple[Dimension, ...]
     reward: str
     ending: str
-    env_kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     free_kwargs: tuple[str, ...] = ()
     random_reward: float | None = None
-    success: bool = False
+    success: bool | str = False
     reward_source: str = ""
-    hidden: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    hidden: Mapping[str, str] = field(default_factory=dict)
     state: tuple[str, ...] = ()
     reward_tolerance: float = 0.0
     fixed_start: bool = False
     reuse: bool = True
-    published: Mapping[str, Description] = field(default_factory=lambda: MappingProxyType({}))
+    flatten: bool = False
+    published: Mapping[str, Description] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse published texts for some policies only, hidden fields of no use, and state that cannot be given."""
@@ -146,6 +158,26 @@ class Task:
     def _own(self) -> Description:
         return Description(self.summary, self.observation, self.actions, self.reward, self.ending)
 
+    @property
+    def success_key(self) -> str:
+        """Key of ``info`` that says whether an episode has succeeded; empty if nothing does."""
+        return ("success" if self.success else "") if isinstance(self.success, bool) else self.success
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it says anything that prompts could tell; the card of a bare environment says nothing."""
+        return bool(self.summary or self.reward or self.actions)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The entries of the description that say ``TODO``."""
+        return [name for name in TOLD if any(TODO in text for text in _texts(getattr(self, name)))]
+
+    def record(self) -> dict[str, Any]:
+        """Return its entries as plain data, those at their defaults left out: the whole card for logs."""
+        entries = {each.name: (getattr(self, each.name), each) for each in fields(self)}
+        return {name: _plain(value) for name, (value, entry) in entries.items() if value != _default(entry)}
+
     def facts(self) -> TaskFacts:
         """Return what logs record of it, for those who read them without this card."""
         return {
@@ -156,3 +188,27 @@ class Task:
             "random_reward": self.random_reward,
             "conservative_threshold": self.conservative_threshold,
         }
+
+
+def _default(entry: Any) -> Any:
+    """Return the default of a field; something that equals nothing if it has none."""
+    return entry.default_factory() if entry.default_factory is not MISSING else entry.default
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Dimension | Description):
+        return {name: _plain(each) for name, each in asdict(value).items()}
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Return the texts of an entry, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Dimension):
+        yield from (value.name, value.range)
+    else:
+        for each in value:
+            yield from _texts(each)

@@ -15,11 +15,12 @@ from gymnasium.envs.registration import EnvSpec
 from r2po.cli import main
 from r2po.commands.check_task import check_task
 from r2po.envs.extras import lacking
-from r2po.tasks import TASKS, Task
+from r2po.tasks import TASKS, Dimension, Task
+from r2po.tasks.bare import card_for
 from r2po.tasks.hidden import READERS
 from tests.builders import register
 
-CHECKS = ["seed", "reuse", "start", "numbers", "end", "reward"]
+CHECKS = ["seed", "reuse", "start", "numbers", "end", "reward", "card"]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -30,7 +31,7 @@ def test_every_shipped_task_passes(name: str) -> None:
     findings = list(check_task(task))
     assert [finding.what for finding in findings] == CHECKS
     assert [finding for finding in findings if finding.verdict == "FAILED"] == []
-    assert (findings[-1].verdict == "ok") == bool(task.reward_source)
+    assert (findings[-2].verdict == "ok") == bool(task.reward_source)
 
 
 class Faulty(gymnasium.Env[Any, Any]):
@@ -73,7 +74,10 @@ def faulty(monkeypatch: pytest.MonkeyPatch, fault: str, **changes: Any) -> Task:
     limit = changes.pop("limit", None)
     spec = EnvSpec("Faulty-v0", entry_point=cast("Any", Faulty), kwargs={"fault": fault}, max_episode_steps=limit)
     monkeypatch.setitem(gymnasium.registry, "Faulty-v0", spec)
-    base = replace(TASKS["cartpole"], name="faulty", gym_id="Faulty-v0", reward_source=REWARD, max_traj_length=50)
+    seen = (Dimension("x"), Dimension("steps left"))
+    base = replace(
+        TASKS["cartpole"], observation=seen, name="faulty", gym_id="Faulty-v0", reward_source=REWARD, max_traj_length=50
+    )
     return replace(base, **changes)
 
 
@@ -93,8 +97,8 @@ def test_without_a_fault_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("differs", {}, "seed", "two new environments with the same seed and actions differ from step 1 on"),
         ("remembers", {}, "reuse", "the card must say reuse: false"),
-        ("same start", {}, "start", "is fixed_start: true missing?"),
-        ("", {"fixed_start": True}, "start", "the first observation differs with the seed"),
+        ("same start", {}, "start", "the card must say fixed_start: true"),
+        ("", {"fixed_start": True}, "start", "the first observation differs with the seed; fixed_start: true must go"),
         ("nan", {}, "numbers", "an observation is not 2 finite numbers"),
         ("infinite", {}, "numbers", "a reward is not finite"),
         ("", {"max_traj_length": 0}, "end", "max_traj_length is 0"),
@@ -157,8 +161,7 @@ def test_a_reward_runs_behind_the_wall(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_bipedal_walker_is_caught() -> None:
     pytest.importorskip("Box2D", reason="needs Box2D: pip install 'r2po[box2d]'")
-    bare = replace(TASKS["halfcheetah"], reward_source="", hidden={}, state=())
-    spread = replace(bare, name="walker", gym_id="BipedalWalker-v3")
+    spread = card_for("BipedalWalker-v3")
     found = verdicts(spread)
     assert {what for what, (verdict, _) in found.items() if verdict == "FAILED"} == {"reuse"}
     assert "FAILED" not in {verdict for verdict, _ in verdicts(replace(spread, reuse=False)).values()}
@@ -181,7 +184,7 @@ def test_the_command_fails_if_anything_does(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(TASKS, faulty(monkeypatch, "nan"), monkeypatch)
-    assert main(["check-task", "faulty", "--isolation", "limits"]) == 2
+    assert main(["check-task", "faulty", "--isolation", "limits"]) == 1
     assert "  FAILED  numbers:" in capsys.readouterr().out
 
 

@@ -1,14 +1,17 @@
-"""A task from outside the package: an environment that Gymnasium has and no card describes."""
+"""A task from outside the package, with an environment from outside."""
 
 from __future__ import annotations
 
+import gymnasium
+
 from r2po.tasks import TASKS, Dimension, Task
 
+gymnasium.register("lab/Acrobot-v1", "gymnasium.envs.classic_control:AcrobotEnv", max_episode_steps=500)
 TASK = TASKS.register(
     Task(
-        name="acrobot",
+        name="lab_acrobot",
         label="Acrobot swing-up",
-        gym_id="Acrobot-v1",
+        gym_id="lab/Acrobot-v1",
         policy="linear",
         max_traj_length=40,
         optimum=-30.0,

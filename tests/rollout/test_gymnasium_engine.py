@@ -320,7 +320,11 @@ def test_a_session_is_closed_after_an_error() -> None:
 
 
 class Succeeds(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """CartPole that says in its third step that it has succeeded, if the first action was 1."""
+    """CartPole that says in its third step that it has succeeded, under any key, if the first action was 1."""
+
+    def __init__(self, env: Any, key: str) -> None:
+        super().__init__(env)
+        self._key = key or "success"
 
     def reset(self, **options: Any) -> Any:
         self._actions: list[int] = []
@@ -330,12 +334,12 @@ class Succeeds(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._actions.append(int(action))
         observation, reward, terminated, truncated, info = self.env.step(action)
         done = len(self._actions) == 3 and self._actions[0] == 1
-        return observation, reward, terminated, truncated, {**info, "success": np.float64(done)}
+        return observation, reward, terminated, truncated, {**info, self._key: np.float64(done)}
 
 
-@pytest.mark.parametrize("success", [True, False])
-def test_an_episode_succeeded_that_ever_said_so(success: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: Succeeds(gymnasium.make(gym_id)))
+@pytest.mark.parametrize("success", ["success", "done", ""])
+def test_an_episode_succeeded_that_ever_said_so(success: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: Succeeds(gymnasium.make(gym_id), success))
     engine = GymnasiumEngine("CartPole-v1", {}, read_spaces("CartPole-v1", {}), max_steps=20, success=success)
     rises = FunctionPolicy(lambda rows: (rows[:, 1] <= 0).astype(np.int64))
     rollouts = engine.evaluate(rises, range(6))

@@ -100,6 +100,7 @@ class SB3Config(Section):
         Under ``controlled`` that is the cap that policy search has, too; else the environment's own, if there is one.
         """
         cap = self.task.max_traj_length
+        assert cap is not None  # a card of the package
         own = spaces.episode_limit or cap
         return min(own, cap) if self.protocol == "controlled" else own
 

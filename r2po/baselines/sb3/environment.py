@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from r2po.baselines.sb3.config import SB3Config
 from r2po.envs.making import make
+from r2po.envs.remade import Remade
 from r2po.policies.policy import Array, FunctionPolicy, Policy
 from r2po.tasks.spaces import Spaces
 
@@ -31,11 +32,12 @@ def make_environments(
 
 
 def _make_one(config: SB3Config, spaces: Spaces) -> gymnasium.Env[Any, Any]:
-    env = make(
+    made: partial[gymnasium.Env[Any, Any]] = partial(
+        make,
         config.gym_env_name,
         **{**config.env_kwargs, "max_episode_steps": config.episode_limit(spaces), "render_mode": config.render_mode},
     )
-    env = RecordEpisodeStatistics(env)
+    env: gymnasium.Env[Any, Any] = RecordEpisodeStatistics(made() if config.task.reuse else Remade(made))
     if spaces.discrete_observation:
         box = gym_spaces.Box(0.0, 1.0, (spaces.observation_size,), np.float32)
         env = TransformObservation(env, partial(one_hot, states=spaces.observation_size), box)
