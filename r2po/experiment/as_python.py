@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from r2po.analysis.logs.run_data import STAND_IN
 from r2po.errors import InputError
 from r2po.experiment.setting import Setting
 from r2po.policies.standalone import standalone
@@ -61,8 +62,8 @@ def _models(log: Description) -> str:
     if log["config"].get("llm_model_name") is None:
         return ""
     critic = f" (critic: {log['critic_model']})" if log.get("critic_model") else ""
-    what = "an embedded stand-in, no language model" if log["stand_in"] else "the model"
-    return f" with {what} {log['model']}{critic}"
+    mark = f" [{STAND_IN}]" if log["stand_in"] else ""
+    return f" with the model {log['model']}{critic}{mark}"
 
 
 def _use(setting: Setting) -> Iterator[str]:

@@ -156,7 +156,7 @@ def test_it_imports_numpy_and_mathematics_only_and_says_where_it_comes_from(swim
     for part in (
         f"# Best policy of logs/run_1 on Swimmer-v5: iteration {result['best_iteration']}, mean return ",
         "# On 4 fresh episodes: mean return ",
-        "found by R2PO with an embedded stand-in, no language model embedded/search, seed 3; r2po ",
+        "found by R2PO with the model embedded/search [embedded stand-in, no language model], seed 3; r2po ",
         "# observation[0]: ",
         "# action[0]: ",
         "# Actions are moved into the environment's bounds: [-1.0, -1.0] to [1.0, 1.0].",

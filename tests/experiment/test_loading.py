@@ -112,7 +112,9 @@ def test_the_best_goes_by_success_if_the_method_does() -> None:
     assert best_of(records[:1]) is None
 
 
-COUNTER = "class Policy:\n    n = 0 * {gain}\n    def act(self, obs):\n        self.n += 1\n        return self.n // 3 % 2"
+COUNTER = (
+    "class Policy:\n    n = 0 * {gain}\n    def act(self, obs):\n        self.n += 1\n        return self.n // 3 % 2"
+)
 
 
 def test_a_batch_is_of_episodes_that_advance_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
