@@ -28,7 +28,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-llm test lint pytest slow coverage bench format lock clean other_python
+.PHONY: help setup demo demo-llm test lint pytest slow coverage bench notebook format lock clean other_python
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,9 @@ coverage: $(baselines) ## all tests, and which lines of r2po they run: a table, 
 
 bench: setup ## all benchmarks of speed, into docs/benchmarks.md; a quarter of an hour on an idle machine
 	$(python) -m benchmarks
+
+notebook: setup ## execute the notebook in docs/ and write its outputs into it
+	PYTHONPATH=. $(python) tools/notebook.py docs/your_own_problem.ipynb
 
 format: setup ## format the code, and fix what ruff can
 	$(python) -m ruff check --fix $(checked)

@@ -20,8 +20,16 @@ class Counter(r2po.Observer):
 
 def main() -> None:
     config = {"gym_env_name": "CartPole-v1", "method": "r2po", "llm_model_name": "embedded/search", "logdir": "logs"}
-    small = {"num_iterations": 2, "num_evaluation_episodes": 2, "heldout_episodes": 2, "warmup_episodes": 2}
-    result = r2po.run(config, observer=Counter(), rollout_engine="reference", seed=3, **small)
+    result = r2po.run(
+        config,
+        observer=Counter(),
+        seed=3,
+        rollout_engine="reference",
+        num_iterations=2,
+        num_evaluation_episodes=2,
+        heldout_episodes=2,
+        warmup_episodes=2,
+    )
     assert_type(result, r2po.Result)
     assert_type(result.best_reward, float | None)
     assert_type(result.heldout_episodes, int)
