@@ -30,7 +30,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-llm test lint pytest slow coverage docs bench format lock clean other_python
+.PHONY: help setup demo demo-llm test lint pytest slow coverage docs bench notebook format lock clean other_python
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -89,6 +89,9 @@ docs: $(baselines) ## the pages of the documentation, into build/site; any dead 
 
 bench: setup ## all benchmarks of speed, into docs/benchmarks.md; a quarter of an hour on an idle machine
 	$(python) -m benchmarks
+
+notebook: setup ## execute the notebook in docs/ and write its outputs into it
+	PYTHONPATH=. $(python) tools/notebook.py docs/your_own_problem.ipynb
 
 format: setup ## format the code, and fix what ruff can
 	$(python) -m ruff check --fix $(checked)

@@ -13,6 +13,7 @@ from r2po.cli.starting import place
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from r2po.analysis.logs.chosen import Chosen
     from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 
 METRICS = ("mean_reward", "best_reward", "final_reward", "heldout_reward")
@@ -34,9 +35,33 @@ def add_logs_options(parser: argparse.ArgumentParser) -> None:
 
 def add_only_options(parser: argparse.ArgumentParser, *other_names: str) -> None:
     """Declare which environments and methods count; the former's option may have other names too."""
-    for key, what, names in (("env", "environment", other_names), ("method", "method", ())):
+    either = parser.add_mutually_exclusive_group()
+    for key, what, names, group in (("env", "environment", other_names, parser), ("method", "method", (), either)):
         text = f"only this {what}, by key or label; may be repeated"
-        parser.add_argument(f"--only-{key}", *names, action="append", default=[], metavar=key.upper(), help=text)
+        group.add_argument(f"--only-{key}", *names, action="append", default=[], metavar=key.upper(), help=text)
+    add_methods_option(either, "only these methods, in this order")
+
+
+def add_preset_options(parser: argparse.ArgumentParser) -> None:
+    """Declare which methods are shown: those of a preset, or one by one."""
+    either = parser.add_mutually_exclusive_group()
+    text = "which methods; those of one's own that the logs hold stand beside them (default: core)"
+    either.add_argument("--preset", choices=PRESETS, default="core", help=text)
+    add_methods_option(either, "these methods instead, in this order")
+
+
+def add_methods_option(parser: argparse._ActionsContainer, what: str) -> None:
+    """Declare which methods count, and their order."""
+    text = f"{what}: keys or labels, built in or found in the logs, parted by commas; NAME:code has policies as code"
+    parser.add_argument("--methods", type=names, default=(), metavar="A,B,C", help=text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Parse names that are parted by commas."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of names; expected e.g. props,r2po,my_method")
+    return found
 
 
 def add_reference_options(
@@ -76,13 +101,24 @@ def add_output_options(
     parser.add_argument("--output-dir", *other_names, default=folder, type=place, metavar="DIR", help=text)
 
 
+def found(options: argparse.Namespace, *also: str) -> Chosen:
+    """Return the experiments under ``--logs-root`` of the methods that are asked for, and of others ``also``."""
+    from r2po.analysis.logs.chosen import choose_methods
+    from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.names import method_key
+
+    only = (getattr(options, "only_env", getattr(options, "envs", ())), getattr(options, "only_method", ()))
+    experiments = find_experiments(options.logs_root, options.max_runs, *only, parallel=True)
+    asked = options.methods
+    more = [name for name in also if name not in map(method_key, asked)] if asked else []
+    return choose_methods(experiments, [*asked, *more])
+
+
 def compared(options: argparse.Namespace) -> tuple[list[ExperimentLogs], list[str]]:
     """Return the experiments under ``--logs-root`` that are compared, and a line for what is left out or odd."""
     from r2po.analysis.logs.comparable import choose
-    from r2po.analysis.logs.experiments import find_experiments
 
-    only = (getattr(options, "only_env", ()), getattr(options, "only_method", ()))
-    return choose(find_experiments(options.logs_root, options.max_runs, *only, parallel=True))
+    return choose(found(options).experiments)
 
 
 def folder_of(cohort: Cohort | None, parts: Sequence[object], folder: Path) -> Path:

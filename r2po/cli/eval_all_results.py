@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
         options.only_env,
         options.only_method,
         options.figures,
+        methods=options.methods,
         as_published=options.as_published,
     ):
         warn(evaluation.warnings)

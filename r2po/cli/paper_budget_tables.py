@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 
 from r2po.cli.analysis_options import (
-    PRESETS,
     UNITS,
     add_as_published,
     add_logs_options,
     add_output_options,
+    add_preset_options,
+    found,
     not_negative,
     number,
     show,
@@ -21,7 +22,7 @@ from r2po.errors import InputError, unknown
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--preset", choices=PRESETS, default="core", help="which methods (default: core)")
+    add_preset_options(parser)
     add_logs_options(parser)
     add_output_options(parser, "budget_tables")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all with runs)")
@@ -49,21 +50,22 @@ def run(options: argparse.Namespace) -> int:
     """Write three tables: at the budget, up to the budget, and to the target."""
     at, unit = _budget(options.at)
 
-    from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.output.writing import write_table
     from r2po.analysis.paper.budget import Question
     from r2po.analysis.paper.budget_tables import build_budget_tables
+    from r2po.analysis.paper.presets import CHOSEN
 
     question = Question(unit, at, options.target, options.target_reward)
-    experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
+    experiments, methods = found(options)
+    preset = CHOSEN if methods else options.preset
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
     tables, lines = build_budget_tables(
-        options.preset, experiments, question, environments, as_published=options.as_published, parallel=True
+        preset, experiments, question, environments, methods=methods, as_published=options.as_published, parallel=True
     )
     warn(lines)
     for name, table in tables.items():
-        show(write_table(table, Path(options.output_dir) / f"{options.preset}_{unit}_{name}", options.formats))
+        show(write_table(table, Path(options.output_dir) / f"{preset}_{unit}_{name}", options.formats))
     return 0
 
 

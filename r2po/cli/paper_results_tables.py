@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from r2po.cli.analysis_options import (
-    PRESETS,
     add_as_published,
     add_logs_options,
     add_output_options,
+    add_preset_options,
     add_reference_options,
+    found,
     positive,
     show,
     warn,
@@ -29,7 +30,7 @@ EXPECTED = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--preset", choices=PRESETS, default="core", help="which methods (default: core)")
+    add_preset_options(parser)
     add_logs_options(parser)
     add_output_options(parser, "results_tables")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")
@@ -62,30 +63,34 @@ def _expected_iterations(options: argparse.Namespace) -> dict[str, int]:
 
 def run(options: argparse.Namespace) -> int:
     """Write one table per metric in each format."""
-    from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.chosen import choose_methods
     from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.output.writing import write_table
+    from r2po.analysis.paper.presets import CHOSEN
     from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables, validation_table
 
-    prefix = Path(options.output_dir) / options.preset
+    preset = CHOSEN if options.methods else options.preset
+    prefix = Path(options.output_dir) / preset
     if options.from_published:
         environments = [parse_environment(name) for name in options.envs]
         if options.reference or options.strict_validation or options.expected_runs or _expected_iterations(options):
             raise InputError(
                 "--from-published reads no logs: leave out --reference, --expected-..., --strict-validation"
             )
-        for name, table in build_published_tables(options.preset, environments).items():
+        methods = choose_methods((), options.methods).methods
+        for name, table in build_published_tables(preset, environments, methods).items():
             show(write_table(table, f"{prefix}_{name}", options.formats))
         sys.stdout.write("the published figures include neither final nor held-out rewards\n")
         return 0
     expected = options.expected_runs or (options.max_runs if options.strict_validation else None)
     validation = Validation(expected, options.strict_validation, expected_iterations=_expected_iterations(options))
-    experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
+    experiments, methods = found(options)
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
     tables = build_tables(
-        options.preset,
+        preset,
         experiments,
         validation,
+        methods=methods,
         environments=environments,
         reference=options.reference or "",
         as_published=options.as_published,
@@ -97,5 +102,5 @@ def run(options: argparse.Namespace) -> int:
         old.unlink()
     if validation.rows:
         warn(validation.summary())
-        show(write_table(validation_table(options.preset, validation), f"{prefix}_missing", options.formats))
+        show(write_table(validation_table(preset, validation), f"{prefix}_missing", options.formats))
     return 0

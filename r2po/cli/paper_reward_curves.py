@@ -7,7 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from r2po.cli.analysis_options import PRESETS, UNITS, add_as_published, add_logs_options, show, warn
+from r2po.cli.analysis_options import UNITS, add_as_published, add_logs_options, add_preset_options, found, show, warn
 from r2po.cli.starting import place
 from r2po.errors import InputError, nearest
 
@@ -17,14 +17,14 @@ TOGETHER, APART = "all-in-one", "per-env"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--preset", choices=PRESETS, default="core", help="which methods (default: core)")
+    add_preset_options(parser)
     add_logs_options(parser)
     parser.add_argument(
         "--output",
         default=None,
         type=place,
         metavar="FILE",
-        help="figure to write: .png, .pdf or .svg (default: reward_curves_PRESET.png)",
+        help="figure to write: .png, .pdf or .svg (default: reward_curves_PRESET.png, or reward_curves_chosen.png)",
     )
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=[], help="write it in these formats as well")
     parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="panels (default: all with runs)")
@@ -53,26 +53,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw a figure for each model and protocol, or for each environment of each."""
-    output = Path(options.output or f"reward_curves_{options.preset}.png")
+    preset = "chosen" if options.methods else options.preset
+    output = Path(options.output or f"reward_curves_{preset}.png")
     suffix = output.suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
         raise InputError(f"--output {str(output)!r} ends in {output.suffix!r}; expected .png, .pdf or .svg")
     layout = _layout(options.layout)
 
-    from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.logs.spending import UNITS as AXES
     from r2po.analysis.output.curves import draw_curves
     from r2po.analysis.output.writing import write_figure
     from r2po.analysis.paper.reward_curves import Plot, build_curves
 
-    experiments = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
+    experiments, methods = found(options)
     environments = [parse_environment(name, (each.task for each in experiments)) for name in options.envs]
     plot = Plot(options.axis, options.value == "incumbent")
     figures, lines = build_curves(
-        options.preset,
+        preset,
         experiments,
         environments,
+        methods=methods,
         apart=options.layout == APART,
         as_published=options.as_published,
         plot=plot,

@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r2po.cli.analysis_options import METRICS, add_as_published, add_logs_options, add_reference_options, compared, warn
+from r2po.cli.analysis_options import (
+    METRICS,
+    add_as_published,
+    add_logs_options,
+    add_methods_option,
+    add_reference_options,
+    found,
+    warn,
+)
 from r2po.cli.starting import place
 from r2po.errors import InputError
 
@@ -54,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="draw the tests as well: .png, .pdf, .svg",
     )
+    add_methods_option(parser, "test R2PO against these methods, in this order")
     add_logs_options(parser)
     add_reference_options(parser, "the published tests")
     add_as_published(parser)
@@ -76,21 +85,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> Report:
-    from r2po.analysis.logs.comparable import cohorts
+    from r2po.analysis.logs.built_in import OURS
+    from r2po.analysis.logs.comparable import choose, cohorts
     from r2po.analysis.logs.fresh import basis_of, runs_of, settled
     from r2po.analysis.significance.report import conditions_of, significance_rows, tested_ones
     from r2po.analysis.significance.rules import resolved
     from r2po.analysis.significance.tables import Report
 
     rules = _rules(options)
-    found, lines = compared(options)
+    everything, asked = found(options, OURS)
+    rules = replace(rules, methods=tuple(facts["name"] for facts in asked if facts["name"] != OURS))
+    there, lines = choose(everything)
     if rules.primary:
-        rules = replace(rules, primary=resolved(rules.primary, found))
+        rules = replace(rules, primary=resolved(rules.primary, there, rules.methods))
     primary = rules.primary
     metric = options.metric or (primary.metric if primary else "mean_reward")
     mode = options.comparison_mode or (primary.mode if primary else "best")
     with_reference = options.reference == "published"
-    experiments = tested_ones(found)
+    experiments = tested_ones(there, rules.methods)
     basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
     warn([*lines, *basis.warnings(metric)])
     members = cohorts(settled(experiments, basis)) or [(None, [])]

@@ -64,34 +64,52 @@ def load_config(
     Raises:
         InputError: With one line that names the key, what was found and what is expected.
     """
+    changes = [parse_override(text) for text in overrides]
+    changes += [(key, value) for key, value in (("seed", seed), ("protocol", protocol)) if value is not None]
     path = Path(path)
-    values = beside(read_yaml(path), path)
+    return config_of(beside(read_yaml(path), path), str(path), changes, note=note)
+
+
+def config_of(
+    values: Mapping[str, Any],
+    source: str,
+    overrides: Sequence[tuple[str, Any]] = (),
+    *,
+    note: Callable[[str], None] = lambda _: None,
+) -> Config:
+    """Validate and resolve what a config file says, or would say.
+
+    Args:
+        values: Its keys and values.
+        source: What messages call it.
+        overrides: Keys with the values that they have instead; ``prices.input`` is an entry of a section.
+        note: Called with a line for each key of the published code that means nothing here.
+
+    Raises:
+        InputError: With one line that names the key, what was found and what is expected.
+    """
     if _is_sb3(values):
         raise InputError(
-            f"{path} is a config of Stable-Baselines3: run it with {call('sb3_baselines')} --config {path}"
+            f"{source} is a config of Stable-Baselines3: run it with {call('sb3_baselines')} --config {source}"
         )
     if is_published(values):
-        values, notes = translate(values, str(path), Config.model_fields)
+        values, notes = translate(values, source, Config.model_fields)
         for line in notes:
             note(line)
+    values = dict(values)
     published = values.pop("published", None)
     if published is None:
         published = {}
     if not isinstance(published, dict):
-        raise InputError(f"{path}: 'published' is {published!r}; expected a section of keys")
-    _check_keys(f"{path}, section 'published'", published, PUBLISHED_KEYS)
+        raise InputError(f"{source}: 'published' is {published!r}; expected a section of keys")
+    _check_keys(f"{source}, section 'published'", published, PUBLISHED_KEYS)
     changes: dict[str, Any] = {}
-    for text in overrides:
-        key, value = parse_override(text)
+    for key, value in overrides:
         keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS or key.split(".")[0] in OPEN_SECTIONS else [key]
         changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
-    if seed is not None:
-        changes["seed"] = seed
-    if protocol is not None:
-        changes["protocol"] = protocol
     if {**values, **changes}.get("protocol", "published") == "published":
         values |= published
-    return resolve({**values, **changes}, str(path))
+    return resolve({**values, **changes}, source)
 
 
 def is_sb3_config(path: str | Path) -> bool:

@@ -95,10 +95,18 @@ def _heading(directory: RunDirectory, setting: Setting, best: Mapping[str, Any])
         f"Best policy of {run} on {setting.brief.task.gym_id}: iteration {best['iteration']}, mean return "
         f"{number(best['reward'])}{success}.",
         f"It was written by a model ({setting.config.llm_model_name}). Read it before you run it anywhere else:",
-        "r2po watch and r2po.load_policy run it behind a wall.",
+        "r2po watch and r2po.load_policy run it behind a wall. Each episode has a Policy() of its own, whose",
+        f"act(observation) returns the action.{_bounds(setting)}",
         *_privilege(setting),
     ]
     return "\n".join(f"# {' '.join(line.split())}" for line in lines)
+
+
+def _bounds(setting: Setting) -> str:
+    spaces = setting.brief.spaces
+    if spaces.discrete_action or not setting.config.clip_actions:
+        return ""
+    return f" The run moved it into the bounds {list(spaces.action_low)} to {list(spaces.action_high)}."
 
 
 def _privilege(setting: Setting) -> list[str]:

@@ -100,13 +100,13 @@ def _setting(description: Description) -> Setting:
 
 
 class LoadedPolicy:
-    """The best policy of a run, ready to act in one episode after the other. Use it as a context, or close it.
+    """The best policy of a run, ready to act: ``action = policy(observation)``. Use it as a context, or close it.
 
-    A policy that is code runs behind the wall of its run's config. It has a memory in an episode; ``reset`` begins
-    another one. Use the object in one thread only.
+    A policy that is code runs behind the wall of its run's config, and may have a memory in an episode: ``reset``
+    begins another one. To all others, ``reset`` makes no difference. Use the object in one thread only.
 
     Attributes:
-        iteration: Where it was found.
+        iteration: Where it was found, from 1.
         reward: Its mean return there.
         source: The code of a policy that is code; else None.
         params: The numbers of a policy that is numbers; else None.
@@ -120,18 +120,28 @@ class LoadedPolicy:
         self.params: list[float] | None = best.facts["solution"].get("params")
         self._policy = best.setting.bind(best.solution)
         self._session: Session | None = None
+        self._episodes = 0
 
-    def reset(self, seed: int = 0) -> None:
-        """Begin an episode.
+    def reset(self, seed: int = 0, *, episodes: int = 1) -> None:
+        """Begin an episode, or several that advance together.
 
         Args:
-            seed: Seeds the generators of a policy that is code.
+            seed: Seeds the generators of a policy that is code; further episodes have the seeds that follow.
+            episodes: How many.
 
         Raises:
+            InputError: That is no number from 1.
             PolicyFailed: The policy's code does not work.
         """
+        if episodes < 1:
+            raise InputError(f"episodes is {episodes}; expected a number from 1")
         self._end()
-        self._session = self._policy.begin([seed])
+        self._session = self._policy.begin(range(seed, seed + episodes))
+        self._episodes = episodes
+
+    def __call__(self, observation: ArrayLike) -> Array | int:
+        """Return the action for the next observation of the episode, as ``act`` does."""
+        return self.act(observation)
 
     def act(self, observation: ArrayLike) -> Array | int:
         """Return the action for the next observation of the episode.
@@ -140,19 +150,35 @@ class LoadedPolicy:
             observation: (d,) the observation, or the number of a state.
 
         Returns:
-            (a,) the action, within the environment's bounds, or its number.
+            (a,) the action, within the environment's bounds where the run moved it there, or its number.
 
         Raises:
             InputError: The observation has another size.
             PolicyFailed: The policy's code failed.
         """
-        if self._session is None:
-            self.reset()
-        assert self._session is not None
-        row: Array = np.asarray(observation)[np.newaxis]
-        self._check_size(row)
-        action = self._session([0], row)[0]
+        action = self.act_batch(np.asarray(observation)[np.newaxis])[0]
         return int(action) if self._setting.brief.spaces.discrete_action else np.array(action)
+
+    def act_batch(self, observations: ArrayLike) -> Array:
+        """Return the actions for the next observations of several episodes, one for each row.
+
+        Another number of rows than before begins that many new episodes.
+
+        Args:
+            observations: (B, d) observations, or (B,) numbers of states.
+
+        Returns:
+            (B, a) float64 actions, or their (B,) int64 numbers.
+
+        Raises:
+            InputError: The observations have another size.
+            PolicyFailed: The policy's code failed.
+        """
+        rows = self._rows(observations)
+        if self._session is None or len(rows) != self._episodes:
+            self.reset(episodes=len(rows))
+        assert self._session is not None
+        return np.array(self._session(range(len(rows)), rows))
 
     def make_environment(self, **settings: Any) -> gymnasium.Env[Any, Any]:
         """Return a new environment of the run; its observations are what the policy takes.
@@ -164,13 +190,19 @@ class LoadedPolicy:
         """
         return self._setting.make_environment(**settings)
 
-    def _check_size(self, row: Array) -> None:
+    def _rows(self, observations: ArrayLike) -> Array:
+        """Return observations as rollouts give them to policies."""
         brief, size = self._setting.brief, self._setting.brief.spaces.observation_size
-        if brief.spaces.discrete_observation or row.shape == (1, size):
-            return
+        given = np.asarray(observations)
+        if brief.spaces.discrete_observation:
+            if given.ndim == 1 and given.size and np.isin(given, np.arange(size)).all():
+                return given.astype(np.int64)
+            raise InputError(f"observation {given.tolist()}: expected the number of a state, from 0 to {size - 1}")
+        if given.ndim == 2 and given.shape[1] == size and len(given):
+            return given.astype(np.float64)
         ending = f", the last of them hidden state ({', '.join(brief.task.state)})" if self._setting.hidden else ""
         raise InputError(
-            f"observation of shape {row.shape[1:]}: expected {size} numbers{ending}, as the policy's "
+            f"observation of shape {given.shape[1:]}: expected {size} numbers{ending}, as the policy's "
             "make_environment() gives them"
         )
 
@@ -194,7 +226,12 @@ class LoadedPolicy:
 
 
 def load_policy(run: str | Path) -> LoadedPolicy:
-    """Return the best policy so far of a run directory, ``<logdir>/run_N``.
+    """Return the best policy so far of a run: ``action = policy(observation)``.
+
+    Of equals, it is the first. Call ``policy.act_batch`` for many observations at once.
+
+    Args:
+        run: Its directory, ``<logdir>/run_N``; the run may be unfinished.
 
     Raises:
         InputError: There is no such run, or no policy in it.

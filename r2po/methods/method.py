@@ -14,7 +14,7 @@ from r2po.methods.step import Step
 from r2po.policies import FAMILIES
 from r2po.prompts import Brief
 from r2po.rollout import closest
-from r2po.runlog.facts import GREY, MethodFacts, Pair, Style, pair, style
+from r2po.runlog.facts import GREY, MethodFacts, Pair, Style, pair, style, style_problem
 from r2po.trial import Candidate
 
 __all__ = ["EVALUATION_BUDGET", "Method", "PerIteration", "closest_to_mean", "pair", "style"]
@@ -98,7 +98,9 @@ class Method:
         return self.calls != 0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that cannot be; those that depend on the config are checked with it."""
+        """Refuse a style that cannot be drawn, and numbers that cannot be; some are checked with the config."""
+        if problem := style_problem(self.style):
+            raise InputError(f"method {self.name!r}: {problem}")
         if not callable(self.calls):
             self.calls_per_iteration({})
         if not callable(self.evaluations):

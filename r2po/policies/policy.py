@@ -53,6 +53,13 @@ class Policy(ABC):
         """Return the policy with its continuous actions moved into these bounds, both (a,)."""
         return _Bounded(self, low, high)
 
+    def as_python(self) -> str | None:
+        """Return it as Python that needs NumPy only and defines a class ``Policy`` with ``act(obs)``, or None.
+
+        Those of ``forms`` do not need it: ``standalone`` writes them.
+        """
+        return None
+
 
 class StatelessPolicy(Policy):
     """A policy without memory: a function of the observation."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -148,6 +150,21 @@ class TuningFacts(TypedDict):
 def style(colour: str, dashes: Sequence[float], marker: str) -> Style:
     """Return the fields of a ``Style`` as one."""
     return {"colour": colour, "dashes": dashes, "marker": marker}
+
+
+MARKERS = ".,ov^<>12348spP*hH+xXDd|_"
+"""Markers of matplotlib, each a single character."""
+
+
+def style_problem(look: Style) -> str:
+    """Say what keeps a style from being drawn; empty if nothing does."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", str(look["colour"])):
+        return f"colour is {look['colour']!r}; expected six hexadecimal digits, e.g. '#003c97'"
+    if look["marker"] not in tuple(MARKERS):
+        return f"marker is {look['marker']!r}; expected one of {' '.join(MARKERS)}"
+    if len(look["dashes"]) % 2 or not all(math.isfinite(each) and each > 0 for each in look["dashes"]):
+        return f"dashes is {look['dashes']!r}; expected pairs of lengths on and off above 0, or none"
+    return ""
 
 
 def pair(proposal: str, revision: str, role: str) -> Pair:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import gymnasium
+import numpy as np
 import pytest
 
 import r2po
@@ -109,3 +110,43 @@ def test_the_best_goes_by_success_if_the_method_does() -> None:
     assert best_of(records) is records[1]
     assert best_of(records, by_success=True) is records[3]
     assert best_of(records[:1]) is None
+
+
+COUNTER = (
+    "class Policy:\n    n = 0 * {gain}\n    def act(self, obs):\n        self.n += 1\n        return self.n // 3 % 2"
+)
+
+
+def test_a_batch_is_of_episodes_that_advance_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy pushes right from its third step on: each row has a memory of its own."""
+    run_code(make_code_config("props", tmp_path, num_iterations=1), Coder(COUNTER), monkeypatch)
+    rows = np.zeros((2, 4), np.float32)
+    with load_policy(tmp_path / "run_1") as policy:
+        assert [policy.act_batch(rows).tolist() for _ in range(3)] == [[0, 0], [0, 0], [1, 1]]
+        assert policy.act_batch(rows[:1]).tolist() == [0]  # another number of episodes: they begin
+        assert [policy(rows[0]) for _ in range(2)] == [0, 1]
+        policy.reset(episodes=2)
+        assert policy.act_batch(rows).tolist() == [0, 0]
+        with pytest.raises(InputError, match="episodes is 0"):
+            policy.reset(episodes=0)
+
+
+def test_observations_of_another_shape_are_refused(linear_run: Path) -> None:
+    with load_policy(linear_run) as policy:
+        assert policy.act_batch(np.zeros((5, 4))).shape == (5,)
+        for rows in (np.zeros((5, 3)), np.zeros(4), np.zeros((0, 4))):
+            with pytest.raises(InputError, match="expected 4 numbers"):
+                policy.act_batch(rows)
+
+
+def test_states_are_whole_numbers_that_there_are(tmp_path: Path) -> None:
+    small = {"num_iterations": 1, "num_evaluation_episodes": 1, "heldout_episodes": 0, "rollout_engine": "reference"}
+    config = make_config("frozenlake", "random_search", logdir=str(tmp_path), warmup_episodes=1, **small)
+    launch(config, None, {}, Observer())
+    with load_policy(tmp_path / "run_1") as policy:
+        assert policy.params is not None
+        assert policy.act_batch(range(16)).tolist() == policy.params
+        assert policy(np.int64(3)) == policy.params[3]
+        for state in (16, -1, 0.5, [0]):
+            with pytest.raises(InputError, match="expected the number of a state, from 0 to 15"):
+                policy(state)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
+from r2po.analysis.logs.chosen import choose_methods
 from r2po.analysis.logs.comparable import Named, uneven_runs, unfinished
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.fresh import Basis, basis_of, settled
@@ -36,17 +37,19 @@ def evaluate_all(
     only_method: Sequence[str] = (),
     figures: str = "auto",
     *,
+    methods: Sequence[str] = (),
     as_published: bool = False,
 ) -> list[Evaluation]:
     """Write the reports of all log directories that ``find_experiments`` finds, on all cores.
 
     Figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
-    ``as_published`` shows logged rewards alone.
+    ``methods`` are the only ones, in this order. ``as_published`` shows logged rewards alone.
 
     Raises:
         InputError: There is no such folder, environment or method.
     """
     experiments = find_experiments(logs_root, max_runs, only_env, only_method, parallel=True)
+    experiments = choose_methods(experiments, methods).experiments
     folders: dict[Path, list[ExperimentLogs]] = {}
     for each in experiments:
         folders.setdefault(each.path, []).append(each)

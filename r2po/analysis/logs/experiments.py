@@ -9,6 +9,7 @@ from pathlib import Path
 
 from r2po.analysis.logs.built_in import method_facts, method_order, task_facts
 from r2po.analysis.logs.load import LogDirectory, load_runs_of, nearest_folder
+from r2po.analysis.logs.looks import distinct_methods, distinct_tasks
 from r2po.analysis.logs.names import (
     FolderName,
     environment_key,
@@ -65,6 +66,7 @@ class ExperimentLogs(LogDirectory, MethodOnTask):
     Attributes:
         variant: How the setting differs from the method's own, e.g. "tau_c half"; empty if it does not.
         cohort: Model and protocol; None without a language model: such runs compare with all others.
+        place: Where its method stands among those that a command was asked for; 0 if it was not asked.
     """
 
     task: TaskFacts
@@ -72,6 +74,7 @@ class ExperimentLogs(LogDirectory, MethodOnTask):
     variant: str
     cohort: Cohort | None
     algorithm: str | None = None
+    place: int = 0
 
     @property
     def cell(self) -> str:
@@ -130,11 +133,28 @@ def find_experiments(
     named = {environment_key(name) for name in only_env}, {method_key(name) for name in only_method}
     folders = [path for path in log_directories(root) if _is_wanted(path, *named)]
     groups = in_parallel(_read_folder, folders, module=__name__) if parallel else map(_read_folder, folders)
-    found = [each for group in groups for each in group]
+    found = _distinct([each for group in groups for each in group])
     environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
     methods = {parse_method(name, (each.facts for each in found)) for name in only_method}
     wanted = [each for each in found if not each.runs or _is_one(each, environments, methods)]
     return [replace(each, runs=_at_most(each.runs, max_runs)) for each in sorted(wanted, key=experiment_order)]
+
+
+def _distinct(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
+    """Return the experiments, with labels and styles of their own where methods and tasks are not built in."""
+    there = [each for each in experiments if each.runs]
+    methods = distinct_methods(each.facts for each in there)
+    tasks = distinct_tasks(each.task for each in there)
+    settled = []
+    for each in experiments:
+        facts = methods.get(each.method, each.facts)
+        task = tasks.get(each.environment, each.task)
+        if (facts, task) == (each.facts, each.task):
+            settled.append(each)
+            continue
+        runs = tuple(replace(run, facts=facts, task=task) for run in each.runs)
+        settled.append(replace(each, facts=facts, task=task, runs=runs))
+    return settled
 
 
 def _at_most(runs: tuple[RunData, ...], number: int | None) -> tuple[RunData, ...]:
@@ -230,10 +250,11 @@ def _without_runs(path: Path, problems: tuple[str, ...]) -> ExperimentLogs:
     )
 
 
-def experiment_order(experiment: ExperimentLogs) -> tuple[tuple[int, str], tuple[int, str], str, str, str]:
-    """Sort experiments as the published tables do."""
+def experiment_order(experiment: ExperimentLogs) -> tuple[tuple[int, str], int, tuple[int, str], str, str, str]:
+    """Sort experiments as the published tables do, or their methods as a command was asked for them."""
     return (
         environment_order(experiment.environment),
+        experiment.place,
         method_order(experiment.method),
         experiment.algorithm or "",
         experiment.variant,

@@ -17,7 +17,7 @@ from r2po.analysis.paper.budget import Question, Spender, by_method, common_budg
 from r2po.analysis.paper.presets import BEST, Columns, columns_of, task_cell, tasks_of, told_apart
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
-from r2po.runlog.facts import TaskFacts
+from r2po.runlog.facts import MethodFacts, TaskFacts
 
 AT, AREA, TARGET = "at_budget", "area", "to_target"
 """Ends of the files' names."""
@@ -39,16 +39,18 @@ def build_budget_tables(
     question: Question,
     environments: Sequence[str] = (),
     *,
+    methods: Sequence[MethodFacts] = (),
     as_published: bool = False,
     parallel: bool = False,
 ) -> tuple[dict[str, Table], list[str]]:
     """Return the tables of a preset by the ends of their files' names, and a line for what is left out or odd.
 
     Args:
-        preset: Key of ``PRESETS``.
+        preset: Key of ``PRESETS``; ``CHOSEN`` with methods.
         experiments: What was found.
         question: Unit, budget and target.
         environments: Rows; all that have runs if empty.
+        methods: Columns; those of the preset if empty.
         as_published: Whether values are logged rewards even where all runs have been re-evaluated.
         parallel: Read calls on all cores.
 
@@ -56,9 +58,9 @@ def build_budget_tables(
         InputError: There is no run with iterations.
     """
     chosen, lines = choose(told_apart(preset, experiments))
-    columns = columns_of(preset, chosen)
-    methods = {facts["name"] for column in columns.values() for facts in column}
-    chosen = [each for each in chosen if each.method in methods and any(run.num_iterations for run in each.runs)]
+    columns = columns_of(preset, chosen, methods)
+    shown = {facts["name"] for column in columns.values() for facts in column}
+    chosen = [each for each in chosen if each.method in shown and any(run.num_iterations for run in each.runs)]
     if not chosen:
         raise InputError("nothing to compare: no run with iterations was found")
     basis = incumbent_basis(runs_of(chosen), as_published=as_published)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import BASELINES, method_facts, task_facts
+from r2po.analysis.logs.chosen import with_policy
 from r2po.analysis.logs.comparable import others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.output.tables import Cell
@@ -23,11 +24,7 @@ def facts_of(name: str) -> MethodFacts:
     """Return what is known of a method; of ``r2po:code``, what is known of R2PO with policies that are code."""
     method, _, policy = name.partition(":")
     facts = method_facts(method)
-    return _with_policy(facts, policy) if policy else facts
-
-
-def _with_policy(facts: MethodFacts, policy: str) -> MethodFacts:
-    return {**facts, "name": f"{facts['name']}:{policy}", "label": f"{facts['label']} ({policy})"}
+    return with_policy(facts, policy) if policy else facts
 
 
 def _columns(*methods: str) -> dict[str, tuple[str, ...]]:
@@ -49,16 +46,24 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 Columns = Mapping[str, Sequence[MethodFacts]]
 
 
-def columns_of(preset: str, experiments: Sequence[ExperimentLogs] = ()) -> Columns:
-    """Return the columns of a preset with their methods, and one for each method found that is not built in."""
+CHOSEN = "chosen"
+"""What stands for the name of a preset where methods were asked for one by one."""
+
+
+def columns_of(preset: str, experiments: Sequence[ExperimentLogs] = (), methods: Sequence[MethodFacts] = ()) -> Columns:
+    """Return the columns with their methods.
+
+    Args:
+        preset: Key of ``PRESETS``: its columns, and one for each method found that is not built in.
+        experiments: What was found.
+        methods: The columns instead, if there are any.
+    """
+    if methods:
+        return {facts["label"]: (facts,) for facts in methods}
     columns = {column: tuple(map(facts_of, names)) for column, names in PRESETS[preset].items()}
     known = {facts["name"] for column in columns.values() for facts in column}
-    for facts in others(experiments):
-        if facts["name"] in known:
-            continue
-        label = facts["label"]
-        columns[f"{label} ({facts['name']})" if label in columns else label] = (facts,)
-    return columns
+    own = [facts for facts in others(experiments) if facts["name"] not in known]
+    return {**columns, **{facts["label"]: (facts,) for facts in own}}
 
 
 def told_apart(preset: str, experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
@@ -66,7 +71,7 @@ def told_apart(preset: str, experiments: Sequence[ExperimentLogs]) -> list[Exper
     if preset != CODE:
         return list(experiments)
     return [
-        replace(each, variant="", facts=_with_policy(each.facts, CODE)) if each.variant == CODE else each
+        replace(each, variant="", facts=with_policy(each.facts, CODE)) if each.variant == CODE else each
         for each in experiments
     ]
 

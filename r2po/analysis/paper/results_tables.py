@@ -114,6 +114,7 @@ def build_tables(
     experiments: Sequence[ExperimentLogs],
     validation: Validation,
     *,
+    methods: Sequence[MethodFacts] = (),
     environments: Sequence[str] = (),
     reference: str = "",
     as_published: bool = False,
@@ -121,9 +122,10 @@ def build_tables(
     """Return the tables of a preset by the ends of their files' names.
 
     Args:
-        preset: Key of ``PRESETS``.
+        preset: Key of ``PRESETS``; ``CHOSEN`` with methods.
         experiments: What was found.
         validation: Which numbers of runs are right; takes what is missing or odd.
+        methods: Columns; those of the preset if empty.
         environments: Rows; if empty, the ten of the paper, those of the reference, and all others that were found.
         reference: Which published figures each cell shows too, a key of ``SOURCES``; none if empty.
         as_published: Whether rewards are the logged ones, and z tells the difference from published figures, as in the
@@ -131,9 +133,9 @@ def build_tables(
     """
     chosen, lines = choose(told_apart(preset, experiments))
     validation.lines += lines
-    columns = columns_of(preset, chosen)
-    methods = {facts["name"] for column in columns.values() for facts in column}
-    chosen = validation.check([each for each in chosen if each.method in methods])
+    columns = columns_of(preset, chosen, methods)
+    shown = {facts["name"] for column in columns.values() for facts in column}
+    chosen = validation.check([each for each in chosen if each.method in shown])
     basis = basis_of(runs_of(chosen), as_published=as_published, with_reference=bool(reference))
     chosen = settled(chosen, basis)
     validation.lines += [basis.warning] if basis.warning else []
@@ -157,15 +159,17 @@ def build_tables(
     return tables
 
 
-def build_published_tables(preset: str, environments: Sequence[str] = ()) -> dict[str, Table]:
-    """Return the published tables of a preset; of all ten environments if none is named."""
+def build_published_tables(
+    preset: str, environments: Sequence[str] = (), methods: Sequence[MethodFacts] = ()
+) -> dict[str, Table]:
+    """Return the published tables of a preset, or of some methods; of all ten environments if none is named."""
     tables = {}
     for metric, (name, title) in METRIC_FILES.items():
         tasks = tasks_of(environments or PUBLISHED_ORDER, ())
         rows = [(task, None, _published_scores("published", task, metric)) for task in tasks]
         if any(scores for *_, scores in rows):
             title = f"{title}, as published ({preset})"
-            table = _table(columns_of(preset), metric, title, rows, several=False, reference=Reference())
+            table = _table(columns_of(preset, (), methods), metric, title, rows, several=False, reference=Reference())
             note = f"Mean ± sample standard deviation over runs; {SOURCE}."
             tables[name] = replace(table, notes=[note, *table.notes])
     return tables

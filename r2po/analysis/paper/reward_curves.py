@@ -20,7 +20,7 @@ from r2po.analysis.paper.presets import Columns, columns_of, is_possible, tasks_
 from r2po.analysis.statistics.align import Series
 from r2po.errors import InputError
 from r2po.rounding import first_largest, mean
-from r2po.runlog.facts import GREY, Style, TaskFacts
+from r2po.runlog.facts import GREY, MethodFacts, Style, TaskFacts
 
 FREE = ("calls", "tokens", "money")
 """What methods that ask no model do not spend."""
@@ -96,23 +96,25 @@ def build_curves(
     experiments: Sequence[ExperimentLogs],
     environments: Sequence[str] = (),
     *,
+    methods: Sequence[MethodFacts] = (),
     apart: bool = False,
     as_published: bool = False,
     plot: Plot | None = None,
 ) -> tuple[list[CurveFigure], list[str]]:
     """Return a figure for each model and protocol, and a line for each folder that is left out or odd.
 
-    Its panels are the environments in their order, all that have runs if none is named. ``apart`` gives each
-    environment with runs a figure of its own. ``as_published`` draws the logged rewards, and lines on where runs end.
-    Of the incumbent, ``plot`` else shows the reward on fresh episodes where all runs have it.
+    Its lines are those of the preset, or of the ``methods``. Its panels are the environments in their order, all that
+    have runs if none is named. ``apart`` gives each environment with runs a figure of its own. ``as_published`` draws
+    the logged rewards, and lines on where runs end. Of the incumbent, ``plot`` else shows the reward on fresh episodes
+    where all runs have it.
 
     Raises:
         InputError: There is nothing to draw.
     """
     chosen, lines = choose(told_apart(preset, experiments))
-    columns = columns_of(preset, chosen)
-    methods = {facts["name"] for column in columns.values() for facts in column}
-    usable = [each for each in chosen if each.method in methods]
+    columns = columns_of(preset, chosen, methods)
+    shown = {facts["name"] for column in columns.values() for facts in column}
+    usable = [each for each in chosen if each.method in shown]
     lines += [f"{each.path}: no curve, its iterations are not logged" for each in usable if not drawable(each.runs)]
     usable = [each for each in usable if drawable(each.runs)]
     if not usable:
@@ -129,7 +131,7 @@ def build_curves(
         lines += filter(None, [of_incumbents.warning])
     else:
         lines += basis.warnings(BEST_BY)
-    made = [_figure(preset, columns, *part, group, plot) for part, group in product(cohorts(usable), groups)]
+    made = [_figure(columns, *part, group, plot) for part, group in product(cohorts(usable), groups)]
     told = [] if plot.incumbent else basis.notes(BEST_BY)
     figures = [replace(each, caption=" ".join([each.caption, *told])) for each in made]
     if not apart:
@@ -141,14 +143,14 @@ def build_curves(
 
 
 def _figure(
-    preset: str,
     columns: Columns,
     cohort: Cohort | None,
     experiments: Sequence[ExperimentLogs],
     tasks: Sequence[TaskFacts],
     plot: Plot,
 ) -> CurveFigure:
-    panels, chosen, drawn = [], [], []
+    panels, drawn = [], []
+    chosen: dict[str, list[str]] = {}
     missing: dict[str, list[str]] = {}
     lacking: list[str] = []
     styles = _styles(columns)
@@ -169,7 +171,7 @@ def _figure(
             if not runs:
                 continue
             if len(names) > 1 or names == ["sb3"]:
-                chosen.append(best.cell)
+                chosen.setdefault(column, []).append(best.cell)
             drawn.append(best)
             free = plot.axis in FREE and not asks_model(runs[0])
             label = f"{column} (no {plot.axis})" if free else column
@@ -181,7 +183,7 @@ def _figure(
     sentences = (
         _what(panels, plot),
         drops_phrase(panels),
-        _best_ones(preset, chosen),
+        *_best_ones(chosen),
         *budgets,
         *conditions(named(drawn)),
         f"No {plot.axis} on record: {'; '.join(lacking)}." if lacking else "",
@@ -221,11 +223,9 @@ def _what(panels: Sequence[CurvePanel], plot: Plot) -> str:
     )
 
 
-def _best_ones(preset: str, chosen: Sequence[str]) -> str:
-    if not chosen:
-        return ""
-    what = "SB3" if preset == "core" else "BestBaseline"
-    return f"{what} is the one with the best mean reward: {', '.join(chosen)}."
+def _best_ones(chosen: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which method stands in each column that stands for several."""
+    return [f"{column} is the one with the best mean reward: {', '.join(cells)}." for column, cells in chosen.items()]
 
 
 def _missing(missing: Mapping[str, Sequence[str]], environments: int) -> str:

@@ -165,7 +165,8 @@ def collect(experiments: Sequence[ExperimentLogs], metric: str) -> tuple[list[Me
     best = _best_of([found for (method, _), found in scores.items() if method == "sb3"])
     if best:
         scores["sb3", BEST_SB3] = best
-    ordered = sorted(scores, key=_order)
+    places = {each.method: each.place for each in experiments}
+    ordered = sorted(scores, key=lambda key: (places[key[0]], _order(key)))
     return [MethodScores(*key, styles[key[0]], MappingProxyType(scores[key])) for key in ordered], notes
 
 

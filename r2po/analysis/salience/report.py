@@ -66,7 +66,8 @@ def analyses_of(found: Sequence[Found], mode: str, *, as_published: bool = False
     single = [count(each.revisions, each.experiment.task, each.experiment.facts) for each in found]
     together = []
     methods = {each.experiment.method: each.experiment.facts for each in found}
-    for name in sorted(methods, key=method_order):
+    places = {each.experiment.method: each.experiment.place for each in found}
+    for name in sorted(methods, key=lambda name: (places[name], method_order(name))):
         members = [each.revisions for each in found if each.experiment.method == name]
         if len(members) > 1:
             together.append(count([*chain(*members)], task_facts(TOGETHER), methods[name]))

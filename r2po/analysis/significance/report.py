@@ -32,7 +32,7 @@ def significance_rows(
     The experiments are those of one cohort; R2PO's own variants are passed over. The rows are in the order of the
     published tables, where environments without runs among the ten have one too.
     """
-    chosen = tested_ones(experiments)
+    chosen = tested_ones(experiments, rules.methods if rules else ())
     found = {name: task_facts(name) for name in PUBLISHED_ORDER} | {each.environment: each.task for each in chosen}
     groups = []
     for name in sorted(found, key=environment_order):
@@ -47,9 +47,12 @@ def conditions_of(rows: Sequence[Comparison], experiments: Sequence[ExperimentLo
     return conditions(named([each for each in experiments if (each.environment, each.label) in compared]))
 
 
-def tested_ones(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
-    """Return the experiments of the methods that are tested: R2PO, its baselines, and what is not built in."""
-    tested = {*BASELINES, OURS, *(facts["name"] for facts in others(experiments))}
+def tested_ones(experiments: Sequence[ExperimentLogs], methods: Sequence[str]) -> list[ExperimentLogs]:
+    """Return the experiments of R2PO and of what it is tested against.
+
+    Those are the ``methods``, by key; by default its baselines, and what is not built in.
+    """
+    tested = {OURS, *(methods or [*BASELINES, *(facts["name"] for facts in others(experiments))])}
     return [each for each in experiments if each.method in tested]
 
 

@@ -54,11 +54,13 @@ class Rules:
         as_published: Whether to do without what the published tests do not have: pairs, p-values of groups without
             variance, a correction for the choice of the best baseline.
         primary: What was declared; None if nothing was.
+        methods: What R2PO is tested against, by key, in this order; its baselines and what is not built in if empty.
     """
 
     pairing: bool = True
     as_published: bool = False
     primary: Primary | None = None
+    methods: tuple[str, ...] = ()
 
 
 def parse_primary(text: str) -> Primary:
@@ -78,8 +80,8 @@ def parse_primary(text: str) -> Primary:
     return primary
 
 
-def resolved(primary: Primary, experiments: Sequence[ExperimentLogs]) -> Primary:
-    """Return it with the key of its baseline, which may be given by its label.
+def resolved(primary: Primary, experiments: Sequence[ExperimentLogs], methods: Sequence[str] = ()) -> Primary:
+    """Return it with the key of its baseline, which may be given by its label; ``methods`` as in ``Rules``.
 
     Raises:
         InputError: It names no baseline.
@@ -87,8 +89,9 @@ def resolved(primary: Primary, experiments: Sequence[ExperimentLogs]) -> Primary
     if primary.family in MODES:
         return primary
     method = parse_method(primary.family, (each.facts for each in experiments))
-    if method not in {*BASELINES, *(facts["name"] for facts in others(experiments))}:
+    known = methods or [*BASELINES, *(facts["name"] for facts in others(experiments))]
+    if method not in known:
         raise InputError(
-            f"--primary: {primary.family!r} is no baseline; expected best, all or one of {', '.join(BASELINES)}"
+            f"--primary: {primary.family!r} is no baseline; expected best, all or one of {', '.join(known)}"
         )
     return replace(primary, family=method)

@@ -16,7 +16,7 @@ from r2po.analysis.significance.groups import Group
 from r2po.analysis.significance.reference import Counterpart, counterparts
 from r2po.analysis.significance.report import METRIC_LABELS, name_of_test, roles
 from r2po.analysis.significance.rules import FORM, Mode, Rules
-from r2po.analysis.significance.tests import Comparison
+from r2po.analysis.significance.tests import Comparison, families_of
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 
 Parts = Sequence[tuple[Cohort | None, Sequence[Comparison]]]
@@ -144,9 +144,11 @@ class Report:
         return [*notes, *([f"Runs: {labels}"] if labels else []), *self.notes, *self._declared()]
 
     def _family_note(self) -> str:
-        more = {row.baseline.method: row.baseline.label for _, rows in self.parts for row in rows if row.baseline}
-        *most, last = ["ProPS", "ProPS+", "SB3", *(more[method] for method in sorted(more.keys() - {*BASELINES}))]
-        apart = f", apart for {', '.join(most)} and {last}" if self.mode == "all" else ""
+        found = [row.baseline for _, rows in self.parts for row in rows if row.baseline]
+        known = {} if self.rules.methods else {name: method_facts(name)["label"] for name in BASELINES}
+        *most, last = [*(known | families_of(found, self.rules.methods)).values()] or [""]
+        several = self.mode == "all" and most
+        apart = f", apart for {', '.join(most)} and {last}" if several else ""
         how = "corrected" if self._corrected == "Holm p" else "corrected by Holm's method, if exploratory"
         return f"{self._corrected}: {how}, over the environments{apart}"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from r2po.analysis.logs.built_in import BASELINES, OURS, method_facts
+from r2po.analysis.logs.built_in import BASELINES, BUILT_IN, OURS, method_facts
 from r2po.analysis.significance.effects import Effect, effect_of
 from r2po.analysis.significance.groups import Group, can_pair, pairs
 from r2po.analysis.significance.rules import Mode, Rules
@@ -102,7 +102,7 @@ def compare(
         A row for each test, and one for each that could not be made.
     """
     rules = rules or Rules()
-    families = _families([group for _, groups in environments for group in groups])
+    families = families_of([group for _, groups in environments for group in groups], rules.methods)
     rows: list[Comparison] = []
     for task, groups in environments:
         ours = next((group for group in groups if group.method == OURS and group.values), None)
@@ -123,11 +123,17 @@ def compare(
     return _corrected(rows, mode, rules, metric)
 
 
-def _families(groups: Sequence[Group]) -> dict[str, str]:
-    """Return the methods that R2PO is tested against here, in order, each with the label of its family."""
+def families_of(groups: Iterable[Group], methods: Sequence[str] = ()) -> dict[str, str]:
+    """Return the methods that R2PO is tested against here, in order, each with the label of its family.
+
+    Args:
+        groups: What was found.
+        methods: Their order; by default that of the baselines, then by name.
+    """
     labels = {group.method: group.label for group in groups if group.method != OURS}
-    known = {method: method_facts(method)["label"] for method in BASELINES if method in labels}
-    return known | {method: labels[method] for method in sorted(labels.keys() - known.keys())}
+    labels |= {method: method_facts(method)["label"] for method in labels if method in BUILT_IN}
+    order = methods or [*BASELINES, *sorted(labels.keys() - {*BASELINES})]
+    return {method: labels[method] for method in order if method in labels}
 
 
 def _candidates(groups: Sequence[Group], families: Mapping[str, str]) -> tuple[list[Group], tuple[str, ...]]:
