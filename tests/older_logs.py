@@ -38,6 +38,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:task": "",
     "run.yaml:prompts": "",
     "run.yaml:config.description": "",
+    "run.yaml:config.prompts": "",
     "run.yaml:config.revision_rule": "",
     "run.yaml:config.rollout_window": "",
     "run.yaml:config.history_window": "",

@@ -18,6 +18,7 @@ from r2po.methods import METHODS
 from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
 from r2po.prompts import HistoryWindow, RolloutWindow
+from r2po.prompts.wording import resolved
 from r2po.reading import YAML_ERRORS, read_text
 from r2po.validation import Section, first_problem
 
@@ -80,6 +81,7 @@ def load_config(
         key, value = parse_override(text)
         keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS or key.split(".")[0] in OPEN_SECTIONS else [key]
         changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
+    _resolve_prompts(*((changes, Path(), "--set") if "prompts" in changes else (values, path.parent, str(path))))
     if seed is not None:
         changes["seed"] = seed
     if protocol is not None:
@@ -87,6 +89,12 @@ def load_config(
     if {**values, **changes}.get("protocol", "published") == "published":
         values |= published
     return resolve({**values, **changes}, str(path))
+
+
+def _resolve_prompts(values: dict[str, Any], base: Path, source: str) -> None:
+    """Make a path of templates one that is seen from the working directory."""
+    if isinstance(values.get("prompts"), str):
+        values["prompts"] = resolved(values["prompts"], base, source)
 
 
 def is_sb3_config(path: str | Path) -> bool:

@@ -76,6 +76,7 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
         default = recording.seed if recording else directory.number
         seed = default if config.seed is None else config.seed
         setting = Setting(config, seed)
+        setting.check_prompts()
         directory.write_description(_description(setting, models))
         return setting
     description = check_unchanged(config, directory)
@@ -92,6 +93,7 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
         if began.get(name) != version:
             observer.note(f"this run began with {name} {began.get(name)}; it continues with {version}")
     setting = Setting(config, seed)
+    setting.check_prompts()
     _name_other_wall(setting, description, observer)
     return setting
 
@@ -152,6 +154,7 @@ def _changed(last: PromptFacts | None, setting: Setting) -> str:
         "description": "the kind of description",
         "templates": "the templates",
         "task": "the description",
+        "style": "the style",
     }
     return " and ".join(text for key, text in what.items() if last.get(key) != setting.prompts.get(key)) + " changed"
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from r2po.policies import PolicyFamily, Solution
 from r2po.prompts.windows import HistoryWindow, RolloutWindow
+from r2po.prompts.wording import PUBLISHED, Wording
 from r2po.tasks import Description, Source, Task
 from r2po.tasks.spaces import Spaces
 from r2po.trial import Candidate, Trial
@@ -39,6 +40,7 @@ class Brief:
         rollout_window: Which steps of rollouts are shown; None for all.
         history_window: Which trials are shown; None for all.
         number_samples: Whether the second prompt of several alike says that it is the second.
+        wording: How all of this is said.
     """
 
     task: Task
@@ -60,6 +62,7 @@ class Brief:
     rollout_window: RolloutWindow | None = None
     history_window: HistoryWindow | None = None
     number_samples: bool = False
+    wording: Wording = PUBLISHED
 
     @property
     def longest_rollout(self) -> int:
