@@ -65,6 +65,22 @@ class Brief:
     wording: Wording = PUBLISHED
 
     @property
+    def shows_proposals(self) -> bool:
+        """Whether prompts show what was proposed. Compact ones show what was tried, and say what was moved."""
+        return self.shows_replies and self.wording.style == "published"
+
+    @property
+    def ending(self) -> str:
+        """What ends an episode, with one limit of its steps: that which is reached first."""
+        ending, longest = self.description.ending, self.longest_rollout
+        if self.source == "published":
+            return ending
+        limited = ending.replace(f"after {self.spaces.episode_limit} steps", f"after {longest} steps")
+        if f"after {longest} steps" in limited:
+            return limited
+        return " ".join(filter(None, [limited, f"It is stopped after {longest} steps at the latest."]))
+
+    @property
     def longest_rollout(self) -> int:
         """The most steps that a rollout can have."""
         return min(self.max_traj_length, self.spaces.episode_limit or self.max_traj_length)
@@ -83,7 +99,7 @@ class Brief:
 
 def shown(candidate: Candidate, brief: Brief) -> Solution:
     """Return what prompts show of a candidate: what was proposed, or under ``controlled`` what was run."""
-    return candidate.raw if brief.shows_replies else candidate.solution
+    return candidate.raw if brief.shows_proposals else candidate.solution
 
 
 class Situation(Protocol):

@@ -15,7 +15,7 @@ from r2po.prompts.wording import OURS, OwnTemplates
 _PLAIN: tuple[type, ...] = (str, bytes, int, float, tuple, list, dict, set, frozenset, type({}.items()), type(None))
 """Types whose methods only compute; the sandbox itself refuses those that change a list or a dict."""
 
-_WORDS = frozenset({"form", "form_briefly", "format", "reply_format", "write", "write_briefly"})
+_WORDS = frozenset({"form", "form_briefly", "format", "reply_format", "write", "write_briefly", "write_compactly"})
 """Methods of a policy family that only write text."""
 
 
