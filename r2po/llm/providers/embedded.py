@@ -22,7 +22,7 @@ NAME = "embedded/search"
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _TRIAL = re.compile(rf"^(?:[A-Z][a-z -]* \d+: )?(params.*?); (?:f\(params\)|[a-z ]*reward): {_NUMBER}$", re.MULTILINE)
 _COMPACT_TRIAL = re.compile(rf"^(?:Trial \d+(?: \(warm-up\))?: )?f = {_NUMBER}; (\[[^]]*\])", re.MULTILINE)
-_VALUE = re.compile(rf"(?:params\[\d+\]: |[\[ ]){_NUMBER}(?=[,\]]|$)")
+_VALUE = re.compile(rf"(?:params\[\d+\]: |[\[ ,]){_NUMBER}(?=[,\]]|$)")
 _PROPOSAL = re.compile(rf"^Proposed parameters: (.*)\n.*?Mean return: {_NUMBER}$", re.MULTILINE)
 _ELITES = 5
 
