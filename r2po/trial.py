@@ -67,6 +67,7 @@ class Trial:
         warmup: Whether it is a warm-up trial.
         rollout: The rollout that the method's history shows, if it shows any.
         failure: What went wrong, in one line; empty if the policy works.
+        moved: Indices of the parameters that were moved to their bounds before it was tried.
     """
 
     solution: Solution
@@ -75,3 +76,12 @@ class Trial:
     warmup: bool
     rollout: Rollout | None = None
     failure: str = ""
+    moved: tuple[int, ...] = ()
+
+
+def moved(proposed: Solution, tried: Solution) -> tuple[int, ...]:
+    """Return the indices of the parameters that were moved to their bounds; none for programs."""
+    if not (isinstance(proposed, tuple) and isinstance(tried, tuple)):
+        return ()
+    pairs = zip(proposed, tried, strict=True)
+    return tuple(index for index, (before, after) in enumerate(pairs) if before != after)

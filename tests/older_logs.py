@@ -39,6 +39,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:prompts": "",
     "run.yaml:config.description": "",
     "run.yaml:config.task": "",
+    "run.yaml:config.prompts": "",
     "run.yaml:config.revision_rule": "",
     "run.yaml:config.rollout_window": "",
     "run.yaml:config.history_window": "",

@@ -74,6 +74,7 @@ def preview(config: Config, environ: Mapping[str, str]) -> str:
     """
     seed = 1 if config.seed is None else config.seed
     with closing(Setting(config, seed)) as setting, tempfile.TemporaryDirectory(prefix="r2po-dry-run-") as folder:
+        setting.check_prompts()
         asked, sizes = _first_iteration(setting, Path(folder))
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     parts = [_headline("resolved config"), resolved]

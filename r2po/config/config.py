@@ -36,7 +36,8 @@ CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx"),
     *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
-    *("traj_history_last_n", "description", "revision_rule", "rollout_window", "history_window", "number_samples"),
+    *("traj_history_last_n", "prompts", "description", "revision_rule"),
+    *("rollout_window", "history_window", "number_samples"),
 )
 """Keys that do nothing where no model is asked; caps end a run before a call."""
 MEANINGFUL_NULLS = frozenset({"critic_llm_conservative_threshold", "announced_iterations"})
@@ -133,6 +134,7 @@ class Config(Section):
     tune_episodes: Positive | None = None
 
     # What the prompts say
+    prompts: str = "published"
     description: Told = "published"
     optimum: FiniteNumber | None = None
     search_step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -21,6 +21,7 @@ from r2po.methods import METHODS
 from r2po.places import check_text, expanded
 from r2po.policies import FAMILIES
 from r2po.prompts import HistoryWindow, RolloutWindow
+from r2po.prompts.wording import resolved
 from r2po.reading import YAML_ERRORS, read_text
 from r2po.validation import Section, first_problem
 
@@ -67,7 +68,10 @@ def load_config(
     changes = [parse_override(text) for text in overrides]
     changes += [(key, value) for key, value in (("seed", seed), ("protocol", protocol)) if value is not None]
     path = Path(path)
-    return config_of(beside(read_yaml(path), path), str(path), changes, note=note)
+    values = beside(read_yaml(path), path)
+    if "prompts" not in dict(changes):
+        _resolve_prompts(values, path.parent, str(path))
+    return config_of(values, str(path), changes, note=note)
 
 
 def config_of(
@@ -107,9 +111,16 @@ def config_of(
     for key, value in overrides:
         keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS or key.split(".")[0] in OPEN_SECTIONS else [key]
         changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
+    _resolve_prompts(*((changes, Path(), "--set") if "prompts" in changes else (values, Path(), source)))
     if {**values, **changes}.get("protocol", "published") == "published":
         values |= published
     return resolve({**values, **changes}, source)
+
+
+def _resolve_prompts(values: dict[str, Any], base: Path, source: str) -> None:
+    """Make a path of templates one that is seen from the working directory."""
+    if isinstance(values.get("prompts"), str):
+        values["prompts"] = resolved(values["prompts"], base, source)
 
 
 def is_sb3_config(path: str | Path) -> bool:

@@ -32,7 +32,7 @@ from r2po.runlog.jsonl import Appender, dump
 from r2po.runlog.records import IterationRecord, Result, WarmupRecord
 from r2po.runlog.trajectories import PARTS, TRAJECTORIES, Arrays, has_room, read_trajectory, write_trajectories
 from r2po.seeding import derive_seed
-from r2po.trial import Candidate, Trial
+from r2po.trial import Candidate, Trial, moved
 
 
 @dataclass
@@ -217,11 +217,13 @@ class Experiment:
         """Append the trial of a logged candidate, or of a warm-up trial, whose iteration is 0."""
         policy = self.setting.policy
         solution = policy.load(record)
-        shown = policy.load(as_proposed(record)) if self.setting.brief.shows_replies else solution
+        proposed = policy.load(as_proposed(record))
+        shown = proposed if self.setting.brief.shows_proposals else solution
         index = self._history_rollout(returns)
         failure = failure_line(record)
         rollout = None if index is None else self._rollout_again(record, index, seeds[index], iteration)
-        self.history.append(Trial(solution, shown, record["reward"], iteration == 0, rollout, failure))
+        trial = Trial(solution, shown, record["reward"], iteration == 0, rollout, failure, moved(proposed, solution))
+        self.history.append(trial)
 
     def _history_rollout(self, returns: Sequence[float]) -> int | None:
         """Return the index of the rollout that the method's history shows of a trial, if any; none if it failed."""

@@ -78,6 +78,7 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
         default = recording.seed if recording else directory.number
         seed = default if config.seed is None else config.seed
         setting = Setting(config, seed)
+        setting.check_prompts()
         directory.write_description(_description(setting, models))
         return setting
     description = check_unchanged(config, directory)
@@ -96,6 +97,7 @@ def open_setting(config: Config, models: Mapping[str, Model], directory: RunDire
     for name in new_plugins(description, config):
         observer.note(f"this run began without the plugin {name!r}; it continues with it")
     setting = Setting(config, seed)
+    setting.check_prompts()
     _name_other_wall(setting, description, observer)
     name_other_servers(description, _providers(models), observer)
     return setting
@@ -158,6 +160,7 @@ def _changed(last: PromptFacts | None, setting: Setting) -> str:
         "description": "the kind of description",
         "templates": "the templates",
         "task": "the description",
+        "style": "the style",
     }
     return " and ".join(text for key, text in what.items() if last.get(key) != setting.prompts.get(key)) + " changed"
 

@@ -17,7 +17,7 @@ from r2po.errors import InputError
 from r2po.methods import METHODS, Method
 from r2po.methods.method import EVALUATION_BUDGET
 from r2po.policies import Policy, PolicyConfig, PolicyFamily, Solution, clipped, make_policy
-from r2po.prompts import Brief, prompt_facts
+from r2po.prompts import Brief, Wording, prompt_facts, rehearse
 from r2po.rollout import Rollout, Rollouts, SelectedEngine, select_engine
 from r2po.runlog.facts import PromptFacts
 from r2po.seeding import derive_seed
@@ -67,6 +67,7 @@ class Setting:
             rollout_window=config.rollout_window,
             history_window=config.history_window,
             number_samples=config.number_samples,
+            wording=Wording(config.prompts),
             clips_actions=config.clip_actions,
             shows_replies=not self.controlled,
             revision_rule=config.revision_rule or ("order" if self.policy.choices else "preference"),
@@ -82,6 +83,15 @@ class Setting:
         task, as_code = self.brief.task, self.config.information == "reward_source"
         further = {"reward_source": task.reward_source, "hidden": dict(task.hidden)} if as_code else {}
         return prompt_facts(self.method.templates, self.brief, further) if self.method.asks_model else None
+
+    def check_prompts(self) -> None:
+        """Refuse a user's templates from which the method's prompts cannot be written.
+
+        Raises:
+            InputError: In one line, with file and line where there is one.
+        """
+        if self.method.asks_model:
+            rehearse(self.brief, self.method.templates)
 
     @cached_property
     def engine(self) -> SelectedEngine:

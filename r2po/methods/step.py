@@ -23,7 +23,7 @@ from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
 from r2po.rollout import EvaluationFailed, Rollouts
 from r2po.runlog.jsonl import dump
-from r2po.trial import Candidate, Trial
+from r2po.trial import Candidate, Trial, moved
 
 SAMPLE = "You were given this prompt before: this is number {}. Give an answer that differs from the earlier ones."
 
@@ -195,7 +195,14 @@ class Step:
     def as_trial(self, candidate: Candidate) -> Trial:
         """Return the history entry that a candidate would become."""
         failure = candidate.failure.line if candidate.failure else ""
-        return Trial(candidate.solution, shown(candidate, self.brief), candidate.reward, warmup=False, failure=failure)
+        return Trial(
+            candidate.solution,
+            shown(candidate, self.brief),
+            candidate.reward,
+            warmup=False,
+            failure=failure,
+            moved=moved(candidate.raw, candidate.solution),
+        )
 
     def note(self, key: str, value: Any) -> None:
         """Note something in this iteration's line of the log, where later iterations find it in ``records``.

@@ -185,6 +185,14 @@ class PolicyFamily(ABC, Generic[S]):
         """Write a solution as histories show it that number their trials."""
         return self.write(solution, 3)
 
+    def write_compactly(self, solution: S, /) -> str:
+        """Write a solution as compact prompts show it."""
+        return self.write(solution, 3)
+
+    def form_briefly(self, observation_names: Sequence[str], action_names: Sequence[str], /) -> str:
+        """Say in words how a solution maps an observation to an action, where prompts are compact."""
+        return self.form(observation_names, action_names)
+
     @property
     def choices(self) -> tuple[int, ...]:
         """The legal values of a table's entries; empty for all other families."""

@@ -68,6 +68,24 @@ class Linear(NumericFamily):
             layout = f"W has one row per state dimension and a single column, for {action_names[0]}."
         return "\n".join([rule, layout, "The parameters row by row, in column order:", *lines])
 
+    def form_briefly(self, _observation_names: Sequence[str], _action_names: Sequence[str], /) -> str:
+        """Name every parameter by its dimension and action; the environment's section names these."""
+        if self.spaces.discrete_action:
+            first, bias = self.spaces.first_action, " + b[a]" if self.bias else ""
+            rule = f"The policy takes the action a with the highest score, s W[:, a]{bias}. The parameters:"
+            actions = [str(first + column) for column in range(self.columns)]
+            ends = f"action{'' if self.columns == 1 else 's'} {', '.join(actions)}"
+        else:
+            rule = f"The policy is linear: a = s W{' + b' if self.bias else ''}. The parameters:"
+            ends = ", ".join(f"a[{column}]" for column in range(self.columns))
+        weights = "weight" if self.columns == 1 else "weights"
+        rows = [f"{weights} W of s[{row}] for {ends}" for row in range(self.spaces.observation_size)]
+        rows += [f"{'bias' if self.columns == 1 else 'biases'} b of {ends}"] if self.bias else []
+        return "\n".join([rule, *(f"- {self._each(row)}: {text}" for row, text in enumerate(rows))])
+
+    def _each(self, row: int) -> str:
+        return ", ".join(f"params[{row * self.columns + column}]" for column in range(self.columns))
+
     def _row(self, row: int) -> str:
         first = row * self.columns
         return f"params[{first}]" if self.columns == 1 else f"params[{first}] to params[{first + self.columns - 1}]"

@@ -88,6 +88,13 @@ class NumericFamily(PolicyFamily[Parameters]):
         """Write parameters as a list: ``params = [1.0, -2.5]``."""
         return f"params = [{', '.join(self.format(value, 3) for value in params)}]"
 
+    def write_compactly(self, params: Parameters, /) -> str:
+        """Write parameters as a vector without zeros that say nothing: ``[1,-2.5]``.
+
+        A space before each number would be a token of its own to many models.
+        """
+        return f"[{','.join(_short(self.format(value, 3)) for value in params)}]"
+
     def record(self, params: Parameters, /) -> dict[str, Any]:
         """Return the parameters as a list."""
         return {"params": list(params)}
@@ -157,3 +164,8 @@ class NumericFamily(PolicyFamily[Parameters]):
         assert isinstance(self.values, Range)
         rounded = np.round(np.clip(values, self.values.low, self.values.high), self.values.decimals)
         return tuple(float(value) + 0.0 for value in rounded)
+
+
+def _short(number: str) -> str:
+    """Return a number as written without zeros at the end of its decimals."""
+    return number.rstrip("0").rstrip(".") if "." in number and "e" not in number else number

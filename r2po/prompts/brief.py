@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from r2po.policies import PolicyFamily, Solution
 from r2po.prompts.windows import HistoryWindow, RolloutWindow
+from r2po.prompts.wording import PUBLISHED, Wording
 from r2po.tasks import Description, Source, Task
 from r2po.tasks.spaces import Spaces
 from r2po.trial import Candidate, Trial
@@ -39,6 +40,7 @@ class Brief:
         rollout_window: Which steps of rollouts are shown; None for all.
         history_window: Which trials are shown; None for all.
         number_samples: Whether the second prompt of several alike says that it is the second.
+        wording: How all of this is said.
     """
 
     task: Task
@@ -60,6 +62,23 @@ class Brief:
     rollout_window: RolloutWindow | None = None
     history_window: HistoryWindow | None = None
     number_samples: bool = False
+    wording: Wording = PUBLISHED
+
+    @property
+    def shows_proposals(self) -> bool:
+        """Whether prompts show what was proposed. Compact ones show what was tried, and say what was moved."""
+        return self.shows_replies and self.wording.style == "published"
+
+    @property
+    def ending(self) -> str:
+        """What ends an episode, with one limit of its steps: that which is reached first."""
+        ending, longest = self.description.ending, self.longest_rollout
+        if self.source == "published":
+            return ending
+        limited = ending.replace(f"after {self.spaces.episode_limit} steps", f"after {longest} steps")
+        if f"after {longest} steps" in limited:
+            return limited
+        return " ".join(filter(None, [limited, f"It is stopped after {longest} steps at the latest."]))
 
     @property
     def longest_rollout(self) -> int:
@@ -80,7 +99,7 @@ class Brief:
 
 def shown(candidate: Candidate, brief: Brief) -> Solution:
     """Return what prompts show of a candidate: what was proposed, or under ``controlled`` what was run."""
-    return candidate.raw if brief.shows_replies else candidate.solution
+    return candidate.raw if brief.shows_proposals else candidate.solution
 
 
 class Situation(Protocol):

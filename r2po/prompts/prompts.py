@@ -6,14 +6,15 @@ role share a long prefix, which servers reuse.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from r2po.prompts import compact_evidence, compact_history
 from r2po.prompts.brief import Brief, Situation, shown
 from r2po.prompts.evidence import numbered_steps
 from r2po.prompts.history import Lines, write_excerpts, write_history
 from r2po.prompts.rendering import render
-from r2po.trial import Candidate, Trial
+from r2po.trial import Candidate, Trial, moved
 
 LATEST_HEADLINE = "A recent rollout, length {} steps. Each line is step: state | action | reward:"
 
@@ -45,7 +46,7 @@ def search_prompt(
     brief = situation.brief
     trials = situation.history if history is None else history
     with_rollouts = described and bool(brief.policy.choices)
-    written = write_history(trials, brief, lines, with_rollouts=with_rollouts)
+    written = _history(trials, brief, lines, with_rollouts=with_rollouts)
     return render("search.j2", brief, described=described, lines=lines, history=written, iteration=situation.iteration)
 
 
@@ -78,11 +79,12 @@ def critic_prompt(
         brief,
         no_repeats=no_repeats,
         revision_rule=revision_rule,
-        history=write_history(situation.history, brief, lines),
-        excerpts=write_excerpts(situation.history, brief) if excerpts else "",
-        proposal=brief.policy.write(shown(candidate, brief), 3),
-        reward=candidate.reward,
-        evidence=evidence(candidate, brief),
+        lines=lines,
+        history=_history(situation.history, brief, lines),
+        excerpts=_excerpts(situation.history, brief) if excerpts else "",
+        proposal=_proposal(candidate, brief),
+        reward=compact_history.value(candidate.reward) if _is_compact(brief) else candidate.reward,
+        evidence=_shown_of(evidence, brief)(candidate, brief),
     )
 
 
@@ -93,8 +95,9 @@ def _repair_prompt(situation: Situation, candidate: Candidate, lines: Lines) -> 
     return render(
         "critic_failed.j2",
         brief,
-        history=write_history(situation.history, brief, lines),
-        proposal=brief.policy.write(shown(candidate, brief), 3),
+        lines=lines,
+        history=_history(situation.history, brief, lines),
+        proposal=_proposal(candidate, brief),
         failure=candidate.failure,
         steps=candidate.rollouts.lengths.tolist(),
     )
@@ -106,8 +109,9 @@ def critic_only_prompt(situation: Situation) -> str:
     return render(
         "critic_only.j2",
         brief,
-        history=write_history(situation.history, brief, "rewards"),
-        excerpts=write_excerpts(situation.history, brief),
+        lines="rewards",
+        history=_history(situation.history, brief, "rewards"),
+        excerpts=_excerpts(situation.history, brief, but_the_last=True),
         evidence=_latest(situation.history[-1], brief) if situation.history else "",
     )
 
@@ -117,6 +121,36 @@ def _latest(trial: Trial, brief: Brief) -> str:
     if trial.failure:
         return f"(none: the latest policy failed: {trial.failure})"
     rollout = trial.rollout
+    if rollout is not None and _is_compact(brief):
+        return compact_evidence.latest(rollout, brief)
     return (
         "" if rollout is None else "\n".join([LATEST_HEADLINE.format(rollout.length), *numbered_steps(rollout, brief)])
     )
+
+
+def _is_compact(brief: Brief) -> bool:
+    return brief.wording.style == "compact"
+
+
+def _history(trials: Sequence[Trial], brief: Brief, lines: Lines, *, with_rollouts: bool = False) -> str:
+    write = compact_history.write_history if _is_compact(brief) else write_history
+    return write(trials, brief, lines, with_rollouts=with_rollouts)
+
+
+def _excerpts(trials: Sequence[Trial], brief: Brief, *, but_the_last: bool = False) -> str:
+    """Write the excerpts; compact prompts leave out that of the last trial if they show all of its rollout."""
+    if _is_compact(brief):
+        return compact_history.write_excerpts(trials, brief, but_the_last=but_the_last)
+    return write_excerpts(trials, brief)
+
+
+def _proposal(candidate: Candidate, brief: Brief) -> str:
+    solution = shown(candidate, brief)
+    if not _is_compact(brief):
+        return brief.policy.write(solution, 3)
+    return brief.policy.write_compactly(solution) + compact_history.moved(moved(candidate.raw, candidate.solution))
+
+
+def _shown_of(evidence: Evidence, brief: Brief) -> Callable[[Candidate, Brief], str]:
+    """Return what writes the evidence in the brief's style; that of a method from elsewhere has but one."""
+    return compact_evidence.COMPACT.get(evidence.__name__, evidence) if _is_compact(brief) else evidence

@@ -109,11 +109,14 @@ class PromptFacts(TypedDict):
         description: Which description of the task they give: "published", "detailed", or "own" if there is but one.
         templates: Hash of the templates that the method renders; empty if it renders none of r2po's.
         task: Hash of that description.
+        style: "compact", or "own" or "own, compact" if templates of the user's are among them; missing if all of them
+            are those of the published style.
     """
 
     description: str
     templates: str
     task: str
+    style: NotRequired[str]
 
 
 class ServerFacts(TypedDict):

@@ -18,13 +18,15 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "logdir",
         "max_concurrent_calls",
         "plugins",
+        "prompts",
         "reevaluation_episodes",
         "render_mode",
         "resume_run",
         "rollout_engine",
     }
 )
-"""Keys that do not change what a run computes: they may differ on resume."""
+"""Keys that do not change what a run computes: they may differ on resume. Of ``prompts``, not the path of a folder
+counts, but the texts (``PromptFacts``)."""
 
 _MAY_BE_UNSET = (
     *("critic_llm_model_name", "critic", "revision_rule"),

@@ -16,6 +16,7 @@ from r2po.config.load import is_sb3_config
 from r2po.errors import InputError
 from r2po.experiment.prepare import check_unchanged
 from r2po.experiment.resolve import find_run
+from r2po.experiment.setting import Setting
 from r2po.installation import call
 from r2po.runlog import RunDirectory
 from r2po.sweep.variants import Variant, expand
@@ -147,6 +148,7 @@ def _config(source: str, variant: Variant, request: SweepRequest, note: Callable
         raise InputError(f"{source} sets the seed {config.seed}; a sweep gives each run its own (--seeds)")
     if config.resume_run is not None:
         raise InputError(f"{source} sets resume_run; a sweep continues its runs by itself")
+    Setting(config, seed=1).check_prompts()  # once, and not in the middle of the sweep
     logdir = Path(config.logdir)
     if request.logs is not None:
         logdir = Path(request.logs) / logdir.name

@@ -478,13 +478,17 @@ def without_trials(facts: set[str], role: str) -> set[str]:
     return left
 
 
-def pattern(name: str, case: Case | None = None) -> re.Pattern[str]:
-    """Return how a fact shows: with the numbers of a case, or with any numbers."""
-    text = FACTS[name]
+def filled(text: str, case: Case | None) -> str:
+    """Return a pattern with the numbers of a case, or with any numbers."""
     for number in re.findall("<([a-zA-Z]+)>", text):
         loose = r"[\d, ]+" if number == "choices" else r"\S+"
         text = text.replace(f"<{number}>", loose if case is None else re.escape(case.numbers[number]))
-    return re.compile(text, re.MULTILINE)
+    return text
+
+
+def pattern(name: str, case: Case | None = None) -> re.Pattern[str]:
+    """Return how a fact shows."""
+    return re.compile(filled(FACTS[name], case), re.MULTILINE)
 
 
 def shown(prompt: str) -> set[str]:

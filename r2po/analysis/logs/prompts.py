@@ -9,6 +9,12 @@ from typing import Any
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Description, Outcome
 
+_STYLES = {
+    "compact": "compact prompts",
+    "own": "prompts of the user's",
+    "own, compact": "compact prompts of the user's",
+}
+
 
 def told_prompts(description: Description, outcomes: Sequence[Outcome], differing: int) -> str:
     """Say how prompts differ from the default ones; of a replay, from those that were answered.
@@ -28,7 +34,9 @@ def told_prompts(description: Description, outcomes: Sequence[Outcome], differin
     if facts is None:
         return "prompts of an earlier version"
     config = description["config"]
+    style = _STYLES.get(facts.get("style", ""), "")
     told = {
+        style: bool(style),
         "detailed descriptions": facts["description"] == "detailed",
         "reward as code": config.get("information") == "reward_source",
     }

@@ -21,7 +21,8 @@ NAME = "embedded/search"
 
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 _TRIAL = re.compile(rf"^(?:[A-Z][a-z -]* \d+: )?(params.*?); (?:f\(params\)|[a-z ]*reward): {_NUMBER}$", re.MULTILINE)
-_VALUE = re.compile(rf"(?:params\[\d+\]: |[\[ ]){_NUMBER}(?=[,\]]|$)")
+_COMPACT_TRIAL = re.compile(rf"^(?:Trial \d+(?: \(warm-up\))?: )?f = {_NUMBER}; (\[[^]]*\])", re.MULTILINE)
+_VALUE = re.compile(rf"(?:params\[\d+\]: |[\[ ,]){_NUMBER}(?=[,\]]|$)")
 _PROPOSAL = re.compile(rf"^Proposed parameters: (.*)\n.*?Mean return: {_NUMBER}$", re.MULTILINE)
 _ELITES = 5
 
@@ -155,7 +156,10 @@ def _read(prompt: str) -> _Reading:
         decimals=int(interval[3] or 1) if interval else 1,
         step=_find(rf"(?:step size of(?: about)?|change a parameter by) {_NUMBER}", prompt) or 1.0,
         content=min(value for value in (target, threshold, np.inf) if value is not None),
-        trials=[(_vector(match[1]), float(match[2])) for match in _TRIAL.finditer(prompt)],
+        trials=[
+            *((_vector(match[1]), float(match[2])) for match in _TRIAL.finditer(prompt)),
+            *((_vector(match[2]), float(match[1])) for match in _COMPACT_TRIAL.finditer(prompt)),
+        ],
         proposal=(_vector(proposal[1]), float(proposal[2])) if proposal else None,
     )
 
