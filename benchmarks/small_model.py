@@ -96,7 +96,10 @@ def _range(counts: Sequence[int]) -> str:
 def _cell(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     score = score_of("", known)
-    return f"{score.text}{score.mark} ({', '.join(f'{value:.0f}' for value in known)})" if score else "-"
+    if score is None:
+        return "-"
+    shown = score.text if score.runs > 1 else f"{score.mean:.2f}"
+    return f"{shown}{score.mark} ({', '.join(f'{value:.0f}' for value in known)})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
