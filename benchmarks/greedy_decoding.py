@@ -88,7 +88,7 @@ def table(found: dict[str, list[str]]) -> str:
     lines = ["| compared with one thread and nothing cached | prompts | other replies |", "|---|---:|---:|"]
     for name, texts in others:
         different = sum(one != other for one, other in zip(first[1], texts, strict=False))
-        lines.append(f"| {name} | {len(texts)} | {different} |")
+        lines.append(f"| {name} | {len(texts)} | {different if texts else 'not measured'} |")
     return "\n".join(lines)
 
 

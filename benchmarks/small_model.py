@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.documents import DOCS, write_table
 from benchmarks.search_baselines import run
-from r2po.analysis.output.scores import score_of
+from r2po.analysis.output.scores import few_note, score_of
 from r2po.commands.demo import COMMON, CONTEXT, config_of
 from r2po.config import Config
 from r2po.config.load import resolve
@@ -77,7 +77,8 @@ def table(root: Path) -> str:
     ]
     found = {method: [each for each in list_runs(root / method) if each.is_complete] for method in ASKING + SEARCHES}
     rows = [f"| {' | '.join(_row(method, complete))} |" for method, complete in found.items() if complete]
-    return "\n".join(lines + rows)
+    notes = few_note(len(complete) for complete in found.values())
+    return "\n".join([*lines, *rows, *(line for note in notes for line in ("", note))])
 
 
 def _row(method: str, complete: Sequence[RunDirectory]) -> list[str]:
@@ -96,7 +97,10 @@ def _range(counts: Sequence[int]) -> str:
 def _cell(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     score = score_of("", known)
-    return f"{score.text}{score.mark} ({', '.join(f'{value:.0f}' for value in known)})" if score else "-"
+    if score is None:
+        return "-"
+    shown = score.text if score.runs > 1 else f"{score.mean:.2f}"
+    return f"{shown}{score.mark} ({', '.join(f'{value:.0f}' for value in known)})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
