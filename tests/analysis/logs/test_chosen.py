@@ -153,7 +153,7 @@ def test_evaluations(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("names", "said"),
     [
         ("zebr", "--methods: no method 'zebr' (did you mean 'zebra'?); in these logs: "),
-        ("zebra,Zebra", "--methods names 'Zebra' twice"),
+        ("zebra,Zebra", "--methods names 'zebra' twice"),
         ("zebra:code2", "--methods: no method 'zebra:code2'"),
         ("SB3-PPO", "'SB3-PPO' is an algorithm of Stable-Baselines3"),
     ],
@@ -168,7 +168,7 @@ def test_what_there_is_not_takes_one_line(
 
 
 def test_the_options_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
-    for others in (["paper_results_tables", "--preset", "core"], ["eval_all_results", "--only-method", "props"]):
+    for others in (["paper_results_tables", "--preset", "search"], ["eval_all_results", "--only-method", "props"]):
         with pytest.raises(SystemExit):
             main([*others, "--methods", "r2po"])
         assert "not allowed with argument" in capsys.readouterr().err
