@@ -254,7 +254,18 @@ def test_a_plugin_that_does_not_import_ends_the_command_in_one_line(
     assert not Path("logs").exists()
 
 
-WITH_PLUGINS = {"run", "sweep", "sb3_baselines", "list", "reevaluate", "watch", "export", "check-task", "doctor"}
+WITH_PLUGINS = {
+    "run",
+    "sweep",
+    "sb3_baselines",
+    "list",
+    "reevaluate",
+    "watch",
+    "export",
+    "check-task",
+    "new-task",
+    "doctor",
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
