@@ -16,8 +16,8 @@ _NUMBERS = ("num", "#", "index", "number")
 def sections(docstring: str | None) -> dict[str, str]:
     """Return the text below each Markdown heading of a docstring, by the heading in lower case.
 
-    The text goes on to the next heading of the same or a higher rank. Of headings that are alike, the first counts; code
-    between fences holds none.
+    The text goes on to the next heading of the same or a higher rank. Of headings that are alike, the first counts;
+    code between fences holds none.
     """
     found: dict[str, list[str]] = {}
     under: list[tuple[int, list[str]]] = []  # the rank and the text of each section that goes on
