@@ -73,11 +73,16 @@ def _use(setting: Setting) -> Iterator[str]:
         *("", "    from best_policy import Policy", "", "    policy = Policy()"),
         *("    action = policy.act(observation)", ""),
     )
-    description = setting.brief.description
+    description, parts = setting.brief.description, setting.brief.spaces.parts
+    if parts:
+        yield (
+            "The observation is the environment's as one vector, as gymnasium.spaces.flatten(env.observation_space, "
+            "observation) makes it:"
+        )
     if isinstance(description.observation, str):
         yield " ".join(f"observation: {description.observation}".split())
     else:
-        yield from _dimensions("observation", description.observation)
+        yield from _dimensions("observation", description.observation, parts)
     if setting.brief.spaces.discrete_action:
         first = setting.brief.spaces.first_action
         yield from (f"action {first + i}: {' '.join(str(each).split())}" for i, each in enumerate(description.actions))
@@ -88,7 +93,9 @@ def _use(setting: Setting) -> Iterator[str]:
         yield f"Actions are moved into the environment's bounds: {list(low)} to {list(high)}."
 
 
-def _dimensions(what: str, names: tuple[Any, ...]) -> Iterator[str]:
+def _dimensions(what: str, names: tuple[Any, ...], parts: tuple[str, ...] = ()) -> Iterator[str]:
+    """Name each number; of a flattened observation, also what it is in the environment's own."""
     for index, each in enumerate(names):
-        name = each.name if isinstance(each, Dimension) else str(each)
-        yield f"{what}[{index}]: {' '.join(name.split())}"
+        name = " ".join((each.name if isinstance(each, Dimension) else str(each)).split())
+        part = parts[index] if index < len(parts) else name  # hidden ones, which follow, are no parts
+        yield f"{what}[{index}]: {name}{'' if part == name else f' ({part})'}"

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from r2po.envs import making
-from r2po.envs.flattened import flattened, is_flattenable
+from r2po.envs.flattened import flattened, is_flattenable, part_names
 from r2po.errors import InputError, nearest, unknown
 
 REFUSALS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -35,6 +35,7 @@ class Spaces:
         action_low: Lower bound per action dimension; empty for discrete actions.
         action_high: Upper bound per action dimension; empty for discrete actions.
         episode_limit: Steps after which the environment itself truncates, or None.
+        parts: What each number of a flattened observation is in the environment's own; empty if it is not flattened.
     """
 
     discrete_observation: bool
@@ -45,6 +46,7 @@ class Spaces:
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
     episode_limit: int | None
+    parts: tuple[str, ...] = ()
 
 
 def read_spaces(gym_id: str, env_kwargs: Mapping[str, Any], *, flatten: bool = False) -> Spaces:
@@ -105,12 +107,14 @@ def spaces_of(environment: gymnasium.Env[Any, Any], *, flatten: bool = False) ->
     Raises:
         InputError: A space is neither discrete nor a vector.
     """
+    parts: tuple[str, ...] = ()
     if flatten:
         if not is_flattenable(environment.observation_space):
             raise InputError(
                 f"flatten is true, and the observation space {_told(environment.observation_space)} is more "
                 "than numbers, vectors and tables of numbers"
             )
+        parts = tuple(part_names(environment.observation_space))
         environment = flattened(environment)
     observation, action = environment.observation_space, environment.action_space
     discrete_observation = isinstance(observation, spaces.Discrete)
@@ -124,6 +128,7 @@ def spaces_of(environment: gymnasium.Env[Any, Any], *, flatten: bool = False) ->
         action_low=low,
         action_high=high,
         episode_limit=environment.spec.max_episode_steps if environment.spec else None,
+        parts=parts,
     )
 
 

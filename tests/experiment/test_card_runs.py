@@ -158,6 +158,20 @@ def test_the_run_directory_is_enough(folder: Path, capsys: pytest.CaptureFixture
     assert "R2PO on Reach" in capsys.readouterr().out
 
 
+def test_an_exported_policy_says_in_which_order_it_takes_the_parts(folder: Path) -> None:
+    text = r2po.export("logs/reach/run_1", "best.py").read_text(encoding="utf-8")
+    assert "as gymnasium.spaces.flatten(env.observation_space, observation) makes it:" in text
+    told = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("# observation[")]
+    expected = ["goal 0 (goal[0, 0])", "goal 1 (goal[0, 1])", "1 if it is far (near is 0)", "1 if it is near (near is 1)"]
+    assert told == [*expected, "place 0 (place[0])", "place 1 (place[1])"]
+    observation, _ = Reach().reset(seed=1)
+    names: dict[str, Any] = {}
+    exec(compile(text, "best.py", "exec"), names)
+    with r2po.load_policy("logs/reach/run_1") as policy:
+        vector = spaces.flatten(Reach().observation_space, observation)
+        np.testing.assert_array_equal(names["Policy"]().act(vector), policy(vector))
+
+
 def test_a_run_goes_on_with_its_card_and_no_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "logs/reach/run_1/result.json").unlink()
     capsys.readouterr()
