@@ -162,7 +162,12 @@ def test_an_exported_policy_says_in_which_order_it_takes_the_parts(folder: Path)
     text = r2po.export("logs/reach/run_1", "best.py").read_text(encoding="utf-8")
     assert "as gymnasium.spaces.flatten(env.observation_space, observation) makes it:" in text
     told = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("# observation[")]
-    expected = ["goal 0 (goal[0, 0])", "goal 1 (goal[0, 1])", "1 if it is far (near is 0)", "1 if it is near (near is 1)"]
+    expected = [
+        "goal 0 (goal[0, 0])",
+        "goal 1 (goal[0, 1])",
+        "1 if it is far (near is 0)",
+        "1 if it is near (near is 1)",
+    ]
     assert told == [*expected, "place 0 (place[0])", "place 1 (place[1])"]
     observation, _ = Reach().reset(seed=1)
     names: dict[str, Any] = {}

@@ -47,6 +47,8 @@ SPACES: dict[str, tuple[int, int, int | None]] = {
     "maze5x5": (25, 4, 200),
     "mazerandom": (25, 4, 200),
     "cliffwalking": (48, 4, None),
+    "acrobot": (6, 3, 500),
+    "pendulum": (3, 1, 200),
     "reacher": (10, 2, 50),
     "hopper": (11, 3, 1000),
     "walker2d": (17, 6, 1000),
@@ -303,6 +305,61 @@ def test_positive_angles_lean_to_the_right(gym_id: str, part: str) -> None:
     position[1] = 0.1
     env.set_state(position, np.zeros(env.model.nv))
     assert env.data.body(part).xipos[0] > 0.02
+
+
+def test_acrobot_starts_moves_and_ends_as_stated() -> None:
+    env: Any = gymnasium.make("Acrobot-v1").unwrapped
+    starts = np.array([env.reset(seed=seed)[0] for seed in range(50)])
+    angles = np.arctan2(starts[:, [1, 3]], starts[:, [0, 2]])
+    assert 0.08 < np.abs([*angles.flat, *starts[:, 4:].flat]).max() <= 0.1
+    assert (env.LINK_LENGTH_1, env.LINK_LENGTH_2, env.LINK_MASS_1, env.LINK_MASS_2, env.dt) == (1, 1, 1, 1, 0.2)
+    assert env.AVAIL_TORQUE == [-1, 0, 1]
+    for action, sign in ((0, -1), (1, 0), (2, 1)):
+        env.state = np.zeros(4)
+        observation, reward, terminated, _, _ = env.step(action)
+        assert np.sign(observation[[3, 5]]).tolist() == [sign, sign], "the second link turns with the torque"
+        assert (reward, terminated) == (-1, False)
+    for fraction in (0.99, 1.01):  # of the height, reached at rest with the second link straight on
+        env.state = np.array([math.acos(-fraction / 2), 0.0, 0.0, 0.0])
+        assert bool(env._terminal()) == (fraction > 1)
+    env.state = np.array([math.pi - 0.1, 0.0, 0.0, 0.0])
+    assert env.step(1)[1:3] == (0, True)
+    assert is_drawn_right_of_the_middle("Acrobot-v1", [0.5, 0.0, 0.0, 0.0], (0, 204, 204)), (
+        "counterclockwise from below"
+    )
+    assert is_drawn_right_of_the_middle("Acrobot-v1", [0.0, 0.5, 0.0, 0.0], (0, 204, 204)), "so is the second link"
+
+
+def test_pendulum_starts_moves_and_is_rewarded_as_stated() -> None:
+    env: Any = gymnasium.make("Pendulum-v1").unwrapped
+    starts = np.array([env.reset(seed=seed)[0] for seed in range(200)])
+    assert 3 < np.abs(np.arctan2(starts[:, 1], starts[:, 0])).max() <= math.pi
+    assert 0.95 < np.abs(starts[:, 2]).max() <= 1
+    assert (env.l, env.m, env.dt, env.max_torque) == (1, 1, 0.05, 2)
+    for torque in (-2.0, 1.5):
+        env.state = np.array([0.0, 0.0])
+        assert np.sign(env.step(np.array([torque]))[0][2]) == np.sign(torque), "torque turns as velocity counts"
+    env.state = np.array([0.5, -1.0])
+    observation, reward, terminated, _, _ = env.step(np.array([1.5]))
+    assert reward == pytest.approx(-(0.5**2 + 0.1 * 1.0 + 0.001 * 1.5**2)), "angle and velocity before the step"
+    angle = math.atan2(observation[1], observation[0])
+    assert angle == pytest.approx(0.5 + 0.05 * observation[2]), "the angle grows with positive velocity"
+    assert not terminated
+    env.state = np.array([math.pi / 2, 0.0])
+    assert env.step(np.array([-2.0]))[0][2] > 0, "the motor is too weak"
+    assert not is_drawn_right_of_the_middle("Pendulum-v1", [0.5, 0.0], (204, 77, 77)), "counterclockwise from above"
+
+
+def is_drawn_right_of_the_middle(gym_id: str, state: list[float], colour: tuple[int, int, int]) -> bool:
+    """Whether what has this colour in a picture of the environment is more to the right than to the left."""
+    env: Any = gymnasium.make(gym_id, render_mode="rgb_array").unwrapped
+    env.reset(seed=0)
+    env.state = np.array(state)
+    picture = env.render()
+    env.close()
+    columns = np.nonzero((picture == colour).all(axis=2))[1]
+    assert len(columns) > 500
+    return bool(columns.mean() > picture.shape[1] / 2)
 
 
 def test_frozen_lake_slips_as_stated() -> None:
