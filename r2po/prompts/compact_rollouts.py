@@ -15,7 +15,7 @@ from r2po.prompts.numbers import ROLLOUT_DIGITS
 from r2po.prompts.rollouts import Ending
 from r2po.rollout import Rollout
 
-LEAST_DECIMALS = 3
+LEAST_DECIMALS, MOST_DECIMALS = 3, 9
 NUMBERED = 10
 """Every so many steps, a line of a record begins with its number."""
 
@@ -38,7 +38,7 @@ def _column(column: NDArray[Any]) -> list[str]:
         return [str(value) for value in column.tolist()]
     sizes = np.abs(column)
     most = max(LEAST_DECIMALS, int(_decimals(np.array([sizes.max()]))[0]) if sizes.size else 0)
-    decimals = np.clip(_decimals(sizes), 0, most)
+    decimals = np.clip(_decimals(sizes), 0, min(most, MOST_DECIMALS))
     numbers = zip(column.tolist(), decimals.tolist(), strict=True)
     return [plain(value, digits).replace("-0.", "-.").removeprefix("0") or "0" for value, digits in numbers]
 

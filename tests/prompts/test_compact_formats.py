@@ -72,7 +72,7 @@ def test_a_written_number_is_near_its_value(numbers: list[float]) -> None:
         assert re.fullmatch(r"-?(?:0|[1-9]\d*)?(?:\.\d*[1-9])?", text)
         assert text not in ("", "-", "-0")
         # Either 3 significant digits, or as fine as the largest number's.
-        assert abs(float(text) - number) <= max(0.006 * abs(number), 0.006 * min(largest, 0.1))
+        assert abs(float(text) - number) <= max(0.006 * abs(number), 0.006 * min(largest, 0.1), 1e-9)
 
 
 @pytest.mark.parametrize(
