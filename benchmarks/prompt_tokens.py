@@ -275,6 +275,7 @@ def main() -> None:
     )
     parser.add_argument("--iterations", type=int, metavar="N", help="fewer iterations; writes nothing")
     parser.add_argument("--rollouts", type=int, metavar="K", default=ROLLOUTS, help="per candidate (3)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the page, whatever it covers")
     options = parser.parse_args()
     changes = {} if options.iterations is None else {"num_iterations": options.iterations}
     count = counter()
@@ -285,8 +286,9 @@ def main() -> None:
             print(_row(case.name, "all", _total(results[-1][1].values()), case.most), file=sys.stderr, flush=True)
     text = report(results)
     print(text)
-    if not changes and not options.only:
-        PAGE.write_text(text, encoding="utf-8")
+    whole = None if changes or options.only else PAGE
+    if page := options.output or whole:
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
