@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from r2po.llm.providers.embedded import EmbeddedSearch
+from r2po.llm.providers.embedded import _read
 from r2po.policies import Parameters
 from r2po.prompts import critic_only_prompt, critic_prompt, median_package, search_prompt, three_rollouts
 from r2po.prompts.compact_evidence import COMPACT
@@ -27,7 +27,7 @@ from r2po.trial import Trial
 from tests.builders import answer, make_brief, make_config, make_rollout, open_experiment
 from tests.prompts.real import asked
 from tests.prompts.test_published_formats import candidate, step_of
-from tests.scripted import Scripted, make_request
+from tests.scripted import Scripted
 
 CAR = make_brief("mountaincarcontinuous", prompts="compact")
 MAZE = make_brief("maze", prompts="compact")
@@ -265,7 +265,7 @@ def test_compact_prompts_take_about_half_the_pieces() -> None:
     piece = re.compile(r" ?[^\W\d]+|\d{1,3}| ?[^\w\s]+\n*|\s+")
     sizes = {}
     for style in ("published", "compact"):
-        values = {"prompts": style, "max_traj_length": 400, "num_iterations": 3}
+        values = {"prompts": style, "max_traj_length": 200, "num_iterations": 1}
         prompts = [each.prompt for each in asked("swimmer", "r2po", **values)]
         sizes[style] = sum(len(piece.findall(prompt)) for prompt in prompts)
     assert sizes["compact"] <= 0.5 * sizes["published"]
@@ -281,22 +281,18 @@ def test_compact_prompts_take_about_half_the_pieces() -> None:
     ],
 )
 def test_the_stand_in_reads_the_same_in_both_styles(environment: str, values: dict[str, Any]) -> None:
-    from r2po.llm.providers.embedded import _read
-
     for method in ("r2po", "reptraj", "props"):
-        for published in asked(environment, method, **values):
-            brief = make_brief(environment, method, prompts="compact", **values)
-            reading = _read(published.prompt)
-            assert EmbeddedSearch().complete(make_request(published.prompt)).text
-            for compact in asked(environment, method, prompts="compact", **values):
-                if compact.role == published.role and compact.iteration == published.iteration == 1:
-                    other = _read(compact.prompt)
-                    for name in ("size", "choices", "low", "high", "decimals", "step", "content"):
-                        assert getattr(other, name) == getattr(reading, name), (method, compact.role, name)
-                    assert len(other.trials) == len(reading.trials) == 2
-                    assert (other.proposal is None) == (reading.proposal is None)
-                    for (one, _), (two, _) in zip(other.trials, reading.trials, strict=True):
-                        assert one.size == two.size == brief.policy.size  # type: ignore[attr-defined]
+        firsts = [
+            [question for question in asked(environment, method, prompts=style, **values) if question.iteration == 1]
+            for style in ("published", "compact")
+        ]
+        for published, compact in zip(*firsts, strict=True):
+            one, other = _read(published.prompt), _read(compact.prompt)
+            for name in ("size", "choices", "low", "high", "decimals", "step", "content"):
+                assert getattr(other, name) == getattr(one, name), (method, compact.role, name)
+            assert len(other.trials) == len(one.trials) == 2
+            assert all(trial.size == one.size for trial, _ in [*one.trials, *other.trials])
+            assert (other.proposal is None) == (one.proposal is None)
 
 
 @pytest.mark.parametrize(("policy", "protocol"), [("projected_mlp", "published"), ("linear", "controlled")])
