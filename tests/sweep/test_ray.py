@@ -29,6 +29,7 @@ LAB: Mapping[str, Any] = {
     "llm_model_name": "dice/1",
     "logdir": "logs/lab",
     "plugins": ["lab"],
+    "prompts": "code/lab/prompts",
     "num_iterations": 3,
     "num_evaluation_episodes": 3,
     "heldout_episodes": 2,
@@ -39,7 +40,13 @@ RUNS = 6
 CLUSTERED = {"PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
 CLUSTER = """
 import sys
+import time
+import types
+import ray._private.node
 from ray.cluster_utils import Cluster
+# It gives a node 30 s to start, whatever one sets. On a busy machine that is too little: its clock goes slower.
+clock = {**vars(time), "monotonic": lambda: time.monotonic() / 10}
+ray._private.node.time = types.SimpleNamespace(**clock)
 memory = {"object_store_memory": 100 * 2**20}
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
 node = cluster.add_node(num_cpus=2, **memory)
@@ -60,7 +67,9 @@ def two_nodes(env: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[st
         assert cluster.stdin is not None
         assert cluster.stdout is not None
         try:
-            yield next(line.strip() for line in cluster.stdout if ":" in line), cluster
+            address = next((line.strip() for line in cluster.stdout if ":" in line), "")
+            assert address, "the cluster did not start"
+            yield address, cluster
         finally:
             cluster.stdin.close()
             cluster.wait(60)
