@@ -53,7 +53,7 @@ def replies(served: Served, asked: Sequence[str], *, cached: bool) -> list[str]:
     takes too long ends it, with the replies so far.
     """
     settings: dict[str, Any] = {"temperature": 0, "max_tokens": REPLY_TOKENS, "cache_prompt": cached}
-    texts = []
+    texts: list[str] = []
     with requests.Session() as session:
         session.trust_env = False  # no proxy leads to this machine
         session.headers["Authorization"] = f"Bearer {served.key}"

@@ -2,7 +2,8 @@
 
 Needs the tokenizer o200k_base: ``pip install bpe-openai``. Full runs with the embedded stand-in, which reads published
 prompts. At each iteration, the method also writes its compact prompts, from the same history, replies and rollouts, so
-that both styles tell the same trials. Prints the tables and writes them to docs/prompt-tokens.md.
+that both styles tell the same trials. Prints the tables and writes them to docs/prompt-tokens.md. A candidate has 3
+rollouts instead of 20, since the size of prompts does not depend on their number.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from r2po.runlog import RunDirectory
 from r2po.trial import Candidate, Trial
 
 ROOT = Path(__file__).parents[1]
+ROLLOUTS = 3
 PAGE = ROOT / "docs" / "prompt-tokens.md"
 R2PO = "reflective_prompted_policy_optimization"
 
@@ -194,7 +196,7 @@ def report(results: Sequence[tuple[Case, dict[str, Tokens]]]) -> str:
         "",
         "Written by `python -m benchmarks.prompt_tokens` (o200k_base). Full runs with the embedded stand-in; both "
         "styles tell the same",
-        "trials and rollouts. *largest*: tokens of the largest prompt. *at most*: what is promised.",
+        "trials and rollouts, 3 per candidate. *largest*: tokens of the largest prompt. *at most*: what is promised.",
         "",
         "| experiment | role | prompts | published | compact | compact / published | at most | largest published | "
         "largest compact |",
@@ -272,20 +274,21 @@ def main() -> None:
         "--only", metavar="TEXT", default="", help="only experiments whose name has this text; writes nothing"
     )
     parser.add_argument("--iterations", type=int, metavar="N", help="fewer iterations; writes nothing")
-    parser.add_argument("--rollouts", type=int, metavar="K", help="fewer rollouts per candidate; writes nothing")
+    parser.add_argument("--rollouts", type=int, metavar="K", default=ROLLOUTS, help="per candidate (3)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the page, whatever it covers")
     options = parser.parse_args()
-    changes = {"num_iterations": options.iterations, "num_evaluation_episodes": options.rollouts}
-    changes = {key: value for key, value in changes.items() if value is not None}
+    changes = {} if options.iterations is None else {"num_iterations": options.iterations}
     count = counter()
     results = []
     for case in CASES:
         if options.only in case.name:
-            results.append((case, measure(case, count, **changes)))
+            results.append((case, measure(case, count, num_evaluation_episodes=options.rollouts, **changes)))
             print(_row(case.name, "all", _total(results[-1][1].values()), case.most), file=sys.stderr, flush=True)
     text = report(results)
     print(text)
-    if not changes and not options.only:
-        PAGE.write_text(text, encoding="utf-8")
+    whole = None if changes or options.only else PAGE
+    if page := options.output or whole:
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

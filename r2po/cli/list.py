@@ -51,10 +51,10 @@ def print_tables(configs: Path | None = None) -> None:
             (
                 task.gym_id,
                 task.policy,
-                f"{task.max_traj_length}",
-                f"{task.optimum:g}",
-                "-" if task.search_step_size is None else f"{task.search_step_size:g}",
-                f"{task.conservative_threshold:g}",
+                _number(task.max_traj_length),
+                _number(task.optimum),
+                _number(task.search_step_size),
+                _number(task.conservative_threshold),
                 f"{task.warmup_episodes}",
             )
             for task in TASKS.values()
@@ -110,6 +110,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
         table.add_row(*row)
     # In a file or pipe, a row must not be broken into lines.
     console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
 
 
 def _first_line(text: str | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from r2po.cli.starting import place
 from r2po.terminal import visible
@@ -19,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print every attempt of that role in that iteration."""
     from r2po.errors import InputError, unknown
+    from r2po.experiment.recorded import moved_parameters
     from r2po.llm.types import CRITIC
     from r2po.runlog import open_run
     from r2po.runlog.events import Call, iterate_calls
@@ -43,11 +46,18 @@ def run(options: argparse.Namespace) -> int:
     model = visible(critic if critic and options.role == CRITIC else description["model"])
     if description["stand_in"] and (critic is None or model.startswith("embedded/")):
         model += " (embedded stand-in, no language model)"
+    records = {record["iteration"]: record for record in directory.read_iterations()}
+    record: Mapping[str, Any] = records.get(options.iteration, {})
+    style = (record.get("prompts") or description.get("prompts") or {}).get("style", "")
+    worded = f", style {style}" if style else ""
+    moved = {candidate.get("call"): moved_parameters(candidate) for candidate in record.get("candidates", [])}
     for call in sorted(chosen, key=lambda call: (call.sample, call.attempt)):
-        attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}"
+        attempt = f"iteration {call.iteration}, {call.role}, sample {call.sample}, attempt {call.attempt}{worded}"
         outcome = "not answered" if call.reply is None else f"refused: {call.refusal}" if call.refusal else "accepted"
         sys.stdout.write(f"===== prompt: {attempt} =====\n{call.prompt}\n===== reply of {model}: {outcome} =====\n")
         if call.thinking:
             sys.stdout.write(f"<thinking>\n{call.thinking}\n</thinking>\n")
         sys.stdout.write(f"{call.reply or ''}\n")
+        if not call.refusal and moved.get(call.key):
+            sys.stdout.write(f"(moved to its bounds: {moved[call.key]})\n")
     return 0

@@ -15,7 +15,7 @@ from r2po.plugins import Plugin, loaded, owner_of, require
 from r2po.policies import FAMILIES
 from r2po.runlog.facts import PluginFacts
 from r2po.runlog.records import Description
-from r2po.tasks import TASKS, task_for
+from r2po.tasks import TASKS
 
 
 def plugins_of(config: Config) -> list[PluginFacts]:
@@ -70,7 +70,7 @@ def _used(config: Config) -> set[str]:
     sources = [
         METHODS.source_of(config.method),
         FAMILIES.source_of(str(config.policy)),
-        TASKS.source_of(task_for(config.gym_env_name).name),
+        TASKS.source_of(config.card.name),
         *(PROVIDERS.source_of(kind_of(name).name) for name in models),
     ]
     return {source.name for source in sources} | {_maker(config.gym_env_name)}

@@ -65,6 +65,16 @@ def as_proposed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, **raw}
 
 
+def moved_parameters(record: Mapping[str, Any]) -> str:
+    """Say which parameters of a logged candidate were moved before it was tried: ``params[0] from 9.5 to 6``."""
+    proposed, tried = record.get("raw_params"), record.get("params")
+    if proposed is None or tried is None:
+        return ""
+    pairs = enumerate(zip(proposed, tried, strict=True))
+    changed = [f"params[{index}] from {before:g} to {after:g}" for index, (before, after) in pairs if before != after]
+    return ", ".join(changed)
+
+
 def check_replies(recorded: Sequence[IterationRecord], store: CallStore) -> None:
     """Refuse a log of calls that lacks a reply from which logged parameters come."""
     for record in recorded:

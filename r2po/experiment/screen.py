@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from r2po.experiment.loading import best_of
 from r2po.experiment.observer import Observer
+from r2po.experiment.recorded import moved_parameters
 from r2po.experiment.setting import Setting
 from r2po.experiment.summary import clock, heading, money, summary
 from r2po.llm.client import Client
@@ -59,6 +60,9 @@ class Screen(Observer):
     def iterated(self, record: IterationRecord) -> None:
         """Count the iteration."""
         self._done = record["iteration"]
+        for candidate in record["candidates"]:
+            if moved := moved_parameters(candidate):
+                self.say(f"iteration {record['iteration']}: {candidate['stage']} moved to its bounds: {moved}")
         before = [] if self.best is None else [self.best]
         self.best = best_of([*before, record], by_success=self._by_success)
 

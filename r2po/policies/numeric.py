@@ -89,11 +89,8 @@ class NumericFamily(PolicyFamily[Parameters]):
         return f"params = [{', '.join(self.format(value, 3) for value in params)}]"
 
     def write_compactly(self, params: Parameters, /) -> str:
-        """Write parameters as a vector without zeros that say nothing: ``[1,-2.5]``.
-
-        A space before each number would be a token of its own to many models.
-        """
-        return f"[{','.join(_short(self.format(value, 3)) for value in params)}]"
+        """Write parameters as a vector without zeros that say nothing: ``[1, -2.5]``."""
+        return f"[{', '.join(_short(self.format(value, 3)) for value in params)}]"
 
     def record(self, params: Parameters, /) -> dict[str, Any]:
         """Return the parameters as a list."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from r2po.policies import PolicyFamily
 from r2po.prompts.brief import Brief
-from r2po.prompts.compact_rollouts import plain, records, transitions, window
+from r2po.prompts.compact_rollouts import BAR, plain, records, transitions, window
 from r2po.prompts.history import EXCERPT_STEPS, Lines
 from r2po.prompts.rollouts import by_length
 from r2po.prompts.windows import left_out, shown_trials, steps
@@ -104,12 +104,7 @@ def _in_a_line(trial: Trial, first: int | None, last: int) -> str:
 
 
 def _brief_steps(rollout: Rollout) -> list[str]:
-    return [":".join(line.split(" | ")[:2]) + _reward(line) for line in records(rollout)]
-
-
-def _reward(line: str) -> str:
-    parts = line.split(" | ")
-    return f"={parts[2]}" if len(parts) > 2 else ""
+    return [line.replace(BAR, ":", 1).replace(BAR, "=", 1) for line in records(rollout)]
 
 
 def _once(written: Sequence[tuple[int, str]], form: str, again: str) -> list[str]:

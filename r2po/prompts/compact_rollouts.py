@@ -15,16 +15,19 @@ from r2po.prompts.numbers import ROLLOUT_DIGITS
 from r2po.prompts.rollouts import Ending
 from r2po.rollout import Rollout
 
-LEAST_DECIMALS = 3
+LEAST_DECIMALS, MOST_DECIMALS = 3, 9
 NUMBERED = 10
 """Every so many steps, a line of a record begins with its number."""
+
+BAR = " | "
+"""Stands between state, action and reward."""
 
 
 def columns(values: NDArray[Any]) -> list[list[str]]:
     """Write each column of a (T, d) array, or a (T,) array as one column, with as many digits as matter.
 
     A number has 3 significant digits, but no more decimals than the largest one of its column has with them, or 3 if
-    that is more.
+    that is more. It has no zero before the decimal point: to many models that would be a token, in half of all numbers.
     """
     array = values[:, None] if values.ndim == 1 else values
     return [_column(column) for column in array.T]
@@ -35,8 +38,9 @@ def _column(column: NDArray[Any]) -> list[str]:
         return [str(value) for value in column.tolist()]
     sizes = np.abs(column)
     most = max(LEAST_DECIMALS, int(_decimals(np.array([sizes.max()]))[0]) if sizes.size else 0)
-    decimals = np.clip(_decimals(sizes), 0, most)
-    return [plain(value, digits) for value, digits in zip(column.tolist(), decimals.tolist(), strict=True)]
+    decimals = np.clip(_decimals(sizes), 0, min(most, MOST_DECIMALS))
+    numbers = zip(column.tolist(), decimals.tolist(), strict=True)
+    return [plain(value, digits).replace("-0.", "-.").removeprefix("0") or "0" for value, digits in numbers]
 
 
 def _decimals(sizes: NDArray[Any]) -> NDArray[np.int64]:
@@ -55,13 +59,13 @@ def plain(value: float, decimals: int) -> str:
 
 def pairs(rollout: Rollout) -> list[str]:
     """Write each step as ``state | action``; vectors as their numbers with spaces between them."""
-    return [" | ".join(step) for step in zip(_rows(rollout.observations[:-1]), _rows(rollout.actions), strict=True)]
+    return [BAR.join(step) for step in zip(_rows(rollout.observations[:-1]), _rows(rollout.actions), strict=True)]
 
 
 def records(rollout: Rollout) -> list[str]:
     """Write each step as ``state | action | reward``, without a reward that equals the one of the step before."""
     rewards = _rows(rollout.rewards)
-    told = [f" | {reward}" if t == 0 or reward != rewards[t - 1] else "" for t, reward in enumerate(rewards)]
+    told = [f"{BAR}{reward}" if t == 0 or reward != rewards[t - 1] else "" for t, reward in enumerate(rewards)]
     return [step + reward for step, reward in zip(pairs(rollout), told, strict=True)]
 
 

@@ -177,6 +177,7 @@ class Call:
     reply: str | None = None
     thinking: str = ""
     refusal: str = ""
+    key: str = ""
 
 
 def iterate_calls(run: Path) -> Iterator[Call]:
@@ -192,7 +193,7 @@ def iterate_calls(run: Path) -> Iterator[Call]:
     for event in read_events(run / FILE):
         none = False
         if isinstance(event, Requested):
-            asked = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt)
+            asked = Call(event.iteration, event.role, event.sample, event.attempt, event.prompt, key=event.key)
             under_way[event.call] = asked
         elif isinstance(event, Replied):
             asked = under_way.pop(event.request.call)

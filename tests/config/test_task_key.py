@@ -124,7 +124,7 @@ WRONG = {
         {"task": {**PENDULUM, "gym_id": "Pendulun-v1"}},
         "gym_id: unknown environment 'Pendulun-v1' (did you mean 'Pendulum-v1'?)",
     ),
-    "a module": ({"task": {**PENDULUM, "gym_id": "lab:Rig-v0"}}, "gym_id: unknown environment 'lab:Rig-v0'"),
+    "a module": ({"task": {**PENDULUM, "gym_id": "lab:Rig-v0"}}, "test asks for the plugin 'lab'; to let it run"),
     "the name of another task": (
         {"task": {**PENDULUM, "name": "nim"}},
         "name is 'nim', the task Nim-v0; tables would mix",
@@ -252,7 +252,7 @@ def test_an_unknown_id_gets_the_nearest_registered_one(gym_id: str, meant: str) 
 def test_no_module_is_imported_for_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lab_module.py").write_text("raise SystemExit('it ran')\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    assert "unknown environment 'lab_module:Rig-v0'" in complaint({**BARE, "gym_env_name": "lab_module:Rig-v0"})
+    assert "asks for the plugin 'lab_module'" in complaint({**BARE, "gym_env_name": "lab_module:Rig-v0"})
     assert "lab_module" not in sys.modules
 
 

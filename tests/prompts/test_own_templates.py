@@ -141,6 +141,17 @@ def test_a_folder_is_read_once(tmp_path: Path) -> None:
     assert render("search.j2", setting_of(tmp_path, "props").brief) == "now"
 
 
+def test_a_dry_run_shows_prompts_that_the_stand_in_would_not_understand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(tmp_path / "configs", {**SMALL, "prompts": "mine"})
+    write(tmp_path / "configs" / "mine", {"style": "compact", "search.j2": "Numbers, please!\n{{ history }}"})
+    assert run_main(monkeypatch, tmp_path, "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert "search =====\nNumbers, please!\nTrial 0 (warm-up): f = " in shown
+    assert "which a random policy gave here in its place" in shown
+
+
 # ---- What is wrong with a folder ----
 
 

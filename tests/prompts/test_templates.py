@@ -21,11 +21,14 @@ from tests.builders import PROMPTED, editable_templates, make_brief, make_config
 
 KINDS = [
     ("nim", {}),
+    ("nim", {"prompts": "compact"}),
     ("cartpole", {}),
+    ("cartpole", {"prompts": "compact"}),
     ("invertedpendulum", {}),
     ("maze5x5", {}),
     ("swimmer", {"policy": "random_features"}),
     ("swimmer", {"policy": "projected_mlp"}),
+    ("swimmer", {"policy": "projected_mlp", "prompts": "compact"}),
 ]
 SETTINGS = {"num_iterations": 2, "num_evaluation_episodes": 2, "heldout_episodes": 0, "max_traj_length": 5}
 

@@ -104,9 +104,11 @@ def _caption(rows: Sequence[Comparison], lines: Sequence[Shown], about: str) -> 
         text += " Where R2PO is worse, p are multiplied by the number of baselines that the best was chosen from."
     few = f"{FEW_MARK} Fewer than {FEW_RUNS} runs on a side: the interval holds only for normal values."
     few = few if any(line.is_few for line in lines) else ""
-    left_out = _left_out(rows)
+    left_out = _left_out([row for row in rows if row.effect is None])
     missing = f"Not shown, since nothing could be tested: {left_out}." if left_out else ""
-    return " ".join(filter(None, (text, few, missing, about)))
+    unscaled = ", ".join(label(row) for row in rows if row.effect is not None and shown(row) is None)
+    no_scale = f"Tested, but not shown, since the target or a random policy's reward is unknown: {unscaled}."
+    return " ".join(filter(None, (text, few, missing, no_scale if unscaled else "", about)))
 
 
 def _test(lines: Sequence[Shown]) -> str:
@@ -122,8 +124,7 @@ def _left_out(rows: Sequence[Comparison]) -> str:
     """Name the tests that could not be made by what is missing: ``"Pong (no runs of ProPS+); Maze, Nim (no ...)"``."""
     names: dict[str, list[str]] = {}
     for row in rows:
-        if shown(row) is None:
-            names.setdefault(row.notes[0] if row.notes else "", []).append(label(row))
+        names.setdefault(row.notes[0] if row.notes else "", []).append(label(row))
     return "; ".join(f"{', '.join(each)}{f' ({why})' if why else ''}" for why, each in names.items())
 
 

@@ -21,7 +21,10 @@ from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
 NAME = "embedded/code"
 
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
-_RESULT = re.compile(rf"(?:mean return|[Rr]eward:|Mean return:|f\(policy\):) {_NUMBER}")
+_RESULT = re.compile(
+    rf"(?:mean return|[Rr]eward:|Mean return:|f\(policy\):|^(?:Trial \d+(?: \(warm-up\))?: )?f =) {_NUMBER}",
+    re.MULTILINE,
+)
 _MARK = re.compile(rf"^{re.escape(MARK)}(.*)$", re.MULTILINE)
 _CYCLE = 10
 """Of so many samples in a row, each fault occurs in one; the rarest only for some prompts."""

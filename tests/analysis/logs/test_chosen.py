@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,11 @@ def test_tests(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert tank == ["Zebra", "ProPS"]
     said, _ = run(capsys, "paper_significance_tests", *place[:-2], "--methods", "zebra,props")
     assert "apart for Zebra and ProPS" in said
-    records = json.loads(run(capsys, "paper_significance_tests", *place)[0])
+    figure = tmp_path / "tests.svg"
+    records = json.loads(run(capsys, "paper_significance_tests", *place, "--figure", figure)[0])
+    drawn = " ".join(re.findall("<!-- (.*?) -->", figure.read_text(encoding="utf-8")))
+    assert "Tested, but not shown, since the target or a random policy's reward is unknown: Cave / ProPS, " in drawn
+    assert "nothing could be tested: Nim" in drawn
     tank = [each["baseline_method"] for each in records if each["environment"] == "tank"]
     assert tank == ["ProPS", "Apple", "r2po (twin)", "Zebra"]
 
