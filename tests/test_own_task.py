@@ -5,9 +5,6 @@ from __future__ import annotations
 import ast
 import csv
 import json
-import os
-import subprocess
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from tests.wheel import ROOT, Installed
+from tests.wheel import Installed, install_from_registry
 
 CAP = 200
 """Longest rollout, in steps. Random policies seldom swing up within it, so that returns differ."""
@@ -114,10 +111,22 @@ def tell_of_all_runs(folder: Path, runs: dict[Path, dict[str, Any]]) -> None:
     assert all(f"<!-- {text} -->" in figure for text in ("Acrobot", *METHODS.values()))
 
 
-def test_from_an_empty_folder_to_a_policy(installed: Installed, tmp_path: Path) -> None:
-    made_by_all_commands(installed, tmp_path)
-    runs = results(tmp_path)
-    tell_of_all_runs(tmp_path, runs)
+def goes_the_whole_way(installed: Installed, folder: Path) -> None:
+    """Make everything in an empty folder, then try the best policy."""
+    made_by_all_commands(installed, folder)
+    runs = results(folder)
+    tell_of_all_runs(folder, runs)
     best = max(runs, key=lambda run: float(runs[run]["heldout_reward"]))
-    installed.run("export", str(best.relative_to(tmp_path)), "policy.py", cwd=tmp_path)
-    scores_what_the_run_says(runs[best], exported(tmp_path / "policy.py"))
+    installed.run("export", str(best.relative_to(folder)), "policy.py", cwd=folder)
+    scores_what_the_run_says(runs[best], exported(folder / "policy.py"))
+
+
+def test_from_an_empty_folder_to_a_policy(installed: Installed, tmp_path: Path) -> None:
+    goes_the_whole_way(installed, tmp_path)
+
+
+@pytest.mark.slow
+def test_with_all_packages_from_the_registry(installed: Installed, tmp_path: Path) -> None:
+    fresh = install_from_registry(installed.wheel, tmp_path / "venv", "search")
+    (tmp_path / "work").mkdir()
+    goes_the_whole_way(fresh, tmp_path / "work")
