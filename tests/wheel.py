@@ -123,6 +123,20 @@ def install(wheel: Path, folder: Path) -> Installed:
     return installed
 
 
+def install_from_registry(wheel: Path, folder: Path, extra: str) -> Installed:
+    """Install a wheel with an extra and all dependencies, as pip finds them, where nothing of the tests is seen."""
+    venv.create(folder, with_pip=False)
+    installed = Installed(wheel, folder)
+    environ = {
+        key: value for key, value in os.environ.items() if key != "PYTHONPATH"
+    }  # it keeps tests from the network
+    done = subprocess.run(
+        [*_installer(installed.python), f"{wheel}[{extra}]"], capture_output=True, text=True, env=environ
+    )
+    assert done.returncode == 0, done.stderr
+    return installed
+
+
 def _installer(python: Path) -> list[str]:
     if has("pip"):
         return [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-compile", "--no-input"]

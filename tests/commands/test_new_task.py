@@ -20,6 +20,10 @@ TO_FILL_IN = (
     "  to fill in: summary, reward, ending (marked TODO; methods that describe the environment refuse a card with TODO)"
 )
 
+THEN = (
+    "  then: r2po check-task tasks/acrobot.yaml; a config names the card as `task: PATH`, from the folder of the config"
+)
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -30,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_writes_a_card_and_says_what_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new-task", "Acrobot-v1"]) == 0
-    assert capsys.readouterr().out.splitlines() == [WROTE, CHECKED, TO_FILL_IN]
+    assert capsys.readouterr().out.splitlines() == [WROTE, CHECKED, TO_FILL_IN, THEN]
     assert read_card(folder / "tasks" / "acrobot.yaml").unfinished == ["summary", "reward", "ending"]
     assert main(["check-task", "tasks/acrobot.yaml"]) == 0
     assert "  note    card:      TODO in summary, reward, ending" in capsys.readouterr().out
