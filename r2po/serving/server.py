@@ -32,8 +32,8 @@ _BETWEEN_LOOKS_S = 0.05
 _ANSWER_S = 10.0
 _LONGEST_COMPLAINT = 300
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "passive"}
-"""Threads that wait for each other sleep. If they spin, they keep the core from the one that they wait for, and on a busy
-machine two threads are a hundred times slower than one."""
+"""Threads that wait for each other sleep. If they spin, they keep the core from the one that they wait for: on a busy
+machine, two threads are then a hundred times slower than one."""
 
 
 @dataclass(frozen=True)
