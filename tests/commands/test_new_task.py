@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -81,7 +81,7 @@ class Lab(gymnasium.Env[Any, Any]):
 
 @pytest.fixture
 def lab() -> Iterator[str]:
-    gymnasium.register("lab/Rig-v3", Lab, max_episode_steps=30)
+    gymnasium.register("lab/Rig-v3", cast("Any", Lab), max_episode_steps=30)
     yield "lab/Rig-v3"
     gymnasium.registry.pop("lab/Rig-v3")
 
@@ -103,7 +103,7 @@ def test_what_no_entry_settles_is_named(lab: str, capsys: pytest.CaptureFixture[
     ("arguments", "said"),
     [
         (["Acrobt-v1"], "unknown environment 'Acrobt-v1' (did you mean 'Acrobot-v1'?)"),
-        (["lab:Rig-v3"], "unknown environment 'lab:Rig-v3'"),
+        (["lab:Rig-v3"], "asks for the plugin 'lab'"),
         (["Acrobot-v1", "--env-kwargs", "color"], "--env-kwargs 'color': expected key=value"),
         (["Acrobot-v1", "--env-kwargs", "colour=3"], "unknown argument of Acrobot-v1 'colour'"),
         (["Acrobot-v1", "--output", "/dev/null/x.yaml"], "/dev/null/x.yaml"),

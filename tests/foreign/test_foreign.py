@@ -21,7 +21,7 @@ GONE = Foreign(
 
 
 def script(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [ROOT / "tools/foreign_servers", *arguments]
+    command = [str(ROOT / "tools/foreign_servers"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environ})
 
 
