@@ -37,7 +37,12 @@ LAB: Mapping[str, Any] = {
 }
 RUNS = 6
 # Nodes talk over the machine's own address, which tests/conftest.py does not count as loopback: not guarded here.
-CLUSTERED = {"PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+CLUSTERED = {
+    "PYTHONPATH": str(REPOSITORY),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_agent_register_timeout_ms": "300000",  # a node gives up on its own agents where the machine is busy
+}
 CLUSTER = """
 import sys
 import time
