@@ -13,7 +13,7 @@ else:
 
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "r2po"
-NO_ROOMS = {"process", "outside", "outside/lab", "llm/fake_servers"}
+NO_ROOMS = {"benchmarks", "foreign", "process", "outside", "outside/lab", "llm/fake_servers"}
 """Folders of tests for no room in particular, of helpers, and of what stands outside the package."""
 
 

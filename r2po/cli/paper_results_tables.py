@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.output.writing import write_table
     from r2po.analysis.paper.presets import CHOSEN
-    from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables, validation_table
+    from r2po.analysis.paper.results_tables import build_published_tables, build_tables
+    from r2po.analysis.paper.validation import Validation, validation_table
 
     preset = CHOSEN if options.methods else options.preset
     prefix = Path(options.output_dir) / preset

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from r2po.commands.prompt_sizes import Sizes, sizes_of
 from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.loop import Experiment
@@ -35,36 +36,6 @@ from r2po.trial import Trial
 _FURTHER = 10
 CHARACTERS_PER_TOKEN = (1.4, 2.3)
 """By tokenizer, as measured on prompts of all methods: they are mostly numbers, and some give each digit a token."""
-
-
-@dataclass(frozen=True)
-class _Sizes:
-    """How long the prompts of a role are, in characters.
-
-    Attributes:
-        first: In the first iteration that has them, with the rollouts that were made.
-        longest: The same with rollouts as long as can be.
-        growth: What each further iteration adds.
-        once: What earlier iterations add that does not grow with their number: excerpts of the latest rollouts.
-        at_first: How many there are in the first iteration of the run.
-        later: How many in each later one.
-    """
-
-    first: int
-    longest: int
-    growth: int
-    once: int
-    at_first: int
-    later: int
-
-    def last(self, iterations: int, *, longest: bool) -> int:
-        """Return the length in the last iteration."""
-        grown = self.growth * (iterations - (1 if self.at_first else 2))
-        return max(self.first, self.longest if longest else 0) + grown + (self.once if iterations > 1 else 0)
-
-    def prompts(self, iterations: int) -> int:
-        """Return how many there are in a run."""
-        return self.at_first + self.later * (iterations - 1)
 
 
 def preview(config: Config, environ: Mapping[str, str]) -> str:
@@ -104,7 +75,7 @@ def _distinct(asked: Sequence[Question]) -> Iterator[tuple[int, int, Question]]:
         yield first, last, group[0]
 
 
-def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], dict[str, _Sizes]]:
+def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], dict[str, Sizes]]:
     """Return the questions of the first iteration, and for each role how long prompts are and can be."""
     directory = RunDirectory.create(folder)
     with closing(CallStore(directory.path)) as store:
@@ -127,7 +98,7 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], di
             before = _with_long_rollouts(setting, client, [*history, *trials], [])
             trials += experiment.history[-1:] * (further - 1)
             later = _with_long_rollouts(setting, client, [*experiment.history, *trials], experiment.records)
-    return asked, _sizes(asked, longest, before, later, shown, further)
+    return asked, sizes_of(asked, longest, before, later, shown, further)
 
 
 def _latest_shown(setting: Setting) -> int:
@@ -155,40 +126,6 @@ def _with_long_rollouts(
         )
     )
     return client.asked
-
-
-def _sizes(
-    asked: Sequence[Question],
-    longest: Sequence[Question],
-    before: Sequence[Question],
-    later: Sequence[Question],
-    between: int,
-    further: int,
-) -> dict[str, _Sizes]:
-    """Compare the questions of the first iteration with those of later ones.
-
-    Args:
-        asked: Those of the first iteration.
-        longest: The same with long rollouts.
-        before: The same after ``between`` further trials.
-        later: Those of the second iteration, after ``between + further`` further trials.
-        between: How many trials lie between the first two.
-        further: How many lie between the last two.
-    """
-    sizes: dict[str, _Sizes] = {}
-    for role in dict.fromkeys(question.role for question in [*asked, *later]):
-        now, first, start, after = (_size(questions, role) for questions in (asked, longest, before, later))
-        growth = once = 0
-        if now and start and after:
-            growth = max(after - start, 0) // further
-            if further > 1 and sizes:  # it shows the history, as other roles do, besides what hides how it grows
-                growth = max(growth, *(each.growth for each in sizes.values()))
-            once = max(start - first - between * growth, 0)
-        elif not now:  # it shows the history, as other roles do
-            growth = max((each.growth for each in sizes.values()), default=0)
-        counts = (sum(question.role == role for question in questions) for questions in (asked, later))
-        sizes[role] = _Sizes(now or after, first or after, growth, once, *counts)
-    return sizes
 
 
 def _stand_in(setting: Setting) -> tuple[str, Provider]:
@@ -239,7 +176,7 @@ def _long_rollouts(setting: Setting, solution: Solution, candidate: int) -> Roll
     )
 
 
-def _expectations(setting: Setting, sizes: Mapping[str, _Sizes]) -> list[str]:
+def _expectations(setting: Setting, sizes: Mapping[str, Sizes]) -> list[str]:
     config, iterations = setting.config, setting.expected_iterations
     each = setting.method.calls_per_iteration(dict(config))
     lines = [
@@ -270,7 +207,7 @@ def _servers(config: Config, environ: Mapping[str, str]) -> list[str]:
     return [f"server of {role}: {provider.address}" for role, provider in providers.items() if provider.address]
 
 
-def _lengths(role: str, size: _Sizes, iterations: int) -> str:
+def _lengths(role: str, size: Sizes, iterations: int) -> str:
     """Say how long the prompts of a role are, in its first iteration and in the last."""
     which = "first" if size.at_first else "second"
     said = f"{role} prompts: {size.first:,} characters in the {which} iteration ({_tokens(size.first)} tokens)"
@@ -292,11 +229,6 @@ def _episodes(setting: Setting) -> str:
         f"episodes: {evaluations * config.num_evaluation_episodes} in evaluations, {config.warmup_episodes} in the "
         f"warm-up, {config.heldout_episodes} held-out{fresh}; at most {setting.brief.longest_rollout} steps each"
     )
-
-
-def _size(questions: Sequence[Question], role: str) -> int:
-    """Return the length of a role's longest prompt; 0 if it has none."""
-    return max((len(question.prompt) for question in questions if question.role == role), default=0)
 
 
 def _tokens(characters: float) -> str:

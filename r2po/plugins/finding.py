@@ -163,5 +163,5 @@ def _is_at(origin: str, path: Path) -> bool:
 
 def _modules_in(folders: Iterable[Path]) -> Iterator[str]:
     for folder in folders:
-        yield from (path.stem for path in folder.glob("*.py") if path.name not in ("__init__.py", "main.py"))
+        yield from (path.stem for path in folder.glob("*.py") if path.stem not in ("__init__", "main"))
         yield from (path.parent.name for path in folder.glob("*/__init__.py"))

@@ -14,7 +14,8 @@ from r2po.analysis.evaluation.report import write_report
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.logs.run_data import SUCCESS_METRICS
-from r2po.analysis.paper.results_tables import Validation, build_tables
+from r2po.analysis.paper.results_tables import build_tables
+from r2po.analysis.paper.validation import Validation
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 K = 4

@@ -22,7 +22,8 @@ from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.fresh import basis_of, incumbent_basis, reevaluate_command, runs_of, settled
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.output.tables import to_csv
-from r2po.analysis.paper.results_tables import Validation, build_tables
+from r2po.analysis.paper.results_tables import build_tables
+from r2po.analysis.paper.validation import Validation
 from r2po.analysis.significance.report import significance_rows
 from r2po.cli import main
 from r2po.runlog.facts import MethodFacts

@@ -13,7 +13,8 @@ from r2po.analysis.evaluation.summary import summarise_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.load import load_log_directory
 from r2po.analysis.output.tables import to_csv
-from r2po.analysis.paper.results_tables import Validation, build_tables
+from r2po.analysis.paper.results_tables import build_tables
+from r2po.analysis.paper.validation import Validation
 from tests.analysis.published_archive import published_archive
 
 NOT_OURS = {"label", "logdir"}

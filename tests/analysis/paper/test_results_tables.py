@@ -17,8 +17,9 @@ from r2po.analysis.logs.names import method_key
 from r2po.analysis.output.scores import Score, difference, reference_lines, z_score
 from r2po.analysis.output.tables import Table, to_csv
 from r2po.analysis.paper.presets import PRESETS
-from r2po.analysis.paper.results_tables import Validation, build_published_tables, build_tables
+from r2po.analysis.paper.results_tables import build_published_tables, build_tables
 from r2po.analysis.paper.reward_curves import build_curves
+from r2po.analysis.paper.validation import Validation
 from r2po.analysis.published import published_results
 from r2po.cli import main
 from tests.analysis.made_logs import write_run

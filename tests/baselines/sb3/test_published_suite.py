@@ -11,7 +11,8 @@ import pytest
 
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.load import load_log_directory
-from r2po.analysis.paper.results_tables import Validation, build_tables
+from r2po.analysis.paper.results_tables import build_tables
+from r2po.analysis.paper.validation import Validation
 from r2po.baselines.sb3.algorithms import PACKAGES
 from r2po.baselines.sb3.config import PUBLISHED_HORIZON, load_sb3_config
 from tests.baselines.sb3.suites import SUITES, figures, make_suite, result, write_zoo

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from r2po.analysis.logs.experiments import find_experiments
-from r2po.analysis.paper.results_tables import Validation, build_tables
+from r2po.analysis.paper.results_tables import build_tables
 from r2po.analysis.paper.reward_curves import build_curves
+from r2po.analysis.paper.validation import Validation
 from r2po.cli import main
 from r2po.config import load_config
 from r2po.experiment import resolve as resolving
