@@ -103,7 +103,7 @@ def test_what_no_entry_settles_is_named(lab: str, capsys: pytest.CaptureFixture[
     ("arguments", "said"),
     [
         (["Acrobt-v1"], "unknown environment 'Acrobt-v1' (did you mean 'Acrobot-v1'?)"),
-        (["lab:Rig-v3"], "asks for the plugin 'lab'"),
+        (["lab:Rig-v3"], "the environment 'lab:Rig-v3' asks for the plugin 'lab'"),
         (["Acrobot-v1", "--env-kwargs", "color"], "--env-kwargs 'color': expected key=value"),
         (["Acrobot-v1", "--env-kwargs", "colour=3"], "unknown argument of Acrobot-v1 'colour'"),
         (["Acrobot-v1", "--output", "/dev/null/x.yaml"], "/dev/null/x.yaml"),
