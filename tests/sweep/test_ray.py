@@ -45,13 +45,7 @@ CLUSTERED = {
 }
 CLUSTER = """
 import sys
-import time
-import types
-import ray._private.node
 from ray.cluster_utils import Cluster
-# It gives a node 30 s to start, whatever one sets. On a busy machine that is too little: its clock goes slower.
-clock = {**vars(time), "monotonic": lambda: time.monotonic() / 10}
-ray._private.node.time = types.SimpleNamespace(**clock)
 memory = {"object_store_memory": 100 * 2**20}
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
 node = cluster.add_node(num_cpus=2, **memory)
