@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.documents import DOCS, read_table
 from tests.foreign.__main__ import TABLE
-from tests.foreign.servers import Foreign
-from tests.foreign.trials import TRIALS, doctor
+from tests.foreign.servers import Foreign, openai
+from tests.foreign.trials import TRIALS, cut, doctor
+from tests.real_server import byte_model, needs_server
 
 ROOT = Path(__file__).parents[2]
 GONE = Foreign(
@@ -55,6 +56,12 @@ def test_a_doctor_that_fails_says_why() -> None:
     assert doctor(claude).startswith("FAILED at key: ANTHROPIC_API_KEY is not set")
 
 
+@needs_server
+def test_a_reply_is_cut_whatever_the_model_writes() -> None:
+    with openai(byte_model().path) as foreign:
+        assert {cut(foreign) for _ in range(5)} == {"a reply, ended by 'length'"}
+
+
 def test_the_table_has_every_trial_in_every_format() -> None:
     header, _, *rows = read_table(DOCS / "providers.md", TABLE).strip().splitlines()
     assert [cell.split(":")[0].strip() for cell in header.strip("|").split("|")[1:]] == [
@@ -67,4 +74,5 @@ def test_the_table_has_every_trial_in_every_format() -> None:
     assert [line[0].strip() for line in lines] == list(TRIALS)
     assert all(len(line) == 5 and all(cell.strip() for cell in line) for line in lines)
     assert "FAILED" not in "".join(rows)
+    assert lines[list(TRIALS.values()).index(cut)][1].strip() == "a reply, ended by 'length'"
     assert rows[-1].startswith("Seen on 20")
