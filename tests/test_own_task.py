@@ -106,7 +106,7 @@ def tell_of_all_runs(folder: Path, runs: dict[Path, dict[str, Any]]) -> None:
     assert row["environment"] == "acrobot"
     for method, label in METHODS.items():
         mean = np.mean([result["heldout_reward"] for result in runs.values() if result["method"] == method])
-        assert float(row[label].split()[0]) == pytest.approx(mean, abs=0.0051)  # two decimals
+        assert float(row[label].split()[0]) == pytest.approx(mean, abs=0.006)  # it shows two decimals
     figure = (folder / "curves.svg").read_text(encoding="utf-8")  # matplotlib leaves each text in a comment
     assert all(f"<!-- {text} -->" in figure for text in ("Acrobot", *METHODS.values()))
 
