@@ -66,6 +66,7 @@ def test_replies_are_compared_with_those_of_one_thread_without_a_cache() -> None
 def test_the_document_has_a_measurement() -> None:
     rows = [cells(line) for line in read_table(DOCUMENT, greedy_decoding.TABLE).splitlines()[2:]]
     assert len(rows) == 3
-    (_, again, same), (_, cached, different), _ = rows
-    assert int(again) == int(cached) > 0
+    (_, again, same), (_, cached, different), (_, threads, also) = rows
+    assert int(again) == int(cached) == int(threads) > 0
     assert int(same) <= int(different) <= int(cached)
+    assert int(also) <= int(threads)
