@@ -144,6 +144,7 @@ def write_run(folder: Path, environment: str, method: str, seed: int) -> None:
         "config": {**config, "policy": task.policy},
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(description))
+    assert task.optimum is not None
     pair = METHODS[method].pair
     stages = (pair["proposal"], pair["revision"]) if pair else ("proposal",)
     lines = [json.dumps(record) for record in records(rng, task.optimum, count, stages, size, task.warmup_episodes)]

@@ -43,7 +43,7 @@ def row(gym_id: str, rollout: tuple[int, int] | None, history: tuple[int, int] |
     if history:
         windows["history_window"] = dict(zip(("best", "last"), history, strict=True))
     values = {"method": "r2po", "gym_env_name": gym_id, "llm_model_name": "any", "logdir": "unused", **windows}
-    told = preview(resolve(values, "the benchmark"))
+    told = preview(resolve(values, "the benchmark"), {})
     shown = [f"{window[0]} + {window[1]}" if window else "all" for window in (rollout, history)]
     return [task_for(gym_id).label, *shown, *(f"{most_tokens(told, role):,}" for role in ROLES)]
 

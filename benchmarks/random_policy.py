@@ -24,6 +24,7 @@ SEED = 0
 
 def random_returns(task: Task, policies: int, seed: int) -> NDArray[np.float64]:
     """Return (policies,) returns of random policies, drawn as a warm-up draws them, one episode each."""
+    assert task.max_traj_length is not None
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     family = make_policy(task.policy, spaces)
     engine = select_engine(

@@ -81,14 +81,13 @@ def _measure(task: Task, kind: str, episodes: int, rounds: int) -> list[Row]:
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     policies = _policies(task, kind, spaces)
     seeds = [[derive_seed(0, task.name, i, k) for k in range(episodes)] for i in range(len(policies))]
-    arguments = task.gym_id, task.env_kwargs, spaces
-    engines: list[Engine] = [
-        make(*arguments, max_steps=task.max_traj_length) for make in (KernelEngine, GymnasiumEngine)
-    ]
+    arguments, cap = (task.gym_id, task.env_kwargs, spaces), task.max_traj_length
+    assert cap is not None
+    engines: list[Engine] = [make(*arguments, max_steps=cap) for make in (KernelEngine, GymnasiumEngine)]
     environment = gymnasium.make(task.gym_id, disable_env_checker=True, **task.env_kwargs)
     evaluations = [engines[0].evaluate(policy, part) for policy, part in zip(policies, seeds, strict=True)]
     runs: list[Callable[[], float]] = [
-        lambda: _plain_seconds(environment, policies, seeds, spaces, task.max_traj_length),
+        lambda: _plain_seconds(environment, policies, seeds, spaces, cap),
         lambda: _bare_seconds(policies, evaluations),
         *(lambda engine=engine: _engine_seconds(engine, policies, seeds) for engine in engines),
     ]

@@ -54,10 +54,12 @@ def test_what_comes_with_the_package_is_what_the_checkout_shows() -> None:
 
 def test_no_message_says_what_only_a_checkout_has() -> None:
     """A string of the package names neither a script nor a file of the checkout; those are told by ``installation``."""
-    scripts = re.compile(r"\b(?:main|eval|paper_\w+|sb3_baselines|eval_all_results|tau_c_\w+)\.py\b|requirements\.txt")
+    names = re.compile(
+        r"\b(?:main|eval|paper_\w+|sb3_baselines|eval_all_results|tau_c_\w+)\.py\b|requirements\.txt|docs/\S+\.md"
+    )
     found = []
     for path in (ROOT / "r2po").rglob("*.py"):
         text = re.sub(r'"""(?:.|\n)*?"""', "", path.read_text(encoding="utf-8"))  # docstrings
         if path.name != "installation.py":
-            found += [f"{path.name}: {match.group()}" for match in scripts.finditer(text)]
+            found += [f"{path.name}: {match.group()}" for match in names.finditer(text)]
     assert found == []

@@ -57,7 +57,7 @@ class Installed:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,  # a busy machine is no failure
         )
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -120,6 +120,20 @@ def install(wheel: Path, folder: Path) -> Installed:
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
     paths = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     (own / "packages_of_the_tests.pth").write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+    return installed
+
+
+def install_from_registry(wheel: Path, folder: Path, extra: str) -> Installed:
+    """Install a wheel with an extra and all dependencies, as pip finds them, where nothing of the tests is seen."""
+    venv.create(folder, with_pip=False)
+    installed = Installed(wheel, folder)
+    environ = {
+        key: value for key, value in os.environ.items() if key != "PYTHONPATH"
+    }  # it keeps tests from the network
+    done = subprocess.run(
+        [*_installer(installed.python), f"{wheel}[{extra}]"], capture_output=True, text=True, env=environ
+    )
+    assert done.returncode == 0, done.stderr
     return installed
 
 

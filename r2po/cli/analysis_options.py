@@ -45,8 +45,11 @@ def add_only_options(parser: argparse.ArgumentParser, *other_names: str) -> None
 def add_preset_options(parser: argparse.ArgumentParser) -> None:
     """Declare which methods are shown: those of a preset, or one by one."""
     either = parser.add_mutually_exclusive_group()
-    text = "which methods; those of one's own that the logs hold stand beside them (default: core)"
-    either.add_argument("--preset", choices=PRESETS, default="core", help=text)
+    text = (
+        f"which methods: {', '.join(PRESETS)}; those of one's own that the logs hold stand beside them (default: core)"
+    )
+    # The metavar is short, since argparse breaks no line of usage between options that exclude each other.
+    either.add_argument("--preset", choices=PRESETS, default="core", metavar="PRESET", help=text)
     add_methods_option(either, "these methods instead, in this order")
 
 

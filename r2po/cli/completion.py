@@ -31,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
         InputError: argcomplete, which does the work, is not installed.
     """
     try:
-        import argcomplete
+        from argcomplete.shell_integration import shellcode
     except ImportError:
         raise InputError(f"completion needs argcomplete, which is not installed: {install('completion')}") from None
-    sys.stdout.write(argcomplete.shellcode(["r2po"], shell=options.shell))
+    sys.stdout.write(shellcode(["r2po"], shell=options.shell))
     return 0
 
 

@@ -110,6 +110,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "logs/cartpole_props/run_1 3 search": "what was asked in iteration 3",
         "logs/cartpole_r2po/run_1 3 critic": "what its critic was asked",
     },
+    "new-task": {
+        "Acrobot-v1": "into tasks/acrobot.yaml",
+        "CliffWalking-v1 --output ice.yaml --env-kwargs is_slippery=true": "a variant of it, into a file that you name",
+    },
     "check-task": {"CartPole-v1": "one task", "all": "all that there are"},
     "demo": {"": "without a language model", "--llm --yes": "with a small one; installs it"},
     "serve": {

@@ -60,7 +60,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_logs_options(parser)
     add_only_options(parser, "--env")
     add_reference_options(parser, "the published counts")
-    _add_edit_options(parser.add_argument_group("edit patterns", "The defaults are those of docs/statistics.md."))
+    _add_edit_options(
+        parser.add_argument_group(
+            "edit patterns",
+            "The defaults are the published thresholds; other environments have some on their own scale.",
+        )
+    )
     add_as_published(parser)
 
 

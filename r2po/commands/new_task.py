@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from r2po.commands.check_task import check_task
 from r2po.commands.doctor import Finding
 from r2po.errors import InputError
+from r2po.installation import call
 from r2po.isolation.wall import Isolation
 from r2po.tasks.bare import is_registered, unknown_environment
 from r2po.tasks.draft import Draft, as_yaml, draft, finished
@@ -51,7 +53,7 @@ def new_task(gym_id: str, output: Path | None, env_kwargs: Mapping[str, Any], is
     failed = [finding for finding in findings if finding.verdict == "FAILED" and not _is_open(finding, drafted.card)]
     faults = [f"  FAILED {finding.what}: {finding.text}" for finding in failed]
     lines = [_wrote(path, drafted), f"  checked: {', '.join(_good(findings, drafted.card))}", *faults]
-    return Written([*lines, _to_fill_in(drafted.card)], bool(faults))
+    return Written([*lines, _to_fill_in(drafted.card), _next(path)], bool(faults))
 
 
 def _checked(drafted: Draft, isolation: Isolation) -> tuple[Draft, list[Finding]]:
@@ -114,6 +116,11 @@ def _to_fill_in(card: Task) -> str:
         open_.append("observation")
     entries = ", ".join([*open_, "reward", "ending"])
     return f"  to fill in: {entries} (marked {TODO}; methods that describe the environment refuse a card with {TODO})"
+
+
+def _next(path: Path) -> str:
+    checked = call("check-task", shlex.quote(str(path)))
+    return f"  then: {checked}; a config names the card as `task: PATH`, from the folder of the config"
 
 
 def _unnamed(entries: Sequence[str | Dimension] | str) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from r2po.config.config import MEANINGFUL_NULLS, Config, CriticSettings, HistorySettings
 from r2po.errors import InputError
+from r2po.installation import call
 from r2po.llm.key_hosts import check_base_url
 from r2po.llm.providers.replay import PREFIX
 from r2po.llm.registry import kind_of
@@ -141,6 +144,11 @@ def _check_privileged(source: str, config: Config, task: Task) -> None:
         raise InputError(f"{source}: information is 'privileged'; {error}") from None
 
 
+def _assigned(key: str, value: Any) -> str:
+    """Return an override as it is typed in a shell."""
+    return shlex.quote(f"{key}={json.dumps(value, default=str)}")
+
+
 def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
     """Refuse arguments that would make the card's description of the environment untrue."""
     for key, value in env_kwargs.items():
@@ -149,5 +157,5 @@ def _check_env_kwargs(task: Task, env_kwargs: Mapping[str, Any]) -> None:
             raise InputError(
                 f"env_kwargs: with {key!r} {value!r} the description of {task.gym_id} in prompts would not be true; "
                 f"it holds for {'the default' if described is None else repr(described)}; "
-                "to change the environment, add a task card (docs/extending.md)"
+                f"a card for another variant: {call('new-task', task.gym_id, '--env-kwargs', _assigned(key, value))}"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -30,6 +31,9 @@ _STOP_S = 5.0
 _BETWEEN_LOOKS_S = 0.05
 _ANSWER_S = 10.0
 _LONGEST_COMPLAINT = 300
+_PATIENT_THREADS = {"OMP_WAIT_POLICY": "passive"}
+"""Threads that wait for each other sleep. If they spin, they keep the core from the one that they wait for: on a busy
+machine, two threads are then a hundred times slower than one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class ServerSettings:
         context: Most tokens of a prompt and its reply.
         slots: How many calls it answers at once; each has a whole context.
         threads: Threads that compute; None for half as many as there are cores: each waits for the slowest, so that one
-            whose core has something else to do as well can make all ten times slower.
+            whose core has something else to do as well makes all slower.
         key: The key that every call must carry.
         warmup: Whether it computes once before it listens, so that the first call is no slower than the others.
     """
@@ -116,6 +120,7 @@ def _start(settings: ServerSettings, log: IO[bytes]) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
+        env={**_PATIENT_THREADS, **os.environ},
         start_new_session=True,  # Ctrl-C is for this process, which then stops the server
     )
     assert process.stdin is not None

@@ -32,7 +32,7 @@ def test_excerpts_of_the_latest_rollouts_do_not_add_up(window: dict[str, Any], t
     values = {"method": "r2po", "gym_env_name": "CartPole-v1", "llm_model_name": "embedded/search", "seed": 1, **window}
     few = {"num_evaluation_episodes": 2, "heldout_episodes": 0, "reevaluation_episodes": 0, "num_iterations": 60}
     config = resolve({**values, **few, "logdir": str(tmp_path)}, "test")
-    (line,) = re.findall(r"^critic prompts: .*$", preview(config), re.M)
+    (line,) = re.findall(r"^critic prompts: .*$", preview(config, {}), re.M)
     expected = max(
         int(figure.replace(",", "")) for figure in re.findall(r"([\d,]+)(?: in the last| with the lon)", line)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -20,6 +20,10 @@ TO_FILL_IN = (
     "  to fill in: summary, reward, ending (marked TODO; methods that describe the environment refuse a card with TODO)"
 )
 
+THEN = (
+    "  then: r2po check-task tasks/acrobot.yaml; a config names the card as `task: PATH`, from the folder of the config"
+)
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -30,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_writes_a_card_and_says_what_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new-task", "Acrobot-v1"]) == 0
-    assert capsys.readouterr().out.splitlines() == [WROTE, CHECKED, TO_FILL_IN]
+    assert capsys.readouterr().out.splitlines() == [WROTE, CHECKED, TO_FILL_IN, THEN]
     assert read_card(folder / "tasks" / "acrobot.yaml").unfinished == ["summary", "reward", "ending"]
     assert main(["check-task", "tasks/acrobot.yaml"]) == 0
     assert "  note    card:      TODO in summary, reward, ending" in capsys.readouterr().out
@@ -77,7 +81,7 @@ class Lab(gymnasium.Env[Any, Any]):
 
 @pytest.fixture
 def lab() -> Iterator[str]:
-    gymnasium.register("lab/Rig-v3", Lab, max_episode_steps=30)
+    gymnasium.register("lab/Rig-v3", cast("Any", Lab), max_episode_steps=30)
     yield "lab/Rig-v3"
     gymnasium.registry.pop("lab/Rig-v3")
 
@@ -99,7 +103,7 @@ def test_what_no_entry_settles_is_named(lab: str, capsys: pytest.CaptureFixture[
     ("arguments", "said"),
     [
         (["Acrobt-v1"], "unknown environment 'Acrobt-v1' (did you mean 'Acrobot-v1'?)"),
-        (["lab:Rig-v3"], "unknown environment 'lab:Rig-v3'"),
+        (["lab:Rig-v3"], "the environment 'lab:Rig-v3' asks for the plugin 'lab'"),
         (["Acrobot-v1", "--env-kwargs", "color"], "--env-kwargs 'color': expected key=value"),
         (["Acrobot-v1", "--env-kwargs", "colour=3"], "unknown argument of Acrobot-v1 'colour'"),
         (["Acrobot-v1", "--output", "/dev/null/x.yaml"], "/dev/null/x.yaml"),

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
+import numpy as np
 import pytest
 import yaml
 from gymnasium import spaces
@@ -106,7 +107,7 @@ def test_each_entry_that_has_changed_is_named() -> None:
     assert "task.name was None, is 'rod'" in changes(config, plain.model_dump(mode="json"), 1)
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "another environment": (
         {"task": PENDULUM, "gym_env_name": "CartPole-v1"},
         "gym_env_name is 'CartPole-v1', but the task card",
@@ -208,7 +209,7 @@ class Lab(gymnasium.Env[Any, Any]):
 
 @pytest.fixture
 def lab() -> Iterator[str]:
-    gymnasium.register("lab/Rig-v3", Lab, max_episode_steps=30, reward_threshold=5)
+    gymnasium.register("lab/Rig-v3", cast("Any", Lab), max_episode_steps=30, reward_threshold=5)
     yield "lab/Rig-v3"
     gymnasium.registry.pop("lab/Rig-v3")
 
@@ -264,7 +265,7 @@ def test_no_module_is_imported_for_an_id(tmp_path: Path, monkeypatch: pytest.Mon
         (spaces.Discrete(3, start=1), None, "expected numbered states that count from 0"),
         (spaces.MultiBinary(3), None, "flatten: true makes it a vector of 3 numbers"),
         (None, spaces.MultiDiscrete([2, 2]), "unsupported action space MultiDiscrete([2 2])"),
-        (None, spaces.Box(0, 9, (2,), int), "unsupported action space Box(0, 9, (2,), int64)"),
+        (None, spaces.Box(0, 9, (2,), np.int64), "unsupported action space Box(0, 9, (2,), int64)"),
     ],
 )
 def test_spaces_that_no_policy_takes_are_named(observation: Any, action: Any, said: str, lab: str) -> None:
@@ -273,7 +274,7 @@ def test_spaces_that_no_policy_takes_are_named(observation: Any, action: Any, sa
 
 
 def test_actions_may_be_unbounded_and_observations_whole(lab: str) -> None:
-    kwargs = {"observation": spaces.Box(0, 9, (3,), int), "action": spaces.Box(-float("inf"), float("inf"), (2,))}
+    kwargs = {"observation": spaces.Box(0, 9, (3,), np.int64), "action": spaces.Box(-float("inf"), float("inf"), (2,))}
     card = resolve({**BARE, "method": "cma_es", "gym_env_name": lab, "env_kwargs": kwargs}, "test").card
     assert (card.policy, card.env_kwargs) == ("linear", kwargs)
 

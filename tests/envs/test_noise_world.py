@@ -59,6 +59,8 @@ def test_the_best_mean_return_is_positive_and_the_cards_target(number: int) -> N
     best, _ = solve(board_of(task))
     assert best > 0
     assert task.optimum == math.floor(best + 1e-9)
+    assert task.optimum is not None
+    assert task.conservative_threshold is not None
     assert task.conservative_threshold < task.optimum
 
 

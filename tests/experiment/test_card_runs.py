@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -34,7 +34,7 @@ class Reach(gymnasium.Env[Any, Any]):
         )
         self.action_space = spaces.Box(-1, 1, (2,))
         self.render_mode = render_mode
-        self.place = np.zeros(2)
+        self.place: np.ndarray[Any, Any] = np.zeros(2)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
@@ -93,7 +93,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def registered() -> Iterator[None]:
-    gymnasium.register(ID, Reach)
+    gymnasium.register(ID, cast("Any", Reach))
     yield
     gymnasium.registry.pop(ID)
 
@@ -173,7 +173,7 @@ def test_an_exported_policy_says_in_which_order_it_takes_the_parts(folder: Path)
     names: dict[str, Any] = {}
     exec(compile(text, "best.py", "exec"), names)
     with r2po.load_policy("logs/reach/run_1") as policy:
-        vector = spaces.flatten(Reach().observation_space, observation)
+        vector: Any = spaces.flatten(Reach().observation_space, observation)
         np.testing.assert_array_equal(names["Policy"]().act(vector), policy(vector))
 
 

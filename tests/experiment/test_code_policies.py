@@ -420,9 +420,9 @@ def test_a_method_may_keep_what_succeeds_most(
         return step.evaluate(step.ask("search", f"Policy {step.iteration}"), "only")
 
     register(METHODS, Method("one", "One", one, keeps_by=keeps_by, searches="programs", templates=()), monkeypatch)
-    task = replace(TASKS["cartpole"], success=True)
+    task = replace(TASKS["cartpole"], success="success")
     monkeypatch.setattr(TASKS, "_items", {**TASKS, "cartpole": task})
-    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: Succeeds(gymnasium.make(gym_id)))
+    monkeypatch.setattr(gymnasium_engine, "make", lambda gym_id: Succeeds(gymnasium.make(gym_id), "success"))
     config = make_code_config("one", tmp_path, num_iterations=3)
     result = run_code(config, Both(), monkeypatch)
     directory = RunDirectory(tmp_path / "run_1")

@@ -20,7 +20,8 @@ from r2po.serving import ModelFile, Served, ServerSettings, serve
 
 HOST = "127.0.0.1"
 CONTEXT = 8192
-START_S = 300.0
+START_S = 900.0
+FIRST_ANSWER_S = 300.0
 _BETWEEN_LOOKS_S = 0.5
 _STOP_S = 20.0
 _LONGEST_COMPLAINT = 1000
@@ -88,6 +89,8 @@ def gemini(weights: Path, python: Path) -> Iterator[Foreign]:
         command = [_script(python, "litellm"), "--config", "config.yaml", "--host", HOST, "--port", str(port)]
         offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "NO_PROXY": HOST}
         with _running(command, folder, offline, f"http://{HOST}:{port}/health/liveliness"):
+            # It loads most of its code with the first request, for longer than r2po waits at first contact.
+            _answers(f"http://{HOST}:{port}/v1beta/models", FIRST_ANSWER_S)
             environ = {"GEMINI_BASE_URL": f"http://{HOST}:{port}", "GEMINI_API_KEY": key}
             names = ("LiteLLM", "Gemini", "gemini-local", "gemini-remote", "GEMINI_API_KEY")
             yield Foreign(*names, environ, _of(python, "litellm"))
@@ -172,10 +175,10 @@ def _wait_for(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
         time.sleep(_BETWEEN_LOOKS_S)
 
 
-def _answers(health: str) -> bool:
+def _answers(url: str, timeout_s: float = 5.0) -> bool:
     with requests.Session() as session:
         session.trust_env = False  # no proxy leads to this machine
         try:
-            return session.get(health, timeout=5).ok
+            return session.get(url, timeout=timeout_s).ok
         except requests.RequestException:
             return False

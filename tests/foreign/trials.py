@@ -52,14 +52,10 @@ def outcome(call: Callable[[], Reply]) -> str:
 def doctor(foreign: Foreign) -> str:
     """``r2po doctor``: which of its checks found what."""
     found = {each.what: each for each in examine(Patient(foreign.model, foreign.environ, timeout_s=TIMEOUT_S))}
-    told = {
-        "server": ("answers", "does not answer"),
-        "model": ("known", "not told"),
-        "context": ("told", "not told"),
-        "call": ("answered", "failed"),
-    }
-    words = [f"{what} {told[what][found[what].verdict != 'ok']}" for what in told if what in found]
-    return "; ".join(words)
+    good = {"server": "answers", "model": "known", "context": "told", "call": "answered"}
+    words = [f"{what} {good[what] if found[what].verdict == 'ok' else 'not told'}" for what in good if what in found]
+    failed = [f"FAILED at {each.what}: {_short(each.text)}" for each in found.values() if each.verdict == "FAILED"]
+    return "; ".join(failed or words)
 
 
 def plain(foreign: Foreign) -> str:
@@ -97,8 +93,8 @@ def structured(foreign: Foreign) -> str:
 
 
 def cut(foreign: Foreign) -> str:
-    """A reply that is cut off after 5 tokens."""
-    return outcome(lambda: ask(foreign, sampling={"max_output_tokens": 5}))
+    """A reply that is cut off after 5 tokens; greedily, since random weights may else end it before."""
+    return outcome(lambda: ask(foreign, sampling={"max_output_tokens": 5, "temperature": 0.0}))
 
 
 def too_long(foreign: Foreign) -> str:

@@ -185,7 +185,7 @@ def test_rules_of_plugins(late: bool, name: str, label: str, monkeypatch: pytest
         PROVIDERS.register(kind)
     assert kind_of(name).label == label
     assert kind_of("gpt-4o").name == "openai"
-    assert [usage for usage, _, _ in usages()].index("any other name") == len(PROVIDERS) - 1
+    assert [usage for usage, _, _ in usages()].index("any other name, openai:<model>") == len(PROVIDERS) - 1
 
 
 def test_installed_plugins_are_asked_only_for_names_with_a_prefix_that_no_rule_knows(

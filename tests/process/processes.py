@@ -90,11 +90,11 @@ def start_main(folder: Path, *options: str, server: FakeServer | None = None, **
     return start(folder, [sys.executable, str(MAIN), *config, *options], environ(server, **env))
 
 
-def finish(process: subprocess.Popen[str]) -> Completed:
+def finish(process: subprocess.Popen[str], patience_s: float = PATIENCE_S) -> Completed:
     """Wait for a process and return what came of it."""
     with process:
         try:
-            out, err = process.communicate(timeout=PATIENCE_S)
+            out, err = process.communicate(timeout=patience_s)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

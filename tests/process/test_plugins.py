@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from r2po import load_policy
+from r2po import export, load_policy
 from r2po.cli import COMMANDS, main
 from r2po.errors import InputError
 from r2po.methods import METHODS
@@ -23,15 +23,17 @@ from r2po.runlog import RunDirectory
 from r2po.tasks import TASKS
 from tests.outside.processes import run_commands
 from tests.plugins.installing import install
-from tests.process.processes import REPOSITORY, environ, one_line, records, run_main, trials
+from tests.process.processes import REPOSITORY, environ, one_line, records, trials
 
 LAB = REPOSITORY / "tests/outside/lab"
+SCRIPT = REPOSITORY / "tests/outside/lab_script.py"
 VALUES = {
     "gym_env_name": "Lab-v0",
     "method": "twice",
     "llm_model_name": "dice/1",
     "logdir": "logs/lab",
     "plugins": ["lab"],
+    "prompts": "lab/prompts",
     "num_iterations": 3,
     "num_evaluation_episodes": 3,
     "heldout_episodes": 4,
@@ -60,59 +62,101 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nobody: None) -> Path
     return tmp_path
 
 
+CHANGE = """
+import shutil
+from pathlib import Path
+shutil.copytree("swept", "changed")
+Path("changed/lab/run_1/result.json").unlink()
+with Path("lab/method.py").open("a") as file:
+    file.write("# changed")
+"""
+
+
 def test_from_a_kill_to_the_analyses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nobody: None
 ) -> None:
-    """One chain, since each of its processes takes a second to start."""
+    """One chain, since what it starts with takes long to make."""
     made = _make_runs(tmp_path)
     _check_what_was_made(made)
     monkeypatch.chdir(tmp_path)
     _check_analyses(monkeypatch, capsys)
     _check_that_runs_need_the_option(capsys)
-    _check_that_a_changed_plugin_continues_nothing()
 
 
 def _make_runs(folder: Path) -> Path:
-    """Make a run that is killed and resumed, its replay, and a sweep of two seeds in worker processes."""
+    """Make all that needs the plugin: a run that is killed and resumed, its replay, a sweep in worker processes."""
     shutil.copytree(LAB, folder / "lab", ignore=shutil.ignore_patterns("__pycache__"))
     write_config(folder)
+    write_config(folder, "r2po.yaml", method="r2po", logdir="logs/r2po")
+    drafted = {"task": "drafted.yaml", "gym_env_name": None, "policy": "halves", "prompts": None, "optimum": 20.0}
+    write_config(folder, "search.yaml", **drafted, method="random_search", llm_model_name=None, logdir="logs/search")
+    shutil.copy(SCRIPT, folder / "script.py")
+    (folder / "change.py").write_text(CHANGE)
     (folder / "kill").touch()
-    config = ["--config", "lab.yaml"]
-    killed = run_main(folder, *config, "--quiet", "--plugin", "lab")
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert len(records(folder / "logs/lab/run_1/iterations.jsonl")) == 1
-    run = ["run", *config, "--quiet", "--plugin", "lab"]
+    plugin = ["--plugin", "lab"]
+    run = ["run", "--config", "lab.yaml", "--quiet", *plugin]
+    changed = ["--set", "logdir=changed/lab"]
     done = run_commands(
         folder,
+        [run],
         [
             [*run, "--resume"],
             [*run, "--set", "llm_model_name=replay/logs/lab/run_1", "logdir=again"],
-            ["sweep", "lab.yaml", "--plugin", "lab", "--seeds", "1-2", "--logs", "swept", "--quiet"],
-            ["reevaluate", "swept", "--plugin", "lab", "--episodes", "21", "--jobs", "1"],
-            ["export", "logs/lab/run_1", "--output", "policy.json", "--plugin", "lab"],
-            ["run", *config, "--dry-run", "--plugin", "lab"],
+            ["sweep", "lab.yaml", "r2po.yaml", *plugin, "--seeds", "1-2", "--logs", "swept", "--quiet"],
+            ["reevaluate", "swept", *plugin, "--episodes", "21", "--jobs", "1"],
+            ["export", "logs/lab/run_1", "--output", "policy.json", *plugin],
+            ["run", "--config", "lab.yaml", "--dry-run", *plugin],
+            ["new-task", "lab:Lab-v0", "--output", "drafted.yaml", *plugin],
+            ["check-task", "drafted.yaml", *plugin],
+            ["run", "--config", "search.yaml", "--quiet", *plugin],
+        ],
+        [["script.py"]],
+        [
+            ["change.py"],
+            [*run, *changed, "--resume"],
+            [*run, *changed, "--resume", "2"],
+            ["sweep", "lab.yaml", *plugin, "--logs", "changed", "--seeds", "1", "--quiet"],
+            ["reevaluate", "changed/lab", *plugin, "--jobs", "1", "--episodes", "30"],
+            ["export", "changed/lab/run_1", "--output", "policy.json", *plugin],
         ],
     )
-    assert "codes: [0, 0, 0, 0, 0, 0]" in done.stdout, done.stdout + done.stderr
+    said = re.findall(r"^(?:codes|signal): .*", done.stdout, re.MULTILINE)
+    expected = [f"signal: {signal.SIGKILL}", f"codes: {[0] * 9}", "codes: [0]", "codes: [0, 2, 2, 2, 1, 0]"]
+    assert said == expected, done.stdout + done.stderr
+    _check_that_a_changed_plugin_continues_nothing(folder, done.stderr)
     return folder
 
 
+def _check_that_a_changed_plugin_continues_nothing(lab: Path, said: str) -> None:
+    lines = [line for line in said.splitlines() if "the plugin 'lab' has changed since: " in line]
+    assert len(lines) == 5
+    hashes = "[0-9a-f]{8}, is [0-9a-f]{8}"
+    assert re.fullmatch(
+        f"error: cannot resume changed/lab/run_1: the plugin 'lab' has changed since: {hashes}; put back its files, or "
+        "start a new run",
+        lines[0],
+    )
+    for path in (lab / "changed/lab").rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (lab / "swept/lab" / path.relative_to(lab / "changed/lab")).read_bytes()
+
+
 def _check_what_was_made(lab: Path) -> None:
-    run, swept, other, again = (
-        lab / each for each in ("logs/lab/run_1", "swept/lab/run_1", "swept/lab/run_2", "again/run_1")
+    run, swept, other, again, python = (
+        lab / each for each in ("logs/lab/run_1", "swept/lab/run_1", "swept/lab/run_2", "again/run_1", "python/run_1")
     )
     assert len(trials(run)) == 3
-    assert trials(run) == trials(swept) == trials(again) != trials(other)
+    assert trials(run) == trials(swept) == trials(again) == trials(python) != trials(other)
     assert RunDirectory(again).read_result()["differing_prompts"] == 0
     assert sum(len(line["returns"]) for line in records(swept / "reevaluation.jsonl")) == 3 * 21
-    assert len(json.loads((lab / "policy.json").read_text())["params"]) == 3
+    assert len(json.loads((lab / "policy.json").read_text())["params"]) == 4 + 1  # the Dict makes four numbers
     processes = (lab / "imported.txt").read_text().split()
     assert len(set(processes)) == len(processes)  # once in each
-    # The killed one; the one with all commands; two workers, or one where there is one core.
-    assert len(processes) == 2 + min(2, len(os.sched_getaffinity(0)))
-    descriptions = [RunDirectory(path).read_description() for path in (run, other)]
-    (plugin,), (same,) = (description["plugins"] for description in descriptions)
-    assert plugin == same
+    # The four groups; two workers, or one where there is one core.
+    assert len(processes) == 4 + min(2, len(os.sched_getaffinity(0)))
+    descriptions = [RunDirectory(path).read_description() for path in (run, other, python)]
+    (plugin,), (same,), (imported,) = (description["plugins"] for description in descriptions)
+    assert plugin == same == imported
     assert (plugin["name"], plugin["version"]) == ("lab", None)
     assert re.fullmatch("[0-9a-f]{64}", plugin["sha256"])
     assert descriptions[0]["config"]["plugins"] == ["lab"]
@@ -122,64 +166,47 @@ def _check_analyses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     """They need no plugin, and load none."""
     assert ("lab" in TASKS, "twice" in METHODS, "lab" in sys.modules) == (False, False, False)
     before = Path("imported.txt").read_text()
+    swept = ["--logs-root", "swept", "--methods"]
     with monkeypatch.context() as patch:
         patch.setenv("R2PO_PLUGINS", "no_such_plugin")
         for command in (
-            ["eval", "--logdir", "swept/lab"],
-            ["paper_budget_tables", "--logs-root", "swept", "--output-dir", "tables", "--formats", "md"],
+            ["eval", "--logdir", "logs/lab"],
+            ["paper_results_tables", *swept, "twice,r2po", "--output-dir", "tables", "--formats", "md"],
+            ["paper_reward_curves", *swept, "twice,r2po", "--output", "tables/curves.svg"],
+            ["paper_significance_tests", *swept, "twice", "--output", "tables/tests.md"],
             ["show", "logs/lab/run_1"],
             ["prompt", "logs/lab/run_1", "1", "search"],
             ["status", "swept"],
         ):
             assert main(command) == 0, command
             said = capsys.readouterr().out
-            assert command[0] not in ("eval", "show") or "Twice around" in said
-    assert "Twice around" in "".join(path.read_text() for path in Path("tables").glob("*.md"))
+            told = {"eval": "Twice around", "show": "Twice around", "prompt": "Push before it is too late."}
+            assert told.get(command[0], "") in said
+    for path in (*Path("tables").glob("*.md"), Path("tables/curves.svg")):
+        assert "Twice around" in path.read_text(), path
+    assert len([*Path("tables").iterdir()]) >= 3
     assert Path("imported.txt").read_text() == before
     assert "lab" not in sys.modules
 
 
 def _check_that_runs_need_the_option(capsys: pytest.CaptureFixture[str]) -> None:
-    """What uses a run that is there lets nothing run either."""
+    """What uses a run that is there, or a card, lets nothing run either."""
     before = Path("imported.txt").read_text()
     run = "logs/lab/run_1"
-    for code, command in (
-        (2, ["watch", run, "--output", "run.gif"]),
-        (2, ["export", run, "--output", "p.json"]),
-        (1, ["reevaluate", run, "--jobs", "1", "--episodes", "30"]),
+    for code, asker, command in (
+        (2, run, ["watch", run, "--output", "run.gif"]),
+        (2, run, ["export", run, "--output", "p.json"]),
+        (1, run, ["reevaluate", run, "--jobs", "1", "--episodes", "30"]),
+        (2, "the environment 'lab:Lab-v0'", ["new-task", "lab:Lab-v0"]),
+        (2, "the environment 'lab:Lab-v0'", ["check-task", "drafted.yaml"]),
+        (2, "lab.yaml", ["run", "--config", "lab.yaml", "--set", "llm_model_name=replay/logs/lab/run_1"]),
     ):
         assert main(command) == code
-        assert f"{run} {REMEDY}" in capsys.readouterr().err
-    with pytest.raises(InputError, match=re.escape(f"{run} {REMEDY}")):
-        load_policy(run)
+        assert f"{asker} {REMEDY}" in capsys.readouterr().err
+    for use in (load_policy, lambda path: export(path, "p.py")):
+        with pytest.raises(InputError, match=re.escape(f"{run} {REMEDY}")):
+            use(run)
     assert Path("imported.txt").read_text() == before
-
-
-def _check_that_a_changed_plugin_continues_nothing() -> None:
-    Path("swept/lab/run_1/result.json").unlink()
-    with Path("lab/method.py").open("a") as file:
-        file.write("\n# changed\n")
-    before = {path: path.read_bytes() for path in Path("swept/lab").rglob("*") if path.is_file()}
-    run = ["run", "--quiet", "--plugin", "lab", "--config", "lab.yaml", "--set", "logdir=swept/lab"]
-    done = run_commands(
-        Path(),
-        [
-            [*run, "--resume"],
-            [*run, "--resume", "2"],
-            ["sweep", "--plugin", "lab", "lab.yaml", "--logs", "swept", "--seeds", "1", "--quiet"],
-            ["reevaluate", "swept", "--plugin", "lab", "--jobs", "1", "--episodes", "30"],
-            ["export", "swept/lab/run_1", "--output", "policy.json", "--plugin", "lab"],
-        ],
-    )
-    assert "codes: [2, 2, 2, 1, 0]" in done.stdout, done.stdout + done.stderr
-    assert done.stderr.count("the plugin 'lab' has changed since: ") == 5
-    hashes = "[0-9a-f]{8}, is [0-9a-f]{8}"
-    assert re.fullmatch(
-        f"error: cannot resume swept/lab/run_1: the plugin 'lab' has changed since: {hashes}; put back its files, or "
-        "start a new run",
-        done.stderr.splitlines()[0],
-    )
-    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.parametrize(
@@ -225,9 +252,15 @@ def test_an_id_with_a_module_runs_with_the_option(apart: Path) -> None:
 def test_an_installed_plugin_is_loaded_when_a_name_is_not_built_in(tmp_path: Path) -> None:
     shutil.copytree(LAB, tmp_path / "site/lab", ignore=shutil.ignore_patterns("__pycache__"))
     install(tmp_path / "site", "physics = lab")
-    write_config(tmp_path, plugins=["physics"])
-    write_config(tmp_path, "unnamed.yaml", plugins=None, logdir="logs/unnamed", policy="linear")
-    built_in = {"gym_env_name": "CartPole-v1", "method": "r2po", "llm_model_name": "embedded/search", "plugins": None}
+    write_config(tmp_path, plugins=["physics"], prompts="site/lab/prompts")
+    write_config(tmp_path, "unnamed.yaml", plugins=None, logdir="logs/unnamed", policy="linear", prompts=None)
+    built_in = {
+        "gym_env_name": "CartPole-v1",
+        "method": "r2po",
+        "llm_model_name": "embedded/search",
+        "plugins": None,
+        "prompts": None,
+    }
     write_config(tmp_path, "built_in.yaml", **built_in, logdir="logs/built_in", num_iterations=1, warmup_episodes=1)
     run = ["run", "--quiet", "--config"]
     path = os.pathsep.join([str(tmp_path / "site"), environ()["PYTHONPATH"]])

@@ -212,7 +212,7 @@ def test_a_run_goes_on_when_its_server_was_killed_and_is_started_again(tmp_path:
     iterations, calls = (tmp_path / f"logs/run_1/{name}.jsonl" for name in ("iterations", "llm_calls"))
     with byte_server(port=port, key=key) as served:
         process = start_main(tmp_path, "--set", "llm_max_attempts=30", server=None, **served.environ)
-        wait_until(lambda: iterations.exists() and records(iterations), process)
+        wait_until(lambda: iterations.exists() and bool(records(iterations)), process)
         os.kill(served.process.pid, signal.SIGKILL)
         wait_until(lambda: served.process.poll() is not None)
     assert process.stdout is not None

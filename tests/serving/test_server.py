@@ -46,6 +46,19 @@ def test_a_server_answers_while_the_block_lasts_and_wants_its_key() -> None:
 
 
 @needs_server
+@pytest.mark.parametrize("chosen", [None, "active"])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_WAIT_POLICY", chosen)
+    with byte_server(context=2048) as served:
+        variables = Path(f"/proc/{served.process.pid}/environ").read_text().split("\0")
+    assert f"OMP_WAIT_POLICY={chosen or 'passive'}" in variables
+
+
+@needs_server
 def test_keys_differ_from_server_to_server() -> None:
     assert ServerSettings(byte_model()).key != ServerSettings(byte_model()).key
 

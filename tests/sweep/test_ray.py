@@ -29,6 +29,7 @@ LAB: Mapping[str, Any] = {
     "llm_model_name": "dice/1",
     "logdir": "logs/lab",
     "plugins": ["lab"],
+    "prompts": "code/lab/prompts",
     "num_iterations": 3,
     "num_evaluation_episodes": 3,
     "heldout_episodes": 2,
@@ -36,7 +37,12 @@ LAB: Mapping[str, Any] = {
 }
 RUNS = 6
 # Nodes talk over the machine's own address, which tests/conftest.py does not count as loopback: not guarded here.
-CLUSTERED = {"PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+CLUSTERED = {
+    "PYTHONPATH": str(REPOSITORY),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_agent_register_timeout_ms": "300000",  # a node gives up on its own agents where the machine is busy
+}
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -60,7 +66,9 @@ def two_nodes(env: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[st
         assert cluster.stdin is not None
         assert cluster.stdout is not None
         try:
-            yield next(line.strip() for line in cluster.stdout if ":" in line), cluster
+            address = next((line.strip() for line in cluster.stdout if ":" in line), "")
+            assert address, "the cluster did not start"
+            yield address, cluster
         finally:
             cluster.stdin.close()
             cluster.wait(60)

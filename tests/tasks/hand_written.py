@@ -166,6 +166,7 @@ class BoxedSession(Session):
 def roll_out(name: str, episodes: int, source: str | None = None) -> Rollouts:
     """Play episodes 0, 1, ... of a task with its hand-written policy, behind the wall."""
     task = TASKS[name]
+    assert task.max_traj_length is not None
     spaces = read_spaces(task.gym_id, task.env_kwargs)
     engine = GymnasiumEngine(
         task.gym_id, task.env_kwargs, spaces, max_steps=task.max_traj_length, parallel=50, reuse=task.reuse

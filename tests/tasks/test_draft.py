@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -33,7 +33,7 @@ class Lab(gymnasium.Env[Any, Any]):
 
 @pytest.fixture
 def lab() -> Iterator[str]:
-    gymnasium.register("lab/Rig-v3", Lab, max_episode_steps=30, reward_threshold=-2)
+    gymnasium.register("lab/Rig-v3", cast("Any", Lab), max_episode_steps=30, reward_threshold=-2)
     yield "lab/Rig-v3"
     gymnasium.registry.pop("lab/Rig-v3")
 

@@ -34,7 +34,7 @@ def test_known_spaces(gym_id: str, env_kwargs: dict[str, Any], expected: Spaces)
         ("cartpole-v1", {}, "unknown environment 'cartpole-v1' (did you mean 'CartPole-v1'?)"),
         ("CartPole-v7", {}, "unknown environment 'CartPole-v7' (did you mean 'CartPole-v"),
         ("not an id", {}, "unknown environment 'not an id'"),
-        ("no_such_module:Thing-v0", {}, "unknown environment 'no_such_module:Thing-v0'"),
+        ("no_such_module:Thing-v0", {}, "asks for the plugin 'no_such_module'"),
         (
             "FrozenLake-v1",
             {"slippery": True},

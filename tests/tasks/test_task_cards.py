@@ -317,7 +317,9 @@ def test_acrobot_starts_moves_and_ends_as_stated() -> None:
     for action, sign in ((0, -1), (1, 0), (2, 1)):
         env.state = np.zeros(4)
         observation, reward, terminated, _, _ = env.step(action)
-        assert np.sign(observation[[3, 5]].round(6)).tolist() == [sign, sign], "the second link turns with the torque"
+        assert np.sign(np.round(observation[[3, 5]], 6)).tolist() == [sign, sign], (
+            "the second link turns with it"
+        )
         assert (reward, terminated) == (-1, False)
     for fraction in (0.99, 1.01):  # of the height, reached at rest with the second link straight on
         env.state = np.array([math.acos(-fraction / 2), 0.0, 0.0, 0.0])

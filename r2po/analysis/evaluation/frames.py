@@ -30,6 +30,7 @@ RUN_COLUMNS = (
     "protocol",
     "prompts",
     "prompts_hash",
+    "plugins_hash",
     "origin",
     "logdir",
     "run",

@@ -92,12 +92,16 @@ def _names(parts: Sequence[LogDirectory]) -> list[str]:
     alike = {name: [part.runs for part, other in zip(parts, names, strict=True) if other == name] for name in names}
     rest = {name: iter(distinctions(groups)) for name, groups in alike.items()}
     names = [", ".join(filter(None, (name, next(rest[name])))) for name in names]
-    # Templates that were edited have no name.
-    names = [
-        name if names.count(name) == 1 else f"{name}, prompts {run.prompts_hash}"
-        for name, run in zip(names, firsts, strict=True)
-    ]
+    # Templates and plugins that were edited have no name.
+    names = _told_apart(names, "prompts", [run.prompts_hash for run in firsts])
+    names = _told_apart(names, "plugins", [run.plugins_hash or "none" for run in firsts])
     return [name if names.count(name) == 1 else f"{name}, {run.name}" for name, run in zip(names, firsts, strict=True)]
+
+
+def _told_apart(names: Sequence[str], what: str, hashes: Sequence[str]) -> list[str]:
+    """Return names, with a hash where several of the same name differ in it."""
+    pairs = [*zip(names, hashes, strict=True)]
+    return [f"{name}, {what} {each}" if len({h for n, h in pairs if n == name}) > 1 else name for name, each in pairs]
 
 
 def _write_experiment(report: Path, logs: LogDirectory, label: str, how: How) -> str:

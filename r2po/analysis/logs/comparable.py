@@ -79,10 +79,12 @@ def left_out(left: ExperimentLogs, kept: ExperimentLogs, what: str) -> str:
     if left.path == kept.path:
         names = [f"{each.path} ({', '.join(run.name for run in each.runs)})" for each in (left, kept)]
     prompts = left.runs[0].prompts_hash != kept.runs[0].prompts_hash
+    plugins = left.runs[0].plugins_hash != kept.runs[0].plugins_hash
     settings = _by_value([(str(each.runs[0].path), each.runs[0]) for each in (left, kept)])
     reasons = [
         "which is a replay" if left.is_replay else "which has no complete run" if not left.rank[1] else "",
         "with other prompts" if prompts else "",
+        "with other plugins" if plugins else "",
         f"with other settings: {', '.join(settings)}" if settings and not left.is_replay else "",
     ]
     too = ", ".join(filter(None, [f"{names[1]} is {what} too", *reasons[1:]]))

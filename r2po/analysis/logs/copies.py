@@ -34,7 +34,8 @@ def _is_copy(run: RunData, other: RunData) -> bool:
         and run.rewards.tobytes() == other.rewards.tobytes()
         and (run.environment, run.method, run.algorithm) == (other.environment, other.method, other.algorithm)
         and (run.model, run.critic_model, run.replay_of) == (other.model, other.critic_model, other.replay_of)
-        and (run.protocol, run.prompts_hash, run.settings) == (other.protocol, other.prompts_hash, other.settings)
+        and (run.prompts_hash, run.plugins_hash) == (other.prompts_hash, other.plugins_hash)
+        and (run.protocol, run.settings) == (other.protocol, other.settings)
     )
 
 

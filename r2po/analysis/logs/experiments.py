@@ -232,8 +232,8 @@ def by_experiment(runs: Sequence[RunData]) -> list[tuple[RunData, ...]]:
 
 def _experiment(run: RunData) -> tuple[object, ...]:
     """Return what runs of one experiment have in common; a replay repeats a run and is no other sample of it."""
-    about = (cohort_of(run), run.protocol, run.environment, run.method, run.prompts_hash, run.variant, run.algorithm)
-    return (*about, bool(run.replay_of), run.settings)
+    about = (cohort_of(run), run.protocol, run.environment, run.method, run.variant, run.algorithm)
+    return (*about, run.prompts_hash, run.plugins_hash, bool(run.replay_of), run.settings)
 
 
 def cohort_of(run: RunData) -> Cohort | None:

@@ -75,7 +75,7 @@ def _distinct_styles(wanted: Mapping[str, Style], taken: Sequence[Style]) -> dic
 def _free(used: Sequence[Style]) -> Style | None:
     """Return the style of a built-in method that looks like none of these; one with dashes of its own if there is."""
     # From the end: readers know the first ones best, and could take the line for theirs.
-    styles = [facts["style"] for facts in reversed(BUILT_IN.values())]
+    styles = [facts["style"] for facts in reversed(list(BUILT_IN.values()))]
     free = [each for each in styles if not any(_look_alike(each, other) for other in used)]
     taken = [list(each["dashes"]) for each in used]
     return min(free, key=lambda each: list(each["dashes"]) in taken, default=None)

@@ -16,6 +16,7 @@ from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.identities import told_identities
 from r2po.analysis.logs.iteration_data import CandidateData, IterationData
 from r2po.analysis.logs.names import environment_key
+from r2po.analysis.logs.plugins import plugins_hash
 from r2po.analysis.logs.prompts import privilege, prompts_hash, told_prompts
 from r2po.analysis.logs.reevaluated import read_reevaluated
 from r2po.analysis.logs.run_data import Floats, Heldout, RunData, Spent, Unusable
@@ -95,6 +96,7 @@ def load_own_run(directory: RunDirectory) -> RunData:
         critic_model=description.get("critic_model") or "",
         prompts=", ".join(filter(None, (told_prompts(description, outcomes, differing), privilege(description)))),
         prompts_hash=prompts_hash(description, outcomes),
+        plugins_hash=plugins_hash(description),
         replay_of=replayed or "",
         spent_in_all=_spent(outcomes),
         reevaluated=reevaluated,

@@ -132,6 +132,7 @@ class RunData(MethodOnTask):
         critic_model: Name of the critic's model, if it is another one; else empty.
         prompts: How its prompts differ from those that runs have by default, e.g. "detailed descriptions"; else empty.
         prompts_hash: Hash of all texts that its prompts are made from; empty if the log does not say.
+        plugins_hash: Hash of the source of all plugins that it depends on; empty if there are none.
         replay_of: The recorded run that it repeats; empty if it is no replay.
         spent_in_all: What it has taken, if that is more than its n iterations tell.
         reevaluated: (n,) mean return of each accepted candidate on fresh episodes; None if any is not on record.
@@ -168,6 +169,7 @@ class RunData(MethodOnTask):
     critic_model: str = ""
     prompts: str = ""
     prompts_hash: str = ""
+    plugins_hash: str = ""
     replay_of: str = ""
     spent_in_all: Spent | None = None
     reevaluated: Floats | None = None

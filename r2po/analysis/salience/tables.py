@@ -124,8 +124,8 @@ def edits_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str], r
                     rows.append([*head, count_of(len(members), total), *_edit_means(members)])
     others = "use CartPole's" if rules.as_published else "have some made from the random and the target reward"
     text = (
-        f"Means over the iterations. {_counts_as_changed(rules)}. Thresholds of the patterns are those of "
-        f"docs/statistics.md{_other_thresholds(rules)}; environments without published ones {others}. Shares: of the "
+        f"Means over the iterations. {_counts_as_changed(rules)}. Thresholds of the patterns are the "
+        f"published ones{_other_thresholds(rules)}; environments without {others}. Shares: of the "
         "iterations, and of those in the same direction"
     )
     return Table("Edit patterns of revisions", columns, rows, [text, *notes])

@@ -43,6 +43,7 @@ def test_a_copied_folder_counts_once_and_the_lowest_number_stays(tmp_path: Path)
         {"rewards": [1.0, 2.0], "description": {"seed": 1}, "config": {"temperature": 0.5}},
         {"rewards": [1.0, 2.0], "description": {"seed": 1, "model": "other/model"}},
         {"rewards": [1.0, 2.0], "description": {"seed": 1, "replay_of": "a/run_1"}},
+        {"rewards": [1.0, 2.0], "description": {"seed": 1, "plugins": [{"name": "a", "version": None, "sha256": "0"}]}},
     ],
 )
 def test_what_differs_is_no_copy(other: dict[str, object], tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from r2po import load_runs
+from r2po.analysis.evaluation.report import experiments_in
 from r2po.analysis.logs.comparable import choose, cohorts, differences, uneven_runs
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
+from r2po.analysis.logs.load import load_log_directory
 from r2po.cli import main
 from r2po.errors import InputError
 from tests.analysis.made_logs import write_run
@@ -115,6 +117,27 @@ def test_runs_whose_prompts_changed_into_different_texts_stand_apart_from_each_o
         (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     names = [[run.name for run in each.runs] for each in find_experiments(tmp_path)]
     assert sorted(names) == [["run_1", "run_2"], ["run_3"]]
+
+
+def test_runs_with_other_plugins_stand_apart(tmp_path: Path) -> None:
+    lab, physics, other = (
+        {"name": name, "version": version, "sha256": letter * 64}
+        for name, version, letter in (("lab", None, "a"), ("physics", "1.2", "a"), ("lab", None, "b"))
+    )
+    # The same code under another name is no other plugin; two of them in another order are the same two.
+    for number, plugins in enumerate([[], [lab], [physics], [other], [lab, other], [other, physics]], 1):
+        write_run(tmp_path / "a", number, [1.0], description={"plugins": plugins} if plugins else {})
+    apart = [["run_1"], ["run_2", "run_3"], ["run_4"], ["run_5", "run_6"]]
+    experiments = find_experiments(tmp_path)
+    assert sorted([run.name for run in each.runs] for each in experiments) == apart
+    chosen, left_out = choose(experiments)
+    assert [[run.name for run in each.runs] for each in chosen] == [["run_2", "run_3"]]
+    assert len([line for line in left_out if "with other plugins" in line]) == 3
+    about = "ProPS on CartPole, ollama/some-model, published protocol, plugins"
+    names = [name for name, _ in experiments_in(load_log_directory(tmp_path / "a"))]
+    assert names == [f"{about} {each.runs[0].plugins_hash or 'none'}" for each in experiments]
+    hashes = load_runs(tmp_path, calls=False).runs["plugins_hash"].tolist()
+    assert (hashes[0], hashes[1], hashes[4], len(set(hashes))) == ("", hashes[2], hashes[5], 4)
 
 
 def test_a_task_with_one_description_has_it_whatever_the_config_says(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def analysed(root: Path, seed: int = 0) -> Robust:
 def scaled(environment: str, score: float) -> float:
     task = TASKS[environment]
     assert task.random_reward is not None
+    assert task.optimum is not None
     return task.random_reward + score * (task.optimum - task.random_reward)
 
 
@@ -44,6 +45,7 @@ def write_scores(root: Path, method: str, scores: dict[str, list[float]]) -> Non
 def test_scale() -> None:
     task = TASKS["cartpole"]
     assert task.random_reward is not None
+    assert task.optimum is not None
     values = np.array([task.random_reward, task.optimum, 2 * task.optimum - task.random_reward])
     scaled_values = normalise(task_facts("cartpole"), values)
     assert scaled_values is not None
@@ -53,6 +55,7 @@ def test_scale() -> None:
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_card_has_a_random_reward_below_its_target(task: Any) -> None:
     assert task.random_reward is not None
+    assert task.optimum is not None
     assert task.random_reward < task.optimum
 
 

@@ -1,4 +1,4 @@
-"""A plugin: an environment and its card, a method, policies and a provider, all of them from outside the package.
+"""A plugin: an environment, its card, a method, policies, a provider and templates, all of them from outside.
 
 Importing it leaves a line in ``imported.txt`` in the working directory, so that tests see whether any of it has run.
 """
@@ -20,7 +20,6 @@ from .provider import KIND
 with Path("imported.txt").open("a", encoding="utf-8") as file:
     file.write(f"{os.getpid()}\n")
 
-# A Dict observation, which the card flattens, and templates of its own belong here and into card.yaml.
 gymnasium.register("Lab-v0", f"{__name__}.environment:Drift", max_episode_steps=30)
 TASK = register(read_card(Path(__file__).parent / "card.yaml"))
 register(METHOD)

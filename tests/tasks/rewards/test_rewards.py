@@ -115,6 +115,7 @@ SEEN = {
 @pytest.mark.parametrize("name", GOOD)
 def test_it_is_the_environments_in_good_episodes(name: str) -> None:
     task = TASKS[name]
+    assert task.max_traj_length is not None
     rewards: set[float] = set()
     for seed in range(3 if task.max_traj_length > 100 else 15):
         rewards.update(rewards_of(task, steps(task, good_actions(task), seed, 1000)))
