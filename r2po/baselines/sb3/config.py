@@ -91,18 +91,27 @@ class SB3Config(Section):
         Raises:
             InputError: It cannot be made like this.
         """
-        shown = {} if self.render_mode is None else {"render_mode": self.render_mode}
-        return read_spaces(self.gym_env_name, {**self.env_kwargs, **shown})
+        return read_spaces(self.gym_env_name, self.training_kwargs, flatten=self.task.flatten)
+
+    @property
+    def training_kwargs(self) -> dict[str, Any]:
+        """Arguments of the training environments; ``render_mode`` only if it is set, since not all of them know it."""
+        return {**self.env_kwargs, **({} if self.render_mode is None else {"render_mode": self.render_mode})}
 
     def episode_limit(self, spaces: Spaces) -> int:
         """Return the steps after which an episode ends, in training as in evaluations.
 
         Under ``controlled`` that is the cap that policy search has, too; else the environment's own, if there is one.
+
+        Raises:
+            InputError: Neither the environment nor its card has a limit.
         """
-        cap = self.task.max_traj_length
-        assert cap is not None  # a card of the package
-        own = spaces.episode_limit or cap
-        return min(own, cap) if self.protocol == "controlled" else own
+        limits = [limit for limit in (spaces.episode_limit, self.task.max_traj_length) if limit is not None]
+        if not limits:  # those of a plugin may leave it open
+            raise InputError(
+                f"the task card of {self.task.name} leaves max_traj_length open, and episodes need a limit"
+            )
+        return min(limits) if self.protocol == "controlled" else limits[0]
 
 
 def load_sb3_config(
@@ -120,6 +129,11 @@ def load_sb3_config(
     for text in overrides:
         key, value = parse_override(text)
         values = with_entry(values, key.split("."), value)
+    if "task" in values:
+        raise InputError(
+            f"{path}: suites take no 'task'; they name an environment with a card of r2po or of a plugin in "
+            "gym_env_name: a plugin registers a card of yours with register(read_card(path))"
+        )
     config = validated(SB3Config, {**values, **changes}, str(path))
     kwargs = {**config.task.env_kwargs, **config.env_kwargs}
     return _checked(config.model_copy(update={"env_kwargs": kwargs}), str(path))

@@ -14,6 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from r2po.baselines.sb3.config import SB3Config
+from r2po.envs.flattened import flattened
 from r2po.envs.making import make
 from r2po.envs.remade import Remade
 from r2po.policies.policy import Array, FunctionPolicy, Policy
@@ -35,9 +36,10 @@ def _make_one(config: SB3Config, spaces: Spaces) -> gymnasium.Env[Any, Any]:
     made: partial[gymnasium.Env[Any, Any]] = partial(
         make,
         config.gym_env_name,
-        **{**config.env_kwargs, "max_episode_steps": config.episode_limit(spaces), "render_mode": config.render_mode},
+        **{**config.training_kwargs, "max_episode_steps": config.episode_limit(spaces)},
     )
-    env: gymnasium.Env[Any, Any] = RecordEpisodeStatistics(made() if config.task.reuse else Remade(made))
+    bare = made() if config.task.reuse else Remade(made)
+    env: gymnasium.Env[Any, Any] = RecordEpisodeStatistics(flattened(bare) if config.task.flatten else bare)
     if spaces.discrete_observation:
         box = gym_spaces.Box(0.0, 1.0, (spaces.observation_size,), np.float32)
         env = TransformObservation(env, partial(one_hot, states=spaces.observation_size), box)

@@ -13,6 +13,7 @@ from stable_baselines3.common.logger import Logger
 from r2po.baselines.sb3.environment import make_environments, player, statistics
 from r2po.baselines.sb3.hyperparameters import constructor_arguments
 from r2po.baselines.sb3.plan import Plan
+from r2po.envs.flattened import flattened
 from r2po.errors import InputError
 from r2po.rollout import GymnasiumEngine, Rollouts
 from r2po.runlog.jsonl import write_json
@@ -34,7 +35,12 @@ class SB3Model:
         self._plan = plan
         limit = config.episode_limit(plan.spaces)
         self._engine = GymnasiumEngine(
-            config.gym_env_name, config.env_kwargs, plan.spaces, max_steps=limit, reuse=config.task.reuse
+            config.gym_env_name,
+            config.env_kwargs,
+            plan.spaces,
+            max_steps=limit,
+            reuse=config.task.reuse,
+            wrap=flattened if config.task.flatten else None,
         )
         try:
             self.algorithm = self._build()

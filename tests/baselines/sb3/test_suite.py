@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ from r2po.analysis.logs.run_data import METRICS
 from r2po.baselines.sb3.algorithms import PACKAGES
 from r2po.cli import main
 from r2po.errors import InputError
-from r2po.tasks import PUBLISHED
+from r2po.tasks import PUBLISHED, TASKS
 from tests.analysis.made_logs import write_run
 from tests.baselines.sb3.suites import SUITES, figures, make_suite, result, write_zoo
 
@@ -209,6 +211,47 @@ def test_states_are_one_hot_and_actions_count_from_0(tmp_path: Path, environment
     assert all(first <= action < first + plan.spaces.action_size for each in rollouts for action in each.actions)
     model.close()
     assert one_hot(np.array([0, 2]), 3).tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+class Parts(gymnasium.Env[Any, Any]):
+    """Observes parts, and counts how many of them have been made."""
+
+    made = 0
+    observation_space = gymnasium.spaces.Dict(
+        {"near": gymnasium.spaces.Discrete(2), "place": gymnasium.spaces.Box(-9, 9, (2,))}
+    )
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self) -> None:
+        type(self).made += 1
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return self.observation_space.sample(), 1.0, False, False, {}
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_parts_are_flattened_and_an_environment_that_must_not_be_reused_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reuse: bool
+) -> None:
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
+    gymnasium.register("tests/Parts-v0", f"{__name__}:Parts", max_episode_steps=5)
+    card = replace(TASKS["cartpole"], name="parts", gym_id="tests/Parts-v0", flatten=True, reuse=reuse)
+    monkeypatch.setattr(TASKS, "_items", {**TASKS, "parts": card})
+    config = make_suite("cartpole", tmp_path / "logs", "gym_env_name=tests/Parts-v0", "algorithms=[A2C]")
+    (plan,) = make_plans(config)
+    model = SB3Model(plan)
+    assert model.algorithm.observation_space.shape == (4,)
+    before = Parts.made
+    model.algorithm.learn(total_timesteps=50)  # ten episodes
+    assert (Parts.made - before >= 10) == (not reuse)
+    before = Parts.made
+    assert list(model.roll_out([1, 2, 3]).returns) == [5.0, 5.0, 5.0]
+    assert Parts.made - before == 3
+    model.close()
 
 
 BAD: dict[str, tuple[list[str], str]] = {

@@ -61,6 +61,7 @@ def test_the_document_has_a_row_for_every_key() -> None:
 
 
 PROBLEMS: dict[str, tuple[str, str]] = {
+    "card": ("task=mine.yaml", "suites take no 'task'; they name an environment with a card of r2po or of a plugin"),
     "unknown key": ("budget_targt=3", "unknown key 'budget_targt' (did you mean 'budget_target'?)"),
     "unknown environment": ("gym_env_name=CartPol-v1", "did you mean 'CartPole-v1'?"),
     "no number": ("num_trials=many", "num_trials is 'many'"),
