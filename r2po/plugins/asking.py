@@ -12,6 +12,8 @@ from r2po.errors import InputError
 from r2po.plugins.finding import Place, beside, installed, is_module, shown
 from r2po.plugins.loading import Plugin, import_module, load, load_told, loaded
 
+_BY_ITSELF = "; what this program has imported itself is named without the module"
+
 
 def require(name: str, asker: str, folders: Iterable[Path] = ()) -> Plugin:
     """Return a plugin that a config or a log asks for.
@@ -56,7 +58,7 @@ def allow_import(module: str, asker: str, folders: Iterable[Path] = ()) -> Place
     places = [plugin.place for plugin in loaded() if plugin.told] + installed()
     place = next((place for place in places if place.top == top), None)
     if place is None or not is_module(module):
-        raise _not_let(top, asker, folders)
+        raise _not_let(top, asker, folders, imported=module in sys.modules)
     return place
 
 
@@ -75,11 +77,11 @@ def _loaded(name: str) -> Plugin | None:
     return next((plugin for plugin in loaded() if name in (plugin.name, plugin.place.module)), None)
 
 
-def _not_let(name: str, asker: str, folders: Iterable[Path]) -> InputError:
-    """Return the error for a plugin that nobody has let run code."""
+def _not_let(name: str, asker: str, folders: Iterable[Path], *, imported: bool = False) -> InputError:
+    """Return the error for a plugin that nobody has let run code, or, if ``imported``, that has run already."""
     found = beside(name, [Path(), *folders]) if is_module(name) else None
     where = f" ({shown(found[1])})" if found else ""
     return InputError(
         f"{asker} asks for the plugin {name!r}{where}; to let it run code: --plugin {shlex.quote(name)}, or install it "
-        "with an entry point"
+        f"with an entry point{_BY_ITSELF if imported else ''}"
     )

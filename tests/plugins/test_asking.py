@@ -48,6 +48,13 @@ def test_no_module_is_allowed_unasked_not_even_one_that_is_imported(module: str)
         plugins.import_for_id(module, f"{module}:Lab-v0")
 
 
+def test_a_program_that_has_imported_it_is_told_how_its_environments_are_named() -> None:
+    with pytest.raises(InputError, match=r"entry point; what this program has imported itself is named without the mo"):
+        plugins.import_for_id("json", "json:Lab-v0")
+    with pytest.raises(InputError, match=r"with an entry point$"):
+        plugins.import_for_id("mine", "mine:Lab-v0")
+
+
 def test_what_the_user_names_is_allowed_with_all_its_modules() -> None:
     counting("mine/__init__.py")
     write("mine/part.py", "")
