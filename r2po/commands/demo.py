@@ -33,10 +33,10 @@ SMALL_MODEL: Mapping[str, Any] = {
 
 ABOUT = """\
 SmolLM2-135M-Instruct runs on this machine's processor. It has 135 million parameters, about a hundredth of what a small
-model for such tasks has, and understands little of its prompts: the server holds it to the legal values, and its
-proposals are hardly better than chance. So this shows that everything works with a real language model, and how; what
-it reaches says nothing about the methods. The model takes 8,192 tokens, so prompts show only parts of rollouts and of
-the history (rollout_window, history_window).
+model for such tasks has, and understands little of its prompts: the server holds it to the legal values, and luck
+decides much of what it reaches. So this shows that everything works with a real language model, and how; what it
+reaches says nothing about the methods. The model takes 8,192 tokens, so prompts show only parts of rollouts and of the
+history (rollout_window, history_window).
 """
 _SHOWN_LINES = 12
 _WIDTH = 40
