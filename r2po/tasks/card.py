@@ -69,7 +69,8 @@ def _entries(path: Path) -> dict[str, Any]:
     try:
         card = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the task card {path}: {' '.join(str(error).split())}") from None
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"cannot read the task card {path}: {reason or ' '.join(str(error).split())}") from None
     if not isinstance(card, dict):
         raise InputError(f"{path}: expected a task card, a mapping of entries")
     model = card.pop("like", None)

@@ -114,7 +114,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no path": ({"task": "rod"}, "task is 'rod'; expected the path of a task card, a file that ends in .yaml"),
     "no card": ({"task": 3}, "task is 3; expected the path of a task card"),
-    "no file": ({"task": "nowhere/rod.yaml"}, "cannot read the task card nowhere/rod.yaml"),
+    "no file": ({"task": "nowhere/rod.yaml"}, "cannot read the task card nowhere/rod.yaml: No such file or directory"),
     "an unknown entry": (
         {"task": {**PENDULUM, "optimun": 1}},
         "test: task: unknown entry 'optimun' (did you mean 'optimum'?)",
