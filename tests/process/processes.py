@@ -143,8 +143,8 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-UNSTEADY = ("times", "at", "latency_s", "cpu_s", "created", "code_revision", "port", "sum", "sums")
-"""What clocks said, the state of the repository, which may change meanwhile, and checksums, which cover them."""
+UNSTEADY = ("times", "at", "latency_s", "cpu_s", "created", "code_revision", "servers", "sum", "sums")
+"""What clocks said, the state of the repository, the ports of fake servers, and checksums, which cover them."""
 
 
 def without_times(record: dict[str, Any]) -> dict[str, Any]:
