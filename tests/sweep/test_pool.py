@@ -40,7 +40,7 @@ cores.available = lambda: 8
 worker._Worker = lambda _connection: worker
 worker.serve = lambda: print(cores.per_evaluation())
 print(cores.per_evaluation())
-worker.work(None, 3)
+worker.work(None, 3, [])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["8", "3"]
