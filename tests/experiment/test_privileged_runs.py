@@ -208,6 +208,7 @@ def test_what_cannot_be_given_is_refused(task: str, method: str, changes: dict[s
 
 @pytest.mark.parametrize("engine", ["kernel", "mujoco"])
 def test_compiled_engines_are_refused(engine: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"rollout_engine is '{engine}': .* only; expected"):
+    said = f"rollout_engine is '{engine}': it shows policies what the environment observes, as it is; expected"
+    with pytest.raises(InputError, match=said):
         Setting(config_of(tmp_path, rollout_engine=engine), 1)
     assert Setting(config_of(tmp_path, rollout_engine="reference"), 1).engine.name == "reference"

@@ -173,7 +173,8 @@ def test_an_openrouter_model_has_a_vendor() -> None:
         (False, "parrot/grey", "Parrots"),
         (True, "parrot/grey", "Parrots"),
         (False, "parrot/gemini", "Parrots"),
-        (True, "parrot/gemini", "Google, or who speaks its protocol"),  # built-in rules win
+        # Built-in rules win: a name means the same whatever was asked for before.
+        (True, "parrot/gemini", "Google, or who speaks its protocol"),
         (True, "ollama/parrot/x", "Ollama"),
     ],
 )

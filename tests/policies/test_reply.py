@@ -20,7 +20,7 @@ from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 from tests.builders import answer
 
-TIME_LIMIT_S = 20.0
+TIME_LIMIT_S = 4.0
 IN_THOUGHTS = "its parameters stand among its thoughts: put the final parameters below them, outside of all tags"
 TWO_SETS = (
     "it gives two different sets of parameters: put the final parameters on the first line, and no other set anywhere"

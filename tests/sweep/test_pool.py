@@ -37,7 +37,7 @@ from r2po import cores
 from r2po.sweep import worker
 
 cores.available = lambda: 8
-worker._Worker = lambda _connection: worker
+worker._Worker = lambda _connection, _problem: worker
 worker.serve = lambda: print(cores.per_evaluation())
 print(cores.per_evaluation())
 worker.work(None, 3, [])
