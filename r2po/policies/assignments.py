@@ -84,6 +84,10 @@ class Block:
         if self.values.setdefault(index, value) != value and number(self.values[index]) != number(value):
             self.contradictions.append(index)
 
+    def is_complete(self, size: int) -> bool:
+        """Whether it has all indices below ``size``; stops at the first that it lacks."""
+        return all(index in self.values for index in range(size))
+
     def missing(self, size: int) -> list[int]:
         """Return the indices below ``size`` that it lacks."""
         return [index for index in range(size) if index not in self.values]
@@ -260,10 +264,10 @@ def _ends(block: Block, between: str, index: int, size: int) -> bool:
     if len(between) > _LONGEST_GAP or not _BETWEEN.fullmatch(_COMMENT.sub(" ", between)):
         block.broken_by, block.next = between.strip(), index
         return True
-    apart = between.count("\n") > 1 or "```" in between
-    if block.missing(size):
-        return apart and index in block.values
-    return apart or ("\n" in between and index in block.values)
+    apart, repeats = between.count("\n") > 1 or "```" in between, index in block.values
+    if apart and repeats:
+        return True
+    return (apart or (repeats and "\n" in between)) and block.is_complete(size)
 
 
 _LONGEST_GAP = 2000

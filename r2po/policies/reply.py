@@ -97,7 +97,7 @@ def read_numbers(
     for part in parts:
         said = plain(part)
         blocks = [block for block in read_blocks(said, size) if not block.is_echo]
-        complete = [block for block in blocks if not block.missing(size)]
+        complete = [block for block in blocks if block.is_complete(size)]
         if complete:
             answer = _answer(complete, said, size, shown)
             _check_later_lines(answer, said)
