@@ -15,7 +15,7 @@ from r2po.errors import InputError
 from r2po.llm.key_hosts import check_base_url, is_loopback, may_have_key, origin_of, plain_host
 
 HOME = "https://api.openai.com/v1"
-SECRET = "hunter2-8c1f"
+SECRET = "hunter2-8q1f"
 
 
 def may(url: str, base_url: str = "", hosts: str = "") -> bool:

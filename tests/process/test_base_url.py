@@ -21,8 +21,8 @@ from tests.llm.fake_servers.core import status
 from tests.process.processes import BASE_URLS, CARTPOLE, KEYS, one_line, player, write_config
 from tests.process.test_replay import assert_same
 
-KEY = "key-of-the-user-8c1f"
-PASSWORD = "hunter2-8c1f"
+KEY = "key-of-the-user-8q1f"
+PASSWORD = "hunter2-8q1f"
 RUN = Path("logs/run_1")
 SMALL = {**CARTPOLE, "num_iterations": 2, "heldout_episodes": 0, "reevaluation_episodes": 0}
 GATEWAY = {**SMALL, "llm_model_name": "openai:gemini-2.5/flash"}
@@ -187,7 +187,7 @@ def test_those_of_the_environment_are_not_recorded(
     assert run() == 0
     files = [path.read_bytes() for path in Path("logs").rglob("*") if path.is_file()]
     assert files
-    assert not [data for data in files if b"8c1f" in data]
+    assert not [data for data in files if b"8q1f" in data]
 
 
 def test_a_run_goes_on_with_a_server_that_has_moved(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

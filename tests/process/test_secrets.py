@@ -27,7 +27,7 @@ from tests.process.processes import (
     write_config,
 )
 
-MARKS = {name: f"marker-{name.lower().replace('_', '-')}-8c1f" for name in KEYS}
+MARKS = {name: f"marker-{name.lower().replace('_', '-')}-8q1f" for name in KEYS}
 FILE_MARKS = {name: f"file-{mark}" for name, mark in MARKS.items()}
 
 
@@ -96,7 +96,7 @@ def test_no_key_appears_anywhere(tmp_path: Path, case: Callable[[Path, FakeOllam
     (tmp_path / ".env").unlink()
     texts = [text.encode() for done in outputs for text in (done.stdout, done.stderr)]
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    for secret in (b"marker-", b"8c1f"):
+    for secret in (b"marker-", b"8q1f"):
         assert not [data for data in texts + files if secret in data]
 
 

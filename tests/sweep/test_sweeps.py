@@ -18,7 +18,7 @@ from tests.process.processes import REPOSITORY, Completed, finish, player, run_m
 from tests.sweep.servers import SlidingWindow
 from tests.sweep.sweeping import SMALL, children, results, run_sweep, start_sweep, write_experiments
 
-KEY = "marker-ollama-key-8c1f"
+KEY = "marker-ollama-key-8q1f"
 
 
 class Limited(FakeOllama):
@@ -295,7 +295,7 @@ def test_no_key_appears_anywhere(tmp_path: Path) -> None:
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     texts = [text.encode() for each in (done, shown) for text in (each.stdout, each.stderr)]
     assert b"spawn_main" in seen
-    assert not [data for data in [seen, *files, *texts] if b"8c1f" in data]
+    assert not [data for data in [seen, *files, *texts] if b"8q1f" in data]
 
 
 def test_the_options_that_the_document_names_are_there() -> None:

@@ -30,8 +30,8 @@ from tests.process.processes import (
 )
 from tests.process.processes import environ as clean_environ
 
-MARKS = {name: f"marker-{name.lower().replace('_', '-')}-8c1f" for name in KEYS}
-SECRETS = (b"marker-", b"8c1f")
+MARKS = {name: f"marker-{name.lower().replace('_', '-')}-8q1f" for name in KEYS}
+SECRETS = (b"marker-", b"8q1f")
 RETRYABLE = 5
 REFUSED = 2
 
