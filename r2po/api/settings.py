@@ -32,7 +32,8 @@ def settled(
     """
     changes = [(key, plain(value)) for key, value in overrides.items()]
     if isinstance(config, str | Path):
-        return config_of(read_yaml(Path(config)), str(Path(config)), changes, note=note)
+        path = Path(config)
+        return config_of(read_yaml(path), str(path), changes, folder=path.parent, note=note)
     if isinstance(config, Config):
         return config_of(_essential(config), SOURCE, changes, note=note)
     if isinstance(config, Mapping):

@@ -68,10 +68,7 @@ def load_config(
     changes = [parse_override(text) for text in overrides]
     changes += [(key, value) for key, value in (("seed", seed), ("protocol", protocol)) if value is not None]
     path = Path(path)
-    values = beside(read_yaml(path), path)
-    if "prompts" not in dict(changes):
-        _resolve_prompts(values, path.parent, str(path))
-    return config_of(values, str(path), changes, note=note)
+    return config_of(read_yaml(path), str(path), changes, folder=path.parent, note=note)
 
 
 def config_of(
@@ -79,6 +76,7 @@ def config_of(
     source: str,
     overrides: Sequence[tuple[str, Any]] = (),
     *,
+    folder: Path = Path(),
     note: Callable[[str], None] = lambda _: None,
 ) -> Config:
     """Validate and resolve what a config file says, or would say.
@@ -86,7 +84,9 @@ def config_of(
     Args:
         values: Its keys and values.
         source: What messages call it.
-        overrides: Keys with the values that they have instead; ``prices.input`` is an entry of a section.
+        overrides: Keys with the values that they have instead; ``prices.input`` is an entry of a section. Their paths
+            are relative to the working directory.
+        folder: What paths in ``values`` are relative to.
         note: Called with a line for each key of the published code that means nothing here.
 
     Raises:
@@ -100,7 +100,7 @@ def config_of(
         values, notes = translate(values, source, Config.model_fields)
         for line in notes:
             note(line)
-    values = dict(values)
+    values = beside(values, folder, source)
     published = values.pop("published", None)
     if published is None:
         published = {}
@@ -111,7 +111,7 @@ def config_of(
     for key, value in overrides:
         keys = key.split(".") if key.rpartition(".")[0] in _SECTIONS or key.split(".")[0] in OPEN_SECTIONS else [key]
         changes[keys[0]] = with_entry({**values, **changes}, keys, value)[keys[0]]
-    _resolve_prompts(*((changes, Path(), "--set") if "prompts" in changes else (values, Path(), source)))
+    _resolve_prompts(*((changes, Path(), "--set") if "prompts" in changes else (values, folder, source)))
     if {**values, **changes}.get("protocol", "published") == "published":
         values |= published
     return resolve({**values, **changes}, source)

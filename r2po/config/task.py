@@ -23,12 +23,12 @@ def is_card(value: object) -> bool:
     return isinstance(value, Mapping | Task) or (isinstance(value, str) and (value.endswith(SUFFIXES) or "/" in value))
 
 
-def beside(values: Mapping[str, Any], config: Path) -> dict[str, Any]:
-    """Return the values of a config file with the path of its card seen from the working directory."""
+def beside(values: Mapping[str, Any], folder: Path, source: str) -> dict[str, Any]:
+    """Return the values of a config in a folder with the path of its card seen from the working directory."""
     card = values.get("task")
     if not isinstance(card, str) or not is_card(card):
         return dict(values)
-    return {**values, "task": str(config.parent / expanded(card, f"{config}: task"))}
+    return {**values, "task": str(folder / expanded(card, f"{source}: task"))}
 
 
 def with_card(values: Mapping[str, Any], source: str) -> dict[str, Any]:

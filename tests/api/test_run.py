@@ -19,6 +19,7 @@ from r2po.config import Config, load_config
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord
+from r2po.tasks import TASKS
 
 VALUES: Mapping[str, Any] = {
     "gym_env_name": "CartPole-v1",
@@ -127,6 +128,18 @@ def test_errors_are_those_of_the_package(config: Any, overrides: dict[str, Any],
     with pytest.raises(r2po.InputError, match=said):
         r2po.run(config, **{"logdir": "logs", **overrides})
     assert [path.name for path in Path().iterdir()] == ["file"]
+
+
+def test_paths_in_a_file_are_seen_from_its_folder() -> None:
+    (Path("lab") / "words").mkdir(parents=True)
+    card = {**TASKS["pendulum"].record(), "name": "rod", "published": {}}
+    Path("lab/rod.yaml").write_text(yaml.safe_dump(card))
+    values = {"task": "rod.yaml", "prompts": "words", "method": "props", "llm_model_name": "embedded/search"}
+    Path("lab/config.yaml").write_text(yaml.safe_dump({**values, "logdir": "logs"}))
+    config = settled("lab/config.yaml", {}, print)
+    assert config == load_config("lab/config.yaml")
+    assert config.task is not None
+    assert (config.task.name, config.prompts) == ("rod", "lab/words")
 
 
 def test_entries_of_sections() -> None:
