@@ -66,13 +66,9 @@ def value(reward: float) -> str:
     return plain(reward, 1 if abs(reward) >= LARGE else 2)
 
 
-def vector(policy: PolicyFamily[Any], trial: Trial) -> str:
-    """Write what was tried: parameters as ``[0.8, -2.6]``, any other solution as the family does."""
-    return _vector(policy, trial)
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _vector(policy: PolicyFamily[Any], trial: Trial) -> str:
+    """Write what was tried: parameters as ``[0.8, -2.6]``, any other solution as the family does."""
     return policy.write_compactly(trial.shown)
 
 
@@ -84,10 +80,10 @@ def _name(index: int, trial: Trial, lines: Lines) -> str:
 def _entry(policy: PolicyFamily[Any], trial: Trial) -> str:
     result = f"failed: {trial.failure}" if trial.failure else f"f = {value(trial.reward)}"
     separator = "; " if policy.kind == "parameters" else "\n"
-    return f"{result}{separator}{vector(policy, trial)}{moved(trial.moved)}"
+    return f"{result}{separator}{_vector(policy, trial)}{moved_note(trial.moved)}"
 
 
-def moved(indices: Sequence[int]) -> str:
+def moved_note(indices: Sequence[int]) -> str:
     """Say which parameters were moved to their bounds; empty if none was."""
     if not indices:
         return ""

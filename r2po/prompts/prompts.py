@@ -148,7 +148,7 @@ def _proposal(candidate: Candidate, brief: Brief) -> str:
     solution = shown(candidate, brief)
     if not _is_compact(brief):
         return brief.policy.write(solution, 3)
-    return brief.policy.write_compactly(solution) + compact_history.moved(moved(candidate.raw, candidate.solution))
+    return brief.policy.write_compactly(solution) + compact_history.moved_note(moved(candidate.raw, candidate.solution))
 
 
 def _shown_of(evidence: Evidence, brief: Brief) -> Callable[[Candidate, Brief], str]:
