@@ -1,4 +1,4 @@
-"""What compiled code does by address: calling C functions, reading numbers, and taking numbers in turn."""
+"""What compiled code does and Python cannot: calls and numbers by address, numbers in turn, fused products."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ def _claim(_context: Any, _address: Any) -> tuple[Any, Any]:
     return types.int64(types.intp), _generate_claim
 
 
+def _generate_fused(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    return builder.fma(*arguments)
+
+
+def _fused(_context: Any, _one: Any, _other: Any, _addend: Any) -> tuple[Any, Any]:
+    return types.float64(types.float64, types.float64, types.float64), _generate_fused
+
+
 call: Any = intrinsic(_call)
 """Calls the ``void (*)(mjModel *, mjData *)`` at an address."""
 
@@ -53,3 +61,6 @@ load: Any = intrinsic(_load)
 
 claim: Any = intrinsic(_claim)
 """Returns the ``int64`` at an address and adds 1 to it, as one step: threads that do it get different numbers."""
+
+fused: Any = intrinsic(_fused)
+"""Returns the product of two ``double`` plus a third, rounded once."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from r2po.rollout.mujoco.description import UNBOUNDED, Contact, Description, Target
+from r2po.rollout.mujoco.norms import are_fused
 
 Floats = NDArray[np.float64]
 Kinds = NDArray[np.int64]
@@ -30,6 +31,7 @@ class StartConstants(NamedTuple):
     high: tuple[float, float]
     radius: float
     inside: bool
+    fused: bool
     still: int
 
 
@@ -49,7 +51,7 @@ class RewardConstants(NamedTuple):
     """The reward of a step, see ``Reward`` and ``Contact``.
 
     ``two`` is the exponent of squares that Gymnasium computes with ``**``, that is the C library's ``pow``. Compilers
-    turn ``pow`` with a constant exponent into a product, which rounds differently.
+    turn ``pow`` with a constant exponent into a product, which rounds differently. ``fused``: see ``are_fused``.
     """
 
     kind: int
@@ -64,6 +66,7 @@ class RewardConstants(NamedTuple):
     contact_weight: float
     force_bounds: tuple[float, float]
     cost_bounds: tuple[float, float]
+    fused: bool
     two: float = 2.0
 
 
@@ -96,6 +99,7 @@ def _start(description: Description) -> StartConstants:
         high=target.high,
         radius=target.radius,
         inside=target.inside,
+        fused=bool(are_fused()),
         still=start.still,
     )
 
@@ -129,6 +133,7 @@ def _reward(description: Description) -> RewardConstants:
         contact_weight=contact.weight,
         force_bounds=contact.force_bounds,
         cost_bounds=contact.cost_bounds,
+        fused=bool(are_fused()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -14,7 +15,9 @@ from r2po.policies.forms import CompiledForm, NetworkPolicy
 from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajectory
 from r2po.rollout.mujoco.arguments import refused_arguments
 from r2po.rollout.mujoco.constants import constants_of
+from r2po.rollout.mujoco.description import REACH
 from r2po.rollout.mujoco.environments import describe
+from r2po.rollout.mujoco.norms import are_fused
 from r2po.rollout.refusal import compilation_refusal, reproduces_gymnasium
 from r2po.tasks.spaces import Spaces
 
@@ -34,10 +37,18 @@ def refusal(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
         return reason
     from r2po.rollout.mujoco.library import refused_library
 
-    reason = refused_library()
+    reason = refused_library() or _refused_norms(gym_id, env_kwargs)
     if reason or reproduces_gymnasium(MujocoEngine, gym_id, env_kwargs, _PROBE_SEEDS, _PROBE_STEPS):
         return reason
     return f"its {gym_id} differs from that of Gymnasium {gymnasium.__version__} on this machine"
+
+
+def _refused_norms(gym_id: str, env_kwargs: Mapping[str, Any]) -> str:
+    if are_fused() is not None:
+        return ""
+    with closing(make(gym_id, **env_kwargs)) as environment:
+        measures = describe(environment).reward.kind == REACH
+    return "it does not know how NumPy's BLAS rounds the norm of a vector on this machine" if measures else ""
 
 
 class MujocoEngine(CompiledEngine):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from r2po.rollout.compilation import inlined
-from r2po.rollout.mujoco.calls import call, call_with_state, load
+from r2po.rollout.mujoco.calls import call, call_with_state, fused, load
 from r2po.rollout.mujoco.constants import NOWHERE, Floats, ObservationConstants, RewardConstants, StartConstants
 from r2po.rollout.mujoco.description import (
     ALIVE,
@@ -63,7 +63,7 @@ def _place_target(qpos: Floats, start: StartConstants, stream: Stream) -> None:
     while True:
         first = draw_uniform(stream, start.low[0], start.high[0])
         second = draw_uniform(stream, start.low[1], start.high[1])
-        distance = math.sqrt(first * first + second * second)
+        distance = math.sqrt(_plus_square(first * first, second, start.fused))
         if distance < start.radius if start.inside else distance > start.radius:
             break
     qpos[start.place], qpos[start.place + 1] = first, second
@@ -174,20 +174,26 @@ def _speed_cost(operands: Addresses, reward: RewardConstants) -> float:
 
 @inlined
 def _reach(operands: Addresses, reward: RewardConstants, effort: float) -> float:
-    total: float = -_distance(operands, 0) * reward.weights[0] + -effort * reward.control_weight
+    total: float = -_distance(operands, 0, reward.fused) * reward.weights[0] + -effort * reward.control_weight
     for index in range(1, len(reward.weights)):
-        total += -_distance(operands, 6 * index) * reward.weights[index]
+        total += -_distance(operands, 6 * index, reward.fused) * reward.weights[index]
     return total
 
 
 @inlined
-def _distance(operands: Addresses, first: int) -> float:
+def _distance(operands: Addresses, first: int, fuses: bool) -> float:
     """Return the distance between the three numbers from ``first`` on and the next three."""
     total = 0.0
     for axis in range(first, first + 3):
-        difference = load(operands[axis]) - load(operands[axis + 3])
-        total += difference * difference
+        total = _plus_square(total, load(operands[axis]) - load(operands[axis + 3]), fuses)
     return math.sqrt(total)
+
+
+@inlined
+def _plus_square(total: float, number: float, fuses: bool) -> float:
+    """Return a sum and the square of one more number, see ``are_fused``."""
+    added: float = fused(number, number, total) if fuses else total + number * number
+    return added
 
 
 @inlined
