@@ -13,6 +13,7 @@ from r2po.rollout.compiled_engine import CompiledEngine, Outcomes, Seeds, Trajec
 from r2po.rollout.kernels import KERNELS
 from r2po.rollout.kernels.kernel import Kernel
 from r2po.rollout.kernels.loop import play
+from r2po.signals import deferred
 from r2po.tasks.spaces import Spaces
 
 
@@ -36,4 +37,5 @@ class KernelEngine(CompiledEngine):
         environment.close()
 
     def _run(self, policy: CompiledForm, seeds: Seeds, outcomes: Outcomes, trajectory: Trajectory) -> None:
-        play(self._kernel, policy, seeds, self._constants, self._limits, outcomes, trajectory)
+        with deferred():  # a loop that is needed for the first time is compiled
+            play(self._kernel, policy, seeds, self._constants, self._limits, outcomes, trajectory)

@@ -19,6 +19,7 @@ from r2po.rollout.mujoco.description import REACH
 from r2po.rollout.mujoco.environments import describe
 from r2po.rollout.mujoco.norms import are_fused
 from r2po.rollout.refusal import compilation_refusal, reproduces_gymnasium
+from r2po.signals import deferred
 from r2po.tasks.spaces import Spaces
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class MujocoEngine(CompiledEngine):
         assert isinstance(policy, NetworkPolicy)
         evaluation = Evaluation(self._constants, self._limits, policy.network, seeds, outcomes, trajectory)
         simulation, progress = self._simulation(0), make_progress()
-        if evaluation.work(simulation, progress, _STEPS_ALONE):
+        with deferred():  # the first of all evaluations compiles the loop
+            done = evaluation.work(simulation, progress, _STEPS_ALONE)
+        if done:
             return
         threads = cores.per_evaluation() if self._threads is None else self._threads
         helpers = [self._simulation(1 + number) for number in range(min(threads - 1, evaluation.left))]
