@@ -1,4 +1,7 @@
-"""``kill -9`` at every single write of a run: it goes on, loses no reply, pays for none twice, and ends the same."""
+"""``kill -9`` at every single write of a run: it goes on, loses no reply, pays for none twice, and ends the same.
+
+All of them in one run; in a run of its own each, every seventh unless slow tests run.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ TINY: Mapping[str, Any] = {
 CALLS = 4
 KILLED = -9
 MOST_POINTS = 1000
+SHORT = 7
+"""Kills at every point take a while; in the short version at every seventh."""
 
 
 @pytest.fixture(scope="module")
@@ -67,35 +72,44 @@ def assert_same_run(folder: Path, calm: dict[str, Any]) -> None:
     assert [each["text"] for each in replies[0]] == [each["text"] for each in replies[1]]
 
 
-def test_a_kill_at_any_write_changes_nothing_and_costs_at_most_one_call(
-    tmp_path: Path, server: FakeOllama, crasher: Crasher, calm: dict[str, Any]
-) -> None:
-    kills = interrupted = 0
-    for point in range(1, MOST_POINTS):
-        folder = tmp_path / str(point)
-        write_config(folder, TINY)
-        before = len(server.chats)
-        code = crasher.run(folder, kill_at=point)
-        if code == 0:
-            break
-        assert code == KILLED, (folder / "out").read_text()
-        kills += 1
-        answered, asked = len(events(folder, "reply")), len(events(folder, "request"))
-        paid = len(server.chats) - before
-        assert answered <= paid <= answered + 1
-        (folder / "out").unlink()
-        assert crasher.run(folder, *options(folder)) == 0, (folder / "out").read_text()
-        assert len(server.chats) - before - paid == CALLS - answered
-        said = "1 call(s) were under way" in (folder / "out").read_text()
-        assert said == (asked > answered)
-        interrupted += said
+def kill_and_continue(
+    folder: Path, point: int, server: FakeOllama, crasher: Crasher, calm: dict[str, Any]
+) -> bool | None:
+    """Kill a run at one point and continue it; return whether it had to say that a call was lost, None if it ended."""
+    write_config(folder, TINY)
+    before = len(server.chats)
+    code = crasher.run(folder, kill_at=point)
+    if code == 0:
         assert_same_run(folder, calm)
-    assert code == 0
+        return None
+    assert code == KILLED, (folder / "out").read_text()
+    answered, asked = len(events(folder, "reply")), len(events(folder, "request"))
+    paid = len(server.chats) - before
+    assert answered <= paid <= answered + 1
+    (folder / "out").unlink()
+    assert crasher.run(folder, *options(folder)) == 0, (folder / "out").read_text()
+    assert len(server.chats) - before - paid == CALLS - answered
+    said = "1 call(s) were under way" in (folder / "out").read_text()
+    assert said == (asked > answered)
     assert_same_run(folder, calm)
+    return said
+
+
+@pytest.mark.parametrize("step", [SHORT, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_kill_at_any_write_changes_nothing_and_costs_at_most_one_call(
+    step: int, tmp_path: Path, server: FakeOllama, crasher: Crasher, calm: dict[str, Any]
+) -> None:
+    interrupted: list[bool] = []
+    for point in range(1, MOST_POINTS, step):
+        said = kill_and_continue(tmp_path / str(point), point, server, crasher, calm)
+        if said is None:
+            break
+        interrupted.append(said)
+    assert said is None
     # At least three points for each line of each log, and kills both before and after each request.
     lines = sum(len(content) for name, content in calm.items() if name.endswith(".jsonl"))
-    assert kills > 3 * lines
-    assert interrupted >= 2 * CALLS
+    assert len(interrupted) > 3 * lines // step
+    assert sum(interrupted) >= (2 * CALLS if step == 1 else 1)
 
 
 def test_one_run_survives_a_kill_at_every_point_in_turn(
