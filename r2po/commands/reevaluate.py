@@ -139,7 +139,7 @@ def _opened(run: RunData, directory: RunDirectory, opened: ExitStack) -> tuple[S
         return setting, published_accepted(run, setting)
     if run.algorithm is not None:
         raise InputError("the policies of Stable-Baselines3 during training are not on record")
-    check_plugins(directory.read_description(), directory.path)
+    check_plugins(directory.read_description(), directory.path, "re-evaluate")
     METHODS.find(run.method)
     assert run.seed is not None
     setting = opened.enter_context(closing(Setting(Config(**run.config), run.seed)))

@@ -42,8 +42,13 @@ def load_plugins_of(description: Description, path: Path) -> None:
         require(recorded["name"], str(path))
 
 
-def check_plugins(description: Description, path: Path) -> None:
+def check_plugins(description: Description, path: Path, purpose: str = "resume") -> None:
     """Refuse to go on with a run whose plugins have changed since it began.
+
+    Args:
+        description: What run.yaml says.
+        path: Its run directory.
+        purpose: What is to be done with it, for the message.
 
     Raises:
         InputError: One has other files by now, may not run, is not found or does not import.
@@ -53,7 +58,7 @@ def check_plugins(description: Description, path: Path) -> None:
         now = _facts(require(recorded["name"], str(path)))
         if now["sha256"] != recorded["sha256"]:
             raise InputError(
-                f"cannot resume {path}: the plugin {now['name']!r} has changed since: {_version(recorded)}, is "
+                f"cannot {purpose} {path}: the plugin {now['name']!r} has changed since: {_version(recorded)}, is "
                 f"{_version(now)}; put back its files, or start a new run"
             )
 

@@ -136,6 +136,7 @@ def _check_that_a_changed_plugin_continues_nothing(lab: Path, said: str) -> None
         "start a new run",
         lines[0],
     )
+    assert sum("cannot re-evaluate changed/lab/run_1: " in line for line in lines) == 1
     for path in (lab / "changed/lab").rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (lab / "swept/lab" / path.relative_to(lab / "changed/lab")).read_bytes()
