@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from r2po.analysis.logs.revisions import logged_revisions, told
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, described
 from r2po.prompts.numbers import number
 from r2po.rounding import mean, spread
 from r2po.runlog import RunDirectory
-from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.facts import NO_MODEL, Pair
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.records import Outcome, Result
 from r2po.runlog.reevaluation import fresh_rewards, read_reevaluation
@@ -32,8 +33,8 @@ def heading(setting: Setting, directory: RunDirectory, client: Client, recorded:
     return [*_lines(f"{setting.method.label} on {setting.brief.task.label}", models, facts), *resumed]
 
 
-def summary(directory: RunDirectory, result: Result) -> list[str]:
-    """Sum a complete run up."""
+def summary(directory: RunDirectory, result: Result, pair: Pair | None = None) -> list[str]:
+    """Sum a complete run up; ``pair`` names the stages of proposal and revision, if its method has both."""
     heldout, times = "not measured", result["times"] or {}
     if result.get("heldout_failure"):
         heldout = f"failed: {result['heldout_failure']['kind']}"
@@ -49,6 +50,7 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
         "mean": _number(result["mean_reward"]),
         "final": _number(result["final_reward"]),
         **_reevaluated(directory),
+        **(_revisions(directory, pair) if pair else {}),
         **(_calls(result) if result["model"] != NO_MODEL else {}),
         "episodes": f"{result['episodes']} ({result['steps']} steps)",
         "time": f"{clock(times.get('elapsed_s'))}, of which model {clock(times.get('llm_s'))}, "
@@ -80,6 +82,11 @@ def _reevaluated(directory: RunDirectory) -> dict[str, str]:
         if rewards:
             return {"re-evaluated": f"mean {number(mean(rewards))}, final {number(rewards[-1])}, on fresh episodes"}
     return {}
+
+
+def _revisions(directory: RunDirectory, pair: Pair) -> dict[str, str]:
+    """Return lines on what became of the proposals."""
+    return told(logged_revisions(directory.read_iterations(), pair), pair, number)
 
 
 def _lines(title: str, log: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:
