@@ -83,6 +83,14 @@ def test_what_does_not_fit_the_environment_is_said_before_any_run_starts(
         plan(request(tmp_path, setting))
 
 
+def test_wordings_are_variants(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    mine = str(tmp_path / "mine")
+    runs = plan(request(tmp_path, f"prompts=published,compact,{mine}", seeds=(1,)))
+    assert [run.config.prompts for run in runs] == ["published", "compact", mine]
+    assert len({run.path for run in runs}) == 3
+
+
 def test_templates_that_cannot_be_filled_are_said_before_any_run_starts(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "search.j2").write_text("\n{{ rewards }}", encoding="utf-8")
