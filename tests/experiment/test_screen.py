@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from r2po.experiment.live_view import LiveView
 from r2po.experiment.screen import Lines, Screen
+from r2po.experiment.summary import _story
 from tests.builders import answer, make_config, open_experiment
 from tests.scripted import Scripted
 
@@ -70,3 +72,26 @@ def test_a_value_that_was_moved_to_its_bound_is_told(tmp_path: Path, capsys: pyt
 def test_moved_values_may_make_a_revision_the_proposal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watch(Lines(), [[9.5, *LEFT[1:]], [6.0, *LEFT[1:]]], tmp_path)
     assert "revision = proposal (" in capsys.readouterr().out
+
+
+def test_programs_repairs_and_tuning_are_counted() -> None:
+    works, fails = {"source": "x", "returns": [1.0]}, {"source": "", "failure": {"kind": "error", "text": "no"}}
+    stages = {
+        "candidate_1": works,
+        "candidate_2": fails,
+        "candidate_2_repair_1": fails,
+        "candidate_2_repair_2": works,
+        "candidate_3": fails,
+        "candidate_1_tuned": works,
+    }
+    record: Any = {"candidates": [{"stage": stage, **outcome} for stage, outcome in stages.items()]}
+    rounds: Any = [{**record, "notes": {"tuning": {"of": "candidate_1", "kept": kept}}} for kept in (True, False)]
+    assert _story(rounds, None) == {
+        "programs": "6 tried, 4 failed",
+        "repairs": "4 tried, 2 worked",
+        "tuning": "better constants in 1 of 2 rounds",
+    }
+    one: Any = {"candidates": record["candidates"][:1], "notes": {"tuning": "a plugin's own"}}
+    assert _story([one], None) == {"programs": "1 tried, 0 failed"}
+    numbers: Any = {"candidates": [{"stage": "proposal", "params": [1.0], "returns": [1.0]}]}
+    assert _story([numbers], None) == {}
