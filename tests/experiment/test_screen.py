@@ -76,7 +76,7 @@ def test_moved_values_may_make_a_revision_the_proposal(tmp_path: Path, capsys: p
 
 def test_programs_repairs_and_tuning_are_counted() -> None:
     works, fails = {"source": "x", "returns": [1.0]}, {"source": "", "failure": {"kind": "error", "text": "no"}}
-    stages = {
+    stages: dict[str, Any] = {
         "candidate_1": works,
         "candidate_2": fails,
         "candidate_2_repair_1": fails,
