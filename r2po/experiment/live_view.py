@@ -73,7 +73,7 @@ class LiveView(Screen):
     def iterated(self, record: IterationRecord) -> None:
         """Add a row."""
         super().iterated(record)
-        cells = self._cells(record, _fixed, _short)
+        cells = self._cells(record, _fixed, _short) | self._equal(record)
         self._rows.append(_of_round(record, cells) if self._in_rounds else cells)
 
     def reevaluating(self, done: int, total: int) -> None:

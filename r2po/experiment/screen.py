@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from r2po.analysis.logs.revisions import is_unchanged
 from r2po.experiment.loading import best_of
 from r2po.experiment.observer import Observer
 from r2po.experiment.recorded import moved_parameters
@@ -14,6 +15,7 @@ from r2po.llm.client import Client
 from r2po.llm.types import AttemptFailed
 from r2po.prompts.numbers import number
 from r2po.runlog import RunDirectory
+from r2po.runlog.facts import Pair
 from r2po.runlog.records import IterationRecord, Result
 
 TELL_EVERY_S = 10.0
@@ -26,6 +28,7 @@ class Screen(Observer):
     def __init__(self) -> None:
         self.run_number: int | None = None
         self.best: IterationRecord | None = None
+        self._pair: Pair | None = None
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -40,6 +43,7 @@ class Screen(Observer):
         """Print the heading, and count on from where the log ends."""
         self._client = client
         self._asks_model = setting.method.asks_model
+        self._pair = setting.method.pair
         self._began = time.monotonic()
         self._elapsed_before = sum(record["times"]["elapsed_s"] or 0 for record in recorded)
         self._done = self._done_before = len(recorded)
@@ -68,7 +72,7 @@ class Screen(Observer):
 
     def finished(self, directory: RunDirectory, result: Result) -> None:
         """Print the summary."""
-        for line in summary(directory, result):
+        for line in summary(directory, result, self._pair):
             self.say(line)
 
     def _cells(
@@ -85,6 +89,11 @@ class Screen(Observer):
             "tokens": self._tokens(write_count),
             "episodes": str(record["episodes"]),
         }
+
+    def _equal(self, record: IterationRecord) -> dict[str, str]:
+        """Return what is said of a revision that is the proposal once more, by its stage; nothing of any other."""
+        pair = self._pair
+        return {pair["revision"]: f"= {pair['proposal']}"} if pair and is_unchanged(record, pair) else {}
 
     def _tokens(self, write: Callable[[int], str]) -> str:
         """Tokens of all replies so far; ``+`` where some replies do not say."""
@@ -124,6 +133,7 @@ class Lines(Screen):
         """Sum the iteration up."""
         super().iterated(record)
         cells = self._cells(record, number, "{:,}".format)
+        cells |= {stage: f"{text} ({cells[stage]})" for stage, text in self._equal(record).items()}
         stages = [candidate["stage"] for candidate in record["candidates"]]
         model = [f"calls {cells['calls']}", f"tokens {cells['tokens']}", *self._cost] if self._asks_model else []
         parts = [

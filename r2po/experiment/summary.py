@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from r2po.analysis.logs.revisions import logged_revisions, told
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, described
+from r2po.methods.promptpo.log import REPAIR
+from r2po.methods.promptpo.tuning import TUNED
 from r2po.prompts.numbers import number
 from r2po.rounding import mean, spread
 from r2po.runlog import RunDirectory
-from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.facts import NO_MODEL, Pair
 from r2po.runlog.jsonl import DamagedLog
-from r2po.runlog.records import Outcome, Result
+from r2po.runlog.records import IterationRecord, Outcome, Result
 from r2po.runlog.reevaluation import fresh_rewards, read_reevaluation
 
 FACT_WIDTH = len("run directory")
@@ -32,8 +35,8 @@ def heading(setting: Setting, directory: RunDirectory, client: Client, recorded:
     return [*_lines(f"{setting.method.label} on {setting.brief.task.label}", models, facts), *resumed]
 
 
-def summary(directory: RunDirectory, result: Result) -> list[str]:
-    """Sum a complete run up."""
+def summary(directory: RunDirectory, result: Result, pair: Pair | None = None) -> list[str]:
+    """Sum a complete run up; ``pair`` names the stages of proposal and revision, if its method has both."""
     heldout, times = "not measured", result["times"] or {}
     if result.get("heldout_failure"):
         heldout = f"failed: {result['heldout_failure']['kind']}"
@@ -49,6 +52,7 @@ def summary(directory: RunDirectory, result: Result) -> list[str]:
         "mean": _number(result["mean_reward"]),
         "final": _number(result["final_reward"]),
         **_reevaluated(directory),
+        **_story(directory.read_iterations(), pair),
         **(_calls(result) if result["model"] != NO_MODEL else {}),
         "episodes": f"{result['episodes']} ({result['steps']} steps)",
         "time": f"{clock(times.get('elapsed_s'))}, of which model {clock(times.get('llm_s'))}, "
@@ -80,6 +84,29 @@ def _reevaluated(directory: RunDirectory) -> dict[str, str]:
         if rewards:
             return {"re-evaluated": f"mean {number(mean(rewards))}, final {number(rewards[-1])}, on fresh episodes"}
     return {}
+
+
+def _story(records: Sequence[IterationRecord], pair: Pair | None) -> dict[str, str]:
+    """Return lines on what became of the proposals, and of programs."""
+    revised = told(logged_revisions(records, pair), pair, number) if pair else {}
+    return {**revised, **_programs(records)}
+
+
+def _programs(records: Sequence[IterationRecord]) -> dict[str, str]:
+    """Return lines on programs that failed, were repaired or were tuned; none if policies are numbers."""
+    candidates = [each for record in records for each in record["candidates"] if "source" in each]
+    repairs = [each for each in candidates if REPAIR in each["stage"]]
+    others = [each for each in candidates if REPAIR not in each["stage"] and not each["stage"].endswith(TUNED)]
+    notes = [record.get("notes", {}).get("tuning") for record in records]
+    tuned = [bool(note["kept"]) for note in notes if isinstance(note, dict) and "kept" in note]
+    facts = {}
+    if others:
+        facts["programs"] = f"{len(others)} tried, {sum('failure' in each for each in others)} failed"
+    if repairs:
+        facts["repairs"] = f"{len(repairs)} tried, {sum('failure' not in each for each in repairs)} worked"
+    if tuned:
+        facts["tuning"] = f"better constants in {sum(tuned)} of {len(tuned)} rounds"
+    return facts
 
 
 def _lines(title: str, log: Mapping[str, Any], facts: Mapping[str, str]) -> list[str]:

@@ -1,9 +1,8 @@
 """The records of a run directory: what each file holds, and how it is checked when it is read.
 
 docs/run-log.md explains every field. Records are plain dictionaries with these types; what nothing computes with may be
-anything. Fields that are not named here are kept, so that a version of r2po can read what a newer one added.
-
-A run reads back whatever it wrote. Analyses read it by stricter types: ``Outcome``, ``Candidates``, ``HeldoutFigures``.
+anything. Fields that are not named here are kept, so that a version of r2po can read what a newer one added. A run
+reads back whatever it wrote; analyses read it by stricter types: ``Outcome``, ``Candidates``, ``HeldoutFigures``.
 """
 
 from __future__ import annotations
@@ -191,6 +190,7 @@ class CandidateFigures(TypedDict):
 
     stage: str
     params: NotRequired[list[Number]]
+    source: NotRequired[Text]
     returns: NotRequired[Annotated[list[Finite], Field(min_length=1)]]
     successes: NotRequired[list[bool]]
     failure: NotRequired[FailureRecord]

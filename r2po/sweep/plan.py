@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,9 @@ def _config(source: str, variant: Variant, request: SweepRequest, note: Callable
         raise InputError(f"{source} sets the seed {config.seed}; a sweep gives each run its own (--seeds)")
     if config.resume_run is not None:
         raise InputError(f"{source} sets resume_run; a sweep continues its runs by itself")
-    Setting(config, seed=1).check_prompts()  # once, and not in the middle of the sweep
+    # What does not fit the environment, and templates that cannot be filled: said once, and before any run starts.
+    with closing(Setting(config, seed=1)) as setting:
+        setting.check_prompts()
     logdir = Path(config.logdir)
     if request.logs is not None:
         logdir = Path(request.logs) / logdir.name

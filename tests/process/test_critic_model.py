@@ -160,10 +160,16 @@ def test_the_first_contact_is_made_with_both(
     assert "has no model 'bigg'" in one_line(capsys.readouterr().err)
 
 
-def test_both_are_shown_and_examined_beforehand(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_are_shown_and_examined_beforehand(
+    run: Run, servers: tuple[FakeOllama, FakeOpenAI], capsys: pytest.CaptureFixture[str]
+) -> None:
     write_config(Path(), TWO)
     assert run("--dry-run") == 0
-    assert "\nmodels: search ollama/tiny, critic big\n" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "\nmodels: search ollama/tiny, critic big\n" in shown
+    addresses = dict(line.removeprefix("server of ").split(": ") for line in shown.splitlines() if "server of " in line)
+    hosts = {role: server.url.rpartition("/")[2] for role, server in zip(("search", "critic"), servers, strict=True)}
+    assert {role: host in addresses[role] for role, host in hosts.items()} == {"search": True, "critic": True}
     assert main(["doctor", "--config", "config.yaml"]) == 0
     said = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
     assert [text for _, what, text in said if what in ("search:", "critic:")] == ["ollama/tiny", "big"]

@@ -54,6 +54,10 @@ COMPACT = {
         r"If the rewards are far below that, explore rather than over-exploit: that avoids a local optimum\. Once it "
         r"is reached, stay close to what reached it\."
     ),
+    "criticise: instability": (
+        r"Then criticise the draft: look for instability, plain control mistakes and, as long as the target is not "
+        r"reached, too little exploration\."
+    ),
     "both signs": r"While you explore, try both positive and negative values of every parameter, ",
     "step size s": r"try both .*, with a step size of <s>\.",
     "step size about s": r"try both .*, with a step size of about <s>\.",

@@ -86,6 +86,29 @@ def test_a_compact_prompt_ends_with_the_request_and_says_nothing_twice(method: s
         assert not re.search(r"[^\n]\n# (?!Policy tried)", question.prompt)
 
 
+EXPLORING = re.compile(
+    r"(?:A value below that|If the rewards are far below that).*explor"
+    r".* Once it is reached, stay close to what reached it\.$"
+    r"|^- While you explore, "
+    r"|, as long as the target is not reached, too little exploration\. "
+    r"|hints where to explore\.$"
+)
+"""All that prompts say of exploring: until the optimum is reached, how, and where."""
+
+
+@each_prompt
+def test_nothing_says_to_explore_once_the_optimum_is_reached(method: str, role: str, case: Case) -> None:
+    for question in questions(method, role, case):
+        said = [line for line in question.prompt.splitlines() if "explor" in line.casefold()]
+        assert all(EXPLORING.search(line) for line in said), said
+
+
+def test_published_prompts_say_so_without_an_end() -> None:
+    said = [line for line in asked("cartpole", "r2po")[0].prompt.splitlines() if "then explore" in line]
+    assert said
+    assert not any(EXPLORING.search(line) for line in said)
+
+
 @pytest.mark.parametrize("environment", ["cartpole", "maze"])
 @pytest.mark.parametrize("method", BLACK_BOX)
 def test_a_compact_black_box_search_has_no_word_of_what_it_searches(method: str, environment: str) -> None:

@@ -160,3 +160,18 @@ def test_the_repair() -> None:
         "It does not work (error):\nline 1, in act\n    x\nKeyError: 7\n\n"
         "Find the cause and mend it; keep what is right. Answer with the whole corrected program in the reply format."
     )
+
+
+def test_compact_prompts_tell_the_same_and_end_with_the_request() -> None:
+    brief, compact = (brief_of("cartpole", prompts=style) for style in ("published", "compact"))
+    made = [round_prompt(each, ROUNDS, iteration=3, candidates=10) for each in (brief, compact)]
+    published, found = map(sections, made)
+    form = published.pop("Reply format")
+    assert list(found) == list(published)
+    assert list(found)[-1] == "Now"
+    assert found.pop("Now") == (
+        "In the last round no policy worked. What went wrong:\n- time: late\n"
+        f"This is round 3 of 20. The best policy so far is that of round 1. Answer with a policy.\n{form}"
+    )
+    del published["Now"]
+    assert found == published

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from r2po.cli import main
 from r2po.config import Config
 from r2po.config.load import SB3_KEYS
 from r2po.errors import InputError
+from r2po.experiment.setting import Setting
 from r2po.installation import call
+from r2po.rollout import SelectedEngine
 from r2po.sweep.plan import SweepRequest, check_runs, plan
 from tests.builders import CONFIGS
 from tests.process.processes import NIM, write_config
@@ -62,6 +66,56 @@ def test_two_configs_never_share_a_run_directory(tmp_path: Path) -> None:
 def test_what_a_sweep_decides_itself_may_not_be_set(tmp_path: Path, key: str) -> None:
     with pytest.raises(InputError, match=key):
         plan(request(tmp_path, f"{key}=3"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("policy=linear", "policy 'linear' needs"),
+        ("policy_settings={width: 1}", "unknown key in policy_settings 'width'"),
+        ("rollout_engine=mujoco", "rollout_engine is 'mujoco'"),
+    ],
+)
+def test_what_does_not_fit_the_environment_is_said_before_any_run_starts(
+    tmp_path: Path, setting: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        plan(request(tmp_path, setting))
+
+
+def test_wordings_are_variants(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    mine = str(tmp_path / "mine")
+    runs = plan(request(tmp_path, f"prompts=published,compact,{mine}", seeds=(1,)))
+    assert [run.config.prompts for run in runs] == ["published", "compact", mine]
+    assert len({run.path for run in runs}) == 3
+
+
+def test_templates_that_cannot_be_filled_are_said_before_any_run_starts(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "search.j2").write_text("\n{{ rewards }}", encoding="utf-8")
+    given = request(tmp_path, f"prompts={tmp_path / 'mine'}")
+    with pytest.raises(InputError, match=r"search\.j2:2: 'rewards' is undefined"):
+        plan(given)
+    # A method that asks no model writes no prompts.
+    assert len(plan(request(tmp_path, f"prompts={tmp_path / 'mine'}", "method=random_search"))) == 2
+
+
+def test_a_plan_leaves_no_environment_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines: list[SelectedEngine] = []
+    closed: list[SelectedEngine] = []
+    make = Setting._make_engine
+
+    def making(setting: Setting) -> SelectedEngine:
+        engine = make(setting)
+        engines.append(engine)
+        monkeypatch.setattr(engine, "close", partial(closed.append, engine))
+        return engine
+
+    monkeypatch.setattr(Setting, "_make_engine", making)
+    plan(request(tmp_path, "rollout_engine=reference"))  # an engine that is asked for is made at once
+    assert len(engines) == 1
+    assert closed == engines
 
 
 def test_runs_of_another_experiment_are_neither_continued_nor_counted(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from r2po.analysis.logs.revisions import proposal_rewards
 from r2po.analysis.logs.run_data import Floats, Heldout, RunData
 from r2po.analysis.output.canvas import legend_above, new_figure, whole_numbers
 from r2po.analysis.output.lines import draw_rest
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
 FEW = 40
 """Up to so many points a line has markers: a single point would be invisible without."""
 
+PROPOSALS = "Proposals: their logged rewards, before they were revised."
+"""Nothing was chosen by these rewards: they are not biased, unlike those of accepted candidates."""
+
 
 def training_curve(panel: Panel) -> Figure:
     """Draw accepted reward and best so far over the episodes spent, and the held-out reward at the end."""
-    figure, (axes,) = new_figure(panel, rewards_caption(panel))
+    proposals = [each for run in panel.runs if (each := _proposals(run)) is not None]
+    caption = f"{rewards_caption(panel)} {PROPOSALS}" if proposals else rewards_caption(panel)
+    figure, (axes,) = new_figure(panel, caption)
     _draw_rewards(axes, panel)
+    _draw_proposals(axes, proposals, panel)
     _draw_target(axes, panel)
     _draw_heldout(axes, panel)
     axes.set(xlabel="total episodes (warm-up included)", ylabel="reward (mean return)")
@@ -124,6 +131,27 @@ def _grouped(pooled: dict[int, Floats], width: int) -> dict[float, Floats]:
         first = (number - 1) // width * width + 1
         groups.setdefault(first + (width - 1) / 2, []).append(returns)
     return {middle: np.concatenate(members) for middle, members in groups.items()}
+
+
+def _proposals(run: RunData) -> Series | None:
+    """Return the mean returns of the proposals that a critic revised; None if the run has none."""
+    rewards = proposal_rewards(run)
+    if rewards is None:
+        return None
+    known = np.isfinite(rewards)
+    return Series(run.episodes[known], rewards[known], carried=run.complete)
+
+
+def _draw_proposals(axes: Axes, proposals: Sequence[Series], panel: Panel) -> None:
+    """Draw proposals behind all else: those of a single run as points, the mean over runs as a line."""
+    if not proposals:
+        return
+    first = mean_curve(proposals).stretches[0]
+    faint: dict[str, Any] = {"color": panel.colour, "alpha": 0.4, "zorder": 1.8, "label": "proposal"}
+    if panel.is_single:
+        axes.plot(first.grid, first.mean, linestyle="none", marker="o", markersize=2.5, markeredgewidth=0, **faint)
+    else:
+        axes.plot(first.grid, first.mean, linewidth=1.0, marker="o" if len(first.grid) == 1 else "", **faint)
 
 
 def _draw_rewards(axes: Axes, panel: Panel) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from r2po.analysis.evaluation.summary import summarise_run
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.replies import RunReplies
+from r2po.analysis.logs.revisions import FIGURES
 from r2po.analysis.logs.run_data import Floats, RunData
 from r2po.analysis.logs.spending import FROM_CALLS, incumbent, spending_of
 from r2po.errors import R2POError
@@ -145,6 +146,7 @@ _RUN = (
     "best_success",
     "final_success",
     "heldout_success",
+    *FIGURES,
     "seed",
     "replay_of",
     "copies",

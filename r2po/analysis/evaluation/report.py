@@ -15,7 +15,7 @@ from r2po.analysis.evaluation.figures import (
     training_curve,
 )
 from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
-from r2po.analysis.evaluation.text import run_text, runs_text
+from r2po.analysis.evaluation.text import revisions_text, run_text, runs_text
 from r2po.analysis.logs.comparable import distinctions
 from r2po.analysis.logs.experiments import by_experiment, cohort_of
 from r2po.analysis.logs.fresh import Basis, basis_of, settled_runs
@@ -109,7 +109,8 @@ def _write_experiment(report: Path, logs: LogDirectory, label: str, how: How) ->
     summary = summarise_runs(logs, label)
     basis = basis_of(logs.runs, as_published=how.as_published)
     panel = Panel(label, drawable(settled_runs(logs.runs, basis)), basis.note)
-    text = runs_text(summary, str(logs.path), basis, left_out=_left_out(panel))
+    revisions = revisions_text(logs.runs)
+    text = runs_text(summary, str(logs.path), basis, left_out=_left_out(panel), revisions=revisions)
     _write(report, to_json(summary), text)
     _draw(report, panel, how.formats)
     return text
@@ -138,7 +139,7 @@ def default_label(logs: LogDirectory) -> str:
 def _write_run(folder: Path, run: RunData, label: str, how: How, *, with_figures: bool) -> None:
     summary = summarise_run(run)
     basis = basis_of([run], as_published=how.as_published)
-    _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder), basis))
+    _write(folder / FOLDER, to_json(summary), run_text(summary, label, str(folder), basis, revisions_text([run])))
     if with_figures:
         shown = drawable(settled_runs([run], basis))
         _draw(folder / FOLDER, Panel(f"{label}, {run.name}", shown, basis.note), ("png", "pdf"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
+from r2po.analysis.logs.revisions import figures, revisions_of
 from r2po.analysis.logs.run_data import SUCCESS_METRICS, RunData
 from r2po.rounding import mean, sample_std, spread
 
@@ -48,6 +49,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
         "reevaluated_mean_reward": None if fresh is None else mean(fresh),
         "reevaluated_final_reward": None if fresh is None else float(fresh[-1]),
         **{name: run.metric(name) for name in SUCCESS_METRICS},
+        **figures(revisions_of([run])),
         "environment": run.environment,
         "method": run.method,
         "model": run.model,
@@ -69,7 +71,7 @@ def summarise_run(run: RunData) -> dict[str, Any]:
 def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of all runs of a log directory, with mean and sample standard deviation over the runs.
 
-    If they are of several experiments, ``parts`` names these, and there are no means.
+    If they are of several experiments, ``parts`` names these, and there are no means. Revisions are those of all runs.
     """
     per_run = [summarise_run(run) for run in logs.runs]
     averaged = [] if parts else per_run
@@ -83,6 +85,7 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         **{
             key: value for metric in (*METRICS, *SUCCESS_METRICS) for key, value in _over_runs(averaged, metric).items()
         },
+        **figures(None if parts else revisions_of(logs.runs)),
         "heldout_num_runs": sum(row["heldout_reward"] is not None for row in per_run),
         "reevaluated_num_runs": sum(row[FRESH[0]] is not None for row in per_run),
         "differences": differences(logs.runs),

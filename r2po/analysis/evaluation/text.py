@@ -7,25 +7,49 @@ from datetime import timedelta
 from typing import Any
 
 from r2po.analysis.logs.fresh import Basis
-from r2po.analysis.logs.run_data import STAND_IN, SUCCESS_METRICS, models_label, progress
+from r2po.analysis.logs.revisions import revisions_of, told
+from r2po.analysis.logs.run_data import STAND_IN, SUCCESS_METRICS, RunData, models_label, progress
 from r2po.analysis.output.scores import few_mark, few_note
 from r2po.analysis.output.tables import pad
 from r2po.terminal import visible
 
 
-def run_text(summary: dict[str, Any], label: str, path: str, basis: Basis) -> str:
-    """Return the text on one run, ``summarise_run``, of the experiment ``label``."""
-    return _join(_heading(label, path, [summary]), _table([summary], basis), [*_notes([summary]), *_mark(basis)])
+def run_text(summary: dict[str, Any], label: str, path: str, basis: Basis, revisions: Sequence[str]) -> str:
+    """Return the text on one run, ``summarise_run``, of the experiment ``label``, and on its ``revisions``."""
+    notes = [*_notes([summary]), *_mark(basis)]
+    return _join(_heading(label, path, [summary]), _table([summary], basis), revisions, notes)
 
 
-def runs_text(summary: dict[str, Any], path: str, basis: Basis, left_out: Sequence[str] = ()) -> str:
-    """Return the text on all runs of a log directory, ``summarise_runs``, and what its report does not hold."""
+def revisions_text(runs: Sequence[RunData]) -> list[str]:
+    """Return a line on the revisions of runs of one experiment, if its method has any."""
+    found = revisions_of(runs)
+    if found is None:
+        return []
+    pair = next(run.facts["pair"] for run in runs if run.facts["pair"] is not None)
+    facts = told(found, pair, _number)
+    over = f" of all {len(runs)} runs" if len(runs) > 1 else ""
+    parts = [f"{name}{over if not number else ''}: {text}" for number, (name, text) in enumerate(facts.items())]
+    return ["; ".join(parts)] if parts else []
+
+
+def runs_text(
+    summary: dict[str, Any], path: str, basis: Basis, *, left_out: Sequence[str] = (), revisions: Sequence[str] = ()
+) -> str:
+    """Return the text on all runs of a log directory, ``summarise_runs``.
+
+    Args:
+        summary: Their figures.
+        path: The log directory.
+        basis: Which rewards they are.
+        left_out: What its report does not hold.
+        revisions: What became of their proposals.
+    """
     rows = summary["per_run_summaries"]
     findings = [f"the runs differ in {line}" for line in summary["differences"]]
     findings += [f"left out: {line}" for line in summary["problems"]]
     findings += [*left_out, *_mark(basis)]
     heading = _heading(summary["label"], path, rows)
-    return _join(heading, _table(rows, basis), _over_runs(summary, basis), _notes(rows) + findings)
+    return _join(heading, _table(rows, basis), _over_runs(summary, basis), revisions, _notes(rows) + findings)
 
 
 def _mark(basis: Basis) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ class CandidateData:
         params: Flat parameters; None if the log does not hold them.
         returns: (K,) return of each rollout; None if the log does not hold them.
         success: Fraction of the rollouts that succeeded; None if the log does not tell.
+        source: The program, if the policy is one; None if the log does not hold it.
     """
 
     stage: str
@@ -25,6 +28,7 @@ class CandidateData:
     params: NDArray[np.float64] | None
     returns: NDArray[np.float64] | None
     success: float | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +46,11 @@ class IterationData:
     accepted: int
     candidates: tuple[CandidateData, ...]
     problem: str = ""
+
+
+def candidate_data(record: Mapping[str, Any]) -> CandidateData:
+    """Return a candidate that works, given its record in ``iterations.jsonl``."""
+    returns = np.array(record["returns"])
+    params = np.array(record["params"], dtype=np.float64) if "params" in record else None
+    success = float(np.mean(record["successes"])) if record.get("successes") else None
+    return CandidateData(record["stage"], float(returns.mean()), params, returns, success, record.get("source"))

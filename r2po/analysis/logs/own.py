@@ -14,7 +14,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.identities import told_identities
-from r2po.analysis.logs.iteration_data import CandidateData, IterationData
+from r2po.analysis.logs.iteration_data import CandidateData, IterationData, candidate_data
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.plugins import plugins_hash
 from r2po.analysis.logs.prompts import privilege, prompts_hash, told_prompts
@@ -28,7 +28,6 @@ from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.runlog.intact import check_end
 from r2po.runlog.jsonl import DamagedLog, complete_lines, sums_of
 from r2po.runlog.records import (
-    CandidateFigures,
     Candidates,
     Finite,
     HeldoutFigures,
@@ -208,19 +207,12 @@ def _read_candidates(line: bytes, number: int, reward: float, accepted: int) -> 
     worked = [index for index, each in enumerate(record["candidates"]) if "returns" in each]
     if accepted not in worked:
         return _accepted(number, reward, f"iterations.jsonl, line {number}: the accepted candidate has no returns")
-    candidates = tuple(_candidate(record["candidates"][index]) for index in worked)
+    candidates = tuple(candidate_data(record["candidates"][index]) for index in worked)
     return IterationData(number, worked.index(accepted), candidates)
 
 
 def _accepted(number: int, reward: float, problem: str) -> IterationData:
     return IterationData(number, 0, (CandidateData("accepted", reward, None, None),), problem)
-
-
-def _candidate(record: CandidateFigures) -> CandidateData:
-    returns = np.array(record["returns"])
-    params = np.array(record["params"], dtype=np.float64) if "params" in record else None
-    success = float(np.mean(record["successes"])) if record.get("successes") else None
-    return CandidateData(record["stage"], float(returns.mean()), params, returns, success)
 
 
 def _variant(task: TaskFacts, facts: MethodFacts, config: _Config) -> str:

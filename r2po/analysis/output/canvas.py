@@ -101,7 +101,9 @@ def _text_height(text: str, points: float) -> float:
 
 def legend_above(axes: Axes) -> None:
     """Put the legend between title and axes, where it covers nothing."""
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, columnspacing=1.6)
+    entries = len(axes.get_legend_handles_labels()[1])
+    tight = {"columnspacing": 1.0, "handlelength": 1.9} if entries > 4 else {"columnspacing": 1.6}
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, **tight)
 
 
 def whole_numbers(axis: Axis) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from r2po.analysis.logs.revisions import has_critic
 from r2po.analysis.logs.run_data import MethodOnTask
 from r2po.analysis.salience.returns import Direction
-from r2po.analysis.salience.revisions import Revision, has_critic
+from r2po.analysis.salience.revisions import Revision
 from r2po.analysis.salience.signs import DIRECTIONS, Comparison, Share, by_run, compare, share, strata_of_level
 from r2po.runlog.facts import MethodFacts, TaskFacts
 

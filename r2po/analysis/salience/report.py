@@ -16,12 +16,13 @@ from r2po.analysis.logs.built_in import method_order, task_facts
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.replies import RunReplies
+from r2po.analysis.logs.revisions import has_critic
 from r2po.analysis.logs.run_data import Floats
 from r2po.analysis.output.tables import csv_cell
 from r2po.analysis.salience.counts import TOGETHER, Counts, Salience, analyse
 from r2po.analysis.salience.edits import RULES, EditRules
 from r2po.analysis.salience.returns import Direction
-from r2po.analysis.salience.revisions import Revision, has_critic, read_revisions
+from r2po.analysis.salience.revisions import Revision, read_revisions
 from r2po.analysis.salience.signs import DIRECTIONS, Comparison, Share
 from r2po.analysis.salience.tables import reward_groups
 

@@ -8,21 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from r2po.analysis.logs.iteration_data import CandidateData, IterationData
+from r2po.analysis.logs.iteration_data import IterationData
 from r2po.analysis.logs.replies import Exchange, RunReplies
+from r2po.analysis.logs.revisions import Both, both_of, has_critic, mean_returns
 from r2po.analysis.logs.run_data import Floats, MethodOnTask, RunData
 from r2po.analysis.salience.edits import RULES, Edit, EditRules, Thresholds, measure_edit
 from r2po.analysis.salience.returns import Direction, Extremes, Halves, direction, extremes, halve
 from r2po.analysis.statistics.bootstrap import ConfidenceInterval
 from r2po.analysis.statistics.noise import mean_changes
-from r2po.rounding import levelled
-from r2po.runlog.facts import MethodFacts, Pair, TaskFacts
+from r2po.runlog.facts import MethodFacts, TaskFacts
 from r2po.seeding import derive_seed
 
 PHRASES = ("worst rollout", "worst trajectory")
-
-Both = tuple[CandidateData, CandidateData]
-"""Proposal and revision."""
 
 # The published code's logs of long environments may lack the rollouts; ThreeTraj's prompts name the three returns.
 _SHOWN = re.compile(r"^(Worst|Median|Best) rollout \(rollout \d+, reward=(-?[0-9.]+)\):", re.MULTILINE)
@@ -92,32 +89,14 @@ class Revision(MethodOnTask):
         return self.says_worst if mode == "word" else self.says_phrase
 
 
-def mean_returns(both: Both) -> tuple[float, float]:
-    """Return the mean returns of proposal and revision: one number if they differ by rounding alone."""
-    largest = max((float(np.abs(each.returns).max()) for each in both if each.returns is not None), default=0.0)
-    (means,) = levelled([each.reward for each in both], scale=largest)
-    return float(means[0]), float(means[1])
-
-
-def has_critic(facts: MethodFacts) -> bool:
-    """Whether a method's second policy comes from a critic, who may speak of the worst rollout."""
-    return facts["pair"] is not None and facts["pair"]["role"] == "critic"
-
-
 def read_revisions(run: RunData, replies: RunReplies, rules: EditRules = RULES) -> list[Revision]:
     """Return the iterations of a run in which two policies were tried; those half on record are left out."""
-    tried = [(each, both) for each in run.iterations if (both := _both(each, run.facts["pair"])) is not None]
+    pair = run.facts["pair"]
+    tried = [(each, both) for each in run.iterations if (both := both_of(each.candidates, pair)) is not None]
     changes = _changes(run, [both for _, both in tried])
     critic = replies.critic if has_critic(run.facts) else lambda _: None
     found = zip(tried, changes, strict=True)
     return [_revision(run, each, both, critic(each.number), change, rules) for (each, both), change in found]
-
-
-def _both(iteration: IterationData, pair: Pair | None) -> Both | None:
-    """Return proposal and revision; None if either is missing. Of several of one stage, the first counts."""
-    by_stage = {each.stage: each for each in reversed(iteration.candidates)}
-    first, second = (by_stage.get(stage) for stage in (pair["proposal"], pair["revision"])) if pair else (None, None)
-    return None if first is None or second is None else (first, second)
 
 
 def _revision(

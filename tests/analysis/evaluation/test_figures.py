@@ -19,6 +19,7 @@ from r2po.analysis.output.curves import CurvePanel, draw_curves
 from r2po.analysis.output.lines import Curve
 from r2po.analysis.output.panel import Panel
 from r2po.analysis.output.style import paper_style
+from r2po.methods import METHODS
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 DRAWINGS = (training_curve, reward_distribution, api_time)
@@ -53,6 +54,53 @@ def test_training_curve_of_one_run(tmp_path: Path) -> None:
     assert not axes.collections, "a single run has no band"
     assert "One run (run_1, seed 1)" in caption(figure)
     assert "30 fresh episodes" in caption(figure)
+
+
+def write_revised(logdir: Path, number: int, rewards: list[float], method: str = "r2po") -> None:
+    """Write a run whose proposals all return -1000, except the last, of which the log holds nothing."""
+    facts = METHODS.find(method).facts({})
+    path = write_run(logdir, number, rewards, description={"method": facts})
+    records = [iteration(i, reward) for i, reward in enumerate(rewards, 1)]
+    records[-1] |= {"accepted": 0, "candidates": records[-1]["candidates"][1:]}
+    write_lines(path, records)
+
+
+def test_proposals_stand_behind_the_revised_curve_of_one_run(tmp_path: Path) -> None:
+    write_revised(tmp_path, 1, [3.0, 1.0, 5.0])
+    figure = training_curve(panel(tmp_path))
+    (axes,) = figure.axes
+    proposals, curve = line(axes, "proposal"), line(axes, "accepted candidate")
+    np.testing.assert_array_equal(proposals.get_xydata(), [[14, -1000], [18, -1000]])
+    assert (proposals.get_linestyle(), proposals.get_color()) == ("None", curve.get_color())
+    assert proposals.get_zorder() < curve.get_zorder()
+    assert (proposals.get_alpha() or 1) < 0.5
+    assert "Proposals: their logged rewards, before they were revised." in caption(figure)
+
+
+def test_proposals_of_several_runs_are_a_faint_mean(tmp_path: Path) -> None:
+    write_revised(tmp_path, 1, [3.0, 1.0, 5.0])
+    write_revised(tmp_path, 2, [3.0, 1.0, 5.0])
+    (axes,) = training_curve(panel(tmp_path)).axes
+    np.testing.assert_array_equal(line(axes, "proposal").get_xydata(), [[14, -1000], [18, -1000]])
+    assert line(axes, "proposal").get_linestyle() == "-"
+
+
+@pytest.mark.parametrize("method", ["props", "pure_search", "promptpo", "cma_es"])
+def test_methods_without_a_critic_have_no_proposals(method: str, tmp_path: Path) -> None:
+    write_revised(tmp_path, 1, [3.0, 1.0, 5.0], method)
+    figure = training_curve(panel(tmp_path))
+    assert "proposal" not in {each.get_label() for each in figure.axes[0].lines}
+    assert "roposal" not in caption(figure)
+
+
+def test_a_legend_is_no_wider_than_its_figure(tmp_path: Path) -> None:
+    write_revised(tmp_path, 1, [3.0, 1.0, 5.0])
+    with paper_style():
+        figure = training_curve(panel(tmp_path))
+        arrange(figure)
+    (axes,) = figure.axes
+    assert len(axes.get_legend().get_texts()) == 5  # type: ignore[union-attr]
+    assert axes.get_position().width > 0.8, "the legend takes no room from the axes"
 
 
 def test_training_curve_of_several_runs_states_their_number_and_the_band(tmp_path: Path) -> None:

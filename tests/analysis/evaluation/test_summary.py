@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from r2po.analysis.evaluation.report import default_label
 from r2po.analysis.evaluation.summary import summarise_run, summarise_runs
 from r2po.analysis.logs.load import load_log_directory
+from r2po.analysis.logs.revisions import FIGURES
 from r2po.analysis.output.files import to_json
+from r2po.methods import METHODS
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 
@@ -59,6 +61,7 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "best_success": None,
         "final_success": None,
         "heldout_success": None,
+        **dict.fromkeys(FIGURES),
         "environment": "cartpole",
         "method": "props",
         "model": "ollama/some-model",
@@ -75,6 +78,19 @@ def test_figures_of_one_run(tmp_path: Path) -> None:
         "mean_api_time_per_iter_s": 2.5,
         "notes": [],
     }
+
+
+def test_revisions_of_each_run_and_of_all(tmp_path: Path) -> None:
+    facts = METHODS.find("r2po").facts({})
+    for number, rewards in enumerate(([10.0, -1000.0, -1200.0], [-400.0]), 1):  # proposals have -1000
+        write_run(tmp_path, number, rewards, description={"method": facts})
+    summary = summary_of(tmp_path)
+    names = ("revisions", "revisions_better", "revisions_same", "revisions_worse", "revision_largest_gain")
+    first, second = ([row[name] for name in names] for row in summary["per_run_summaries"])
+    assert (first, second) == ([3, 1, 1, 1, 1010.0], [1, 1, 0, 0, 600.0])
+    assert [summary[name] for name in names] == [4, 2, 1, 1, 1010.0]
+    assert summary["revision_mean_gain"] == 805.0
+    assert summary["revision_mean_loss"] == 200.0
 
 
 def test_figures_over_runs(tmp_path: Path) -> None:

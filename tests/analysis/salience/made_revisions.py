@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from r2po.analysis.logs.built_in import method_facts, task_facts
 from r2po.analysis.logs.iteration_data import CandidateData
+from r2po.analysis.logs.revisions import mean_returns
 from r2po.analysis.salience.returns import extremes, halve
-from r2po.analysis.salience.revisions import Revision, mean_returns
+from r2po.analysis.salience.revisions import Revision
 from tests.analysis.made_logs import iteration, write_lines, write_run
 
 

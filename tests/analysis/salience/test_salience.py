@@ -12,13 +12,13 @@ import pytest
 from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.logs.iteration_data import CandidateData
+from r2po.analysis.logs.revisions import mean_returns
 from r2po.analysis.salience.controls import same_table
 from r2po.analysis.salience.counts import Counts
 from r2po.analysis.salience.edits import EditRules
 from r2po.analysis.salience.figures import WIDEST, salience_figure
 from r2po.analysis.salience.report import Found, analyses_of, collect, to_records
 from r2po.analysis.salience.returns import direction, extremes
-from r2po.analysis.salience.revisions import mean_returns
 from r2po.cli import main
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.analysis.published_archive import published_archive
