@@ -34,7 +34,7 @@ TUNING_KEYS = ("tune_evaluations", "tune_episodes")
 """Keys of a method that tunes the constants of programs; None with every other one."""
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
-    *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx"),
+    *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx", "prompt_cache"),
     *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
     *("traj_history_last_n", "prompts", "description", "revision_rule"),
     *("rollout_window", "history_window", "number_samples"),
@@ -154,6 +154,7 @@ class Config(Section):
     think: bool | str | None = None
     structured_output: bool = False
     num_ctx: Positive | None = None
+    prompt_cache: bool | None = None
     critic: CriticSettings | None = None
     llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     llm_max_attempts: Positive = 8
