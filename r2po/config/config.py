@@ -71,7 +71,7 @@ class CriticSettings(Section):
     think: bool | str | None = None
     num_ctx: Positive | None = None
     base_url: str | None = None
-    prices: Prices | None = None
+    prices: Prices | Literal["auto"] | None = None
 
     @property
     def own(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class Config(Section):
     max_tokens: Positive | None = None
     max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    prices: Prices | None = None
+    prices: Prices | Literal["auto"] | None = None
 
     @property
     def card(self) -> Task:
@@ -183,6 +183,11 @@ class Config(Section):
         if role == CRITIC and self.critic_llm_model_name is not None:
             changes["llm_model_name"] = self.critic_llm_model_name
         return self.model_copy(update=changes) if changes else self
+
+    @property
+    def known_prices(self) -> Prices | None:
+        """The prices as numbers; None if there are none, or if they are yet to be looked up."""
+        return self.prices if isinstance(self.prices, Prices) else None
 
     @property
     def missing_prices(self) -> str | None:

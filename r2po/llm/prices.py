@@ -29,6 +29,8 @@ class Prices(Section):
     cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     cache_write: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     output: float = Field(ge=0, allow_inf_nan=False)
+    source: str | None = None
+    """Where they are from; it only tells."""
 
     @pydantic.model_serializer(mode="wrap")
     def _write(self, write: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -39,6 +41,13 @@ class Prices(Section):
     def writing(self) -> float:
         """The price of tokens that are written to a cache."""
         return WRITING * self.input if self.cache_write is None else self.cache_write
+
+    @property
+    def told(self) -> str:
+        """The prices in a line, for people."""
+        named = {"input": self.input, "cached": self.cached, "cache_write": self.writing, "output": self.output}
+        listed = ", ".join(f"{name} {price:g}" for name, price in named.items() if price is not None)
+        return f"{listed} ({self.source})" if self.source else listed
 
     def cost(self, usage: Usage) -> float | None:
         """Return what a reply cost; None if the provider does not say enough to know.
@@ -63,4 +72,4 @@ class Prices(Section):
         return (prompt * self.input + completion * self.output + written * dearer) / PER
 
 
-_LATER = ("cache_write",)
+_LATER = ("cache_write", "source")
