@@ -18,7 +18,7 @@ from tests.process.processes import KEYS, logged, player, write_config
 ROOT = Path(__file__).parents[2]
 R2PO = "reflective_prompted_policy_optimization"
 NEAR = 1.05
-QUICK = {"num_evaluation_episodes": 2, "heldout_episodes": 0, "reevaluation_episodes": 0, "keep_trajectories": "none"}
+QUICK = {"num_evaluation_episodes": 1, "heldout_episodes": 0, "reevaluation_episodes": 0, "keep_trajectories": "none"}
 Play = Callable[..., BillingAnthropic]
 
 
@@ -48,7 +48,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     return run
 
 
-SHORT = {"num_iterations": 4, "warmup_episodes": 8, "num_evaluation_episodes": 1}
+SHORT = {"num_iterations": 3, "warmup_episodes": 8}
 """A few iterations, as far as the environment is slow."""
 
 
@@ -74,7 +74,7 @@ def test_a_run_is_charged_hardly_more_than_its_prompts_must_cost(
 
 
 def test_an_iteration_that_takes_longer_than_the_cache_keeps_costs_a_quarter_more_of_the_history(play: Play) -> None:
-    server = play(f"cartpole/cartpole_{R2PO}", server={"step_s": LIFETIME_S + 1}, num_iterations=10)
+    server = play(f"cartpole/cartpole_{R2PO}", server={"step_s": LIFETIME_S + 1}, num_iterations=3)
     assert (server.bill.read, server.bill.written > 0) == (0, True)
 
 
@@ -82,7 +82,7 @@ def test_without_the_cache_a_run_sends_whole_prompts_and_logs_the_same(play: Pla
     """The replies, which are a function of the prompts, and what comes of them."""
     logs = []
     for number, prompt_cache in enumerate((True, False, None)):
-        server = play(f"cartpole/cartpole_{R2PO}", num_iterations=3, prompt_cache=prompt_cache, logdir=f"logs_{number}")
+        server = play(f"cartpole/cartpole_{R2PO}", num_iterations=2, prompt_cache=prompt_cache, logdir=f"logs_{number}")
         contents = [chat["messages"][0]["content"] for chat in server.chats]
         assert {type(content) for content in contents} == {list if prompt_cache else str}
         log = logged(Path(f"logs_{number}/run_1"))
