@@ -52,19 +52,21 @@ SHORT = {"num_iterations": 3, "warmup_episodes": 8}
 """A few iterations, as far as the environment is slow."""
 
 
-@pytest.mark.parametrize("prompts", ["published", "compact"])
+STYLES = ("published", "compact")
+FULL = (f"cartpole/cartpole_{R2PO}", f"swimmer/swimmer_{R2PO}", "cartpole/cartpole_props", "swimmer/swimmer_props")
+
+
 @pytest.mark.parametrize(
-    ("config", "changes"),
+    ("config", "prompts", "changes"),
     [
-        (f"cartpole/cartpole_{R2PO}", {}),
-        (f"swimmer/swimmer_{R2PO}", SHORT),
-        pytest.param(f"swimmer/swimmer_{R2PO}", {}, marks=pytest.mark.slow),
-        pytest.param("swimmer/swimmer_props", {}, marks=pytest.mark.slow),
-        pytest.param("cartpole/cartpole_props", {}, marks=pytest.mark.slow),
+        (f"cartpole/cartpole_{R2PO}", "published", {}),
+        (f"cartpole/cartpole_{R2PO}", "compact", {"num_iterations": 25}),
+        *((f"swimmer/swimmer_{R2PO}", prompts, SHORT) for prompts in STYLES),
+        *(pytest.param(config, prompts, {}, marks=pytest.mark.slow) for config in FULL for prompts in STYLES),
     ],
 )
 def test_a_run_is_charged_hardly_more_than_its_prompts_must_cost(
-    play: Play, config: str, changes: dict[str, Any], prompts: str
+    play: Play, config: str, prompts: str, changes: dict[str, Any]
 ) -> None:
     """See ``least``: as if all was read that an earlier prompt began with, and nothing else was ever written."""
     server = play(config, prompts=prompts, **changes)
