@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import get_args
 
 import pydantic
@@ -24,13 +25,24 @@ class Section(pydantic.BaseModel):
         return value
 
 
-def first_problem(error: pydantic.ValidationError) -> str:
-    """Say the first thing that is wrong: ``reward is missing``, ``seed is -1; input should be ...``."""
+def first_problem(error: pydantic.ValidationError, sections: Collection[str] = ()) -> str:
+    """Say the first thing that is wrong: ``reward is missing``, ``seed is -1; input should be ...``.
+
+    Args:
+        error: What pydantic says.
+        sections: Classes of sections that may stand beside a word; pydantic names them in keys.
+    """
     problem = error.errors()[0]
-    key, found = ".".join(map(str, problem["loc"])), " ".join(repr(problem["input"]).split())
+    parts = [str(part) for part in problem["loc"] if part not in sections]
+    key, found = ".".join(parts), " ".join(repr(problem["input"]).split())
     if problem["type"] == "missing":
         return f"{key} is missing"
     found = found if len(found) <= _LONGEST_VALUE else f"{found[: _LONGEST_VALUE - 3]}..."
     if problem["type"] == "model_type":  # pydantic names the class
-        return f"{key} is {found}; expected a section of keys"
+        beside = [
+            each["ctx"]["expected"]
+            for each in error.errors()
+            if each["type"] == "literal_error" and list(each["loc"][:-1]) == parts
+        ]
+        return f"{key} is {found}; expected {' or '.join(['a section of keys', *beside])}"
     return f"{key} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -44,6 +44,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:config.rollout_window": "",
     "run.yaml:config.history_window": "",
     "run.yaml:config.number_samples": "",
+    "run.yaml:config.prompt_cache": "",
     "run.yaml:critic_model": "",
     "run.yaml:servers": "",
     "llm_calls.jsonl:served": "",

@@ -78,6 +78,7 @@ IN_WORDS = {
     "`num_iterations`",
     "the run's number",
     "from the prompt",
+    "own servers",
 }
 
 

@@ -34,7 +34,7 @@ TUNING_KEYS = ("tune_evaluations", "tune_episodes")
 """Keys of a method that tunes the constants of programs; None with every other one."""
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
-    *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx"),
+    *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx", "prompt_cache"),
     *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
     *("traj_history_last_n", "prompts", "description", "revision_rule"),
     *("rollout_window", "history_window", "number_samples"),
@@ -71,7 +71,7 @@ class CriticSettings(Section):
     think: bool | str | None = None
     num_ctx: Positive | None = None
     base_url: str | None = None
-    prices: Prices | None = None
+    prices: Prices | Literal["auto"] | None = None
 
     @property
     def own(self) -> dict[str, Any]:
@@ -154,6 +154,7 @@ class Config(Section):
     think: bool | str | None = None
     structured_output: bool = False
     num_ctx: Positive | None = None
+    prompt_cache: bool | None = None
     critic: CriticSettings | None = None
     llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     llm_max_attempts: Positive = 8
@@ -165,7 +166,7 @@ class Config(Section):
     max_tokens: Positive | None = None
     max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    prices: Prices | None = None
+    prices: Prices | Literal["auto"] | None = None
 
     @property
     def card(self) -> Task:
@@ -182,6 +183,11 @@ class Config(Section):
         if role == CRITIC and self.critic_llm_model_name is not None:
             changes["llm_model_name"] = self.critic_llm_model_name
         return self.model_copy(update=changes) if changes else self
+
+    @property
+    def known_prices(self) -> Prices | None:
+        """The prices as numbers; None if there are none, or if they are yet to be looked up."""
+        return self.prices if isinstance(self.prices, Prices) else None
 
     @property
     def missing_prices(self) -> str | None:

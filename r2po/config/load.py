@@ -264,4 +264,4 @@ def _problem(error: pydantic.ValidationError) -> str:
         section = key.rpartition(".")[0]
         known = [f"{section}.{name}" for name in _SECTIONS[section].model_fields]
         return f"unknown key {key!r}{nearest(key, known)}"
-    return first_problem(error)
+    return first_problem(error, classes)

@@ -21,6 +21,7 @@ from r2po.experiment.prepare import (
     open_setting,
     prompts_changed,
 )
+from r2po.experiment.pricing import priced
 from r2po.experiment.resolve import (
     Resume,
     as_recorded,
@@ -88,6 +89,7 @@ def launch(
         name_faults(directory, observer)
         observer.finished(directory, result)
         return result
+    config = priced(config, directory, observer.note)
     check_package(METHODS[config.method])
     check_wall(config)
     providers = providers_of(config, environ)

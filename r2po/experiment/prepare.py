@@ -39,7 +39,7 @@ def _model(config: Config, role: str, provider: Provider) -> Model:
     name, recording = config.llm_model_name or NO_MODEL, provider.recording
     if recording is not None:
         name = recording.models.get(role, recording.models[SEARCH])
-    return Model(provider, name, config.sampling, config.prices)
+    return Model(provider, name, config.sampling, config.known_prices)
 
 
 def make_client(config: Config, models: Mapping[str, Model], store: CallStore, observer: Observer) -> Client:

@@ -133,8 +133,10 @@ def _calls(result: Result) -> dict[str, str]:
             f"{counts['attempts']} attempts, {counts['failures']} failed; {counts['replies']} replies, "
             f"{counts['refused']} unusable, in {clock((result['times'] or {}).get('latency_s', {}).get(role))}"
         )
+        written = tokens.get("cache_write_tokens")
         facts[f"{role} tokens"] = (
-            f"{_count(tokens.get('prompt_tokens'))} in (cached {_count(tokens.get('cached_tokens'))}), "
+            f"{_count(tokens.get('prompt_tokens'))} in (cached {_count(tokens.get('cached_tokens'))}"
+            f"{'' if written is None else f', written to the cache {written:,}'}), "
             f"{_count(tokens.get('completion_tokens'))} out (thinking {_count(tokens.get('reasoning_tokens'))})"
         )
     if accounts:

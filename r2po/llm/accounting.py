@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from r2po.llm.ledger import Amount
@@ -20,10 +20,12 @@ class Terms:
     Attributes:
         prices: What tokens cost, if known.
         max_output_tokens: The config's limit on the tokens of a reply, if it sets one.
+        writes_cache: Whether what later prompts begin with may be written to a cache.
     """
 
     prices: Prices | None = None
     max_output_tokens: int | None = None
+    writes_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Account:
     @property
     def tokens(self) -> dict[str, int | None]:
         """The token counts by name."""
-        return asdict(self.usage)
+        return self.usage.record
 
 
 class Accounting:
@@ -91,7 +93,7 @@ class Accounting:
             replies=len(replies),
             refused=sum(bool(reply.refusal) for reply in replies),
             latency_s=round(math.fsum(reply.latency_s for reply in replies), 3),
-            usage=sum((reply.reply.usage for reply in replies), Usage(0, 0, 0, 0)),
+            usage=sum((reply.reply.usage for reply in replies), Usage(0, 0, 0, 0, 0)),
             cost=self._cost(replies),
         )
 

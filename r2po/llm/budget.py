@@ -12,7 +12,6 @@ from dataclasses import replace
 from r2po.errors import RunStopped
 from r2po.llm.accounting import Accounting
 from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle
-from r2po.llm.prices import PER
 from r2po.llm.types import Question
 
 FIRST_CHARACTERS_PER_TOKEN = 2.0
@@ -123,8 +122,9 @@ class Budget:
     def expected(self, question: Question) -> Amount:
         """Return what a question and its reply may take, judging by the replies so far; no cost without prices."""
         prompt, completion = self.expected_tokens(question)
-        prices = self._accounting.terms(question.role).prices
-        cost = None if prices is None else (prompt * prices.input + completion * prices.output) / PER
+        terms = self._accounting.terms(question.role)
+        written = math.ceil(prompt * question.stable_share) if terms.writes_cache else 0
+        cost = None if terms.prices is None else terms.prices.most(prompt, completion, written)
         return Amount(1, prompt + completion, cost)
 
     def expected_tokens(self, question: Question) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class Model:
     @property
     def terms(self) -> Terms:
         """What is known of its replies before they come."""
-        return Terms(self.prices, self.sampling.get("max_output_tokens"))
+        return Terms(self.prices, self.sampling.get("max_output_tokens"), self.provider.writes_cache)
 
 
 def described(models: Mapping[str, Model]) -> dict[str, Any]:

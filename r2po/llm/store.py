@@ -7,7 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -150,7 +150,7 @@ class CallStore:
                 **({"finish_said": reply.finish_said} if reply.finish_said else {}),
                 **({"cut": True} if reply.finish == "length" and not refusal else {}),
                 refusal=refusal,
-                usage=asdict(reply.usage),
+                usage=reply.usage.record,
                 sent=dict(reply.sent),
                 **({"served": dict(reply.served)} if reply.served else {}),
                 latency_s=recorded.latency_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -28,6 +28,8 @@ class Question:
         attempt: 1, or more after unusable replies.
         prompt: The user message.
         schema: JSON schema of the answer, for providers to enforce; None for free text.
+        stable: Places in the prompt, in characters and in ascending order. Later prompts of the role begin with what
+            stands before the last of them; earlier ones ended theirs at the others. Empty if nothing is known.
     """
 
     iteration: int
@@ -36,6 +38,12 @@ class Question:
     attempt: int
     prompt: str
     schema: Mapping[str, Any] | None = None
+    stable: tuple[int, ...] = ()
+
+    @property
+    def stable_share(self) -> float:
+        """The part of the prompt that later ones begin with."""
+        return self.stable[-1] / len(self.prompt) if self.stable else 0.0
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,14 @@ class Usage:
         cached_tokens: Those of them that were read from the provider's cache.
         completion_tokens: Tokens of the reply, reasoning included.
         reasoning_tokens: Those of them that were reasoning.
+        cache_write_tokens: Tokens of the prompt that were written to the provider's cache.
     """
 
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Take a count that no reply can have, as servers may say, for unknown."""
@@ -88,6 +98,14 @@ class Usage:
     def total(self) -> int | None:
         """Tokens of the prompt and the reply."""
         return plus(self.prompt_tokens, self.completion_tokens)
+
+    @property
+    def record(self) -> dict[str, int | None]:
+        """The counts by name, as they are logged; most providers know nothing of writing, and then it is left out."""
+        counts = asdict(self)
+        if self.cache_write_tokens is None:
+            del counts["cache_write_tokens"]
+        return counts
 
     def __add__(self, other: Usage) -> Usage:
         """Add up; a count that one of them does not have is unknown."""
@@ -153,12 +171,14 @@ class ProviderSettings:
         timeout_s: Seconds that one call may take.
         num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
         base_url: Address of the server that the config chooses; None to leave that to the environment.
+        prompt_cache: Whether prompts are marked for the server's cache; None for the providers' own servers only.
     """
 
     environ: Mapping[str, str]
     timeout_s: float = 300.0
     num_ctx: int | None = None
     base_url: str | None = None
+    prompt_cache: bool | None = None
 
 
 class Provider(ABC):
@@ -180,6 +200,11 @@ class Provider(ABC):
     def address(self) -> str:
         """The server that it asks; empty if there is none."""
         return ""
+
+    @property
+    def writes_cache(self) -> bool:
+        """Whether it marks prompts for the server's cache, which may cost more than to send them."""
+        return False
 
     def check(self) -> None:  # noqa: B027 - many have nothing to reach
         """First contact, before anything is created: reachable, key accepted, model known.

@@ -21,6 +21,7 @@ from r2po.methods.asking import Answer, Ask, SolutionReader, T, Tried, run_toget
 from r2po.policies import Program, Solution
 from r2po.policies.reply import read_text
 from r2po.prompts import Brief, shown
+from r2po.prompts.places import ends_of
 from r2po.rollout import EvaluationFailed, Rollouts
 from r2po.runlog.jsonl import dump
 from r2po.trial import Candidate, Trial, moved
@@ -226,7 +227,9 @@ class Step:
         for prompt in prompts:
             sample = self._asked[prompt]
             self._asked[prompt] += 1
-            question = Question(self.iteration, role, sample, 1, self._numbered(prompt, sample), schema)
+            question = Question(
+                self.iteration, role, sample, 1, self._numbered(prompt, sample), schema, ends_of(prompt)
+            )
             asks.append(Ask(self.asker, question, read))
         return asks
 

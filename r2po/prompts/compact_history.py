@@ -10,8 +10,9 @@ from r2po.policies import PolicyFamily
 from r2po.prompts.brief import Brief
 from r2po.prompts.compact_rollouts import BAR, plain, records, transitions, window
 from r2po.prompts.history import EXCERPT_STEPS, Lines
+from r2po.prompts.places import Marked, joined
 from r2po.prompts.rollouts import by_length
-from r2po.prompts.windows import left_out, shown_trials, steps
+from r2po.prompts.windows import left_out, may_leave_out, shown_trials, steps
 from r2po.rollout import Rollout
 from r2po.trial import Trial
 
@@ -21,7 +22,7 @@ LARGE = 1000.0
 
 def write_history(
     history: Sequence[Trial], brief: Brief, lines: Lines = "values", *, with_rollouts: bool = False
-) -> str:
+) -> Marked:
     """Write every trial that prompts show, as ``r2po.prompts.history.write_history`` does.
 
     Args:
@@ -37,8 +38,10 @@ def write_history(
         written = [(index, _in_a_line(trial, *steps(brief.rollout_window))) for index, trial in trials]
         below = _once(written, "Rollout: {}", "Rollout as in trial {}.")
         entries = ["\n".join(filter(None, entry)) for entry in zip(entries, below, strict=True)]
-    note = left_out(history, len(trials), brief.history_window)
-    return "\n".join([note, *entries] if note else entries)
+    if may_leave_out(history, brief.history_window):
+        note = left_out(history, len(trials), brief.history_window)
+        return Marked("\n".join([note, *entries] if note else entries), [0])
+    return joined(entries, history)
 
 
 def write_excerpts(history: Sequence[Trial], brief: Brief, *, but_the_last: bool = False) -> str:

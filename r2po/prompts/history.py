@@ -9,8 +9,9 @@ from typing import Any, Literal
 from r2po.policies import PolicyFamily
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import fixed
+from r2po.prompts.places import Marked, joined
 from r2po.prompts.rollouts import by_length, raw_steps, transitions
-from r2po.prompts.windows import left_out, shown_trials, steps
+from r2po.prompts.windows import left_out, may_leave_out, shown_trials, steps
 from r2po.trial import Trial
 
 EXCERPT_STEPS = 4
@@ -23,7 +24,7 @@ tells a warm-up trial, which is one rollout, from a mean (R2PO); or with the pha
 
 def write_history(
     history: Sequence[Trial], brief: Brief, lines: Lines = "values", *, with_rollouts: bool = False
-) -> str:
+) -> Marked:
     """Write every trial that prompts show.
 
     Args:
@@ -37,8 +38,10 @@ def write_history(
     if with_rollouts:
         window = steps(brief.rollout_window)
         entries = [entry + _rollout_below(trial, *window) for entry, (_, trial) in zip(entries, trials, strict=True)]
-    note = left_out(history, len(trials), brief.history_window)
-    return "\n".join([note, *entries] if note else entries)
+    if may_leave_out(history, brief.history_window):
+        note = left_out(history, len(trials), brief.history_window)
+        return Marked("\n".join([note, *entries] if note else entries), [0])
+    return joined(entries, history)
 
 
 def write_excerpts(history: Sequence[Trial], brief: Brief) -> str:

@@ -13,6 +13,7 @@ from r2po.prompts import compact_evidence, compact_history
 from r2po.prompts.brief import Brief, Situation, shown
 from r2po.prompts.evidence import numbered_steps
 from r2po.prompts.history import Lines, write_excerpts, write_history
+from r2po.prompts.places import Marked, in_prompt
 from r2po.prompts.rendering import render
 from r2po.trial import Candidate, Trial, moved
 
@@ -47,7 +48,7 @@ def search_prompt(
     trials = situation.history if history is None else history
     with_rollouts = described and bool(brief.policy.choices)
     written = _history(trials, brief, lines, with_rollouts=with_rollouts)
-    return render("search.j2", brief, described=described, lines=lines, history=written, iteration=situation.iteration)
+    return _rendered("search.j2", brief, written, described=described, lines=lines, iteration=situation.iteration)
 
 
 def critic_prompt(
@@ -74,13 +75,13 @@ def critic_prompt(
     brief = situation.brief
     if candidate.failure is not None:
         return _repair_prompt(situation, candidate, lines)
-    return render(
+    return _rendered(
         f"critic_{evidence.__name__}.j2",
         brief,
+        _history(situation.history, brief, lines),
         no_repeats=no_repeats,
         revision_rule=revision_rule,
         lines=lines,
-        history=_history(situation.history, brief, lines),
         excerpts=_excerpts(situation.history, brief) if excerpts else "",
         proposal=_proposal(candidate, brief),
         reward=compact_history.value(candidate.reward) if _is_compact(brief) else candidate.reward,
@@ -92,11 +93,11 @@ def _repair_prompt(situation: Situation, candidate: Candidate, lines: Lines) -> 
     """Write the Critic-LLM's prompt about a candidate that failed: there is a failure instead of evidence."""
     assert candidate.failure is not None
     brief = situation.brief
-    return render(
+    return _rendered(
         "critic_failed.j2",
         brief,
+        _history(situation.history, brief, lines),
         lines=lines,
-        history=_history(situation.history, brief, lines),
         proposal=_proposal(candidate, brief),
         failure=candidate.failure,
         steps=candidate.rollouts.lengths.tolist(),
@@ -106,14 +107,19 @@ def _repair_prompt(situation: Situation, candidate: Candidate, lines: Lines) -> 
 def critic_only_prompt(situation: Situation) -> str:
     """Write the prompt of CriticOnly: history with excerpts, and the rollout of the last trial."""
     brief = situation.brief
-    return render(
+    return _rendered(
         "critic_only.j2",
         brief,
+        _history(situation.history, brief, "rewards"),
         lines="rewards",
-        history=_history(situation.history, brief, "rewards"),
         excerpts=_excerpts(situation.history, brief, but_the_last=True),
         evidence=_latest(situation.history[-1], brief) if situation.history else "",
     )
+
+
+def _rendered(name: str, brief: Brief, history: Marked, **values: object) -> Marked:
+    """Fill a template that shows a history."""
+    return in_prompt(render(name, brief, history=history, **values), history)
 
 
 def _latest(trial: Trial, brief: Brief) -> str:
@@ -132,7 +138,7 @@ def _is_compact(brief: Brief) -> bool:
     return brief.wording.style == "compact"
 
 
-def _history(trials: Sequence[Trial], brief: Brief, lines: Lines, *, with_rollouts: bool = False) -> str:
+def _history(trials: Sequence[Trial], brief: Brief, lines: Lines, *, with_rollouts: bool = False) -> Marked:
     write = compact_history.write_history if _is_compact(brief) else write_history
     return write(trials, brief, lines, with_rollouts=with_rollouts)
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from r2po.isolation.constants import MOST
 from r2po.isolation.episode import IMPORTS
@@ -13,6 +14,7 @@ from r2po.isolation.limits import SOURCE_BYTES, SUMMARY_CHARACTERS, Limits
 from r2po.isolation.outcomes import Failure
 from r2po.prompts.brief import Brief
 from r2po.prompts.numbers import fixed
+from r2po.prompts.places import Marked, ends_of, in_prompt
 from r2po.prompts.rendering import render
 
 _FENCES = re.compile(r"`{3,}")
@@ -88,10 +90,15 @@ class Rounds:
         latest = working[len(working) - self.last :] if self.last < len(working) else working
         return {each.number for each in [*latest, *self.ranked[: max(self.best, 1)]]}
 
-    def write(self) -> str:
-        """Write the history: every round, some in a line, oldest first."""
+    def write(self) -> Marked:
+        """Write the history: every round, some in a line, oldest first.
+
+        Unless all are shown in full, later prompts show some of these rounds in another way.
+        """
         full = self.in_full()
-        return "\n".join(_entry(each) if each.number in full else _line(each) for each in self.rounds)
+        entries = [_entry(each) if each.number in full else _line(each) for each in self.rounds]
+        ends = accumulate(len(entry) + 1 for entry in entries) if self.best is None else (1,)
+        return Marked("\n".join(entries), (end - 1 for end in ends))
 
 
 def round_prompt(
@@ -118,10 +125,11 @@ def round_prompt(
         tuned: Whether constants of the policies are tuned.
     """
     last = rounds.rounds[-1] if rounds.rounds else None
-    return render(
+    history = rounds.write()
+    text = render(
         "promptpo_tuned_search.j2" if tuned else "promptpo_search.j2",
         brief,
-        history=rounds.write(),
+        history=history,
         best=rounds.best_number,
         failures=_counted(last.failures) if last and not last.source else (),
         iteration=iteration,
@@ -131,6 +139,7 @@ def round_prompt(
         evaluations=evaluations,
         most_constants=MOST,
     )
+    return in_prompt(text, history)
 
 
 def feedback_prompt(brief: Brief, *, observations_only: bool, modules: Sequence[str], reward_source: str = "") -> str:
@@ -159,19 +168,22 @@ def reflection_prompt(brief: Brief, rounds: Rounds, *, reward_source: str = "") 
     """Write the prompt that asks for a reflection on the policy that was kept last."""
     kept = rounds.kept
     assert kept is not None
-    return render(
+    history = rounds.write()
+    text = render(
         "promptpo_reflection.j2",
         brief,
-        history=rounds.write(),
+        history=history,
         last=kept.number,
         best=rounds.best_number,
         reward_source=reward_source,
     )
+    return in_prompt(text, history)
 
 
 def repair_prompt(brief: Brief, base: str, source: str, failure: Failure) -> str:
     """Write the prompt that asks to repair a program which answered the prompt ``base`` and failed."""
-    return render("promptpo_repair.j2", brief, base=base, program=fenced(source), failure=failure)
+    text = render("promptpo_repair.j2", brief, base=base, program=fenced(source), failure=failure)
+    return Marked(text, ends_of(base) if text.startswith(base.rstrip()) else ())
 
 
 def fenced(source: str) -> str:

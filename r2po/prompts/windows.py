@@ -61,6 +61,11 @@ def left_out(history: Sequence[Trial], shown: int, window: HistoryWindow | None)
     return f"(Of {len(history)} trials, only {which} are shown.)"
 
 
+def may_leave_out(history: Sequence[Trial], window: HistoryWindow | None) -> bool:
+    """Whether the next prompt leaves out trials, so that its history does not begin with the whole of this one."""
+    return window is not None and len(history) >= window.best + window.last
+
+
 def steps(window: RolloutWindow | None, first: int | None = None, last: int = 0) -> tuple[int | None, int]:
     """Return how many steps to show from the beginning and from the end of a rollout, given the usual numbers.
 

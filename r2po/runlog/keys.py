@@ -18,6 +18,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "logdir",
         "max_concurrent_calls",
         "plugins",
+        "prompt_cache",
         "prompts",
         "reevaluation_episodes",
         "render_mode",

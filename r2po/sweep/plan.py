@@ -16,6 +16,7 @@ from r2po.config import Config, load_config
 from r2po.config.load import is_sb3_config
 from r2po.errors import InputError
 from r2po.experiment.prepare import check_unchanged
+from r2po.experiment.pricing import priced
 from r2po.experiment.resolve import find_run
 from r2po.experiment.setting import Setting
 from r2po.installation import call
@@ -106,7 +107,7 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
             source,
             variant.overrides,
             seed,
-            config.model_copy(update={"seed": seed}),
+            _priced(config.model_copy(update={"seed": seed}), note),
             request.accept_changed_prompts,
         )
         for index, (seed, (source, variant, config)) in enumerate(itertools.product(request.seeds, experiments))
@@ -158,6 +159,15 @@ def _config(source: str, variant: Variant, request: SweepRequest, note: Callable
     if variant.name:
         logdir = logdir.with_name(f"{logdir.name}__{variant.name}")
     return config.model_copy(update={"logdir": str(logdir)})
+
+
+def _priced(config: Config, note: Callable[[str], None]) -> Config:
+    """Return the config of a run with its prices; what is wrong with a damaged run is said later."""
+    assert config.seed is not None
+    try:
+        return priced(config, find_run(config, config.seed), note)
+    except InputError:
+        return priced(config, None, note)
 
 
 def _check_distinct(runs: Sequence[PlannedRun]) -> None:

@@ -209,7 +209,7 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
 def _usage(run: PlannedRun, known: Progress) -> Amount:
     """Return what a run has used: its result knows too, if its log is damaged."""
     try:
-        return read_usage(run.path, lambda role: run.config.for_role(role).prices)
+        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices)
     except InputError as error:
         if known.state != "complete":
             raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None

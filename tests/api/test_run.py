@@ -144,8 +144,8 @@ def test_paths_in_a_file_are_seen_from_its_folder() -> None:
 
 def test_entries_of_sections() -> None:
     config = settled({**VALUES, "logdir": "logs", "prices": {"output": 4}}, {"prices.input": 3}, print)
-    assert config.prices is not None
-    assert (config.prices.input, config.prices.output) == (3, 4)
+    assert config.known_prices is not None
+    assert (config.known_prices.input, config.known_prices.output) == (3, 4)
 
 
 class Recorder(r2po.Observer):

@@ -475,7 +475,7 @@ def test_the_critic_has_what_the_search_has_but_for_its_own_keys(write: Write) -
     config = load_config(write(**values, critic={**CRITIC, "top_p": None, "num_ctx": 9000}))
     critic = config.for_role("critic")
     assert (critic.llm_model_name, critic.sampling, critic.num_ctx) == ("big", {"temperature": 0.0}, 9000)
-    assert critic.prices == Prices(**PRICES)
+    assert critic.prices == Prices.model_validate(PRICES)
     assert (config.prices, config.missing_prices, config.for_role("search")) == (None, "prices", config)
     logged = config.model_dump(mode="json")
     # What is the search's anyway is not logged; nulls that say something are.

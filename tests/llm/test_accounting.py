@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,26 @@ def test_cached_tokens_without_a_price_of_their_own_cost_as_much_as_others() -> 
     prices = Prices(input=3.0, output=15.0)
     for cached in (None, 0, 400_000):
         assert prices.cost(Usage(1_000_000, cached, 0)) == pytest.approx(3.0)
+
+
+def test_written_tokens_cost_a_quarter_more_unless_they_have_a_price_of_their_own() -> None:
+    """Of a million, 400,000 are read and 500,000 are written."""
+    usage = Usage(1_000_000, 400_000, 0, cache_write_tokens=500_000)
+    assert PRICES.cost(usage) == pytest.approx(0.1 * 3 + 0.4 * 0.3 + 0.5 * 3.75)
+    assert Prices(input=3.0, cached=0.3, cache_write=6.0, output=15.0).cost(usage) == pytest.approx(0.42 + 0.5 * 6)
+    assert Prices(input=3.0, output=15.0).cost(usage) == pytest.approx(0.5 * 3 + 0.5 * 3.75)
+    assert Prices(input=3.0, cache_write=0.0, output=15.0).cost(usage) == pytest.approx(0.5 * 3)
+
+
+def test_who_does_not_tell_what_was_written_charges_nothing_for_it() -> None:
+    prices = Prices(input=3.0, cached=0.3, cache_write=6.0, output=15.0)
+    assert prices.cost(Usage(1_000_000, 0, 0)) == prices.cost(Usage(1_000_000, 0, 0, cache_write_tokens=0)) == 3.0
+
+
+def test_a_price_that_is_not_set_is_not_logged() -> None:
+    """So that the logs of runs without it stay as they were."""
+    assert PRICES.model_dump(mode="json") == {"input": 3.0, "cached": 0.3, "output": 15.0}
+    assert Prices(input=1, cache_write=2, output=3).model_dump(mode="json")["cache_write"] == 2.0
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(10, 0, None), Usage(None, 0, 10), Usage(10, None, 10)])
@@ -120,6 +141,23 @@ def test_one_unknown_makes_the_sum_unknown_and_no_other(store: CallStore) -> Non
     assert (usage.prompt_tokens, usage.cached_tokens, accounting.total.cost) == (200, None, None)
 
 
+def test_written_tokens_are_logged_and_added_up_where_they_are_told(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    record(store, Usage(100, 0, 10, 5, 80))
+    record(store, Usage(100, 80, 10, 5, 20))
+    record(store, Usage(100, 0, 10, 5), role="critic")
+    lines = [json.loads(line) for line in store.path.read_text().splitlines()]
+    usages = [line["usage"] for line in lines if line["event"] == "reply"]
+    assert [usage.get("cache_write_tokens", "not logged") for usage in usages] == [80, 20, "not logged"]
+    for each in (store, CallStore(tmp_path)):
+        accounting = Accounting(each, lambda _: Terms(PRICES))
+        assert accounting.of("search").tokens["cache_write_tokens"] == 100
+        assert accounting.of("search").cost == pytest.approx((20 * 3 + 80 * 0.3 + 100 * 3.75 + 20 * 15) / 1e6)
+        assert "cache_write_tokens" not in accounting.of("critic").tokens
+        assert accounting.total.usage.cache_write_tokens is None
+        each.close()
+
+
 def test_without_prices_the_cost_is_unknown(store: CallStore) -> None:
     record(store, Usage(100, 0, 10, 0))
     assert Accounting(store).total.cost is None
@@ -161,6 +199,19 @@ def test_later_calls_are_judged_by_those_of_their_role(store: CallStore) -> None
     assert budget(store).expected_tokens(dataclasses.replace(QUESTION, role="critic")) == (50, 30)
     record(store, Usage(100, 0, 900), prompt="x" * 100, role="critic")
     assert budget(store).expected_tokens(QUESTION) == (34, 30)
+
+
+def test_what_may_be_written_to_a_cache_is_expected_at_its_price(store: CallStore) -> None:
+    """50 tokens of prompt, of which later prompts begin with 40, and 500 of reply; nothing is expected to be read."""
+    question = dataclasses.replace(QUESTION, stable=(30, 80))
+    for writes, dearer in ((False, 0.0), (True, 40 * 0.75)):
+        terms = Terms(PRICES, writes_cache=writes)
+        expected = Budget(Caps(max_cost=1.0), Accounting(store, {"search": terms}.__getitem__)).expected(question)
+        assert expected.cost == pytest.approx((50 * 3 + dearer + 500 * 15) / 1e6)
+    cheap = Terms(
+        Prices(input=3.0, cache_write=1.0, output=15.0), writes_cache=True
+    )  # nothing may be written after all
+    assert Budget(Caps(), Accounting(store, lambda _: cheap)).expected(question).cost == pytest.approx(7650 / 1e6)
 
 
 def test_without_caps_nothing_is_refused(store: CallStore) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from r2po.llm.providers.marks import in_blocks
 from r2po.llm.providers.payload import count, entries, string, total
 from r2po.llm.providers.server import Server
 from r2po.llm.providers.wire import WireFormat
@@ -55,6 +56,11 @@ class Anthropic(WireFormat):
         mine = (each for each in listed if string(each, "id") == self.model)
         return next((count(each, "meta", "n_ctx") for each in mine), None)
 
+    @property
+    def writes_cache(self) -> bool:
+        """Whether it marks prompts."""
+        return self._marks_prompts
+
     def _headers(self, key: str) -> dict[str, str]:
         return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
 
@@ -68,7 +74,7 @@ class Anthropic(WireFormat):
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": request.prompt}],
+            "messages": [{"role": "user", "content": in_blocks(request) if self.writes_cache else request.prompt}],
             "max_tokens": settings.get("max_output_tokens", MAX_TOKENS),
         }
         body |= self._renamed(settings, "temperature", "top_p")
@@ -115,7 +121,7 @@ class Anthropic(WireFormat):
             thinking="".join(string(block, "thinking") for block in blocks if block.get("type") == "thinking"),
             end=string(payload, "stop_reason"),
             known=_FINISH,
-            usage=Usage(prompt, cached, count(payload, "usage", "output_tokens")),
+            usage=Usage(prompt, cached, count(payload, "usage", "output_tokens"), None, written),
             sent={**sent, "seed": None},
             said="".join(texts),
         )

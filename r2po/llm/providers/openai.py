@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from r2po.llm.providers import schema
-from r2po.llm.providers.payload import count, entries, entry, string
+from r2po.llm.providers.marks import in_blocks, in_held_blocks
+from r2po.llm.providers.payload import count, entries, entry, string, total
 from r2po.llm.providers.server import Server
 from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
@@ -21,6 +22,7 @@ _FINISH: dict[str, Finish] = {
 _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
 _LLAMA_CPP = "llamacpp"
 _WEIGHTS = ("n_params", "size")
+_CLAUDE, _GEMINI = "anthropic/", "google/gemini"
 _IN_PIECES: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -116,7 +118,7 @@ class OpenAI(WireFormat):
         return f"/models/{quote(self.model, safe='/:')}"
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": request.prompt}]}
+        body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": self._content(request)}]}
         body |= {self._wire_name(key): value for key, value in settings.items()}
         if request.sample:
             body["seed"] = request.sample
@@ -126,6 +128,10 @@ class OpenAI(WireFormat):
             named = {"name": "answer", "strict": True, "schema": request.schema}
             body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: named}
         return body
+
+    def _content(self, request: Request) -> str | list[dict[str, Any]]:
+        """Return the prompt as it is sent."""
+        return request.prompt
 
     def _wire_name(self, key: str) -> str:
         # Only OpenAI knows the new name, and its reasoning models no longer know the old one.
@@ -165,6 +171,17 @@ class OpenRouter(OpenAI):
         "reasoning_effort": "reasoning",
         "think": "reasoning",
     }
+
+    @property
+    def writes_cache(self) -> bool:
+        """Whether it marks prompts: other vendors' models need no marks."""
+        return self._marks_prompts and self.model.startswith((_CLAUDE, _GEMINI))
+
+    def _content(self, request: Request) -> str | list[dict[str, Any]]:
+        if not self.writes_cache:
+            return request.prompt
+        # Of a prompt for Gemini, OpenRouter keeps what stands before the last mark, and finds no part of it.
+        return in_blocks(request) if self.model.startswith(_CLAUDE) else in_held_blocks(request)
 
     def _knows_model(self) -> bool:
         self._ask("/key")  # everyone may see its list of models, with whatever key
@@ -206,14 +223,15 @@ def _usage(payload: Mapping[str, Any]) -> Usage:
     """
     prompt = count(payload, "usage", "prompt_tokens")
     cached = count(payload, "usage", "prompt_tokens_details", "cached_tokens")
+    written = count(payload, "usage", "prompt_tokens_details", "cache_write_tokens")
     completion = count(payload, "usage", "completion_tokens")
     reasoning = count(payload, "usage", "completion_tokens_details", "reasoning_tokens")
-    whole_prompt = _with_part(prompt, cached)
+    whole_prompt = _with_part(prompt, total(cached, written))
     completion = _with_part(completion, reasoning)
     every = count(payload, "usage", "total_tokens")
     if every is not None and whole_prompt is not None and completion is not None:
         completion = max(completion, every - whole_prompt)
-    return Usage(whole_prompt, cached, completion, reasoning)
+    return Usage(whole_prompt, cached, completion, reasoning, written)
 
 
 def _with_part(whole: int | None, part: int | None) -> int | None:

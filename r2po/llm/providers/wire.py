@@ -56,6 +56,7 @@ class WireFormat(Provider, ABC):
         base_url, self._chosen_by = self.server.chosen(settings)
         self.model = model
         self.has_key = bool(key)
+        self._prompt_cache = settings.prompt_cache
         self._transport = Transport(
             base_url,
             base_url_variable=self._chosen_by,
@@ -77,6 +78,11 @@ class WireFormat(Provider, ABC):
     def is_at_home(self) -> bool:
         """Whether this is the provider's own server, and not one that only speaks its protocol."""
         return self.address == self.server.base_url
+
+    @property
+    def _marks_prompts(self) -> bool:
+        """Whether prompts are marked for the cache; others than its own servers may join the blocks in another way."""
+        return self.is_at_home if self._prompt_cache is None else self._prompt_cache
 
     @property
     def lacks_key(self) -> bool:

@@ -25,7 +25,8 @@ class FakeAnthropic(FakeServer):
     def prompt_of(self, body: Any) -> str:
         assert body["max_tokens"] > 0, "max_tokens: Field required"
         assert self.requests[-1].headers["anthropic-version"] == "2023-06-01", "anthropic-version: header is required"
-        return str(body["messages"][-1]["content"])
+        content = body["messages"][-1]["content"]
+        return content if isinstance(content, str) else "".join(block["text"] for block in content)
 
     def response(self, text: str, prompt: str, body: Any) -> dict[str, Any]:
         block: dict[str, Any] = {"type": "text", "text": text}

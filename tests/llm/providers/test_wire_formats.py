@@ -284,7 +284,18 @@ USAGES: list[tuple[type[FakeServer], Mapping[str, Any], Usage]] = [
                 "output_tokens": 50,
             }
         },
-        Usage(100, 80, 50, None),
+        Usage(100, 80, 50, None, 15),
+    ),
+    (
+        FakeOpenRouter,
+        {
+            "usage": {
+                "prompt_tokens": 100,
+                "completion_tokens": 50,
+                "prompt_tokens_details": {"cached_tokens": 80, "cache_write_tokens": 15},
+            }
+        },
+        Usage(100, 80, 50, None, 15),
     ),
     (FakeAnthropic, {"usage": {"input_tokens": 5, "output_tokens": 7}}, Usage(5, None, 7, None)),
     (FakeAnthropic, {"usage": {}}, Usage()),
