@@ -132,7 +132,7 @@ class Ollama(WireFormat):
         reply = num_predict if num_predict is not None and num_predict > 0 else REPLY_TOKENS  # Ollama: -1 is no limit
         most = estimate_tokens(request.prompt)
         if request.prompt_tokens is not None:
-            most = min(most, math.ceil(_MARGIN * request.prompt_tokens))
+            most = min(most, max(math.ceil(_MARGIN * request.prompt_tokens), fewest_tokens(request.prompt)))
         needed = most + _TEMPLATE_TOKENS + reply
         grown = self._grow(1 << (needed - 1).bit_length())  # a power of two
         return grown if self._most is None else min(grown, self._most)
