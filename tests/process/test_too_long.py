@@ -40,13 +40,13 @@ def run(*options: str) -> int:
 def test_a_first_prompt_that_fits_nowhere_leaves_no_run_behind(
     served: FakeOpenAI, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(served, 300)
-    assert run() == 2
+    tell(served, 600)
+    assert run("--set", "warmup_episodes=40") == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert said[0].startswith("error: the search prompt of iteration 1 has ")
     assert said[0].endswith(
-        " tokens or more, and the context has 300: serve the model with a longer context, or show less in prompts "
+        " tokens or more, and the context has 600: serve the model with a longer context, or show less in prompts "
         "(rollout_window, history_window)"
     )
     assert served.chats == []
@@ -74,7 +74,7 @@ def test_a_later_one_stops_the_run_until_the_context_is_longer(
 def test_a_replay_is_not_refused(served: FakeOpenAI) -> None:
     tell(served, 65_536)
     assert run() == 0
-    tell(served, 300)
+    tell(served, 600)
     asked = len(served.requests)
     assert run("--set", "llm_model_name=replay/logs/run_1", "--set", "logdir=again") == 0
     assert len(served.requests) == asked
