@@ -100,6 +100,11 @@ class Accounting:
                 others.append(reply.counted)
         return estimate(features, own, others)
 
+    def has_counted(self, role: str) -> bool:
+        """Return whether the server has counted a prompt of this role."""
+        counts = (reply.counted for reply in self.store.replies if reply.role == role)
+        return any(each is not None and each.is_plausible for each in counts)
+
     def _account(self, replies: Sequence[RecordedReply], failures: int) -> Account:
         return Account(
             failures=failures,

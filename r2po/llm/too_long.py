@@ -16,8 +16,8 @@ def tokens_that_fit(provider: Provider, question: Question, accounting: Accounti
     """Return about how many tokens a prompt has, judging by what the server counted so far; None if that tells nothing.
 
     Raises:
-        AttemptFailed: The prompt is longer than the model can hold. As long as no prompt was counted, only one is
-            refused that is too long with any common tokenizer.
+        AttemptFailed: The prompt is longer than the model can hold. As long as no prompt of the role was counted, only
+            one is refused that is too long with any common tokenizer: what others hold tells too little.
     """
     if provider.is_stand_in or provider.recording is not None:
         return None
@@ -27,7 +27,7 @@ def tokens_that_fit(provider: Provider, question: Question, accounting: Accounti
     if limit is None:
         return tokens
     fewest = fewest_tokens(question.prompt)
-    if tokens is not None and tokens > max(CLEARLY * limit.tokens, fewest):
+    if tokens is not None and tokens > max(CLEARLY * limit.tokens, fewest) and accounting.has_counted(question.role):
         has = f"about {tokens:,} tokens"
     elif fewest > limit.tokens:
         has = f"{fewest:,} tokens or more"

@@ -106,6 +106,18 @@ def test_after_an_answer_the_estimate_decides(tmp_path: Path) -> None:
     assert "the context has 8,192: serve the model with a longer context, or show less" in told
 
 
+def test_what_another_role_was_counted_does_not_decide(tmp_path: Path) -> None:
+    """Its prompts hold other things: an estimate from them may be off by a fifth."""
+    make, path, answer = TOLD["vLLM"]
+    asked = question(int(1.2 * CONTEXT / SPLIT))
+    with make() as server, opened(server, tmp_path) as client:
+        server.always(status(200, answer), path=path)
+        remember(client, 50, SPLIT, "search")
+        assert client.ask(asked, str).value == "fine"
+        remember(client, 50, SPLIT, "critic")
+        refusal(client, dataclasses.replace(asked, iteration=4))
+
+
 @pytest.mark.parametrize("share", [0.9, 1.0, 1.05])
 def test_a_prompt_that_fits_or_nearly_fits_is_left_to_the_server(share: float, tmp_path: Path) -> None:
     make, path, answer = TOLD["vLLM"]
