@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -145,14 +146,17 @@ def estimate(features: Features, own: Sequence[Counted], others: Sequence[Counte
         own: What the server counted of earlier prompts of the same role, in their order.
         others: Likewise of other roles that ask the same model. They weigh less.
     """
-    known = [(each, _NOISE) for each in own if each.is_plausible][-_LATEST:]
-    known += [(each, _NOISE_OF_OTHERS) for each in others if each.is_plausible][-_LATEST:]
+    known = [(each, _NOISE) for each in _latest(own)] + [(each, _NOISE_OF_OTHERS) for each in _latest(others)]
     if not known:
         return None
     held = np.array([each.features for each, _ in known], np.float64)
     counts = np.array([each.tokens for each, _ in known], np.float64)
     weights = _robust(held, counts, np.array([noise for _, noise in known]))
     return max(math.ceil(float(weights @ np.array(features))), 1)
+
+
+def _latest(counts: Sequence[Counted]) -> list[Counted]:
+    return list(islice((each for each in reversed(counts) if each.is_plausible), _LATEST))
 
 
 def _robust(held: _Floats, counts: _Floats, noise: _Floats) -> _Floats:
