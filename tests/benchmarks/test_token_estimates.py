@@ -18,8 +18,14 @@ FEW: dict[str, dict[str, Any]] = {
     "mountaincarcontinuous/mountaincar_continuous_three_traj": {"num_iterations": 15},
     "cartpole/cartpole_propsp": {"num_iterations": 12},
     "cartpole/cartpole_props": {"num_iterations": 12},
-    f"swimmer/swimmer_{R2PO}": {"num_iterations": 2, "warmup_episodes": 10},
-    "cartpole/cartpole_promptpo": {"num_iterations": 2, "candidates": 2, "max_traj_length": 30, "budget": "iterations"},
+    f"swimmer/swimmer_{R2PO}": {"num_iterations": 3, "warmup_episodes": 10, "max_traj_length": 200},
+    "cartpole/cartpole_promptpo": {
+        "num_iterations": 2,
+        "candidates": 1,
+        "max_traj_length": 20,
+        "repairs": 0,
+        "budget": "iterations",
+    },
 }
 needs_o200k = pytest.mark.skipif(find_spec("bpe_openai") is None, reason="bpe-openai is not installed here")
 
