@@ -17,7 +17,7 @@ baselines := $(VENV)/.baselines-installed
 weights := $(VENV)/.weights-installed
 checked := .
 # The extras that tests use; those that are missing here are tested where they are installed by hand.
-tested := dev,fast,sb3,build,completion,docs
+tested := dev,fast,sb3,build,completion,docs,tokens
 
 # The virtual environment is made anew with the interpreter that is asked for, if its version is another one.
 version = $(shell "$(1)" -V 2>/dev/null || echo no $(1))

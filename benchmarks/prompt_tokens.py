@@ -141,9 +141,17 @@ class _Again:
 
 def measure(case: Case, count: Count, **changes: Any) -> dict[str, Tokens]:
     """Run an experiment and count the tokens of its prompts in both styles, by role."""
-    config = load_config(ROOT / "configs" / f"{case.config}.yaml", ["llm_model_name=embedded/search"])
-    config = config.model_copy(update={"heldout_episodes": 0, "reevaluation_episodes": 0, **changes})
     found: dict[str, Tokens] = {}
+    for role, published, compact in prompts(case.config, **changes):
+        found.setdefault(role, Tokens()).add(published, compact, count)
+    return found
+
+
+def prompts(name: str, **changes: Any) -> list[tuple[str, str, str]]:
+    """Run an experiment and return its prompts in their order: the role, and the prompt in each style."""
+    config = load_config(ROOT / "configs" / f"{name}.yaml", ["llm_model_name=embedded/search"])
+    config = config.model_copy(update={"heldout_episodes": 0, "reevaluation_episodes": 0, **changes})
+    found: list[tuple[str, str, str]] = []
     with closing(Setting(config, seed=1)) as setting, tempfile.TemporaryDirectory() as folder:
         method = setting.method
 
@@ -154,7 +162,7 @@ def measure(case: Case, count: Count, **changes: Any) -> dict[str, Tokens]:
             again = _Again([received for _, received in listening.asked])
             method.iterate(_compact(step, again))
             for (question, _), other in zip(listening.asked, again.asked, strict=True):
-                found.setdefault(question.role, Tokens()).add(question.prompt, other.prompt, count)
+                found.append((question.role, question.prompt, other.prompt))
             return accepted
 
         setting.method = replace(method, iterate=in_both_styles)

@@ -22,8 +22,10 @@ from r2po.experiment.resolve import providers_of
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, Model
 from r2po.llm.providers import embedded_code
+from r2po.llm.providers.context import LESS_IN_PROMPTS
 from r2po.llm.providers.embedded import NAME, EmbeddedSearch
 from r2po.llm.providers.embedded_code import EmbeddedCode
+from r2po.llm.providers.ollama import Ollama
 from r2po.llm.store import CallStore
 from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, Reply, Request, T
 from r2po.methods import Step
@@ -34,8 +36,10 @@ from r2po.runlog.records import IterationRecord
 from r2po.trial import Trial
 
 _FURTHER = 10
-CHARACTERS_PER_TOKEN = (1.4, 2.3)
-"""By tokenizer, as measured on prompts of all methods: they are mostly numbers, and some give each digit a token."""
+_WHICH_TOKENIZER = (
+    "tokens: the smaller figures are for tokenizers that join up to three digits, the larger ones for those that give "
+    "each digit a token; which one the model has, and how much room its server leaves to a prompt, is not asked here"
+)
 
 
 def preview(config: Config, environ: Mapping[str, str]) -> str:
@@ -58,7 +62,7 @@ def preview(config: Config, environ: Mapping[str, str]) -> str:
     parts += [
         _headline("what to expect"),
         *_expectations(setting, sizes),
-        *_servers(config, environ),
+        *_servers(setting, environ, sizes),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
         f"which {_stand_in(setting)[0]} gave here in its place.",
@@ -186,36 +190,61 @@ def _expectations(setting: Setting, sizes: Mapping[str, Sizes]) -> list[str]:
     ]
     if config.critic_llm_model_name is not None:
         lines.append(f"models: {SEARCH} {config.llm_model_name}, {CRITIC} {config.critic_llm_model_name}")
-    usual = most = 0.0
-    for role, size in sizes.items():
-        lines.append(_lengths(role, size, iterations))
-        last, longest = (size.last(iterations, longest=longest) for longest in (False, True))
-        prompts = size.prompts(iterations)
-        usual += prompts * (size.first + last) / 2
-        most += prompts * (max(size.first, size.longest) + longest) / 2
-    stretched = f", and {_tokens(most)} if all rollouts are as long as can be" if most > usual else ""
-    lines.append(f"prompt tokens in total: about {_tokens(usual)} with rollouts as in the first iteration{stretched}")
-    return lines
+    lines += [_lengths(role, each, iterations) for role, each in sizes.items()]
+    usual, most = (
+        _tokens(*map(sum, zip(*(_in_total(size, iterations, longest=longest) for size in sizes.values()), strict=True)))
+        for longest in (False, True)
+    )
+    stretched = f", and {most} if all rollouts are as long as can be" if most != usual else ""
+    lines.append(f"prompt tokens in total: about {usual} with rollouts as in the first iteration{stretched}")
+    return [*lines, _WHICH_TOKENIZER]
 
 
-def _servers(config: Config, environ: Mapping[str, str]) -> list[str]:
-    """Say which servers a run would ask, or why it would not begin; none is contacted."""
+def _in_total(size: Sizes, iterations: int, *, longest: bool) -> tuple[float, float]:
+    """Return the fewest and the most tokens of all prompts of a role, which grow evenly from the first to the last."""
+    first = max(size.first, size.longest) if longest else size.first
+    fewest, most = size.tokens.of_length((first + size.last(iterations, longest=longest)) // 2)
+    return size.prompts(iterations) * fewest, size.prompts(iterations) * most
+
+
+def _servers(setting: Setting, environ: Mapping[str, str], sizes: Mapping[str, Sizes]) -> list[str]:
+    """Say which servers a run would ask, or why it would not begin or not come to its end; none is contacted."""
     try:
-        providers = providers_of(config, environ)
+        providers = providers_of(setting.config, environ)
     except InputError as error:
         return [f"a run would end at once: {error}"]
-    return [f"server of {role}: {provider.address}" for role, provider in providers.items() if provider.address]
+    servers = [f"server of {role}: {provider.address}" for role, provider in providers.items() if provider.address]
+    return [*servers, *_outgrown(setting.config, providers, sizes, setting.expected_iterations)]
+
+
+def _outgrown(config: Config, providers: Mapping[str, Provider], sizes: Mapping[str, Sizes], last: int) -> list[str]:
+    """Say which prompts outgrow the context that the config asks for; what servers can hold is not known here."""
+    lines = []
+    for role, size in sizes.items():
+        num_ctx = config.for_role(role).num_ctx
+        if num_ctx is None or not isinstance(providers.get(role, providers[SEARCH]), Ollama):
+            continue
+        fewest, most = size.tokens.of_length(size.last(last, longest=True))
+        if most > num_ctx:
+            will = "will" if size.tokens.of_length(size.last(last, longest=False))[0] > num_ctx else "may"
+            lines.append(
+                f"{role} prompts {will} outgrow num_ctx, {num_ctx:,}, and the run would stop there: the longest may "
+                f"have {_tokens(fewest, most)} tokens; raise num_ctx, or {LESS_IN_PROMPTS}"
+            )
+    return lines
 
 
 def _lengths(role: str, size: Sizes, iterations: int) -> str:
     """Say how long the prompts of a role are, in its first iteration and in the last."""
     which = "first" if size.at_first else "second"
-    said = f"{role} prompts: {size.first:,} characters in the {which} iteration ({_tokens(size.first)} tokens)"
+    first = _tokens(*size.tokens.of_length(size.first))
+    said = f"{role} prompts: {size.first:,} characters in the {which} iteration ({first} tokens)"
     if not size.later:
         return f"{said}, none later"
     last, longest = (size.last(iterations, longest=longest) for longest in (False, True))
-    stretched = f", {longest:,} with the longest rollouts ({_tokens(longest)} tokens)" if longest > last else ""
-    return f"{said}, about {last:,} in the last ({_tokens(last)} tokens){stretched}"
+    usual, most = (_tokens(*size.tokens.of_length(length)) for length in (last, longest))
+    stretched = f", {longest:,} with the longest rollouts ({most} tokens)" if longest > last else ""
+    return f"{said}, about {last:,} in the last ({usual} tokens){stretched}"
 
 
 def _episodes(setting: Setting) -> str:
@@ -231,10 +260,9 @@ def _episodes(setting: Setting) -> str:
     )
 
 
-def _tokens(characters: float) -> str:
-    """Write how many tokens so many characters may be, with two digits: no more are known."""
-    most, least = (float(f"{characters / each:.2g}") for each in CHARACTERS_PER_TOKEN)
-    return f"{least:,.0f} to {most:,.0f}"
+def _tokens(fewest: float, most: float) -> str:
+    """Write a range of tokens with two digits: no more are known."""
+    return f"{float(f'{fewest:.2g}'):,.0f} to {float(f'{most:.2g}'):,.0f}"
 
 
 def _headline(text: str) -> str:

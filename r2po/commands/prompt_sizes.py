@@ -1,11 +1,47 @@
-"""How long the prompts of a role are in a run, from those of its first iterations."""
+"""How long the prompts of a role are in a run, from those of its first iterations: in characters, and in tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from r2po.llm.tokens import features_of, token_range
 from r2po.llm.types import Question
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How many tokens prompts have: each pair is the fewest and the most, by tokenizer.
+
+    Attributes:
+        first: Those of the first prompt.
+        characters: Its length.
+        grown: Those of a character by which a later one is longer; they are mostly numbers.
+    """
+
+    first: tuple[int, int]
+    characters: int
+    grown: tuple[float, float]
+
+    @classmethod
+    def of(cls, first: str, later: str) -> Tokens:
+        """Compare the first prompt with a later one; if that is hardly longer, the first tells all."""
+        few, more = token_range(features_of(first)), token_range(features_of(later))
+        further = len(later) - len(first)
+        if further < len(first) // 10:
+            return cls(few, len(first), _pair(each / max(len(first), 1) for each in few))
+        return cls(few, len(first), _pair((most - least) / further for least, most in zip(few, more, strict=True)))
+
+    def of_length(self, characters: int) -> tuple[float, float]:
+        """Return those of a prompt of some length."""
+        further = characters - self.characters
+        return _pair(first + further * each for first, each in zip(self.first, self.grown, strict=True))
+
+
+def _pair(values: Iterable[float]) -> tuple[float, float]:
+    """Return two values."""
+    fewest, most = values
+    return fewest, most
 
 
 @dataclass(frozen=True)
@@ -19,6 +55,7 @@ class Sizes:
         once: What earlier iterations add that does not grow with their number: excerpts of the latest rollouts.
         at_first: How many there are in the first iteration of the run.
         later: How many in each later one.
+        tokens: How many tokens they have.
     """
 
     first: int
@@ -27,6 +64,7 @@ class Sizes:
     once: int
     at_first: int
     later: int
+    tokens: Tokens
 
     def last(self, iterations: int, *, longest: bool) -> int:
         """Return the length in the last iteration."""
@@ -67,11 +105,17 @@ def sizes_of(
             once = max(start - first - between * growth, 0)
         elif not now:  # it shows the history, as other roles do
             growth = max((each.growth for each in sizes.values()), default=0)
-        counts = (sum(question.role == role for question in questions) for questions in (asked, later))
-        sizes[role] = Sizes(now or after, first or after, growth, once, *counts)
+        at_first, in_later = (sum(question.role == role for question in questions) for questions in (asked, later))
+        tokens = Tokens.of(_longest(asked, role) or _longest(later, role), _longest(later, role))
+        sizes[role] = Sizes(now or after, first or after, growth, once, at_first, in_later, tokens)
     return sizes
+
+
+def _longest(questions: Sequence[Question], role: str) -> str:
+    """Return a role's longest prompt; empty if it has none."""
+    return max((question.prompt for question in questions if question.role == role), key=len, default="")
 
 
 def _size(questions: Sequence[Question], role: str) -> int:
     """Return the length of a role's longest prompt; 0 if it has none."""
-    return max((len(question.prompt) for question in questions if question.role == role), default=0)
+    return len(_longest(questions, role))

@@ -10,6 +10,7 @@ from typing import Any
 from r2po.llm.ledger import Amount
 from r2po.llm.prices import Prices as Prices
 from r2po.llm.store import CallStore, RecordedReply
+from r2po.llm.tokens import Features, estimate
 from r2po.llm.types import SEARCH, Usage
 
 
@@ -21,11 +22,13 @@ class Terms:
         prices: What tokens cost, if known.
         max_output_tokens: The config's limit on the tokens of a reply, if it sets one.
         writes_cache: Whether what later prompts begin with may be written to a cache.
+        model: Who answers: roles that agree in it have the same tokenizer.
     """
 
     prices: Prices | None = None
     max_output_tokens: int | None = None
     writes_cache: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,23 @@ class Accounting:
         """What counts against the caps: calls that an earlier process left without a reply may have been paid for."""
         total = self.total
         return Amount(total.replies + self.store.lost, total.usage.total, total.cost)
+
+    def prompt_tokens(self, role: str, features: Features) -> int | None:
+        """Return about how many tokens a prompt has, judging by what the server counted; None if it tells nothing."""
+        own, others = [], []
+        for reply in self.store.replies:
+            if reply.counted is None:
+                continue
+            if reply.role == role:
+                own.append(reply.counted)
+            elif self.terms(reply.role).model == self.terms(role).model:
+                others.append(reply.counted)
+        return estimate(features, own, others)
+
+    def has_counted(self, role: str) -> bool:
+        """Return whether the server has counted a prompt of this role."""
+        counts = (reply.counted for reply in self.store.replies if reply.role == role)
+        return any(each is not None and each.is_plausible for each in counts)
 
     def _account(self, replies: Sequence[RecordedReply], failures: int) -> Account:
         return Account(

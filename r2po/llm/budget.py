@@ -12,10 +12,9 @@ from dataclasses import replace
 from r2po.errors import RunStopped
 from r2po.llm.accounting import Accounting
 from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle
+from r2po.llm.tokens import features_of, token_range
 from r2po.llm.types import Question
 
-FIRST_CHARACTERS_PER_TOKEN = 2.0
-"""Assumed until a role has replies. Prompts are mostly numbers, with 2 to 3: better too many tokens than too few."""
 FIRST_COMPLETION_TOKENS = 500
 """Assumed for the first reply if the config sets no limit: enough for the parameters and a few sentences."""
 
@@ -128,14 +127,16 @@ class Budget:
         return Amount(1, prompt + completion, cost)
 
     def expected_tokens(self, question: Question) -> tuple[int, int]:
-        """Return the tokens that a prompt and its reply may take, judging by the replies so far."""
+        """Return the tokens that a prompt and its reply may take, judging by the replies so far.
+
+        As long as those tell nothing of the tokenizer, it is taken for one that splits much.
+        """
+        features = features_of(question.prompt)
+        prompt = self._accounting.prompt_tokens(question.role, features) or token_range(features)[1]
         replies = self._accounting.store.replies
         own = [reply for reply in replies if reply.role == question.role]
-        characters = sum(reply.prompt_chars for reply in own)
-        tokens = sum(reply.reply.usage.prompt_tokens or 0 for reply in own)
-        ratio = characters / tokens if tokens else FIRST_CHARACTERS_PER_TOKEN
         largest = max(
             (reply.reply.usage.completion_tokens or 0 for reply in own or replies), default=FIRST_COMPLETION_TOKENS
         )
         limit = self._accounting.terms(question.role).max_output_tokens
-        return math.ceil(len(question.prompt) / ratio), limit or largest
+        return prompt, limit or largest

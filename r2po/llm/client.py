@@ -16,18 +16,8 @@ from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.store import CallStore, RecordedReply, call_key
-from r2po.llm.types import (
-    CRITIC,
-    SEARCH,
-    AttemptFailed,
-    Provider,
-    Question,
-    Received,
-    Recording,
-    Reply,
-    Request,
-    T,
-)
+from r2po.llm.too_long import tokens_that_fit
+from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -35,7 +25,7 @@ _MOST_DOUBLINGS = 10  # far beyond the longest wait
 
 
 class CallFailed(RunStopped):
-    """A call got no reply: the server refused it for good, or the attempts or the waiting time ran out.
+    """A call got no reply: it was refused for good, or the attempts or the waiting time ran out.
 
     Attributes:
         retryable: Whether the same request may succeed later.
@@ -71,7 +61,8 @@ class Model:
     @property
     def terms(self) -> Terms:
         """What is known of its replies before they come."""
-        return Terms(self.prices, self.sampling.get("max_output_tokens"), self.provider.writes_cache)
+        who = f"{self.name} {self.provider.address}"
+        return Terms(self.prices, self.sampling.get("max_output_tokens"), self.provider.writes_cache, who)
 
 
 def described(models: Mapping[str, Model]) -> dict[str, Any]:
@@ -169,7 +160,7 @@ class Client:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
 
         Raises:
-            CallFailed: No reply could be obtained.
+            CallFailed: No reply could be obtained, or the prompt is longer than the model can hold.
             CapReached: It is not on record, and asking for it would exceed a cap.
             InputError: It is on record as usable, here or in a run that is replayed, but ``read`` refuses it now.
         """
@@ -195,6 +186,8 @@ class Client:
     def _fetch(
         self, key: str, turn: int, question: Question, read: Callable[[str], T]
     ) -> tuple[RecordedReply, T | None]:
+        model = self.model_of(question.role)
+        tokens = self._tokens(model.provider, question)
         with self._set_aside(question) as renew:
             permit = self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
             with permit:
@@ -202,14 +195,14 @@ class Client:
                 with self._lock:
                     self.on_ask(question.role)
             started = time.monotonic()
-            request = Request(**vars(question), sampling=self.model_of(question.role).sampling, key=key, turn=turn)
+            request = Request(**vars(question), sampling=model.sampling, key=key, turn=turn, prompt_tokens=tokens)
             try:
                 reply = self._complete(call, request, permit, renew)
             except RunStopped:
                 self.store.gave_up(call)
                 raise
             latency_s = time.monotonic() - started
-            refusal = self.model_of(question.role).provider.verdict(request)
+            refusal = model.provider.verdict(request)
             if refusal is None:
                 value, refusal = _understood(reply, read)
             else:
@@ -217,6 +210,13 @@ class Client:
                 value = None if refusal else _usable(reply, read, question, of)
             self._warn_of(reply)
             return self.store.reply(call, key, reply, refusal, latency_s), value
+
+    def _tokens(self, provider: Provider, question: Question) -> int | None:
+        """Return about how many tokens a prompt has, if the replies so far tell; it stops if they are too many."""
+        try:
+            return tokens_that_fit(provider, question, self.accounting)
+        except AttemptFailed as failed:
+            raise CallFailed(failed.reason, retryable=False, store=self.store) from None
 
     def _warn_of(self, reply: Reply) -> None:
         """Name an unknown reason for the end of a reply, once a run."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from r2po.llm.tokens import Counted, counted
 from r2po.llm.types import AttemptFailed, Finish, Question, Reply, Usage
 from r2po.runlog.events import FILE, EventWriter, Failed, Replied, Requested, read_events
 from r2po.runlog.jsonl import Appender, DamagedLog
@@ -33,7 +34,8 @@ class RecordedReply:
     refusal: str
     latency_s: float
     iteration: int
-    prompt_chars: int
+    counted: Counted | None
+    """What the server counted of the prompt, if it says. The prompts of a long run are too much to keep."""
 
 
 _Place = tuple[str, int]
@@ -140,7 +142,7 @@ class CallStore:
         """Record a reply."""
         with self._lock:
             question = self._under_way.pop(call)
-            place = (question.iteration, len(question.prompt))
+            place = (question.iteration, counted(question.prompt, reply.usage.prompt_tokens))
             recorded = RecordedReply(key, question.role, reply, refusal, round(latency_s, 6), *place)
             self._log.reply(
                 call,
@@ -181,5 +183,5 @@ def recorded_reply(event: Replied, path: Path) -> RecordedReply:
         refusal=event.refusal,
         latency_s=event.latency_s,
         iteration=request.iteration,
-        prompt_chars=request.prompt_chars,
+        counted=counted(request.prompt, usage.prompt_tokens),
     )

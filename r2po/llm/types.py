@@ -54,11 +54,14 @@ class Request(Question):
         sampling: The sampling settings that the config sets, under their config names; nothing else is sent.
         key: Address of the reply in the call store.
         turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
+        prompt_tokens: About how many tokens the prompt has, judging by what the server counted so far; None if that
+            tells nothing.
     """
 
     sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     key: str = ""
     turn: int = 0
+    prompt_tokens: int | None = None
 
 
 def plus(one: N | None, other: N | None) -> N | None:
@@ -181,6 +184,14 @@ class ProviderSettings:
     prompt_cache: bool | None = None
 
 
+@dataclass(frozen=True)
+class Limit:
+    """The most tokens that a prompt can have, and what to do about a longer one."""
+
+    tokens: int
+    remedy: str
+
+
 class Provider(ABC):
     """Answers for one model. It makes one attempt at a call; retrying, storing and counting is the client's business.
 
@@ -215,6 +226,10 @@ class Provider(ABC):
 
     def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
         """Restore what an earlier process of this run had arrived at, given ``Reply.sent`` of each of its replies."""
+
+    def longest_prompt(self) -> Limit | None:
+        """Return how long a prompt can be, if that is known. The server may be asked for it, once; this never fails."""
+        return None
 
     def redact(self, text: str) -> str:
         """Return a text for people without any key in it: a server may put what it was sent into a reply."""

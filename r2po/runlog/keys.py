@@ -17,6 +17,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "llm_timeout_s",
         "logdir",
         "max_concurrent_calls",
+        "num_ctx",
         "plugins",
         "prompt_cache",
         "prompts",

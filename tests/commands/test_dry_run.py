@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from r2po.commands.dry_run import CHARACTERS_PER_TOKEN, preview
+from r2po.commands.dry_run import preview
 from r2po.config import Config, load_config
 from r2po.config.load import resolve
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
+from r2po.llm.tokens import features_of, token_range
 from r2po.runlog.events import read_calls
 from tests.builders import CONFIGS
 
@@ -73,8 +74,29 @@ def _compare(config: Config, folder: Path) -> str:
     least, most = (int(number.replace(",", "")) for number in said.groups()[:2])
     longest = int((said[4] or said[2]).replace(",", ""))
     launch(config, None, {}, Observer())
-    sent = sum(len(call.prompt) for call in read_calls(folder / "run_1"))
-    per_token = sum(CHARACTERS_PER_TOKEN) / 2
-    assert least / 2 < sent / per_token < max(2 * most, longest)
-    assert longest < 4 * sent / per_token
+    sent = [token_range(features_of(call.prompt)) for call in read_calls(folder / "run_1")]
+    fewest, largest = map(sum, zip(*sent, strict=True))
+    middle = (fewest + largest) / 2
+    assert least / 2 < middle < max(2 * most, longest)
+    assert longest < 4 * middle
     return text
+
+
+def _dry_run(**values: Any) -> str:
+    small = {"num_evaluation_episodes": 2, "heldout_episodes": 0, "reevaluation_episodes": 0, "seed": 1}
+    config = resolve({"method": "r2po", "gym_env_name": "CartPole-v1", "logdir": "unused", **small, **values}, "test")
+    return preview(config, {})
+
+
+def test_prompts_that_outgrow_the_context_that_the_config_asks_for_are_named() -> None:
+    """Those of the critic: by the last iteration, its rollouts and the history take 11,000 tokens or more."""
+    told = _dry_run(llm_model_name="ollama/any", num_ctx=9000)
+    assert re.search(r"^critic prompts will outgrow num_ctx, 9,000, .* \(rollout_window, history_window\)$", told, re.M)
+    assert not re.search(r"^search prompts (will|may) outgrow", told, re.M)
+    assert "outgrow" not in _dry_run(llm_model_name="ollama/any", num_ctx=131_072)
+    assert "outgrow" not in _dry_run(llm_model_name="openai:any", num_ctx=9000), "only Ollama is told num_ctx"
+
+
+def test_each_role_has_a_context_of_its_own() -> None:
+    told = _dry_run(llm_model_name="ollama/any", num_ctx=131_072, critic={"num_ctx": 9000})
+    assert "critic prompts will outgrow num_ctx, 9,000" in told

@@ -25,6 +25,8 @@ from tests.unsealed import without_checksums
 
 PRICES = Prices(input=3.0, cached=0.3, output=15.0)
 QUESTION = Question(1, "search", 0, 1, "x" * 100)
+NUMBERS = "f = -41.25; 13\n" * 40
+"""13 tokens a line if digits are split: f, =, -, 4, 1, ., 2, 5, ;, a blank, 1, 3, a line break; 10 if they are not."""
 
 
 @pytest.fixture
@@ -188,17 +190,34 @@ def budget(store: CallStore, *, prices: Prices | None = None, clock: Any = lambd
 
 
 def test_the_first_call_is_expected_to_be_large(store: CallStore) -> None:
-    assert budget(store).expected_tokens(QUESTION) == (50, 500)
-    assert budget(store, max_output_tokens=7).expected_tokens(QUESTION) == (50, 7)
+    asked = dataclasses.replace(QUESTION, prompt=NUMBERS)
+    tokens = 13 * 40 + 30  # one for each digit, mark, blank before a digit, word and line break; and what is around it
+    prompt, completion = budget(store).expected_tokens(asked)
+    assert tokens <= prompt < 1.1 * tokens
+    assert completion == 500
+    assert budget(store, max_output_tokens=7).expected_tokens(asked)[1] == 7
 
 
 def test_later_calls_are_judged_by_those_of_their_role(store: CallStore) -> None:
-    record(store, Usage(25, 0, 10), prompt="x" * 100)
-    record(store, Usage(75, 0, 30), prompt="x" * 200)
-    assert budget(store).expected_tokens(QUESTION) == (34, 30)  # 3 characters per token
-    assert budget(store).expected_tokens(dataclasses.replace(QUESTION, role="critic")) == (50, 30)
-    record(store, Usage(100, 0, 900), prompt="x" * 100, role="critic")
-    assert budget(store).expected_tokens(QUESTION) == (34, 30)
+    asked = dataclasses.replace(QUESTION, prompt=NUMBERS)
+    record(store, Usage(520, 0, 10), prompt=NUMBERS)
+    record(store, Usage(1040, 0, 30), prompt=NUMBERS * 2)
+    prompt, completion = budget(store).expected_tokens(asked)
+    assert prompt == pytest.approx(520, rel=0.02)
+    assert completion == 30
+    record(store, Usage(1040, 0, 900), prompt=NUMBERS * 2, role="critic")
+    assert budget(store).expected_tokens(asked)[1] == 30
+    assert budget(store).expected_tokens(dataclasses.replace(asked, role="critic"))[1] == 900
+
+
+def test_a_role_without_replies_is_judged_by_those_of_the_same_model(store: CallStore) -> None:
+    record(store, Usage(400, 0, 10), prompt=NUMBERS)  # a token for each group of digits
+    asked = dataclasses.replace(QUESTION, prompt=NUMBERS, role="critic")
+    models = {"search": "small", "critic": "small"}
+    accounting = Accounting(store, lambda role: Terms(model=models[role]))
+    assert Budget(Caps(), accounting).expected_tokens(asked)[0] == pytest.approx(400, rel=0.02)
+    models["critic"] = "large"
+    assert Budget(Caps(), accounting).expected_tokens(asked)[0] > 520
 
 
 def test_what_may_be_written_to_a_cache_is_expected_at_its_price(store: CallStore) -> None:

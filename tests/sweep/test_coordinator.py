@@ -255,8 +255,12 @@ def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:
             permit = gate.enter(Question(1, role, 0, 1, "x" * 100))
             permit.answered(Reply("two", usage=Usage(1_000_000, 0, 0)))
     assert [ask.provider for ask in asked] == ["http://small", "http://big", "http://small"]
-    assert [ask.following.tokens for ask in asked] == [550, 1050, 550]
-    assert [ask.following.cost for ask in asked] == pytest.approx([550e-6, 105_000e-6, 550e-6])
+    assert [ask.following.tokens for ask in asked] == [
+        564,
+        1064,
+        564,
+    ]  # of a word of 100 letters, and the most of a reply
+    assert [ask.following.cost for ask in asked] == pytest.approx([564e-6, 106_400e-6, 564e-6])
     assert [outcome.used.cost for outcome in told] == [1.0, 100.0, 1.0]
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+from r2po.errors import InputError
+from r2po.llm.types import AttemptFailed
 
 TOO_LONG = re.compile(
     r"exceed\w*\W+(?:\w+\W+){0,4}context|context (?:length|window|size)\W+(?:\w+\W+){0,2}exceed"
@@ -11,7 +16,10 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 """How servers say that a prompt is longer than the context."""
-TOO_LONG_ADVICE = "serve the model with a longer context, or show less in prompts (rollout_window, history_window)"
+SERVE_LONGER = "serve the model with a longer context"
+LONGER_MODEL = "use a model with a longer context"
+LESS_IN_PROMPTS = "show less in prompts (rollout_window, history_window)"
+TOO_LONG_ADVICE = f"{SERVE_LONGER}, or {LESS_IN_PROMPTS}"
 
 _NEAR_HALF = 8  # what a server keeps of a cut prompt is half of its context, and a few tokens that begin each prompt
 
@@ -41,6 +49,25 @@ def fewest_tokens(prompt: str) -> int:
     sign or a point before a digit is never part of the number. Blanks and line breaks may cost nothing.
     """
     return sum(len(pattern.findall(prompt)) for pattern in (_WORDS, _DIGITS, _MARKS))
+
+
+class AskedOnce:
+    """A number that a server may tell. It is asked when the number is first needed, and never again."""
+
+    def __init__(self, ask: Callable[[], int | None]) -> None:
+        self._ask = ask
+        self._told: int | None = None
+        self._was_asked = False
+        self._asking = threading.Lock()
+
+    def __call__(self) -> int | None:
+        """Return the number; None if the server does not tell, whatever its reason."""
+        with self._asking:
+            if not self._was_asked:
+                self._was_asked = True
+                with suppress(InputError, AttemptFailed):
+                    self._told = self._ask() or None
+            return self._told
 
 
 def cut_to(counted: int, prompt: str, contexts: Collection[int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,12 +13,13 @@ from r2po.llm.providers.context import TOO_LONG, cut_to, estimate_tokens, fewest
 from r2po.llm.providers.payload import count, entries, entry, string
 from r2po.llm.providers.server import Server
 from r2po.llm.providers.wire import CHECK_TIMEOUT_S, UnknownModelError, WireFormat
-from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Limit, ProviderSettings, Reply, Request, Usage
 
 MIN_NUM_CTX = 8192
 REPLY_TOKENS = 16384
 """Room for an answer of unknown length: reasoning models think for thousands of tokens before they answer."""
 
+_MARGIN = 1.25  # above the estimate: a context that is too short costs the run, one that is too long only memory
 _TEMPLATE_TOKENS = 64  # what the chat template puts around the message
 _NO_CUTS = {"truncate": False, "shift": False}
 """Neither cut the prompt to the context, nor drop its beginning when prompt and reply fill the context."""
@@ -73,6 +75,11 @@ class Ollama(WireFormat):
         """Return the context length that the model was made for."""
         return _context_length(self._ask("/api/show", {"model": self.model})[1])
 
+    def longest_prompt(self) -> Limit | None:
+        """Return the shorter of what the config sets and what the model was made for; the server cuts to that."""
+        length = self._shortest()
+        return None if length is None else Limit(length, _remedy(length, self._most))
+
     def restore(self, sent: Mapping[str, Any]) -> None:
         """Grow the context to what an earlier process of this run had reached, given the ``sent`` of each reply."""
         self._grow(count(sent, "num_ctx") or 0)
@@ -102,7 +109,7 @@ class Ollama(WireFormat):
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         options = self._renamed(settings, "temperature", "top_p", "max_output_tokens")
         self._refuse_what_cannot_fit(request.prompt)
-        options["num_ctx"] = self._num_ctx(request.prompt, options.get("num_predict"))
+        options["num_ctx"] = self._num_ctx(request, options.get("num_predict"))
         if request.sample:
             options["seed"] = request.sample  # another draw even where the server or the model file fixes the seed
         body: dict[str, Any] = {
@@ -119,11 +126,14 @@ class Ollama(WireFormat):
             body["format"] = request.schema
         return body
 
-    def _num_ctx(self, prompt: str, num_predict: int | None) -> int:
+    def _num_ctx(self, request: Request, num_predict: int | None) -> int:
         if self._fixed_num_ctx is not None:
             return self._fixed_num_ctx
         reply = num_predict if num_predict is not None and num_predict > 0 else REPLY_TOKENS  # Ollama: -1 is no limit
-        needed = estimate_tokens(prompt) + _TEMPLATE_TOKENS + reply
+        most = estimate_tokens(request.prompt)
+        if request.prompt_tokens is not None:
+            most = min(most, max(math.ceil(_MARGIN * request.prompt_tokens), fewest_tokens(request.prompt)))
+        needed = most + _TEMPLATE_TOKENS + reply
         grown = self._grow(1 << (needed - 1).bit_length())  # a power of two
         return grown if self._most is None else min(grown, self._most)
 
@@ -134,13 +144,17 @@ class Ollama(WireFormat):
 
     def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
         if TOO_LONG.search(failure.reason):  # by version, the status is 400, 413 or 500
-            return failure.with_advice(_remedy(self._num_ctx(request.prompt, None), self._most))
+            return failure.with_advice(_remedy(self._num_ctx(request, None), self._most))
         return super()._advised(failure, request)
 
     def _refuse_what_cannot_fit(self, prompt: str) -> None:
-        limits = [limit for limit in (self._fixed_num_ctx, self._longest_context()) if limit is not None]
-        if limits and fewest_tokens(prompt) > min(limits):
-            raise _cut(f"would cut the prompt of {fewest_tokens(prompt)} tokens or more", min(limits), self._most)
+        length = self._shortest()
+        if length is not None and fewest_tokens(prompt) > length:
+            raise _cut(f"would cut the prompt of {fewest_tokens(prompt)} tokens or more", length, self._most)
+
+    def _shortest(self) -> int | None:
+        """Return the longest context that a request can have."""
+        return min((each for each in (self._fixed_num_ctx, self._longest_context()) if each is not None), default=None)
 
     def _longest_context(self) -> int | None:
         """Return the context that the model was made for, if the server tells; it is asked until it answers."""

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from r2po.llm.providers import schema
+from r2po.llm.providers.context import AskedOnce
 from r2po.llm.providers.marks import in_blocks, in_held_blocks
 from r2po.llm.providers.payload import count, entries, entry, string, total
 from r2po.llm.providers.server import Server
 from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, WireFormat
-from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Limit, ProviderSettings, Reply, Request, Usage
 
 _FINISH: dict[str, Finish] = {
     **dict.fromkeys(("stop", "eos_token", "stop_sequence", "end_turn"), "stop"),  # the latter are other servers' words
@@ -44,11 +45,16 @@ class OpenAI(WireFormat):
     def __init__(self, model: str, settings: ProviderSettings) -> None:
         super().__init__(model, settings)
         self._told: Mapping[str, Any] | None = None
+        self._told_length = AskedOnce(lambda: self._context_in(self._details()))
         self._looking = threading.Lock()
 
     def context_length(self) -> int | None:
         """Return the context length, which OpenAI itself does not tell but most other servers do."""
         return self._context_in(self._listed(self._ask("/models")[1]))
+
+    def longest_prompt(self) -> Limit | None:
+        """Return the context length as the limit of a prompt; OpenAI itself is not asked for it."""
+        return None if self.server is OpenAI.server and self.is_at_home else super().longest_prompt()
 
     def details(self) -> str:
         """Return what the server tells of the model: its size and how its weights are stored."""

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from r2po.errors import InputError, nearest
 from r2po.llm.failures import told_error
 from r2po.llm.providers import schema as schemas
-from r2po.llm.providers.context import TOO_LONG, TOO_LONG_ADVICE
+from r2po.llm.providers.context import LONGER_MODEL, SERVE_LONGER, TOO_LONG, TOO_LONG_ADVICE, AskedOnce
 from r2po.llm.providers.payload import entries, string
 from r2po.llm.providers.server import Server
 from r2po.llm.transport import Transport
-from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Limit, Provider, ProviderSettings, Reply, Request, Usage
 
 CHECK_TIMEOUT_S = 10.0
 JSON_SCHEMA = "json_schema"
@@ -57,6 +57,7 @@ class WireFormat(Provider, ABC):
         self.model = model
         self.has_key = bool(key)
         self._prompt_cache = settings.prompt_cache
+        self._told_length = AskedOnce(self.context_length)
         self._transport = Transport(
             base_url,
             base_url_variable=self._chosen_by,
@@ -111,6 +112,11 @@ class WireFormat(Provider, ABC):
     def context_length(self) -> int | None:
         """Return the most tokens that the model takes, if the server tells."""
         return None
+
+    def longest_prompt(self) -> Limit | None:
+        """Return the context length as the limit of a prompt; the server is asked for it once."""
+        length = self._told_length()
+        return None if length is None else Limit(length, LONGER_MODEL if self.is_at_home else SERVE_LONGER)
 
     def details(self) -> str:
         """Return what the server tells of the model besides: its size and the like; often nothing."""

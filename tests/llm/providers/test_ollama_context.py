@@ -148,3 +148,28 @@ def test_a_server_that_refuses_instead_of_cutting_is_understood(code: int, said:
         reason = refusal(fake, "hello")
     assert said in reason
     assert "set num_ctx in the config" in reason
+
+
+def test_num_ctx_follows_the_estimate_and_never_shrinks() -> None:
+    prompt = NUMBERS[: 31 * 1000]  # any tokenizer makes 14,000 to 22,000 tokens of it
+    with FakeOllama([answer(None)] * 6) as fake:
+        provider = ollama(fake)
+
+        def asked(tokens: int | None) -> Any:
+            request = make_request(prompt, {"max_output_tokens": 100}, prompt_tokens=tokens)
+            return provider.complete(request).sent["num_ctx"]
+
+        assert [asked(tokens) for tokens in (12_900, None, 12_900)] == [16_384, 32_768, 32_768]
+        assert ollama(fake)._num_ctx(make_request(prompt, prompt_tokens=1), 100) == 16_384, "it has more than a token"
+        provider = ollama(fake)
+        provider.restore({"num_ctx": 65_536})
+        assert asked(12_900) == 65_536
+
+
+def test_an_estimate_asks_for_no_more_than_any_tokenizer_takes() -> None:
+    with FakeOllama([answer(None)] * 2) as fake:
+        sent = [
+            ollama(fake).complete(make_request("7" * 9000, {"max_output_tokens": 100}, prompt_tokens=tokens)).sent
+            for tokens in (None, 50_000)
+        ]
+    assert sent[0] == sent[1]
