@@ -15,6 +15,7 @@ SEARCH = "search"
 CRITIC = "critic"
 """The role that may ask a model of its own; all other roles ask the search's."""
 Finish = Literal["stop", "length", "refusal", "unknown"]
+Streaming = Literal["auto"] | bool
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,14 @@ class Request(Question):
         sampling: The sampling settings that the config sets, under their config names; nothing else is sent.
         key: Address of the reply in the call store.
         turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
+        on_progress: Takes the number of characters that have come so far, if the answer comes in pieces. A provider
+            calls it a few times per second at most, in the thread that asks.
     """
 
     sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     key: str = ""
     turn: int = 0
+    on_progress: Callable[[int], None] = field(default=lambda _characters: None, compare=False, repr=False)
 
 
 def plus(one: N | None, other: N | None) -> N | None:
@@ -110,6 +114,7 @@ class Reply:
         sent: Settings in effect under their wire names, also those that the provider added on its own (e.g.
             ``num_ctx``), for the log.
         served: What the server says of who answered, under its own names: the model, its version; for the log.
+        note: What the user should know of the server, in one line; said once a run, and not logged.
     """
 
     text: str
@@ -121,6 +126,7 @@ class Reply:
     filled_context: int | None = None
     unreadable: str = ""
     served: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,12 +159,17 @@ class ProviderSettings:
         timeout_s: Seconds that one call may take.
         num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
         base_url: Address of the server that the config chooses; None to leave that to the environment.
+        streaming: Whether answers are asked for in pieces: always if the server can, never, or with "auto" where it is
+            known to tell the tokens of such answers too.
+        idle_timeout_s: Seconds that may pass between two pieces of an answer; None for no limit.
     """
 
     environ: Mapping[str, str]
     timeout_s: float = 300.0
     num_ctx: int | None = None
     base_url: str | None = None
+    streaming: Streaming = False
+    idle_timeout_s: float | None = None
 
 
 class Provider(ABC):

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from r2po.llm.providers import schema
 from r2po.llm.providers.payload import count, entries, entry, string
 from r2po.llm.providers.server import Server
+from r2po.llm.providers.streaming import StreamForm
+from r2po.llm.providers.streams.openai import OpenAIAssembly
 from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, WireFormat
 from r2po.llm.types import AttemptFailed, Finish, ProviderSettings, Reply, Request, Usage
 
@@ -21,7 +23,8 @@ _FINISH: dict[str, Finish] = {
 _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_context_length")  # by server
 _LLAMA_CPP = "llamacpp"
 _WEIGHTS = ("n_params", "size")
-_IN_PIECES: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+_COUNTING_STREAMS = (_LLAMA_CPP, "vllm", "sglang")
+"""Who, as ``owned_by`` names it, knows ``stream_options.include_usage``."""
 
 
 class OpenAI(WireFormat):
@@ -37,6 +40,7 @@ class OpenAI(WireFormat):
     identity_names = ("canonical_slug", "root")  # OpenRouter's, and vLLM's: where the weights are
     served_names = ("model", "system_fingerprint", "provider")  # the last is OpenRouter's
     schema_words = ("response_format", JSON_SCHEMA, "JSON schema", "grammar")
+    stream_form = StreamForm(OpenAIAssembly, asked={"stream": True, "stream_options": {"include_usage": True}})
     _chat_path = "/chat/completions"
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:
@@ -62,6 +66,9 @@ class OpenAI(WireFormat):
     @property
     def _is_llama_cpp(self) -> bool:
         return not self.is_at_home and string(self._details(), "owned_by") == _LLAMA_CPP
+
+    def _tells_tokens_of_streams(self) -> bool:
+        return self.is_at_home or string(self._details(), "owned_by") in _COUNTING_STREAMS
 
     def _details(self) -> Mapping[str, Any]:
         """Return what the server's list says of the model; it is asked until it answers."""
@@ -120,8 +127,6 @@ class OpenAI(WireFormat):
         body |= {self._wire_name(key): value for key, value in settings.items()}
         if request.sample:
             body["seed"] = request.sample
-        if self._is_llama_cpp:  # else it writes on to the end even if nobody waits for it any more
-            body |= _IN_PIECES
         if request.schema is not None:
             named = {"name": "answer", "strict": True, "schema": request.schema}
             body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: named}
@@ -140,7 +145,7 @@ class OpenAI(WireFormat):
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
         refusal = string(message, "refusal")
-        sent = {key: value for key, value in body.items() if key not in ("model", "messages", *_IN_PIECES)}
+        sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
         if "response_format" in sent:
             sent["response_format"] = schema.in_log(body["response_format"][JSON_SCHEMA]["schema"])
         end = string(choice, "finish_reason")
