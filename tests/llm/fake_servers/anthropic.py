@@ -48,7 +48,12 @@ class FakeAnthropic(FakeServer):
 
     def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
         usage = response.get("usage") or {}
-        start = {**response, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+        start = {
+            **response,
+            "content": [],
+            "stop_reason": None,
+            "usage": {**usage, "output_tokens": min(1, usage.get("output_tokens", 1))},
+        }
         events: list[dict[str, Any]] = [{"type": "message_start", "message": start}, {"type": "ping"}]
         for index, block in enumerate(response.get("content") or []):
             events += [{"index": index, **each} for each in _block_events(block)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_a_streamed_call_fails_like_a_whole_one(failure: Failure, name: str, var
 
 @pytest.mark.parametrize(("failure", "name", "variant"), cases(IN_A_STREAM))
 def test_a_failure_of_a_stream(failure: Failure, name: str, variant: int, tmp_path: Path) -> None:
-    limits = {"idle_timeout_s": SHORT_S} if "idle" in failure.what else {}
+    limits: dict[str, Any] = {"idle_timeout_s": SHORT_S} if "idle" in failure.what else {}
     limits |= {"timeout_s": SHORT_S} if "total" in failure.what else {}
     seen = see_in_a_call(failure, name, tmp_path, variant, streaming=True, **limits)
     assert seen.outcome == failure.outcome, seen.reason
@@ -85,7 +86,7 @@ def test_an_endless_stream_is_given_up(name: str, tmp_path: Path, monkeypatch: p
     for text, outcome in (("x" * 19_000, "taken"), ("x" * 21_000, RETRIED)):
         folder = tmp_path / outcome
         folder.mkdir()
-        failure = Failure("", sends(all_of, text=lambda _, text=text: text), "")  # type: ignore[misc]
+        failure = Failure("", sends(all_of, text=lambda _, text=text: text), "")
         seen = see_in_a_call(failure, name, folder, streaming=True)
         assert seen.outcome == outcome
     assert "too long" in seen.reason
