@@ -16,15 +16,15 @@ import pytest
 from r2po.llm.providers.streaming import REFUSED, UNCOUNTED
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
-from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request, Streaming, Usage
+from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request, Streaming
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 from tests.builders import open_client
 from tests.llm.failures import QUESTION
-from tests.llm.fake_servers import SERVERS, FakeAnthropic, FakeOllama, FakeOpenAI, FakeServer
-from tests.llm.fake_servers.core import Handler, event, status
+from tests.llm.fake_servers import SERVERS, FakeOllama, FakeOpenAI, FakeServer
+from tests.llm.fake_servers.core import Handler, status
 from tests.llm.fake_servers.openai import FakeLlamaCpp
-from tests.llm.stream_failures import pieces_of, sends
+from tests.llm.stream_failures import pieces_of
 from tests.scripted import make_request
 
 SCHEMA = Tabular(Spaces(True, 2, True, 2, 0, (), (), None)).schema()
@@ -79,51 +79,6 @@ def test_streamed_thoughts_come_apart(name: str) -> None:
         whole, streamed = (provider(server, mode).complete(make_request("hello")) for mode in (False, True))
     assert streamed == whole
     assert (streamed.text, streamed.thinking) == ("fine", "hm, well")
-
-
-def test_usage_is_what_the_last_event_says_of_the_whole() -> None:
-    # As https://platform.claude.com/docs/en/build-with-claude/streaming says: the counts of message_delta are
-    # cumulative; this is the stream that it shows for a tool, shortened.
-    start = {"id": "msg_1", "model": "claude-x", "usage": {"input_tokens": 472, "output_tokens": 2}}
-    deltas = ["", '{"location":', ' "San', " Francisc", 'o, CA"', ', "unit": "fah', 'renheit"}']
-    events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": {**start, "content": [], "stop_reason": None}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Okay"}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t_1", "input": {}}},
-        *({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": part}}
-          for part in deltas),
-        {"type": "content_block_stop", "index": 1},
-        {"type": "something_new", "index": 2},
-        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 89}},
-        {"type": "message_stop"},
-    ]  # fmt: skip
-    with FakeAnthropic() as server:
-        server.inject(*sends(lambda *_: [event(each, each["type"]) for each in events])(server))
-        reply = provider(server).complete(make_request("hello"))
-    assert reply.text == '{"location": "San Francisco, CA", "unit": "fahrenheit"}'
-    assert reply.usage == Usage(472, None, 89)
-    assert reply.served == {"model": "claude-x"}
-
-
-@pytest.mark.parametrize(("end", "finish"), [("max_tokens", "length"), ("tool_use", None)])
-def test_the_cut_input_of_a_tool_is_a_reply_only_if_the_limit_cut_it(end: str, finish: str | None) -> None:
-    def cut(pieces: list[bytes], _: FakeServer) -> list[bytes]:
-        last = [piece for piece in pieces if b"input_json_delta" in piece][-1]
-        reason, other = b'"stop_reason": "tool_use"', f'"stop_reason": "{end}"'.encode()
-        return [piece.replace(reason, other) for piece in pieces if piece != last]
-
-    answer = '{"params": [0, 1], "reasoning": "because of this"}'
-    with FakeAnthropic() as server:
-        server.inject(*sends(cut, text=lambda _: answer)(server))
-        if finish is None:
-            with pytest.raises(AttemptFailed, match="a piece of its stream cannot be read"):
-                provider(server).complete(make_request("hello", schema=SCHEMA))
-        else:
-            reply = provider(server).complete(make_request("hello", schema=SCHEMA))
-            assert (reply.finish, reply.text) == (finish, '{"params": [0, 1]}')
 
 
 def test_a_stream_that_was_not_asked_for_is_understood() -> None:
