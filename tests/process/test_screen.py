@@ -226,6 +226,26 @@ def test_a_reader_that_leaves_early_gets_no_traceback(folder: Path) -> None:
     assert err == ""
 
 
+def test_the_live_view_shows_that_a_reply_arrives(folder: Path) -> None:
+    def write(handler: Handler) -> None:
+        handler.close_connection = True
+        line = {"message": {"role": "assistant", "content": "because "}, "done": False}
+
+        def on_and_on() -> Iterator[bytes]:
+            while not handler.server.fake.closing.wait(0.02):
+                yield json.dumps(line).encode() + b"\n"
+
+        with suppress(OSError):
+            handler.send_pieces(on_and_on(), ends=False)
+
+    with FakeOllama(player) as server:
+        server.always(write)
+        terminal = Terminal(folder, server)
+        wait_until(lambda: re.search(r"asking the model \(\w+\), \d+ s, \d+ characters, \d+/s", plain(terminal.text)))
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.end()[0] == 130
+
+
 def test_a_stalled_server_is_named_while_it_is_asked(folder: Path) -> None:
     with FakeOllama(player) as server:
         server.always(stall())

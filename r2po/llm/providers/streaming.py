@@ -42,7 +42,7 @@ class Chat:
     Args:
         transport: Leads to the server.
         path: Where a reply comes as a whole.
-        form: How it comes in pieces.
+        form: How it comes in pieces; None if it never does.
         mode: As in ``ProviderSettings``.
         tells_tokens: Whether the server is known to tell the tokens of answers in pieces.
         told_error: Finds the error object in an answer whose status is good.
@@ -55,7 +55,7 @@ class Chat:
         self,
         transport: Transport,
         path: str,
-        form: StreamForm,
+        form: StreamForm | None,
         mode: Streaming,
         *,
         tells_tokens: Callable[[], bool],
@@ -66,7 +66,7 @@ class Chat:
         self._told_error = told_error
         self._transport = transport
         self._path = path
-        self._stream_path = form.path(path)
+        self._stream_path = form.path(path) if form else path
         self._form = form
         self._mode = mode
 
@@ -82,9 +82,10 @@ class Chat:
         Raises:
             AttemptFailed: There is no answer.
         """
-        if not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
+        form = self._form
+        if form and not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
             try:
-                return self._sent(self._stream_path, {**body, **self._form.asked}, on_progress, in_pieces=True)
+                return self._sent(self._stream_path, {**body, **form.asked}, on_progress, in_pieces=True)
             except AttemptFailed as failure:
                 if not self._is_refusal(failure):
                     raise
@@ -94,9 +95,11 @@ class Chat:
     def _sent(
         self, path: str, body: Mapping[str, Any], on_progress: Callable[[int], None], *, in_pieces: bool
     ) -> tuple[dict[str, Any], bool]:
-        stream = Stream(self._form.framing(), self._form.assembly(), is_asked=in_pieces, on_progress=on_progress)
+        form, stream = self._form, None
+        if form:  # also if it was not asked for: some servers stream all the same
+            stream = Stream(form.framing(), form.assembly(), is_asked=in_pieces, on_progress=on_progress)
         answer = self._transport.post_json(path, body, told_error=self._told_error, stream=stream)
-        return answer, stream.pieces > 1
+        return answer, stream is not None and stream.pieces > 1
 
     def count(self, usage: Usage) -> None:
         """Look whether a streamed answer told its tokens: if not, whole answers are worth more, unless configured."""

@@ -47,8 +47,8 @@ class WireFormat(Provider, ABC):
     """What identifies a model in what the server tells of it."""
     served_names: ClassVar[tuple[str, ...]] = ("model",)
     """What tells in a reply which model answered, and which version of it."""
-    stream_form: ClassVar[StreamForm]
-    """How an answer comes in pieces."""
+    stream_form: ClassVar[StreamForm | None] = None
+    """How an answer comes in pieces; None if it never does."""
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses by which the server refuses the key at the first contact."""
 
