@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
+import pydantic_core
 from pydantic import Field
 
 from r2po.isolation.wall import Isolation
@@ -177,6 +178,13 @@ class Config(Section):
     max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_wall_time_s: Seconds | None = None
     prices: Prices | None = None
+
+    @pydantic.field_validator("llm_streaming", mode="before")
+    @classmethod
+    def _one_of_three(cls, value: object) -> object:
+        if value == "auto" or isinstance(value, bool):
+            return value
+        raise pydantic_core.PydanticCustomError("streaming", "expected auto, true or false")
 
     @property
     def card(self) -> Task:

@@ -616,9 +616,6 @@ def test_a_count_that_cannot_be_is_refused(changes: Any, write: Write, monkeypat
     assert complaint(write(method="counting", **changes)) == said
 
 
-PRICES = {"input": 1.0, "output": 2.0}
-
-
 @pytest.mark.parametrize(
     ("changes", "streaming"),
     [
@@ -635,7 +632,7 @@ PRICES = {"input": 1.0, "output": 2.0}
 def test_where_tokens_must_be_told_streams_are_asked_for_only_if_they_tell_them(
     changes: Any, streaming: Any, write: Write
 ) -> None:
-    config = load_config(write(**changes))
+    config = load_config(write(**{**WITH_CRITIC, **changes}))
     assert config.streaming == streaming
     assert config.for_role("critic").streaming == streaming
 
@@ -645,7 +642,10 @@ def test_where_tokens_must_be_told_streams_are_asked_for_only_if_they_tell_them(
     [
         ({"llm_streaming": "sometimes"}, "llm_streaming is 'sometimes'; expected auto, true or false"),
         ({"llm_idle_timeout_s": 0}, "llm_idle_timeout_s is 0; input should be greater than 0"),
-        ({"llm_idle_timeout_s": True}, "llm_idle_timeout_s is True; this key takes neither true nor false"),
+        (
+            {"llm_idle_timeout_s": True},
+            "llm_idle_timeout_s is True; value error, this key takes neither true nor false",
+        ),
     ],
 )
 def test_a_wrong_setting_of_streams_is_named(changes: Any, said: str, write: Write) -> None:

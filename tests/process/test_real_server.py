@@ -209,7 +209,9 @@ def written_on(folder: Path, server: Served, stop: signal.Signals, **changes: An
     return code, most - before
 
 
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_stop_ends_what_the_server_writes(stop: signal.Signals, code: int, tmp_path: Path) -> None:
     with byte_server(context=CONTEXT) as server:
         ended, more = written_on(tmp_path, server, stop)

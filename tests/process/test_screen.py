@@ -13,12 +13,14 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.llm.fake_ollama import FakeOllama, stall
+from tests.llm.fake_ollama import FakeOllama, Handler, stall
 from tests.process.processes import (
     CARTPOLE,
     MAIN,
@@ -241,7 +243,8 @@ def test_the_live_view_shows_that_a_reply_arrives(folder: Path) -> None:
     with FakeOllama(player) as server:
         server.always(write)
         terminal = Terminal(folder, server)
-        wait_until(lambda: re.search(r"asking the model \(\w+\), \d+ s, \d+ characters, \d+/s", plain(terminal.text)))
+        arriving = re.compile(rb"asking the model \(search\), \d+ s, [\d.k]+ characters, \d+/s")
+        wait_until(lambda: bool(arriving.search(terminal.output)), terminal.process)
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.end()[0] == 130
 
