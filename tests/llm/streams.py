@@ -10,6 +10,7 @@ from r2po.llm.providers.anthropic import Anthropic
 from r2po.llm.providers.gemini import Gemini
 from r2po.llm.providers.ollama import Ollama
 from r2po.llm.providers.openai import OpenAI
+from r2po.llm.providers.streaming import StreamForm
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.stream import Framing, Lines, Stream
 from tests.llm.fake_servers import FakeAnthropic, FakeGemini, FakeOllama, FakeOpenAI, FakeServer
@@ -33,8 +34,13 @@ class Wire:
         return self.provider.__name__
 
     @property
+    def form(self) -> StreamForm:
+        assert self.provider.stream_form is not None
+        return self.provider.stream_form
+
+    @property
     def framing(self) -> type[Framing]:
-        return self.provider.stream_form.framing
+        return self.form.framing
 
     @property
     def gap(self) -> bytes:
@@ -42,8 +48,7 @@ class Wire:
         return b"\n" if self.framing is Lines else b"\n\n"
 
     def stream(self) -> Stream:
-        form = self.provider.stream_form
-        return Stream(form.framing(), form.assembly())
+        return Stream(self.form.framing(), self.form.assembly())
 
     def streamed(self, text: str) -> bytes:
         """Return an answer in pieces."""
