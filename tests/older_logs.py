@@ -57,6 +57,8 @@ SINCE: Mapping[str, str] = {
     "run.yaml:config.candidates": "",
     "run.yaml:config.history": "",
     "run.yaml:config.information": "",
+    "run.yaml:config.llm_idle_timeout_s": "",
+    "run.yaml:config.llm_streaming": "",
     "run.yaml:config.max_concurrent_calls": "",
     "run.yaml:config.reflection": "",
     "run.yaml:config.repairs": "",

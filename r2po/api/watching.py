@@ -49,6 +49,11 @@ class Watching(Observer):
         for each in self._observers:
             each.asking(role)
 
+    def receiving(self, characters: int) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.receiving(characters)
+
     def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
         """Tell them."""
         for each in self._observers:

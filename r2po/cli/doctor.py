@@ -53,7 +53,16 @@ def _findings(options: argparse.Namespace) -> Iterable[Finding]:
         critic = config.for_role(CRITIC)
         models = [config] if critic is config else [config, critic]
         patients = [
-            Patient(str(each.llm_model_name), environ, each.sampling, each.llm_timeout_s, each.num_ctx, each.base_url)
+            Patient(
+                str(each.llm_model_name),
+                environ,
+                each.sampling,
+                each.llm_timeout_s,
+                each.num_ctx,
+                each.base_url,
+                each.streaming,
+                each.llm_idle_timeout_s,
+            )
             for each in models
         ]
     elif options.model is not None:

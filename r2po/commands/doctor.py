@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from r2po.errors import InputError, UnusableReply
-from r2po.llm.providers.server import KeyNotSentError
-from r2po.llm.providers.wire import UnknownModelError, WireFormat
+from r2po.llm.providers.server import KeyNotSentError, UnknownModelError
+from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for, usages
-from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, ProviderSettings, Reply, Request
+from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, ProviderSettings, Reply, Request, Streaming
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
 
@@ -53,6 +53,8 @@ class Patient:
         timeout_s: Seconds that one call may take.
         num_ctx: Context length in tokens that the config sets.
         base_url: Address of the server that the config sets.
+        streaming: Whether answers are streamed.
+        idle_timeout_s: Seconds that may pass between two pieces of an answer.
     """
 
     model: str
@@ -61,6 +63,8 @@ class Patient:
     timeout_s: float = TIMEOUT_S
     num_ctx: int | None = None
     base_url: str | None = None
+    streaming: Streaming = "auto"
+    idle_timeout_s: float | None = None
 
 
 def list_keys(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -81,7 +85,14 @@ def examine_all(patients: Sequence[Patient]) -> Iterator[Finding]:
 
 def examine(patient: Patient) -> Iterator[Finding]:
     """Check one thing after another, up to the first that fails."""
-    settings = ProviderSettings(patient.environ, patient.timeout_s, patient.num_ctx, patient.base_url)
+    settings = ProviderSettings(
+        patient.environ,
+        timeout_s=patient.timeout_s,
+        num_ctx=patient.num_ctx,
+        base_url=patient.base_url,
+        streaming=patient.streaming,
+        idle_timeout_s=patient.idle_timeout_s,
+    )
     try:
         provider = provider_for(patient.model, settings)
     except KeyNotSentError as error:
@@ -156,6 +167,8 @@ def _call(provider: Provider, patient: Patient) -> Iterator[Finding]:
         return
     yield Finding("ok", "call", f"answered in {seconds:.1f} s")
     yield _tokens(reply)
+    if reply.note:
+        yield Finding("note", "streaming", reply.note)
     if reply.thinking:
         yield Finding("ok", "thinking", f"{len(reply.thinking):,} characters, kept apart from the answer")
     if schema is not None and not _is_object(reply.text):

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
+import pydantic_core
 from pydantic import Field
 
 from r2po.isolation.wall import Isolation
 from r2po.llm.accounting import Prices
-from r2po.llm.types import CRITIC
+from r2po.llm.types import CRITIC, Streaming
 from r2po.prompts import HistoryWindow, RevisionRule, RolloutWindow
 from r2po.rollout import EngineName
 from r2po.runlog.keys import CAP_KEYS, telling
@@ -23,6 +24,7 @@ from r2po.validation import Section
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Protocol = Literal["published", "controlled"]
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Information = Literal["same", "reward_source", "privileged"]
@@ -35,7 +37,8 @@ TUNING_KEYS = ("tune_evaluations", "tune_episodes")
 CRITIC_KEYS = ("critic_llm_model_name", "critic")
 MODEL_KEYS = (
     *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "structured_output", "num_ctx", "prompt_cache"),
-    *("llm_timeout_s", "llm_max_attempts", "llm_max_wait_s", "max_concurrent_calls", *sorted(CAP_KEYS)),
+    *("llm_timeout_s", "llm_idle_timeout_s", "llm_streaming", "llm_max_attempts", "llm_max_wait_s"),
+    *("max_concurrent_calls", *sorted(CAP_KEYS)),
     *("traj_history_last_n", "prompts", "description", "revision_rule"),
     *("rollout_window", "history_window", "number_samples"),
 )
@@ -156,7 +159,9 @@ class Config(Section):
     num_ctx: Positive | None = None
     prompt_cache: bool | None = None
     critic: CriticSettings | None = None
-    llm_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
+    llm_timeout_s: Seconds = 300.0
+    llm_idle_timeout_s: Seconds | None = None
+    llm_streaming: Streaming = "auto"
     llm_max_attempts: Positive = 8
     llm_max_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600.0
     max_concurrent_calls: Positive = 10
@@ -165,8 +170,15 @@ class Config(Section):
     max_llm_calls: Positive | None = None
     max_tokens: Positive | None = None
     max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    max_wall_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_wall_time_s: Seconds | None = None
     prices: Prices | Literal["auto"] | None = None
+
+    @pydantic.field_validator("llm_streaming", mode="before")
+    @classmethod
+    def _one_of_three(cls, value: object) -> object:
+        if value == "auto" or isinstance(value, bool):
+            return value
+        raise pydantic_core.PydanticCustomError("streaming", "expected auto, true or false")
 
     @property
     def card(self) -> Task:
@@ -194,6 +206,13 @@ class Config(Section):
         """The section whose prices are missing, so that the cost of some calls is unknown; None if there is none."""
         sections = {"prices": self, "critic.prices": self.for_role(CRITIC)}
         return next((name for name, config in sections.items() if config.prices is None), None)
+
+    @property
+    def streaming(self) -> Streaming:
+        """Whether answers are streamed: where tokens are capped or cost something, only if they are sure to be told."""
+        critic = self.for_role(CRITIC)
+        counted = (self.max_tokens, self.max_cost, self.prices, critic.prices)
+        return "auto" if self.llm_streaming and any(each is not None for each in counted) else self.llm_streaming
 
     @property
     def sampling(self) -> dict[str, Any]:

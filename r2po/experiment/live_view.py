@@ -26,10 +26,36 @@ ROWS = 12
 OTHER_LINES = 4
 BAR_WIDTH = 16
 NARROW = 76
+RATE_AFTER_S = 1.0
+"""How long replies have been arriving before it is told how fast."""
 SPARE = ("calls", "tokens", "episodes")
 """Columns that a narrow terminal does without; it has no progress bar either."""
 MODEL_COLUMNS = ("calls", "tokens")
 """Columns that a method that asks no model does without."""
+
+
+class Arriving:
+    """Replies that are arriving, and how fast.
+
+    Args:
+        characters: Those that came at once.
+        since: When, in seconds.
+    """
+
+    def __init__(self, characters: int, since: float) -> None:
+        self._first, self._since = characters, since
+        self._characters, self._latest = characters, since
+
+    def take(self, characters: int, now: float) -> None:
+        """Take the characters that have come by now."""
+        self._characters, self._latest = characters, now
+
+    def __str__(self) -> str:
+        seconds = self._latest - self._since
+        came = f"{_short(self._characters)} characters"
+        if seconds < RATE_AFTER_S or self._characters < self._first:  # too early, or an attempt began anew
+            return came
+        return f"{came}, {_short(round((self._characters - self._first) / seconds))}/s"
 
 
 class LiveView(Screen):
@@ -42,6 +68,7 @@ class LiveView(Screen):
         self._rows: deque[dict[str, str]] = deque(maxlen=ROWS)
         self._now = "warm-up"
         self._asked_at: float | None = None
+        self._arriving: Arriving | None = None
 
     def say(self, line: str) -> None:
         """Print a line above the live part."""
@@ -64,6 +91,13 @@ class LiveView(Screen):
         """Show that a call is under way."""
         self._now = f"asking the model ({role})"
         self._asked_at = time.monotonic()
+        self._arriving = None
+
+    def receiving(self, characters: int) -> None:
+        """Show that replies are arriving."""
+        if self._arriving is None:
+            self._arriving = Arriving(characters, time.monotonic())
+        self._arriving.take(characters, time.monotonic())
 
     def evaluated(self, candidate: Candidate) -> None:
         """Show the latest evaluation."""
@@ -95,6 +129,7 @@ class LiveView(Screen):
     def _show(self, now: str) -> None:
         self._now = now
         self._asked_at = None
+        self._arriving = None
 
     @property
     def _is_narrow(self) -> bool:
@@ -129,7 +164,8 @@ class LiveView(Screen):
 
     def _doing(self) -> Text:
         waiting = "" if self._asked_at is None else f", {time.monotonic() - self._asked_at:.0f} s"
-        return Text(f"{self._now}{waiting}", no_wrap=True, overflow="ellipsis")
+        arriving = "" if self._arriving is None else f", {self._arriving}"
+        return Text(f"{self._now}{waiting}{arriving}", no_wrap=True, overflow="ellipsis")
 
 
 def _of_round(record: IterationRecord, cells: Mapping[str, str]) -> dict[str, str]:

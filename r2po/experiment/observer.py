@@ -29,6 +29,9 @@ class Observer:
     def asking(self, role: str) -> None:
         """A call to the model is under way."""
 
+    def receiving(self, characters: int) -> None:
+        """So many characters have come of the replies under way; only where replies come in pieces."""
+
     def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
         """An attempt at a call failed and will be repeated after ``wait_s`` seconds."""
 

@@ -54,6 +54,7 @@ def make_client(config: Config, models: Mapping[str, Model], store: CallStore, o
         on_ask=observer.asking,
         on_failure=observer.failed,
         on_note=observer.note,
+        on_progress=observer.receiving,
     )
     for recorded in store.replies:
         client.model_of(recorded.role).provider.restore(recorded.reply.sent)

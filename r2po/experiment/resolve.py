@@ -75,7 +75,15 @@ def provider_of(config: Config, environ: Mapping[str, str]) -> Provider:
     """Return the provider of a config's model; if its method asks no model, one that is never asked."""
     if config.llm_model_name is None:
         return NoModel()
-    settings = ProviderSettings(environ, config.llm_timeout_s, config.num_ctx, config.base_url, config.prompt_cache)
+    settings = ProviderSettings(
+        environ,
+        timeout_s=config.llm_timeout_s,
+        num_ctx=config.num_ctx,
+        base_url=config.base_url,
+        prompt_cache=config.prompt_cache,
+        streaming=config.streaming,
+        idle_timeout_s=config.llm_idle_timeout_s,
+    )
     return provider_for(config.llm_model_name, settings)
 
 

@@ -11,7 +11,8 @@ from r2po.llm.ledger import Amount
 from r2po.llm.prices import Prices as Prices
 from r2po.llm.store import CallStore, RecordedReply
 from r2po.llm.tokens import Features, estimate
-from r2po.llm.types import SEARCH, Usage
+from r2po.llm.types import SEARCH
+from r2po.llm.usage import Usage
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import Counter
@@ -15,13 +14,10 @@ from r2po.errors import InputError, RunStopped, UnusableReply
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
+from r2po.llm.patience import Patience
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.too_long import tokens_that_fit
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
-
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 60.0
-_MOST_DOUBLINGS = 10  # far beyond the longest wait
 
 
 class CallFailed(RunStopped):
@@ -77,36 +73,6 @@ def described(models: Mapping[str, Model]) -> dict[str, Any]:
     }
 
 
-@dataclass
-class Patience:
-    """Decides after each failed attempt at one request whether there is another, within the limits of a ``Client``."""
-
-    max_attempts: int
-    max_wait_s: float
-    too_long: str = field(default="", init=False)
-    """Why there is no other attempt, if it is for the waiting and not for their number."""
-    _attempts: int = field(default=0, init=False)
-    _waited_s: float = field(default=0.0, init=False)
-
-    def wait_s(self, failed: AttemptFailed) -> float | None:
-        """Return the seconds until the next attempt; None to give up.
-
-        It is exponential back-off with jitter, or what the server asked for if that is longer.
-        """
-        backoff_s = FIRST_WAIT_S * 2.0 ** min(self._attempts, _MOST_DOUBLINGS)
-        jitter_s = random.uniform(0.0, FIRST_WAIT_S)  # noqa: S311 - no secret
-        wait_s = max(min(backoff_s + jitter_s, LONGEST_WAIT_S), failed.retry_after_s or 0.0)
-        self._attempts += 1
-        self._waited_s += wait_s
-        if self._attempts >= self.max_attempts or not failed.retryable:
-            return None
-        if self._waited_s > self.max_wait_s:
-            asked = f"the server asks to wait {wait_s:,.0f} s, and " if wait_s == failed.retry_after_s else ""
-            self.too_long = f"; {asked}llm_max_wait_s is {self.max_wait_s:g}"
-            return None
-        return wait_s
-
-
 CUT_OFF = "it was cut off at the token limit"
 FULL = "it was cut off: with its prompt, it filled the context"
 _REMEDY = "; show less in prompts (rollout_window, history_window), or use a longer context"
@@ -125,6 +91,8 @@ class Client:
         on_ask: Called with the role before a question is sent, for the screen; like the next, by one thread at a time.
         on_failure: Called with each failed attempt and the seconds until the next one, for the screen.
         on_note: Called with a line that the user should see.
+        on_progress: Called with the characters that have come so far of all replies under way, where they come in
+            pieces: a few times per second at most.
         sleep: Waits; tests replace it.
     """
 
@@ -137,9 +105,11 @@ class Client:
     on_ask: Callable[[str], None] = lambda _role: None
     on_failure: Callable[[AttemptFailed, float], None] = lambda _failed, _wait: None
     on_note: Callable[[str], None] = lambda _text: None
+    on_progress: Callable[[int], None] = lambda _characters: None
     sleep: Callable[[float], None] = time.sleep
     _turns: Counter[tuple[int, str, int, int]] = field(default_factory=Counter, init=False)
     _warned_of: set[str] = field(default_factory=set, init=False)
+    _under_way: dict[int, int] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @property
@@ -195,12 +165,22 @@ class Client:
                 with self._lock:
                     self.on_ask(question.role)
             started = time.monotonic()
-            request = Request(**vars(question), sampling=model.sampling, key=key, turn=turn, prompt_tokens=tokens)
+            request = Request(
+                **vars(question),
+                sampling=model.sampling,
+                key=key,
+                turn=turn,
+                prompt_tokens=tokens,
+                on_progress=self._told(call),
+            )
             try:
                 reply = self._complete(call, request, permit, renew)
             except RunStopped:
                 self.store.gave_up(call)
                 raise
+            finally:
+                with self._lock:
+                    self._under_way.pop(call, None)
             latency_s = time.monotonic() - started
             refusal = model.provider.verdict(request)
             if refusal is None:
@@ -218,15 +198,27 @@ class Client:
         except AttemptFailed as failed:
             raise CallFailed(failed.reason, retryable=False, store=self.store) from None
 
+    def _told(self, call: int) -> Callable[[int], None]:
+        """Return what takes the characters that have come of a reply."""
+
+        def progress(characters: int) -> None:
+            with self._lock:
+                self._under_way[call] = characters
+                self.on_progress(sum(self._under_way.values()))
+
+        return progress
+
     def _warn_of(self, reply: Reply) -> None:
-        """Name an unknown reason for the end of a reply, once a run."""
+        """Say what a reply's provider noticed, and name an unknown reason for its end: each once a run."""
+        unknown = (
+            f"replies end for a reason that is unknown here, {reply.finish_said!r}: they are used if they hold "
+            "a complete answer, else asked for again"
+        )
         with self._lock:
-            if reply.finish_said and reply.finish_said not in self._warned_of:
-                self._warned_of.add(reply.finish_said)
-                self.on_note(
-                    f"replies end for a reason that is unknown here, {reply.finish_said!r}: they are used if they hold "
-                    "a complete answer, else asked for again"
-                )
+            for note in (reply.note, unknown if reply.finish_said else ""):
+                if note and note not in self._warned_of:
+                    self._warned_of.add(note)
+                    self.on_note(note)
 
     def _set_aside(self, question: Question) -> AbstractContextManager[Callable[[float], None]]:
         return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import astuple, dataclass, field
 
-from r2po.llm.types import plus
+from r2po.llm.usage import plus
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,11 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
     (ConnectionError, "the connection was reset", True),
     ((TimeoutError, requests.exceptions.Timeout), "no answer in time", True),
     ((http.client.IncompleteRead, requests.exceptions.ChunkedEncodingError), "the answer broke off", True),
-    (requests.exceptions.ContentDecodingError, "the answer's compression is damaged", True),
+    (
+        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
+        "the answer's compression is damaged",
+        True,
+    ),
     (http.client.HTTPException, "the answer is not HTTP", True),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pydantic
 from pydantic import Field
 
-from r2po.llm.types import Usage
+from r2po.llm.usage import Usage
 from r2po.validation import Section
 
 PER = 1_000_000

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from r2po.llm.tokens import Counted, counted
-from r2po.llm.types import AttemptFailed, Finish, Question, Reply, Usage
+from r2po.llm.types import AttemptFailed, Finish, Question, Reply
+from r2po.llm.usage import Usage
 from r2po.runlog.events import FILE, EventWriter, Failed, Replied, Requested, read_events
 from r2po.runlog.jsonl import Appender, DamagedLog
 

@@ -7,21 +7,18 @@ contains the key: not a reason, not a repr, not a chained exception.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 
-from r2po.llm import address, failures, network, stream
+from r2po.llm import address, failures, network
+from r2po.llm.exchange import Answer, Exchange
 from r2po.llm.redaction import Redaction, secrets_of
+from r2po.llm.stream import Stream
 from r2po.llm.types import AttemptFailed
 
-MAX_BODY_BYTES = 64 * 2**20
-"""Longest answer accepted, after decompression."""
 CONNECT_TIMEOUT_S = 10.0
 
 
@@ -37,6 +34,7 @@ class Transport:
         key_variable: Environment variable that holds the key, named in messages.
         key: The key, to keep it out of messages; it is sent only if ``headers`` carry it.
         timeout_s: Seconds that a call may take from its start to the last byte of the answer.
+        idle_timeout_s: Seconds that may pass between two pieces of a streamed answer; None for no limit.
 
     Raises:
         InputError: The address, a header or the proxy cannot be used.
@@ -51,9 +49,11 @@ class Transport:
         key: str = "",
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 300.0,
+        idle_timeout_s: float | None = None,
     ) -> None:
         self.base_url, userinfo = address.parse_base_url(base_url, base_url_variable)
         self.timeout_s = timeout_s
+        self.idle_timeout_s = idle_timeout_s
         self._base_url_variable = base_url_variable
         self._key_variable = key_variable
         self._has_key = bool(key)
@@ -81,6 +81,7 @@ class Transport:
         *,
         timeout_s: float | None = None,
         told_error: Callable[[Any], Any] = failures.told_error,
+        stream: Stream | None = None,
     ) -> dict[str, Any]:
         """Post an object and return the object that comes back.
 
@@ -89,11 +90,13 @@ class Transport:
             body: The object.
             timeout_s: The limit for this call alone.
             told_error: Finds the error object in an answer whose status is good.
+            stream: Takes an answer that comes in pieces; what it puts together is returned. An answer that comes at
+                once is taken too.
 
         Raises:
             AttemptFailed: Anything but a 2xx answer with a JSON object in time; or that tells of an error.
         """
-        answer = self._exchange("POST", path, body, timeout_s)
+        answer = self._exchange("POST", path, body, timeout_s, stream)
         value = self._value(path, answer, told_error)
         if not isinstance(value, dict):
             raise self._unusable(path, answer, "not a JSON object")
@@ -107,9 +110,16 @@ class Transport:
         """Return a server's text as one short printable line without any key in it."""
         return self._redaction.message(text)
 
-    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None) -> _Answer:
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        timeout_s: float | None,
+        stream: Stream | None = None,
+    ) -> Answer:
         limit = self.timeout_s if timeout_s is None else timeout_s
-        exchange = _Exchange(
+        exchange = Exchange(
             lambda: self._session.request(
                 method,
                 self._url(path),
@@ -118,14 +128,15 @@ class Transport:
                 allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT_S, limit), limit + 1),  # the caller's deadline comes first
                 proxies=self._proxies,
-            )
+            ),
+            stream,
         )
-        in_time = exchange.run(limit)
-        if in_time and exchange.answer is not None:
+        overdue = exchange.run(limit, self.idle_timeout_s)
+        if not overdue and exchange.answer is not None:
             return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.
-        if not in_time or exchange.error is None:
-            reason, retryable = f"no complete answer within {limit:g} s", True
+        if overdue or exchange.error is None:
+            reason, retryable = overdue, True
         elif isinstance(exchange.error, network.NETWORK_ERRORS):
             reason, retryable = network.network_failure(exchange.error)
             reason = self.redact(reason)
@@ -137,11 +148,11 @@ class Transport:
         base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
         return base + path.removeprefix("..")
 
-    def _value(self, path: str, answer: _Answer, told_error: Callable[[Any], Any]) -> Any:
+    def _value(self, path: str, answer: Answer, told_error: Callable[[Any], Any]) -> Any:
         if not 200 <= answer.status < 300:
             raise self._refused(path, answer, _loads(answer.body), answer.status)
-        answer = _whole(answer)
-        value = _loads(answer.body, self._redaction.reply)
+        clean = self._redaction.reply
+        value = _loads(answer.body, clean) if answer.stream is None else self._put_together(path, answer, answer.stream)
         if value is _NOT_JSON:
             raise self._unusable(path, answer, "not JSON in UTF-8")
         error = told_error(value)
@@ -149,7 +160,13 @@ class Transport:
             raise self._refused(path, answer, error, failures.told_status(error) or answer.status)
         return value
 
-    def _refused(self, path: str, answer: _Answer, payload: Any, status: int) -> AttemptFailed:
+    def _put_together(self, path: str, answer: Answer, stream: Stream) -> Any:
+        """Return what the pieces of an answer say together."""
+        if not (stream.is_complete or stream.is_damaged):
+            raise AttemptFailed(f"{self.base_url}{path}: the answer broke off", retryable=True, status=answer.status)
+        return _cleaned(stream.whole, self._redaction.reply)
+
+    def _refused(self, path: str, answer: Answer, payload: Any, status: int) -> AttemptFailed:
         """Return the failure that a server tells of, by its status or, with a good one, in an error object."""
         message = failures.error_message(payload)
         said = self.redact(message or failures.plain_text(answer.body))
@@ -164,7 +181,7 @@ class Transport:
             retry_after_s=failures.asked_wait_s(answer.headers, payload),
         )
 
-    def _advice(self, answer: _Answer, status: int, *, exhausted: bool, wrong_key: bool) -> str:
+    def _advice(self, answer: Answer, status: int, *, exhausted: bool, wrong_key: bool) -> str:
         if exhausted or status == 402:
             return f"; the quota or credit of the account behind {self._key_variable} is used up"
         if wrong_key:
@@ -177,92 +194,24 @@ class Transport:
             return f"; it redirects to {location}, which is not followed: set {self._base_url_variable}"
         return network.wants_tls(answer.status, answer.body)
 
-    def _unusable(self, path: str, answer: _Answer, what: str) -> AttemptFailed:
-        excerpt = self.redact(answer.body)[:80]
-        reason = f"{self.base_url}{path}: the answer is {what}: {excerpt or 'it is empty'}"
+    def _unusable(self, path: str, answer: Answer, what: str) -> AttemptFailed:
+        excerpt = self.redact(answer.body)[:80] or "it is empty"
+        # The pieces of a stream may each have a part of a key.
+        found = excerpt if answer.stream is None else "a piece of its stream cannot be read"
+        reason = f"{self.base_url}{path}: the answer is {what}: {found}"
         return AttemptFailed(reason, retryable=True, status=answer.status)
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class _Exchange:
-    """One request and its answer, on a thread of its own.
-
-    A socket timeout bounds the wait for the next byte and not the whole call, and looking up a host name cannot be
-    interrupted at all. So the caller waits for an event instead: it leaves at the deadline or on Ctrl-C, wherever the
-    exchange stands.
-    """
-
-    def __init__(self, send: Callable[[], requests.Response]) -> None:
-        self.answer: _Answer | None = None
-        self.error: BaseException | None = None
-        self._send = send
-        self._response: requests.Response | None = None
-        self._done = threading.Event()
-        self._abandoned = False
-
-    @property
-    def status(self) -> int | None:
-        return None if self._response is None else self._response.status_code
-
-    def run(self, limit_s: float) -> bool:
-        """Fill ``answer`` or ``error`` and return True; return False if the time was not enough."""
-        threading.Thread(target=self._work, name="r2po-http", daemon=True).start()
-        try:
-            return self._done.wait(limit_s)
-        finally:
-            if not self._done.is_set():
-                self._abandon()
-
-    def _work(self) -> None:
-        try:
-            self._response = self._send()
-            with self._response:
-                body = self._read(self._response)
-                self.answer = _Answer(self._response.status_code, self._response.headers, body)
-        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
-            self.error = error
-        finally:
-            self._done.set()
-
-    def _read(self, response: requests.Response) -> bytes:
-        if self._abandoned:  # the answer began after the deadline
-            raise ConnectionAbortedError
-        body = bytearray()
-        for chunk in response.iter_content(2**16):
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise network.BodyTooLongError
-        return bytes(body)
-
-    def _abandon(self) -> None:
-        """Let the thread end soon: wake it if it waits for more of the body; socket timeouts end any other wait."""
-        self._abandoned = True
-        if self._response is not None:
-            with suppress(AttributeError, ValueError, RuntimeError, OSError):  # too late, or a urllib3 before 2.3
-                self._response.raw.shutdown()
-
-
-def _whole(answer: _Answer) -> _Answer:
-    """Return an answer that came in pieces as if it had come at once."""
-    if not answer.headers.get("Content-Type", "").startswith(stream.CONTENT_TYPE):
-        return answer
-    body = stream.assembled(answer.body)
-    return answer if body is None else replace(answer, body=body)
 
 
 _NOT_JSON = object()
 
 
 def _loads(body: bytes, clean: Callable[[str], str] = str) -> Any:
+    return _cleaned(lambda: json.loads(body.decode("utf-8-sig")), clean)
+
+
+def _cleaned(read: Callable[[], Any], clean: Callable[[str], str]) -> Any:
     try:
-        value = json.loads(body.decode("utf-8-sig"))
-        return _replaced(value, lambda text: clean(_encodable(text)))
+        return _replaced(read(), lambda text: clean(_encodable(text)))
     except (ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
         return _NOT_JSON
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from r2po.llm.usage import Usage
+
 T = TypeVar("T")
-N = TypeVar("N", int, float)
 SEARCH = "search"
 CRITIC = "critic"
 """The role that may ask a model of its own; all other roles ask the search's."""
 Finish = Literal["stop", "length", "refusal", "unknown"]
+Streaming = Literal["auto"] | bool
 
 
 @dataclass(frozen=True)
@@ -56,63 +58,15 @@ class Request(Question):
         turn: Number of earlier questions of the iteration with the same role, sample and attempt: other prompts.
         prompt_tokens: About how many tokens the prompt has, judging by what the server counted so far; None if that
             tells nothing.
+        on_progress: Takes the number of characters that have come so far, if the answer comes in pieces. A provider
+            calls it a few times per second at most, in the thread that asks.
     """
 
     sampling: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     key: str = ""
     turn: int = 0
     prompt_tokens: int | None = None
-
-
-def plus(one: N | None, other: N | None) -> N | None:
-    """Return a sum, of which nothing is known if something unknown belongs to it."""
-    return None if one is None or other is None else one + other
-
-
-MOST_TOKENS = 2**53
-"""No count of tokens is larger, not even that of a run; larger numbers would not fit into those that money takes."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Token counts as the provider reports them; None where it does not say.
-
-    Attributes:
-        prompt_tokens: Tokens of the prompt, cached ones included.
-        cached_tokens: Those of them that were read from the provider's cache.
-        completion_tokens: Tokens of the reply, reasoning included.
-        reasoning_tokens: Those of them that were reasoning.
-        cache_write_tokens: Tokens of the prompt that were written to the provider's cache.
-    """
-
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    completion_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        """Take a count that no reply can have, as servers may say, for unknown."""
-        for name, count in vars(self).items():
-            if count is not None and not 0 <= count <= MOST_TOKENS:
-                object.__setattr__(self, name, None)
-
-    @property
-    def total(self) -> int | None:
-        """Tokens of the prompt and the reply."""
-        return plus(self.prompt_tokens, self.completion_tokens)
-
-    @property
-    def record(self) -> dict[str, int | None]:
-        """The counts by name, as they are logged; most providers know nothing of writing, and then it is left out."""
-        counts = asdict(self)
-        if self.cache_write_tokens is None:
-            del counts["cache_write_tokens"]
-        return counts
-
-    def __add__(self, other: Usage) -> Usage:
-        """Add up; a count that one of them does not have is unknown."""
-        return Usage(*map(plus, astuple(self), astuple(other)))
+    on_progress: Callable[[int], None] = field(default=lambda _characters: None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -131,6 +85,7 @@ class Reply:
         sent: Settings in effect under their wire names, also those that the provider added on its own (e.g.
             ``num_ctx``), for the log.
         served: What the server says of who answered, under its own names: the model, its version; for the log.
+        note: What the user should know of the server, in one line; said once a run, and not logged.
     """
 
     text: str
@@ -142,6 +97,7 @@ class Reply:
     filled_context: int | None = None
     unreadable: str = ""
     served: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,6 +131,9 @@ class ProviderSettings:
         num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
         base_url: Address of the server that the config chooses; None to leave that to the environment.
         prompt_cache: Whether prompts are marked for the server's cache; None for the providers' own servers only.
+        streaming: Whether answers are asked for in pieces: always if the server can, never, or with "auto" where it is
+            known to tell the tokens of such answers too.
+        idle_timeout_s: Seconds that may pass between two pieces of an answer; None for no limit.
     """
 
     environ: Mapping[str, str]
@@ -182,6 +141,8 @@ class ProviderSettings:
     num_ctx: int | None = None
     base_url: str | None = None
     prompt_cache: bool | None = None
+    streaming: Streaming = False
+    idle_timeout_s: float | None = None
 
 
 @dataclass(frozen=True)

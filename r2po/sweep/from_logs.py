@@ -10,7 +10,8 @@ from pathlib import Path
 from r2po.errors import InputError
 from r2po.llm.accounting import Prices, amount_of
 from r2po.llm.ledger import Amount
-from r2po.llm.types import CRITIC, SEARCH, Usage
+from r2po.llm.types import CRITIC, SEARCH
+from r2po.llm.usage import Usage
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE, GaveUp, Replied, Requested, at_utc, read_events
 from r2po.runlog.jsonl import DamagedLog

@@ -614,3 +614,39 @@ def test_a_count_that_cannot_be_is_refused(changes: Any, write: Write, monkeypat
     counting(monkeypatch, lambda _: 0)
     said = "method 'counting': evaluations per iteration is 0; expected a whole number, at least 1"
     assert complaint(write(method="counting", **changes)) == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "streaming"),
+    [
+        ({}, "auto"),
+        ({"llm_streaming": True}, True),
+        ({"llm_streaming": True, "max_llm_calls": 5, "max_wall_time_s": 60}, True),
+        ({"llm_streaming": True, "max_tokens": 1000}, "auto"),
+        ({"llm_streaming": True, "prices": PRICES}, "auto"),
+        ({"llm_streaming": True, "prices": PRICES, "max_cost": 1.0}, "auto"),
+        ({"llm_streaming": True, "critic": {"prices": PRICES}}, "auto"),
+        ({"llm_streaming": False, "max_tokens": 1000}, False),
+    ],
+)
+def test_where_tokens_must_be_told_streams_are_asked_for_only_if_they_tell_them(
+    changes: Any, streaming: Any, write: Write
+) -> None:
+    config = load_config(write(**{**WITH_CRITIC, **changes}))
+    assert config.streaming == streaming
+    assert config.for_role("critic").streaming == streaming
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"llm_streaming": "sometimes"}, "llm_streaming is 'sometimes'; expected auto, true or false"),
+        ({"llm_idle_timeout_s": 0}, "llm_idle_timeout_s is 0; input should be greater than 0"),
+        (
+            {"llm_idle_timeout_s": True},
+            "llm_idle_timeout_s is True; value error, this key takes neither true nor false",
+        ),
+    ],
+)
+def test_a_wrong_setting_of_streams_is_named(changes: Any, said: str, write: Write) -> None:
+    assert said in complaint(write(**changes))

@@ -109,7 +109,7 @@ def _answer(reply: Callable[[str], Any]) -> Fault:
         answer = reply(fake.prompt_of(body))
         text = answer if isinstance(answer, str) else "some text"
         whole = {**fake.response(text, "prompt", body), **({} if isinstance(answer, str) else answer)}
-        handler.send_bytes(json.dumps(whole).encode())
+        handler.send_answer(whole, body)
 
     return fault
 
@@ -278,8 +278,13 @@ AT_FIRST_CONTACT = (
 # ---- Letting it go wrong ----
 
 
-def see_in_a_call(failure: Failure, name: str, folder: Path, variant: int = 0, *, lasting: bool = False) -> Seen:
-    """Let one variant of a failure happen to a real client, once or for as long as it lasts; say what came of it."""
+def see_in_a_call(
+    failure: Failure, name: str, folder: Path, variant: int = 0, *, lasting: bool = False, **settings: Any
+) -> Seen:
+    """Let one variant of a failure happen to a real client, once or for as long as it lasts; say what came of it.
+
+    ``settings`` are further ones of the provider, such as ``streaming``.
+    """
     with SERVERS[name](key=KEY) as server, nobody_listens() as nowhere:
         environ = dict(server.environ)
         if failure.what == "connection refused":
@@ -288,7 +293,7 @@ def see_in_a_call(failure: Failure, name: str, folder: Path, variant: int = 0, *
             fault = failure.faults(server)[variant]
             (server.always if lasting else server.inject)(fault)
         timeout_s = SHORT_S if failure.what.startswith("no answer in time") else LONG_S
-        return _ask(_provider(server, environ, timeout_s), folder)
+        return _ask(_provider(server, environ, **{"timeout_s": timeout_s, **settings}), folder)
 
 
 def _ask(provider: Provider, folder: Path) -> Seen:
@@ -339,8 +344,8 @@ def see_at_first_contact(failure: Failure, name: str, variant: int = 0) -> Seen:
         return Seen(CONTINUES)
 
 
-def _provider(server: FakeServer, environ: Mapping[str, str], timeout_s: float = LONG_S) -> Provider:
-    return provider_for(server.model, ProviderSettings(environ, timeout_s))
+def _provider(server: FakeServer, environ: Mapping[str, str], **settings: Any) -> Provider:
+    return provider_for(server.model, ProviderSettings(environ, **{"timeout_s": LONG_S, **settings}))
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r2po.llm.store import CallStore, call_key
-from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+from r2po.llm.types import AttemptFailed, Question, Reply
+from r2po.llm.usage import Usage
 from r2po.runlog.events import FILE, Requested, read_events
 from r2po.runlog.jsonl import DamagedLog, iterate_lines
 

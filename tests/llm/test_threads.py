@@ -18,7 +18,8 @@ from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget, CapReached
 from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore
-from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.llm.usage import Usage
 from r2po.runlog.events import FILE
 from r2po.runlog.jsonl import iterate_lines
 from tests.builders import open_client

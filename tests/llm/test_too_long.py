@@ -15,7 +15,8 @@ from r2po.llm.client import CallFailed, Client
 from r2po.llm.providers.context import fewest_tokens
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
-from r2po.llm.types import ProviderSettings, Question, Reply, Usage
+from r2po.llm.types import ProviderSettings, Question, Reply
+from r2po.llm.usage import Usage
 from tests.builders import open_client
 from tests.llm.fake_servers import SERVERS, FakeAnthropic, FakeGemini, FakeOllama, FakeOpenAI, FakeOpenRouter
 from tests.llm.fake_servers.core import FakeServer, status

@@ -274,7 +274,7 @@ def test_a_slow_answer_within_the_limit_is_taken(fake: FakeOllama) -> None:
 
 
 def test_an_endless_body_is_given_up(fake: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("r2po.llm.transport.MAX_BODY_BYTES", 200_000)
+    monkeypatch.setattr("r2po.llm.exchange.MAX_BODY_BYTES", 200_000)
     fake.inject(status(200, b" " * 300_000 + b"{}"))
     with pytest.raises(AttemptFailed, match="too long"):
         transport_to(fake.url).post_json(PATH, BODY)

@@ -56,7 +56,8 @@ def stall_after(server: FakeServer, answers: int) -> None:
 
 def _answer(handler: Handler) -> None:
     fake = handler.server.fake
-    handler.send_json(fake.chat(fake.requests[-1].body))
+    body = fake.requests[-1].body
+    handler.send_answer(fake.chat(body), body)
 
 
 def write_config(folder: Path, values: Mapping[str, Any], name: str = "config.yaml") -> Path:

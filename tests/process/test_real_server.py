@@ -61,8 +61,8 @@ BRIEF: dict[str, Any] = {
     "max_output_tokens": 600,
 }
 CONTEXT = 65_536
-LONGEST_PROMPT = 10_000
-"""In tokens; the model's are bytes."""
+MORE = 2_000
+"""Tokens; a server that does not notice that nobody waits any more writes tens of thousands."""
 ENDLESS: dict[str, Any] = {"structured_output": False, "temperature": 0.0, "max_output_tokens": None}
 """Greedy and without a grammar, the model repeats itself until the context is full."""
 
@@ -192,18 +192,40 @@ def test_a_run_that_stopped_goes_on_from_its_replies(server: Served, tmp_path: P
 # ---- Trouble ----
 
 
-def test_ctrl_c_stops_the_server_from_writing(tmp_path: Path) -> None:
+def written_on(folder: Path, server: Served, stop: signal.Signals, **changes: Any) -> tuple[int, int]:
+    """Stop a run while the server writes; return its exit code, and how many tokens the server wrote after its end.
+
+    There are always some, up to ``MORE``: the server needs a while to notice. It would write many times as many.
+    """
+    write_config(folder, {**BRIEF, **ENDLESS, "method": "props", "gym_env_name": "CartPole-v1", **changes})
+    process = start_main(folder, server=None, **server.environ)
+    wait_until(lambda: written(server) > 0, process)
+    process.send_signal(stop)
+    code = finish(process).returncode
+    before = most = written(server)
+    while any(slots(server)) and most - before < MORE:
+        most = max(most, written(server))
+        time.sleep(0.01)
+    return code, most - before
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+def test_a_stop_ends_what_the_server_writes(stop: signal.Signals, code: int, tmp_path: Path) -> None:
     with byte_server(context=CONTEXT) as server:
-        write_config(tmp_path, {**BRIEF, **ENDLESS, "method": "props", "gym_env_name": "CartPole-v1"})
-        process = start_main(tmp_path, server=None, **server.environ)
-        wait_until(lambda: written(server) > 0, process)
-        process.send_signal(signal.SIGINT)
-        most = 0
-        while any(slots(server)):
-            most = max(most, written(server))
-            time.sleep(0.01)
-        assert most < CONTEXT - 2 * LONGEST_PROMPT, "it ended by itself, when the context was full"
-        assert finish(process).returncode == 130
+        ended, more = written_on(tmp_path, server, stop)
+        assert ended == code
+        assert more < MORE
+
+
+@pytest.mark.slow
+def test_without_streaming_the_server_writes_on(tmp_path: Path) -> None:
+    """If it no longer does, the test above shows nothing."""
+    with byte_server(context=CONTEXT) as server:
+        ended, more = written_on(tmp_path, server, signal.SIGINT, llm_streaming=False)
+        assert ended == 130
+        assert more >= MORE
 
 
 def test_a_run_goes_on_when_its_server_was_killed_and_is_started_again(tmp_path: Path) -> None:

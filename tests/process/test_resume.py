@@ -101,7 +101,8 @@ def test_a_changed_config_is_refused_with_the_keys_that_differ(
 
 def test_keys_that_change_nothing_in_a_run_may_differ(folder: Path) -> None:
     shutil.move(folder / "logs", folder / "moved")
-    neutral = ("logdir=moved", "llm_timeout_s=5", "llm_max_attempts=2", "llm_max_wait_s=1")
+    limits = ("llm_timeout_s=5", "llm_idle_timeout_s=3", "llm_max_attempts=2", "llm_max_wait_s=1")
+    neutral = ("logdir=moved", "llm_streaming=false", *limits)
     assert run("--resume", "2", "--seed", "2", "--set", *neutral) == 0
     assert (folder / "moved/run_2/result.json").exists()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from r2po.cli import main
-from tests.llm.fake_ollama import FakeOllama
+from tests.llm.fake_servers import FakeAnthropic, FakeGemini, FakeOllama, FakeOpenAI, FakeServer
 from tests.process.processes import CARTPOLE, NIM, logged, player, run_main, run_r2po, write_config
 
 STAND_IN = {"llm_model_name": "embedded/search"}
@@ -51,6 +51,27 @@ def test_a_model_behind_http_gives_the_same_trials_as_the_same_replies_without(
 def run_here(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
     monkeypatch.chdir(folder)
     assert main(["run", "--config", "config.yaml", "--quiet", *options]) == 0
+
+
+@pytest.mark.parametrize("kind", [FakeOllama, FakeAnthropic, FakeGemini, FakeOpenAI])
+def test_streamed_replies_leave_the_same_logs_as_whole_ones(
+    kind: type[FakeServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    with kind(player) as server:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        for streaming in ("true", "false"):
+            folder = tmp_path / streaming
+            write_config(folder, {**CARTPOLE, "llm_model_name": server.model, "method": "props"})
+            run_here(folder, monkeypatch, "--set", f"llm_streaming={streaming}")
+            runs.append(logged(folder / "logs/run_1"))
+        chats = [request for request in server.requests if server.route(request.path) == server.chat_path]
+        streamed = [server.is_streamed(request.path, request.body) for request in chats]
+    half = len(streamed) // 2
+    assert streamed == [True] * half + [False] * half
+    assert [run["run.yaml"]["config"].pop("llm_streaming") for run in runs] == [True, False]
+    assert runs[0] == runs[1]
 
 
 def test_ten_runs_are_ten_samples_and_a_seed_fixes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

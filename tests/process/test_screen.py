@@ -13,12 +13,14 @@ import subprocess
 import sys
 import termios
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.llm.fake_ollama import FakeOllama, stall
+from tests.llm.fake_ollama import FakeOllama, Handler, stall
 from tests.process.processes import (
     CARTPOLE,
     MAIN,
@@ -224,6 +226,27 @@ def test_a_reader_that_leaves_early_gets_no_traceback(folder: Path) -> None:
     out, err = process.communicate(timeout=120)
     assert out == "===== resolved config =====\n"
     assert err == ""
+
+
+def test_the_live_view_shows_that_a_reply_arrives(folder: Path) -> None:
+    def write(handler: Handler) -> None:
+        handler.close_connection = True
+        line = {"message": {"role": "assistant", "content": "because "}, "done": False}
+
+        def on_and_on() -> Iterator[bytes]:
+            while not handler.server.fake.closing.wait(0.02):
+                yield json.dumps(line).encode() + b"\n"
+
+        with suppress(OSError):
+            handler.send_pieces(on_and_on(), ends=False)
+
+    with FakeOllama(player) as server:
+        server.always(write)
+        terminal = Terminal(folder, server)
+        arriving = re.compile(rb"asking the model \(search\), \d+ s, [\d.k]+ characters, \d+/s")
+        wait_until(lambda: bool(arriving.search(terminal.output)), terminal.process)
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.end()[0] == 130
 
 
 def test_a_stalled_server_is_named_while_it_is_asked(folder: Path) -> None:

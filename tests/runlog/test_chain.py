@@ -15,7 +15,8 @@ import pytest
 
 from r2po.errors import InputError
 from r2po.llm.store import CallStore
-from r2po.llm.types import MOST_TOKENS, Question, Reply, Usage
+from r2po.llm.types import Question, Reply
+from r2po.llm.usage import MOST_TOKENS, Usage
 from r2po.runlog import RunDirectory, RunLockedError, list_runs, open_run
 from r2po.runlog.chain import origin
 from r2po.runlog.jsonl import Appender, DamagedLog, iterate_lines, sums_of

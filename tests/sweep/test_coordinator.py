@@ -19,7 +19,8 @@ from r2po.llm.budget import Budget
 from r2po.llm.client import Model
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.llm.registry import NoModel
-from r2po.llm.types import AttemptFailed, Question, Reply, Usage
+from r2po.llm.types import AttemptFailed, Question, Reply
+from r2po.llm.usage import Usage
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, PermitRequest, Verdict

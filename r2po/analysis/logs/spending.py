@@ -125,7 +125,7 @@ def _read(job: tuple[Path, int, Mapping[str, Any] | None]) -> Spending:
 def _amount(reply: Replied, prices: Mapping[str, Any] | None) -> float | None:
     # Imported where needed: most analyses ask for neither tokens nor money.
     from r2po.llm.prices import Prices
-    from r2po.llm.types import Usage
+    from r2po.llm.usage import Usage
 
     usage = Usage(**{name: reply.usage.get(name) for name in vars(Usage())})
     if prices is None:

@@ -10,8 +10,11 @@ from urllib.parse import quote
 from r2po.llm.providers.marks import in_blocks
 from r2po.llm.providers.payload import count, entries, string, total
 from r2po.llm.providers.server import Server
+from r2po.llm.providers.streaming import StreamForm
+from r2po.llm.providers.streams.anthropic import AnthropicAssembly
 from r2po.llm.providers.wire import WireFormat
-from r2po.llm.types import AttemptFailed, Finish, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Reply, Request
+from r2po.llm.usage import Usage
 
 VERSION = "2023-06-01"
 MAX_TOKENS = 16384
@@ -43,6 +46,7 @@ class Anthropic(WireFormat):
     filled_in: ClassVar[Mapping[str, str]] = {"max_output_tokens": "max_tokens"}
     identity_names = ("id", "created_at")
     schema_words = ("tool_choice", "tools.")
+    stream_form = StreamForm(AnthropicAssembly)
     _chat_path = "/v1/messages"
 
     def context_length(self) -> int | None:

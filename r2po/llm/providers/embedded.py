@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.llm.usage import Usage
 
 NAME = "embedded/search"
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from r2po.llm.providers.embedded_programs import FAULTS, MARK, Form, Plan, mutated, new_plan, write_program
-from r2po.llm.types import AttemptFailed, Provider, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Provider, Reply, Request
+from r2po.llm.usage import Usage
 
 NAME = "embedded/code"
 

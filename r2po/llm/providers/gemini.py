@@ -8,11 +8,16 @@ from urllib.parse import quote
 
 from r2po.llm.providers.payload import count, entries, entry, string, total
 from r2po.llm.providers.server import Server
+from r2po.llm.providers.streaming import StreamForm
+from r2po.llm.providers.streams.gemini import GeminiAssembly
 from r2po.llm.providers.wire import JSON_SCHEMA, WireFormat
-from r2po.llm.types import Finish, Reply, Request, Usage
+from r2po.llm.types import Finish, Reply, Request
+from r2po.llm.usage import Usage
 
 _REFUSALS = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY")
 _FINISH: dict[str, Finish] = {"STOP": "stop", "MAX_TOKENS": "length", **dict.fromkeys(_REFUSALS, "refusal")}
+_WHOLE = ":generateContent"
+_IN_PIECES = ":streamGenerateContent?alt=sse"
 
 
 class Gemini(WireFormat):
@@ -29,6 +34,7 @@ class Gemini(WireFormat):
     identity_names = ("version",)
     served_names = ("modelVersion",)
     schema_words = ("responseSchema", "response_schema", "responseMimeType", "response_mime_type", "JSON mode")
+    stream_form = StreamForm(GeminiAssembly, asked={}, path=lambda path: f"{path.removesuffix(_WHOLE)}{_IN_PIECES}")
     key_refusals = frozenset({400, 401, 403})  # 400: a key that it does not know, or a place that it does not serve
 
     def context_length(self) -> int | None:
@@ -44,7 +50,7 @@ class Gemini(WireFormat):
 
     @property
     def _chat_path(self) -> str:
-        return f"{self._model_path}:generateContent"
+        return f"{self._model_path}{_WHOLE}"
 
     def _knows_model(self) -> bool:
         return self._is_found(self._model_path, "/v1beta/models?pageSize=1000", "models", "name", prefix="models/")

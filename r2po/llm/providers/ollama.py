@@ -11,9 +11,13 @@ from r2po.errors import nearest
 from r2po.llm.providers import schema
 from r2po.llm.providers.context import TOO_LONG, cut_to, estimate_tokens, fewest_tokens
 from r2po.llm.providers.payload import count, entries, entry, string
-from r2po.llm.providers.server import Server
-from r2po.llm.providers.wire import CHECK_TIMEOUT_S, UnknownModelError, WireFormat
-from r2po.llm.types import AttemptFailed, Finish, Limit, ProviderSettings, Reply, Request, Usage
+from r2po.llm.providers.server import Server, UnknownModelError
+from r2po.llm.providers.streaming import StreamForm
+from r2po.llm.providers.streams.ollama import OllamaAssembly
+from r2po.llm.providers.wire import CHECK_TIMEOUT_S, WireFormat
+from r2po.llm.stream import Lines
+from r2po.llm.types import AttemptFailed, Finish, Limit, ProviderSettings, Reply, Request
+from r2po.llm.usage import Usage
 
 MIN_NUM_CTX = 8192
 REPLY_TOKENS = 16384
@@ -57,6 +61,7 @@ class Ollama(WireFormat):
     filled_in: ClassVar[Mapping[str, str]] = {"num_ctx": "num_ctx"}
     identity_names = ("digest",)
     schema_words = ("grammar", "schema", "format")
+    stream_form = StreamForm(OllamaAssembly, Lines)
     _chat_path = "/api/chat"
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:
@@ -83,6 +88,9 @@ class Ollama(WireFormat):
     def restore(self, sent: Mapping[str, Any]) -> None:
         """Grow the context to what an earlier process of this run had reached, given the ``sent`` of each reply."""
         self._grow(count(sent, "num_ctx") or 0)
+
+    def _tells_tokens_of_streams(self) -> bool:
+        return True  # its protocol has no way to leave them out
 
     def _knows_model(self) -> bool:
         _, tags = self._ask("/api/tags")

@@ -12,8 +12,11 @@ from r2po.llm.providers.context import AskedOnce
 from r2po.llm.providers.marks import in_blocks, in_held_blocks
 from r2po.llm.providers.payload import count, entries, entry, string, total
 from r2po.llm.providers.server import Server
+from r2po.llm.providers.streaming import StreamForm
+from r2po.llm.providers.streams.openai import OpenAIAssembly
 from r2po.llm.providers.wire import CHECK_TIMEOUT_S, JSON_SCHEMA, OK, WireFormat
-from r2po.llm.types import AttemptFailed, Finish, Limit, ProviderSettings, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Limit, ProviderSettings, Reply, Request
+from r2po.llm.usage import Usage
 
 _FINISH: dict[str, Finish] = {
     **dict.fromkeys(("stop", "eos_token", "stop_sequence", "end_turn"), "stop"),  # the latter are other servers' words
@@ -24,7 +27,8 @@ _CONTEXT_LENGTHS = ("max_model_len", "context_length", "context_window", "max_co
 _LLAMA_CPP = "llamacpp"
 _WEIGHTS = ("n_params", "size")
 _CLAUDE, _GEMINI = "anthropic/", "google/gemini"
-_IN_PIECES: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+_COUNTING_STREAMS = (_LLAMA_CPP, "vllm", "sglang")
+"""Who, as ``owned_by`` names it, knows ``stream_options.include_usage``."""
 
 
 class OpenAI(WireFormat):
@@ -40,6 +44,7 @@ class OpenAI(WireFormat):
     identity_names = ("canonical_slug", "root")  # OpenRouter's, and vLLM's: where the weights are
     served_names = ("model", "system_fingerprint", "provider")  # the last is OpenRouter's
     schema_words = ("response_format", JSON_SCHEMA, "JSON schema", "grammar")
+    stream_form = StreamForm(OpenAIAssembly, asked={"stream": True, "stream_options": {"include_usage": True}})
     _chat_path = "/chat/completions"
 
     def __init__(self, model: str, settings: ProviderSettings) -> None:
@@ -70,6 +75,9 @@ class OpenAI(WireFormat):
     @property
     def _is_llama_cpp(self) -> bool:
         return not self.is_at_home and string(self._details(), "owned_by") == _LLAMA_CPP
+
+    def _tells_tokens_of_streams(self) -> bool:
+        return self.is_at_home or string(self._details(), "owned_by") in _COUNTING_STREAMS
 
     def _details(self) -> Mapping[str, Any]:
         """Return what the server's list says of the model; it is asked until it answers."""
@@ -128,8 +136,6 @@ class OpenAI(WireFormat):
         body |= {self._wire_name(key): value for key, value in settings.items()}
         if request.sample:
             body["seed"] = request.sample
-        if self._is_llama_cpp:  # else it writes on to the end even if nobody waits for it any more
-            body |= _IN_PIECES
         if request.schema is not None:
             named = {"name": "answer", "strict": True, "schema": request.schema}
             body["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: named}
@@ -152,7 +158,7 @@ class OpenAI(WireFormat):
         choice = entry(payload, "choices", 0)
         message = entry(choice, "message")
         refusal = string(message, "refusal")
-        sent = {key: value for key, value in body.items() if key not in ("model", "messages", *_IN_PIECES)}
+        sent = {key: value for key, value in body.items() if key not in ("model", "messages")}
         if "response_format" in sent:
             sent["response_format"] = schema.in_log(body["response_format"][JSON_SCHEMA]["schema"])
         end = string(choice, "finish_reason")

@@ -16,6 +16,10 @@ class KeyNotSentError(InputError):
     """The config chose a server that must not be sent the key; nothing was sent."""
 
 
+class UnknownModelError(InputError):
+    """The server does not know the model."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A service that speaks a wire format.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,23 +10,19 @@ from typing import Any, ClassVar
 from r2po.errors import InputError, nearest
 from r2po.llm.failures import told_error
 from r2po.llm.providers import schema as schemas
-from r2po.llm.providers.context import LONGER_MODEL, SERVE_LONGER, TOO_LONG, TOO_LONG_ADVICE, AskedOnce
+from r2po.llm.providers.advice import NO_MATCH, advised
+from r2po.llm.providers.context import LONGER_MODEL, SERVE_LONGER, AskedOnce
 from r2po.llm.providers.payload import entries, string
-from r2po.llm.providers.server import Server
+from r2po.llm.providers.server import Server, UnknownModelError
+from r2po.llm.providers.streaming import Chat, StreamForm
 from r2po.llm.transport import Transport
-from r2po.llm.types import AttemptFailed, Finish, Limit, Provider, ProviderSettings, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Limit, Provider, ProviderSettings, Reply, Request
+from r2po.llm.usage import Usage
 
 CHECK_TIMEOUT_S = 10.0
 JSON_SCHEMA = "json_schema"
 _MAX_NAMED = 10
 OK = 200
-_SERVER_ERROR = 500
-# llama.cpp takes the model's text apart, and answers with an error if it cannot.
-_NO_MATCH = re.compile(r"output that does not match the expected|failed to parse input at pos", re.IGNORECASE)
-
-
-class UnknownModelError(InputError):
-    """The server does not know the model."""
 
 
 class WireFormat(Provider, ABC):
@@ -48,6 +43,8 @@ class WireFormat(Provider, ABC):
     """What identifies a model in what the server tells of it."""
     served_names: ClassVar[tuple[str, ...]] = ("model",)
     """What tells in a reply which model answered, and which version of it."""
+    stream_form: ClassVar[StreamForm | None] = None
+    """How an answer comes in pieces; None if it never does."""
     key_refusals: ClassVar[frozenset[int]] = frozenset({401, 403})
     """Statuses by which the server refuses the key at the first contact."""
 
@@ -65,6 +62,15 @@ class WireFormat(Provider, ABC):
             key=key,
             headers=self._headers(key),
             timeout_s=settings.timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+        )
+        self._chat = Chat(
+            self._transport,
+            self._chat_path,
+            self.stream_form,
+            settings.streaming,
+            tells_tokens=self._tells_tokens_of_streams,
+            told_error=self._told_error,
         )
 
     def __repr__(self) -> str:
@@ -139,12 +145,19 @@ class WireFormat(Provider, ABC):
             request = replace(request, schema=enforceable(request.schema))
         body = self._body(request, settings)
         try:
-            payload = self._transport.post_json(self._chat_path, body, told_error=self._told_error)
+            payload, in_pieces = self._chat.post(body, request.on_progress)
         except AttemptFailed as failure:
-            if _NO_MATCH.search(failure.reason):
+            if NO_MATCH.search(failure.reason):
                 return Reply("", unreadable="the server found no answer of the expected format in it")
             raise self._advised(failure, request) from None
-        return replace(self._reply(payload, body), served=self._named(payload, self.served_names))
+        reply = self._reply(payload, body)
+        if in_pieces:
+            self._chat.count(reply.usage)
+        return replace(reply, served=self._named(payload, self.served_names), note=self._chat.note)
+
+    def _tells_tokens_of_streams(self) -> bool:
+        """Whether the server is known to tell the tokens of answers in pieces, as the provider's own does."""
+        return self.is_at_home
 
     def enforces_bounds(self) -> bool:
         """Whether the server holds numbers to the bounds of a schema; if not, it is sent a list of their values."""
@@ -177,18 +190,8 @@ class WireFormat(Provider, ABC):
 
     def _advised(self, failure: AttemptFailed, request: Request) -> AttemptFailed:
         """Say which config keys a refused request is about, if the refusal names any."""
-        about_schema = request.schema is not None and _names_word(failure, *self.schema_words)
-        if failure.status not in (400, 422) and not (failure.status == _SERVER_ERROR and about_schema):
-            return failure
-        configured = [key for key in self._settings(request) if _names(failure, key, self.settings[key])]
-        if about_schema:
-            configured.append("structured_output")
-        if configured:
-            return failure.with_advice(f"change or remove {' and '.join(configured)} in the config")
-        if TOO_LONG.search(failure.reason):
-            return failure.with_advice(TOO_LONG_ADVICE)
-        ours = [key for key, wire in self.filled_in.items() if _names(failure, key, wire)]
-        return failure.with_advice(f"set {' and '.join(ours)} in the config") if ours else failure
+        configured = {key: self.settings[key] for key in self._settings(request)}
+        return advised(failure, configured, self.filled_in, () if request.schema is None else self.schema_words)
 
     def _renamed(self, settings: Mapping[str, Any], *keys: str) -> dict[str, Any]:
         """Return those of some settings that are set, under the names of the wire."""
@@ -292,12 +295,3 @@ class WireFormat(Provider, ABC):
         end_said = self._transport.redact(end) if finish == "unknown" else ""
         is_full = finish == "length" and context is not None and (usage.total or 0) >= context - 1
         return Reply(text, thinking, finish, usage, sent, end_said, context if is_full else None)
-
-
-def _names_word(failure: AttemptFailed, *words: str) -> bool:
-    """Whether a failure names one of these words, and not only a longer one that ends with it ("information")."""
-    return any(re.search(rf"(?<![A-Za-z]){re.escape(word)}", failure.reason) for word in words)
-
-
-def _names(failure: AttemptFailed, *words: str) -> bool:
-    return any(word in failure.reason for word in words)

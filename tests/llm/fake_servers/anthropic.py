@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
+from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler, event, portions
 
 
 class FakeAnthropic(FakeServer):
@@ -47,6 +47,22 @@ class FakeAnthropic(FakeServer):
             },
         }
 
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        usage = response.get("usage") or {}
+        start = {
+            **response,
+            "content": [],
+            "stop_reason": None,
+            "usage": {**usage, "output_tokens": min(1, usage.get("output_tokens", 1))},
+        }
+        events: list[dict[str, Any]] = [{"type": "message_start", "message": start}, {"type": "ping"}]
+        for index, block in enumerate(response.get("content") or []):
+            events += [{"index": index, **each} for each in _block_events(block)]
+        delta = {"stop_reason": response.get("stop_reason"), "stop_sequence": None}
+        counted = {"output_tokens": usage.get("output_tokens")}
+        events += [{"type": "message_delta", "delta": delta, "usage": counted}, {"type": "message_stop"}]
+        return [event(each, each["type"]) for each in events]
+
     token_limit = "max_tokens"
 
     def ended(self, text: str, why: str | None) -> dict[str, Any]:
@@ -73,3 +89,20 @@ class FakeAnthropic(FakeServer):
             handler.send_json(models[path.removeprefix("/v1/models/")])
         else:
             handler.send_json(self.error(404, f"model: {path.removeprefix('/v1/models/')}"), 404)
+
+
+def _block_events(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the events that make a block of a message."""
+    empty: dict[str, Any] = {"text": ""}
+    texts = [("text_delta", "text", block.get("text"))]
+    if block["type"] == "tool_use":
+        empty, texts = {"input": {}}, [("input_json_delta", "partial_json", json.dumps(block["input"]))]
+    elif block["type"] == "thinking":
+        empty = {"thinking": ""}
+        texts = [("thinking_delta", "thinking", block["thinking"]), ("signature_delta", "signature", "c2lnbmVk")]
+    parts = [{"type": kind, key: part} for kind, key, text in texts for part in portions(text)]
+    return [
+        {"type": "content_block_start", "content_block": {**block, **empty}},
+        *({"type": "content_block_delta", "delta": part} for part in parts),
+        {"type": "content_block_stop"},
+    ]

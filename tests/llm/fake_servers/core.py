@@ -96,6 +96,17 @@ class FakeServer(ABC):
     def token_limit(self) -> str:
         """The reason of a text that was cut off at the token limit."""
 
+    stream_type: ClassVar[str] = "text/event-stream"
+    """What it calls an answer in pieces."""
+
+    def is_streamed(self, path: str, body: Any) -> bool:
+        """Whether a request asks for an answer in pieces."""
+        return body.get("stream") is True
+
+    @abstractmethod
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        """Return a whole response as the pieces that the protocol cuts it into."""
+
     def cut_off(self, text: str) -> dict[str, Any]:
         """Return what a response says of a text that was cut off at the token limit."""
         return self.ended(text, self.token_limit)
@@ -249,12 +260,34 @@ class Handler(BaseHTTPRequestHandler):
             self.send_json(fake.error(404, f"model '{model}' not found"), 404)
             return
         try:
-            self.send_json(fake.chat(body))
+            self.send_answer(fake.chat(body), body)
         except AssertionError as error:
             self.send_json(fake.error(400, str(error)), 400)
 
     def send_json(self, value: Any, status: int = 200) -> None:
         self.send_bytes(json.dumps(value).encode(), status, {"Content-Type": "application/json"})
+
+    def send_answer(self, response: Mapping[str, Any], body: Any) -> None:
+        """Send a response, in pieces if the request asks for that."""
+        fake = self.server.fake
+        if fake.is_streamed(self.path, body):
+            self.send_pieces(fake.pieces(response, body))
+        else:
+            self.send_json(response)
+
+    def send_pieces(
+        self, pieces: Iterable[bytes], headers: Mapping[str, str] | None = None, *, ends: bool = True
+    ) -> None:
+        """Send these bytes, each in a chunk of its own."""
+        self.send_response(200)
+        content = {"Content-Type": self.server.fake.stream_type, "Transfer-Encoding": "chunked"}
+        for name, value in {**content, **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        for piece in pieces:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        if ends:
+            self.wfile.write(b"0\r\n\r\n")
 
     def send_bytes(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
@@ -268,6 +301,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that it has in the standard library
         """Say nothing."""
+
+
+def event(value: Any, name: str = "") -> bytes:
+    """Return a server-sent event."""
+    head = f"event: {name}\n" if name else ""
+    return f"{head}data: {value if isinstance(value, str) else json.dumps(value)}\n\n".encode()
+
+
+def portions(text: Any) -> list[str]:
+    """Cut a text into at most 40 portions; None has none."""
+    text = text or ""
+    size = max(3, -(-len(text) // 40))
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 Fault = Callable[[Handler], None]

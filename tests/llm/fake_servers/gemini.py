@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
+from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler, event, portions
 
 
 class FakeGemini(FakeServer):
@@ -20,10 +20,10 @@ class FakeGemini(FakeServer):
     default_models = ("gemini-tiny",)
 
     def route(self, path: str) -> str:
-        return self.chat_path if path.endswith(self.chat_path) else path
+        return self.chat_path if re.search(":(g|streamG)enerateContent", path) else path
 
     def model_of(self, path: str, body: Any) -> str:
-        match = re.fullmatch(r"/v1beta/models/([^/]*):generateContent", path)
+        match = re.fullmatch(r"/v1beta/models/([^/]*):(?:generateContent|streamGenerateContent\?alt=sse)", path)
         return match[1] if match else path
 
     def key_of(self, headers: Mapping[str, str]) -> str:
@@ -43,6 +43,21 @@ class FakeGemini(FakeServer):
             },
             "modelVersion": "gemini-tiny",
         }
+
+    def is_streamed(self, path: str, body: Any) -> bool:
+        return path.endswith(":streamGenerateContent?alt=sse")
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        candidate = dict((response.get("candidates") or [{}])[0])
+        parts = (candidate.pop("content", None) or {}).get("parts", [])
+        cut = [{**part, "text": text} for part in parts for text in portions(part["text"])]
+        counted = {"promptTokenCount": (response.get("usageMetadata") or {}).get("promptTokenCount")}
+        chunks = [
+            {"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}], "usageMetadata": counted}
+            for part in cut
+        ]
+        last = {**response, "candidates": [{**candidate, "content": {"role": "model"}}] if candidate else []}
+        return [event({"modelVersion": response.get("modelVersion"), **chunk}) for chunk in (*chunks, last)]
 
     token_limit = "MAX_TOKENS"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
+from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler, portions
 
 DEFAULT_NUM_CTX = 4096
 
@@ -39,6 +40,16 @@ class FakeOllama(FakeServer):
             "prompt_eval_count": min(len(prompt) // CHARS_PER_TOKEN, num_ctx),
             "eval_count": len(text) // CHARS_PER_TOKEN,
         }
+
+    stream_type = "application/x-ndjson"
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        message = response.get("message") or {}
+        cut = [(name, part) for name in ("thinking", "content") for part in portions(message.get(name))]
+        begun = {"model": response.get("model"), "done": False}
+        lines = [{**begun, "message": {"role": "assistant", "content": "", name: part}} for name, part in cut]
+        last = {**response, "message": {"role": "assistant", "content": ""}, "done": True}
+        return [json.dumps(line).encode() + b"\n" for line in (*lines, last)]
 
     token_limit = "length"
 

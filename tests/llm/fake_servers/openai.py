@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler
+from tests.llm.fake_servers.core import CHARS_PER_TOKEN, FakeServer, Handler, event, portions
 
 
 class FakeOpenAI(FakeServer):
@@ -34,6 +34,20 @@ class FakeOpenAI(FakeServer):
             "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
         }
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        top = {key: value for key, value in response.items() if key not in ("choices", "usage")}
+        choice = dict((response.get("choices") or [{}])[0])
+        message = choice.pop("message", None) or {}
+        deltas = [{"role": "assistant", "content": ""}]
+        deltas += [
+            {name: part} for name in ("reasoning_content", "content", "refusal") for part in portions(message.get(name))
+        ]
+        chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        chunks.append({"choices": [{"finish_reason": None, **choice, "index": 0, "delta": {}}]})
+        if "usage" in response and (body.get("stream_options") or {}).get("include_usage"):
+            chunks.append({"choices": [], "usage": response["usage"]})
+        return [*(event({**top, "object": "chat.completion.chunk", **chunk}) for chunk in chunks), event("[DONE]")]
 
     token_limit = "length"
 
@@ -82,7 +96,10 @@ class FakeLlamaCpp(FakeOpenAI):
 
 
 class FakeOpenRouter(FakeOpenAI):
-    """OpenRouter: everyone may see the list of models."""
+    """OpenRouter: everyone may see the list of models; comments come while nothing else does."""
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        return [b": OPENROUTER PROCESSING\n\n", *super().pieces(response, body)]
 
     contact_path = "/key"
     base_path = "/api/v1"

@@ -10,7 +10,8 @@ import pytest
 
 from r2po.llm.accounting import Prices
 from r2po.llm.registry import provider_for
-from r2po.llm.types import ProviderSettings, Usage
+from r2po.llm.types import ProviderSettings
+from r2po.llm.usage import Usage
 from tests.llm.fake_servers import SERVERS
 from tests.process.processes import CARTPOLE, one_line, player, run_main, write_config
 from tests.scripted import make_request

@@ -11,7 +11,8 @@ from r2po.errors import InputError
 from r2po.llm.providers.anthropic import MAX_TOKENS
 from r2po.llm.providers.openai import OpenAI
 from r2po.llm.registry import provider_for
-from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request, Usage
+from r2po.llm.types import AttemptFailed, Finish, Provider, ProviderSettings, Reply, Request
+from r2po.llm.usage import Usage
 from tests.llm.fake_servers import SERVERS, FakeAnthropic, FakeGemini, FakeOpenAI, FakeOpenRouter, FakeServer
 from tests.llm.fake_servers.core import status
 from tests.scripted import make_request

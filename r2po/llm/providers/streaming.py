@@ -1,0 +1,114 @@
+"""Asking a server for replies, in pieces where it offers them and nothing is lost by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from r2po.llm.stream import Assembly, Events, Framing, Stream
+from r2po.llm.transport import Transport
+from r2po.llm.types import AttemptFailed, Streaming
+from r2po.llm.usage import Usage
+
+REFUSED = "the server does not stream answers: they are asked for as a whole from now on"
+UNCOUNTED = "the server does not tell the tokens of streamed answers: they are asked for as a whole from now on"
+_REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
+_NO_SUCH_PATH = frozenset({404, 405, 501})
+_NAMES_IT = re.compile(r"(?<![a-z])stream", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class StreamForm:
+    """How a wire format asks for an answer in pieces, and how it cuts one up.
+
+    Attributes:
+        assembly: Puts the pieces together.
+        framing: What is around them.
+        asked: What the request says; nothing if it is the path that says it.
+        path: Where an answer comes in pieces, given where it comes as a whole; mostly the same.
+    """
+
+    assembly: type[Assembly]
+    framing: type[Framing] = Events
+    asked: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"stream": True}))
+    path: Callable[[str], str] = str
+
+
+class Chat:
+    """The paths of one server for replies. It is asked for pieces as configured, as long as it gives them.
+
+    Args:
+        transport: Leads to the server.
+        path: Where a reply comes as a whole.
+        form: How it comes in pieces; None if it never does.
+        mode: As in ``ProviderSettings``.
+        tells_tokens: Whether the server is known to tell the tokens of answers in pieces.
+        told_error: Finds the error object in an answer whose status is good.
+
+    Attributes:
+        note: Why answers are no longer asked for in pieces; empty if they are, or never were.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        form: StreamForm | None,
+        mode: Streaming,
+        *,
+        tells_tokens: Callable[[], bool],
+        told_error: Callable[[Any], Any],
+    ) -> None:
+        self.note = ""
+        self._tells_tokens = tells_tokens
+        self._told_error = told_error
+        self._transport = transport
+        self._path = path
+        self._stream_path = form.path(path) if form else path
+        self._form = form
+        self._mode = mode
+
+    def post(self, body: Mapping[str, Any], on_progress: Callable[[int], None]) -> tuple[dict[str, Any], bool]:
+        """Return the answer, and whether it came in pieces.
+
+        A server that refuses to stream is asked for the whole at once: nothing was generated, so nothing is lost.
+
+        Args:
+            body: The request for a whole answer.
+            on_progress: Takes the number of characters so far.
+
+        Raises:
+            AttemptFailed: There is no answer.
+        """
+        form = self._form
+        if form and not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
+            try:
+                return self._sent(self._stream_path, {**body, **form.asked}, on_progress, in_pieces=True)
+            except AttemptFailed as failure:
+                if not self._is_refusal(failure):
+                    raise
+                self.note = REFUSED
+        return self._sent(self._path, body, on_progress, in_pieces=False)
+
+    def _sent(
+        self, path: str, body: Mapping[str, Any], on_progress: Callable[[int], None], *, in_pieces: bool
+    ) -> tuple[dict[str, Any], bool]:
+        form, stream = self._form, None
+        if form:  # also if it was not asked for: some servers stream all the same
+            stream = Stream(form.framing(), form.assembly(), is_asked=in_pieces, on_progress=on_progress)
+        answer = self._transport.post_json(path, body, told_error=self._told_error, stream=stream)
+        return answer, stream is not None and stream.pieces > 1
+
+    def count(self, usage: Usage) -> None:
+        """Look whether a streamed answer told its tokens: if not, whole answers are worth more, unless configured."""
+        if self._mode == "auto" and usage.total is None:
+            self.note = UNCOUNTED
+
+    def _is_refusal(self, failure: AttemptFailed) -> bool:
+        """Whether a failure means that the server does not stream."""
+        said = failure.reason.partition(": HTTP ")[2]  # before it is the path, which may have the word
+        lacks_path = self._stream_path != self._path and failure.status in _NO_SUCH_PATH
+        return lacks_path or (failure.status in _REFUSALS and bool(_NAMES_IT.search(said)))

@@ -1,0 +1,1 @@
+"""How each wire format cuts an answer into pieces, and how they are put together into the whole."""
