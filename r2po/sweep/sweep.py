@@ -67,7 +67,7 @@ class Sweep:
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
         self._options = options
         self._notes: list[str] = []
-        self.runs = plan(request, self._note_before)
+        self.runs = _counted(plan(request, self._note_before), options.caps)
         _check_prices(self.runs, options.caps)
         self._damaged = check_runs(self.runs)
         if options.ray is not None:
@@ -223,6 +223,16 @@ def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
         missing = run.config.missing_prices
         if missing:
             raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
+
+
+def _counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
+    """Return the runs; under a cap that counts tokens, they stream only from servers that are known to tell them."""
+    counts = caps.max_tokens is not None or caps.max_cost is not None
+    changed = {"llm_streaming": "auto"}
+    return [
+        replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run
+        for run in runs
+    ]
 
 
 def _after_first_contacts(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> list[PlannedRun]:

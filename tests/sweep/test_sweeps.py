@@ -13,8 +13,21 @@ from typing import Any
 import pytest
 
 from r2po.cli.sweep import _with_setting, add_options
+from r2po.llm.ledger import Caps
+from r2po.sweep.plan import SweepRequest
+from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama, Handler, status
-from tests.process.processes import REPOSITORY, Completed, finish, player, run_main, run_r2po, wait_until, write_config
+from tests.process.processes import (
+    NIM,
+    REPOSITORY,
+    Completed,
+    finish,
+    player,
+    run_main,
+    run_r2po,
+    wait_until,
+    write_config,
+)
 from tests.sweep.servers import SlidingWindow
 from tests.sweep.sweeping import SMALL, children, results, run_sweep, start_sweep, write_experiments
 
@@ -215,6 +228,25 @@ def test_an_abbreviated_cap_is_followed_by_the_new_one() -> None:
     parser = argparse.ArgumentParser()
     add_options(parser)
     assert parser.parse_args(again).max_llm_calls == 4
+
+
+@pytest.mark.parametrize(
+    ("configured", "caps", "streaming"),
+    [
+        (True, Caps(max_tokens=1000), "auto"),
+        (True, Caps(max_llm_calls=5), True),
+        (False, Caps(max_tokens=1000), False),
+    ],
+)
+def test_under_a_cap_on_tokens_no_stream_is_asked_for_that_may_not_tell_them(
+    configured: bool, caps: Caps, streaming: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = {**NIM, "llm_model_name": "embedded/search", "logdir": str(tmp_path / "logs"), "llm_streaming": configured}
+    request = SweepRequest([str(write_config(tmp_path, values))], (), (1, 2))
+    sweep = Sweep(request, SweepOptions(name="counted", caps=caps), {})
+    sweep.manifest.close()
+    assert [run.config.streaming for run in sweep.runs] == [streaming, streaming]
 
 
 def test_max_cost_needs_prices(tmp_path: Path) -> None:
