@@ -13,16 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.llm.accounting import Accounting, Prices, Terms, earlier_seconds
-from r2po.llm.budget import Budget, CapReached
-from r2po.llm.client import CallFailed
+from r2po.llm.accounting import Accounting, Prices, Terms
+from r2po.llm.budget import Budget
 from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.llm.usage import Usage
-from tests.builders import open_client
-from tests.scripted import Scripted
-from tests.unsealed import without_checksums
 
 PRICES = Prices(input=3.0, cached=0.3, output=15.0)
 QUESTION = Question(1, "search", 0, 1, "x" * 100)
