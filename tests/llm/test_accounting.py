@@ -13,12 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from r2po.llm.accounting import Accounting, Prices, Terms
-from r2po.llm.budget import Budget
+from r2po.llm.accounting import Accounting, Prices, Terms, earlier_seconds
+from r2po.llm.budget import Budget, CapReached
+from r2po.llm.client import CallFailed
 from r2po.llm.ledger import Caps
 from r2po.llm.store import CallStore, call_key
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.llm.usage import Usage
+from tests.builders import open_client
+from tests.scripted import Scripted
+from tests.unsealed import without_checksums
 
 PRICES = Prices(input=3.0, cached=0.3, output=15.0)
 QUESTION = Question(1, "search", 0, 1, "x" * 100)
@@ -230,3 +234,132 @@ def test_what_may_be_written_to_a_cache_is_expected_at_its_price(store: CallStor
     cheap = Terms(nothing_gained, writes_cache=True)
     expected = Budget(Caps(), Accounting(store, lambda _: cheap)).expected(question)
     assert expected.cost == pytest.approx((prompt * 3 + 500 * 15) / 1e6)
+
+
+def test_without_caps_nothing_is_refused(store: CallStore) -> None:
+    record(store, Usage())
+    budget(store).check(QUESTION)
+
+
+def test_the_call_that_would_exceed_is_refused_and_not_the_one_before(store: CallStore) -> None:
+    record(store, Usage(50, 0, 10))  # 2 characters per token: the next takes 60, too
+    for settings, is_enough in (
+        ({"max_llm_calls": 2}, True),
+        ({"max_llm_calls": 1}, False),
+        ({"max_tokens": 120}, True),
+        ({"max_tokens": 119}, False),
+        ({"max_cost": 2 * 300e-6 + 1e-9}, True),
+        ({"max_cost": 2 * 300e-6 - 1e-9}, False),
+        ({"max_wall_time_s": 2.0}, True),
+        ({"max_wall_time_s": 1.9}, False),
+    ):
+        checked = budget(store, prices=Prices(input=3.0, output=15.0), **settings)
+        if is_enough:
+            checked.check(QUESTION)
+            continue
+        with pytest.raises(CapReached) as caught:
+            checked.check(QUESTION)
+        key = next(iter(settings))
+        assert str(caught.value).startswith(f"{key} is reached: ")
+        # What is proposed is enough for the next call.
+        name, _, value = caught.value.setting.partition("=")
+        assert name == key
+        budget(store, prices=Prices(input=3.0, output=15.0), **{key: float(value)}).check(QUESTION)
+
+
+def test_wall_time_counts_earlier_processes_waits_and_the_latest_call(store: CallStore) -> None:
+    now = [100.0]
+    checked = budget(store, clock=lambda: now[0], earlier_s=50.0, max_wall_time_s=60.0)
+    now[0] += 7.0
+    checked.check(QUESTION)
+    with pytest.raises(CapReached, match=r"57\.0 of 60 s have passed, and the next call may take 4\.0"):
+        checked.check(QUESTION, 4.0)
+    record(store, Usage())  # took 2 s
+    checked.check(QUESTION, 1.0)
+    with pytest.raises(CapReached):
+        checked.check(QUESTION, 1.1)
+    checked.check(dataclasses.replace(QUESTION, role="critic"), 3.0)
+
+
+def test_calls_of_unknown_outcome_count(tmp_path: Path) -> None:
+    store = CallStore(tmp_path)
+    store.request("key", QUESTION)
+    store.close()
+    store = CallStore(tmp_path)
+    with pytest.raises(CapReached, match="1 of 1 calls are used, 1 of them interrupted"):
+        budget(store, max_llm_calls=1).check(QUESTION)
+    budget(store, max_llm_calls=2).check(QUESTION)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "usage", "expected"),
+    [
+        ({"max_tokens": 1000}, Usage(10, 0, None), "max_tokens cannot be enforced: .* how many tokens"),
+        ({"max_cost": 1000}, Usage(None, 0, 10), "max_cost cannot be enforced: .* how many tokens"),
+        ({"max_cost": 1000}, Usage(10, None, 10), "max_cost cannot be enforced: .* were cached"),
+    ],
+)
+def test_a_cap_that_cannot_be_kept_is_named(
+    store: CallStore, settings: dict[str, Any], usage: Usage, expected: str
+) -> None:
+    budget(store, prices=PRICES, **settings).check(dataclasses.replace(QUESTION, prompt=""))
+    record(store, usage)
+    with pytest.raises(CapReached, match=expected) as caught:
+        budget(store, prices=PRICES, **settings).check(QUESTION)
+    assert caught.value.setting == f"{next(iter(settings))}=null"
+
+
+def test_a_wait_that_would_exceed_the_cap_is_not_begun(tmp_path: Path) -> None:
+    waits: list[float] = []
+    busy = AttemptFailed("busy", retryable=True, retry_after_s=30.0)
+    with open_client(Scripted([busy]), tmp_path, sleep=waits.append) as client:
+        client.budget = budget(client.store, max_wall_time_s=20.0)
+        with pytest.raises(CapReached):
+            client.ask(QUESTION, str)
+    assert waits == []
+    store = CallStore(tmp_path)
+    assert (store.interrupted, store.lost, store.failures) == (0, 0, 1)
+    store.close()
+
+
+def test_recorded_replies_are_handed_out_when_a_cap_is_reached(tmp_path: Path) -> None:
+    with open_client(Scripted(["one"]), tmp_path) as client:
+        client.ask(QUESTION, str)
+    with open_client(Scripted([]), tmp_path) as client:
+        client.budget = budget(client.store, max_llm_calls=1)
+        assert client.ask(QUESTION, str).value == "one"
+        with pytest.raises(CapReached):
+            client.ask(dataclasses.replace(QUESTION, sample=1), str)
+
+
+# ---- Time of earlier processes ----
+
+
+def iteration(elapsed_s: float, llm_s: float, rollout_s: float) -> dict[str, Any]:
+    return {"times": {"elapsed_s": elapsed_s, "llm_s": llm_s, "rollout_s": rollout_s}}
+
+
+def test_earlier_time_is_what_the_log_shows(store: CallStore) -> None:
+    assert earlier_seconds([], store) == 0.0
+    assert earlier_seconds([iteration(10.0, 7.0, 2.0)], store) == 10.0
+    # Done again: its calls were answered from the record.
+    assert earlier_seconds([iteration(3.0, 7.0, 2.0)], store) == 9.0
+    record(store, Usage())
+    assert earlier_seconds([iteration(10.0, 7.0, 2.0)], store) == 10.0  # its call
+    record(store, Usage(), iteration=2)
+    assert earlier_seconds([iteration(10.0, 7.0, 2.0)], store) == 12.0
+
+
+def test_time_spent_on_calls_without_a_reply_counts(tmp_path: Path) -> None:
+    failed = AttemptFailed("no", retryable=False)
+    with open_client(Scripted([failed]), tmp_path) as client, pytest.raises(CallFailed):
+        client.ask(QUESTION, str)
+    path = tmp_path / "llm_calls.jsonl"
+    lines = without_checksums(path.read_text()).splitlines()
+    assert len(lines) == 3
+    lines[2] = lines[2].replace('"at":"20', '"at":"21')  # a hundred years later
+    path.write_text("\n".join(lines) + "\n")
+    store = CallStore(tmp_path)
+    assert earlier_seconds([], store) == pytest.approx(100 * 365.24 * 86400, rel=1e-3)
+    store.close()
