@@ -15,7 +15,7 @@ from r2po.envs.extras import lacking
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.llm.providers.embedded import EmbeddedSearch
-from r2po.llm.types import Reply, Request
+from r2po.llm.types import CRITIC, Reply, Request
 from r2po.methods import METHODS
 from r2po.policies import Policy
 from r2po.rollout import Rollout, Rollouts, SelectedEngine
@@ -68,7 +68,8 @@ def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) 
     # The warm-up as the file has it, none included, but no longer than two trials.
     warmup = min(load_config(CONFIGS / file, protocol=protocol).warmup_episodes or 0, 2)
     method = METHODS[load_config(CONFIGS / file).method]
-    model = ["llm_model_name=embedded/search", "critic_llm_model_name=null"] if method.asks_model else []
+    model = ["llm_model_name=embedded/search"] if method.asks_model else []
+    model += ["critic_llm_model_name=null"] if CRITIC in method.roles else []
     overrides = [*SMALL, *model, f"warmup_episodes={warmup}", f"logdir={tmp_path}"]
     config = load_config(CONFIGS / file, overrides, protocol=protocol)
     assert [line for line in start(config) if "traj_history_last_n has no effect" not in line] == []
