@@ -15,6 +15,7 @@ from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.experiment.setting import Setting
 from r2po.llm.providers.context import fewest_tokens
+from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
 from r2po.llm.types import SEARCH, AttemptFailed, ProviderSettings, Reply, Request
 from tests.foreign.servers import CONTEXT, Foreign
@@ -61,6 +62,27 @@ def doctor(foreign: Foreign) -> str:
 def plain(foreign: Foreign) -> str:
     """A reply in free text."""
     return outcome(lambda: ask(foreign))
+
+
+def streamed(foreign: Foreign) -> str:
+    """A reply that is asked for in pieces."""
+    provider = provider_for(foreign.model, ProviderSettings(foreign.environ, TIMEOUT_S, streaming=True))
+    assert isinstance(provider, WireFormat)
+    came: list[bool] = []
+    post = provider._chat.post
+
+    def watch(body: Mapping[str, Any], on_progress: Callable[[int], None]) -> tuple[dict[str, Any], bool]:
+        answer, in_pieces = post(body, on_progress)
+        came.append(in_pieces)
+        return answer, in_pieces
+
+    vars(provider._chat)["post"] = watch
+    try:
+        reply = provider.complete(Request(1, SEARCH, 0, 1, _PROMPT, sampling={"max_output_tokens": 300}))
+    except AttemptFailed as failure:
+        return f"{'retried' if failure.retryable else 'stops at once'}: {_short(failure.reason)}"
+    told = "tokens told" if reply.usage.total is not None else "no tokens told"
+    return f"{'in pieces' if came == [True] else 'as a whole'}, ended by {reply.finish!r}, {told}"
 
 
 def tokens(foreign: Foreign) -> str:
@@ -165,6 +187,7 @@ def _short(text: str) -> str:
 TRIALS: Mapping[str, Callable[[Foreign], str]] = {
     "`r2po doctor`": doctor,
     "reply in free text": plain,
+    "reply in pieces, `llm_streaming: true`": streamed,
     "token counts": tokens,
     "two samples of a prompt": second_sample,
     "structured output": structured,
