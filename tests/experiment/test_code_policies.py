@@ -40,7 +40,9 @@ def log_of(run: Path) -> list[dict[str, Any]]:
     return [{**record, "times": None, "sums": None} for record in RunDirectory(run).read_iterations()]
 
 
-@pytest.mark.parametrize("method", PROMPTED)
+@pytest.mark.parametrize(
+    "method", [pytest.param(each, marks=() if each in ("r2po", "props") else pytest.mark.slow) for each in PROMPTED]
+)
 def test_every_method_runs_with_code(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coder = Coder()
     result = run_code(make_code_config(method, tmp_path, num_iterations=3), coder, monkeypatch)

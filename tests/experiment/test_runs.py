@@ -60,8 +60,14 @@ def start(config: Config) -> list[str]:
 # ---- Every published experiment ----
 
 
-@pytest.mark.parametrize("protocol", ["published", "controlled"])
-@pytest.mark.parametrize("file", NUMBERS)
+@pytest.mark.parametrize(
+    ("file", "protocol"),
+    [
+        pytest.param(file, protocol, marks=() if protocol == "published" or "cartpole" in file else pytest.mark.slow)
+        for file in NUMBERS
+        for protocol in ("published", "controlled")
+    ],
+)
 def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) -> None:
     if missing := lacking(load_config(CONFIGS / file, protocol=protocol).gym_env_name):
         pytest.skip(missing)

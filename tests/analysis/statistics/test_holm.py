@@ -20,7 +20,8 @@ def test_nothing_and_one() -> None:
     assert holm([0.3]).tolist() == [0.3]
 
 
-@settings(deadline=None, max_examples=25)  # theirs takes some 50 ms
+@pytest.mark.slow  # it takes seconds to import
+@settings(max_examples=100)
 @given(probabilities)
 def test_agrees_with_statsmodels(p: list[float]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")
