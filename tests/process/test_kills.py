@@ -70,7 +70,13 @@ def _replies(log: dict[str, Any]) -> list[str]:
     return [event["text"] for event in log["llm_calls.jsonl"] if event["event"] == "reply"]
 
 
-@pytest.mark.parametrize("values", [LONGER_CARTPOLE, LONGER_NIM], ids=["linear", "tabular"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(LONGER_CARTPOLE, id="linear"),
+        pytest.param(LONGER_NIM, id="tabular", marks=pytest.mark.slow),
+    ],
+)
 def test_ten_kills_change_nothing_and_cost_at_most_one_call_each(tmp_path: Path, values: Mapping[str, Any]) -> None:
     calm, calls = undisturbed(tmp_path / "calm", values)
     folder = tmp_path / "killed"
@@ -85,7 +91,13 @@ def test_ten_kills_change_nothing_and_cost_at_most_one_call_each(tmp_path: Path,
     assert_same_run(folder / "logs/run_1", calm)
 
 
-@pytest.mark.parametrize("values", [LONGER_CARTPOLE, LONGER_NIM], ids=["linear", "tabular"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(LONGER_CARTPOLE, id="linear", marks=pytest.mark.slow),
+        pytest.param(LONGER_NIM, id="tabular"),
+    ],
+)
 def test_torn_last_lines_are_made_again(tmp_path: Path, values: Mapping[str, Any]) -> None:
     calm, calls = undisturbed(tmp_path / "calm", values)
     folder = tmp_path / "torn"

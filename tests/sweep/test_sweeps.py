@@ -116,7 +116,13 @@ def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str,
 
 
 @pytest.mark.parametrize(
-    "change", [{"runs": [1]}, {"created": None}, {"failures": {"a": 1}}, {"runs": [{"run": "a", "planned": "b"}]}]
+    "change",
+    [
+        {"runs": [1]},
+        pytest.param({"created": None}, marks=pytest.mark.slow),
+        pytest.param({"failures": {"a": 1}}, marks=pytest.mark.slow),
+        {"runs": [{"run": "a", "planned": "b"}]},
+    ],
 )
 def test_a_damaged_manifest_is_named_and_written_anew(tmp_path: Path, change: dict[str, Any]) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
@@ -147,7 +153,7 @@ def test_a_damaged_log_of_calls_stops_a_sweep_only_if_a_cap_depends_on_it(tmp_pa
     assert "damaged log" in failed.stderr
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "\xff"])
+@pytest.mark.parametrize("content", ["{}", pytest.param("[]", marks=pytest.mark.slow), "\xff"])
 def test_a_damaged_result_is_made_again(tmp_path: Path, content: str) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
     command = ["config.yaml", "--runs", "1"]
