@@ -75,7 +75,8 @@ def _writing(listing: Any, *, is_storage: bool) -> float | None:
         listing: What the list has of the model.
         is_storage: Whether a price below that of other tokens is that of storage alone, which comes on top of it.
     """
-    written, usual = _base(listing.cache_write_mtok), _base(listing.input_mtok)
+    usual: float = _base(listing.input_mtok)
+    written: float | None = _base(listing.cache_write_mtok)
     return usual + written if is_storage and written is not None and written < usual else written
 
 
