@@ -60,6 +60,11 @@ def look_up(model_name: str) -> Prices:
     )
 
 
+def is_listed(prices: Prices) -> bool:
+    """Return whether prices were looked up in the list, as their source says."""
+    return (prices.source or "").startswith(f"{PACKAGE} ")
+
+
 def _model_in(name: str, kind: str) -> str:
     """Return the model in a name, as lists have it: without what chooses the protocol."""
     model = name.strip().removeprefix(f"{kind}:").strip()
