@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,11 @@ import yaml
 
 from r2po.cli import main
 from r2po.errors import InputError
+from r2po.llm.ledger import Caps
 from r2po.runlog import RunDirectory, open_run
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.plan import SweepRequest, plan
+from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_servers import FakeAnthropic
 from tests.llm.listed_prices import LISTED, VERSION, Listing, list_prices
 from tests.process.processes import CARTPOLE, KEYS, one_line, player, write_config
@@ -162,6 +165,14 @@ def test_where_no_model_is_asked_there_are_no_prices(run: Run) -> None:
     assert (recorded()["prices"], recorded()["critic"]) == (None, None)
     (RUN / "result.json").unlink()
     assert run("--quiet", "--resume") == 0
+
+
+def test_a_sweep_with_a_cap_on_money_has_runs_that_ask_no_model(run: Run) -> None:
+    write_config(Path(), LISTED_RUN)
+    request = SweepRequest(["config.yaml"], ["method=random_search,props"], [1])
+    sweep = Sweep(request, SweepOptions(caps=Caps(max_cost=1.0)), os.environ)
+    sweep.manifest.close()
+    assert [each.config.known_prices is None for each in sweep.runs] == [True, False]
 
 
 def test_logs_with_a_word_for_prices_are_read_as_logs_without(run: Run) -> None:
