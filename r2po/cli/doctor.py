@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from r2po.cli.plugin_option import add_plugin_option
@@ -40,7 +41,7 @@ def _findings(options: argparse.Namespace) -> Iterable[Finding]:
         from r2po.commands.isolation import examine_isolation
 
         return examine_isolation()
-    from r2po.commands.doctor import Finding, Patient, examine_all, list_keys
+    from r2po.commands.doctor import Finding, Patient, examine_all, examine_prices, list_keys
     from r2po.config import load_config
     from r2po.config.environ import read_environ
     from r2po.llm.types import CRITIC
@@ -65,9 +66,8 @@ def _findings(options: argparse.Namespace) -> Iterable[Finding]:
             )
             for each in models
         ]
-    elif options.model is not None:
-        patients = [Patient(options.model, environ)]
-    return list_keys(environ) if options.config is options.model is None else examine_all(patients)
+        return chain(examine_prices(config), examine_all(patients))
+    return list_keys(environ) if options.model is None else examine_all([Patient(options.model, environ)])
 
 
 def _say(finding: Finding) -> None:

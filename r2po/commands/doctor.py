@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
+from r2po.config import Config
 from r2po.errors import InputError, UnusableReply
+from r2po.experiment.pricing import priced
 from r2po.llm.providers.server import KeyNotSentError, UnknownModelError
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for, usages
@@ -81,6 +83,17 @@ def examine_all(patients: Sequence[Patient]) -> Iterator[Finding]:
         if len(patients) > 1:
             yield Finding("note", role, patient.model)
         yield from examine(patient)
+
+
+def examine_prices(config: Config) -> Iterator[Finding]:
+    """Look up the prices that a config leaves to a list."""
+    found: list[str] = []
+    try:
+        priced(config, None, found.append)
+    except InputError as error:
+        yield Finding("FAILED", "prices", str(error))
+    for text in found:
+        yield Finding("ok", "prices", text)
 
 
 def examine(patient: Patient) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.loop import Experiment
 from r2po.experiment.observer import Observer
+from r2po.experiment.pricing import priced
 from r2po.experiment.resolve import providers_of
 from r2po.experiment.setting import Setting
 from r2po.llm.client import Client, Model
@@ -209,12 +210,14 @@ def _in_total(size: Sizes, iterations: int, *, longest: bool) -> tuple[float, fl
 
 def _servers(setting: Setting, environ: Mapping[str, str], sizes: Mapping[str, Sizes]) -> list[str]:
     """Say which servers a run would ask, or why it would not begin or not come to its end; none is contacted."""
+    prices: list[str] = []
     try:
+        priced(setting.config, None, prices.append)
         providers = providers_of(setting.config, environ)
     except InputError as error:
         return [f"a run would end at once: {error}"]
     servers = [f"server of {role}: {provider.address}" for role, provider in providers.items() if provider.address]
-    return [*servers, *_outgrown(setting.config, providers, sizes, setting.expected_iterations)]
+    return [*prices, *servers, *_outgrown(setting.config, providers, sizes, setting.expected_iterations)]
 
 
 def _outgrown(config: Config, providers: Mapping[str, Provider], sizes: Mapping[str, Sizes], last: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any
@@ -18,6 +17,8 @@ AUTO = "auto"
 VENDORS = {"anthropic": "anthropic", "gemini": "google", "openai": "openai", "openrouter": "openrouter"}
 """What the package calls who answers to a kind of names."""
 _BY_HAND = "set prices.input and prices.output"
+_GOOGLE = ("google/", "~google/")
+"""How OpenRouter's names of Google's models begin."""
 
 
 def look_up(model_name: str) -> Prices:
@@ -37,7 +38,7 @@ def look_up(model_name: str) -> Prices:
             f"prices is {AUTO}, which needs the package {PACKAGE!r}, which is not installed: {install('prices')}"
         ) from None
     version, now = metadata.version(PACKAGE), datetime.now(timezone.utc)
-    model = re.sub(rf"^(?:{kind}[:/]|models/)", "", model_name.strip())
+    model = _model_in(model_name, kind)
     # Made from what came with the package: another part of the process may have let it fetch newer prices.
     listed = snapshots.DataSnapshot(providers=data.providers, from_auto_update=False)
     try:
@@ -53,10 +54,35 @@ def look_up(model_name: str) -> Prices:
     return Prices(
         input=_base(listing.input_mtok),
         cached=_base(listing.cache_read_mtok),
-        cache_write=_base(listing.cache_write_mtok),
+        cache_write=_writing(listing, is_storage=kind == "openrouter" and model.startswith(_GOOGLE)),
         output=_base(listing.output_mtok),
         source=f"{PACKAGE} {version}, looked up on {now:%Y-%m-%d}{_limit(listing.input_mtok)}",
     )
+
+
+def is_listed(prices: Prices) -> bool:
+    """Return whether prices were looked up in the list, as their source says."""
+    return (prices.source or "").startswith(f"{PACKAGE} ")
+
+
+def _model_in(name: str, kind: str) -> str:
+    """Return the model in a name, as lists have it: without what chooses the protocol."""
+    model = name.strip().removeprefix(f"{kind}:").strip()
+    if kind == "openrouter":  # of these kinds, only its names may have the prefix with a slash
+        return model.removeprefix("openrouter/").strip()
+    return model.removeprefix("models/") if kind == "gemini" else model
+
+
+def _writing(listing: Any, *, is_storage: bool) -> float | None:
+    """Return the price of written tokens.
+
+    Args:
+        listing: What the list has of the model.
+        is_storage: Whether a price below that of other tokens is that of storage alone, which comes on top of it.
+    """
+    usual: float = _base(listing.input_mtok)
+    written: float | None = _base(listing.cache_write_mtok)
+    return usual + written if is_storage and written is not None and written < usual else written
 
 
 def _base(price: Any) -> Any:

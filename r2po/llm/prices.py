@@ -45,7 +45,7 @@ class Prices(Section):
     @property
     def told(self) -> str:
         """The prices in a line, for people."""
-        named = {"input": self.input, "cached": self.cached, "cache_write": self.writing, "output": self.output}
+        named = {"input": self.input, "cached": self.cached, "cache_write": self.cache_write, "output": self.output}
         listed = ", ".join(f"{name} {price:g}" for name, price in named.items() if price is not None)
         return f"{listed} ({self.source})" if self.source else listed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -82,12 +82,11 @@ def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
 
 
 def _prices(directory: RunDirectory) -> Callable[[str], Prices | None]:
-    """Return what gives the prices of a role."""
+    """Return what gives the prices of a role; earlier versions recorded ``auto`` of methods that ask no model."""
     config = directory.read_description()["config"] if directory.is_described else {}
     critic = {**config, **(config.get("critic") or {})}
-    known = {
-        role: Prices(**each["prices"]) for role, each in ((SEARCH, config), (CRITIC, critic)) if each.get("prices")
-    }
+    listed = {SEARCH: config.get("prices"), CRITIC: critic.get("prices")}
+    known = {role: Prices(**prices) for role, prices in listed.items() if isinstance(prices, Mapping)}
     return lambda role: known.get(CRITIC if role == CRITIC else SEARCH)
 
 

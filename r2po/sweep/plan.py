@@ -164,10 +164,21 @@ def _config(source: str, variant: Variant, request: SweepRequest, note: Callable
 def _priced(config: Config, note: Callable[[str], None]) -> Config:
     """Return the config of a run with its prices; what is wrong with a damaged run is said later."""
     assert config.seed is not None
+    directory = find_run(config, config.seed)
     try:
-        return priced(config, find_run(config, config.seed), note)
+        return priced(config, directory, note)
     except InputError:
+        if directory is None or _is_readable(directory):
+            raise
         return priced(config, None, note)
+
+
+def _is_readable(directory: RunDirectory) -> bool:
+    try:
+        directory.read_description()
+    except InputError:
+        return False
+    return True
 
 
 def _check_distinct(runs: Sequence[PlannedRun]) -> None:

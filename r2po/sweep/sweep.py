@@ -11,6 +11,7 @@ from r2po import cores
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
@@ -221,7 +222,7 @@ def _usage(run: PlannedRun, known: Progress) -> Amount:
 def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
     for run in runs if caps.max_cost is not None else ():
         missing = run.config.missing_prices
-        if missing:
+        if missing and METHODS[run.config.method].asks_model:
             raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
 
 

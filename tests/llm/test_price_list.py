@@ -29,6 +29,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("gemini-tiny", (1, 0.1, None, 10)),
         ("models/gemini-tiny", (1, 0.1, None, 10)),
         ("gemini:gemini-tiny", (1, 0.1, None, 10)),
+        ("gemini:models/gemini-tiny", (1, 0.1, None, 10)),
         ("openrouter/qwen/qwen3-8b", (0.035, None, None, 0.138)),
         ("openrouter:qwen/qwen3-8b", (0.035, None, None, 0.138)),
     ],
@@ -39,6 +40,20 @@ def test_the_name_of_a_model_says_whose_list_it_is_on(name: str, prices: tuple[f
     assert (found.input, found.cached, found.cache_write, found.output) == prices
 
 
+@pytest.mark.parametrize(
+    ("name", "cache_write"),
+    [
+        ("openrouter/google/gemini-tiny", 0.383),  # 0.3, and 5 minutes of storage at 1 per hour
+        ("openrouter:~google/gemini-latest", 2.375),
+        ("openrouter/google/gemini-older", 0.383),  # the list has the sum
+        ("openrouter/anthropic/claude-tiny", 3.75),
+    ],
+)
+@pytest.mark.usefixtures("listed")
+def test_storage_comes_on_top_of_what_written_tokens_cost_anyway(name: str, cache_write: float) -> None:
+    assert look_up(name).cache_write == pytest.approx(cache_write)
+
+
 @pytest.mark.usefixtures("listed")
 def test_where_prices_are_from_is_told() -> None:
     source = look_up("claude-tiny").source
@@ -46,7 +61,8 @@ def test_where_prices_are_from_is_told() -> None:
     assert source.startswith(f"genai-prices {VERSION}, looked up on 20")
     assert str(look_up("gemini-tiny").source).endswith(", for prompts of up to 200,000 tokens")
     prices = Prices(input=3, output=15, source="a list")
-    assert prices.told == "input 3, cache_write 3.75, output 15 (a list)"
+    assert prices.told == "input 3, output 15 (a list)"  # and none that the list does not have
+    assert look_up("claude-tiny").told.startswith("input 3, cached 0.3, cache_write 3.75, output 15 (genai-prices ")
     assert prices.model_dump(mode="json") == {"input": 3, "cached": None, "output": 15, "source": "a list"}
 
 
@@ -54,6 +70,8 @@ def test_where_prices_are_from_is_told() -> None:
     ("name", "reason"),
     [
         ("claude-huge", f"genai-prices {VERSION} knows no model 'claude-huge' of anthropic"),
+        ("openai/tiny", f"genai-prices {VERSION} knows no model 'openai/tiny' of openai"),  # a slash is no prefix there
+        ("gemini:gemini/tiny", f"genai-prices {VERSION} knows no model 'gemini/tiny' of google"),
         ("ollama/qwen3:8b", "genai-prices lists no prices of 'ollama/qwen3:8b'"),
         ("embedded/search", "genai-prices lists no prices of 'embedded/search'"),
         ("openrouter/perplexity/sonar", "has no prices for tokens only of 'perplexity/sonar'"),

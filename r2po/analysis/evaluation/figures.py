@@ -146,12 +146,15 @@ def _draw_proposals(axes: Axes, proposals: Sequence[Series], panel: Panel) -> No
     """Draw proposals behind all else: those of a single run as points, the mean over runs as a line."""
     if not proposals:
         return
-    first = mean_curve(proposals).stretches[0]
-    faint: dict[str, Any] = {"color": panel.colour, "alpha": 0.4, "zorder": 1.8, "label": "proposal"}
+    first, *later = mean_curve(proposals).stretches
+    faint: dict[str, Any] = {"color": panel.colour, "alpha": 0.4, "zorder": 1.8}
+    named = {**faint, "label": "proposal"}
     if panel.is_single:
-        axes.plot(first.grid, first.mean, linestyle="none", marker="o", markersize=2.5, markeredgewidth=0, **faint)
+        axes.plot(first.grid, first.mean, linestyle="none", marker="o", markersize=2.5, markeredgewidth=0, **named)
     else:
-        axes.plot(first.grid, first.mean, linewidth=1.0, marker="o" if len(first.grid) == 1 else "", **faint)
+        axes.plot(first.grid, first.mean, linewidth=1.0, marker="o" if len(first.grid) == 1 else "", **named)
+    for part in later:  # thin like what the other lines go on to, whose numbers stand at the accepted candidates
+        axes.plot(part.grid, part.mean, linewidth=0.6, marker="." if len(part.grid) == 1 else "", markersize=3, **faint)
 
 
 def _draw_rewards(axes: Axes, panel: Panel) -> None:

@@ -135,8 +135,8 @@ def _amount(reply: Replied, prices: Mapping[str, Any] | None) -> float | None:
 
 
 def _price(reply: Replied, prices: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    price: Mapping[str, Any] | None = prices.get(reply.request.role, prices[""])
-    return price
+    price = prices.get(reply.request.role, prices[""])
+    return price if isinstance(price, Mapping) else None
 
 
 def _unknown(reply: Replied, prices: Mapping[str, Any] | None) -> str:

@@ -187,13 +187,18 @@ class OpenRouter(OpenAI):
     @property
     def writes_cache(self) -> bool:
         """Whether it marks prompts: other vendors' models need no marks."""
-        return self._marks_prompts and self.model.startswith((_CLAUDE, _GEMINI))
+        return self._marks_prompts and self._plain_name.startswith((_CLAUDE, _GEMINI))
+
+    @property
+    def _plain_name(self) -> str:
+        """The model without the sign of names that stand for a vendor's latest, as ``~google/gemini-pro-latest``."""
+        return self.model.removeprefix("~")
 
     def _content(self, request: Request) -> str | list[dict[str, Any]]:
         if not self.writes_cache:
             return request.prompt
         # Of a prompt for Gemini, OpenRouter keeps what stands before the last mark, and finds no part of it.
-        return in_blocks(request) if self.model.startswith(_CLAUDE) else in_held_blocks(request)
+        return in_blocks(request) if self._plain_name.startswith(_CLAUDE) else in_held_blocks(request)
 
     def _knows_model(self) -> bool:
         self._ask("/key")  # everyone may see its list of models, with whatever key
@@ -229,7 +234,7 @@ def _names_of(model: Mapping[str, Any]) -> set[str]:
 
 
 def _usage(payload: Mapping[str, Any]) -> Usage:
-    """Return the counts; some servers count reasoning, or what was cached, apart from the rest.
+    """Return the counts; some servers count reasoning, or what was read from a cache or written, apart from the rest.
 
     A part is no larger than the whole, and the total is no larger than prompt and completion.
     """
@@ -238,12 +243,32 @@ def _usage(payload: Mapping[str, Any]) -> Usage:
     written = count(payload, "usage", "prompt_tokens_details", "cache_write_tokens")
     completion = count(payload, "usage", "completion_tokens")
     reasoning = count(payload, "usage", "completion_tokens_details", "reasoning_tokens")
-    whole_prompt = _with_part(prompt, total(cached, written))
     completion = _with_part(completion, reasoning)
     every = count(payload, "usage", "total_tokens")
+    whole_prompt = _with_part(prompt, total(0, cached, written))
+    if every is not None and prompt is not None and completion is not None:
+        whole_prompt = _apart(prompt, every - prompt - completion, (cached, written), reasoning) or whole_prompt
     if every is not None and whole_prompt is not None and completion is not None:
         completion = max(completion, every - whole_prompt)
     return Usage(whole_prompt, cached, completion, reasoning, written)
+
+
+def _apart(prompt: int, missing: int, parts: tuple[int | None, int | None], reasoning: int | None) -> int | None:
+    """Return the prompt with those parts of it that the total shows to be counted apart; None if it shows none.
+
+    What may as well be reasoning is taken for it: that costs no less.
+
+    Args:
+        prompt: Its tokens as they are told.
+        missing: Tokens of the total that belong to neither the prompt nor the completion as they are told.
+        parts: Tokens of the prompt that were read from a cache, and those written to it.
+        reasoning: Tokens of reasoning, which may be counted apart as well.
+    """
+    least = total(0, *parts) or 0
+    for part in (*parts, least):
+        if part and part != reasoning and missing in (part, part + (reasoning or 0)) and prompt + part >= least:
+            return prompt + part
+    return None
 
 
 def _with_part(whole: int | None, part: int | None) -> int | None:

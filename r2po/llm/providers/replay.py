@@ -133,6 +133,15 @@ class Replay(Provider):
         return next(event.prompt for event in events if isinstance(event, Requested) and event.call == call)
 
 
+def recorded_run(name: str) -> RunDirectory:
+    """Return the run that a model's name ``replay/<run dir>`` stands for.
+
+    Raises:
+        InputError: It is no run directory.
+    """
+    return _open(name.strip().removeprefix(PREFIX).strip())
+
+
 def first_difference(one: str, other: str) -> tuple[int, str, str]:
     """Return the number, from 1, of the first line in which two texts differ, and both lines around that place."""
     for number, lines in enumerate(zip_longest(one.split("\n"), other.split("\n"), fillvalue=""), 1):

@@ -56,10 +56,12 @@ def test_training_curve_of_one_run(tmp_path: Path) -> None:
     assert "30 fresh episodes" in caption(figure)
 
 
-def write_revised(logdir: Path, number: int, rewards: list[float], method: str = "r2po") -> None:
+def write_revised(
+    logdir: Path, number: int, rewards: list[float], method: str = "r2po", *, complete: bool = True
+) -> None:
     """Write a run whose proposals all return -1000, except the last, of which the log holds nothing."""
     facts = METHODS.find(method).facts({})
-    path = write_run(logdir, number, rewards, description={"method": facts})
+    path = write_run(logdir, number, rewards, description={"method": facts}, complete=complete)
     records = [iteration(i, reward) for i, reward in enumerate(rewards, 1)]
     records[-1] |= {"accepted": 0, "candidates": records[-1]["candidates"][1:]}
     write_lines(path, records)
@@ -83,6 +85,21 @@ def test_proposals_of_several_runs_are_a_faint_mean(tmp_path: Path) -> None:
     (axes,) = training_curve(panel(tmp_path)).axes
     np.testing.assert_array_equal(line(axes, "proposal").get_xydata(), [[14, -1000], [18, -1000]])
     assert line(axes, "proposal").get_linestyle() == "-"
+
+
+def test_proposals_go_on_where_runs_end_before_others(tmp_path: Path) -> None:
+    write_revised(tmp_path, 1, [3.0, 1.0, 5.0], complete=False)
+    write_revised(tmp_path, 2, [3.0, 1.0, 5.0, 6.0, 7.0])
+    (axes,) = training_curve(panel(tmp_path)).axes
+    faint = [each for each in axes.lines if each.get_zorder() == line(axes, "proposal").get_zorder()]
+    drawn = [each.get_xydata() for each in faint]
+    np.testing.assert_array_equal(drawn[0], [[14, -1000], [18, -1000]])
+    np.testing.assert_array_equal(drawn[1], [[22, -1000], [26, -1000]])  # run 2 alone
+    assert len({each.get_alpha() for each in faint}) == 1
+    assert faint[1].get_linewidth() < faint[0].get_linewidth()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()].count("proposal") == 1
 
 
 @pytest.mark.parametrize("method", ["props", "pure_search", "promptpo", "cma_es"])

@@ -84,10 +84,12 @@ def test_the_providers_own_servers_are_sent_marks_unless_the_config_forbids_it(
     assert Anthropic("claude-tiny", settings).writes_cache is marks
     assert OpenRouter("anthropic/claude-tiny", settings).writes_cache is marks
     assert OpenRouter("google/gemini-tiny", settings).writes_cache is marks
+    assert OpenRouter("~anthropic/claude-latest", settings).writes_cache is marks
+    assert OpenRouter("~google/gemini-latest", settings).writes_cache is marks
     assert OpenRouter("qwen/qwen3-8b", settings).writes_cache is False
 
 
-@pytest.mark.parametrize("model", ["anthropic/claude-tiny", "google/gemini-tiny"])
+@pytest.mark.parametrize("model", ["anthropic/claude-tiny", "~anthropic/claude-latest", "google/gemini-tiny"])
 def test_openrouter_is_sent_marks_for_models_that_need_them(model: str) -> None:
     assert sent(FakeOpenRouter(models=[model]), OpenRouter, prompt_cache=True) == BLOCKS
     assert sent(FakeOpenRouter(models=["qwen/qwen3-8b"]), OpenRouter, prompt_cache=True) == REQUEST.prompt

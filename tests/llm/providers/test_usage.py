@@ -17,13 +17,15 @@ from tests.process.processes import CARTPOLE, one_line, player, run_main, write_
 from tests.scripted import make_request
 
 
-def counted(prompt: Any, completion: Any, total: Any = None, *, reasoning: Any = None, cached: Any = None) -> Any:
+def counted(
+    prompt: Any, completion: Any, total: Any = None, *, reasoning: Any = None, cached: Any = None, written: Any = None
+) -> Any:
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": total,
         "completion_tokens_details": {"reasoning_tokens": reasoning},
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
     }
 
 
@@ -44,6 +46,19 @@ def counted(prompt: Any, completion: Any, total: Any = None, *, reasoning: Any =
         # cached tokens apart
         (counted(100, 10, 110, cached=90), Usage(100, 90, 10, None)),
         (counted(100, 10, 1010, cached=900), Usage(1000, 900, 10, None)),
+        (counted(1000, 10, 1910, cached=900), Usage(1900, 900, 10, None)),
+        (counted(1000, 10, 1010, cached=900), Usage(1000, 900, 10, None)),
+        # written tokens apart, or both
+        (counted(6000, 60, 11_060, cached=0, written=5000), Usage(11_000, 0, 60, None, 5000)),
+        (counted(6000, 60, 6060, cached=1000, written=5000), Usage(6000, 1000, 60, None, 5000)),
+        (counted(6000, 60, 12_060, cached=1000, written=5000), Usage(12_000, 1000, 60, None, 5000)),
+        (counted(6000, 60, 9060, cached=5000, written=3000), Usage(9000, 5000, 60, None, 3000)),
+        (counted(21, 60, 10_399, cached=0, written=10_318), Usage(10_339, 0, 60, None, 10_318)),
+        (counted(6000, 60, cached=1000, written=6000), Usage(13_000, 1000, 60, None, 6000)),
+        (counted(21, 60, written=10_318), Usage(10_339, None, 60, None, 10_318)),
+        # both reasoning and cached tokens apart; what may be either is taken for what costs more
+        (counted(1000, 10, 1930, reasoning=20, cached=900), Usage(1900, 900, 30, 20)),
+        (counted(1000, 100, 1150, reasoning=50, cached=50), Usage(1000, 50, 150, 50)),
         # nothing to go by
         (counted(None, 10, 500, reasoning=20), Usage(None, None, 30, 20)),
         (counted(1000, None, 5000, reasoning=20), Usage(1000, None, None, 20)),
