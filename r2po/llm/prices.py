@@ -63,7 +63,7 @@ class Prices(Section):
             return (usage.prompt_tokens * self.input + rest) / PER
         if usage.cached_tokens is None:
             return None
-        fresh = usage.prompt_tokens - usage.cached_tokens
+        fresh = max(usage.prompt_tokens - usage.cached_tokens, 0)  # a server may count the cached ones apart
         return (fresh * self.input + usage.cached_tokens * self.cached + rest) / PER
 
     def most(self, prompt: int, completion: int, written: int) -> float:

@@ -52,6 +52,10 @@ def test_a_reply_costs_what_its_tokens_cost() -> None:
     assert PRICES.cost(usage) == pytest.approx(0.6 * 3 + 0.4 * 0.3 + 0.1 * 15)
 
 
+def test_more_cached_tokens_than_there_are_give_nothing_back() -> None:
+    assert Prices(input=3.0, cached=0.3, output=15.0).cost(Usage(100, 200, 0)) == pytest.approx(200 * 0.3 / 1e6)
+
+
 def test_cached_tokens_without_a_price_of_their_own_cost_as_much_as_others() -> None:
     prices = Prices(input=3.0, output=15.0)
     for cached in (None, 0, 400_000):
