@@ -140,8 +140,11 @@ class Exchange:
         self.answer = Answer(response.status_code, response.headers, bytes(body), stream if is_stream else None)
 
     def _is_enough(self, stream: Stream, response: requests.Response) -> bool:
-        """Take a stream that is complete, whatever befalls the connection after that; return whether to leave it."""
-        if self.answer is None and stream.pieces and (stream.is_complete or stream.has_ended):
+        """Take a stream that has ended, whatever befalls the connection after that; return whether to leave it.
+
+        One that is complete unless more comes does not count before its bytes have ended in an orderly way.
+        """
+        if self.answer is None and stream.has_ended:
             self.answer = Answer(response.status_code, response.headers, b"", stream)
         if self._ended_at is None and stream.has_ended:
             self._ended_at = time.monotonic()

@@ -23,9 +23,9 @@ class Assembly(ABC):
     """Puts the pieces of one answer together, each a JSON object."""
 
     is_complete = False
-    """Whether the answer is whole if nothing more comes."""
+    """Whether the answer is whole if the bytes end here in an orderly way."""
     has_ended = False
-    """Whether nothing more can come."""
+    """Whether nothing more can come, so that the answer is whole however the bytes end."""
 
     @abstractmethod
     def add(self, piece: dict[str, Any]) -> int:
@@ -168,7 +168,7 @@ class Stream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the answer is whole if nothing more comes, or tells of an error."""
+        """Whether the answer is whole if the bytes end here in an orderly way, or tells of an error."""
         return self.error is not None or self._assembly.is_complete
 
     @property

@@ -14,6 +14,10 @@ _NO_REASON = ("", "FINISH_REASON_UNSPECIFIED")
 class GeminiAssembly(Assembly):
     """Puts together ``GenerateContentResponse`` objects. No mark says that nothing more can come.
 
+    A reason for the end is none: some gateways put one into each piece. So the answer is whole only if its bytes end in
+    an orderly way after a reason; where the end of the connection is that of the bytes, this cannot be told from a break.
+    A prompt that was blocked gets no answer, so that nothing more is of use.
+
     Parts that continue each other become one, so that a word is whole for whoever looks for it.
     """
 
@@ -34,8 +38,8 @@ class GeminiAssembly(Assembly):
                 self._candidate |= told(candidate)
         for part in parts:
             self._append({key: value for key, value in part.items() if key != "text"}, string(part, "text"))
-        ended = string(self._candidate, "finishReason") not in _NO_REASON
-        self.is_complete = ended or bool(string(self._top, "promptFeedback", "blockReason"))
+        self.has_ended = bool(string(self._top, "promptFeedback", "blockReason"))
+        self.is_complete = self.has_ended or string(self._candidate, "finishReason") not in _NO_REASON
         return sum(len(string(part, "text")) for part in parts)
 
     def _append(self, kind: dict[str, Any], text: str) -> None:

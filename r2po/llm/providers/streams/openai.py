@@ -14,7 +14,8 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")  # the second 
 class OpenAIAssembly(Assembly):
     """Puts together ``chat.completion.chunk`` objects. The counts of tokens come in one without choices.
 
-    A stream without the mark at its end is complete if it has told why the model stopped, and its tokens.
+    A stream without the mark at its end is complete if it has told why the model stopped, and its bytes end in an orderly
+    way. Some servers tell a reason in each piece.
     """
 
     def __init__(self) -> None:
@@ -31,8 +32,7 @@ class OpenAIAssembly(Assembly):
             if choice.get("index") in (None, 0):
                 added += self._grow(choice)
                 self._choice |= told(choice)
-        is_counted = bool(self._top.get("usage"))  # some servers count while they write, others at the end
-        self.is_complete = self.is_complete or (is_counted and bool(self._choice.get("finish_reason")))
+        self.is_complete = bool(self._choice.get("finish_reason"))
         return added
 
     def done(self) -> None:

@@ -82,9 +82,9 @@ def test_openai_counts_in_a_piece_without_choices() -> None:
         {**head, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}},
     ]
     assembly = OpenAIAssembly()
-    whole = put_together(assembly, *chunks[:-1])
+    put_together(assembly, *chunks[:-2])
     assert not assembly.is_complete
-    whole = put_together(assembly, chunks[-1])
+    whole = put_together(assembly, *chunks[-2:])
     assert (assembly.is_complete, assembly.has_ended) == (True, False)
     assembly.done()
     assert assembly.has_ended
