@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pydantic_core
-
 from r2po.llm.providers.payload import count, entry
 from r2po.llm.providers.streams.texts import Texts, told
 from r2po.llm.stream import Assembly
 
 _TEXTS = ("text", "thinking", "signature", "partial_json")
 _CUT = ("max_tokens", "model_context_window_exceeded")
+CUT_INPUT = "partial_json"
+"""Where the input of a tool stands that was cut off: as it was written, since its last number may lack digits."""
 
 
 class AnthropicAssembly(Assembly):
@@ -69,6 +69,9 @@ class AnthropicAssembly(Assembly):
         written = whole.pop("partial_json", "")
         if not written:
             return {**block, **whole}
-        if self._message.get("stop_reason") in _CUT:  # as Anthropic's own library reads it: what is there so far
-            return {**block, **whole, "input": pydantic_core.from_json(written, allow_partial=True)}
-        return {**block, **whole, "input": json.loads(written)}
+        try:
+            return {**block, **whole, "input": json.loads(written)}
+        except ValueError:
+            if self._message.get("stop_reason") not in _CUT:
+                raise
+        return {**block, **whole, CUT_INPUT: written}

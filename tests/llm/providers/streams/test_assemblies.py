@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from r2po.errors import UnusableReply
 from r2po.llm.providers.streams.gemini import GeminiAssembly
 from r2po.llm.providers.streams.ollama import OllamaAssembly
 from r2po.llm.providers.streams.openai import OpenAIAssembly
 from r2po.llm.stream import Assembly
 from r2po.llm.types import AttemptFailed
 from r2po.llm.usage import Usage
+from r2po.policies.reply import read_numbers
 from tests.llm.fake_servers import FakeAnthropic, FakeServer
 from tests.llm.fake_servers.core import event
 from tests.llm.providers.test_streaming import SCHEMA, provider
@@ -67,7 +69,34 @@ def test_the_cut_input_of_a_tool_is_a_reply_only_if_the_limit_cut_it(end: str, f
                 provider(server).complete(make_request("hello", schema=SCHEMA))
         else:
             reply = provider(server).complete(make_request("hello", schema=SCHEMA))
-            assert (reply.finish, reply.text) == (finish, '{"params": [0, 1]}')
+            assert (reply.finish, reply.text) == (finish, '{"params": [0, 1], "reasoning": "because of this')
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{"params": [1.5, -0.2', None),  # perhaps it was to become -0.25
+        ('{"params": [1.5, -0.25], "reasoning": "becau', [1.5, -0.25]),
+        ('{"params": [1.5, -0.25], "reasoning": ""}', [1.5, -0.25]),
+    ],
+)
+def test_half_a_number_of_a_cut_input_is_no_parameter(written: str, read: list[float] | None) -> None:
+    def cut(pieces: list[bytes], _: FakeServer) -> list[bytes]:
+        first = next(index for index, piece in enumerate(pieces) if b"input_json_delta" in piece)
+        delta = {"type": "input_json_delta", "partial_json": written}
+        told = event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
+        rest = [each for each in pieces[first:] if b"input_json_delta" not in each]
+        return [*pieces[:first], told, *(each.replace(b"tool_use", b"max_tokens") for each in rest)]
+
+    with FakeAnthropic() as server:
+        server.inject(*sends(cut, text=lambda _: "{}")(server))
+        reply = provider(server).complete(make_request("hello", schema=SCHEMA))
+    assert reply.finish == "length"
+    if read is None:
+        with pytest.raises(UnusableReply):
+            read_numbers(reply.text, 2, cut=True)
+    else:
+        assert list(read_numbers(reply.text, 2, cut=True)) == read
 
 
 def test_openai_counts_in_a_piece_without_choices() -> None:
