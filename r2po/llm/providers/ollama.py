@@ -6,8 +6,10 @@ import math
 import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from r2po.errors import nearest
+from r2po.llm.key_hosts import origin_of
 from r2po.llm.providers import schema
 from r2po.llm.providers.context import TOO_LONG, cut_to, estimate_tokens, fewest_tokens
 from r2po.llm.providers.payload import count, entries, entry, string
@@ -71,6 +73,14 @@ class Ollama(WireFormat):
         self._growing = threading.Lock()
         self._most: int | None = None
         self._has_said_most = False
+
+    @property
+    def is_own_server(self) -> bool:
+        """Whether this is Ollama on this machine, where it listens unless told otherwise, or Ollama's cloud."""
+        usual, asked = origin_of(self.server.base_url), origin_of(self.address)
+        if usual is None or asked is None or urlsplit(self.address).path:  # a path leads to what a proxy has behind it
+            return False
+        return (asked.is_here and asked.port == usual.port) or asked == origin_of(self.server.home)
 
     def enforces_bounds(self) -> bool:
         """Return that it does not: its grammars, which are llama.cpp's, know no bounds of numbers."""

@@ -45,7 +45,7 @@ class Chat:
         path: Where a reply comes as a whole.
         form: How it comes in pieces; None if it never does.
         mode: As in ``ProviderSettings``.
-        tells_tokens: Whether the server is known to tell the tokens of answers in pieces.
+        tells_tokens: Whether the server is known to tell the tokens of answers in pieces, as surely as the mode demands.
         told_error: Finds the error object in an answer whose status is good.
 
     Attributes:
@@ -104,7 +104,7 @@ class Chat:
 
     def count(self, usage: Usage) -> None:
         """Look whether a streamed answer told its tokens: if not, whole answers are worth more, unless configured."""
-        if self._mode == "auto" and usage.total is None:
+        if self._mode is not True and usage.total is None:
             self.note = UNCOUNTED
 
     def _is_refusal(self, failure: AttemptFailed) -> bool:

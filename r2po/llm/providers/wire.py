@@ -69,7 +69,7 @@ class WireFormat(Provider, ABC):
             self._chat_path,
             self.stream_form,
             settings.streaming,
-            tells_tokens=self._tells_tokens_of_streams,
+            tells_tokens=lambda: self.is_own_server if settings.streaming == "own" else self._tells_tokens_of_streams(),
             told_error=self._told_error,
         )
 
@@ -85,6 +85,11 @@ class WireFormat(Provider, ABC):
     def is_at_home(self) -> bool:
         """Whether this is the provider's own server, and not one that only speaks its protocol."""
         return self.address == self.server.base_url
+
+    @property
+    def is_own_server(self) -> bool:
+        """Whether this is a server of the provider, as far as its address tells."""
+        return self.is_at_home
 
     @property
     def _marks_prompts(self) -> bool:

@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 
+from r2po.llm.accounting import Prices
+from r2po.llm.budget import Budget
+from r2po.llm.ledger import Caps
 from r2po.llm.providers.streaming import REFUSED, UNCOUNTED
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request, Streaming
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
-from tests.builders import open_client
+from tests.builders import make_config, open_client
 from tests.llm.failures import QUESTION
 from tests.llm.fake_servers import SERVERS, FakeOllama, FakeOpenAI, FakeServer
 from tests.llm.fake_servers.core import Handler, status
@@ -138,6 +141,72 @@ def test_auto_streams_at_every_providers_own_server(name: str) -> None:
     made = provider_for(name, ProviderSettings({}, streaming="auto"))
     assert isinstance(made, WireFormat)
     assert made._tells_tokens_of_streams()
+    assert made.is_own_server
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("http://localhost:11434/", True),
+        ("http://127.0.0.1:11434", True),
+        ("http://[::1]:11434", True),
+        ("https://ollama.com", True),
+        ("http://127.0.0.1:8080", False),
+        ("http://gpu7:11434", False),
+        ("http://127.0.0.1:11434/api/proxy", False),
+        ("https://ollama.com.example", False),
+    ],
+)
+def test_ollamas_own_server_is_the_usual_one_of_this_machine_or_the_cloud(address: str, is_own: bool) -> None:
+    made = provider_for("ollama/x", ProviderSettings({"OLLAMA_BASE_URL": address}))
+    assert isinstance(made, WireFormat)
+    assert made.is_own_server == is_own
+
+
+class UncountingOllama(FakeOllama):
+    """A server that speaks Ollama's protocol, and counts only whole answers."""
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        counts = ("prompt_eval_count", "eval_count")
+        return super().pieces({key: value for key, value in response.items() if key not in counts}, body)
+
+
+class UncountingProxy(FakeOpenAI):
+    """A server whose list names vLLM, behind a proxy that drops ``stream_options``."""
+
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        handler.send_json({"data": [{"id": self.models[0], "owned_by": "vllm"}]})
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        return super().pieces(response, {})
+
+
+class CachedInWholeAnswersOnly(UncountingProxy):
+    """A server that tells of a streamed answer all but how much of its prompt was cached."""
+
+    def response(self, text: str, prompt: str, body: Any) -> dict[str, Any]:
+        whole = super().response(text, prompt, body)
+        if not body.get("stream"):
+            whole["usage"]["prompt_tokens_details"] = {"cached_tokens": 0}
+        return whole
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        return FakeOpenAI.pieces(self, response, body)
+
+
+@pytest.mark.parametrize("caps", [Caps(max_tokens=10**6), Caps(max_cost=5.0)], ids=["tokens", "cost"])
+@pytest.mark.parametrize("kind", [UncountingOllama, UncountingProxy, CachedInWholeAnswersOnly])
+def test_a_capped_run_goes_on_where_streams_do_not_tell_their_tokens(
+    kind: type[FakeServer], caps: Caps, tmp_path: Path
+) -> None:
+    prices = Prices(input=1.0, cached=0.1 if kind is CachedInWholeAnswersOnly else None, output=2.0)
+    mode = make_config("cartpole", max_tokens=caps.max_tokens, max_cost=caps.max_cost, prices=prices).streaming
+    with kind() as server, open_client(provider(server, mode), tmp_path, name="some model", prices=prices) as client:
+        client.budget = Budget(caps, client.accounting)
+        for iteration in range(1, 4):
+            assert client.ask(replace(QUESTION, iteration=iteration), str).value == "fine"
+        assert asked(server) == [False] * 3
+        assert None not in (client.accounting.used.tokens, client.accounting.used.cost)
 
 
 class Uncounting(FakeLlamaCpp):
