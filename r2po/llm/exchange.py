@@ -136,6 +136,8 @@ class Exchange:
                 return
         if stream is not None:
             stream.end()
+            if not stream.pieces:
+                stream.take_array(bytes(body))
         is_stream = stream is not None and (stream.pieces or (_is_named(response) and body.lstrip()[:1] != b"{"))
         self.answer = Answer(response.status_code, response.headers, bytes(body), stream if is_stream else None)
 

@@ -22,6 +22,14 @@ from r2po.llm.types import AttemptFailed
 CONNECT_TIMEOUT_S = 10.0
 
 
+class UnusableStream(AttemptFailed):
+    """A stream cannot be read, or lacks its proper end though nothing on the way is to blame.
+
+    Its bytes ended in an orderly way, or it told why the model stopped and did not end after that. The server will
+    most likely do so again.
+    """
+
+
 class Transport:
     """Connections to one server, kept open between calls. Any number of threads may use it.
 
@@ -142,7 +150,8 @@ class Transport:
             reason = self.redact(reason)
         else:
             raise exchange.error
-        raise AttemptFailed(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
+        kind = AttemptFailed if stream is None or not stream.is_complete else UnusableStream
+        raise kind(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
 
     def _url(self, path: str) -> str:
         base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
@@ -163,7 +172,7 @@ class Transport:
     def _put_together(self, path: str, answer: Answer, stream: Stream) -> Any:
         """Return what the pieces of an answer say together."""
         if not (stream.is_complete or stream.is_damaged):
-            raise AttemptFailed(f"{self.base_url}{path}: the answer broke off", retryable=True, status=answer.status)
+            raise UnusableStream(f"{self.base_url}{path}: the answer broke off", retryable=True, status=answer.status)
         return _cleaned(stream.whole, self._redaction.reply)
 
     def _refused(self, path: str, answer: Answer, payload: Any, status: int) -> AttemptFailed:
@@ -199,7 +208,8 @@ class Transport:
         # The pieces of a stream may each have a part of a key.
         found = excerpt if answer.stream is None else "a piece of its stream cannot be read"
         reason = f"{self.base_url}{path}: the answer is {what}: {found}"
-        return AttemptFailed(reason, retryable=True, status=answer.status)
+        kind = AttemptFailed if answer.stream is None else UnusableStream
+        return kind(reason, retryable=True, status=answer.status)
 
 
 _NOT_JSON = object()

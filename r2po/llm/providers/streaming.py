@@ -9,11 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from r2po.llm.stream import Assembly, Events, Framing, Stream
-from r2po.llm.transport import Transport
+from r2po.llm.transport import Transport, UnusableStream
 from r2po.llm.types import AttemptFailed, Streaming
 from r2po.llm.usage import Usage
 
 REFUSED = "the server does not stream answers: they are asked for as a whole from now on"
+UNUSABLE = (
+    "the server's streams cannot be read, or do not end properly: answers are asked for as a whole from now on"
+)
 UNCOUNTED = "the server does not tell the tokens of streamed answers: they are asked for as a whole from now on"
 _REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
 _NO_SUCH_PATH = frozenset({404, 405, 501})
@@ -74,7 +77,8 @@ class Chat:
     def post(self, body: Mapping[str, Any], on_progress: Callable[[int], None]) -> tuple[dict[str, Any], bool]:
         """Return the answer, and whether it came in pieces.
 
-        A server that refuses to stream is asked for the whole at once: nothing was generated, so nothing is lost.
+        A server that refuses to stream is asked for the whole at once: nothing was generated, so nothing is lost. One
+        whose streams cannot be used is asked for the whole at the next attempt.
 
         Args:
             body: The request for a whole answer.
@@ -87,6 +91,9 @@ class Chat:
         if form and not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
             try:
                 return self._sent(self._stream_path, {**body, **form.asked}, on_progress, in_pieces=True)
+            except UnusableStream:
+                self.note = UNUSABLE
+                raise
             except AttemptFailed as failure:
                 if not self._is_refusal(failure):
                     raise

@@ -186,5 +186,21 @@ def test_ollama_counts_in_the_line_that_is_done() -> None:
         **lines[-1],
         "message": {"role": "assistant", "content": "The sky", "thinking": "hm"},
     }
-    with pytest.raises(ValueError, match="a line follows the last"):
-        put_together(OllamaAssembly(), lines[-1], lines[0])
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ([{}], (True, False)),  # a whole answer
+        ([{"done": None}], (True, False)),
+        ([{"done": False}], (False, False)),
+        ([{}, {}], (False, False)),  # a proxy leaves it out: more may follow
+        ([{"done": False}, {}], (False, False)),
+        ([{"done": False}, {"done": True}], (True, True)),
+        ([{}, {"done": True}], (True, True)),
+    ],
+)
+def test_a_line_of_ollama_is_the_last_if_it_says_so_or_is_alone(said: Any, state: tuple[bool, bool]) -> None:
+    assembly = OllamaAssembly()
+    put_together(assembly, *({"message": {"content": "a"}, **each} for each in said))
+    assert (assembly.is_complete, assembly.has_ended) == state
