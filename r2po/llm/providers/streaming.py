@@ -66,6 +66,7 @@ class Chat:
         told_error: Callable[[Any], Any],
     ) -> None:
         self.note = ""
+        self._has_counted = False
         self._tells_tokens = tells_tokens
         self._told_error = told_error
         self._transport = transport
@@ -110,8 +111,13 @@ class Chat:
         return answer, stream is not None and stream.pieces > 1
 
     def count(self, usage: Usage) -> None:
-        """Look whether a streamed answer told its tokens: if not, whole answers are worth more, unless configured."""
-        if self._mode is not True and usage.total is None:
+        """Look whether the server tells the tokens of streamed answers: if not, whole ones are worth more, unless configured.
+
+        A count of the completion shows that it does. That of the prompt may be missing all the same: older versions of
+        Ollama leave it out, streamed or not, if the prompt was in the cache.
+        """
+        self._has_counted = self._has_counted or usage.completion_tokens is not None
+        if self._mode is not True and not self._has_counted:
             self.note = UNCOUNTED
 
     def _is_refusal(self, failure: AttemptFailed) -> bool:

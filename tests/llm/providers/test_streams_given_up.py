@@ -13,8 +13,9 @@ import pytest
 from r2po.llm.providers.streaming import UNUSABLE
 from tests.builders import open_client
 from tests.llm.failures import QUESTION
-from tests.llm.fake_servers import SERVERS, FakeGemini, FakeOpenAI, FakeServer
+from tests.llm.fake_servers import SERVERS, FakeGemini, FakeOllama, FakeOpenAI, FakeServer
 from tests.llm.fake_servers.core import Fault, Handler, hang_up, status
+from tests.llm.fake_servers.openai import FakeLlamaCpp
 from tests.llm.providers.test_streaming import FORMATS, asked, provider
 from tests.llm.stream_failures import (
     Pieces,
@@ -134,6 +135,35 @@ def test_a_stream_is_an_answer_whatever_follows_its_end(name: str) -> None:
     with SERVERS[name]() as server:
         server.inject(of(more if name != "Gemini" else all_of)(server))
         assert provider(server).complete(make_request("hello")).note == ""
+
+
+def test_a_server_that_counts_completions_goes_on_streaming() -> None:
+    """As older versions of Ollama do: a prompt from the cache is not counted, streamed or not."""
+
+    class Cached(FakeOllama):
+        def response(self, text: str, prompt: str, body: Any) -> dict[str, Any]:
+            whole = super().response(text, prompt, body)
+            del whole["prompt_eval_count"]
+            return whole
+
+    with Cached() as server:
+        made = provider(server, "auto")
+        replies = [made.complete(make_request("hello")) for _ in range(2)]
+        assert asked(server) == [True, True]
+        assert {(reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.note) for reply in replies} == {(None, 1, "")}
+
+
+def test_one_streamed_reply_without_counts_is_none_to_give_up_for() -> None:
+    def uncounted(pieces: list[bytes], _: Any) -> list[bytes]:
+        return [piece for piece in pieces if b'"usage"' not in piece]
+
+    with FakeLlamaCpp() as server:
+        made = provider(server, "auto")
+        made.complete(make_request("hello"))
+        server.inject(of(uncounted)(server))
+        replies = [made.complete(make_request("hello")) for _ in range(2)]
+        assert asked(server) == [True, True, True]
+        assert [(reply.usage.total is None, reply.note) for reply in replies] == [(True, ""), (False, "")]
 
 
 def test_a_reason_and_an_orderly_end_are_enough_for_openai() -> None:
