@@ -14,13 +14,18 @@ from r2po.llm.types import AttemptFailed, Streaming
 from r2po.llm.usage import Usage
 
 REFUSED = "the server does not stream answers: they are asked for as a whole from now on"
+NO_OPTIONS = (
+    "the server refuses stream_options, which ask for the tokens of streamed answers: they are asked for as a whole from "
+    "now on"
+)
 UNUSABLE = (
     "the server's streams cannot be read, or do not end properly: answers are asked for as a whole from now on"
 )
 UNCOUNTED = "the server does not tell the tokens of streamed answers: they are asked for as a whole from now on"
 _REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
 _NO_SUCH_PATH = frozenset({404, 405, 501})
-_NAMES_IT = re.compile(r"(?<![a-z])stream", re.IGNORECASE)
+_NAMES_IT = re.compile(r"(?<![a-z])stream(?!_options)", re.IGNORECASE)
+_NAMES_OPTIONS = re.compile(r"(?<![a-z])stream_options", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,24 +94,24 @@ class Chat:
             AttemptFailed: There is no answer.
         """
         form = self._form
-        if form and not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
+        if form is None:
+            return self._sent(self._path, body, None)
+        if not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
+            stream = Stream(form.framing(), form.assembly(), on_progress=on_progress)
             try:
-                return self._sent(self._stream_path, {**body, **form.asked}, on_progress, in_pieces=True)
+                return self._sent(self._stream_path, {**body, **form.asked}, stream)
             except UnusableStream:
                 self.note = UNUSABLE
                 raise
             except AttemptFailed as failure:
-                if not self._is_refusal(failure):
+                refusal = "" if stream.pieces else self._refusal(failure)  # what has begun to stream does not refuse to
+                if not refusal:
                     raise
-                self.note = REFUSED
-        return self._sent(self._path, body, on_progress, in_pieces=False)
+                self.note = refusal
+        unasked = Stream(form.framing(), form.assembly(), is_asked=False, on_progress=on_progress)  # as some servers do
+        return self._sent(self._path, body, unasked)
 
-    def _sent(
-        self, path: str, body: Mapping[str, Any], on_progress: Callable[[int], None], *, in_pieces: bool
-    ) -> tuple[dict[str, Any], bool]:
-        form, stream = self._form, None
-        if form:  # also if it was not asked for: some servers stream all the same
-            stream = Stream(form.framing(), form.assembly(), is_asked=in_pieces, on_progress=on_progress)
+    def _sent(self, path: str, body: Mapping[str, Any], stream: Stream | None) -> tuple[dict[str, Any], bool]:
         answer = self._transport.post_json(path, body, told_error=self._told_error, stream=stream)
         return answer, stream is not None and stream.pieces > 1
 
@@ -120,8 +125,10 @@ class Chat:
         if self._mode is not True and not self._has_counted:
             self.note = UNCOUNTED
 
-    def _is_refusal(self, failure: AttemptFailed) -> bool:
-        """Whether a failure means that the server does not stream."""
+    def _refusal(self, failure: AttemptFailed) -> str:
+        """Return what the server refuses, if a failure means that it does not stream; empty if not."""
         said = failure.reason.partition(": HTTP ")[2]  # before it is the path, which may have the word
         lacks_path = self._stream_path != self._path and failure.status in _NO_SUCH_PATH
-        return lacks_path or (failure.status in _REFUSALS and bool(_NAMES_IT.search(said)))
+        if lacks_path or (failure.status in _REFUSALS and _NAMES_IT.search(said)):
+            return REFUSED
+        return NO_OPTIONS if failure.status in _REFUSALS and _NAMES_OPTIONS.search(said) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ import pytest
 from r2po.llm.accounting import Prices
 from r2po.llm.budget import Budget
 from r2po.llm.ledger import Caps
-from r2po.llm.providers.streaming import REFUSED, UNCOUNTED
+from r2po.llm.providers.streaming import NO_OPTIONS, REFUSED, UNCOUNTED
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request, Streaming
@@ -27,7 +28,7 @@ from tests.llm.failures import QUESTION
 from tests.llm.fake_servers import SERVERS, FakeOllama, FakeOpenAI, FakeServer
 from tests.llm.fake_servers.core import Handler, status
 from tests.llm.fake_servers.openai import FakeLlamaCpp
-from tests.llm.stream_failures import pieces_of
+from tests.llm.stream_failures import pieces_of, sends, with_piece
 from tests.scripted import make_request
 
 SCHEMA = Tabular(Spaces(True, 2, True, 2, 0, (), (), None)).schema()
@@ -229,17 +230,23 @@ def test_a_server_that_does_not_tell_the_tokens_is_asked_for_whole_answers_from_
 
 
 REFUSALS = [
-    (400, {"error": {"message": "Your organization must be verified to stream this model.", "param": "stream"}}),
-    (422, {"detail": [{"msg": "Extra inputs are not permitted", "loc": ["body", "stream_options"]}]}),
-    (400, {"error": {"message": "Unsupported parameter: 'stream_options'"}}),
-    (501, {"error": {"message": "Streaming is not implemented"}}),
+    (400, {"error": {"message": "Your organization must be verified to stream this model."}}, REFUSED),
+    (422, {"detail": [{"msg": "Extra inputs are not permitted", "loc": ["body", "stream_options"]}]}, NO_OPTIONS),
+    (400, {"error": {"message": "Unsupported parameter: 'stream_options'"}}, NO_OPTIONS),
+    (501, {"error": {"message": "Streaming is not implemented"}}, REFUSED),
 ]
+IN_A_GOOD_ANSWER = (200, {"error": {"message": "Streaming is not implemented", "code": 501}}, REFUSED)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(("code", "said"), REFUSALS)
+@pytest.mark.parametrize(
+    ("name", "code", "said", "note"),
+    [
+        *((name, *refusal) for name in FORMATS for refusal in REFUSALS),
+        *((name, *IN_A_GOOD_ANSWER) for name in FORMATS if name != "Ollama"),  # where it would be a line of a stream
+    ],
+)
 def test_a_server_that_refuses_to_stream_is_asked_for_the_whole_at_once(
-    name: str, code: int, said: Any, tmp_path: Path
+    name: str, code: int, said: Any, note: str, tmp_path: Path
 ) -> None:
     with SERVERS[name]() as server:
         server.inject(status(code, said))
@@ -249,7 +256,20 @@ def test_a_server_that_refuses_to_stream_is_asked_for_the_whole_at_once(
                 assert client.ask(replace(QUESTION, iteration=iteration), str).value == "fine"
             assert client.store.failures == 0
         assert asked(server) == [True, False, False, False]
-        assert notes == [REFUSED]
+        assert notes == [note]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_error_inside_a_stream_is_no_refusal_to_stream(name: str) -> None:
+    """The model has begun to answer: another request is another attempt."""
+    closed = {"code": 400, "message": "the upstream provider closed the stream"}
+    with SERVERS[name]() as server:
+        server.inject(*sends(with_piece(lambda _: json.dumps({"type": "error", "error": closed}).encode()))(server))
+        made = provider(server)
+        with pytest.raises(AttemptFailed, match="closed the stream"):
+            made.complete(make_request("hello"))
+        assert made.complete(make_request("hello")).note == ""
+        assert asked(server) == [True, True]
 
 
 def test_a_proxy_without_the_path_of_streams_is_asked_for_the_whole() -> None:
