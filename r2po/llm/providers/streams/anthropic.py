@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from r2po.llm.providers.payload import count, entry
-from r2po.llm.providers.streams.texts import Texts, told
+from r2po.llm.providers.streams.texts import Texts, counted, told
 from r2po.llm.stream import Assembly
 
 _TEXTS = ("text", "thinking", "signature", "partial_json")
@@ -28,14 +28,14 @@ class AnthropicAssembly(Assembly):
         kind = piece.get("type")
         if kind == "message_start":
             self._message |= told(piece.get("message"))
-            self._count(entry(piece, "message", "usage"))
+            self._usage = counted(self._usage, entry(piece, "message", "usage"))
         elif kind == "content_block_start":
             return self._open(piece)
         elif kind == "content_block_delta":
             return self._block(piece)[1].add(piece.get("delta"))
         elif kind == "message_delta":
             self._message |= told(piece.get("delta"))
-            self._count(piece.get("usage"))
+            self._usage = counted(self._usage, piece.get("usage"))
         elif kind == "message_stop":
             self.is_complete = self.has_ended = True
         return 0
@@ -56,13 +56,6 @@ class AnthropicAssembly(Assembly):
 
     def _block(self, piece: dict[str, Any]) -> tuple[dict[str, Any], Texts]:
         return self._blocks.setdefault(count(piece, "index"), ({}, Texts(_TEXTS)))
-
-    def _count(self, usage: Any) -> None:
-        """Take counts, which are of all that came so far; a proxy may say 0 where it does not know."""
-        for name, value in told(usage).items():
-            known = self._usage.get(name)
-            if not (isinstance(value, int) and isinstance(known, int) and value < known):
-                self._usage[name] = value
 
     def _filled(self, block: dict[str, Any], texts: Texts) -> dict[str, Any]:
         whole = texts.whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from r2po.llm.providers.payload import entries, string
-from r2po.llm.providers.streams.texts import told
+from r2po.llm.providers.streams.texts import counted, told
 from r2po.llm.stream import Assembly
 
 _NO_REASON = ("", "FINISH_REASON_UNSPECIFIED")
@@ -30,7 +30,7 @@ class GeminiAssembly(Assembly):
     def add(self, piece: dict[str, Any]) -> int:
         """Take the next piece."""
         self._top |= told(piece)
-        self._usage |= told(piece.get("usageMetadata"))
+        self._usage = counted(self._usage, piece.get("usageMetadata"))
         parts: list[dict[str, Any]] = []
         for candidate in entries(piece, "candidates"):
             if candidate.get("index") in (None, 0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from r2po.llm.providers.payload import entries, string
-from r2po.llm.providers.streams.texts import Texts, told
+from r2po.llm.providers.streams.texts import Texts, counted, told
 from r2po.llm.stream import Assembly
 
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")  # the second and the third are other servers' words
@@ -20,6 +20,7 @@ class OpenAIAssembly(Assembly):
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._message = Texts(_TEXTS)
         self._has_begun = False
@@ -27,6 +28,7 @@ class OpenAIAssembly(Assembly):
     def add(self, piece: dict[str, Any]) -> int:
         """Take the next piece."""
         self._top |= told(piece)
+        self._usage = counted(self._usage, piece.get("usage"))
         added = 0
         for choice in entries(piece, "choices"):
             if choice.get("index") in (None, 0):
@@ -42,7 +44,8 @@ class OpenAIAssembly(Assembly):
     def whole(self) -> dict[str, Any]:
         """Return the ``chat.completion`` object."""
         choice = {key: value for key, value in self._choice.items() if key != "delta"}
-        return {**self._top, "choices": [{**choice, "message": self._message.whole}]}
+        whole = {**self._top, "choices": [{**choice, "message": self._message.whole}]}
+        return {**whole, "usage": self._usage} if self._usage else whole
 
     def _grow(self, choice: dict[str, Any]) -> int:
         delta = choice.get("delta")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from r2po.errors import UnusableReply
+from r2po.llm.providers.streams.anthropic import AnthropicAssembly
 from r2po.llm.providers.streams.gemini import GeminiAssembly
 from r2po.llm.providers.streams.ollama import OllamaAssembly
 from r2po.llm.providers.streams.openai import OpenAIAssembly
@@ -164,6 +165,30 @@ def test_gemini_keeps_thoughts_apart_and_the_last_counts() -> None:
         "candidatesTokenCount": 2,
         "totalTokenCount": 15,
     }
+
+
+ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
+WHOLE = {"prompt_tokens": 3, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 2}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [WHOLE, ZERO],
+        [ZERO, WHOLE],
+        [WHOLE, {}],
+        [WHOLE, None],
+        [{**WHOLE, "completion_tokens": 1}, {"completion_tokens": 9}],  # the count of the prompt comes first alone
+        [{**WHOLE, "prompt_tokens_details": None}, {**ZERO, "prompt_tokens_details": WHOLE["prompt_tokens_details"]}],
+    ],
+)
+def test_a_count_never_shrinks(said: list[Any]) -> None:
+    openai = [{"choices": [], "usage": each} for each in said]
+    assert put_together(OpenAIAssembly(), *openai)["usage"] == WHOLE
+    gemini = [{"usageMetadata": each} for each in said]
+    assert put_together(GeminiAssembly(), *gemini)["usageMetadata"] == WHOLE
+    anthropic = [{"type": "message_delta", "usage": each} for each in said]
+    assert put_together(AnthropicAssembly(), *anthropic)["usage"] == WHOLE
 
 
 def test_a_blocked_prompt_is_a_complete_answer() -> None:
