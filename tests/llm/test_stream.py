@@ -132,7 +132,9 @@ def test_what_follows_the_end_does_not_matter(wire: Wire, piece: bytes) -> None:
 
 
 @pytest.mark.parametrize("wire", [wire for wire in WIRES if wire.framing is Events], ids=lambda wire: wire.name)
-@pytest.mark.parametrize("piece", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: ping\n\n", b"event: ping\ndata: {\n\n"])
+@pytest.mark.parametrize(
+    "piece", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: ping\n\n", b"event: ping\ndata: {\n\n"]
+)
 def test_what_only_keeps_a_connection_busy_is_no_piece(wire: Wire, piece: bytes) -> None:
     data = wire.streamed("params[0]: 1")
     first, rest = data.split(wire.gap, 1)

@@ -75,7 +75,7 @@ class Ollama(WireFormat):
         self._has_said_most = False
 
     @property
-    def is_own_server(self) -> bool:
+    def _is_own_server(self) -> bool:
         """Whether this is Ollama on this machine, where it listens unless told otherwise, or Ollama's cloud."""
         usual, asked = origin_of(self.server.base_url), origin_of(self.address)
         if usual is None or asked is None or urlsplit(self.address).path:  # a path leads to what a proxy has behind it
@@ -99,8 +99,8 @@ class Ollama(WireFormat):
         """Grow the context to what an earlier process of this run had reached, given the ``sent`` of each reply."""
         self._grow(count(sent, "num_ctx") or 0)
 
-    def _tells_tokens_of_streams(self) -> bool:
-        return True  # its protocol has no way to leave them out
+    def _tells_tokens_of_streams(self, *, surely: bool) -> bool:
+        return not surely or self._is_own_server  # its protocol has no way to leave them out; others speak it too
 
     def _knows_model(self) -> bool:
         _, tags = self._ask("/api/tags")

@@ -18,9 +18,7 @@ NO_OPTIONS = (
     "the server refuses stream_options, which ask for the tokens of streamed answers: they are asked for as a whole from "
     "now on"
 )
-UNUSABLE = (
-    "the server's streams cannot be read, or do not end properly: answers are asked for as a whole from now on"
-)
+UNUSABLE = "the server's streams cannot be read, or do not end properly: answers are asked for as a whole from now on"
 UNCOUNTED = "the server does not tell the tokens of streamed answers: they are asked for as a whole from now on"
 _REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
 _NO_SUCH_PATH = frozenset({404, 405, 501})

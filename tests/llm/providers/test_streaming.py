@@ -141,8 +141,7 @@ def test_auto_streams_where_the_tokens_are_sure_to_be_told(kind: type[FakeServer
 def test_auto_streams_at_every_providers_own_server(name: str) -> None:
     made = provider_for(name, ProviderSettings({}, streaming="auto"))
     assert isinstance(made, WireFormat)
-    assert made._tells_tokens_of_streams()
-    assert made.is_own_server
+    assert made._tells_tokens_of_streams(surely=True)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,7 @@ def test_auto_streams_at_every_providers_own_server(name: str) -> None:
 def test_ollamas_own_server_is_the_usual_one_of_this_machine_or_the_cloud(address: str, is_own: bool) -> None:
     made = provider_for("ollama/x", ProviderSettings({"OLLAMA_BASE_URL": address}))
     assert isinstance(made, WireFormat)
-    assert made.is_own_server == is_own
+    assert made._tells_tokens_of_streams(surely=True) == is_own
 
 
 class UncountingOllama(FakeOllama):

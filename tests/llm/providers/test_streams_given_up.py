@@ -116,7 +116,9 @@ def test_an_array_in_the_place_of_a_stream_is_an_answer() -> None:
     """As Gemini's server sends where ``alt=sse`` gets lost on the way."""
 
     def array(handler: Handler) -> None:
-        data = [json.loads(piece.removeprefix(b"data: ")) for piece in pieces_of(handler, "params[0]: 1.5, params[1]: 2")]
+        data = [
+            json.loads(piece.removeprefix(b"data: ")) for piece in pieces_of(handler, "params[0]: 1.5, params[1]: 2")
+        ]
         handler.send_bytes(json.dumps(data, indent=2).encode(), headers={"Content-Type": "application/json"})
 
     with FakeGemini() as server:
@@ -150,7 +152,9 @@ def test_a_server_that_counts_completions_goes_on_streaming() -> None:
         made = provider(server, "auto")
         replies = [made.complete(make_request("hello")) for _ in range(2)]
         assert asked(server) == [True, True]
-        assert {(reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.note) for reply in replies} == {(None, 1, "")}
+        assert {(reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.note) for reply in replies} == {
+            (None, 1, "")
+        }
 
 
 def test_one_streamed_reply_without_counts_is_none_to_give_up_for() -> None:
