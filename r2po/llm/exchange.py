@@ -80,7 +80,7 @@ class Exchange:
             return self._wait(time.monotonic() + limit_s, limit_s, idle_s)
         finally:
             if not self._done.is_set():
-                self._abandon()
+                self.abandon()
 
     def _wait(self, deadline: float, limit_s: float, idle_s: float | None) -> str:
         shown = 0
@@ -152,7 +152,7 @@ class Exchange:
             self._ended_at = time.monotonic()
         return stream.has_ended and not stream.is_whole
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Let the thread end soon: wake it if it waits for more of the body; socket timeouts end any other wait."""
         self._abandoned = True
         if self._response is not None:

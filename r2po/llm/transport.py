@@ -7,6 +7,7 @@ contains the key: not a reason, not a repr, not a chained exception.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -72,6 +73,9 @@ class Transport:
         self._redaction = Redaction(secrets_of(key, userinfo.partition(":")[2], token))
         self._proxies = network.more_proxies(self.base_url)
         network.check_proxy(self.base_url, self._proxies)
+        self._under_way: set[Exchange] = set()
+        self._is_closed = False
+        self._closing = threading.Lock()
         self._session = requests.Session()
         self._session.headers.update(sent)
         # Without an authentication of its own, requests puts the one in .netrc in the place of our header.
@@ -114,6 +118,14 @@ class Transport:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
         return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
 
+    def close(self) -> None:
+        """Close the connections of answers that are coming, so that the server notices; send nothing more."""
+        with self._closing:
+            self._is_closed = True
+            exchanges = list(self._under_way)
+        for exchange in exchanges:
+            exchange.abandon()
+
     def redact(self, text: str | bytes) -> str:
         """Return a server's text as one short printable line without any key in it."""
         return self._redaction.message(text)
@@ -139,7 +151,15 @@ class Transport:
             ),
             stream,
         )
-        overdue = exchange.run(limit, self.idle_timeout_s)
+        with self._closing:
+            if self._is_closed:
+                raise AttemptFailed(f"{self.base_url}{path}: not sent, since the run was stopped", retryable=False)
+            self._under_way.add(exchange)
+        try:
+            overdue = exchange.run(limit, self.idle_timeout_s)
+        finally:
+            with self._closing:
+                self._under_way.discard(exchange)
         if not overdue and exchange.answer is not None:
             return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.

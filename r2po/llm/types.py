@@ -189,6 +189,9 @@ class Provider(ABC):
     def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
         """Restore what an earlier process of this run had arrived at, given ``Reply.sent`` of each of its replies."""
 
+    def close(self) -> None:  # noqa: B027 - many have nothing under way
+        """End the attempts under way, and make no more: the run is over."""
+
     def longest_prompt(self) -> Limit | None:
         """Return how long a prompt can be, if that is known. The server may be asked for it, once; this never fails."""
         return None

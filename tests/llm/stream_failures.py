@@ -65,7 +65,7 @@ def all_of(pieces: list[bytes], _: FakeServer) -> list[bytes]:
 
 
 def with_reason_in_each(pieces: list[bytes], _: FakeServer) -> list[bytes]:
-    """Say in each piece why the model stopped and count its tokens, as some gateways do; a mark at the end is left out."""
+    """Say in each piece why the model stopped, and count its tokens, as some gateways do; leave out the last mark."""
     return [event(_ended(each)) for each in _values(pieces)]
 
 

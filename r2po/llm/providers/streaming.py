@@ -15,8 +15,8 @@ from r2po.llm.usage import Usage
 
 REFUSED = "the server does not stream answers: they are asked for as a whole from now on"
 NO_OPTIONS = (
-    "the server refuses stream_options, which ask for the tokens of streamed answers: they are asked for as a whole from "
-    "now on"
+    "the server refuses stream_options, which ask for the tokens of streamed answers: answers are asked for as a whole "
+    "from now on"
 )
 UNUSABLE = "the server's streams cannot be read, or do not end properly: answers are asked for as a whole from now on"
 UNCOUNTED = "the server does not tell the tokens of streamed answers: they are asked for as a whole from now on"
@@ -51,7 +51,7 @@ class Chat:
         path: Where a reply comes as a whole.
         form: How it comes in pieces; None if it never does.
         mode: As in ``ProviderSettings``.
-        tells_tokens: Whether the server is known to tell the tokens of answers in pieces, as surely as the mode demands.
+        tells_tokens: Whether the server is known to tell the tokens of answers in pieces, as surely as the mode asks.
         told_error: Finds the error object in an answer whose status is good.
 
     Attributes:
@@ -114,7 +114,7 @@ class Chat:
         return answer, stream is not None and stream.pieces > 1
 
     def count(self, usage: Usage) -> None:
-        """Look whether the server tells the tokens of streamed answers: if not, whole ones are worth more, unless configured.
+        """Look whether the server tells the tokens of streamed answers: if not, whole ones are worth more.
 
         A count of the completion shows that it does. That of the prompt may be missing all the same: older versions of
         Ollama leave it out, streamed or not, if the prompt was in the cache.

@@ -155,6 +155,10 @@ class WireFormat(Provider, ABC):
             self._chat.count(reply.usage)
         return replace(reply, served=self._named(payload, self.served_names), note=self._chat.note)
 
+    def close(self) -> None:
+        """Close the connections of answers that are coming; send nothing more."""
+        self._transport.close()
+
     def _tells_tokens_of_streams(self, *, surely: bool) -> bool:  # noqa: ARG002 - subclasses use it
         """Whether a server is known to tell the tokens of answers in pieces; ``surely``, only the provider's own is."""
         return self.is_at_home

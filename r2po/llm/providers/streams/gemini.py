@@ -14,9 +14,9 @@ _NO_REASON = ("", "FINISH_REASON_UNSPECIFIED")
 class GeminiAssembly(Assembly):
     """Puts together ``GenerateContentResponse`` objects. No mark says that nothing more can come.
 
-    A reason for the end is none: some gateways put one into each piece. So the answer is whole only if its bytes end in
-    an orderly way after a reason; where the end of the connection is that of the bytes, this cannot be told from a break.
-    A prompt that was blocked gets no answer, so that nothing more is of use.
+    A reason for the end is no such mark: some gateways put one into each piece. So the answer is whole only if its
+    bytes end in an orderly way after a reason. Where the end of the connection is that of the bytes, a break looks the
+    same. A prompt that was blocked gets no answer, so that nothing more is of use.
 
     Parts that continue each other become one, so that a word is whole for whoever looks for it.
     """

@@ -14,8 +14,8 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")  # the second 
 class OpenAIAssembly(Assembly):
     """Puts together ``chat.completion.chunk`` objects. The counts of tokens come in one without choices.
 
-    A stream without the mark at its end is complete if it has told why the model stopped, and its bytes end in an orderly
-    way. Some servers tell a reason in each piece.
+    A stream without the mark at its end is complete if it has told why the model stopped, and its bytes end in an
+    orderly way: some gateways tell a reason in each piece.
     """
 
     def __init__(self) -> None:
