@@ -175,10 +175,10 @@ class Config(Section):
 
     @pydantic.field_validator("llm_streaming", mode="before")
     @classmethod
-    def _one_of_three(cls, value: object) -> object:
-        if value == "auto" or isinstance(value, bool):
+    def _one_of_four(cls, value: object) -> object:
+        if value in ("auto", "own") or isinstance(value, bool):
             return value
-        raise pydantic_core.PydanticCustomError("streaming", "expected auto, true or false")
+        raise pydantic_core.PydanticCustomError("streaming", "expected auto, own, true or false")
 
     @property
     def card(self) -> Task:
@@ -209,10 +209,13 @@ class Config(Section):
 
     @property
     def streaming(self) -> Streaming:
-        """Whether answers are streamed: where tokens are capped or cost something, only if they are sure to be told."""
+        """Whether answers are streamed: where tokens are capped or cost something, only from providers' own servers.
+
+        Any other may leave out the tokens of a stream, and then a cap could never be kept again.
+        """
         critic = self.for_role(CRITIC)
         counted = (self.max_tokens, self.max_cost, self.prices, critic.prices)
-        return "auto" if self.llm_streaming and any(each is not None for each in counted) else self.llm_streaming
+        return "own" if self.llm_streaming and any(each is not None for each in counted) else self.llm_streaming
 
     @property
     def sampling(self) -> dict[str, Any]:

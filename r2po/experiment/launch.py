@@ -161,7 +161,7 @@ def _run(
             try:
                 store = opened.enter_context(closing(CallStore(directory.path)))
                 opened.enter_context(closing(observer))
-                client = make_client(config, models, store, observer)
+                client = opened.enter_context(closing(make_client(config, models, store, observer)))
                 if client.recording is None:
                     client.budget = make_budget(config, client.accounting, directory)
                     if place is not None:

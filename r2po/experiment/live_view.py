@@ -37,6 +37,9 @@ MODEL_COLUMNS = ("calls", "tokens")
 class Arriving:
     """Replies that are arriving, and how fast.
 
+    Fewer characters than before mean that a reply has ended or that an attempt has begun anew. What comes after that is
+    measured anew, since the characters before it were others.
+
     Args:
         characters: Those that came at once.
         since: When, in seconds.
@@ -48,12 +51,14 @@ class Arriving:
 
     def take(self, characters: int, now: float) -> None:
         """Take the characters that have come by now."""
+        if characters < self._characters:
+            self._first, self._since = characters, now
         self._characters, self._latest = characters, now
 
     def __str__(self) -> str:
         seconds = self._latest - self._since
         came = f"{_short(self._characters)} characters"
-        if seconds < RATE_AFTER_S or self._characters < self._first:  # too early, or an attempt began anew
+        if seconds < RATE_AFTER_S:
             return came
         return f"{came}, {_short(round((self._characters - self._first) / seconds))}/s"
 
@@ -77,6 +82,7 @@ class LiveView(Screen):
     def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
         """Print the failure above the live part, in yellow."""
         self._console.print(Text(failure(attempt, wait_s), style="yellow"))
+        self._arriving = None
 
     def started(
         self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[IterationRecord]
@@ -95,9 +101,8 @@ class LiveView(Screen):
 
     def receiving(self, characters: int) -> None:
         """Show that replies are arriving."""
-        if self._arriving is None:
-            self._arriving = Arriving(characters, time.monotonic())
-        self._arriving.take(characters, time.monotonic())
+        arriving = self._arriving = self._arriving or Arriving(characters, time.monotonic())
+        arriving.take(characters, time.monotonic())
 
     def evaluated(self, candidate: Candidate) -> None:
         """Show the latest evaluation."""
@@ -163,9 +168,10 @@ class LiveView(Screen):
         return status
 
     def _doing(self) -> Text:
-        waiting = "" if self._asked_at is None else f", {time.monotonic() - self._asked_at:.0f} s"
-        arriving = "" if self._arriving is None else f", {self._arriving}"
-        return Text(f"{self._now}{waiting}{arriving}", no_wrap=True, overflow="ellipsis")
+        now, asked_at, arriving = self._now, self._asked_at, self._arriving  # another thread may change them meanwhile
+        waiting = "" if asked_at is None else f", {time.monotonic() - asked_at:.0f} s"
+        came = "" if arriving is None else f", {arriving}"
+        return Text(f"{now}{waiting}{came}", no_wrap=True, overflow="ellipsis")
 
 
 def _of_round(record: IterationRecord, cells: Mapping[str, str]) -> dict[str, str]:

@@ -111,6 +111,7 @@ class Client:
     _warned_of: set[str] = field(default_factory=set, init=False)
     _under_way: dict[int, int] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _is_closed: bool = field(default=False, init=False)
 
     @property
     def accounting(self) -> Accounting:
@@ -125,6 +126,12 @@ class Client:
     def model_of(self, role: str) -> Model:
         """Return the model that a role asks."""
         return self.models.get(role, self.models[SEARCH])
+
+    def close(self) -> None:
+        """End the calls under way, in whatever thread; they are on record as interrupted ones."""
+        self._is_closed = True
+        for model in self.models.values():
+            model.provider.close()
 
     def ask(self, question: Question, read: Callable[[str], T]) -> Received[T]:
         """Return the reply to a question: the recorded one, or a new one, recorded before it is returned.
@@ -241,6 +248,9 @@ class Client:
                     permit.answered(reply)
                     return reply
             except AttemptFailed as failed:
+                if self._is_closed:
+                    permit.abandon()
+                    raise
                 again = permit.failed(failed)
                 if self.recording is None:  # a reply that is not on record is no fault of a server
                     self.store.failure(call, made, failed)

@@ -80,7 +80,7 @@ class Exchange:
             return self._wait(time.monotonic() + limit_s, limit_s, idle_s)
         finally:
             if not self._done.is_set():
-                self._abandon()
+                self.abandon()
 
     def _wait(self, deadline: float, limit_s: float, idle_s: float | None) -> str:
         shown = 0
@@ -136,18 +136,23 @@ class Exchange:
                 return
         if stream is not None:
             stream.end()
+            if not stream.pieces:
+                stream.take_array(bytes(body))
         is_stream = stream is not None and (stream.pieces or (_is_named(response) and body.lstrip()[:1] != b"{"))
         self.answer = Answer(response.status_code, response.headers, bytes(body), stream if is_stream else None)
 
     def _is_enough(self, stream: Stream, response: requests.Response) -> bool:
-        """Take a stream that is complete, whatever befalls the connection after that; return whether to leave it."""
-        if self.answer is None and stream.pieces and (stream.is_complete or stream.has_ended):
+        """Take a stream that has ended, whatever befalls the connection after that; return whether to leave it.
+
+        One that is complete unless more comes does not count before its bytes have ended in an orderly way.
+        """
+        if self.answer is None and stream.has_ended:
             self.answer = Answer(response.status_code, response.headers, b"", stream)
         if self._ended_at is None and stream.has_ended:
             self._ended_at = time.monotonic()
         return stream.has_ended and not stream.is_whole
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Let the thread end soon: wake it if it waits for more of the body; socket timeouts end any other wait."""
         self._abandoned = True
         if self._response is not None:

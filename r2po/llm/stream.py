@@ -17,15 +17,16 @@ DONE = "[DONE]"
 """What stands at the end of some streams instead of a piece."""
 _BOM = b"\xef\xbb\xbf"
 _ERROR = "error"
+_PING = "ping"
 
 
 class Assembly(ABC):
     """Puts the pieces of one answer together, each a JSON object."""
 
     is_complete = False
-    """Whether the answer is whole if nothing more comes."""
+    """Whether the answer is whole if the bytes end here in an orderly way."""
     has_ended = False
-    """Whether nothing more can come."""
+    """Whether nothing more can come, so that the answer is whole however the bytes end."""
 
     @abstractmethod
     def add(self, piece: dict[str, Any]) -> int:
@@ -168,7 +169,7 @@ class Stream:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the answer is whole if nothing more comes, or tells of an error."""
+        """Whether the answer is whole if the bytes end here in an orderly way, or tells of an error."""
         return self.error is not None or self._assembly.is_complete
 
     @property
@@ -196,6 +197,13 @@ class Stream:
         for each in self._framing.end():
             self._take(each, is_rest=True)
 
+    def take_array(self, body: bytes) -> None:
+        """Take an answer that is one JSON array of pieces, as some servers send it whatever they were asked for."""
+        pieces = _value(body)
+        if isinstance(pieces, list) and all(isinstance(piece, dict) for piece in pieces):
+            for piece in pieces:
+                self._take_value(piece, Data("", []))
+
     def whole(self) -> dict[str, Any]:
         """Return the answer as if it had come at once, or the error in its place.
 
@@ -209,17 +217,24 @@ class Stream:
         return self._assembly.whole()
 
     def _take(self, data: Data, *, is_rest: bool = False) -> None:
+        if data.name == _PING or not any(map(bytes.strip, data.lines)):  # only keeps the connection busy
+            return
         for value in _values(data.lines):
             if value is None and is_rest:  # the beginning of a piece that broke off
                 continue
-            if value == DONE:
-                self.pieces += 1
-                self._assembly.done()
-            elif data.name == _ERROR or (isinstance(value, dict) and value.get(_ERROR)):
-                self.error = self.error or _told_error(value, data)
-                self.pieces += 1
-            else:
-                self._add(value)
+            self._take_value(value, data)
+
+    def _take_value(self, value: Any, data: Data) -> None:
+        if self._assembly.has_ended:  # such as a second last line, or the error of somebody on the way
+            return
+        if value == DONE:
+            self.pieces += 1
+            self._assembly.done()
+        elif data.name == _ERROR or (isinstance(value, dict) and value.get(_ERROR)):
+            self.error = self.error or _told_error(value, data)
+            self.pieces += 1
+        else:
+            self._add(value)
 
     def _add(self, piece: Any) -> None:
         try:

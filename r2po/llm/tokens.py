@@ -67,6 +67,8 @@ _LATEST = 100  # more answers of a role tell nothing new
 _FEW = 0.8  # of the fewest tokens that a prompt can have
 _MANY = 2.0  # times the most
 _AMONG_OTHERS = 0.85  # of what the other counts lead to expect
+_ALIKE = 0.95  # how near counts come to each other that are right
+_SOME = 3  # counts, of which two can tell that the third is wrong
 _LONG_GROUP, _LONG_WORD = 3, 7
 _LETTER, _DIGIT, _BLANK, _BREAK, _MARK, _OTHER = range(6)
 _NOTHING = 6
@@ -162,15 +164,30 @@ def _latest(counts: Sequence[Counted]) -> list[Counted]:
 def _robust(held: _Floats, counts: _Floats, noise: _Floats) -> _Floats:
     """Fit the weights, without the counts that are much too small beside the others.
 
-    A server may leave out what it has in its cache, but none counts more than there is.
+    A server may leave out what it has in its cache; it hardly ever counts more than there is. So a large count is
+    believed rather than small ones, unless it stands alone and those of its role agree with each other.
     """
     while True:
         weights = _fit(held / counts[:, None], noise)
         shares = counts / (held @ weights)
-        whole = shares >= _AMONG_OTHERS * shares.max()
-        if whole.all():
+        top = int(shares.argmax())
+        good = np.arange(shares.size) != top
+        if not _is_alone(top, held, counts, noise):
+            good = shares >= _AMONG_OTHERS * shares[top]
+        if good.all():
             return weights
-        held, counts, noise = held[whole], counts[whole], noise[whole]
+        held, counts, noise = held[good], counts[good], noise[good]
+
+
+def _is_alone(top: int, held: _Floats, counts: _Floats, noise: _Floats) -> bool:
+    """Whether a count is far above what the others lead to expect, of which the largest two of its role are alike."""
+    others = np.arange(counts.size) != top
+    own = others & (noise == noise[top])
+    if own.sum() < _SOME - 1:
+        return False
+    shares = counts / (held @ _fit(held[others] / counts[others, None], noise[others]))
+    second, first = np.sort(shares[own])[-2:]
+    return bool(first < _AMONG_OTHERS * shares[top] and second >= _ALIKE * first)
 
 
 def _fit(shares: _Floats, noise: _Floats) -> _Floats:

@@ -7,6 +7,7 @@ contains the key: not a reason, not a repr, not a chained exception.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -20,6 +21,14 @@ from r2po.llm.stream import Stream
 from r2po.llm.types import AttemptFailed
 
 CONNECT_TIMEOUT_S = 10.0
+
+
+class UnusableStream(AttemptFailed):
+    """A stream cannot be read, or lacks its proper end though nothing on the way is to blame.
+
+    Its bytes ended in an orderly way, or it told why the model stopped and did not end after that. The server will
+    most likely do so again.
+    """
 
 
 class Transport:
@@ -64,6 +73,9 @@ class Transport:
         self._redaction = Redaction(secrets_of(key, userinfo.partition(":")[2], token))
         self._proxies = network.more_proxies(self.base_url)
         network.check_proxy(self.base_url, self._proxies)
+        self._under_way: set[Exchange] = set()
+        self._is_closed = False
+        self._closing = threading.Lock()
         self._session = requests.Session()
         self._session.headers.update(sent)
         # Without an authentication of its own, requests puts the one in .netrc in the place of our header.
@@ -106,6 +118,14 @@ class Transport:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
         return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
 
+    def close(self) -> None:
+        """Close the connections of answers that are coming, so that the server notices; send nothing more."""
+        with self._closing:
+            self._is_closed = True
+            exchanges = list(self._under_way)
+        for exchange in exchanges:
+            exchange.abandon()
+
     def redact(self, text: str | bytes) -> str:
         """Return a server's text as one short printable line without any key in it."""
         return self._redaction.message(text)
@@ -131,7 +151,15 @@ class Transport:
             ),
             stream,
         )
-        overdue = exchange.run(limit, self.idle_timeout_s)
+        with self._closing:
+            if self._is_closed:
+                raise AttemptFailed(f"{self.base_url}{path}: not sent, since the run was stopped", retryable=False)
+            self._under_way.add(exchange)
+        try:
+            overdue = exchange.run(limit, self.idle_timeout_s)
+        finally:
+            with self._closing:
+                self._under_way.discard(exchange)
         if not overdue and exchange.answer is not None:
             return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.
@@ -142,7 +170,8 @@ class Transport:
             reason = self.redact(reason)
         else:
             raise exchange.error
-        raise AttemptFailed(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
+        kind = AttemptFailed if stream is None or not stream.is_complete else UnusableStream
+        raise kind(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
 
     def _url(self, path: str) -> str:
         base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
@@ -163,7 +192,7 @@ class Transport:
     def _put_together(self, path: str, answer: Answer, stream: Stream) -> Any:
         """Return what the pieces of an answer say together."""
         if not (stream.is_complete or stream.is_damaged):
-            raise AttemptFailed(f"{self.base_url}{path}: the answer broke off", retryable=True, status=answer.status)
+            raise UnusableStream(f"{self.base_url}{path}: the answer broke off", retryable=True, status=answer.status)
         return _cleaned(stream.whole, self._redaction.reply)
 
     def _refused(self, path: str, answer: Answer, payload: Any, status: int) -> AttemptFailed:
@@ -199,7 +228,8 @@ class Transport:
         # The pieces of a stream may each have a part of a key.
         found = excerpt if answer.stream is None else "a piece of its stream cannot be read"
         reason = f"{self.base_url}{path}: the answer is {what}: {found}"
-        return AttemptFailed(reason, retryable=True, status=answer.status)
+        kind = AttemptFailed if answer.stream is None else UnusableStream
+        return kind(reason, retryable=True, status=answer.status)
 
 
 _NOT_JSON = object()

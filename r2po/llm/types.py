@@ -16,7 +16,8 @@ SEARCH = "search"
 CRITIC = "critic"
 """The role that may ask a model of its own; all other roles ask the search's."""
 Finish = Literal["stop", "length", "refusal", "unknown"]
-Streaming = Literal["auto"] | bool
+Streaming = Literal["auto", "own"] | bool
+"""Whether answers are asked for in pieces: see ``ProviderSettings``."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ class ProviderSettings:
         num_ctx: Context length in tokens, for servers that must be told; None to choose it from the prompts.
         base_url: Address of the server that the config chooses; None to leave that to the environment.
         prompt_cache: Whether prompts are marked for the server's cache; None for the providers' own servers only.
-        streaming: Whether answers are asked for in pieces: always if the server can, never, or with "auto" where it is
-            known to tell the tokens of such answers too.
+        streaming: Whether answers are asked for in pieces: always if the server can, never, with "auto" where it is
+            known to tell the tokens of such answers too, or with "own" from the provider's own server only.
         idle_timeout_s: Seconds that may pass between two pieces of an answer; None for no limit.
     """
 
@@ -187,6 +188,9 @@ class Provider(ABC):
 
     def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
         """Restore what an earlier process of this run had arrived at, given ``Reply.sent`` of each of its replies."""
+
+    def close(self) -> None:  # noqa: B027 - many have nothing under way
+        """End the attempts under way, and make no more: the run is over."""
 
     def longest_prompt(self) -> Limit | None:
         """Return how long a prompt can be, if that is known. The server may be asked for it, once; this never fails."""

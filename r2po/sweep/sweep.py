@@ -227,9 +227,9 @@ def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
 
 
 def _counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
-    """Return the runs; under a cap that counts tokens, they stream only from servers that are known to tell them."""
+    """Return the runs; under a cap that counts tokens, they stream only from the providers' own servers."""
     counts = caps.max_tokens is not None or caps.max_cost is not None
-    changed = {"llm_streaming": "auto"}
+    changed = {"llm_streaming": "own"}
     return [
         replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run
         for run in runs

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import signal
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from r2po.api.settings import settled
 from r2po.cli import main
 from r2po.config import Config, load_config
 from r2po.llm.types import AttemptFailed
+from r2po.methods.asking import MAX_REASKS
 from r2po.runlog import RunDirectory
 from r2po.runlog.records import IterationRecord
 from r2po.tasks import TASKS
+from tests.llm.fake_servers import FakeOllama
+from tests.llm.providers.test_streaming import endless
 
 VALUES: Mapping[str, Any] = {
     "gym_env_name": "CartPole-v1",
@@ -179,6 +184,33 @@ def test_an_interrupt_leaves_a_run_that_continues_where_it_stopped() -> None:
     again = r2po.run(VALUES, logdir="logs", seed=4, resume=1)
     assert again.rewards.tolist() == whole.rewards.tolist()
     assert any("is complete; nothing to do" in note for note in again.notes)
+
+
+def test_an_interrupt_ends_all_that_servers_write_though_the_process_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a notebook; the samples of a round are asked for in threads."""
+    noticed: list[float] = []
+
+    before = MAX_REASKS + 1  # about what to learn from rollouts, which no reply says
+    interrupted: list[int] = []
+
+    class Impatient(r2po.Observer):
+        def receiving(self, characters: int) -> None:
+            if len(server.chats) == before + 2 and not interrupted:
+                interrupted.append(characters)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    values = {**VALUES, "method": "promptpo", "candidates": 2, "llm_model_name": "ollama/tiny", "logdir": "logs"}
+    values |= {"llm_timeout_s": 20.0, "warmup_episodes": None}
+    with FakeOllama() as server:
+        monkeypatch.setenv("OLLAMA_BASE_URL", server.url)
+        server.always(endless(noticed))
+        server.inject(*[lambda handler: handler.send_json(server.response("no", "", {"model": "tiny"}))] * before)
+        with pytest.raises(KeyboardInterrupt, match="stopped"):
+            r2po.run(values, seed=1, observer=Impatient())
+        until = time.monotonic() + 1
+        while len(noticed) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(noticed) == 2
 
 
 def test_an_interrupt_before_there_is_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -622,14 +622,16 @@ def test_a_count_that_cannot_be_is_refused(changes: Any, write: Write, monkeypat
         ({}, "auto"),
         ({"llm_streaming": True}, True),
         ({"llm_streaming": True, "max_llm_calls": 5, "max_wall_time_s": 60}, True),
-        ({"llm_streaming": True, "max_tokens": 1000}, "auto"),
-        ({"llm_streaming": True, "prices": PRICES}, "auto"),
-        ({"llm_streaming": True, "prices": PRICES, "max_cost": 1.0}, "auto"),
-        ({"llm_streaming": True, "critic": {"prices": PRICES}}, "auto"),
+        ({"llm_streaming": True, "max_tokens": 1000}, "own"),
+        ({"llm_streaming": True, "prices": PRICES}, "own"),
+        ({"llm_streaming": True, "prices": PRICES, "max_cost": 1.0}, "own"),
+        ({"llm_streaming": True, "critic": {"prices": PRICES}}, "own"),
+        ({"llm_streaming": "auto", "max_tokens": 1000}, "own"),
+        ({"llm_streaming": "own"}, "own"),
         ({"llm_streaming": False, "max_tokens": 1000}, False),
     ],
 )
-def test_where_tokens_must_be_told_streams_are_asked_for_only_if_they_tell_them(
+def test_where_tokens_must_be_told_streams_are_asked_for_from_the_providers_own_servers_only(
     changes: Any, streaming: Any, write: Write
 ) -> None:
     config = load_config(write(**{**WITH_CRITIC, **changes}))
@@ -640,7 +642,7 @@ def test_where_tokens_must_be_told_streams_are_asked_for_only_if_they_tell_them(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"llm_streaming": "sometimes"}, "llm_streaming is 'sometimes'; expected auto, true or false"),
+        ({"llm_streaming": "sometimes"}, "llm_streaming is 'sometimes'; expected auto, own, true or false"),
         ({"llm_idle_timeout_s": 0}, "llm_idle_timeout_s is 0; input should be greater than 0"),
         (
             {"llm_idle_timeout_s": True},

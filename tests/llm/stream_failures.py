@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tests.llm.failures import RETRIED, SHORT_S, STOPS, TAKEN, Failure, Faults, said
-from tests.llm.fake_servers import FakeServer
-from tests.llm.fake_servers.core import Fault, Handler, hang_up, reset
+from tests.llm.fake_servers import FakeGemini, FakeOpenAI, FakeServer
+from tests.llm.fake_servers.core import Fault, Handler, event, hang_up, reset
 
 TEXT = "params[0]: 1.0, params[1]: 2.0, and so on"
 PAUSE_S = 0.05
@@ -62,6 +62,33 @@ def without_end(pieces: list[bytes], _: FakeServer) -> list[bytes]:
 
 def all_of(pieces: list[bytes], _: FakeServer) -> list[bytes]:
     return pieces
+
+
+def with_reason_in_each(pieces: list[bytes], _: FakeServer) -> list[bytes]:
+    """Say in each piece why the model stopped, and count its tokens, as some gateways do; leave out the last mark."""
+    return [event(_ended(each)) for each in _values(pieces)]
+
+
+def _ended(piece: dict[str, Any]) -> dict[str, Any]:
+    if "candidates" in piece:
+        counts = {"promptTokenCount": 3, "candidatesTokenCount": 1}
+        return {**piece, "candidates": [{**each, "finishReason": "STOP"} for each in piece["candidates"]],
+                "usageMetadata": counts}  # fmt: skip
+    counts = {"prompt_tokens": 3, "completion_tokens": 1}
+    return {"usage": counts, **piece, "choices": [{**each, "finish_reason": "stop"} for each in piece["choices"]]}
+
+
+def _values(pieces: list[bytes]) -> list[dict[str, Any]]:
+    data = [line.removeprefix(b"data: ") for piece in pieces for line in piece.splitlines() if line[:5] == b"data:"]
+    return [json.loads(each) for each in data if each != b"[DONE]"]
+
+
+def half_with_reasons(pieces: list[bytes], fake: FakeServer) -> list[bytes]:
+    return with_reason_in_each(half(pieces, fake), fake)
+
+
+def slowly_with_reasons(pieces: list[bytes], fake: FakeServer) -> Iterable[bytes]:
+    return slowly(with_reason_in_each(pieces, fake), fake)
 
 
 def with_piece(data: Callable[[FakeServer], bytes]) -> Pieces:
@@ -146,6 +173,16 @@ def _together(*faults: Faults) -> Faults:
     return lambda server: [fault for each in faults for fault in each(server)]
 
 
+def _marked(faults: Faults) -> Faults:
+    """Only where a mark says that nothing more can come."""
+    return lambda server: [] if isinstance(server, FakeGemini) else faults(server)
+
+
+def _with_reasons(faults: Faults) -> Faults:
+    """Only where a reason for the end may stand in each piece."""
+    return lambda server: faults(server) if isinstance(server, FakeGemini | FakeOpenAI) else []
+
+
 ZIPPED = {"Content-Encoding": "gzip"}
 OVERLOADED, UNKNOWN_KEY = {"type": "overloaded_error"}, {"type": "authentication_error", "code": 401}
 
@@ -188,7 +225,32 @@ IN_A_STREAM = (
     Failure("whole though asked for pieces", lambda _: [whole], TAKEN),
     Failure(
         "silence, a reset and a hang-up after the end, idle",
-        _together(*(sends(all_of, then) for then in (wait, late_reset, hang_up()))),
+        _marked(_together(*(sends(all_of, then) for then in (wait, late_reset, hang_up())))),
         TAKEN,
     ),
+    Failure(
+        "a reason for the end in each piece: broken off",
+        _with_reasons(_together(sends(half_with_reasons, hang_up()), sends(with_reason_in_each, hang_up()))),
+        RETRIED,
+        "the answer broke off",
+    ),
+    Failure(
+        "a reason for the end in each piece: reset",
+        _with_reasons(sends(half_with_reasons, reset())),
+        RETRIED,
+        "the connection was reset",
+    ),
+    Failure(
+        "a reason for the end in each piece: silence, or more to come, total",
+        _with_reasons(_together(sends(half_with_reasons, wait), sends(slowly_with_reasons))),
+        RETRIED,
+        f"no complete answer within {SHORT_S:g} s",
+    ),
+    Failure(
+        "a reason for the end in each piece: silence, idle",
+        _with_reasons(sends(half_with_reasons, wait)),
+        RETRIED,
+        f"no more of the answer for {SHORT_S:g} s",
+    ),
+    Failure("a reason for the end in each piece: complete", _with_reasons(sends(with_reason_in_each)), TAKEN),
 )

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from r2po.llm.providers.gemini import Gemini
+from r2po.llm.providers.streams.gemini import GeminiAssembly
 from r2po.llm.stream import Events, Framing, Lines, Stream
 from tests.llm.streams import ANSWERS, WIRES, Wire, whole_of
 
@@ -73,10 +75,12 @@ def test_whatever_the_portions_the_answer_is_the_same(wire: Wire, answer: str, c
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 def test_no_beginning_of_a_stream_is_an_answer(wire: Wire) -> None:
     data = wire.streamed("params[0]: 1\n\u00e4")
-    ends = [end for end in range(len(data)) if whole_of(wire, [data[:end]]) is not None]
-    # Only what stands behind the last piece may be missing: empty lines, and OpenAI's mark.
-    assert all(len(data) - end <= len("\n\ndata: [DONE]\n\n") for end in ends)
-    assert whole_of(wire, [data]) is not None
+    whole = whole_of(wire, [data])
+    assert whole is not None
+    found = [each for end in range(len(data)) if (each := whole_of(wire, [data[:end]])) is not None]
+    # Only what stands behind the reason for the end may be missing: empty lines, OpenAI's counts and its mark.
+    whole.pop("usage", None)
+    assert all({key: each[key] for key in whole} == whole for each in found)
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
@@ -117,6 +121,41 @@ def test_errors_without_their_name_are_known_by_that_of_the_event() -> None:
             "error": {"message": "gone", "code": 500}
         }
     assert whole_of(wire, [b"event: error\ndata: gone\n\n"]) == {"error": "gone"}
+
+
+@pytest.mark.parametrize("wire", [wire for wire in WIRES if wire.provider is not Gemini], ids=lambda wire: wire.name)
+@pytest.mark.parametrize("piece", [b'{"error": "gone"}', b"{", b'{"done": true}'])
+def test_what_follows_the_end_does_not_matter(wire: Wire, piece: bytes) -> None:
+    data = wire.streamed("params[0]: 1")
+    more = piece if wire.framing is Lines else b"data: " + piece
+    assert whole_of(wire, [data, more, wire.gap]) == whole_of(wire, [data])
+
+
+@pytest.mark.parametrize("wire", [wire for wire in WIRES if wire.framing is Events], ids=lambda wire: wire.name)
+@pytest.mark.parametrize(
+    "piece", [b"data:\n\n", b"data:  \n\n", b"event: ping\ndata: ping\n\n", b"event: ping\ndata: {\n\n"]
+)
+def test_what_only_keeps_a_connection_busy_is_no_piece(wire: Wire, piece: bytes) -> None:
+    data = wire.streamed("params[0]: 1")
+    first, rest = data.split(wire.gap, 1)
+    assert whole_of(wire, [piece, first, wire.gap, piece, rest]) == whole_of(wire, [data])
+
+
+def test_an_array_of_pieces_is_put_together_like_a_stream() -> None:
+    def piece(text: str, **more: Any) -> dict[str, Any]:
+        return {"candidates": [{"content": {"parts": [{"text": text}]}, **more}]}
+
+    stream = Stream(Events(), GeminiAssembly())
+    stream.take_array(json.dumps([piece("par"), piece("ams", finishReason="STOP")], indent=1).encode())
+    assert stream.is_whole
+    assert stream.whole()["candidates"][0]["content"]["parts"] == [{"text": "params"}]
+    stream = Stream(Events(), GeminiAssembly())
+    stream.take_array(json.dumps([piece("par"), {"error": {"message": "gone"}}]).encode())
+    assert stream.whole() == {"error": {"message": "gone"}}
+    for other in (b"[1]", b"{}", b"[", b""):
+        stream = Stream(Events(), GeminiAssembly())
+        stream.take_array(other)
+        assert stream.pieces == 0
 
 
 def test_a_null_error_is_none() -> None:

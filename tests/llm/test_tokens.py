@@ -132,6 +132,18 @@ def test_counts_without_what_was_cached_give_way_to_those_that_are_larger(share:
     assert estimate(asked, [*whole, *parts]) == pytest.approx(6 * SPLIT, rel=0.03)
 
 
+@pytest.mark.parametrize("share", [1.3, 1.6, 1.9])
+@pytest.mark.parametrize("tokens", [SPLIT, JOINED])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_count_that_is_too_high_does_not_displace_those_that_agree(share: float, tokens: int, place: int) -> None:
+    """Such as that of a server that counted another prompt along."""
+    right = [seen(NUMBERS * times, tokens * times) for times in (2, 3)]
+    wrong = seen(NUMBERS, int(share * tokens))
+    assert wrong.is_plausible
+    known = [*right[:place], wrong, *right[place:]]
+    assert estimate(features_of(NUMBERS * 6), known) == pytest.approx(6 * tokens, rel=0.04)
+
+
 def test_the_same_answers_give_the_same_estimate() -> None:
     known = [seen(NUMBERS * times, SPLIT * times) for times in (1, 2, 3)]
     assert estimate(features_of(NUMBERS), known) == estimate(features_of(NUMBERS), list(known))

@@ -239,7 +239,7 @@ def test_an_abbreviated_cap_is_followed_by_the_new_one() -> None:
 @pytest.mark.parametrize(
     ("configured", "caps", "streaming"),
     [
-        (True, Caps(max_tokens=1000), "auto"),
+        (True, Caps(max_tokens=1000), "own"),
         (True, Caps(max_llm_calls=5), True),
         (False, Caps(max_tokens=1000), False),
     ],

@@ -11,7 +11,7 @@ from r2po.llm.providers.marks import in_blocks
 from r2po.llm.providers.payload import count, entries, string, total
 from r2po.llm.providers.server import Server
 from r2po.llm.providers.streaming import StreamForm
-from r2po.llm.providers.streams.anthropic import AnthropicAssembly
+from r2po.llm.providers.streams.anthropic import CUT_INPUT, AnthropicAssembly
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.types import AttemptFailed, Finish, Reply, Request
 from r2po.llm.usage import Usage
@@ -113,7 +113,7 @@ class Anthropic(WireFormat):
 
     def _reply(self, payload: Mapping[str, Any], body: Mapping[str, Any]) -> Reply:
         blocks = entries(payload, "content")
-        answers = [json.dumps(block.get("input")) for block in blocks if block.get("type") == "tool_use"]
+        answers = [_input(block) for block in blocks if block.get("type") == "tool_use"]
         texts = [string(block, "text") for block in blocks if block.get("type") == "text"]
         cached = count(payload, "usage", "cache_read_input_tokens")
         written = count(payload, "usage", "cache_creation_input_tokens")
@@ -129,3 +129,8 @@ class Anthropic(WireFormat):
             sent={**sent, "seed": None},
             said="".join(texts),
         )
+
+
+def _input(block: Mapping[str, Any]) -> str:
+    """Return the input of a tool as JSON; what was cut off is none."""
+    return string(block, CUT_INPUT) or json.dumps(block.get("input"))

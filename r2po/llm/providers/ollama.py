@@ -6,8 +6,10 @@ import math
 import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from r2po.errors import nearest
+from r2po.llm.key_hosts import origin_of
 from r2po.llm.providers import schema
 from r2po.llm.providers.context import TOO_LONG, cut_to, estimate_tokens, fewest_tokens
 from r2po.llm.providers.payload import count, entries, entry, string
@@ -72,6 +74,14 @@ class Ollama(WireFormat):
         self._most: int | None = None
         self._has_said_most = False
 
+    @property
+    def _is_own_server(self) -> bool:
+        """Whether this is Ollama on this machine, where it listens unless told otherwise, or Ollama's cloud."""
+        usual, asked = origin_of(self.server.base_url), origin_of(self.address)
+        if usual is None or asked is None or urlsplit(self.address).path:  # a path leads to what a proxy has behind it
+            return False
+        return (asked.is_here and asked.port == usual.port) or asked == origin_of(self.server.home)
+
     def enforces_bounds(self) -> bool:
         """Return that it does not: its grammars, which are llama.cpp's, know no bounds of numbers."""
         return False
@@ -89,8 +99,8 @@ class Ollama(WireFormat):
         """Grow the context to what an earlier process of this run had reached, given the ``sent`` of each reply."""
         self._grow(count(sent, "num_ctx") or 0)
 
-    def _tells_tokens_of_streams(self) -> bool:
-        return True  # its protocol has no way to leave them out
+    def _tells_tokens_of_streams(self, *, surely: bool) -> bool:
+        return not surely or self._is_own_server  # its protocol has no way to leave them out; others speak it too
 
     def _knows_model(self) -> bool:
         _, tags = self._ask("/api/tags")

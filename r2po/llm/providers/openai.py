@@ -76,8 +76,8 @@ class OpenAI(WireFormat):
     def _is_llama_cpp(self) -> bool:
         return not self.is_at_home and string(self._details(), "owned_by") == _LLAMA_CPP
 
-    def _tells_tokens_of_streams(self) -> bool:
-        return self.is_at_home or string(self._details(), "owned_by") in _COUNTING_STREAMS
+    def _tells_tokens_of_streams(self, *, surely: bool) -> bool:
+        return self.is_at_home or (not surely and string(self._details(), "owned_by") in _COUNTING_STREAMS)
 
     def _details(self) -> Mapping[str, Any]:
         """Return what the server's list says of the model; it is asked until it answers."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from r2po.errors import InputError
+from r2po.errors import InputError, nearest
 from r2po.llm import key_hosts
 from r2po.llm.types import ProviderSettings
 
 CONFIG_KEY = "base_url"
 """What chooses the server if the environment does not: a key of the config."""
+_MAX_NAMED = 10
 
 
 class KeyNotSentError(InputError):
@@ -18,6 +20,15 @@ class KeyNotSentError(InputError):
 
 class UnknownModelError(InputError):
     """The server does not know the model."""
+
+    @classmethod
+    def among(cls, server: str, model: str, known: Iterable[str]) -> UnknownModelError:
+        """Return that a server knows only other models."""
+        known = sorted(known)
+        close = nearest(model, known)
+        names = ", ".join(known[:_MAX_NAMED]) + (", …" if known[_MAX_NAMED:] else "")
+        listed = "" if close and len(known) > _MAX_NAMED else f"; known: {names or 'none'}"
+        return cls(f"{server} has no model {model!r}{close}{listed}")
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,21 @@ from types import MappingProxyType
 from typing import Any
 
 from r2po.llm.stream import Assembly, Events, Framing, Stream
-from r2po.llm.transport import Transport
+from r2po.llm.transport import Transport, UnusableStream
 from r2po.llm.types import AttemptFailed, Streaming
 from r2po.llm.usage import Usage
 
 REFUSED = "the server does not stream answers: they are asked for as a whole from now on"
+NO_OPTIONS = (
+    "the server refuses stream_options, which ask for the tokens of streamed answers: answers are asked for as a whole "
+    "from now on"
+)
+UNUSABLE = "the server's streams cannot be read, or do not end properly: answers are asked for as a whole from now on"
 UNCOUNTED = "the server does not tell the tokens of streamed answers: they are asked for as a whole from now on"
 _REFUSALS = frozenset({400, 404, 405, 406, 415, 422, 501})
 _NO_SUCH_PATH = frozenset({404, 405, 501})
-_NAMES_IT = re.compile(r"(?<![a-z])stream", re.IGNORECASE)
+_NAMES_IT = re.compile(r"(?<![a-z])stream(?!_options)", re.IGNORECASE)
+_NAMES_OPTIONS = re.compile(r"(?<![a-z])stream_options", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Chat:
         path: Where a reply comes as a whole.
         form: How it comes in pieces; None if it never does.
         mode: As in ``ProviderSettings``.
-        tells_tokens: Whether the server is known to tell the tokens of answers in pieces.
+        tells_tokens: Whether the server is known to tell the tokens of answers in pieces, as surely as the mode asks.
         told_error: Finds the error object in an answer whose status is good.
 
     Attributes:
@@ -63,6 +69,7 @@ class Chat:
         told_error: Callable[[Any], Any],
     ) -> None:
         self.note = ""
+        self._has_counted = False
         self._tells_tokens = tells_tokens
         self._told_error = told_error
         self._transport = transport
@@ -74,7 +81,8 @@ class Chat:
     def post(self, body: Mapping[str, Any], on_progress: Callable[[int], None]) -> tuple[dict[str, Any], bool]:
         """Return the answer, and whether it came in pieces.
 
-        A server that refuses to stream is asked for the whole at once: nothing was generated, so nothing is lost.
+        A server that refuses to stream is asked for the whole at once: nothing was generated, so nothing is lost. One
+        whose streams cannot be used is asked for the whole at the next attempt.
 
         Args:
             body: The request for a whole answer.
@@ -84,31 +92,41 @@ class Chat:
             AttemptFailed: There is no answer.
         """
         form = self._form
-        if form and not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
+        if form is None:
+            return self._sent(self._path, body, None)
+        if not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):
+            stream = Stream(form.framing(), form.assembly(), on_progress=on_progress)
             try:
-                return self._sent(self._stream_path, {**body, **form.asked}, on_progress, in_pieces=True)
+                return self._sent(self._stream_path, {**body, **form.asked}, stream)
+            except UnusableStream:
+                self.note = UNUSABLE
+                raise
             except AttemptFailed as failure:
-                if not self._is_refusal(failure):
+                refusal = "" if stream.pieces else self._refusal(failure)  # what has begun to stream does not refuse to
+                if not refusal:
                     raise
-                self.note = REFUSED
-        return self._sent(self._path, body, on_progress, in_pieces=False)
+                self.note = refusal
+        unasked = Stream(form.framing(), form.assembly(), is_asked=False, on_progress=on_progress)  # as some servers do
+        return self._sent(self._path, body, unasked)
 
-    def _sent(
-        self, path: str, body: Mapping[str, Any], on_progress: Callable[[int], None], *, in_pieces: bool
-    ) -> tuple[dict[str, Any], bool]:
-        form, stream = self._form, None
-        if form:  # also if it was not asked for: some servers stream all the same
-            stream = Stream(form.framing(), form.assembly(), is_asked=in_pieces, on_progress=on_progress)
+    def _sent(self, path: str, body: Mapping[str, Any], stream: Stream | None) -> tuple[dict[str, Any], bool]:
         answer = self._transport.post_json(path, body, told_error=self._told_error, stream=stream)
         return answer, stream is not None and stream.pieces > 1
 
     def count(self, usage: Usage) -> None:
-        """Look whether a streamed answer told its tokens: if not, whole answers are worth more, unless configured."""
-        if self._mode == "auto" and usage.total is None:
+        """Look whether the server tells the tokens of streamed answers: if not, whole ones are worth more.
+
+        A count of the completion shows that it does. That of the prompt may be missing all the same: older versions of
+        Ollama leave it out, streamed or not, if the prompt was in the cache.
+        """
+        self._has_counted = self._has_counted or usage.completion_tokens is not None
+        if self._mode is not True and not self._has_counted:
             self.note = UNCOUNTED
 
-    def _is_refusal(self, failure: AttemptFailed) -> bool:
-        """Whether a failure means that the server does not stream."""
+    def _refusal(self, failure: AttemptFailed) -> str:
+        """Return what the server refuses, if a failure means that it does not stream; empty if not."""
         said = failure.reason.partition(": HTTP ")[2]  # before it is the path, which may have the word
         lacks_path = self._stream_path != self._path and failure.status in _NO_SUCH_PATH
-        return lacks_path or (failure.status in _REFUSALS and bool(_NAMES_IT.search(said)))
+        if lacks_path or (failure.status in _REFUSALS and _NAMES_IT.search(said)):
+            return REFUSED
+        return NO_OPTIONS if failure.status in _REFUSALS and _NAMES_OPTIONS.search(said) else ""

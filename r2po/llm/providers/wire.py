@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
-from r2po.errors import InputError, nearest
+from r2po.errors import InputError
 from r2po.llm.failures import told_error
 from r2po.llm.providers import schema as schemas
 from r2po.llm.providers.advice import NO_MATCH, advised
@@ -21,7 +22,6 @@ from r2po.llm.usage import Usage
 
 CHECK_TIMEOUT_S = 10.0
 JSON_SCHEMA = "json_schema"
-_MAX_NAMED = 10
 OK = 200
 
 
@@ -69,7 +69,7 @@ class WireFormat(Provider, ABC):
             self._chat_path,
             self.stream_form,
             settings.streaming,
-            tells_tokens=self._tells_tokens_of_streams,
+            tells_tokens=partial(self._tells_tokens_of_streams, surely=settings.streaming == "own"),
             told_error=self._told_error,
         )
 
@@ -155,8 +155,12 @@ class WireFormat(Provider, ABC):
             self._chat.count(reply.usage)
         return replace(reply, served=self._named(payload, self.served_names), note=self._chat.note)
 
-    def _tells_tokens_of_streams(self) -> bool:
-        """Whether the server is known to tell the tokens of answers in pieces, as the provider's own does."""
+    def close(self) -> None:
+        """Close the connections of answers that are coming; send nothing more."""
+        self._transport.close()
+
+    def _tells_tokens_of_streams(self, *, surely: bool) -> bool:  # noqa: ARG002 - subclasses use it
+        """Whether a server is known to tell the tokens of answers in pieces; ``surely``, only the provider's own is."""
         return self.is_at_home
 
     def enforces_bounds(self) -> bool:
@@ -251,11 +255,7 @@ class WireFormat(Provider, ABC):
         return {name: text for name, text in texts.items() if text}
 
     def _unknown_model(self, known: Iterable[str]) -> UnknownModelError:
-        known = sorted(map(self._transport.redact, known))
-        close = nearest(self.model, known)
-        names = ", ".join(known[:_MAX_NAMED]) + (", …" if known[_MAX_NAMED:] else "")
-        listed = "" if close and len(known) > _MAX_NAMED else f"; known: {names or 'none'}"
-        return UnknownModelError(f"{self.server.name} at {self.address} has no model {self.model!r}{close}{listed}")
+        return UnknownModelError.among(f"{self.server.name} at {self.address}", self.model, map(self.redact, known))
 
     def _finished(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -13,18 +14,21 @@ from typing import Any
 
 import pytest
 
-from r2po.llm.providers.streaming import REFUSED, UNCOUNTED
+from r2po.llm.accounting import Prices
+from r2po.llm.budget import Budget
+from r2po.llm.ledger import Caps
+from r2po.llm.providers.streaming import NO_OPTIONS, REFUSED, UNCOUNTED
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request, Streaming
 from r2po.policies.tabular import Tabular
 from r2po.tasks.spaces import Spaces
-from tests.builders import open_client
+from tests.builders import make_config, open_client
 from tests.llm.failures import QUESTION
 from tests.llm.fake_servers import SERVERS, FakeOllama, FakeOpenAI, FakeServer
 from tests.llm.fake_servers.core import Handler, status
 from tests.llm.fake_servers.openai import FakeLlamaCpp
-from tests.llm.stream_failures import pieces_of
+from tests.llm.stream_failures import pieces_of, sends, with_piece
 from tests.scripted import make_request
 
 SCHEMA = Tabular(Spaces(True, 2, True, 2, 0, (), (), None)).schema()
@@ -137,7 +141,72 @@ def test_auto_streams_where_the_tokens_are_sure_to_be_told(kind: type[FakeServer
 def test_auto_streams_at_every_providers_own_server(name: str) -> None:
     made = provider_for(name, ProviderSettings({}, streaming="auto"))
     assert isinstance(made, WireFormat)
-    assert made._tells_tokens_of_streams()
+    assert made._tells_tokens_of_streams(surely=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("http://localhost:11434/", True),
+        ("http://127.0.0.1:11434", True),
+        ("http://[::1]:11434", True),
+        ("https://ollama.com", True),
+        ("http://127.0.0.1:8080", False),
+        ("http://gpu7:11434", False),
+        ("http://127.0.0.1:11434/api/proxy", False),
+        ("https://ollama.com.example", False),
+    ],
+)
+def test_ollamas_own_server_is_the_usual_one_of_this_machine_or_the_cloud(address: str, is_own: bool) -> None:
+    made = provider_for("ollama/x", ProviderSettings({"OLLAMA_BASE_URL": address}))
+    assert isinstance(made, WireFormat)
+    assert made._tells_tokens_of_streams(surely=True) == is_own
+
+
+class UncountingOllama(FakeOllama):
+    """A server that speaks Ollama's protocol, and counts only whole answers."""
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        counts = ("prompt_eval_count", "eval_count")
+        return super().pieces({key: value for key, value in response.items() if key not in counts}, body)
+
+
+class UncountingProxy(FakeOpenAI):
+    """A server whose list names vLLM, behind a proxy that drops ``stream_options``."""
+
+    def tell(self, handler: Handler, path: str, body: Any) -> None:
+        handler.send_json({"data": [{"id": self.models[0], "owned_by": "vllm"}]})
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        return super().pieces(response, {})
+
+
+class CachedInWholeAnswersOnly(UncountingProxy):
+    """A server that tells of a streamed answer all but how much of its prompt was cached."""
+
+    def response(self, text: str, prompt: str, body: Any) -> dict[str, Any]:
+        whole = super().response(text, prompt, body)
+        if not body.get("stream"):
+            whole["usage"]["prompt_tokens_details"] = {"cached_tokens": 0}
+        return whole
+
+    def pieces(self, response: Mapping[str, Any], body: Any) -> list[bytes]:
+        return FakeOpenAI.pieces(self, response, body)
+
+
+@pytest.mark.parametrize("caps", [Caps(max_tokens=10**6), Caps(max_cost=5.0)], ids=["tokens", "cost"])
+@pytest.mark.parametrize("kind", [UncountingOllama, UncountingProxy, CachedInWholeAnswersOnly])
+def test_a_capped_run_goes_on_where_streams_do_not_tell_their_tokens(
+    kind: type[FakeServer], caps: Caps, tmp_path: Path
+) -> None:
+    prices = Prices(input=1.0, cached=0.1 if kind is CachedInWholeAnswersOnly else None, output=2.0)
+    mode = make_config("cartpole", max_tokens=caps.max_tokens, max_cost=caps.max_cost, prices=prices).streaming
+    with kind() as server, open_client(provider(server, mode), tmp_path, name="some model", prices=prices) as client:
+        client.budget = Budget(caps, client.accounting)
+        for iteration in range(1, 4):
+            assert client.ask(replace(QUESTION, iteration=iteration), str).value == "fine"
+        assert asked(server) == [False] * 3
+        assert None not in (client.accounting.used.tokens, client.accounting.used.cost)
 
 
 class Uncounting(FakeLlamaCpp):
@@ -160,17 +229,23 @@ def test_a_server_that_does_not_tell_the_tokens_is_asked_for_whole_answers_from_
 
 
 REFUSALS = [
-    (400, {"error": {"message": "Your organization must be verified to stream this model.", "param": "stream"}}),
-    (422, {"detail": [{"msg": "Extra inputs are not permitted", "loc": ["body", "stream_options"]}]}),
-    (400, {"error": {"message": "Unsupported parameter: 'stream_options'"}}),
-    (501, {"error": {"message": "Streaming is not implemented"}}),
+    (400, {"error": {"message": "Your organization must be verified to stream this model."}}, REFUSED),
+    (422, {"detail": [{"msg": "Extra inputs are not permitted", "loc": ["body", "stream_options"]}]}, NO_OPTIONS),
+    (400, {"error": {"message": "Unsupported parameter: 'stream_options'"}}, NO_OPTIONS),
+    (501, {"error": {"message": "Streaming is not implemented"}}, REFUSED),
 ]
+IN_A_GOOD_ANSWER = (200, {"error": {"message": "Streaming is not implemented", "code": 501}}, REFUSED)
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(("code", "said"), REFUSALS)
+@pytest.mark.parametrize(
+    ("name", "code", "said", "note"),
+    [
+        *((name, *refusal) for name in FORMATS for refusal in REFUSALS),
+        *((name, *IN_A_GOOD_ANSWER) for name in FORMATS if name != "Ollama"),  # where it would be a line of a stream
+    ],
+)
 def test_a_server_that_refuses_to_stream_is_asked_for_the_whole_at_once(
-    name: str, code: int, said: Any, tmp_path: Path
+    name: str, code: int, said: Any, note: str, tmp_path: Path
 ) -> None:
     with SERVERS[name]() as server:
         server.inject(status(code, said))
@@ -180,7 +255,20 @@ def test_a_server_that_refuses_to_stream_is_asked_for_the_whole_at_once(
                 assert client.ask(replace(QUESTION, iteration=iteration), str).value == "fine"
             assert client.store.failures == 0
         assert asked(server) == [True, False, False, False]
-        assert notes == [REFUSED]
+        assert notes == [note]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_error_inside_a_stream_is_no_refusal_to_stream(name: str) -> None:
+    """The model has begun to answer: another request is another attempt."""
+    closed = {"code": 400, "message": "the upstream provider closed the stream"}
+    with SERVERS[name]() as server:
+        server.inject(*sends(with_piece(lambda _: json.dumps({"type": "error", "error": closed}).encode()))(server))
+        made = provider(server)
+        with pytest.raises(AttemptFailed, match="closed the stream"):
+            made.complete(make_request("hello"))
+        assert made.complete(make_request("hello")).note == ""
+        assert asked(server) == [True, True]
 
 
 def test_a_proxy_without_the_path_of_streams_is_asked_for_the_whole() -> None:

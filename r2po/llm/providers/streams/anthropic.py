@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pydantic_core
-
 from r2po.llm.providers.payload import count, entry
-from r2po.llm.providers.streams.texts import Texts, told
+from r2po.llm.providers.streams.texts import Texts, counted, told
 from r2po.llm.stream import Assembly
 
 _TEXTS = ("text", "thinking", "signature", "partial_json")
 _CUT = ("max_tokens", "model_context_window_exceeded")
+CUT_INPUT = "partial_json"
+"""Where the input of a tool stands that was cut off: as it was written, since its last number may lack digits."""
 
 
 class AnthropicAssembly(Assembly):
@@ -28,14 +28,14 @@ class AnthropicAssembly(Assembly):
         kind = piece.get("type")
         if kind == "message_start":
             self._message |= told(piece.get("message"))
-            self._count(entry(piece, "message", "usage"))
+            self._usage = counted(self._usage, entry(piece, "message", "usage"))
         elif kind == "content_block_start":
             return self._open(piece)
         elif kind == "content_block_delta":
             return self._block(piece)[1].add(piece.get("delta"))
         elif kind == "message_delta":
             self._message |= told(piece.get("delta"))
-            self._count(piece.get("usage"))
+            self._usage = counted(self._usage, piece.get("usage"))
         elif kind == "message_stop":
             self.is_complete = self.has_ended = True
         return 0
@@ -57,18 +57,14 @@ class AnthropicAssembly(Assembly):
     def _block(self, piece: dict[str, Any]) -> tuple[dict[str, Any], Texts]:
         return self._blocks.setdefault(count(piece, "index"), ({}, Texts(_TEXTS)))
 
-    def _count(self, usage: Any) -> None:
-        """Take counts, which are of all that came so far; a proxy may say 0 where it does not know."""
-        for name, value in told(usage).items():
-            known = self._usage.get(name)
-            if not (isinstance(value, int) and isinstance(known, int) and value < known):
-                self._usage[name] = value
-
     def _filled(self, block: dict[str, Any], texts: Texts) -> dict[str, Any]:
         whole = texts.whole
         written = whole.pop("partial_json", "")
         if not written:
             return {**block, **whole}
-        if self._message.get("stop_reason") in _CUT:  # as Anthropic's own library reads it: what is there so far
-            return {**block, **whole, "input": pydantic_core.from_json(written, allow_partial=True)}
-        return {**block, **whole, "input": json.loads(written)}
+        try:
+            return {**block, **whole, "input": json.loads(written)}
+        except ValueError:
+            if self._message.get("stop_reason") not in _CUT:
+                raise
+        return {**block, **whole, CUT_INPUT: written}

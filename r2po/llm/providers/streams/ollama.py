@@ -9,25 +9,22 @@ from r2po.llm.stream import Assembly
 
 
 class OllamaAssembly(Assembly):
-    """Puts together the lines; a line that does not say that more follows is the last, such as a whole answer."""
+    """Puts together the lines. A line that does not say whether it is the last is a whole answer if it is alone."""
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
         self._message: dict[str, Any] = {}
         self._texts = Texts(("content", "thinking"))
+        self._has_begun = False
 
     def add(self, piece: dict[str, Any]) -> int:
-        """Take the next line.
-
-        Raises:
-            ValueError: It follows the last.
-        """
-        if self.has_ended:
-            raise ValueError("a line follows the last")
+        """Take the next line."""
         self._top |= told(piece)
         message = piece.get("message")
         self._message |= told(message)
-        self.is_complete = self.has_ended = piece.get("done") is not False
+        self.has_ended = bool(piece.get("done"))
+        self.is_complete = self.has_ended or (piece.get("done") is None and not self._has_begun)
+        self._has_begun = True
         return self._texts.add(message)
 
     def whole(self) -> dict[str, Any]:

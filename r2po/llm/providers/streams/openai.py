@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from r2po.llm.providers.payload import entries, string
-from r2po.llm.providers.streams.texts import Texts, told
+from r2po.llm.providers.streams.texts import Texts, counted, told
 from r2po.llm.stream import Assembly
 
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")  # the second and the third are other servers' words
@@ -14,11 +14,13 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")  # the second 
 class OpenAIAssembly(Assembly):
     """Puts together ``chat.completion.chunk`` objects. The counts of tokens come in one without choices.
 
-    A stream without the mark at its end is complete if it has told why the model stopped, and its tokens.
+    A stream without the mark at its end is complete if it has told why the model stopped, and its bytes end in an
+    orderly way: some gateways tell a reason in each piece.
     """
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._message = Texts(_TEXTS)
         self._has_begun = False
@@ -26,13 +28,13 @@ class OpenAIAssembly(Assembly):
     def add(self, piece: dict[str, Any]) -> int:
         """Take the next piece."""
         self._top |= told(piece)
+        self._usage = counted(self._usage, piece.get("usage"))
         added = 0
         for choice in entries(piece, "choices"):
             if choice.get("index") in (None, 0):
                 added += self._grow(choice)
                 self._choice |= told(choice)
-        is_counted = bool(self._top.get("usage"))  # some servers count while they write, others at the end
-        self.is_complete = self.is_complete or (is_counted and bool(self._choice.get("finish_reason")))
+        self.is_complete = bool(self._choice.get("finish_reason"))
         return added
 
     def done(self) -> None:
@@ -42,7 +44,8 @@ class OpenAIAssembly(Assembly):
     def whole(self) -> dict[str, Any]:
         """Return the ``chat.completion`` object."""
         choice = {key: value for key, value in self._choice.items() if key != "delta"}
-        return {**self._top, "choices": [{**choice, "message": self._message.whole}]}
+        whole = {**self._top, "choices": [{**choice, "message": self._message.whole}]}
+        return {**whole, "usage": self._usage} if self._usage else whole
 
     def _grow(self, choice: dict[str, Any]) -> int:
         delta = choice.get("delta")

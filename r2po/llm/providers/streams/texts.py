@@ -27,6 +27,21 @@ class Texts:
         return {name: "".join(parts) for name, parts in self._parts.items() if parts}
 
 
+def counted(known: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """Return counts with what an object says of them now: of all that came so far, so that none of them shrinks.
+
+    Servers and proxies say 0 where they do not know. What is no count is replaced.
+    """
+    counts = dict(known)
+    for name, said in told(value).items():
+        before = counts.get(name)
+        if isinstance(said, Mapping):
+            counts[name] = counted(before if isinstance(before, Mapping) else {}, said)
+        elif not (isinstance(said, int) and isinstance(before, int) and said < before):
+            counts[name] = said
+    return counts
+
+
 def told(value: Any) -> dict[str, Any]:
     """Return what an object says, without what it leaves empty; nothing of anything else."""
     entries = value.items() if isinstance(value, Mapping) else ()

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from r2po.errors import UnusableReply
+from r2po.llm.providers.streams.anthropic import AnthropicAssembly
 from r2po.llm.providers.streams.gemini import GeminiAssembly
 from r2po.llm.providers.streams.ollama import OllamaAssembly
 from r2po.llm.providers.streams.openai import OpenAIAssembly
 from r2po.llm.stream import Assembly
 from r2po.llm.types import AttemptFailed
 from r2po.llm.usage import Usage
+from r2po.policies.reply import read_numbers
 from tests.llm.fake_servers import FakeAnthropic, FakeServer
 from tests.llm.fake_servers.core import event
 from tests.llm.providers.test_streaming import SCHEMA, provider
@@ -67,7 +70,34 @@ def test_the_cut_input_of_a_tool_is_a_reply_only_if_the_limit_cut_it(end: str, f
                 provider(server).complete(make_request("hello", schema=SCHEMA))
         else:
             reply = provider(server).complete(make_request("hello", schema=SCHEMA))
-            assert (reply.finish, reply.text) == (finish, '{"params": [0, 1]}')
+            assert (reply.finish, reply.text) == (finish, '{"params": [0, 1], "reasoning": "because of this')
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{"params": [1.5, -0.2', None),  # perhaps it was to become -0.25
+        ('{"params": [1.5, -0.25], "reasoning": "becau', [1.5, -0.25]),
+        ('{"params": [1.5, -0.25], "reasoning": ""}', [1.5, -0.25]),
+    ],
+)
+def test_half_a_number_of_a_cut_input_is_no_parameter(written: str, read: list[float] | None) -> None:
+    def cut(pieces: list[bytes], _: FakeServer) -> list[bytes]:
+        first = next(index for index, piece in enumerate(pieces) if b"input_json_delta" in piece)
+        delta = {"type": "input_json_delta", "partial_json": written}
+        told = event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
+        rest = [each for each in pieces[first:] if b"input_json_delta" not in each]
+        return [*pieces[:first], told, *(each.replace(b"tool_use", b"max_tokens") for each in rest)]
+
+    with FakeAnthropic() as server:
+        server.inject(*sends(cut, text=lambda _: "{}")(server))
+        reply = provider(server).complete(make_request("hello", schema=SCHEMA))
+    assert reply.finish == "length"
+    if read is None:
+        with pytest.raises(UnusableReply):
+            read_numbers(reply.text, 2, cut=True)
+    else:
+        assert list(read_numbers(reply.text, 2, cut=True)) == read
 
 
 def test_openai_counts_in_a_piece_without_choices() -> None:
@@ -82,9 +112,9 @@ def test_openai_counts_in_a_piece_without_choices() -> None:
         {**head, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}},
     ]
     assembly = OpenAIAssembly()
-    whole = put_together(assembly, *chunks[:-1])
+    put_together(assembly, *chunks[:-2])
     assert not assembly.is_complete
-    whole = put_together(assembly, chunks[-1])
+    whole = put_together(assembly, *chunks[-2:])
     assert (assembly.is_complete, assembly.has_ended) == (True, False)
     assembly.done()
     assert assembly.has_ended
@@ -137,6 +167,30 @@ def test_gemini_keeps_thoughts_apart_and_the_last_counts() -> None:
     }
 
 
+ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
+WHOLE = {"prompt_tokens": 3, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 2}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [WHOLE, ZERO],
+        [ZERO, WHOLE],
+        [WHOLE, {}],
+        [WHOLE, None],
+        [{**WHOLE, "completion_tokens": 1}, {"completion_tokens": 9}],  # the count of the prompt comes first alone
+        [{**WHOLE, "prompt_tokens_details": None}, {**ZERO, "prompt_tokens_details": WHOLE["prompt_tokens_details"]}],
+    ],
+)
+def test_a_count_never_shrinks(said: list[Any]) -> None:
+    openai = [{"choices": [], "usage": each} for each in said]
+    assert put_together(OpenAIAssembly(), *openai)["usage"] == WHOLE
+    gemini = [{"usageMetadata": each} for each in said]
+    assert put_together(GeminiAssembly(), *gemini)["usageMetadata"] == WHOLE
+    anthropic = [{"type": "message_delta", "usage": each} for each in said]
+    assert put_together(AnthropicAssembly(), *anthropic)["usage"] == WHOLE
+
+
 def test_a_blocked_prompt_is_a_complete_answer() -> None:
     assembly = GeminiAssembly()
     whole = put_together(assembly, {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}})
@@ -157,5 +211,21 @@ def test_ollama_counts_in_the_line_that_is_done() -> None:
         **lines[-1],
         "message": {"role": "assistant", "content": "The sky", "thinking": "hm"},
     }
-    with pytest.raises(ValueError, match="a line follows the last"):
-        put_together(OllamaAssembly(), lines[-1], lines[0])
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ([{}], (True, False)),  # a whole answer
+        ([{"done": None}], (True, False)),
+        ([{"done": False}], (False, False)),
+        ([{}, {}], (False, False)),  # a proxy leaves it out: more may follow
+        ([{"done": False}, {}], (False, False)),
+        ([{"done": False}, {"done": True}], (True, True)),
+        ([{}, {"done": True}], (True, True)),
+    ],
+)
+def test_a_line_of_ollama_is_the_last_if_it_says_so_or_is_alone(said: Any, state: tuple[bool, bool]) -> None:
+    assembly = OllamaAssembly()
+    put_together(assembly, *({"message": {"content": "a"}, **each} for each in said))
+    assert (assembly.is_complete, assembly.has_ended) == state
