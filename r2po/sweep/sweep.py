@@ -15,6 +15,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.condition import Condition, condition_of
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
@@ -35,7 +36,7 @@ class SweepOptions:
 
     Attributes:
         name: Name of the sweep's folder; None for one made from the request.
-        jobs: Largest number of runs under way; None for as many as fit into the memory.
+        jobs: Largest number of runs under way; None for as many as surely fit into the memory.
         caps: Limits on all runs together.
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
@@ -118,11 +119,24 @@ class Sweep:
                 self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
             )
         workers = min(cores.available(), len(self._todo))
-        fitting = fitting_runs(workers)
-        jobs = min(options.jobs or len(self._todo), fitting, len(self._todo))
-        if (options.jobs or 0) > fitting:
-            self._screen.note(f"--jobs {options.jobs}: {fitting} runs fit into the memory that is free")
+        jobs = self._jobs(workers)
         return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
+
+    def _jobs(self, workers: int) -> int:
+        """Return how many runs are under way at once, and say what limits them."""
+        in_memory, runs = fitting_runs(workers), len(self._todo)
+        jobs = min(self._options.jobs or in_memory, runs)
+        if jobs > in_memory:
+            self._screen.note(
+                f"--jobs {self._options.jobs}: more than the {in_memory} runs that surely fit into memory"
+            )
+        configs = [run.config for run in self._todo]
+        open_files = raise_limit(needed(configs, jobs, min(workers, jobs)))
+        fit = fitting(configs, min(workers, jobs), open_files)
+        if jobs > fit:
+            which = f"{open_files} open files are allowed to a process"
+            self._screen.note(f"{fit} of {jobs} runs at once: {which}; ulimit -Hn raises that")
+        return min(jobs, fit)
 
     def _say_what_begins(self) -> None:
         complete = len(self.runs) - len(self._todo) - len(self._damaged)
