@@ -105,16 +105,22 @@ def add_output_options(
 
 
 def found(options: argparse.Namespace, *also: str) -> Chosen:
-    """Return the experiments under ``--logs-root`` of the methods that are asked for, and of others ``also``."""
+    """Return the experiments under ``--logs-root`` of the methods that are asked for, and of others ``also``.
+
+    How many runs are left out, and why, is printed.
+    """
     from r2po.analysis.logs.chosen import choose_methods
     from r2po.analysis.logs.experiments import find_experiments
     from r2po.analysis.logs.names import method_key
+    from r2po.analysis.logs.tally import tally
 
     only = (getattr(options, "only_env", getattr(options, "envs", ())), getattr(options, "only_method", ()))
     experiments = find_experiments(options.logs_root, options.max_runs, *only, parallel=True)
     asked = options.methods
     more = [name for name in also if name not in map(method_key, asked)] if asked else []
-    return choose_methods(experiments, [*asked, *more])
+    chosen = choose_methods(experiments, [*asked, *more])
+    warn(f"{options.logs_root}: {line}" for line in tally(chosen.experiments))
+    return chosen
 
 
 def compared(options: argparse.Namespace) -> tuple[list[ExperimentLogs], list[str]]:

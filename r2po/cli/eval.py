@@ -52,10 +52,13 @@ def run(options: argparse.Namespace) -> int:
     from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
     from r2po.analysis.logs.fresh import basis_of
     from r2po.analysis.logs.load import load_log_directory
+    from r2po.analysis.logs.tally import tally
 
     # All are read before any is written: a wrong name among them leaves nothing half done.
     experiments = [load_log_directory(path) for path in options.logdirs]
     for logs, label in zip(experiments, labels, strict=True):
+        for line in tally([logs]):
+            print(f"warning: {logs.path}: {line}", file=sys.stderr)  # noqa: T201 - the command's output
         for problem in logs.problems:
             print(f"warning: {logs.path}: left out: {problem}", file=sys.stderr)  # noqa: T201 - the command's output
         for name, part in experiments_in(logs):

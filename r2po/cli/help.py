@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         f"{_PROPS} --set temperature=0,0.7 --max-cost 5": "two experiments, one purse",
+        "logs/my_sweep": "go on with a sweep, as it was asked for",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},

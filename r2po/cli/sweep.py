@@ -6,22 +6,37 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
 
+if TYPE_CHECKING:
+    from r2po.sweep.plan import SweepRequest
+
 DEFAULT_RUNS = 10
+CPUS_PER_RUN = 0.25
+SWEEP = "r2po sweep"
+MOST_CONFIGS = 3
+"""With more configs, the command that continues a sweep names its folder instead."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.set_defaults(program=parser.prog)
-    parser.add_argument("config", nargs="+", type=place, metavar="CONFIG", help="config files, e.g. configs/nim/*.yaml")
+    parser.add_argument(
+        "config",
+        nargs="+",
+        type=place,
+        metavar="CONFIG",
+        help="config files, e.g. configs/nim/*.yaml; or the folder of a sweep, to continue it as it was asked for",
+    )
     add_override_option(
         parser,
         "KEY=V1,V2",
@@ -41,7 +56,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
-        "--cpus-per-run", type=_amount, default=0.25, metavar="X", help="cores that Ray reserves for a run (0.25)"
+        "--cpus-per-run",
+        type=_amount,
+        default=CPUS_PER_RUN,
+        metavar="X",
+        help="cores that Ray reserves for one (0.25)",
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -68,19 +87,13 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
-        from r2po.sweep.plan import SweepRequest
         from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 
-    request = SweepRequest(
-        options.config,
-        options.overrides,
-        _seeds(options),
-        options.protocol,
-        options.logs,
-        options.accept_changed_prompts,
-    )
+    folder = _sweep_folder(options)
+    request = _request_of(folder) if folder is not None else _request(options)
+    request = replace(request, accept_changed_prompts=options.accept_changed_prompts)
     how = SweepOptions(
-        name=options.name,
+        name=options.name if folder is None else folder.resolve().name,
         jobs=options.jobs,
         caps=Caps(options.max_llm_calls, options.max_tokens, options.max_cost),
         ray=options.ray,
@@ -89,8 +102,12 @@ def run(options: argparse.Namespace) -> int:
     )
     sweep: Sweep | None = None
 
+    def again(setting: str = "") -> str:
+        assert sweep is not None
+        return _again(options, sweep.manifest.folder, setting)
+
     def how_to_continue() -> str:
-        return f"; to continue: {_again(options.program)}" if sweep is not None else " before the sweep began"
+        return f"; to continue: {again()}" if sweep is not None else " before the sweep began"
 
     try:
         with told_how_to_continue(how_to_continue):
@@ -99,14 +116,14 @@ def run(options: argparse.Namespace) -> int:
             sweep.run()
     except SweepStopped as stop:
         remedy = f"; raise it with {stop.setting}" if stop.setting else ""
-        raise SweepStopped(f"{stop}{remedy}\nto continue: {_again(options.program, stop.setting)}") from None
+        raise SweepStopped(f"{stop}{remedy}\nto continue: {again(stop.setting)}") from None
     return 0
 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
     extras: dict[str, Any] = dict.fromkeys(("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray"))
-    return argparse.Namespace(**{**extras, "cpus_per_run": 0.25, **vars(options)})
+    return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 
 
 def _seeds(options: argparse.Namespace) -> list[int]:
@@ -125,10 +142,65 @@ def _range(text: str) -> range:
     return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
-def _again(program: str, setting: str = "") -> str:
-    """Return the command that continues the sweep: the same one, with a raised cap if one was reached."""
-    arguments = sys.argv[len(program.split()) :]
-    return shlex.join([*command_of(program), *_with_setting(arguments, setting)])
+def _request(options: argparse.Namespace) -> SweepRequest:
+    from r2po.sweep.plan import SweepRequest
+
+    return SweepRequest(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
+
+
+def _sweep_folder(options: argparse.Namespace) -> Path | None:
+    """Return the folder of the sweep that is to continue; None if configs are given.
+
+    Raises:
+        InputError: Something else is given beside it that says what to run.
+    """
+    from r2po.sweep.manifest import FILE
+
+    folders = [Path(text) for text in options.config if (Path(text) / FILE).is_file()]
+    if not folders:
+        return None
+    given = {"--set": options.overrides, "--runs": options.runs, "--seeds": options.seeds}
+    given |= {"--protocol": options.protocol, "--logs": options.logs, "--name": options.name}
+    more = [*options.config[1:], *(option for option, value in given.items() if value)]
+    if more:
+        raise InputError(f"{folders[0]} is a sweep, which says itself what to run; leave out {', '.join(more)}")
+    return folders[0]
+
+
+def _request_of(folder: Path) -> SweepRequest:
+    from r2po.sweep.manifest import FILE, read
+
+    request = read(folder).request
+    if request is None:
+        older = "was written by an older version, which does not say how the sweep was asked for"
+        raise InputError(f"{folder / FILE} {older}; give its configs and options again")
+    return request
+
+
+def _again(options: argparse.Namespace, folder: Path, setting: str = "") -> str:
+    """Return the command that continues the sweep: the same one, with a raised cap if one was reached.
+
+    Where the shell has made a long list of a pattern, the sweep's folder stands for all that it says; not with
+    plugins, which are looked for beside the configs.
+    """
+    program: str = options.program
+    if len(options.config) <= MOST_CONFIGS or options.plugins:
+        arguments = sys.argv[len(program.split()) :]
+        return shlex.join([*command_of(program), *_with_setting(arguments, setting)])
+    is_script = Path(sys.argv[0]).name == program
+    called = ["python", "-m", *SWEEP.split()] if is_script else command_of(SWEEP)
+    return shlex.join([*called, str(folder), *_with_setting(list(_kept(options)), setting)])
+
+
+def _kept(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the options of a sweep that do not say what to run, but how."""
+    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "ray", "cpus_per_run"):
+        value = getattr(options, name)
+        if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
+            yield from (f"--{name.replace('_', '-')}", str(value))
+    for name in ("accept_changed_prompts", "quiet"):
+        if getattr(options, name):
+            yield f"--{name.replace('_', '-')}"
 
 
 def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:

@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the table in each format."""
     from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.tally import tally
     from r2po.analysis.output.writing import write_table
     from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         table, lines = build_tau_c_table(
             experiments, with_reference=options.reference == "published", as_published=options.as_published
         )
-        warn(lines)
+        warn([*(f"{options.logs_root}: {line}" for line in tally(experiments)), *lines])
     show(write_table(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats))
     return 0
 

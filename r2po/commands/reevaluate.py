@@ -117,7 +117,7 @@ def reevaluate_run(path: Path, episodes: int | None = None, *, everyone: bool = 
 
 def _reevaluate(directory: RunDirectory, episodes: int | None, *, everyone: bool) -> Outcome:
     path = directory.path
-    runs, problems = load_runs_of([directory])
+    runs, problems, _ = load_runs_of([directory])
     if not runs:
         return Outcome("left", f"{path.parent}: left out: {'; '.join(problems)}")
     (run,) = runs

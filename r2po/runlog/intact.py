@@ -27,6 +27,25 @@ def check_files(directory: RunDirectory) -> list[str]:
     Raises:
         DamagedLog: A file was changed, or lost lines that others were written after.
     """
+    iterations, lost = check_logs(directory)
+    faults = [
+        fault_of(directory.path, record["iteration"], sums[TRAJECTORIES])
+        for record in iterations
+        if TRAJECTORIES in (sums := record.get("sums", {}))
+    ]
+    notes = [] if directory.has_checksums else [f"{directory.path}: {NO_CHECKSUMS}"]
+    return [*notes, *([lost] if lost else []), *filter(None, faults)]
+
+
+def check_logs(directory: RunDirectory) -> tuple[list[IterationRecord], str]:
+    """Check the logs of a run against each other, and its result if it has one.
+
+    Returns:
+        Its iterations, and a line on warm-up trials that are lost, which do not keep it from going on; else empty.
+
+    Raises:
+        DamagedLog: A file was changed, or lost lines that others were written after.
+    """
     planned = directory.read_description()["config"].get("warmup_episodes")
     iterations, trials = directory.read_iterations(), len(directory.read_warmup())
     lost = planned - trials if iterations and isinstance(planned, int) else 0
@@ -39,15 +58,8 @@ def check_files(directory: RunDirectory) -> list[str]:
         check_result(result, iterations)
         for log in directory.logs:
             check_end(log, result)
-    faults = [
-        fault_of(directory.path, record["iteration"], sums[TRAJECTORIES])
-        for record in iterations
-        if TRAJECTORIES in (sums := record.get("sums", {}))
-    ]
-    notes = [] if directory.has_checksums else [f"{directory.path}: {NO_CHECKSUMS}"]
-    if lost > 0:
-        notes.append(f"{directory.warmup} has {trials} of {planned} trials; a resumed run makes the others again")
-    return notes + [fault for fault in faults if fault]
+    told = f"{directory.warmup} has {trials} of {planned} trials; a resumed run makes the others again"
+    return iterations, told if lost > 0 else ""
 
 
 def check_warmup_of(directory: RunDirectory, iterations: Sequence[IterationRecord]) -> None:

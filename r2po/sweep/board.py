@@ -13,6 +13,10 @@ WINDOW_S = 300.0
 """Speed is that of the last five minutes."""
 
 
+STUCK = ("failed", "damaged")
+"""States of runs that do not go on by themselves."""
+
+
 @dataclass(frozen=True)
 class Speed:
     """How fast a sweep goes, per second."""
@@ -30,7 +34,7 @@ class Total:
         states: Number of runs in each state.
         tokens: Tokens of the replies that say it.
         cost: Money; None if no run has prices.
-        to_go: Iterations to go in runs that have not failed.
+        to_go: Iterations to go in runs that can go on.
     """
 
     states: Counter[str]
@@ -80,7 +84,7 @@ class Board:
             cost=math.fsum(costs) if costs else None,
             episodes=sum(run.episodes for run in self.runs),
             iterations=sum(run.iterations for run in self.runs),
-            to_go=sum(max(run.planned - run.iterations, 0) for run in self.runs if run.state != "failed"),
+            to_go=sum(max(run.planned - run.iterations, 0) for run in self.runs if run.state not in STUCK),
         )
 
     def speed(self, now: float) -> Speed | None:

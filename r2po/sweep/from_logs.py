@@ -13,6 +13,7 @@ from r2po.llm.ledger import Amount
 from r2po.llm.types import CRITIC, SEARCH
 from r2po.llm.usage import Usage
 from r2po.runlog import RunDirectory
+from r2po.runlog.condition import condition_of
 from r2po.runlog.events import FILE, GaveUp, Replied, Requested, at_utc, read_events
 from r2po.runlog.jsonl import DamagedLog
 from r2po.runlog.records import CandidateRecord, IterationRecord, Result
@@ -21,6 +22,14 @@ from r2po.sweep.messages import Progress
 
 def read_progress(index: int, path: Path, planned: int) -> Progress:
     """Return where a run stands. What it spent before prices were set is not known from its log alone."""
+    condition = condition_of(RunDirectory(path))
+    if condition.kind == "damaged":
+        return Progress(index, state="damaged", now=condition.fault, planned=planned)
+    return read_unchecked(index, path, planned)
+
+
+def read_unchecked(index: int, path: Path, planned: int) -> Progress:
+    """Return where a run stands without looking whether all its files are as they were written."""
     directory = RunDirectory(path)
     progress = Progress(index, planned=planned)
     try:
@@ -30,11 +39,11 @@ def read_progress(index: int, path: Path, planned: int) -> Progress:
             return from_result(index, directory, directory.read_result())
         return _unfinished(progress, directory)
     except InputError as error:
-        return replace(progress, state="failed", now=str(error))
+        return replace(progress, state="damaged", now=str(error))
     except OSError as error:
-        return replace(progress, state="failed", now=f"cannot read {path}: {error.strerror or error}")
+        return replace(progress, state="damaged", now=f"cannot read {path}: {error.strerror or error}")
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-        return replace(progress, state="failed", now=f"damaged log in {path}")
+        return replace(progress, state="damaged", now=f"damaged log in {path}")
 
 
 def from_result(index: int, directory: RunDirectory, result: Result) -> Progress:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,10 +13,13 @@ from typing import Any
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
 from r2po.runlog.lock import NO_LOCKS, Lock
-from r2po.sweep.plan import PlannedRun
+from r2po.sweep.plan import PlannedRun, SweepRequest
 
 FILE = "sweep.json"
 SCHEMA_VERSION = 1
+MOST_LEVELS = 4
+"""Sweeps are looked for so many folders below: ``logs/paper/sweep-...`` is two below ``logs``."""
+_ASKED = ("configs", "settings", "seeds", "protocol", "logs")
 
 
 class DamagedError(InputError):
@@ -34,16 +36,20 @@ class Manifest:
             directory, relative to the folder of logs that the sweep's own folder is in: logs may be moved as a whole.
         created: When the sweep was first started.
         failures: Why runs failed that are not complete, by their ``run``.
+        request: What was asked for, so that the sweep can be continued by its name; None if an older version wrote it.
     """
 
     folder: Path
     runs: list[dict[str, Any]]
     created: str
     failures: dict[str, str] = field(default_factory=dict)
+    request: SweepRequest | None = None
     _lock: Lock | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, name: str, planned: Sequence[PlannedRun], note: Callable[[str], None]) -> Manifest:
+    def open(
+        cls, name: str, planned: Sequence[PlannedRun], note: Callable[[str], None], request: SweepRequest | None = None
+    ) -> Manifest:
         """Create or reopen the manifest of a sweep, and keep other processes out of it until ``close``.
 
         Raises:
@@ -60,7 +66,8 @@ class Manifest:
             raise InputError(f"cannot make {folder}: {error.strerror}") from None
         if not lock.holds:
             note(NO_LOCKS.format(path=folder.parent))
-        manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), _lock=lock)
+        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        manifest = cls(folder, runs, created, request=request, _lock=lock)
         if (folder / FILE).exists():
             try:
                 earlier = read(folder)
@@ -76,6 +83,9 @@ class Manifest:
     def write(self) -> None:
         """Write it, whole or not at all."""
         content = {"schema": SCHEMA_VERSION, "created": self.created, "runs": self.runs, "failures": self.failures}
+        if self.request is not None:
+            asked = {key: getattr(self.request, key) for key in _ASKED}
+            content["request"] = asked | {key: list(asked[key]) for key in ("configs", "settings", "seeds")}
         text = json.dumps(content, indent=1, ensure_ascii=False)
         write_atomically(self.folder / FILE, f"{text}\n".encode())
 
@@ -115,13 +125,25 @@ def read(folder: Path) -> Manifest:
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         schema = int(content["schema"])
-        manifest = Manifest(folder, list(content["runs"]), content["created"], dict(content["failures"]))
+        request = _request(content["request"]) if "request" in content else None
+        manifest = Manifest(folder, list(content["runs"]), content["created"], dict(content["failures"]), request)
         _check_types(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         raise DamagedError(f"{path} is damaged or was not written by r2po") from None
     if schema > SCHEMA_VERSION:
         raise InputError(f"{path} has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
     return manifest
+
+
+def _request(told: Mapping[str, Any]) -> SweepRequest:
+    """Return what was asked for; raises a TypeError if an entry is not what it should be."""
+    texts, seeds = (*told["configs"], *told["settings"]), told["seeds"]
+    optional = (told["protocol"], told["logs"])
+    if not all(isinstance(text, str) for text in texts) or not all(type(seed) is int for seed in seeds):
+        raise TypeError
+    if not all(isinstance(text, str | None) for text in optional):
+        raise TypeError
+    return SweepRequest(**{key: told[key] for key in _ASKED})
 
 
 def _check_types(manifest: Manifest) -> None:
@@ -134,16 +156,14 @@ def _check_types(manifest: Manifest) -> None:
 
 
 def find(logs: Path) -> tuple[list[Manifest], list[InputError]]:
-    """Return the sweeps in a folder of logs, or of a sweep's own folder or file, the latest last; and what is wrong.
+    """Return the sweeps below a folder of logs, or of a sweep's own folder or file, the latest last; and what is wrong.
 
     Raises:
         InputError: There is none.
     """
     if logs.name == FILE:
         logs = logs.parent
-    folders = [logs] if (logs / FILE).is_file() else []
-    with suppress(OSError):
-        folders += [path.parent for path in logs.glob(f"*/{FILE}")]
+    folders = list(_sweeps_below(logs))
     if not folders:
         raise InputError(f"no sweep in {str(logs)!r}: expected a folder with <sweep>/{FILE}")
     manifests, errors = [], []
@@ -153,3 +173,13 @@ def find(logs: Path) -> tuple[list[Manifest], list[InputError]]:
         except InputError as error:  # noqa: PERF203 - one broken sweep must not hide the others
             errors.append(error)
     return sorted(manifests, key=lambda each: each.created), errors
+
+
+def _sweeps_below(logs: Path) -> Iterator[Path]:
+    """Yield the folders with a manifest, the given one included; those of runs, which are many, are not entered."""
+    for folder, names, files in os.walk(logs):
+        if FILE in files:
+            yield Path(folder)
+        too_deep = len(Path(folder).relative_to(logs).parts) >= MOST_LEVELS
+        holds_runs = any(name.startswith("run_") for name in names)
+        names[:] = [] if too_deep or holds_runs else sorted(name for name in names if not name.startswith("."))

@@ -82,8 +82,8 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        state: ``waiting``, ``running``, ``complete``, ``failed``.
-        now: What it is doing, in a few words; or why it failed.
+        state: ``waiting``, ``running``, ``complete``, ``failed``, ``damaged``.
+        now: What it is doing, in a few words; or why it failed, or what is damaged.
         iterations: Complete iterations, of those that are planned.
         best: Largest reward; None before the first iteration.
         calls: Replies so far.
@@ -108,8 +108,8 @@ class Ended:
     """A run came to an end in this process.
 
     Attributes:
-        state: ``complete`` or ``failed``; ``waiting`` if a cap of the sweep stopped it; ``running`` if another process
-            has it, and may complete it.
+        state: ``complete``, ``failed`` or ``damaged``; ``waiting`` if a cap of the sweep stopped it; ``running`` if
+            another process has it, and may complete it.
         reason: Why it is not complete.
     """
 

@@ -116,24 +116,19 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
     return runs
 
 
-def check_runs(runs: Sequence[PlannedRun]) -> dict[int, str]:
-    """Make sure that the runs that exist already belong to these experiments.
-
-    Returns:
-        By index, what is wrong with each run whose description cannot be read.
+def check_runs(runs: Sequence[PlannedRun]) -> None:
+    """Make sure that the runs that exist already belong to these experiments, as far as their descriptions can be read.
 
     Raises:
         InputError: One is a run of another experiment.
     """
-    damaged = {}
     for run in runs:
         directory = run.directory
         if directory is None or not directory.is_described:
             continue
         try:
             description = directory.read_description()
-        except InputError as error:
-            damaged[run.index] = str(error)
+        except InputError:  # damaged, which the sweep says of this run alone
             continue
         if directory.is_complete and description.get("replay_of"):
             continue  # a replay's settings are its recorded run's
@@ -141,7 +136,6 @@ def check_runs(runs: Sequence[PlannedRun]) -> dict[int, str]:
             check_unchanged(run.config, directory)
         except InputError as error:
             raise InputError(f"{error}; --logs DIR puts this sweep's runs elsewhere") from None
-    return damaged
 
 
 def _config(source: str, variant: Variant, request: SweepRequest, note: Callable[[str], None]) -> Config:

@@ -19,7 +19,7 @@ from r2po.llm.ledger import Amount
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
-from r2po.sweep.from_logs import after, from_result, read_progress
+from r2po.sweep.from_logs import after, from_result, read_unchecked
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.messages import Channel, Ended, Note, Progress
 from r2po.sweep.plan import PlannedRun
@@ -80,7 +80,7 @@ class Reporter(Observer):
 
     def opened(self, directory: RunDirectory) -> None:
         """The run starts, or resumes where its log ends."""
-        known = read_progress(self._progress.run, directory.path, self._progress.planned)
+        known = read_unchecked(self._progress.run, directory.path, self._progress.planned)
         self._channel.tell(replace(known, state="running", now="warm-up"))
 
     def started(

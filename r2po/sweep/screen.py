@@ -13,7 +13,7 @@ from rich.text import Text
 from r2po.experiment.screen import say
 from r2po.experiment.summary import clock
 from r2po.prompts.numbers import number
-from r2po.sweep.board import Board, Speed, Total
+from r2po.sweep.board import STUCK, Board, Speed, Total
 from r2po.sweep.messages import Progress
 from r2po.terminal import console
 
@@ -86,8 +86,9 @@ class SweepTable(SweepScreen):
     def ended(self, run: int) -> None:
         """Print failures above the table; the rest shows in it."""
         progress = self._board.runs[run]
-        if progress.state == "failed":
-            self._console.print(Text(f"{self._board.names[run]} failed: {progress.now}", style="yellow"))
+        if progress.state in STUCK:
+            text = f"{self._board.names[run]} {progress.state}: {progress.now}"
+            self._console.print(Text(text, style="yellow"))
 
     def close(self) -> None:
         """Leave the last state on the terminal."""
@@ -148,7 +149,7 @@ def rates(board: Board, speed: Speed | None) -> str:
 def counts(total: Total) -> str:
     """Return how many runs are in which state, and what they used."""
     states = ", ".join(
-        f"{total.states[state]} {state}" for state in ("running", "waiting", "failed") if total.states[state]
+        f"{total.states[state]} {state}" for state in ("running", "waiting", *STUCK) if total.states[state]
     )
     # A reply has tokens: none at all means that none was counted.
     tokens = f"{total.tokens:,}" if total.tokens or not total.calls else "unknown"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from r2po.installation import NAME
 from r2po.runlog import RunDirectory
-from r2po.sweep.board import WINDOW_S, Board, Speed
+from r2po.runlog.condition import condition_of
+from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Progress
@@ -22,9 +26,9 @@ NARROWEST = 100
 
 
 def print_status(manifest: Manifest, *, everything: bool) -> None:
-    """Print the sums, the running and failed runs, or all of them."""
+    """Print the sums, the running, failed and damaged runs, or all of them; and how what is stuck goes on."""
     board, speed = read_board(manifest)
-    states = ("running", "failed", "waiting", "complete") if everything else ("running", "failed")
+    states = ("running", *STUCK, "waiting", "complete") if everything else ("running", *STUCK)
     console = make_console(soft_wrap=True)
     if not console.is_terminal:
         console.width = max(console.width, NARROWEST)
@@ -32,6 +36,19 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
     if any(run.state in states for run in board.runs):
         console.print(table(board, states, len(board.runs)))
     console.print(headline(board, speed))
+    for line in _how_to_go_on(manifest, board):
+        console.print(line, markup=False, highlight=False)
+
+
+def _how_to_go_on(manifest: Manifest, board: Board) -> Iterator[str]:
+    """Yield the commands that mend damaged runs, and the one that continues the sweep, each in a line to be copied."""
+    damaged = [condition_of(RunDirectory(manifest.path(run.run))) for run in board.runs if run.state == "damaged"]
+    remedies = [condition.remedy for condition in damaged if condition.remedy and not condition.mends_itself]
+    if remedies:
+        yield "to mend what is damaged:"
+        yield from (f"  {remedy}" for remedy in remedies)
+    if board.total.done < board.total.runs and manifest.request is not None:
+        yield f"to continue: {NAME} sweep {shlex.quote(str(manifest.folder))}"
 
 
 def read_board(manifest: Manifest) -> tuple[Board, Speed | None]:

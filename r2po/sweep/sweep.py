@@ -13,8 +13,10 @@ from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
+from r2po.runlog.condition import Condition, condition_of
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
@@ -35,7 +37,7 @@ class SweepOptions:
 
     Attributes:
         name: Name of the sweep's folder; None for one made from the request.
-        jobs: Largest number of runs under way; None for as many as fit into the memory.
+        jobs: Largest number of runs under way; None for as many as surely fit into the memory.
         caps: Limits on all runs together.
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
@@ -70,17 +72,20 @@ class Sweep:
         self._notes: list[str] = []
         self.runs = _counted(plan(request, self._note_before), options.caps)
         _check_prices(self.runs, options.caps)
-        self._damaged = check_runs(self.runs)
+        check_runs(self.runs)
         if options.ray is not None:
             require_ray()
         known = [read_progress(run.index, run.path, run.config.num_iterations or 0) for run in self.runs]
+        damaged = {
+            each.run: condition_of(RunDirectory(self.runs[each.run].path)) for each in known if each.state == "damaged"
+        }
+        self._rebuilt = [run for run, condition in damaged.items() if condition.mends_itself]
+        self._damaged = {run: condition for run, condition in damaged.items() if not condition.mends_itself}
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = [run for run in self.runs if run.index not in settled]
-        failed = [run.path for run in self._todo if known[run.index].state == "failed"]
-        self._damaged_results = [path / RESULT for path in failed if (path / RESULT).exists()]
         self._todo = _after_first_contacts(self._todo, environ)
         used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
-        self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before)
+        self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
         self._screen = SweepScreen()
@@ -92,13 +97,13 @@ class Sweep:
         """Make all runs that are not complete.
 
         Raises:
-            SweepStopped: Some runs failed, or a cap was reached.
+            SweepStopped: Some runs failed or are damaged, or a cap was reached.
         """
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._say_what_begins()
-            for index, reason in sorted(self._damaged.items()):
-                self.hear(Ended(index, "failed", reason))
+            for index, condition in sorted(self._damaged.items()):
+                self.hear(Ended(index, "damaged", _with_remedy(condition)))
             self._set_aside_damaged_results()
             if self._todo:
                 self._backend().run(self._todo)
@@ -115,19 +120,34 @@ class Sweep:
                 self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
             )
         workers = min(cores.available(), len(self._todo))
-        fitting = fitting_runs(workers)
-        jobs = min(options.jobs or len(self._todo), fitting, len(self._todo))
-        if (options.jobs or 0) > fitting:
-            self._screen.note(f"--jobs {options.jobs}: {fitting} runs fit into the memory that is free")
+        jobs = self._jobs(workers)
         return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
+
+    def _jobs(self, workers: int) -> int:
+        """Return how many runs are under way at once, and say what limits them."""
+        in_memory, runs = fitting_runs(workers), len(self._todo)
+        jobs = min(self._options.jobs or in_memory, runs)
+        if jobs > in_memory:
+            self._screen.note(
+                f"--jobs {self._options.jobs}: more than the {in_memory} runs that surely fit into memory"
+            )
+        configs = [run.config for run in self._todo]
+        open_files = raise_limit(needed(configs, jobs, min(workers, jobs)))
+        fit = fitting(configs, min(workers, jobs), open_files)
+        if jobs > fit:
+            which = f"{open_files} open files are allowed to a process"
+            self._screen.note(f"{fit} of {jobs} runs at once: {which}; ulimit -Hn raises that")
+        return min(jobs, fit)
 
     def _say_what_begins(self) -> None:
         complete = len(self.runs) - len(self._todo) - len(self._damaged)
-        begun = sum(run.directory is not None for run in self._todo)
-        new = len(self._todo) - begun
-        damaged = f", {len(self._damaged)} damaged" if self._damaged else ""
+        begun = sum(run.directory is not None for run in self._todo) - len(self._rebuilt)
+        new = len(self._todo) - begun - len(self._rebuilt)
+        rebuilt = f" (the results of {len(self._rebuilt)} are made anew)" if self._rebuilt else ""
+        damaged = len(self._damaged) + len(self._rebuilt)
+        damaged_text = f", {damaged} damaged{rebuilt}" if damaged else ""
         say = self._screen.note
-        say(f"sweep of {len(self.runs)} runs: {complete} complete, {begun} to resume, {new} to start{damaged}")
+        say(f"sweep of {len(self.runs)} runs: {complete} complete, {begun} to resume, {new} to start{damaged_text}")
         say(f"manifest: {self.manifest.folder}")
         models = {each.llm_model_name or "" for run in self.runs for each in by_model(run.config).values()}
         if any(name.startswith("embedded/") for name in models):
@@ -137,7 +157,7 @@ class Sweep:
 
     def _set_aside_damaged_results(self) -> None:
         """Resuming a run without its result rebuilds it from the logs."""
-        for path in self._damaged_results:
+        for path in (self.runs[run].path / RESULT for run in self._rebuilt):
             with suppress(FileNotFoundError):  # another sweep did
                 path.rename(path.with_name(f"{RESULT}.damaged"))
             self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
@@ -185,7 +205,11 @@ class Sweep:
         parts, setting = [], ""
         if self._reasons("waiting") and self._reached is not None:
             parts, setting = [f"{self._reached.reached} by the sweep"], self._reached.setting
-        for state, what in (("failed", "failed"), ("running", "are held by other processes")):
+        for state, what in (
+            ("failed", "failed"),
+            ("damaged", "are damaged"),
+            ("running", "are held by other processes"),
+        ):
             reasons = self._reasons(state)
             if reasons:
                 parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{_grouped(reasons, self.board.names)}")
@@ -205,6 +229,11 @@ def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
         more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
         parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
     return "".join(parts)
+
+
+def _with_remedy(condition: Condition) -> str:
+    """Say what is damaged, and which command lets this sweep make the run whole again."""
+    return f"{condition.fault}; to mend it: {condition.remedy}" if condition.remedy else condition.fault
 
 
 def _usage(run: PlannedRun, known: Progress) -> Amount:

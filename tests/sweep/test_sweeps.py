@@ -83,12 +83,13 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_retries_it(tmp_pat
         assert failed.returncode == 1
         assert len(list(tmp_path.glob("logs/*/run_*/result.json"))) == 3
         said = failed.stderr.splitlines()
-        assert said[0] == "error: 1 of 4 runs failed:"
-        assert said[1].startswith("  nim_props/run_2: cannot resume logs/nim_props/run_2: it has logs, but no run.yaml")
+        assert said[0] == "error: 1 of 4 runs are damaged:"
+        assert said[1].startswith("  nim_props/run_2: logs/nim_props/run_2 has logs, but no run.yaml")
         assert said[2] == "to continue: python -m r2po sweep props.yaml r2po.yaml --runs 2"
         shown = run_r2po(tmp_path, "status", "logs").stdout
         assert "nim_props/run_2" in shown
-        assert "3/4 runs done (1 failed)" in shown
+        assert "3/4 runs done (1 damaged)" in shown
+        assert f"  {said[1].partition('to mend it: ')[2]}" in shown.splitlines()
         (tmp_path / "logs/nim_props/run_2/iterations.jsonl").unlink()
         assert run_sweep(tmp_path, *command, server=server).returncode == 0
     assert "4/4 runs done" in run_r2po(tmp_path, "status", "logs").stdout
@@ -108,11 +109,11 @@ def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str,
     (tmp_path / "logs/nim/run_1/run.yaml").write_text(content)
     done = run_sweep(tmp_path, "config.yaml", "--runs", "2")
     assert done.returncode == 1
-    assert "1 of 2 runs failed" in done.stderr
+    assert "1 of 2 runs are damaged" in done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "logs/nim/run_2/result.json").exists()
-    assert "1/2 runs done (1 failed)" in run_r2po(tmp_path, "status", "logs").stdout
+    assert "1/2 runs done (1 damaged)" in run_r2po(tmp_path, "status", "logs").stdout
 
 
 @pytest.mark.parametrize(

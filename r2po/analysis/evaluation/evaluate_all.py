@@ -15,6 +15,7 @@ from r2po.analysis.logs.fresh import Basis, basis_of, settled
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.parallel import in_parallel
 from r2po.analysis.logs.run_data import STAND_IN
+from r2po.analysis.logs.tally import tally
 from r2po.analysis.output.scores import score_of
 from r2po.errors import R2POError
 
@@ -58,7 +59,8 @@ def evaluate_all(
     runs = sum(len(each.runs) for each in experiments)
     all_figures = figures == "all" or (figures == "auto" and runs <= MANY_RUNS)
     work = partial(_evaluate, all_figures=all_figures, as_published=as_published)
-    evaluations = in_parallel(work, list(folders.values()), module=__name__)
+    left_out = [Evaluation("", (f"{logs_root}: {line}",)) for line in tally(experiments)]
+    evaluations = left_out + in_parallel(work, list(folders.values()), module=__name__)
     if figures == "auto" and not all_figures:
         note = f"figures of the {runs} single runs are left out; --figures all draws them too"
         evaluations.append(Evaluation(note, ()))

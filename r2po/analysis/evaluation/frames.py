@@ -15,6 +15,7 @@ from r2po.analysis.logs.replies import RunReplies
 from r2po.analysis.logs.revisions import FIGURES
 from r2po.analysis.logs.run_data import Floats, RunData
 from r2po.analysis.logs.spending import FROM_CALLS, incumbent, spending_of
+from r2po.analysis.logs.tally import tally
 from r2po.errors import R2POError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Frames(NamedTuple):
         runs: One row per run: what it is, its figures as in ``summary.json``, and its config, a column per key.
         iterations: One row per candidate of each iteration: reward, parameters, returns.
         calls: One row per reply that was used: role, reply, and the prompt if it was asked for.
-        problems: One line for each run, file or row that is left out or odd.
+        problems: One line for each run, file or row that is left out or odd; last, how many runs are left out and why.
     """
 
     runs: pd.DataFrame
@@ -96,6 +97,7 @@ def load_runs(
             *_problems(experiments),
             *(f"{each.run.path}: {each.problem}" for each in replies if each.problem),
             *(f"{run.path}: {problem}" for run, each in pairs for problem in each.problems),
+            *(f"{logs_root}: {line}" for line in tally(experiments)),
         ),
     )
 

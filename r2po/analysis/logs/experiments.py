@@ -137,7 +137,7 @@ def find_experiments(
     environments = {parse_environment(name, (each.task for each in found)) for name in only_env}
     methods = {parse_method(name, (each.facts for each in found)) for name in only_method}
     wanted = [each for each in found if not each.runs or _is_one(each, environments, methods)]
-    return [replace(each, runs=_at_most(each.runs, max_runs)) for each in sorted(wanted, key=experiment_order)]
+    return [_at_most(each, max_runs) for each in sorted(wanted, key=experiment_order)]
 
 
 def _distinct(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
@@ -157,10 +157,14 @@ def _distinct(experiments: Sequence[ExperimentLogs]) -> list[ExperimentLogs]:
     return settled
 
 
-def _at_most(runs: tuple[RunData, ...], number: int | None) -> tuple[RunData, ...]:
-    """Return so many of the runs, the first complete ones before any unfinished one, by number."""
+def _at_most(experiment: ExperimentLogs, number: int | None) -> ExperimentLogs:
+    """Return an experiment with so many of its runs, the first complete ones before any unfinished one, by number."""
+    runs = experiment.runs
+    if number is None or len(runs) <= number:
+        return experiment
     chosen = sorted(runs, key=lambda run: not run.complete)[:number]
-    return tuple(run for run in runs if run in chosen)
+    beyond = (f"beyond the first {number} of an experiment (max-runs)",) * (len(runs) - number)
+    return replace(experiment, runs=tuple(run for run in runs if run in chosen), left_out=experiment.left_out + beyond)
 
 
 def log_directories(root: Path) -> list[Path]:
@@ -209,13 +213,13 @@ def _read_folder(path: Path) -> list[ExperimentLogs]:
         return [_without_runs(path, (str(error),))]
     if not directories and is_sb3(path):
         directories = [RunDirectory(run) for run in summary_runs(path)]
-    runs, problems = load_runs_of(directories)
+    loaded = load_runs_of(directories)
     experiments: list[ExperimentLogs] = []
-    for members in by_experiment(runs):
-        one, lines = members[0], () if experiments else problems
+    for members in by_experiment(loaded.runs):
+        one, (lines, left) = members[0], ((), ()) if experiments else loaded[1:]
         about = (one.task, one.facts, one.variant, cohort_of(one), one.algorithm)
-        experiments.append(ExperimentLogs(path, members, lines, *about))
-    return experiments or [_without_runs(path, problems or ("no runs",))]
+        experiments.append(ExperimentLogs(path, members, lines, *about, left_out=left))
+    return experiments or [replace(_without_runs(path, loaded.problems or ("no runs",)), left_out=loaded.left_out)]
 
 
 def by_experiment(runs: Sequence[RunData]) -> list[tuple[RunData, ...]]:

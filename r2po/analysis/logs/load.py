@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from r2po.analysis.logs.copies import without_copies
 from r2po.analysis.logs.identities import with_other_models_noted
@@ -15,6 +16,10 @@ from r2po.analysis.logs.run_data import RunData, Unusable
 from r2po.analysis.logs.sb3 import is_sb3, load_sb3_run
 from r2po.errors import InputError, nearest
 from r2po.runlog import RunDirectory, list_runs
+from r2po.runlog.condition import condition_of
+
+DAMAGED, UNUSABLE = "damaged", "not usable"
+"""Why a run is left out: its files are damaged, or it has nothing yet that can be used."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,14 @@ class LogDirectory:
     Attributes:
         path: The folder, as it was given.
         runs: The usable runs, by number.
-        problems: One line for each run that is left out.
+        problems: One line for each run that cannot be used.
+        left_out: For each run that is left out, why, in few words; those that cannot be used first.
     """
 
     path: Path
     runs: tuple[RunData, ...]
     problems: tuple[str, ...]
+    left_out: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -58,10 +65,10 @@ def load_log_directory(path: str | Path) -> LogDirectory:
         directories = _find_runs(path)
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error}") from None
-    runs, problems = load_runs_of(directories)
-    if not runs:
-        raise InputError(f"no usable run in {str(path)!r}: {'; '.join(problems)}")
-    return LogDirectory(path, runs, problems)
+    loaded = load_runs_of(directories)
+    if not loaded.runs:
+        raise InputError(f"no usable run in {str(path)!r}: {'; '.join(loaded.problems)}")
+    return LogDirectory(path, loaded.runs, loaded.problems, left_out=loaded.left_out)
 
 
 def nearest_folder(path: Path) -> str:
@@ -72,27 +79,54 @@ def nearest_folder(path: Path) -> str:
     return nearest(str(path), siblings)
 
 
-def load_runs_of(directories: Sequence[RunDirectory]) -> tuple[tuple[RunData, ...], tuple[str, ...]]:
-    """Read the runs of one folder; returns the usable ones without copies, and a line for each of the others."""
+class Loaded(NamedTuple):
+    """The runs of one folder: usable ones without copies, and of each of the others a line and why it is left out."""
+
+    runs: tuple[RunData, ...]
+    problems: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def load_runs_of(directories: Sequence[RunDirectory]) -> Loaded:
+    """Read the runs of one folder."""
     found = [_load_run(directory) for directory in directories]
-    problems = tuple(each for each in found if isinstance(each, str))
+    lost = [each for each in found if isinstance(each, _Lost)]
     runs = with_other_models_noted(without_copies([each for each in found if isinstance(each, RunData)]))
-    return _with_lengths(runs), problems
+    return Loaded(_with_lengths(runs), tuple(each.problem for each in lost), tuple(each.reason for each in lost))
 
 
-def _load_run(directory: RunDirectory) -> RunData | str:
-    """Read the complete iterations of one run; returns one line where it cannot be used."""
+class _Lost(NamedTuple):
+    """A run that cannot be used."""
+
+    problem: str
+    reason: str = UNUSABLE
+
+
+def _load_run(directory: RunDirectory) -> RunData | _Lost:
+    """Read the complete iterations of one run."""
     path = directory.path
     try:
         if directory.is_described:
-            return load_own_run(directory)
+            return _with_damage(load_own_run(directory), directory)
         if is_sb3(path.resolve().parent):
             return load_sb3_run(path)
         if is_published_run(path):
             return load_published_run(path)
     except (Unusable, OSError, ValueError) as problem:  # the latter two: unreadable, or changed while it was read
-        return f"{path.name}: {' '.join(str(problem).split())}"
-    return f"{path.name}: it has no run.yaml, nor the published code's overall_log.txt"
+        text = f"{path.name}: {' '.join(str(problem).split())}"
+        condition = condition_of(directory) if directory.is_described else None
+        return _Lost(text, DAMAGED) if condition is not None and condition.kind == "damaged" else _Lost(text)
+    text = f"{path.name}: it has no run.yaml, nor the published code's overall_log.txt"
+    return _Lost(text, DAMAGED if condition_of(directory).kind == "damaged" else UNUSABLE)
+
+
+def _with_damage(run: RunData, directory: RunDirectory) -> RunData:
+    """Return an unfinished run with what keeps it from being continued; reading a complete one has shown all damage."""
+    if run.complete:
+        return run
+    fault = condition_of(directory).fault.replace(f"{directory.path}/", "")
+    note = f"{fault}; its iterations are counted, but it cannot be continued"
+    return replace(run, damage=fault, notes=(*run.notes, note)) if fault else run
 
 
 def _with_lengths(runs: Sequence[RunData]) -> tuple[RunData, ...]:

@@ -139,6 +139,7 @@ class RunData(MethodOnTask):
         copies: Names of the runs beside it that are copies of it, and are left out.
         fresh: Whether that is what means, final rewards and curves are made of, instead of the logged rewards.
         successes: (n,) fraction of the accepted candidate's rollouts that succeeded; None if the task does not tell.
+        damage: What keeps an unfinished run from being continued, in one line; empty if nothing does.
         identities: What servers told of its models by role, such as a digest; only of those that told anything.
     """
 
@@ -176,6 +177,7 @@ class RunData(MethodOnTask):
     copies: tuple[str, ...] = ()
     fresh: bool = False
     successes: Floats | None = None
+    damage: str = ""
     identities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

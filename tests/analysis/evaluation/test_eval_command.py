@@ -73,7 +73,8 @@ def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     assert STAND_IN in text
     assert "* unfinished, counted with what is there: run_2 (1 of 3 iterations)" in text
     assert "left out: run_3: damaged log: iterations.jsonl, line 1: reward is nan" in text
-    assert done.stderr.count("\n") == 1
+    tally, _ = done.stderr.splitlines()
+    assert tally == f"warning: {tmp_path}: 2 of 3 runs used; left out: 1 damaged"
     assert "left out: run_3: damaged log: iterations.jsonl, line 1: reward is nan" in done.stderr
 
     summary = json.loads(files["summary.json"])
