@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from r2po.errors import InputError
+from r2po.experiment.summary import clock
 from r2po.llm.ledger import Caps
 from r2po.sweep.amounts import ASSUMED, LIMITED, Amounts, Basis
 from r2po.sweep.forecast import ExperimentForecast, Forecast
@@ -17,7 +18,7 @@ from r2po.terminal import console as make_console
 SCHEMA_VERSION = 1
 WIDTH = 100
 _NOT_KNOWN = "unknown"
-_COLUMNS = ("new", "begun", "done", "calls", "tokens in", "cached", "out", "cost", "hours", "disk")
+_COLUMNS = ("new", "begun", "done", "calls", "tokens in", "cached", "out", "cost", "time", "disk")
 _MOST_NAMED = 3
 
 
@@ -168,7 +169,7 @@ def _cells(experiments: Iterable[ExperimentForecast], amounts: Amounts, hours: f
         f"{runs['complete']}{'*' if runs['damaged'] else ''}",
         *map(count, (amounts.calls, amounts.tokens_in, amounts.tokens_cached, amounts.tokens_out)),
         _NOT_KNOWN if amounts.cost is None else money(amounts.cost),
-        _NOT_KNOWN if hours is None else f"{hours:.3g}",
+        _NOT_KNOWN if hours is None else clock(3600 * hours),
         f"{count(amounts.bytes)}B",
     ]
 
@@ -193,9 +194,11 @@ def _duration(forecast: Forecast) -> str:
     paced = f" and {rate:g} calls per minute" if rate else ""
     runs = f"{forecast.jobs} run{'s' * (forecast.jobs != 1)} at once{paced}"
     if forecast.hours is None:
-        return f"hours: unknown with {runs}: no reply is on record; say --reply-s or --calls-per-minute"
+        return f"time: unknown with {runs}, since no reply is on record: give --reply-s or --calls-per-minute"
     least = "at least " if forecast.total.seconds is None else ""
-    return f"hours: {least}{forecast.hours:.3g} in all with {runs}; those of an experiment are of its longest run"
+    return (
+        f"time: {least}{clock(3600 * forecast.hours)} in all with {runs}; that of an experiment is of its longest run"
+    )
 
 
 def _bases(forecast: Forecast) -> list[str]:
