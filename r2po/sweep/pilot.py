@@ -2,7 +2,7 @@
 
 Only the stand-in's replies are not those of the model. The environment, the prompts and the method are the run's own.
 Prompts grow with the history. How much is measured: the pilot's last prompts are made once more behind a history as
-long as that before the last iteration, with the trials of the pilot over and over.
+long as that before the last iteration, with the pilot's latest trials over and over.
 """
 
 from __future__ import annotations
@@ -225,18 +225,19 @@ class _Flight:
 
     def _growth(self, planned: int) -> dict[str, float]:
         """Return by how many tokens a prompt of each role grows with each iteration after the pilot."""
-        further = planned - len(self._seen) - 1
-        if further < 1 or not self._setting.method.asks_model or not self._candidates.rollouts:
+        further = max(planned - len(self._seen) - 1, 1)
+        if len(self._seen) >= planned or not self._setting.method.asks_model or not self._candidates.rollouts:
             return {}
         near, far = self._prompts_after(0), self._prompts_after(further)
         return {role: max(far[role] - near[role], 0.0) / further for role in near if role in far}
 
     def _prompts_after(self, further: int) -> dict[str, float]:
-        """Return the tokens of a prompt of each role after so many further iterations like those of the pilot."""
+        """Return the tokens of a prompt of each role after so many further iterations like the latest of the pilot."""
         experiment, setting = self._experiment, self._setting
         done = len(self._seen)
-        trials = list(islice(cycle(experiment.history[-done:]), further))
-        records = list(islice(cycle(experiment.records), further))
+        latest = (done + 1) // 2  # the first programs are shorter than later ones
+        trials = list(islice(cycle(experiment.history[-latest:]), further))
+        records = list(islice(cycle(experiment.records[-latest:]), further))
         later: list[IterationRecord] = [
             {**record, "iteration": done + number} for number, record in enumerate(records, 1)
         ]

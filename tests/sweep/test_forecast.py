@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from r2po.errors import InputError
 from r2po.experiment.launch import Place, launch
 from r2po.experiment.observer import Observer
 from r2po.llm.gate import Gate
+from r2po.llm.providers import embedded_code
 from r2po.llm.tokens import features_of, usual_tokens
 from r2po.runlog.events import read_calls
 from r2po.sweep import forecast as forecasts
@@ -30,7 +32,7 @@ from r2po.sweep.sweep import Sweep
 from tests.llm.fake_ollama import CHARS_PER_TOKEN, FakeOllama
 from tests.process.processes import KEYS, NIM, one_line, player, write_config
 
-NEAR = 0.15
+NEAR, TOKENIZERS_DIFFER = 0.15, 0.3
 EMBEDDED = {**NIM, "llm_model_name": "embedded/search"}
 SERVED = {**NIM, "num_iterations": 6}
 PRICES = {"input": 2.0, "output": 10.0}
@@ -39,9 +41,10 @@ PROGRAMS: Mapping[str, Any] = {
     "gym_env_name": "CartPole-v1",
     "method": "promptpo",
     "llm_model_name": "embedded/code",
-    "candidates": 3,
-    "num_evaluation_episodes": 2,
-    "max_traj_length": 40,
+    "repairs": 0,
+    "candidates": 2,
+    "num_evaluation_episodes": 1,
+    "max_traj_length": 20,
     "budget": "iterations",
 }
 
@@ -53,7 +56,7 @@ def experiments(folder: Path, values: Mapping[str, Any], runs: int = 2, *setting
 
 def few_iterations(monkeypatch: pytest.MonkeyPatch, most: int = 4) -> None:
     """Let pilots be shorter than the runs: how they go on is then foreseen, too."""
-    monkeypatch.setattr(forecasts, "fly", partial(fly, most=most))
+    monkeypatch.setattr(forecasts, "fly", lambda config, _seconds: fly(config, math.inf, most))
 
 
 def at(seed: int) -> Place:
@@ -81,13 +84,28 @@ def is_near(expected: float, real: float, most: float = NEAR) -> bool:
         pytest.param({**EMBEDDED, **FEW, "method": "props"}, id="props-table"),
         pytest.param({**EMBEDDED, **FEW, "method": "propsp", "gym_env_name": "CartPole-v1"}, id="propsp"),
         pytest.param({**EMBEDDED, **FEW, "method": "three_traj", "gym_env_name": "CartPole-v1"}, id="ablation"),
-        pytest.param({**EMBEDDED, **FEW, **PROGRAMS, "num_iterations": 5}, id="programs"),
     ],
 )
 def test_a_sweep_takes_about_what_its_forecast_says(
     values: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compare(values, tmp_path, monkeypatch)
+    compare(values, tmp_path, monkeypatch, most=3)
+
+
+def test_a_search_for_programs_takes_about_what_its_forecast_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the stand-in makes no slips, since each weighs much in so few calls."""
+    monkeypatch.setattr(embedded_code, "EmbeddedCode", partial(embedded_code.EmbeddedCode, errs=False))
+    compare({**EMBEDDED, **FEW, **PROGRAMS, "num_iterations": 5}, tmp_path, monkeypatch, most=3, runs=1)
+
+
+@pytest.mark.slow
+def test_a_long_search_for_programs_takes_about_what_its_forecast_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {**EMBEDDED, **PROGRAMS, "candidates": 4, "num_evaluation_episodes": 2, "num_iterations": 16, "repairs": 2}
+    compare(values, tmp_path, monkeypatch, most=8)
 
 
 @pytest.mark.slow
@@ -101,16 +119,28 @@ def test_a_long_sweep_takes_about_what_its_forecast_says(
     compare({**values, **few, "num_iterations": 80}, tmp_path, monkeypatch, most=60)
 
 
-def compare(values: Mapping[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch, most: int = 4) -> None:
-    """Compare a forecast with the sums of the sweep, whose tokens a tokenizer counts where one is installed."""
-    tokens = counter() if find_spec("bpe_openai") else lambda text: usual_tokens(features_of(text))
+def compare(
+    values: Mapping[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch, most: int = 4, runs: int = 2
+) -> None:
+    """Compare a forecast with the sums of the sweep.
+
+    Its tokens are counted as the forecast counts them, and by a tokenizer where one is installed: as nothing on record
+    tells which one counts, the forecast is for a middling one.
+    """
     few_iterations(monkeypatch, most)
-    request = experiments(folder, values)
+    request = experiments(folder, values, runs)
     total = forecast(plan(request), Terms(), {}).total
     calls = [call for path in made(folder, request, {}) for call in read_calls(path)]
     assert is_near(total.calls, len(calls))
     assert is_near(total.tokens_in, sum(tokens(call.prompt) for call in calls))
     assert is_near(total.tokens_out, sum(tokens(call.reply or "") for call in calls))
+    if find_spec("bpe_openai"):
+        by_o200k = counter()
+        assert is_near(total.tokens_in, sum(by_o200k(call.prompt) for call in calls), TOKENIZERS_DIFFER)
+
+
+def tokens(text: str) -> float:
+    return usual_tokens(features_of(text))
 
 
 @pytest.fixture
