@@ -86,7 +86,7 @@ def read_record(paths: Sequence[Path]) -> OnRecord:
             replies = [event for event in read_events(path / FILE, texts=False) if isinstance(event, Replied)]
             usages = [Usage(**event.usage) for event in replies]
             elapsed = math.fsum(each["times"].get("elapsed_s") or 0.0 for each in iterations)
-            size = _bytes(path)
+            size = size_of(path)
         except (InputError, OSError, TypeError, KeyError, AttributeError):
             continue
         for event, usage in zip(replies, usages, strict=True):
@@ -123,5 +123,6 @@ def _bytes_of_calls(path: Path) -> int:
         return 0
 
 
-def _bytes(folder: Path) -> int:
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -34,11 +34,13 @@ from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import IterationRecord
-from r2po.trial import Candidate
+from r2po.sweep.on_record import size_of
 
 SEED = 1
 _FEWEST = 3
 """Iterations of a pilot at least: some questions are asked from the second one on."""
+_REMEMBERED = 4
+"""Evaluations whose rollouts are kept."""
 _STAND_INS = "embedded"
 
 
@@ -154,15 +156,32 @@ class _Client(Client):
         return super().ask(question, remembered)
 
 
-class _Candidates(Observer):
-    """Remembers the candidates of the latest iteration that were rolled out."""
+@dataclass
+class _Experiment(Experiment):
+    """Rolls out candidates as long as there is time; later ones are given the rollouts of earlier ones.
 
-    def __init__(self) -> None:
-        self.rollouts: list[Rollouts] = []
+    Prompts are then about as long, and a pilot of slow programs does not take minutes.
+    """
 
-    def evaluated(self, candidate: Candidate) -> None:
-        if not candidate.failure:
-            self.rollouts.append(candidate.rollouts)
+    until: float = math.inf
+    rolled_out: deque[Rollouts] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    seconds: list[float] = field(default_factory=list)
+    lent: list[int] = field(default_factory=list)
+
+    def _evaluate(self, iteration: int, solution: Solution, number: int) -> Rollouts:
+        if self.rolled_out and time.monotonic() > self.until:
+            self.lent.append(number)
+            return self.rolled_out[number % len(self.rolled_out)]
+        started = time.monotonic()
+        rollouts = super()._evaluate(iteration, solution, number)
+        self.seconds.append(time.monotonic() - started)
+        self.rolled_out.append(rollouts)
+        return rollouts
+
+    @property
+    def saved_s(self) -> float:
+        """What rollouts would have taken that were lent."""
+        return len(self.lent) * _mean(self.seconds)
 
 
 class _Flight:
@@ -170,8 +189,7 @@ class _Flight:
 
     def __init__(self, setting: Setting, directory: RunDirectory, client: _Client, name: str) -> None:
         self._setting, self._directory, self._client, self._name = setting, directory, client, name
-        self._candidates = _Candidates()
-        self._experiment = Experiment(setting, directory, client, self._candidates)
+        self._experiment = _Experiment(setting, directory, client, Observer())
         self._seen: list[_Seen] = []
 
     def fly(self, most_s: float, most: float) -> Pilot:
@@ -179,15 +197,16 @@ class _Flight:
         experiment = self._experiment
         with closing(experiment.evaluations), closing(Appender(self._directory.iterations)) as log:
             experiment.warm_up()
-            before = _size(self._directory.path)
+            before = size_of(self._directory.path)
             started = time.monotonic()
+            experiment.until = started + most_s
             while len(self._seen) < min(most, planned) and not self._is_spent():
-                if len(self._seen) >= _FEWEST and time.monotonic() - started > most_s:
+                if len(self._seen) >= _FEWEST and time.monotonic() > experiment.until:
                     break
                 self._iterate(log)
-            seconds = time.monotonic() - started
+            seconds = time.monotonic() - started + experiment.saved_s
             done = max(len(self._seen), 1)
-            bytes_each = (_size(self._directory.path) - before) / done
+            bytes_each = (size_of(self._directory.path) - before) / done
             growth = self._growth(planned)
         if self._is_spent():
             planned = done
@@ -200,10 +219,7 @@ class _Flight:
 
     def _iterate(self, log: Appender) -> None:
         self._client.seen = _Seen()
-        rollouts = self._candidates.rollouts
-        self._candidates.rollouts = []
         record = self._experiment.iterate(len(self._seen) + 1)
-        self._candidates.rollouts = self._candidates.rollouts or rollouts
         log.append(record)
         self._experiment.remember(record)
         self._seen.append(self._client.seen)
@@ -226,7 +242,7 @@ class _Flight:
     def _growth(self, planned: int) -> dict[str, float]:
         """Return by how many tokens a prompt of each role grows with each iteration after the pilot."""
         further = max(planned - len(self._seen) - 1, 1)
-        if len(self._seen) >= planned or not self._setting.method.asks_model or not self._candidates.rollouts:
+        if len(self._seen) >= planned or not self._setting.method.asks_model or not self._experiment.rolled_out:
             return {}
         near, far = self._prompts_after(0), self._prompts_after(further)
         return {role: max(far[role] - near[role], 0.0) / further for role in near if role in far}
@@ -241,7 +257,7 @@ class _Flight:
         later: list[IterationRecord] = [
             {**record, "iteration": done + number} for number, record in enumerate(records, 1)
         ]
-        rollouts = self._candidates.rollouts
+        rollouts = experiment.rolled_out
         seen = self._client.seen = _Seen()
 
         def remembered(_solution: Solution, number: int) -> Rollouts:
@@ -279,8 +295,3 @@ def _tokens(text: str) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
