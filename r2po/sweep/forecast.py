@@ -8,32 +8,20 @@ experiments of the sweep do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 from r2po import cores
 from r2po.config import Config
-from r2po.config.config import MODEL_KEYS
-from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.amounts import Amounts, Basis
 from r2po.sweep.calls import ModelRecord, amounts_of, models_of
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.on_record import OnRecord, read_record, together
-from r2po.sweep.pilot import SEED, Pilot, fly, is_stand_in
+from r2po.sweep.pilot import Pilot
+from r2po.sweep.pilots import pilots_of
 from r2po.sweep.plan import PlannedRun, check_runs
 from r2po.sweep.pool import fitting_runs
-
-_ALL_PILOTS_S = 20.0
-"""What all pilots take together, where there are many: each makes a few iterations, however long they take."""
-_LONGEST_S = 10.0
-"""What a pilot takes at most, but for its first iterations."""
-_TOGETHER = 4
-"""So many pilots are made in this process: others take seconds to start."""
-_OF_NO_PROMPT = {*MODEL_KEYS, "prices", "logdir", "seed", "resume_run"} - {"structured_output"}
-"""Keys that change neither the prompts nor the rollouts of a pilot."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +132,7 @@ def forecast(runs: Sequence[PlannedRun], terms: Terms, environ: Mapping[str, str
     states = {run.index: _state(run, damaged) for run in runs}
     records = {logdir: _recorded(group, states) for logdir, group in groups.items()}
     waiting = {logdir: group[0].config for logdir, group in groups.items() if _to_come(group, states)}
-    pilots = _pilots(waiting)
+    pilots = pilots_of(waiting)
     known = _by_model({logdir: group[0].config for logdir, group in groups.items()}, records)
     return Forecast(
         [
@@ -178,40 +166,6 @@ def _to_come(group: Sequence[PlannedRun], states: Mapping[int, _State]) -> list[
 
 def _recorded(group: Sequence[PlannedRun], states: Mapping[int, _State]) -> OnRecord:
     return read_record([run.path for run in group if states[run.index].name in ("resumed", "complete")])
-
-
-def _pilots(configs: Mapping[str, Config]) -> dict[str, Pilot]:
-    """Return the pilot of each experiment; those that differ only in who answers share one."""
-    keys = {logdir: _pilot_key(config) for logdir, config in configs.items()}
-    distinct = {keys[logdir]: config for logdir, config in configs.items()}
-    if not distinct:
-        return {}
-    todo = [config.model_copy(update={"seed": SEED}) for config in distinct.values()]
-    found = dict(zip(distinct, _flown(todo), strict=True))
-    return {logdir: found[key] for logdir, key in keys.items()}
-
-
-def _pilot_key(config: Config) -> str:
-    stand_in = config.llm_model_name if is_stand_in(config) else None
-    return f"{stand_in} {config.model_dump_json(exclude=_OF_NO_PROMPT)}"
-
-
-def _flown(configs: Sequence[Config]) -> list[Pilot]:
-    processes = min(cores.available(), len(configs))
-    if len(configs) <= _TOGETHER or processes == 1:
-        return [fly(config, min(_LONGEST_S, _ALL_PILOTS_S / len(configs))) for config in configs]
-    each_s = [min(_LONGEST_S, _ALL_PILOTS_S * processes / len(configs))] * len(configs)
-    # Not a fork, for the same reason as the workers of a sweep: threads and engines would be copied half alive.
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_prepare, initargs=(loaded_places(),)
-    ) as executor:
-        return list(executor.map(fly, configs, each_s))
-
-
-def _prepare(plugins: Sequence[tuple[Place, bool]]) -> None:
-    """Make a process ready for pilots: with the plugins that this one has, and one core."""
-    cores.limit(1)
-    load_places(plugins)
 
 
 def _by_model(configs: Mapping[str, Config], records: Mapping[str, OnRecord]) -> dict[str, ModelRecord]:

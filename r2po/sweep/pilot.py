@@ -36,7 +36,6 @@ from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import IterationRecord
 from r2po.sweep.on_record import size_of
 
-SEED = 1
 _FEWEST = 3
 """Iterations of a pilot at least: some questions are asked from the second one on."""
 _REMEMBERED = 4
@@ -116,7 +115,10 @@ def fly(config: Config, seconds: float, most: float = math.inf) -> Pilot:
         InputError: The experiment cannot begin.
         RunStopped: It cannot go on.
     """
-    with closing(Setting(config, SEED)) as setting, tempfile.TemporaryDirectory(prefix="r2po-forecast-") as folder:
+    with (
+        closing(Setting(config, config.seed or 1)) as setting,
+        tempfile.TemporaryDirectory(prefix="r2po-forecast-") as folder,
+    ):
         directory = RunDirectory.create(Path(folder))
         with closing(CallStore(directory.path)) as store:
             name, provider = _answering(setting)

@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.prompt_tokens import counter
 from r2po.cli import main
+from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.launch import Place, launch
 from r2po.experiment.observer import Observer
@@ -22,11 +23,11 @@ from r2po.llm.gate import Gate
 from r2po.llm.providers import embedded_code
 from r2po.llm.tokens import features_of, usual_tokens
 from r2po.runlog.events import read_calls
-from r2po.sweep import forecast as forecasts
+from r2po.sweep import pilots
 from r2po.sweep.amounts import Amounts
 from r2po.sweep.forecast import Forecast, Terms, forecast
 from r2po.sweep.forecast_report import check_approved, count
-from r2po.sweep.pilot import fly
+from r2po.sweep.pilot import Pilot, RolePilot, fly
 from r2po.sweep.plan import SweepRequest, plan
 from r2po.sweep.sweep import Sweep
 from tests.llm.fake_ollama import CHARS_PER_TOKEN, FakeOllama
@@ -56,7 +57,7 @@ def experiments(folder: Path, values: Mapping[str, Any], runs: int = 2, *setting
 
 def few_iterations(monkeypatch: pytest.MonkeyPatch, most: int = 4) -> None:
     """Let pilots be shorter than the runs: how they go on is then foreseen, too."""
-    monkeypatch.setattr(forecasts, "fly", lambda config, _seconds: fly(config, math.inf, most))
+    monkeypatch.setattr(pilots, "fly", lambda config, _seconds: fly(config, math.inf, most))
 
 
 def at(seed: int) -> Place:
@@ -97,6 +98,7 @@ def test_a_search_for_programs_takes_about_what_its_forecast_says(
 ) -> None:
     """Where the stand-in makes no slips, since each weighs much in so few calls."""
     monkeypatch.setattr(embedded_code, "EmbeddedCode", partial(embedded_code.EmbeddedCode, errs=False))
+    monkeypatch.setattr(pilots, "_SEEDS", (1,))
     compare({**EMBEDDED, **FEW, **PROGRAMS, "num_iterations": 5}, tmp_path, monkeypatch, most=3, runs=1)
 
 
@@ -249,17 +251,42 @@ def test_a_damaged_run_is_counted_and_left_out(tmp_path: Path) -> None:
 
 
 def test_experiments_that_differ_in_who_answers_share_a_pilot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flown = []
+    flown: list[tuple[Config, float]] = []
 
-    def counted(*arguments: Any) -> Any:
-        flown.append(arguments)
-        return fly(*arguments)
+    def counted(config: Config, seconds: float) -> Pilot:
+        flown.append((config, seconds))
+        return fly(config, seconds)
 
-    monkeypatch.setattr(forecasts, "fly", counted)
+    monkeypatch.setattr(pilots, "fly", counted)
     request = experiments(tmp_path, {**SERVED, "num_iterations": 2}, 1, "temperature=0,0.5", "warmup_episodes=3,4")
     found = forecast(plan(request), Terms(), {})
     assert len(found.experiments) == 4
-    assert len(flown) == 2
+    assert sum(config.seed == 1 for config, _ in flown) == 2
+
+
+def test_what_comes_after_a_pilot_is_like_its_latter_half_and_grows() -> None:
+    role = RolePilot((1, 2, 2, 2), (10.0, 40.0, 60.0, 80.0), 5.0, 0.0, 0.0)
+    assert role.expected(3) == (2, 60.0)
+    # Iterations 3 and 4 have 35 tokens a prompt, in the middle at 3.5; the tenth is 6.5 later.
+    assert role.expected(10) == (2.0, 2 * (35 + 5 * 6.5))
+
+
+def test_pilots_with_several_seeds_count_together() -> None:
+    """The shorter one is prolonged; a role that only one has is asked half as often."""
+    short = Pilot(2, 4, {"a": RolePilot((1, 1), (10.0, 20.0), 10.0, 3.0, 0.0)}, 1.0, 10, 100, "any")
+    more = {"a": RolePilot((1, 1, 1), (20.0, 30.0, 40.0), 20.0, 5.0, 0.0), "b": RolePilot((2,), (8.0,), 0.0, 1.0, 0.0)}
+    both = pilots.together([short, Pilot(3, 4, more, 3.0, 10, 300, "any")])
+    assert (both.iterations, both.planned, both.seconds, both.bytes_each) == (3, 4, 2.0, 200)
+    assert both.roles["a"] == RolePilot((1.0, 1.0, 1.0), (15.0, 25.0, 35.0), 15.0, 4.0, 0.0)
+    assert both.roles["b"].expected(1) == (1.0, 4.0)
+
+
+def test_rollouts_are_lent_when_a_pilot_has_no_time_left(tmp_path: Path) -> None:
+    """It makes its first iterations all the same, and their time counts as if all had been rolled out."""
+    (run,) = plan(experiments(tmp_path, {**EMBEDDED, "method": "r2po"}, 1))
+    hurried, whole = fly(run.config, 0.0), fly(run.config, math.inf, 3)
+    assert (hurried.iterations, hurried.planned) == (3, 8)
+    assert is_near(sum(hurried.roles["critic"].tokens), sum(whole.roles["critic"].tokens), 0.3)
 
 
 def test_time_follows_from_the_rate_or_from_the_replies(tmp_path: Path) -> None:
