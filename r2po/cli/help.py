@@ -57,7 +57,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         f"{_PROPS} --set temperature=0,0.7 --max-cost 5": "two experiments, one purse",
-        f"{_PROPS} {_NIM} --runs 10 --dry-run --reply-s 8": "what ten runs of each will take",
+        f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},

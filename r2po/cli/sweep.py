@@ -152,7 +152,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.sweep.forecast import Terms, forecast
-        from r2po.sweep.forecast_report import as_json, check_approved, print_forecast
+        from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
 
     terms = Terms(options.jobs, options.ray is None, options.calls_per_minute, options.reply_s)
@@ -166,7 +166,9 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
             for note in dict.fromkeys(notes):
                 say(note)
     if _must_be_approved(options):
-        check_approved(found, options.approve_cost)
+        cost = check_approved(found, options.approve_cost)
+        if not options.dry_run and not options.quiet:
+            say(f"the runs to come may cost {money(cost)}, of {options.approve_cost:g} that are approved")
 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:

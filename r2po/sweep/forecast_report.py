@@ -48,8 +48,8 @@ def print_forecast(forecast: Forecast, caps: Caps) -> None:
         console.print(line)
 
 
-def check_approved(forecast: Forecast, approved: float) -> None:
-    """Return if a plan costs at most what was approved.
+def check_approved(forecast: Forecast, approved: float) -> float:
+    """Return what a plan may cost, if that is at most what was approved.
 
     Raises:
         InputError: It costs more, or it is not known what it costs.
@@ -62,6 +62,7 @@ def check_approved(forecast: Forecast, approved: float) -> None:
         expected = forecast.total.cost
         usual = "" if expected is None or expected >= cost else f" ({money(expected)} with replies of the usual length)"
         raise InputError(f"--approve-cost {approved:g}: this plan may cost {money(cost)}{usual}; nothing was started")
+    return cost
 
 
 def _missing(forecast: Forecast) -> list[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from r2po import cores
 from r2po.config import Config
@@ -58,9 +61,18 @@ def _flown(configs: Sequence[Config]) -> list[Pilot]:
 
 
 def _prepare(plugins: Sequence[tuple[Place, bool]]) -> None:
-    """Make a process ready for pilots: with the plugins that this one has, and one core."""
+    """Make a process ready for pilots: with the plugins that this one has, and one core. It ends with this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cores.limit(1)
     load_places(plugins)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(0)
 
 
 def _pilot(config: Config, seconds: float) -> Pilot:

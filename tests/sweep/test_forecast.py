@@ -231,6 +231,13 @@ def test_replies_that_had_to_be_asked_for_again_are_expected_again(
     assert foreseen(capsys, "--runs", "2")["total"]["calls"] == len(server.chats) == 6 + 3
 
 
+def test_main_forecasts_several_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_config(tmp_path, {**EMBEDDED, "num_iterations": 1, "logdir": str(tmp_path / "logs")})
+    assert main(["run", "--config", str(config), "--runs", "3", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("forecast of 3 runs of 1 experiment\n")
+    assert not (tmp_path / "logs").exists()
+
+
 def test_a_complete_sweep_takes_nothing_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = experiments(tmp_path, {**EMBEDDED, "num_iterations": 1})
     made(tmp_path, request, {})
@@ -262,6 +269,16 @@ def test_experiments_that_differ_in_who_answers_share_a_pilot(tmp_path: Path, mo
     found = forecast(plan(request), Terms(), {})
     assert len(found.experiments) == 4
     assert sum(config.seed == 1 for config, _ in flown) == 2
+
+
+@pytest.mark.slow
+def test_pilots_in_processes_of_their_own_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = plan(experiments(tmp_path, {**SERVED, "num_iterations": 3}, 1, "warmup_episodes=3,4"))
+    monkeypatch.setattr(pilots.cores, "available", lambda: 2)
+    here = forecast(runs, Terms(), {}).total
+    monkeypatch.setattr(pilots, "_TOGETHER", 0)
+    there = forecast(runs, Terms(), {}).total
+    assert (there.calls, there.tokens_in, there.tokens_out) == (here.calls, here.tokens_in, here.tokens_out)
 
 
 def test_what_comes_after_a_pilot_is_like_its_latter_half_and_grows() -> None:
@@ -350,7 +367,7 @@ def test_an_amount_is_compared_exactly() -> None:
         found.__dict__["total"] = Amounts(cost=cost, cost_to_approve=cost)
         return found
 
-    check_approved(costing(5.0), 5.0)
+    assert check_approved(costing(5.0), 5.0) == 5.0
     with pytest.raises(InputError, match=r"may cost 5\.01; nothing was started"):
         check_approved(costing(5.01), 5.0)
 
