@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.prompt_tokens import counter
+from r2po import cores
 from r2po.cli import main
 from r2po.config import Config
 from r2po.errors import InputError
@@ -274,7 +275,7 @@ def test_experiments_that_differ_in_who_answers_share_a_pilot(tmp_path: Path, mo
 @pytest.mark.slow
 def test_pilots_in_processes_of_their_own_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = plan(experiments(tmp_path, {**SERVED, "num_iterations": 3}, 1, "warmup_episodes=3,4"))
-    monkeypatch.setattr(pilots.cores, "available", lambda: 2)
+    monkeypatch.setattr(cores, "available", lambda: 2)
     here = forecast(runs, Terms(), {}).total
     monkeypatch.setattr(pilots, "_TOGETHER", 0)
     there = forecast(runs, Terms(), {}).total
