@@ -229,7 +229,7 @@ def _unknown(forecast: Forecast) -> list[str]:
         lines.append("no reply is on record of some models: theirs may be many times longer than is assumed")
     if forecast.total.tokens_cached is None:
         lines.append("cached: where it is not known what a provider caches, caches save nothing in these figures")
-    lines += [f"cost: {each}" for each in _missing(forecast) if forecast.total.cost is None or "limit" in each]
+    lines += [f"--approve-cost would refuse it: {each}" for each in _missing(forecast)]
     damaged = sum(each.damaged for each in forecast.experiments)
     return [*lines, *([f"* {damaged} runs are damaged, and left out"] if damaged else [])]
 
