@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
     "several runs": ("--runs", "--seeds", "--jobs", "--logs", "--name"),
-    "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost"),
+    "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
     "on a cluster": ("--ray", "--cpus-per-run"),
     "new or continued": ("--fresh", "--resume", "--accept-changed-prompts", "--replay-by-position"),
     "which logs": (
@@ -24,7 +24,16 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("--formats", "--format", "--output-dir", "--output", "--figure", "--figures", "--layout", "--labels"),
         *("--compare-output", "--reanalyze"),
     ),
-    "what is printed": ("--dry-run", "--list", "--quiet", "--version", "--help"),
+    "what is printed": (
+        "--dry-run",
+        "--json",
+        "--calls-per-minute",
+        "--reply-s",
+        "--list",
+        "--quiet",
+        "--version",
+        "--help",
+    ),
 }
 """Options by what they are about, in the order of a help screen. Others stand under "options"."""
 FEW = 8
@@ -49,6 +58,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         f"{_PROPS} --set temperature=0,0.7 --max-cost 5": "two experiments, one purse",
         "logs/my_sweep": "go on with a sweep, as it was asked for",
+        f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},

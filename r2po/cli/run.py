@@ -54,7 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the resolved config, the first prompt of each role and what to expect; ask no model, keep nothing",
+        help="print the resolved config, the first prompt of each role and what to expect (of several runs, what "
+        "they will take); ask no model, keep nothing",
     )
 
 
@@ -114,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_sweep(options: argparse.Namespace) -> None:
     """Refuse what makes sense for a single run only."""
-    for option in ("--seed", "--resume", "--fresh", "--dry-run", "--replay-by-position"):
+    for option in ("--seed", "--resume", "--fresh", "--replay-by-position"):
         value = vars(options)[option[2:].replace("-", "_")]
         if value is not None and value is not False:
             raise InputError(f"{option} is for a single run; several configs, --runs and --jobs make a sweep")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import sys
@@ -18,6 +19,7 @@ from r2po.errors import InputError
 from r2po.signals import held_back
 
 if TYPE_CHECKING:
+    from r2po.llm.ledger import Caps
     from r2po.sweep.plan import SweepRequest
 
 DEFAULT_RUNS = 10
@@ -54,6 +56,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument(
+        "--approve-cost",
+        type=_amount,
+        metavar="X",
+        help="start nothing if the runs to come may cost more, or if it is not known what they cost",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what the runs to come will take: calls, tokens, money, hours, disk; ask no model, keep nothing",
+    )
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print it as JSON")
+    parser.add_argument(
+        "--calls-per-minute", type=_amount, metavar="X", help="with --dry-run: the rate that servers allow"
+    )
+    parser.add_argument(
+        "--reply-s", type=_amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
+    )
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
         "--cpus-per-run",
@@ -82,7 +102,8 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the sweep; returns the exit code."""
+    """Run the sweep, or tell what it will take; returns the exit code."""
+    _check_dry_run(options)
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
@@ -92,10 +113,15 @@ def run(options: argparse.Namespace) -> int:
     folder = _sweep_folder(options)
     request = _request_of(folder) if folder is not None else _request(options)
     request = replace(request, accept_changed_prompts=options.accept_changed_prompts)
+    caps = Caps(options.max_llm_calls, options.max_tokens, options.max_cost)
+    if options.dry_run or _must_be_approved(options):
+        _foresee(options, request, caps)
+    if options.dry_run:
+        return 0
     how = SweepOptions(
         name=options.name if folder is None else folder.resolve().name,
         jobs=options.jobs,
-        caps=Caps(options.max_llm_calls, options.max_tokens, options.max_cost),
+        caps=caps,
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
@@ -120,9 +146,49 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_dry_run(options: argparse.Namespace) -> None:
+    """Refuse what only a forecast has, without one."""
+    for option in ("--json", "--calls-per-minute", "--reply-s"):
+        if vars(options)[option[2:].replace("-", "_")] and not options.dry_run:
+            raise InputError(f"{option} is for a forecast: add --dry-run")
+
+
+def _must_be_approved(options: argparse.Namespace) -> bool:
+    """Whether a forecast must say that no more is spent than was approved; a cap says so too."""
+    if options.approve_cost is None:
+        return False
+    return options.max_cost is None or bool(options.max_cost > options.approve_cost)
+
+
+def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> None:
+    """Forecast what the runs to come take, print that if it is asked for, and stop if it was not approved."""
+    with held_back():
+        from r2po.config.environ import read_environ
+        from r2po.experiment.screen import say
+        from r2po.sweep.forecast import Terms, forecast
+        from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
+        from r2po.sweep.plan import plan
+
+    terms = Terms(options.jobs, options.ray is None, options.calls_per_minute, options.reply_s)
+    notes: list[str] = []
+    found = forecast(plan(request, notes.append), terms, read_environ())
+    if options.dry_run:
+        if options.json:
+            sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")
+        else:
+            print_forecast(found, caps)
+            for note in dict.fromkeys(notes):
+                say(note)
+    if _must_be_approved(options):
+        cost = check_approved(found, options.approve_cost)
+        if not options.dry_run and not options.quiet:
+            say(f"the runs to come may cost {money(cost)}, of {options.approve_cost:g} that are approved")
+
+
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    extras: dict[str, Any] = dict.fromkeys(("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray"))
+    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost")
+    extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 
 
@@ -194,7 +260,7 @@ def _again(options: argparse.Namespace, folder: Path, setting: str = "") -> str:
 
 def _kept(options: argparse.Namespace) -> Iterator[str]:
     """Yield the options of a sweep that do not say what to run, but how."""
-    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "ray", "cpus_per_run"):
+    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "approve_cost", "ray", "cpus_per_run"):
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))

@@ -21,14 +21,12 @@ from r2po.experiment.observer import Observer
 from r2po.experiment.pricing import priced
 from r2po.experiment.resolve import providers_of
 from r2po.experiment.setting import Setting
+from r2po.experiment.standing_in import stand_in
 from r2po.llm.client import Client, Model
-from r2po.llm.providers import embedded_code
 from r2po.llm.providers.context import LESS_IN_PROMPTS
-from r2po.llm.providers.embedded import NAME, EmbeddedSearch
-from r2po.llm.providers.embedded_code import EmbeddedCode
 from r2po.llm.providers.ollama import Ollama
 from r2po.llm.store import CallStore
-from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, Reply, Request, T
+from r2po.llm.types import CRITIC, SEARCH, Provider, Question, Received, T
 from r2po.methods import Step
 from r2po.policies import Solution
 from r2po.rollout import Rollouts
@@ -66,7 +64,7 @@ def preview(config: Config, environ: Mapping[str, str]) -> str:
         *_servers(setting, environ, sizes),
         "",
         f"The first prompt is exactly what the model would get with seed {seed}; later ones depend on its replies, "
-        f"which {_stand_in(setting)[0]} gave here in its place.",
+        f"which {stand_in(setting)[0]} gave here in its place.",
     ]
     return "\n".join(parts) + "\n"
 
@@ -84,7 +82,7 @@ def _first_iteration(setting: Setting, folder: Path) -> tuple[list[Question], di
     """Return the questions of the first iteration, and for each role how long prompts are and can be."""
     directory = RunDirectory.create(folder)
     with closing(CallStore(directory.path)) as store:
-        name, provider = _stand_in(setting)
+        name, provider = stand_in(setting)
         client = _Client({SEARCH: Model(provider, name, {})}, store, max_attempts=1, max_wait_s=0.0)
         experiment = Experiment(setting, directory, client, Observer())
         experiment.warm_up()
@@ -131,27 +129,6 @@ def _with_long_rollouts(
         )
     )
     return client.asked
-
-
-def _stand_in(setting: Setting) -> tuple[str, Provider]:
-    """Return what answers in the model's place, with its name."""
-    if setting.policy.walled:
-        return embedded_code.NAME, EmbeddedCode(errs=False)
-    if setting.brief.wording.own is not None:
-        return "a random policy", _Drawn(setting)
-    return NAME, EmbeddedSearch()
-
-
-class _Drawn(Provider):
-    """Answers with random policies, whatever the prompt says: the stand-in understands no words but ours."""
-
-    is_stand_in = True
-
-    def __init__(self, setting: Setting) -> None:
-        self._policy, self._random = setting.policy, np.random.default_rng(setting.seed)
-
-    def complete(self, _request: Request) -> Reply:
-        return Reply(self._policy.write(self._policy.clip(self._policy.sample(self._random))))
 
 
 @dataclass

@@ -121,6 +121,11 @@ def token_range(features: Features) -> tuple[int, int]:
     return math.ceil(float(_LEAST @ np.array(features))), math.ceil(float(_MOST @ np.array(features)))
 
 
+def usual_tokens(features: Sequence[float]) -> float:
+    """Return the tokens of one or several prompts, summed, with a tokenizer of which nothing is known."""
+    return float(_USUAL @ np.array(features, np.float64))
+
+
 @dataclass(frozen=True)
 class Counted:
     """A prompt that a server has counted: what it holds, and the server's count."""

@@ -1,0 +1,117 @@
+"""The pilots of the experiments of a sweep: side by side, shared where they would be the same, with several seeds."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context, parent_process
+
+from r2po import cores
+from r2po.config import Config
+from r2po.config.config import MODEL_KEYS
+from r2po.plugins import Place, load_places, loaded_places
+from r2po.sweep.pilot import Pilot, RolePilot, fly, is_stand_in
+
+_ALL_PILOTS_S = 20.0
+"""What all pilots take together, where there are many: each makes a few iterations, however long they take."""
+_LONGEST_S = 10.0
+"""What the pilots of an experiment take at most, but for their first iterations."""
+_SEEDS = (1, 2, 3)
+_SEVERAL_S = 6.0
+"""With so much time, the pilot is made with each of these seeds: runs differ in how long their rollouts are."""
+_TOGETHER = 4
+"""So many experiments have their pilots in this process: others take seconds to start."""
+_OF_NO_PROMPT = {*MODEL_KEYS, "prices", "logdir", "seed", "resume_run"} - {"structured_output"}
+"""Keys that change neither the prompts nor the rollouts of a pilot."""
+
+
+def pilots_of(configs: Mapping[str, Config]) -> dict[str, Pilot]:
+    """Return the pilot of each experiment; those that differ only in who answers share one.
+
+    Raises:
+        InputError: An experiment cannot begin.
+        RunStopped: One cannot go on.
+    """
+    keys = {name: _key(config) for name, config in configs.items()}
+    distinct = {keys[name]: config for name, config in configs.items()}
+    found = dict(zip(distinct, _flown([*distinct.values()]), strict=True))
+    return {name: found[key] for name, key in keys.items()}
+
+
+def _key(config: Config) -> str:
+    stand_in = config.llm_model_name if is_stand_in(config) else None
+    return f"{stand_in} {config.model_dump_json(exclude=_OF_NO_PROMPT)}"
+
+
+def _flown(configs: Sequence[Config]) -> list[Pilot]:
+    processes = max(min(cores.available(), len(configs)), 1)
+    if len(configs) <= _TOGETHER or processes == 1:
+        return [_pilot(config, min(_LONGEST_S, _ALL_PILOTS_S / len(configs))) for config in configs]
+    each_s = [min(_LONGEST_S, _ALL_PILOTS_S * processes / len(configs))] * len(configs)
+    # Not a fork, for the same reason as the workers of a sweep: threads and engines would be copied half alive.
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=_prepare, initargs=(loaded_places(),)
+    ) as executor:
+        return list(executor.map(_pilot, configs, each_s))
+
+
+def _prepare(plugins: Sequence[tuple[Place, bool]]) -> None:
+    """Make a process ready for pilots: with the plugins that this one has, and one core. It ends with this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cores.limit(1)
+    load_places(plugins)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(0)
+
+
+def _pilot(config: Config, seconds: float) -> Pilot:
+    """Return the pilot of an experiment, with as many seeds as there is time for."""
+    seeds = _SEEDS if seconds >= _SEVERAL_S else _SEEDS[:1]
+    return together([fly(config.model_copy(update={"seed": seed}), seconds / len(seeds)) for seed in seeds])
+
+
+def together(pilots: Sequence[Pilot]) -> Pilot:
+    """Return the mean of several pilots of an experiment; where one has ended, what it expects counts."""
+    iterations = max(each.iterations for each in pilots)
+    roles = {role: _mean_role([each.roles.get(role) for each in pilots], iterations) for role in _roles(pilots)}
+    return replace(
+        pilots[0],
+        iterations=iterations,
+        planned=max(each.planned for each in pilots),
+        roles=roles,
+        seconds=_mean([each.seconds for each in pilots]),
+        bytes_before=_mean([each.bytes_before for each in pilots]),
+        bytes_each=_mean([each.bytes_each for each in pilots]),
+    )
+
+
+def _roles(pilots: Sequence[Pilot]) -> list[str]:
+    return list(dict.fromkeys(role for each in pilots for role in each.roles))
+
+
+def _mean_role(pilots: Sequence[RolePilot | None], iterations: int) -> RolePilot:
+    """Return the mean of what a role asked; in a pilot that does not have it, it asked nothing."""
+    asked = [each for each in pilots if each is not None]
+    expected = [[each.expected(iteration) for each in asked] for iteration in range(1, iterations + 1)]
+    return RolePilot(
+        tuple(math.fsum(calls for calls, _ in each) / len(pilots) for each in expected),
+        tuple(math.fsum(tokens for _, tokens in each) / len(pilots) for each in expected),
+        _mean([each.growth for each in asked]),
+        _mean([each.reply_tokens for each in asked]),
+        _mean([each.stable_share for each in asked]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
