@@ -6,7 +6,7 @@ import inspect
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,15 @@ def test_an_interrupt_leaves_a_run_that_continues_where_it_stopped() -> None:
     assert any("is complete; nothing to do" in note for note in again.notes)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt, also where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_all_that_servers_write_though_the_process_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a notebook; the samples of a round are asked for in threads."""
     noticed: list[float] = []
