@@ -56,7 +56,6 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
-        f"{_PROPS} --set temperature=0,0.7 --max-cost 5": "two experiments, one purse",
         "logs/my_sweep": "go on with a sweep, as it was asked for",
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },

@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--approve-cost",
         type=_amount,
         metavar="X",
-        help="start nothing if the runs to come may cost more, or if it is not known what they cost",
+        help="start nothing if the runs are expected to cost more, or if that is not known; and stop there",
     )
     parser.add_argument(
         "--dry-run",
@@ -118,6 +118,8 @@ def run(options: argparse.Namespace) -> int:
         _foresee(options, request, caps)
     if options.dry_run:
         return 0
+    if _must_be_approved(options):  # a forecast may be wrong: no more is spent than was approved
+        caps = replace(caps, max_cost=options.approve_cost)
     how = SweepOptions(
         name=options.name if folder is None else folder.resolve().name,
         jobs=options.jobs,
@@ -182,7 +184,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
     if _must_be_approved(options):
         cost = check_approved(found, options.approve_cost)
         if not options.dry_run and not options.quiet:
-            say(f"the runs to come may cost {money(cost)}, of {options.approve_cost:g} that are approved")
+            say(f"the runs to come should cost {money(cost)} at most, of {options.approve_cost:g} that are approved")
 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:

@@ -21,6 +21,8 @@ from r2po.sweep.pilot import Pilot, RolePilot, is_stand_in
 ModelRecord = RoleRecord
 """What the replies of a model took, whoever asked."""
 FREE = Prices(input=0.0, output=0.0)
+ENOUGH = 20
+"""So many replies of an experiment tell how long its others are, where money depends on it."""
 _FREE_KINDS = ("embedded", "replay")
 """Kinds of models that cost nothing."""
 
@@ -141,9 +143,10 @@ class _Role:
         return (limit, LIMITED) if limit is not None and limit < assumed else (assumed, ASSUMED)
 
     def _longest_reply(self) -> float | None:
-        """Return the tokens of a reply that are to be approved; None if nothing on record and no limit tells them."""
+        """Return the tokens of a reply that are to be approved; None if nothing tells them."""
         tokens, basis = self.reply_tokens
-        return self._config.max_output_tokens if basis in (LIMITED, ASSUMED) and self.prices != FREE else tokens
+        is_known = basis == STAND_IN or (basis == RECORD and self._own is not None and self._own.replies >= ENOUGH)
+        return tokens if is_known or self.prices == FREE else self._config.max_output_tokens
 
     def _latency(self, given: float | None) -> tuple[float | None, str]:
         for record, basis in ((self._own, RECORD), (self._of_model, OF_MODEL)):
@@ -160,7 +163,7 @@ class _Role:
             return None
         method = METHODS.find(config.method)
         at_once = config.max_concurrent_calls if method.repeats_prompts or method.searches == "programs" else 1
-        rounds = sum(math.ceil(calls / at_once) for calls, _ in self._each)
+        rounds = math.fsum(max(calls / at_once, min(calls, 1.0)) for calls, _ in self._each)
         return rounds / planned * self._more_calls * latency
 
     def amounts(self, done: Sequence[int]) -> Amounts:

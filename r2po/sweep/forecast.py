@@ -7,6 +7,7 @@ experiments of the sweep do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from r2po import cores
 from r2po.config import Config
+from r2po.llm.types import CRITIC, SEARCH
 from r2po.sweep.amounts import Amounts, Basis
 from r2po.sweep.calls import ModelRecord, amounts_of, models_of
 from r2po.sweep.from_logs import read_progress
@@ -111,7 +113,7 @@ class Forecast:
         if self.terms.here:
             bounds.append(total.work_s / cores.available())
         longest = [each.longest_s for each in self.experiments if each.to_come]
-        if total.seconds is not None:
+        if total.seconds is not None and (self.terms.here or self.terms.jobs):  # a cluster's cores are not known
             bounds += [total.seconds / max(self.jobs, 1), *(each for each in longest if each is not None)]
         elif not rate:
             return None
@@ -177,6 +179,18 @@ def _by_model(configs: Mapping[str, Config], records: Mapping[str, OnRecord]) ->
     return {model: together(each) for model, each in found.items()}
 
 
+def _dearest(group: Sequence[PlannedRun], states: Mapping[int, _State]) -> Config:
+    """Return the config of the run to come whose tokens cost most: runs keep the prices that they began with."""
+    coming = [run.config for run in group if states[run.index].name in ("new", "resumed")]
+    return max(coming, key=_price, default=group[0].config)
+
+
+def _price(config: Config) -> float:
+    """Return what tokens cost, to compare; unknown prices are the highest."""
+    prices = [config.for_role(role).known_prices for role in (SEARCH, CRITIC)]
+    return sum(math.inf if each is None else each.input + each.output for each in prices)
+
+
 def _of_experiment(
     group: Sequence[PlannedRun],
     states: Mapping[int, _State],
@@ -187,7 +201,7 @@ def _of_experiment(
     environ: Mapping[str, str],
 ) -> ExperimentForecast:
     count: Callable[[str], int] = [states[run.index].name for run in group].count
-    config, first = group[0].config, group[0]
+    config, first = _dearest(group, states), group[0]
     empty = ExperimentForecast(
         source=first.source,
         overrides=first.overrides,

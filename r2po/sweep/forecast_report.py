@@ -44,7 +44,7 @@ def print_forecast(forecast: Forecast, caps: Caps) -> None:
     total = sum(runs["runs"].values())
     console.print(f"forecast of {total} runs of {experiments} experiment{'s' * (experiments != 1)}")
     console.print(_table(forecast))
-    for line in [_duration(forecast), *_bases(forecast), *_unknown(forecast), *_stopping(forecast.total, caps)]:
+    for line in [_duration(forecast), *_bases(forecast), *_unknown(forecast, caps), *_stopping(forecast.total, caps)]:
         console.print(line)
 
 
@@ -222,14 +222,15 @@ def _bases(forecast: Forecast) -> list[str]:
     return lines
 
 
-def _unknown(forecast: Forecast) -> list[str]:
+def _unknown(forecast: Forecast, caps: Caps) -> list[str]:
     lines = []
     bases = _bases_of(forecast)
     if any(basis in (ASSUMED, LIMITED) for each in bases for basis in each.reply_tokens.values()):
         lines.append("no reply is on record of some models: theirs may be many times longer than is assumed")
     if forecast.total.tokens_cached is None:
         lines.append("cached: where it is not known what a provider caches, caches save nothing in these figures")
-    lines += [f"--approve-cost would refuse it: {each}" for each in _missing(forecast)]
+    if caps.max_cost is None:  # which would be an approval by itself
+        lines += [f"--approve-cost would refuse it: {each}" for each in _missing(forecast)]
     damaged = sum(each.damaged for each in forecast.experiments)
     return [*lines, *([f"* {damaged} runs are damaged, and left out"] if damaged else [])]
 

@@ -8,13 +8,16 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context, parent_process
 
 from r2po import cores
 from r2po.config import Config
-from r2po.config.config import MODEL_KEYS
+from r2po.config.config import CRITIC_KEYS, SAMPLING_KEYS
+from r2po.errors import RunStopped
 from r2po.plugins import Place, load_places, loaded_places
+from r2po.runlog.keys import CAP_KEYS
 from r2po.sweep.pilot import Pilot, RolePilot, fly, is_stand_in
 
 _ALL_PILOTS_S = 20.0
@@ -26,7 +29,11 @@ _SEVERAL_S = 6.0
 """With so much time, the pilot is made with each of these seeds: runs differ in how long their rollouts are."""
 _TOGETHER = 4
 """So many experiments have their pilots in this process: others take seconds to start."""
-_OF_NO_PROMPT = {*MODEL_KEYS, "prices", "logdir", "seed", "resume_run"} - {"structured_output"}
+_OF_NO_PROMPT = {
+    *("llm_model_name", *CRITIC_KEYS, "base_url", *SAMPLING_KEYS, "num_ctx", "prompt_cache", "prices"),
+    *("llm_timeout_s", "llm_idle_timeout_s", "llm_streaming", "llm_max_attempts", "llm_max_wait_s"),
+    *("max_concurrent_calls", *CAP_KEYS, "logdir", "seed", "resume_run"),
+}
 """Keys that change neither the prompts nor the rollouts of a pilot."""
 
 
@@ -54,10 +61,16 @@ def _flown(configs: Sequence[Config]) -> list[Pilot]:
         return [_pilot(config, min(_LONGEST_S, _ALL_PILOTS_S / len(configs))) for config in configs]
     each_s = [min(_LONGEST_S, _ALL_PILOTS_S * processes / len(configs))] * len(configs)
     # Not a fork, for the same reason as the workers of a sweep: threads and engines would be copied half alive.
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_prepare, initargs=(loaded_places(),)
-    ) as executor:
-        return list(executor.map(_pilot, configs, each_s))
+    try:
+        with ProcessPoolExecutor(
+            processes, get_context("spawn"), initializer=_prepare, initargs=(loaded_places(),)
+        ) as executor:
+            return list(executor.map(_pilot, configs, each_s))
+    except BrokenProcessPool:
+        raise RunStopped(
+            "a process that made pilots ended before them: it was killed, perhaps for its memory, or an environment "
+            "crashed; nothing was started"
+        ) from None
 
 
 def _prepare(plugins: Sequence[tuple[Place, bool]]) -> None:

@@ -6,6 +6,8 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,16 +19,18 @@ from benchmarks.prompt_tokens import counter
 from r2po import cores
 from r2po.cli import main
 from r2po.config import Config
-from r2po.errors import InputError
+from r2po.errors import InputError, RunStopped
 from r2po.experiment.launch import Place, launch
 from r2po.experiment.observer import Observer
 from r2po.llm.gate import Gate
+from r2po.llm.prices import Prices
 from r2po.llm.providers import embedded_code
 from r2po.llm.tokens import features_of, usual_tokens
+from r2po.prompts.windows import HistoryWindow
 from r2po.runlog.events import read_calls
-from r2po.sweep import pilots
+from r2po.sweep import calls, pilots
 from r2po.sweep.amounts import Amounts
-from r2po.sweep.forecast import Forecast, Terms, forecast
+from r2po.sweep.forecast import Forecast, Terms, _dearest, _State, forecast
 from r2po.sweep.forecast_report import check_approved, count
 from r2po.sweep.pilot import Pilot, RolePilot, fly
 from r2po.sweep.plan import SweepRequest, plan
@@ -182,7 +186,7 @@ def test_nothing_is_created_and_nobody_is_asked(
 
 
 def test_what_is_on_record_corrects_the_forecast(
-    tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server counts characters by four, as no tokenizer does. One run is complete, one to resume, two are new."""
     values = {**SERVED, "prices": PRICES, "logdir": str(tmp_path / "logs/one")}
@@ -205,8 +209,11 @@ def test_what_is_on_record_corrects_the_forecast(
     assert is_near(total["tokens_in"], tokens)
     assert is_near(total["tokens_out"], out)
     assert is_near(total["cost"], (2 * tokens + 10 * out) / 1e6)
-    assert total["cost_to_approve"] == total["cost"]
     assert total["hours"] is not None
+    assert total["cost_to_approve"] is None, "eight replies, and no limit, do not tell how long others may be"
+    monkeypatch.setattr(calls, "ENOUGH", 8)
+    total = foreseen(capsys, "--runs", "9")["total"]
+    assert total["cost_to_approve"] == total["cost"] > 0
 
 
 def _begin(config: Any, environ: Mapping[str, str], iterations: int) -> None:
@@ -270,6 +277,50 @@ def test_experiments_that_differ_in_who_answers_share_a_pilot(tmp_path: Path, mo
     found = forecast(plan(request), Terms(), {})
     assert len(found.experiments) == 4
     assert sum(config.seed == 1 for config, _ in flown) == 2
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "prompts=published,compact",
+        "description=published,detailed",
+        "number_samples=true,false",
+        "traj_history_last_n=1,2",
+    ],
+)
+def test_experiments_with_other_prompts_have_pilots_of_their_own(setting: str, tmp_path: Path) -> None:
+    runs = plan(experiments(tmp_path, {**SERVED, "num_iterations": 2}, 1, setting))
+    assert len({pilots._key(run.config) for run in runs}) == len(runs) == 2
+
+
+def test_a_window_of_the_history_has_a_pilot_of_its_own(tmp_path: Path) -> None:
+    (run,) = plan(experiments(tmp_path, {**SERVED, "num_iterations": 2}, 1))
+    windowed = run.config.model_copy(update={"history_window": HistoryWindow(best=1, last=1)})
+    assert pilots._key(run.config) != pilots._key(windowed)
+
+
+def test_a_process_that_is_killed_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenProcessPool
+
+    runs = plan(experiments(tmp_path, {**SERVED, "num_iterations": 3}, 1, "warmup_episodes=3,4"))
+    monkeypatch.setattr(cores, "available", lambda: 2)
+    monkeypatch.setattr(pilots, "_TOGETHER", 0)
+    monkeypatch.setattr(pilots, "ProcessPoolExecutor", broken)
+    with pytest.raises(RunStopped, match="it was killed, perhaps for its memory"):
+        forecast(runs, Terms(), {})
+
+
+def test_runs_to_come_cost_what_the_dearest_of_them_does(tmp_path: Path) -> None:
+    runs = plan(experiments(tmp_path, {**SERVED, "num_iterations": 2}, 3))
+    prices = [Prices(input=2.0, output=10.0), Prices(input=20.0, output=100.0), Prices(input=3.0, output=10.0)]
+    priced = [
+        replace(run, config=run.config.model_copy(update={"prices": each}))
+        for run, each in zip(runs, prices, strict=True)
+    ]
+    states = {run.index: _State("new") for run in priced}
+    assert _dearest(priced, states).prices == prices[1]
+    assert _dearest(priced, {**states, 1: _State("complete")}).prices == prices[2]
 
 
 @pytest.mark.slow
@@ -339,6 +390,22 @@ def test_nothing_begins_that_may_cost_more_than_was_approved(
     assert re.search(said, line), line
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
     assert server.requests == []
+
+
+def test_a_sweep_stops_at_what_was_approved(tmp_path: Path, server: FakeOllama) -> None:
+    """The forecast may be wrong: replies that must be asked for again are not in it."""
+    write_config(tmp_path, {**SERVED, "prices": PRICES, "max_output_tokens": 100})
+    caps: list[float | None] = []
+
+    def begin(sweep: Sweep) -> None:
+        caps.append(sweep._options.caps.max_cost)
+        sweep.manifest.close()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Sweep, "run", begin)
+        for options in ([], ["--max-cost", "3"], ["--max-cost", "0.5"]):
+            assert main(["sweep", "config.yaml", "--runs", "1", "--approve-cost", "1", *options]) == 0
+    assert caps == [1.0, 1.0, 0.5]
 
 
 def _never(_sweep: Any) -> None:
