@@ -65,6 +65,9 @@ class Budget:
         Raises:
             CapReached: It would not fit even if no call under way took anything.
         """
+        if not self._ledger.caps.any:
+            yield lambda _wait_s: None
+            return
         call = object()
 
         def renew(wait_s: float = 0.0) -> None:

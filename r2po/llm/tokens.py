@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -86,6 +87,7 @@ def _classes() -> NDArray[np.uint8]:
 _CLASSES = _classes()
 
 
+@lru_cache(maxsize=8)  # each prompt is looked at several times: against the context, against the caps, when counted
 def features_of(prompt: str) -> Features:
     """Return how many there are of each of ``KINDS`` in a prompt."""
     characters = _CLASSES[np.frombuffer(prompt.encode("utf-8", "replace"), np.uint8)]
