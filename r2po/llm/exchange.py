@@ -146,9 +146,8 @@ class Exchange:
 
         One that is complete unless more comes does not count before its bytes have ended in an orderly way.
         """
-        if self.answer is None and stream.has_ended:
-            self.answer = Answer(response.status_code, response.headers, b"", stream)
         if self._ended_at is None and stream.has_ended:
+            self.answer = Answer(response.status_code, response.headers, b"", stream)
             self._ended_at = time.monotonic()
         return stream.has_ended and not stream.is_whole
 

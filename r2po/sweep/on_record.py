@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from r2po.errors import InputError
-from r2po.llm.usage import Usage, plus
+from r2po.llm.usage import Usage
 from r2po.runlog import RunDirectory
 from r2po.runlog.events import FILE, Replied, read_events
 
@@ -37,14 +37,7 @@ class RoleRecord:
         """Count a reply; tokens written to a cache that a server does not tell of were not written."""
         self.replies += 1
         self.iterations.append(iteration)
-        pairs = zip(
-            (self.usage.prompt_tokens, self.usage.cached_tokens, self.usage.completion_tokens),
-            (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens),
-            strict=True,
-        )
-        prompt, cached, completion = (plus(one, other) for one, other in pairs)
-        written = (self.usage.cache_write_tokens or 0) + (usage.cache_write_tokens or 0)
-        self.usage = Usage(prompt, cached, completion, None, written)
+        self.usage += replace(usage, cache_write_tokens=usage.cache_write_tokens or 0)
         self.latency_s += latency_s
 
 
@@ -105,14 +98,7 @@ def together(records: Iterable[RoleRecord]) -> RoleRecord:
         total.iterations += record.iterations
         total.replies += record.replies
         total.latency_s += record.latency_s
-        usage = total.usage
-        total.usage = Usage(
-            plus(usage.prompt_tokens, record.usage.prompt_tokens),
-            plus(usage.cached_tokens, record.usage.cached_tokens),
-            plus(usage.completion_tokens, record.usage.completion_tokens),
-            None,
-            plus(usage.cache_write_tokens, record.usage.cache_write_tokens),
-        )
+        total.usage += record.usage
     return total
 
 

@@ -17,6 +17,7 @@ from r2po.config import Config
 from r2po.config.config import CRITIC_KEYS, SAMPLING_KEYS
 from r2po.errors import RunStopped
 from r2po.plugins import Place, load_places, loaded_places
+from r2po.rounding import mean
 from r2po.runlog.keys import CAP_KEYS
 from r2po.sweep.pilot import Pilot, RolePilot, fly, is_stand_in
 
@@ -103,9 +104,9 @@ def together(pilots: Sequence[Pilot]) -> Pilot:
         iterations=iterations,
         planned=max(each.planned for each in pilots),
         roles=roles,
-        seconds=_mean([each.seconds for each in pilots]),
-        bytes_before=_mean([each.bytes_before for each in pilots]),
-        bytes_each=_mean([each.bytes_each for each in pilots]),
+        seconds=mean([each.seconds for each in pilots]),
+        bytes_before=mean([each.bytes_before for each in pilots]),
+        bytes_each=mean([each.bytes_each for each in pilots]),
     )
 
 
@@ -120,11 +121,7 @@ def _mean_role(pilots: Sequence[RolePilot | None], iterations: int) -> RolePilot
     return RolePilot(
         tuple(math.fsum(calls for calls, _ in each) / len(pilots) for each in expected),
         tuple(math.fsum(tokens for _, tokens in each) / len(pilots) for each in expected),
-        _mean([each.growth for each in asked]),
-        _mean([each.reply_tokens for each in asked]),
-        _mean([each.stable_share for each in asked]),
+        mean([each.growth for each in asked]),
+        mean([each.reply_tokens for each in asked]),
+        mean([each.stable_share for each in asked]),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)

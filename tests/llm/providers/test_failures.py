@@ -36,6 +36,8 @@ from tests.llm.failures import (
 )
 from tests.llm.fake_servers import SERVERS
 
+pytestmark = pytest.mark.usefixtures("no_proxies")
+
 DOC = Path(__file__).parents[3] / "docs/providers.md"
 BEGIN, END = "<!-- failure table -->\n", "\n<!-- end of the failure table -->"
 
@@ -45,13 +47,6 @@ EVENTS = {
     ASKED_AGAIN: ["request", "reply"],
     TAKEN: ["request", "reply"],
 }
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def cases(failures: tuple[Failure, ...]) -> list[object]:

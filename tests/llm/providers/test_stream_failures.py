@@ -13,15 +13,10 @@ from tests.llm.fake_servers import SERVERS
 from tests.llm.providers.test_failures import EVENTS, assert_no_key
 from tests.llm.stream_failures import IN_A_STREAM, TEXT, all_of, sends
 
+pytestmark = pytest.mark.usefixtures("no_proxies")
+
 SHORT = ("OpenAI", "Anthropic", "Gemini", "Ollama")
 """OpenRouter is the same format as OpenAI."""
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def cases(failures: tuple[Failure, ...]) -> list[object]:
