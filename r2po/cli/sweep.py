@@ -57,10 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
     parser.add_argument(
-        "--approve-cost",
-        type=_amount,
-        metavar="X",
-        help="start nothing if the runs are expected to cost more, or if that is not known; and stop there",
+        "--approve-cost", type=_amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
     )
     parser.add_argument(
         "--dry-run",
@@ -143,8 +140,11 @@ def run(options: argparse.Namespace) -> int:
             sweep = Sweep(request, how, environ)
             sweep.run()
     except SweepStopped as stop:
-        remedy = f"; raise it with {stop.setting}" if stop.setting else ""
-        raise SweepStopped(f"{stop}{remedy}\nto continue: {again(stop.setting)}") from None
+        setting = stop.setting
+        if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
+            setting = setting.replace("--max-cost", "--approve-cost")
+        remedy = f"; raise it with {setting}" if setting else ""
+        raise SweepStopped(f"{stop}{remedy}\nto continue: {again(setting)}") from None
     return 0
 
 

@@ -34,7 +34,7 @@ from r2po.sweep.forecast import Forecast, Terms, _dearest, _State, forecast
 from r2po.sweep.forecast_report import check_approved, count
 from r2po.sweep.pilot import Pilot, RolePilot, fly
 from r2po.sweep.plan import SweepRequest, plan
-from r2po.sweep.sweep import Sweep
+from r2po.sweep.sweep import Sweep, SweepStopped
 from tests.llm.fake_ollama import CHARS_PER_TOKEN, FakeOllama
 from tests.process.processes import KEYS, NIM, one_line, player, write_config
 
@@ -406,6 +406,25 @@ def test_a_sweep_stops_at_what_was_approved(tmp_path: Path, server: FakeOllama) 
         for options in ([], ["--max-cost", "3"], ["--max-cost", "0.5"]):
             assert main(["sweep", "config.yaml", "--runs", "1", "--approve-cost", "1", *options]) == 0
     assert caps == [1.0, 1.0, 0.5]
+
+
+def test_a_sweep_that_stopped_there_goes_on_with_more_approved(
+    tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(tmp_path, {**SERVED, "prices": PRICES, "max_output_tokens": 100})
+
+    def stop(sweep: Sweep) -> None:
+        sweep.manifest.close()
+        raise SweepStopped("max_cost is reached", "--max-cost 2")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Sweep, "run", stop)
+        command = ["sweep", "config.yaml", "--runs", "1", "--approve-cost", "1"]
+        patched.setattr("sys.argv", ["r2po", *command])
+        assert main(command) == 1
+    said = capsys.readouterr().err
+    assert "; raise it with --approve-cost 2\n" in said
+    assert said.rstrip().endswith("config.yaml --runs 1 --approve-cost 2")
 
 
 def _never(_sweep: Any) -> None:
