@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from r2po.analysis.evaluation.kept import Kept, logs_state
 from r2po.analysis.evaluation.report import FOLDER, experiments_in, write_report
 from r2po.analysis.logs.chosen import choose_methods
 from r2po.analysis.logs.comparable import Named, uneven_runs, unfinished
-from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
+from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments, log_directories
 from r2po.analysis.logs.fresh import Basis, basis_of, settled
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.parallel import in_parallel
@@ -43,12 +45,15 @@ def evaluate_all(
 ) -> list[Evaluation]:
     """Write the reports of all log directories that ``find_experiments`` finds, on all cores.
 
+    Reports are left as they are if nothing has changed since they were made.
+
     Figures: "all" draws those of each run too, "experiments" does not, "auto" does up to ``MANY_RUNS`` runs.
     ``methods`` are the only ones, in this order. ``as_published`` shows logged rewards alone.
 
     Raises:
         InputError: There is no such folder, environment or method.
     """
+    states = _states(logs_root)
     experiments = find_experiments(logs_root, max_runs, only_env, only_method, parallel=True)
     experiments = choose_methods(experiments, methods).experiments
     folders: dict[Path, list[ExperimentLogs]] = {}
@@ -58,7 +63,7 @@ def evaluate_all(
         return [Evaluation(f"no log directory in {str(logs_root)!r}: nothing holds run_1, run_2, ...", ())]
     runs = sum(len(each.runs) for each in experiments)
     all_figures = figures == "all" or (figures == "auto" and runs <= MANY_RUNS)
-    work = partial(_evaluate, all_figures=all_figures, as_published=as_published)
+    work = partial(_evaluate, states=states, all_figures=all_figures, as_published=as_published)
     left_out = [Evaluation("", (f"{logs_root}: {line}",)) for line in tally(experiments)]
     evaluations = left_out + in_parallel(work, list(folders.values()), module=__name__)
     if figures == "auto" and not all_figures:
@@ -67,7 +72,28 @@ def evaluate_all(
     return evaluations
 
 
-def _evaluate(parts: Sequence[ExperimentLogs], *, all_figures: bool, as_published: bool) -> Evaluation:
+def _states(logs_root: str | Path) -> dict[Path, str]:
+    """Return the state of each log directory, from before anything is read."""
+    with suppress(ValueError):  # no name of a folder, which is told when it is to be read
+        return {path: logs_state(path) for path in log_directories(Path(logs_root))}
+    return {}
+
+
+def _evaluate(
+    parts: Sequence[ExperimentLogs], *, states: Mapping[Path, str], all_figures: bool, as_published: bool
+) -> Evaluation:
+    """Return the evaluation of one log directory: the one on record, if nothing has changed since it was written."""
+    kept = Kept(parts, states.get(parts[0].path, ""), (all_figures, as_published))
+    said = kept.find()
+    if said:
+        return Evaluation(said[0], said[1:])
+    evaluation = _evaluated(parts, all_figures=all_figures, as_published=as_published)
+    if evaluation.line:
+        kept.keep((evaluation.line, *evaluation.warnings))
+    return evaluation
+
+
+def _evaluated(parts: Sequence[ExperimentLogs], *, all_figures: bool, as_published: bool) -> Evaluation:
     """Evaluate one log directory, which may hold runs of several experiments."""
     path = parts[0].path
     problems = tuple(problem for part in parts for problem in part.problems)
