@@ -179,8 +179,8 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
             sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")
         else:
             print_forecast(found, caps)
-            for note in dict.fromkeys(notes):
-                say(note)
+        for note in dict.fromkeys(notes):  # beside the JSON, not in it
+            print(note, file=sys.stderr if options.json else sys.stdout)
     if _must_be_approved(options):
         cost = check_approved(found, options.approve_cost)
         if not options.dry_run and not options.quiet:

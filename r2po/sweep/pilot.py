@@ -36,6 +36,7 @@ from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import IterationRecord
 from r2po.sweep.on_record import size_of
 
+FOLDER = "r2po-forecast-"
 _FEWEST = 3
 """Iterations of a pilot at least: some questions are asked from the second one on."""
 _REMEMBERED = 4
@@ -117,7 +118,7 @@ def fly(config: Config, seconds: float, most: float = math.inf) -> Pilot:
     """
     with (
         closing(Setting(config, config.seed or 1)) as setting,
-        tempfile.TemporaryDirectory(prefix="r2po-forecast-") as folder,
+        tempfile.TemporaryDirectory(prefix=FOLDER) as folder,
     ):
         directory = RunDirectory.create(Path(folder))
         with closing(CallStore(directory.path)) as store:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import signal
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 
 from r2po import cores
 from r2po.config import Config
@@ -19,7 +21,7 @@ from r2po.errors import RunStopped
 from r2po.plugins import Place, load_places, loaded_places
 from r2po.rounding import mean
 from r2po.runlog.keys import CAP_KEYS
-from r2po.sweep.pilot import Pilot, RolePilot, fly, is_stand_in
+from r2po.sweep.pilot import FOLDER, Pilot, RolePilot, fly, is_stand_in
 
 _ALL_PILOTS_S = 20.0
 """What all pilots take together, where there are many: each makes a few iterations, however long they take."""
@@ -60,13 +62,18 @@ def _flown(configs: Sequence[Config]) -> list[Pilot]:
     processes = max(min(cores.available(), len(configs)), 1)
     if len(configs) <= _TOGETHER or processes == 1:
         return [_pilot(config, min(_LONGEST_S, _ALL_PILOTS_S / len(configs))) for config in configs]
-    each_s = [min(_LONGEST_S, _ALL_PILOTS_S * processes / len(configs))] * len(configs)
+    each_s = min(_LONGEST_S, _ALL_PILOTS_S * processes / len(configs))
     # Not a fork, for the same reason as the workers of a sweep: threads and engines would be copied half alive.
     try:
-        with ProcessPoolExecutor(
-            processes, get_context("spawn"), initializer=_prepare, initargs=(loaded_places(),)
-        ) as executor:
-            return list(executor.map(_pilot, configs, each_s))
+        with (
+            tempfile.TemporaryDirectory(prefix=FOLDER) as folder,
+            ProcessPoolExecutor(
+                processes, get_context("spawn"), initializer=_prepare, initargs=(folder, loaded_places())
+            ) as executor,
+            _ended_at_once(),
+        ):
+            found = [executor.submit(_pilot, config, each_s) for config in configs]
+            return [each.result() for each in found]
     except BrokenProcessPool:
         raise RunStopped(
             "a process that made pilots ended before them: it was killed, perhaps for its memory, or an environment "
@@ -74,8 +81,25 @@ def _flown(configs: Sequence[Config]) -> list[Pilot]:
         ) from None
 
 
-def _prepare(plugins: Sequence[tuple[Place, bool]]) -> None:
-    """Make a process ready for pilots: with the plugins that this one has, and one core. It ends with this one."""
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """Kill the processes that are started here if there is an error or a stop: they keep nothing, and take seconds."""
+    before = set(active_children())
+    try:
+        yield
+    except BaseException:
+        for process in set(active_children()) - before:
+            process.kill()
+            process.join()
+        raise
+
+
+def _prepare(folder: str, plugins: Sequence[tuple[Place, bool]]) -> None:
+    """Make a process ready for pilots: with the plugins that this one has, and one core. It ends with this one.
+
+    Its temporary files are in a folder that this one deletes, since it may be killed.
+    """
+    tempfile.tempdir = folder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cores.limit(1)

@@ -185,6 +185,17 @@ def test_nothing_is_created_and_nobody_is_asked(
     assert 0 < total["disk_bytes"] < 1e6
 
 
+def test_notes_are_beside_the_json(tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]) -> None:
+    write_config(tmp_path, SERVED)
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("gym_env_name: CartPole-v1\nlogdir: logs/suite\nbudget_mode: episodes\nbudget_target: 4000\n")
+    assert main(["sweep", "config.yaml", str(suite), "--dry-run", "--json"]) == 0
+    assert server.requests == []
+    said = capsys.readouterr()
+    assert "left out, since" in one_line(said.err)
+    assert len(json.loads(said.out)["experiments"]) == 1
+
+
 def test_what_is_on_record_corrects_the_forecast(
     tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
