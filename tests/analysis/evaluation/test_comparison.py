@@ -20,6 +20,7 @@ def logs(tmp_path: Path) -> Path:
     return write_two_methods(tmp_path / "logs")
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_files(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [str(logs / folder_name("nim", method)) for method in ("props", "r2po")]
     out = tmp_path / "compared"
@@ -36,12 +37,14 @@ def test_files(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert second["method"] == ["r2po"]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_one_log_directory_is_not_compared(logs: Path, tmp_path: Path) -> None:
     out = tmp_path / "compared"
     assert main(["eval", "--logdir", str(logs / "nim_props"), "--compare-output", str(out)]) == 0
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_alike_names_are_told_apart(logs: Path, tmp_path: Path) -> None:
     write_published_run(logs / "deeper" / "nim_props", 1, [1.0])
     folders = [str(logs / "nim_props"), str(logs / "deeper" / "nim_props")]
@@ -50,6 +53,7 @@ def test_alike_names_are_told_apart(logs: Path, tmp_path: Path) -> None:
     assert len({entry["label"] for entry in entries}) == 2
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_critic_of_its_own_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "a", 1, [1.0, 2.0])
     write_run(tmp_path / "b", 1, [1.0, 2.0], description={"critic_model": "big"})

@@ -83,6 +83,7 @@ def test_reports_every_usable_run_and_the_log_directory(tmp_path: Path) -> None:
     assert STAND_IN in report(unfinished)["summary.txt"].decode()
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_damaged_candidates_are_named(tmp_path: Path) -> None:
     run = write_run(tmp_path, 1, [1.0, 2.0, 3.0])
     write_lines(run, [iteration(1, 1.0), {**iteration(2, 2.0), "candidates": [{}, {}]}, iteration(3, 3.0)])
@@ -107,6 +108,7 @@ def test_second_evaluation_gives_the_same_bytes_and_changes_no_log(tmp_path: Pat
     assert {path: path.read_bytes() for path in logs} == logs
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_several_log_directories_with_labels(tmp_path: Path) -> None:
     write_run(tmp_path / "a", 1, [1.0])
     write_run(tmp_path / "b", 1, [2.0])
@@ -116,7 +118,7 @@ def test_several_log_directories_with_labels(tmp_path: Path) -> None:
     assert done.returncode == 0
     summary = json.loads((compared / "comparison_summary.json").read_text())
     assert [each["label"] for each in summary["experiments"]] == ["first one", "second"]
-    assert (compared / "comparison_training_curve.png").stat().st_size
+    assert (compared / "comparison_training_curve.png").exists()
     assert "first one: " in report(tmp_path / "a")["summary.txt"].decode()
     assert json.loads(report(tmp_path / "b")["summary.json"])["label"] == "second"
     assert done.stdout.count("report: ") == 2
@@ -169,6 +171,7 @@ def test_runs_of_different_protocols_are_never_averaged(tmp_path: Path) -> None:
     assert means == {"published": 2.0, "controlled": 100.0}
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_replay_is_named(tmp_path: Path) -> None:
     write_run(tmp_path, 1, [1.0])
     write_run(tmp_path, 2, [1.0], description={"replay_of": "/somewhere/run_1"})
@@ -177,6 +180,7 @@ def test_a_replay_is_named(tmp_path: Path) -> None:
     assert "no means: these runs are of 2 experiments" in done.stdout
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_runs_with_other_settings_are_reported_apart_by_these(tmp_path: Path) -> None:
     for number, temperature in enumerate((None, 0.5, 0.5, 1.0), 1):
         write_run(tmp_path, number, [1.0], config={"temperature": temperature})

@@ -18,6 +18,7 @@ def logs(tmp_path: Path) -> Path:
     return write_two_methods(tmp_path / "logs")
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_reports(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (logs / "maze_props" / "run_1").mkdir(parents=True)
     assert main(["eval_all_results", "--logs-root", str(logs)]) == 0
@@ -30,12 +31,14 @@ def test_reports(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (logs / "nim_props" / "run_1" / "eval_report" / "training_curve.png").exists()
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_only_some(logs: Path) -> None:
     evaluations = evaluate_all(logs, None, ["nim"], ["props"])
     assert [each.line.partition(":")[0] for each in evaluations] == ["ProPS on Nim"]
     assert not (logs / "nim_props").parent.joinpath("cartpole_props", "eval_report").exists()
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_many_runs_get_no_single_figures_unless_asked(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("r2po.analysis.evaluation.evaluate_all.MANY_RUNS", 3)
     *_, note = evaluate_all(logs, None, ["nim"])
@@ -47,6 +50,7 @@ def test_many_runs_get_no_single_figures_unless_asked(logs: Path, monkeypatch: p
     assert (run / "reward_distribution.png").exists()
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_unfinished_runs_are_named_and_counted(tmp_path: Path) -> None:
     for number in (1, 2):
         write_run(tmp_path / "props", number, [1.0, 2.0])

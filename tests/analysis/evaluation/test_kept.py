@@ -15,6 +15,7 @@ from r2po.analysis.logs.load import LogDirectory
 from tests.analysis.made_logs import write_run
 
 MODULE = "r2po.analysis.evaluation.evaluate_all"
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ def unfolded(text: str) -> str:
     return " ".join(html.unescape(" ".join(lines)).split())
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_every_command_that_compares_names_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     logs = tmp_path / "logs"
     write_run(logs / "a", 1, [1.0])

@@ -76,6 +76,7 @@ def test_runs_with_another_critic_stand_apart(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_runs_with_other_prompts_stand_apart(tmp_path: Path) -> None:
     facts = {"description": "published", "templates": "0123", "task": "4567"}
     detailed, edited = {**facts, "description": "detailed"}, {**facts, "templates": "89ab"}

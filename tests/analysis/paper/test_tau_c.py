@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from r2po.analysis.logs.comparable import choose
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.analysis.output.tables import to_csv
@@ -63,6 +65,7 @@ def test_the_words_of_our_study_make_no_other_setting(tmp_path: Path) -> None:
     assert remarks == []
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_reports_are_made_anew_on_request(tmp_path: Path) -> None:
     logs = write_two_methods(tmp_path / "logs")
     options = ["tau_c_sensitivity_results", "--logs-root", str(logs), "--output-dir", str(tmp_path / "out")]

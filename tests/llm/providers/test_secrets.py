@@ -11,24 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from r2po.cli import main
 from tests.llm.fake_servers import SERVERS, FakeServer
 from tests.llm.fake_servers.core import Fault, Handler, stall
 from tests.process.processes import (
+    BASE_URLS,
     CARTPOLE,
     KEYS,
     Completed,
-    continue_run,
+    continuation,
     finish,
     one_line,
     player,
     records,
-    run_main,
-    start,
     start_main,
     wait_until,
     write_config,
 )
-from tests.process.processes import environ as clean_environ
 
 MARKS = {name: f"marker-{name.lower().replace('_', '-')}-8q1f" for name in KEYS}
 SECRETS = (b"marker-", b"8q1f")
@@ -98,24 +97,44 @@ def assert_clean(folder: Path, outputs: list[Completed]) -> None:
         assert not [data for data in texts + files if secret in data]
 
 
-def doctor(folder: Path, server: FakeServer) -> Completed:
-    return finish(
-        start(
-            folder, [sys.executable, "-m", "r2po", "doctor", "--config", "config.yaml"], clean_environ(server, **MARKS)
-        )
-    )
+class Commands:
+    """Runs commands in this process, in a folder and with the keys and the server of a test."""
+
+    def __init__(
+        self, folder: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(folder)
+        for name in (*KEYS, *BASE_URLS):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {**server.environ, **MARKS}.items():
+            monkeypatch.setenv(name, value)
+        self._monkeypatch, self._capfd = monkeypatch, capfd
+
+    def run(self, *options: str) -> Completed:
+        self._monkeypatch.setattr(sys, "argv", ["main.py", *options])
+        return self._result(main(["run", *options], program="main.py"))
+
+    def doctor(self) -> Completed:
+        return self._result(main(["doctor", "--config", "config.yaml"]))
+
+    def _result(self, code: int) -> Completed:
+        said = self._capfd.readouterr()
+        return Completed([], code, said.out, said.err)
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_no_key_gets_out(name: str, tmp_path: Path) -> None:
+def test_no_key_gets_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     kind = SERVERS[name]
     write_config(tmp_path, {**CARTPOLE, "llm_model_name": kind.model, "temperature": 0.5})
     outputs: list[Completed] = []
     with kind(player, key=MARKS[kind.key_variable]) as server:
+        commands = Commands(tmp_path, server, monkeypatch, capfd)
         for code in (401, 403):
             server.inject(echo_in_an_error(code), path=server.contact_path)
         for _ in (401, 403):
-            outputs.append(run_main(tmp_path, server=server, **MARKS))
+            outputs.append(commands.run("--config", "config.yaml"))
             assert outputs[-1].returncode == 2
             assert server.key_variable in one_line(outputs[-1].stderr)
 
@@ -131,17 +150,19 @@ def test_no_key_gets_out(name: str, tmp_path: Path) -> None:
             )
         )
         server.inject(echo_in_an_error(400, "temperature? "))
-        stopped = run_main(tmp_path, server=server, **MARKS)
+        stopped = commands.run("--config", "config.yaml")
         outputs.append(stopped)
         assert stopped.returncode == 1
         assert "change or remove temperature in the config" in one_line(stopped.stderr)
 
-        outputs.append(continue_run(tmp_path, stopped.stderr, server))
+        how = continuation(stopped.stderr).split()
+        assert how[:2] == ["python", "main.py"]
+        outputs.append(commands.run(*how[2:]))
         assert outputs[-1].returncode == 0, outputs[-1].stderr
-        outputs.append(doctor(tmp_path, server))
+        outputs.append(commands.doctor())
         assert outputs[-1].returncode == 0
         server.inject(echo_in_an_error(403))
-        outputs.append(doctor(tmp_path, server))
+        outputs.append(commands.doctor())
         assert outputs[-1].returncode == 2
     events = records(tmp_path / "logs/run_1/llm_calls.jsonl")
     failures = [event["reason"] for event in events if event["event"] == "failure"]
