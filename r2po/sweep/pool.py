@@ -8,7 +8,6 @@ another.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -17,13 +16,13 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any
 
 from r2po import cores
 from r2po.plugins import loaded_places
 from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.memory import Memory
 from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.worker import work
@@ -32,12 +31,6 @@ MOST_CRASHES = 5
 """How many crashes of its worker process a run survives: the run may be what causes them."""
 TICK_S = 0.25
 GRACE_S = 1.0
-RUN_BYTES = 30 * 2**20
-"""A run with the 20 environments that it steps at once, of the largest kind: 21 MB on Swimmer, 0.1 MB on Nim."""
-WORKER_BYTES = 200 * 2**20
-"""A worker process before its first run."""
-SHARE = 0.8
-"""Part of the available memory that a sweep takes."""
 
 
 @dataclass(eq=False)
@@ -48,13 +41,19 @@ class _WorkerProcess:
 
 
 class Pool:
-    """Makes runs in some worker processes, no more than ``jobs`` at once, which share the cores evenly."""
+    """Makes runs in some worker processes, no more than ``jobs`` at once, which share the cores evenly.
 
-    def __init__(self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int) -> None:
+    With a ``memory``, there are no more than fit into it either.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int, memory: Memory | None = None
+    ) -> None:
         self._coordinator = coordinator
         self._listener = listener
         self._size = workers
         self._jobs = jobs
+        self._memory = memory
         self._share = max(1, cores.available() // jobs)
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
@@ -96,8 +95,16 @@ class Pool:
     def _under_way(self) -> int:
         return sum(len(worker.runs) for worker in self._workers)
 
+    @property
+    def _most(self) -> int:
+        """How many runs may be under way now."""
+        if self._memory is None:
+            return self._jobs
+        pids = [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+        return min(self._jobs, self._memory.fitting(time.monotonic(), self._under_way, pids))
+
     def _start_runs(self) -> None:
-        while self._waiting and self._under_way < self._jobs:
+        while self._waiting and self._under_way < self._most:
             run = self._waiting.popleft()
             if len(self._workers) < self._size:
                 self._workers.append(_spawn(self._share))
@@ -155,26 +162,6 @@ class Pool:
                 self._listener.hear(Ended(index, "failed", reason))
             else:
                 self._waiting.appendleft(run)
-
-
-def fitting_runs(workers: int) -> int:
-    """Return how many runs fit into the memory that is available, at least one."""
-    return max(1, int((_available_bytes() * SHARE - workers * WORKER_BYTES) // RUN_BYTES))
-
-
-def _available_bytes() -> int:
-    """Return the memory that is available within the limits of a container or a batch job (control groups)."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
-    for limit, current in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        with suppress(OSError, ValueError):  # no such control group, or "max"
-            found.append(int(Path(limit).read_text()) - int(Path(current).read_text()))
-    return max(min(found), 0)
 
 
 def _spawn(share: int) -> _WorkerProcess:

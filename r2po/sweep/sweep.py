@@ -19,9 +19,10 @@ from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
+from r2po.sweep.memory import Memory, fitting_runs
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
-from r2po.sweep.pool import Pool, fitting_runs
+from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
@@ -37,7 +38,7 @@ class SweepOptions:
 
     Attributes:
         name: Name of the sweep's folder; None for one made from the request.
-        jobs: Largest number of runs under way; None for as many as surely fit into the memory.
+        jobs: Largest number of runs under way; None for as many as fit into the memory.
         caps: Limits on all runs together.
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
@@ -121,13 +122,15 @@ class Sweep:
             )
         workers = min(cores.available(), len(self._todo))
         jobs = self._jobs(workers)
-        return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
+        workers = min(workers, jobs)
+        memory = None if options.jobs else Memory(workers)
+        return Pool(self._coordinator, self, workers=workers, jobs=jobs, memory=memory)
 
     def _jobs(self, workers: int) -> int:
         """Return how many runs are under way at once, and say what limits them."""
         in_memory, runs = fitting_runs(workers), len(self._todo)
-        jobs = min(self._options.jobs or in_memory, runs)
-        if jobs > in_memory:
+        jobs = min(self._options.jobs or runs, runs)
+        if self._options.jobs and jobs > in_memory:
             self._screen.note(
                 f"--jobs {self._options.jobs}: more than the {in_memory} runs that surely fit into memory"
             )
