@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import yaml
 
 from r2po.llm.providers.embedded import EmbeddedSearch
 from tests.llm.fake_servers.core import FakeServer, Handler, stall
+from tests.process.preloaded import REPOSITORY as REPOSITORY
+from tests.process.preloaded import Forked, can_be_forked, python_path
 from tests.scripted import make_request
 
-REPOSITORY = Path(__file__).parents[2]
 MAIN = REPOSITORY / "main.py"
 KEYS = ("OLLAMA_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 BASE_URLS = tuple(name.replace("API_KEY", "BASE_URL") for name in KEYS)
@@ -71,24 +72,39 @@ def environ(server: FakeServer | None = None, **more: str) -> dict[str, str]:
     """Return this process's environment without anything about models, but for those of a server."""
     mine = {name: value for name, value in os.environ.items() if name not in (*KEYS, *BASE_URLS, "COLUMNS")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{mine['PATH']}"
-    # What is there already keeps the process on this machine (tests/conftest.py).
-    python_path = os.pathsep.join(filter(None, [str(REPOSITORY), mine.get("PYTHONPATH", "")]))
-    return {**mine, "PATH": path, "PYTHONPATH": python_path, **(server.environ if server else {}), **more}
+    return {**mine, "PATH": path, "PYTHONPATH": python_path(), **(server.environ if server else {}), **more}
 
 
-def start(folder: Path, command: list[str], env: Mapping[str, str], **more: Any) -> subprocess.Popen[str]:
-    """Start a command with ``folder`` as its working directory and its output in pipes."""
+def start(
+    folder: Path, command: list[str], env: Mapping[str, str], *, fresh: bool = False, **more: Any
+) -> subprocess.Popen[str]:
+    """Start a command with ``folder`` as its working directory and its output in pipes.
+
+    Unless it is to be ``fresh``, it may be forked from a process that has loaded r2po.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Whoever started the tests in the background turned Ctrl-C off, for all processes below as well.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     pipes: Mapping[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=dict(env), text=True, **{**pipes, **more})
+    forked = not fresh and not (more.keys() - {"start_new_session"}) and can_be_forked(command, env)
+    return (Forked if forked else subprocess.Popen)(command, cwd=folder, env=dict(env), text=True, **{**pipes, **more})
 
 
 def start_main(folder: Path, *options: str, server: FakeServer | None = None, **env: str) -> subprocess.Popen[str]:
     """Start ``main.py``; without ``--config`` among the options, with the one in ``folder``."""
+    return start(folder, _main(folder, options), environ(server, **env))
+
+
+def start_fresh_main(
+    folder: Path, *options: str, server: FakeServer | None = None, **env: str
+) -> subprocess.Popen[str]:
+    """Start ``main.py`` as a user does, for what a forked process would not show."""
+    return start(folder, _main(folder, options), environ(server, **env), fresh=True)
+
+
+def _main(folder: Path, options: Sequence[str]) -> list[str]:
     config = [] if "--config" in options else ["--config", str(folder / "config.yaml")]
-    return start(folder, [sys.executable, str(MAIN), *config, *options], environ(server, **env))
+    return [sys.executable, str(MAIN), *config, *options]
 
 
 def finish(process: subprocess.Popen[str], patience_s: float = PATIENCE_S) -> Completed:

@@ -21,6 +21,7 @@ from tests.process.processes import (
     player,
     run_main,
     stall_after,
+    start_fresh_main,
     start_main,
     trials,
     wait_until,
@@ -109,7 +110,7 @@ def test_a_stop_while_the_program_loads_is_no_error(tmp_path: Path, number: sign
     for _ in range(4):
         with FakeOllama(player) as server:
             server.always(stall(), "/api/tags")
-            process = start_main(tmp_path, server=server)
+            process = start_fresh_main(tmp_path, server=server)
             wait_until(partial(has_loaded, process.pid, "_pydantic_core"), process)
             stopped = stop(process, number)
         assert (stopped.returncode, stopped.stdout) == (code, "")

@@ -24,7 +24,7 @@ from tests.process.processes import (
     one_line,
     player,
     records,
-    start_main,
+    start_fresh_main,
     wait_until,
     write_config,
 )
@@ -179,7 +179,7 @@ def test_no_key_is_on_a_command_line(name: str, tmp_path: Path) -> None:
     write_config(tmp_path, {**CARTPOLE, "llm_model_name": kind.model})
     with kind(player, key=MARKS[kind.key_variable]) as server:
         server.always(stall())
-        process = start_main(tmp_path, server=server, **MARKS)
+        process = start_fresh_main(tmp_path, server=server, **MARKS)
         wait_until(lambda: bool(server.chats), process)
         command = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         process.send_signal(signal.SIGTERM)
