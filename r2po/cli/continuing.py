@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from r2po.cli.starting import command_of
+from r2po.cli.starting import command_of, in_option
 
 SWEEP = "r2po sweep"
 CPUS_PER_RUN = 0.25
@@ -38,6 +38,8 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))
+    if options.max_outage is not None:
+        yield from ("--max-outage", in_option(options.max_outage))
     for name in ("accept_changed_prompts", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from r2po.cli.continuing import CPUS_PER_RUN, continued
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import add_override_option, count, place, told_how_to_continue
+from r2po.cli.starting import add_override_option, count, duration, place, told_how_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -86,6 +86,12 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=count, metavar="N", help="runs under way at once (sweep: all that fit in memory)"
     )
     parser.add_argument(
+        "--max-outage",
+        type=duration,
+        metavar="DURATION",
+        help="how long a server that is out is waited for, e.g. 30min; 0 for not at all (24h; a single run: 10min)",
+    )
+    parser.add_argument(
         "--accept-changed-prompts",
         action="store_true",
         help="resume a run although templates or the description of its task have changed since; its log says so",
@@ -99,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
-        from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
+        from r2po.sweep.sweep import MAX_OUTAGE_S, Sweep, SweepOptions, SweepStopped
 
     folder = _sweep_folder(options)
     request = _request_of(folder) if folder is not None else _request(options)
@@ -118,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
+        max_outage_s=MAX_OUTAGE_S if options.max_outage is None else options.max_outage,
     )
     sweep: Sweep | None = None
 

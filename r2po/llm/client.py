@@ -122,6 +122,11 @@ class Client:
         """The run that this one repeats: no reply is fresh. It answers for all roles."""
         return self.models[SEARCH].provider.recording
 
+    def note(self, text: str) -> None:
+        """Say something to the user, one thread at a time."""
+        with self._lock:
+            self.on_note(text)
+
     def model_of(self, role: str) -> Model:
         """Return the model that a role asks."""
         return self.models.get(role, self.models[SEARCH])
@@ -129,6 +134,7 @@ class Client:
     def close(self) -> None:
         """End the calls under way, in whatever thread; they are on record as interrupted ones."""
         self._is_closed = True
+        self.gate.close()
         for model in self.models.values():
             model.provider.close()
 
@@ -238,11 +244,13 @@ class Client:
         """
         provider = self.model_of(request.role).provider
         patience = Patience(self.max_attempts, self.max_wait_s)
-        made = 0
+        made, again = 0, False
         while True:
             made += 1
             try:
                 with permit:
+                    if again and self.budget is not None:  # at the gate, hours may have passed
+                        self.budget.check(request)
                     reply = provider.complete(request)
                     permit.answered(reply)
                     return reply

@@ -10,7 +10,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from random import Random
 
-from r2po.llm.types import AttemptFailed
+from r2po.errors import RunStopped
+from r2po.llm.types import AttemptFailed, Provider
 
 OUT = frozenset({502, 503, 504, 529})
 """Statuses by which a server, or what stands before it, says that nobody is served."""
@@ -37,11 +38,6 @@ def is_sign(failure: AttemptFailed) -> bool:
     return failure.unreachable or failure.status in OUT
 
 
-def is_silent(failure: AttemptFailed) -> bool:
-    """Whether the failure of a probe says that the server is still out: anything else came from a server that works."""
-    return failure.status is None or failure.status in OUT
-
-
 @dataclass(frozen=True)
 class Sign:
     """What is kept of a failed attempt that may mean that its server is out.
@@ -55,6 +51,19 @@ class Sign:
     reason: str
     retry_after_s: float | None = None
     overloaded: bool = False
+
+
+@dataclass(frozen=True)
+class Outage:
+    """An outage that goes on.
+
+    Attributes:
+        lasts_s: For how long so far.
+        reason: Why the latest attempt failed.
+    """
+
+    lasts_s: float
+    reason: str
 
 
 @dataclass
@@ -127,6 +136,13 @@ class Breaker:
         self.since = self._probe = None
         return was_open
 
+    def slow(self, attempt: Hashable, now: float) -> bool:
+        """An attempt got no answer, or the server failed at it: it is there; returns whether that ends an outage.
+
+        Such failures count for themselves. Among others, they neither make an outage nor rule one out.
+        """
+        return attempt == self._probe and self.works(attempt, now)
+
     def lost(self, attempt: Hashable, now: float, retry_after_s: float | None = None) -> None:
         """An attempt came to an end that does not show that the server works."""
         if self.is_open and attempt == self._probe:
@@ -142,6 +158,15 @@ class Breaker:
             return 0.0
         return max(0.0, self._probe_at - now) if self._probe is None else None
 
+    def outage(self, now: float) -> Outage | None:
+        """Return the outage, if there is one."""
+        return None if self.since is None else Outage(now - self.since, self.reason)
+
+    @property
+    def why_given_up(self) -> str:
+        """Why the server is not waited for any longer."""
+        return f"no answer for {in_words(self.longest_s)}, and --max-outage allows no longer: {self.reason}"
+
     def _pause(self, now: float, retry_after_s: float | None) -> None:
         """Set the time of the next probe; the last one is made when the outage takes too long."""
         assert self.since is not None
@@ -150,3 +175,25 @@ class Breaker:
         interval_s = max(FIRST_INTERVAL_S, INTERVAL_SHARE * (now - self.since))
         interval_s = min(interval_s * self.random.uniform(1 - JITTER, 1 + JITTER), LONGEST_INTERVAL_S)
         self._probe_at = min(now + max(interval_s, retry_after_s or 0.0), self.since + self.longest_s)
+
+
+def probe(provider: Provider) -> Sign | None:
+    """Ask a server for what costs nothing; return a sign if it is still out, None if the next attempt may tell."""
+    try:
+        provider.probe()
+    except AttemptFailed as failure:
+        if failure.status is None or failure.status in OUT:
+            return Sign(failure.reason, failure.retry_after_s)
+    return None
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as people say it: in the largest unit of which it is a whole number."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+class OutageTooLong(RunStopped):
+    """A server was out for longer than is waited for."""

@@ -26,6 +26,7 @@ from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
 from r2po.sweep.plan import PlannedRun
+from r2po.sweep.second_chance import QUEUED, SecondChances
 from r2po.sweep.worker import work
 
 MOST_CRASHES = 5
@@ -59,6 +60,7 @@ class Pool:
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
         self._crashes = Counter[int]()
+        self._chances = SecondChances()
 
     def run(self, runs: Iterable[PlannedRun]) -> None:
         """Make all runs."""
@@ -116,7 +118,8 @@ class Pool:
             worker.connection.send(message)
 
     def _tick(self) -> None:
-        self._listener.tick(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
+        now = time.monotonic()
+        self._listener.tick(self._coordinator.paces(now), self._coordinator.reached, self._coordinator.outages(now))
 
     def _hear(self, worker: _WorkerProcess) -> None:
         try:
@@ -130,11 +133,16 @@ class Pool:
         if isinstance(message, PermitRequest):
             self._coordinator.ask(message)
         elif isinstance(message, AttemptOutcome):
-            self._coordinator.end(message, now)
+            answer = self._coordinator.end(message, now)
+            if answer is not None:
+                self._send(worker, answer)
         else:
             if isinstance(message, Ended):
-                del worker.runs[message.run]
+                run = worker.runs.pop(message.run)
                 self._coordinator.forget([message.run], now)
+                message = self._chances.after(message)
+                if message.state == QUEUED:
+                    self._waiting.append(run)
             self._listener.hear(message)
 
     def _bury(self, worker: _WorkerProcess) -> None:

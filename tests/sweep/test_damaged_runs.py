@@ -48,7 +48,7 @@ VALUES: Mapping[str, Any] = {
 class Silent:
     """Grants every call, and hears nothing."""
 
-    def ask(self, ask: PermitRequest) -> Verdict:
+    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
         return Verdict(ask.run)
 
     def tell(self, message: AttemptOutcome | Progress | Note) -> None: ...
