@@ -13,14 +13,15 @@ from r2po.sweep.plan import PlannedRun
 
 
 def after_first_contacts(
-    runs: Sequence[PlannedRun], environ: Mapping[str, str], may_wait: Callable[[], bool]
+    runs: Sequence[PlannedRun], environ: Mapping[str, str], *, waits: bool, has_begun: Callable[[], bool]
 ) -> tuple[list[PlannedRun], dict[str, str]]:
     """Make the first contacts; return the runs with what the servers told, and by address why some did not answer.
 
     Args:
         runs: The runs to come.
         environ: Keys and base URLs.
-        may_wait: Whether the runs may wait if no server answers at all.
+        waits: Whether servers that are out are waited for.
+        has_begun: Whether they are waited for even if none answers, since the sweep has replies on record.
 
     Raises:
         InputError: A key is refused, a model is unknown, or no server answers and that is not waited for.
@@ -36,7 +37,8 @@ def after_first_contacts(
             provider.check()
         except UnreachableError as error:
             silent[provider.address] = error
-    if silent and all(provider.address in silent for provider in providers.values()) and not may_wait():
+    some_answer = any(provider.address not in silent for provider in providers.values())
+    if silent and not (waits and (some_answer or has_begun())):
         raise next(iter(silent.values()))
     told = {key: provider.identity for key, provider in providers.items()}
     contacted = [

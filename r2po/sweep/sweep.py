@@ -92,7 +92,7 @@ class Sweep:
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = [run for run in self.runs if run.index not in settled]
         self._todo, silent = after_first_contacts(
-            self._todo, environ, lambda: options.max_outage_s > 0 and any(map(has_reply, self.runs))
+            self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
         )
         used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)

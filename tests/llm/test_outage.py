@@ -96,6 +96,7 @@ def test_without_outages_each_attempt_counts() -> None:
 def test_one_probe_at_a_time_and_only_its_success_ends_the_outage() -> None:
     it = out()
     wait_s = it.wait_s(0.0)
+    assert wait_s is not None
     assert wait_s == pytest.approx(FIRST_INTERVAL_S, rel=0.11)
     it.probes("probe")
     assert it.wait_s(wait_s) is None
@@ -137,9 +138,7 @@ def test_a_server_may_ask_for_a_longer_pause() -> None:
 
 
 @given(seed=st.integers(0, 1000), longest_s=st.floats(1.0, 1e6), lasts_s=st.floats(0.0, 1e6))
-def test_it_is_noticed_soon_that_an_outage_is_over_with_few_probes(
-    seed: int, longest_s: float, lasts_s: float
-) -> None:
+def test_it_is_noticed_soon_that_an_outage_is_over_with_few_probes(seed: int, longest_s: float, lasts_s: float) -> None:
     """Pauses are at most 27.5 % of the time that has passed; probes grow with its logarithm, then one an hour."""
     it, now, probes = Breaker(longest_s, Random(seed)), 0.0, 0
     it.begin(now, "connection refused")
