@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -30,6 +31,7 @@ from r2po.sweep.messages import (
 )
 from r2po.sweep.outages import FILE, Outages, read_outages
 from r2po.sweep.plan import SweepRequest
+from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.screen import headline
 from r2po.sweep.second_chance import QUEUED, SecondChances
 from r2po.sweep.status import read_board
@@ -85,7 +87,8 @@ def test_in_an_outage_one_probe_goes_out_and_all_others_wait() -> None:
 
 
 def test_when_it_is_over_calls_come_back_one_by_one_and_then_more() -> None:
-    it, under_way, waves = out_with(16), [0], []
+    it, under_way = out_with(16), [0]
+    waves: list[int] = []
     assert granted(it, 2.3) == [(0, True)]
     while under_way:  # in each second, all that are under way are answered
         followed: list[int] = []
@@ -151,6 +154,21 @@ def test_who_waits_when_it_takes_too_long_is_told_and_so_is_who_comes_later() ->
 
 def test_a_late_sign_of_a_run_that_was_given_up_is_answered() -> None:
     assert coordinator().end(AttemptOutcome(4, UNANSWERED, sign=GONE, call=2), 0.0) == Verdict(4, call=2)
+
+
+def test_over_ray_a_sign_is_answered_and_the_outages_are_told() -> None:
+    async def talk() -> None:
+        clerk = Clerk(coordinator())
+        for run, expected in ((0, False), (1, True)):
+            await clerk.ask(PermitRequest(run, SERVER), 60.0)
+            answer = await clerk.tell(AttemptOutcome(run, UNANSWERED, sign=GONE))
+            assert answer == Verdict(run, outage=expected)
+        *_, outages = await clerk.news()
+        assert outages.keys() == {SERVER}
+        await clerk.forget(0)
+        await clerk.forget(1)
+
+    asyncio.run(talk())
 
 
 def test_a_run_has_one_second_chance_if_its_failure_may_pass() -> None:
