@@ -40,9 +40,15 @@ def after_first_contacts(
     some_answer = any(provider.address not in silent for provider in providers.values())
     if silent and not (waits and (some_answer or has_begun())):
         raise next(iter(silent.values()))
-    told = {key: provider.identity for key, provider in providers.items()}
+    asks = {
+        index: {role: providers[contact(config)] for role, config in roles.items()} for index, roles in asked.items()
+    }
     contacted = [
-        replace(run, identities={role: told[contact(config)] for role, config in asked[run.index].items()})
+        replace(
+            run,
+            identities={role: provider.identity for role, provider in asks[run.index].items()},
+            servers=frozenset(provider.address for provider in asks[run.index].values()),
+        )
         for run in runs
     ]
     return contacted, {address: str(error) for address, error in silent.items()}

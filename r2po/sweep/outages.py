@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from r2po.experiment.summary import clock
 from r2po.llm.outage import Outage
 from r2po.runlog.jsonl import write_json
+from r2po.sweep.plan import PlannedRun
 
 FILE = "outages.json"
 EVERY_S = 30.0
@@ -77,6 +78,11 @@ def read_outages(folder: Path) -> dict[str, str]:
         return {name: told_time(began, datetime.now().astimezone()) for name, began in told.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}  # there is none; or it is damaged, and will be renewed
+
+
+def first_to_start(waiting: Iterable[PlannedRun], out: Collection[str]) -> int:
+    """Return which of the waiting runs starts next: those whose servers are out let the others pass."""
+    return next((place for place, run in enumerate(waiting) if run.servers.isdisjoint(out)), 0)
 
 
 def told_time(then: datetime, now: datetime) -> str:

@@ -25,6 +25,7 @@ from r2po.plugins import loaded_places
 from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
+from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
 from r2po.sweep.worker import work
@@ -100,7 +101,9 @@ class Pool:
 
     def _start_runs(self) -> None:
         while self._waiting and self._under_way < self._jobs:
-            run = self._waiting.popleft()
+            place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
+            run = self._waiting[place]
+            del self._waiting[place]
             if len(self._workers) < self._size:
                 self._workers.append(_spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))

@@ -19,6 +19,7 @@ from r2po.llm.outage import Outage
 from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
+from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
 
@@ -170,6 +171,7 @@ class RayBackend:
         self._cpus_per_run = cpus_per_run
         self._jobs = jobs
         self._chances = SecondChances()
+        self._out: set[str] = set()
 
     def run(self, runs: Sequence[PlannedRun]) -> None:
         """Make all runs."""
@@ -195,11 +197,11 @@ class RayBackend:
         make = ray.remote(make_run_on_node).options(
             num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
         )
-        waiting = list(reversed(runs))
+        waiting = list(runs)
         under_way: dict[Any, PlannedRun] = {}
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
-                run = waiting.pop()
+                run = waiting.pop(first_to_start(waiting, self._out))
                 share = max(1, int(self._cpus_per_run))
                 under_way[make.remote(run, clerk, str(Path.cwd()), share, loaded_places())] = run
             done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
@@ -207,14 +209,15 @@ class RayBackend:
             for each in done:
                 run = under_way.pop(each)
                 if self._finish(clerk, each, run) == QUEUED:
-                    waiting.insert(0, run)
+                    waiting.append(run)
         self._take_news(clerk)
 
     def _take_news(self, clerk: Any) -> None:
-        news, *state = self._ray.get(clerk.news.remote())
+        news, paces, reached, outages = self._ray.get(clerk.news.remote())
         for message in news:
             self._listener.hear(message)
-        self._listener.tick(*state)
+        self._out = set(outages)
+        self._listener.tick(paces, reached, outages)
 
     def _finish(self, clerk: Any, reference: Any, run: PlannedRun) -> str:
         """Say how a run ended; returns its state."""

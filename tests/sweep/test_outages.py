@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import r2po
 from r2po.errors import InputError
@@ -23,6 +25,7 @@ from r2po.sweep.messages import (
     ABANDONED,
     ANSWERED,
     FAILED,
+    REFUSED,
     UNANSWERED,
     AttemptOutcome,
     Ended,
@@ -44,6 +47,7 @@ from tests.sweep.sweeping import SMALL, start_sweep
 
 SERVER, OTHER = "http://server", "http://other"
 GONE = Sign("connection refused")
+KINDS = (ANSWERED, FAILED, UNANSWERED, ABANDONED, REFUSED, "sign", "sign", "forgotten")
 
 
 def coordinator(longest_s: float = 86_400.0) -> Coordinator:
@@ -129,6 +133,40 @@ def test_when_the_run_of_a_probe_is_gone_another_probes(how: str) -> None:
         it.end(AttemptOutcome(0, ABANDONED), 3.0)
     assert granted(it, 3.1) == []
     assert granted(it, 5.3) == [(1, True)]
+
+
+@given(
+    choices=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(KINDS), st.floats(0.0, 5.0)), max_size=200),
+    longest_s=st.sampled_from([0.0, 20.0, 86_400.0]),
+)
+def test_whatever_happens_somebody_can_go_on_and_in_an_outage_at_most_one(
+    choices: list[tuple[int, str, float]], longest_s: float
+) -> None:
+    it, now = coordinator(longest_s), 0.0
+    under_way = set[int]()
+    for run in range(10):
+        it.ask(PermitRequest(run, SERVER))
+    for chosen, kind, later in choices:
+        verdicts = it.grants(now)
+        assert sum(verdict.probe for verdict in verdicts) <= 1
+        if any(verdict.gave_up for verdict in verdicts):
+            return
+        under_way |= {verdict.run for verdict in verdicts}
+        if not under_way:
+            due_s = it.wait_s(now)
+            assert due_s is not None
+            now += due_s + 0.001
+            continue
+        now += later
+        run = sorted(under_way)[chosen % len(under_way)]
+        under_way.remove(run)
+        if kind == "sign":
+            assert it.end(AttemptOutcome(run, UNANSWERED, sign=GONE), now) is not None
+        elif kind == "forgotten":
+            it.forget([run], now)
+        else:
+            assert it.end(AttemptOutcome(run, kind), now) is None
+        it.ask(PermitRequest(run, SERVER))
 
 
 @pytest.mark.parametrize("kind", [ANSWERED, FAILED, UNANSWERED])
@@ -231,11 +269,13 @@ def in_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     use_threads(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
-    def start(configs: list[str], runs: int, *servers: FakeServer, max_outage_s: float = 60.0) -> UnderWay:
+    def start(
+        configs: list[str], runs: int, *servers: FakeServer, max_outage_s: float = 60.0, jobs: int = 100
+    ) -> UnderWay:
         for name, value in {**servers[0].environ, **servers[-1].environ}.items():
             monkeypatch.setenv(name, value)
-        request = SweepRequest(configs, [], range(1, runs + 1))
-        return UnderWay(Sweep(request, SweepOptions("mine", max_outage_s=max_outage_s), dict(os.environ)))
+        options = SweepOptions("mine", jobs=jobs, max_outage_s=max_outage_s)
+        return UnderWay(Sweep(SweepRequest(configs, [], range(1, runs + 1)), options, dict(os.environ)))
 
     return start
 
@@ -334,6 +374,18 @@ def test_one_of_two_servers_is_dead_to_the_end_and_the_same_command_continues(
         assert len(well.chats) == 12
     assert len(list(Path().glob("logs/*/run_*/result.json"))) == 4
     assert_nothing_recorded_was_asked_again(Path())
+
+
+def test_runs_that_would_only_wait_let_the_others_pass(in_threads: Callable[..., UnderWay]) -> None:
+    """Else they would take all places: here there is one."""
+    write_config(Path(), config_of("dead", 2), "dead.yaml")
+    write_config(Path(), config_of("well", 2, FakeOpenAI.model), "well.yaml")
+    with FakeOllama(player) as dead, FakeOpenAI(player) as well:
+        dead.die()
+        sweep = in_threads(["dead.yaml", "well.yaml"], 2, dead, well, jobs=1)
+        wait_until(lambda: len(list(Path().glob("logs/well/run_*/result.json"))) == 2)
+        dead.revive()
+        assert sweep.finish() == ""
 
 
 def test_ctrl_c_in_an_outage_is_prompt_and_status_shows_the_outage(tmp_path: Path) -> None:
