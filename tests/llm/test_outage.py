@@ -21,8 +21,10 @@ from r2po.llm.outage import (
     probe,
 )
 from r2po.llm.providers.ollama import Ollama
+from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, ProviderSettings
 from tests.llm.fake_ollama import FakeOllama, status
+from tests.llm.fake_servers import SERVERS
 from tests.scripted import make_request
 
 DAY_S = 86_400.0
@@ -192,6 +194,14 @@ def test_a_probe_asks_for_the_list_of_models_and_for_nothing_that_costs(code: in
         server.always(status(code, {"models": []}), path="/api/tags")
         assert (probe(ollama(server.url)) is not None) is is_out
         assert [(each.method, each.path) for each in server.requests] == [("GET", "/api/tags")]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_each_wire_format_has_a_list_to_probe_with(name: str) -> None:
+    with SERVERS[name]() as server:
+        provider_for(server.model, ProviderSettings(server.environ, timeout_s=5.0)).probe()
+        assert [each.method for each in server.requests] == ["GET"]
+        assert server.chats == []
 
 
 def test_a_server_that_is_gone_is_unreachable_and_one_that_breaks_off_is_not() -> None:

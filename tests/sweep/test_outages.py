@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import r2po
-from r2po.errors import InputError
+from r2po.errors import InputError, NoUsableReply
+from r2po.llm.client import CallFailed
 from r2po.llm.ledger import Amount, Caps, Ledger
-from r2po.llm.outage import FIRST_INTERVAL_S, Outage, Sign
+from r2po.llm.outage import FIRST_INTERVAL_S, Outage, OutageTooLong, Sign
+from r2po.llm.store import CallStore
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.manifest import read
 from r2po.sweep.messages import (
@@ -36,7 +39,7 @@ from r2po.sweep.outages import FILE, Outages, read_outages
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.screen import headline
-from r2po.sweep.second_chance import QUEUED, SecondChances
+from r2po.sweep.second_chance import QUEUED, SecondChances, may_pass
 from r2po.sweep.status import read_board
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama, status
@@ -215,6 +218,15 @@ def test_a_run_has_one_second_chance_if_its_failure_may_pass() -> None:
     assert chances.after(Ended(1, "failed", "timeouts", may_pass=True)).state == "failed"
     assert chances.after(Ended(2, "failed", "a wrong setting")).state == "failed"
     assert chances.after(Ended(3)).state == "complete"
+
+
+def test_which_failures_may_pass(tmp_path: Path) -> None:
+    with closing(CallStore(tmp_path)) as store:
+        assert may_pass(CallFailed("no answer in time (8 attempts)", retryable=True, store=store))
+        assert not may_pass(CallFailed("HTTP 400", retryable=False, store=store))
+    assert may_pass(NoUsableReply("no usable reply in 6 attempts"))
+    assert not may_pass(OutageTooLong("no answer for 24 h"))
+    assert not may_pass(InputError("the config has changed"))
 
 
 def test_status_knows_of_outages_as_long_as_the_sweep_says_so(tmp_path: Path) -> None:
