@@ -22,6 +22,10 @@ class RunStopped(R2POError):
     """A run stopped before its end and can be resumed: the model failed, or a cap was reached. Exit code 1."""
 
 
+class NoUsableReply(RunStopped):
+    """None of the replies to a question could be used; a resumed run asks again."""
+
+
 class UnusableReply(Exception):
     """A model's reply that cannot be used; the text says why, in words that the model is told."""
 

@@ -9,6 +9,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
     "several runs": ("--runs", "--seeds", "--jobs", "--logs", "--name"),
     "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
+    "when servers are out": ("--max-outage",),
     "on a cluster": ("--ray", "--cpus-per-run"),
     "new or continued": ("--fresh", "--resume", "--accept-changed-prompts", "--replay-by-position"),
     "which logs": (

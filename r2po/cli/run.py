@@ -10,7 +10,7 @@ from functools import partial
 
 from r2po.cli import sweep
 from r2po.cli.plugin_option import load_plugins
-from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
+from r2po.cli.starting import add_override_option, command_of, count, in_option, place, told_how_to_continue
 from r2po.errors import InputError, RunStopped
 from r2po.signals import held_back
 
@@ -72,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.experiment.live_view import LiveView
         from r2po.experiment.screen import Lines, Screen
         from r2po.llm.budget import CapReached
+        from r2po.llm.outage_gate import MAX_OUTAGE_S
         from r2po.llm.providers.replay import BY_POSITION, WHOLE
 
     screen = Screen() if options.quiet else LiveView() if sys.stdout.isatty() else Lines()
@@ -98,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
                 screen,
                 replay_by_position=options.replay_by_position,
                 accept_changed_prompts=options.accept_changed_prompts,
+                max_outage_s=MAX_OUTAGE_S if options.max_outage is None else options.max_outage,
             )
     except CapReached as stop:
         key = stop.setting.partition("=")[0]
@@ -148,6 +150,8 @@ def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
         command += ["--protocol", options.protocol]
     if options.replay_by_position:
         command.append("--replay-by-position")
+    if options.max_outage is not None:
+        command += ["--max-outage", in_option(options.max_outage)]
     if options.accept_changed_prompts:
         command.append("--accept-changed-prompts")
     return f"to continue: {shlex.join([*command, '--resume', str(number)])}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from r2po.terminal import OutputLost
+
+UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def add_override_option(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
@@ -38,6 +41,19 @@ def count(text: str, least: int = 1) -> int:
     if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return number
+
+
+def duration(text: str) -> float:
+    """Read a duration from an option, in seconds: a number with s, min, h or d; or 0."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d)", text.strip())
+    if match is None and text.strip() != "0":
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: expected one like 30s, 10min, 24h or 2d, or 0")
+    return 0.0 if match is None else float(match[1]) * UNITS_S[match[2]]
+
+
+def in_option(duration_s: float) -> str:
+    """Return a duration as ``duration`` reads it."""
+    return f"{duration_s:g}s" if duration_s else "0"
 
 
 @contextmanager

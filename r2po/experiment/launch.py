@@ -40,12 +40,16 @@ from r2po.isolation.outcomes import WorkerNotReadyError
 from r2po.llm.budget import Budget
 from r2po.llm.client import CallFailed, Client, Model
 from r2po.llm.gate import Gate
+from r2po.llm.outage_gate import MAX_OUTAGE_S, OutageGate
 from r2po.llm.store import CallStore
-from r2po.llm.types import SEARCH
+from r2po.llm.types import SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.lock import NO_LOCKS
 from r2po.runlog.records import Result
+
+GateOf = Callable[[Client, Budget], Gate]
+"""Makes the gate at which the calls of a run wait."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Place:
 
     number: int
     """N of its ``run_N``, which is continued if it exists, else made."""
-    gate: Callable[[Client, Budget], Gate]
+    gate: GateOf
     """Makes the gate at which its calls wait."""
     identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     """What the servers told of the models by role, when the sweep made the first contact."""
@@ -69,12 +73,14 @@ def launch(
     replay_by_position: bool = False,
     accept_changed_prompts: bool = False,
     place: Place | None = None,
+    max_outage_s: float = MAX_OUTAGE_S,
 ) -> Result:
     """Run the experiment of a resolved config to its end and return its result.
 
     ``environ`` has keys and base URLs. ``replay_by_position`` replays replies by their place in the recorded run,
     whatever the prompts say. ``accept_changed_prompts`` continues a run whose prompts are made from other texts by now.
-    With a ``place``, a sweep has already contacted the model and chosen the run.
+    With a ``place``, a sweep has already contacted the model and chosen the run; it also waits for servers that are
+    out. Without one, that is done here, for ``max_outage_s`` at a time.
 
     Raises:
         InputError: Something that was given cannot be used; no run directory is left behind.
@@ -98,6 +104,7 @@ def launch(
             provider.check()
         else:
             provider.identity = place.identities.get(role)
+    gate_of = _alone(providers, max_outage_s) if place is None else place.gate
     search = providers[SEARCH]
     search.by_position = replay_by_position
     if search.recording is not None:
@@ -112,14 +119,21 @@ def launch(
         name_idle_base_url(config, providers, observer)
         if not search.is_stand_in and search.recording is None:
             name_equal_samples(config, observer)
-        return _start(config, models_of(config, providers), observer, place)
-    return _run(config, models_of(config, providers), directory, observer, place, accept_changed_prompts)
+        return _start(config, models_of(config, providers), observer, gate_of, place)
+    return _run(config, models_of(config, providers), directory, observer, gate_of, place, accept_changed_prompts)
 
 
-def _start(config: Config, models: Mapping[str, Model], observer: Observer, place: Place | None) -> Result:
+def _alone(providers: Mapping[str, Provider], max_outage_s: float) -> GateOf:
+    """Return what makes the gate of a run that shares its servers with no other."""
+    return lambda client, _budget: OutageGate(providers, max_outage_s, client.note)
+
+
+def _start(
+    config: Config, models: Mapping[str, Model], observer: Observer, gate_of: GateOf, place: Place | None
+) -> Result:
     directory = RunDirectory.create(Path(config.logdir), None if place is None else place.number)
     try:
-        return _run(config, models, directory, observer, place)
+        return _run(config, models, directory, observer, gate_of, place)
     except RunLockedError:
         # Another process has resumed it since: it is no longer ours.
         raise
@@ -146,6 +160,7 @@ def _run(
     models: Mapping[str, Model],
     directory: RunDirectory,
     observer: Observer,
+    gate_of: GateOf,
     place: Place | None,
     accept_changed_prompts: bool = False,
 ) -> Result:
@@ -164,8 +179,7 @@ def _run(
                 client = opened.enter_context(closing(make_client(config, models, store, observer)))
                 if client.recording is None:
                     client.budget = make_budget(config, client.accounting, directory)
-                    if place is not None:
-                        client.gate = place.gate(client, client.budget)
+                    client.gate = gate_of(client, client.budget)
                 result = Experiment(setting, directory, client, observer, changed).run()
             except BrokenPipeError:
                 raise

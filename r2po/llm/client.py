@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from r2po.errors import InputError, RunStopped, UnusableReply
+from r2po.errors import RunStopped
 from r2po.llm.accounting import Accounting, Prices, Terms
 from r2po.llm.budget import Budget
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.patience import Patience
+from r2po.llm.replies import FULL, understood, usable
 from r2po.llm.store import CallStore, RecordedReply, call_key
 from r2po.llm.too_long import tokens_that_fit
 from r2po.llm.types import CRITIC, SEARCH, AttemptFailed, Provider, Question, Received, Recording, Reply, Request, T
@@ -73,8 +74,6 @@ def described(models: Mapping[str, Model]) -> dict[str, Any]:
     }
 
 
-CUT_OFF = "it was cut off at the token limit"
-FULL = "it was cut off: with its prompt, it filled the context"
 _REMEDY = "; show less in prompts (rollout_window, history_window), or use a longer context"
 
 
@@ -123,6 +122,11 @@ class Client:
         """The run that this one repeats: no reply is fresh. It answers for all roles."""
         return self.models[SEARCH].provider.recording
 
+    def note(self, text: str) -> None:
+        """Say something to the user, one thread at a time."""
+        with self._lock:
+            self.on_note(text)
+
     def model_of(self, role: str) -> Model:
         """Return the model that a role asks."""
         return self.models.get(role, self.models[SEARCH])
@@ -130,6 +134,7 @@ class Client:
     def close(self) -> None:
         """End the calls under way, in whatever thread; they are on record as interrupted ones."""
         self._is_closed = True
+        self.gate.close()
         for model in self.models.values():
             model.provider.close()
 
@@ -158,7 +163,7 @@ class Client:
 
     def _read_again(self, known: RecordedReply, question: Question, read: Callable[[str], T]) -> T | None:
         """Read a reply on record; one that was refused stays refused, even if it could be read now."""
-        return None if known.refusal else _usable(known.reply, read, question, str(self.store.path))
+        return None if known.refusal else usable(known.reply, read, question, str(self.store.path))
 
     def _fetch(
         self, key: str, turn: int, question: Question, read: Callable[[str], T]
@@ -191,10 +196,10 @@ class Client:
             latency_s = time.monotonic() - started
             refusal = model.provider.verdict(request)
             if refusal is None:
-                value, refusal = _understood(reply, read)
+                value, refusal = understood(reply, read)
             else:
                 of = self.recording.path if self.recording else ""
-                value = None if refusal else _usable(reply, read, question, of)
+                value = None if refusal else usable(reply, read, question, of)
             self._warn_of(reply)
             return self.store.reply(call, key, reply, refusal, latency_s), value
 
@@ -239,11 +244,13 @@ class Client:
         """
         provider = self.model_of(request.role).provider
         patience = Patience(self.max_attempts, self.max_wait_s)
-        made = 0
+        made, again = 0, False
         while True:
             made += 1
             try:
                 with permit:
+                    if again and self.budget is not None:  # at the gate, hours may have passed
+                        self.budget.check(request)
                     reply = provider.complete(request)
                     permit.answered(reply)
                     return reply
@@ -265,36 +272,3 @@ class Client:
                         self.on_failure(failed, wait_s)
                     self.sleep(wait_s)
                 permit = self.gate.enter(request)
-
-
-def _usable(reply: Reply, read: Callable[[str], T], question: Question, of: str) -> T | None:
-    """Return what a reply says that was usable when it was recorded.
-
-    Raises:
-        InputError: It no longer is.
-    """
-    value, refusal = _understood(reply, getattr(read, "again", read))
-    if refusal:
-        where = f"iteration {question.iteration}, {question.role}, attempt {question.attempt}"
-        raise InputError(f"{of}: the reply on record for {where} was usable and no longer is: {refusal}")
-    return value
-
-
-def _understood(reply: Reply, read: Callable[[str], T]) -> tuple[T | None, str]:
-    """Return what a reply says, and why it cannot be used; empty if it can.
-
-    A reply that may be incomplete is for readers that can tell what is complete in it: they have a ``read_cut``.
-    """
-    read_cut: Callable[[str], T] | None = getattr(read, "read_cut", None)
-    if reply.unreadable:
-        return None, reply.unreadable
-    if reply.finish == "length" and read_cut is None:
-        return None, _cut_off(reply)
-    try:
-        return (read_cut if read_cut and reply.finish != "stop" else read)(reply.text), ""
-    except UnusableReply as refusal:
-        return None, _cut_off(reply) if reply.finish == "length" else str(refusal) or "it cannot be read"
-
-
-def _cut_off(reply: Reply) -> str:
-    return CUT_OFF if reply.filled_context is None else f"{FULL} of {reply.filled_context:,} tokens"

@@ -31,7 +31,7 @@ class Permit:
 
 
 class Gate:
-    """Lets every attempt through at once: the gate of a single run, and the base of the others."""
+    """Lets every attempt through at once: the base of the others."""
 
     def enter(self, question: Question) -> Permit:  # noqa: ARG002 - subclasses use it
         """Wait until one attempt at a question may be made.
@@ -40,3 +40,6 @@ class Gate:
             CapReached: It would exceed a cap that this run shares with others.
         """
         return Permit()
+
+    def close(self) -> None:
+        """The run is over: who waits in other threads is not to make an attempt."""

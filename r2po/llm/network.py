@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import re
@@ -32,6 +33,8 @@ _WANTS_TLS = re.compile(
 )
 _PROXY_SCHEMES = ("http", "https")
 _SOCKS_SCHEMES = ("socks4", "socks4a", "socks5", "socks5h")
+_NO_CONNECTION = (socket.gaierror, ConnectionRefusedError, requests.exceptions.ConnectTimeout)
+_NO_WAY_THERE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 
 
 class BodyTooLongError(requests.RequestException):
@@ -65,6 +68,14 @@ def network_failure(error: BaseException) -> tuple[str, bool]:
     if any(isinstance(each, requests.exceptions.ProxyError) for each in wrapped):
         reason = f"through the proxy set in the environment: {reason}"
     return reason, retryable
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether there was no connection at all, so that nothing was sent; a reset may come after the request."""
+    return any(
+        isinstance(each, _NO_CONNECTION) or (isinstance(each, OSError) and each.errno in _NO_WAY_THERE)
+        for each in _wrapped(error)
+    )
 
 
 def wants_tls(status: int, body: bytes) -> str:

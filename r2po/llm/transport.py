@@ -163,15 +163,19 @@ class Transport:
         if not overdue and exchange.answer is not None:
             return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.
+        unreachable = False
         if overdue or exchange.error is None:
             reason, retryable = overdue, True
         elif isinstance(exchange.error, network.NETWORK_ERRORS):
             reason, retryable = network.network_failure(exchange.error)
             reason = self.redact(reason)
+            unreachable = network.never_connected(exchange.error)
         else:
             raise exchange.error
         kind = AttemptFailed if stream is None or not stream.is_complete else UnusableStream
-        raise kind(f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status)
+        raise kind(
+            f"{self.base_url}{path}: {reason}", retryable=retryable, status=exchange.status, unreachable=unreachable
+        )
 
     def _url(self, path: str) -> str:
         base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url

@@ -186,6 +186,13 @@ class Provider(ABC):
             InputError: With one line that says what to change.
         """
 
+    def probe(self) -> None:  # noqa: B027 - where nothing is free, the next attempt itself finds out
+        """Ask the server for something that costs nothing, to find out whether it answers again.
+
+        Raises:
+            AttemptFailed: The request failed, which may also mean that the server has no such thing.
+        """
+
     def restore(self, sent: Mapping[str, Any]) -> None:  # noqa: B027 - few have anything to remember
         """Restore what an earlier process of this run had arrived at, given ``Reply.sent`` of each of its replies."""
 
@@ -221,16 +228,24 @@ class AttemptFailed(Exception):
         retryable: Whether the same request may succeed later.
         status: HTTP status, if there was an answer.
         retry_after_s: Seconds that the server asked to wait, if it did.
+        unreachable: Whether there was not even a connection, so that nothing was sent.
     """
 
     def __init__(
-        self, reason: str, *, retryable: bool, status: int | None = None, retry_after_s: float | None = None
+        self,
+        reason: str,
+        *,
+        retryable: bool,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        unreachable: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retryable = retryable
         self.status = status
         self.retry_after_s = retry_after_s
+        self.unreachable = unreachable
 
     def with_advice(self, advice: str) -> AttemptFailed:
         """Return the same failure as one that only a change of the config can mend."""

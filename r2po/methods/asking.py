@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Thread
 from typing import Any, Generic, TypeVar, cast
 
-from r2po.errors import RunStopped
+from r2po.errors import NoUsableReply
 from r2po.llm.types import Asker, Question, Received
 from r2po.policies import PolicyFamily, Solution
 
@@ -100,7 +100,7 @@ class Ask(Generic[T]):
         while received.refusal:
             fresh += received.fresh
             if fresh > MAX_REASKS:
-                raise RunStopped(
+                raise NoUsableReply(
                     f"iteration {self.first.iteration}, {self.first.role}: no usable reply in {self.replies} attempts; "
                     f"the last one: {received.told or received.refusal}"
                 )

@@ -58,11 +58,13 @@ class Total:
 
 @dataclass
 class Board:
-    """The name and the state of every run, and by provider the pace that refusals set, in calls per second."""
+    """The name and the state of every run; by provider the pace that refusals set, in calls per second, and outages."""
 
     names: Sequence[str]
     runs: list[Progress]
     throttled: dict[str, float] = field(default_factory=dict)
+    outages: dict[str, str] = field(default_factory=dict)
+    """Since when there has been no answer, as people say it."""
     _past: deque[tuple[float, Total]] = field(default_factory=deque, repr=False)
 
     def update(self, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Decides which run may make its call now: one queue and one limiter for each provider, and the caps of the sweep.
+"""Decides which run may make its call now: a queue, a limiter and a breaker for each provider; the caps of the sweep.
 
 It has neither clock nor threads nor connections: the local pool and the Ray actor wrap it.
 """
@@ -11,21 +11,33 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
+from r2po.llm.outage import Breaker, Outage
 from r2po.sweep.limiter import Attempt, Limiter
-from r2po.sweep.messages import REFUSED, UNANSWERED, AttemptOutcome, Key, PermitRequest, Verdict
+from r2po.sweep.messages import ABANDONED, REFUSED, UNANSWERED, AttemptOutcome, Key, PermitRequest, Verdict
 
 
 @dataclass
 class _Provider:
     limiter: Limiter
+    breaker: Breaker
     queue: deque[PermitRequest] = field(default_factory=deque)
+    runs: set[int] = field(default_factory=set)
+    """Those that have asked, and are not over."""
+
+    def wait_s(self, now: float) -> float | None:
+        """Return the seconds until the next attempt may start; None: not before one under way ends."""
+        return (self.breaker if self.breaker.is_open else self.limiter).wait_s(now)
 
 
 class Coordinator:
-    """Grants permits; the ledger knows the caps, and what was used so far."""
+    """Grants permits; the ledger knows the caps, and what was used so far.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Outages are waited for up to ``max_outage_s``; with 0, there are none.
+    """
+
+    def __init__(self, ledger: Ledger, max_outage_s: float = 0.0) -> None:
         self.ledger = ledger
+        self._max_outage_s = max_outage_s
         self.reached: Verdict | None = None
         """The first cap that stopped a run."""
         self._providers: dict[str, _Provider] = {}
@@ -34,13 +46,24 @@ class Coordinator:
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
         self._drop(lambda key: key == ask.key)
-        provider = self._providers.setdefault(ask.provider, _Provider(Limiter() if ask.provider else Limiter(math.inf)))
+        provider = self._provider(ask.provider)
         provider.queue.append(ask)
+        provider.runs.add(ask.run)
 
-    def end(self, outcome: AttemptOutcome, now: float) -> None:
-        """An attempt is over."""
+    def begin_outage(self, name: str, reason: str, now: float) -> None:
+        """A provider did not answer at the first contact: its runs wait from the beginning."""
+        self._provider(name).breaker.begin(now, reason)
+
+    def _provider(self, name: str) -> _Provider:
+        if name not in self._providers:
+            limiter = Limiter() if name else Limiter(math.inf)
+            self._providers[name] = _Provider(limiter, Breaker(self._max_outage_s))
+        return self._providers[name]
+
+    def end(self, outcome: AttemptOutcome, now: float) -> Verdict | None:
+        """An attempt is over; returns whether it belongs to an outage, if it shows a sign of one."""
         if outcome.key not in self._under_way:
-            return
+            return Verdict(outcome.run, call=outcome.call) if outcome.sign else None
         provider, attempt = self._under_way.pop(outcome.key)
         self.ledger.settle(outcome.key, outcome.used)
         if outcome.kind == REFUSED:
@@ -49,10 +72,26 @@ class Coordinator:
             provider.limiter.unanswered(attempt, now)
         else:
             provider.limiter.ended(attempt, now)
+        return self._watch(provider, outcome, now)
+
+    def _watch(self, provider: _Provider, outcome: AttemptOutcome, now: float) -> Verdict | None:
+        """Learn from the end of an attempt whether the provider is out."""
+        breaker, key = provider.breaker, outcome.key
+        if outcome.sign is not None:
+            alone = provider.runs <= {outcome.run}
+            is_out = breaker.sign(key, now, outcome.sign, run=outcome.run, alone=alone)
+            return Verdict(outcome.run, call=outcome.call, outage=is_out)
+        if outcome.kind == ABANDONED:
+            breaker.lost(key, now)
+        elif (breaker.slow if outcome.kind == UNANSWERED else breaker.works)(key, now):
+            provider.limiter.restart()
+        return None
 
     def forget(self, runs: Iterable[int], now: float) -> None:
         """These runs are gone: drop all that they waited for and held."""
         gone = set(runs)
+        for provider in self._providers.values():
+            provider.runs -= gone
         self._drop(lambda key: key[0] in gone, now)
 
     def lose(self, key: Key, now: float) -> None:
@@ -66,7 +105,9 @@ class Coordinator:
         for key in filter(is_gone, list(self._under_way)):
             provider, attempt = self._under_way.pop(key)
             self.ledger.settle(key, Amount(1))  # perhaps it was paid for, as ``llm_calls.jsonl`` counts it
-            provider.limiter.ended(attempt, attempt.sent_at if now is None else now)
+            at = attempt.sent_at if now is None else now
+            provider.limiter.ended(attempt, at)
+            provider.breaker.lost(key, at)
 
     def grants(self, now: float) -> list[Verdict]:
         """Return the requests that can be answered now."""
@@ -86,7 +127,7 @@ class Coordinator:
             wait
             for provider in self._providers.values()
             if provider.queue
-            for wait in [provider.limiter.wait_s(now)]
+            for wait in [provider.wait_s(now)]
             if wait is not None and not self.ledger.must_wait(provider.queue[0].following)
         ]
         return min(waits, default=None)
@@ -96,17 +137,26 @@ class Coordinator:
         rates = {name: provider.limiter.rate(now) for name, provider in self._providers.items()}
         return {name: rate for name, rate in rates.items() if rate is not None}
 
+    def outages(self, now: float) -> dict[str, Outage]:
+        """Return the outages that there are now, by provider."""
+        found = {name: provider.breaker.outage(now) for name, provider in self._providers.items()}
+        return {name: outage for name, outage in found.items() if outage is not None}
+
     def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
         obstacle = self.ledger.obstacle(ask.following)
         if obstacle is not None:
             verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)
             self.reached = self.reached or verdict
             return verdict
-        if self.ledger.must_wait(ask.following) or provider.limiter.wait_s(now) != 0:
+        if provider.breaker.gave_up:
+            return Verdict(ask.run, call=ask.call, gave_up=provider.breaker.why_given_up)
+        if self.ledger.must_wait(ask.following) or provider.wait_s(now) != 0:
             return None
         self.ledger.set_aside(ask.key, ask.following)
         self._under_way[ask.key] = (provider, provider.limiter.sent(now))
-        return Verdict(ask.run, call=ask.call)
+        if provider.breaker.is_open:
+            provider.breaker.probes(ask.key)
+        return Verdict(ask.run, call=ask.call, probe=provider.breaker.is_open)
 
 
 def _option(obstacle: Obstacle) -> str:

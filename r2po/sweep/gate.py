@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from r2po.errors import RunStopped
 from r2po.llm.accounting import Prices, amount_of
 from r2po.llm.budget import Budget
 from r2po.llm.client import Client
 from r2po.llm.gate import Gate, Permit
-from r2po.llm.types import AttemptFailed, Question, Reply
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, Channel, PermitRequest
+from r2po.llm.outage import OutageTooLong, Sign, is_sign, probe
+from r2po.llm.types import AttemptFailed, Provider, Question, Reply
+from r2po.sweep.messages import (
+    ABANDONED,
+    ANSWERED,
+    FAILED,
+    REFUSED,
+    UNANSWERED,
+    AttemptOutcome,
+    Channel,
+    PermitRequest,
+)
 
 PATIENCE_S = 600.0
 """Refusals count as failures once a run has got nothing else from a server for so long."""
@@ -35,15 +45,20 @@ class SweepGate(Gate):
         self._numbers = itertools.count()
 
     def enter(self, question: Question) -> Permit:
-        """Wait for the turn of this attempt."""
+        """Wait for the turn of this attempt; in an outage, be the one that finds out whether it is over."""
         model = self._client.model_of(question.role)
-        ask = PermitRequest(
-            self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers)
-        )
-        verdict = self._channel.ask(ask)
-        if verdict.reached:
-            raise SweepCapReached(f"{verdict.reached} by the sweep")
-        return _SweepPermit(ask, model.prices, self._channel, self._refused_since)
+        while True:
+            ask = PermitRequest(
+                self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers)
+            )
+            verdict = self._channel.ask(ask)
+            if verdict.reached:
+                raise SweepCapReached(f"{verdict.reached} by the sweep")
+            if verdict.gave_up:
+                raise OutageTooLong(verdict.gave_up)
+            permit = _SweepPermit(ask, model.prices, self._channel, self._refused_since)
+            if not verdict.probe or permit.finds_answering(model.provider):
+                return permit
 
 
 @dataclass(frozen=True)
@@ -65,12 +80,27 @@ class _SweepPermit(Permit):
         )
 
     def abandon(self) -> None:
-        self.channel.tell(AttemptOutcome(self.ask.run, FAILED, call=self.ask.call))
+        self.channel.tell(AttemptOutcome(self.ask.run, ABANDONED, call=self.ask.call))
+
+    def finds_answering(self, provider: Provider) -> bool:
+        """Whether an attempt may find an outage over; if not, the permit is given back."""
+        with self:
+            sign = probe(provider)
+        if sign is not None:
+            self.channel.ask(AttemptOutcome(self.ask.run, UNANSWERED, sign=sign, call=self.ask.call))
+        return sign is None
 
     def failed(self, failure: AttemptFailed) -> bool:
-        """Tell it; a refusal is waited out, unless there has been nothing else for long."""
+        """Tell it; an outage is waited out, and so is a refusal, unless there has been nothing else for long."""
         kind = kind_of(failure)
-        self.channel.tell(AttemptOutcome(self.ask.run, kind, failure.retry_after_s, call=self.ask.call))
+        outcome = AttemptOutcome(self.ask.run, kind, failure.retry_after_s, call=self.ask.call)
+        if is_sign(failure):
+            sign = Sign(failure.reason, failure.retry_after_s, overloaded=kind == REFUSED)
+            if self.channel.ask(replace(outcome, sign=sign)).outage:
+                self.refused_since.pop(self.ask.provider, None)
+                return True
+        else:
+            self.channel.tell(outcome)
         if kind != REFUSED:
             return False
         now = time.monotonic()

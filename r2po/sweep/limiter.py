@@ -149,6 +149,11 @@ class Limiter:
             self._accepted -= 1
             self._close(now, retry_after_s or 0.0)
 
+    def restart(self) -> None:
+        """An outage is over: begin with one attempt at a time again, at the pace that was borne before."""
+        self.limit = float(self.in_flight + 1)
+        self._latency_s, self._shortest_s, self._halved_at = 0.0, float("inf"), float("-inf")
+
     def _wanted(self, now: float) -> float:
         """Return the concurrency up to which it doubles: what the pace takes, with some to spare (Little's law)."""
         rate = self.rate(now)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from r2po.llm.ledger import Amount
+from r2po.llm.outage import Outage, Sign
 
 Key = tuple[int, int]
 """Index of a run, and its number for an attempt."""
@@ -21,6 +22,8 @@ UNANSWERED = "unanswered"
 """There was no answer, or the server had an error."""
 FAILED = "failed"
 """The attempt failed for a reason that has nothing to do with the load."""
+ABANDONED = "abandoned"
+"""The attempt came to no end that says anything of the provider."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +57,35 @@ class AttemptOutcome(OfAttempt):
     """The attempt is over.
 
     Attributes:
-        kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED`` or ``FAILED``.
+        kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED``, ``FAILED`` or ``ABANDONED``.
         retry_after_s: Seconds that the provider asked to wait.
         used: What it took: nothing if it failed.
+        sign: Given if the provider may be out: whether it is, a ``Verdict`` then says.
     """
 
     kind: str
     retry_after_s: float | None = None
     used: Amount = field(default_factory=Amount)
+    sign: Sign | None = None
 
 
 @dataclass(frozen=True)
 class Verdict(OfAttempt):
-    """The answer to an ``PermitRequest``: go on, or stop at a cap.
+    """The answer to a ``PermitRequest``, go on or stop; or to an outcome with a sign of an outage.
 
     Attributes:
         reached: Empty to go on; else the cap that forbids the call, as text.
         setting: The option that raises the cap far enough, e.g. ``--max-cost 20``.
+        gave_up: Empty to go on; else why the provider is not waited for any longer.
+        probe: Whether the attempt is to find out, for all runs, if an outage is over.
+        outage: Whether the attempt that failed belongs to an outage, and counts for nothing.
     """
 
     reached: str = ""
     setting: str = ""
+    gave_up: str = ""
+    probe: bool = False
+    outage: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,13 +120,15 @@ class Ended:
 
     Attributes:
         state: ``complete``, ``failed`` or ``damaged``; ``waiting`` if a cap of the sweep stopped it; ``running`` if
-            another process has it, and may complete it.
+            another process has it, and may complete it; ``queued`` if it failed and is made again.
         reason: Why it is not complete.
+        may_pass: Whether a run that failed may get further if it is made again.
     """
 
     run: int
     state: str = "complete"
     reason: str = ""
+    may_pass: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,8 +142,8 @@ class Note:
 class Channel(Protocol):
     """Connects a run to the coordinator."""
 
-    def ask(self, ask: PermitRequest) -> Verdict:
-        """Wait for permission to make an attempt."""
+    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
+        """Wait for permission to make an attempt; or say how one ended that shows a sign of an outage."""
 
     def tell(self, message: AttemptOutcome | Progress | Note) -> None:
         """Say something that needs no answer."""
@@ -142,5 +155,5 @@ class Listener(Protocol):
     def hear(self, message: Progress | Note | Ended) -> None:
         """A run says something, or has ended."""
 
-    def tick(self, paces: Mapping[str, float], reached: Verdict | None) -> None:
-        """Some time has passed; given are the paces of providers that refused calls, and the first cap reached."""
+    def tick(self, paces: Mapping[str, float], reached: Verdict | None, outages: Mapping[str, Outage]) -> None:
+        """Some time has passed; given are the paces of providers that refused calls, the first cap reached, outages."""

@@ -36,6 +36,7 @@ class PlannedRun:
         config: The resolved config; its seed is set.
         accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
         identities: What the servers told of its models by role, when the sweep made the first contact.
+        servers: The addresses at which its models are asked.
     """
 
     index: int
@@ -45,6 +46,7 @@ class PlannedRun:
     config: Config
     accept_changed_prompts: bool = False
     identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    servers: frozenset[str] = frozenset()
 
     @property
     def path(self) -> Path:

@@ -24,7 +24,9 @@ from r2po.signals import held_back
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.memory import Memory
 from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
+from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
+from r2po.sweep.second_chance import QUEUED, SecondChances
 from r2po.sweep.worker import work
 
 MOST_CRASHES = 5
@@ -58,6 +60,7 @@ class Pool:
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
         self._crashes = Counter[int]()
+        self._chances = SecondChances()
 
     def run(self, runs: Iterable[PlannedRun]) -> None:
         """Make all runs."""
@@ -105,7 +108,9 @@ class Pool:
 
     def _start_runs(self) -> None:
         while self._waiting and self._under_way < self._most:
-            run = self._waiting.popleft()
+            place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
+            run = self._waiting[place]
+            del self._waiting[place]
             if len(self._workers) < self._size:
                 self._workers.append(_spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))
@@ -123,7 +128,8 @@ class Pool:
             worker.connection.send(message)
 
     def _tick(self) -> None:
-        self._listener.tick(self._coordinator.paces(time.monotonic()), self._coordinator.reached)
+        now = time.monotonic()
+        self._listener.tick(self._coordinator.paces(now), self._coordinator.reached, self._coordinator.outages(now))
 
     def _hear(self, worker: _WorkerProcess) -> None:
         try:
@@ -137,11 +143,16 @@ class Pool:
         if isinstance(message, PermitRequest):
             self._coordinator.ask(message)
         elif isinstance(message, AttemptOutcome):
-            self._coordinator.end(message, now)
+            answer = self._coordinator.end(message, now)
+            if answer is not None:
+                self._send(worker, answer)
         else:
             if isinstance(message, Ended):
-                del worker.runs[message.run]
+                run = worker.runs.pop(message.run)
                 self._coordinator.forget([message.run], now)
+                message = self._chances.after(message)
+                if message.state == QUEUED:
+                    self._waiting.append(run)
             self._listener.hear(message)
 
     def _bury(self, worker: _WorkerProcess) -> None:

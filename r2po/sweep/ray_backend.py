@@ -15,10 +15,13 @@ from typing import Any
 from r2po import cores
 from r2po.errors import InputError
 from r2po.installation import install
+from r2po.llm.outage import Outage
 from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
+from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
+from r2po.sweep.second_chance import QUEUED, SecondChances
 
 TICK_S = 0.5
 STALE_LOCK_S = 300.0
@@ -59,14 +62,15 @@ class Clerk:
         self._grant()
         return await answer
 
-    async def tell(self, message: AttemptOutcome | Progress | Note) -> None:
-        """Handle what a run says."""
-        if isinstance(message, AttemptOutcome):
-            self._end_lease(message.key)
-            self._coordinator.end(message, time.monotonic())
-            self._grant()
-        else:
+    async def tell(self, message: AttemptOutcome | Progress | Note) -> Verdict | None:
+        """Handle what a run says; returns the answer to a sign of an outage."""
+        if not isinstance(message, AttemptOutcome):
             self._news.append(message)
+            return None
+        self._end_lease(message.key)
+        answer = self._coordinator.end(message, time.monotonic())
+        self._grant()
+        return answer
 
     async def forget(self, run: int) -> None:
         """A run has ended, or starts again because its node was lost: it no longer holds anything."""
@@ -76,10 +80,11 @@ class Clerk:
         self._coordinator.forget([run], time.monotonic())
         self._grant()
 
-    async def news(self) -> tuple[list[Progress | Note], dict[str, float], Verdict | None]:
-        """Return what was said since the last time, the paces, and the first cap that stopped a run."""
+    async def news(self) -> tuple[list[Progress | Note], dict[str, float], Verdict | None, dict[str, Outage]]:
+        """Return what was said since the last time, the paces, the first cap that stopped a run, and the outages."""
         news, self._news = self._news, []
-        return news, self._coordinator.paces(time.monotonic()), self._coordinator.reached
+        now = time.monotonic()
+        return news, self._coordinator.paces(now), self._coordinator.reached, self._coordinator.outages(now)
 
     def _grant(self) -> None:
         now = time.monotonic()
@@ -112,8 +117,9 @@ class _Channel:
         self._clerk = clerk
         self._lease_s = lease_s
 
-    def ask(self, ask: PermitRequest) -> Verdict:
-        verdict = self._ray.get(self._clerk.ask.remote(ask, self._lease_s))
+    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
+        told = isinstance(ask, AttemptOutcome)
+        verdict = self._ray.get(self._clerk.tell.remote(ask) if told else self._clerk.ask.remote(ask, self._lease_s))
         assert isinstance(verdict, Verdict)
         return verdict
 
@@ -164,6 +170,8 @@ class RayBackend:
         self._address = address
         self._cpus_per_run = cpus_per_run
         self._jobs = jobs
+        self._chances = SecondChances()
+        self._out: set[str] = set()
 
     def run(self, runs: Sequence[PlannedRun]) -> None:
         """Make all runs."""
@@ -189,32 +197,38 @@ class RayBackend:
         make = ray.remote(make_run_on_node).options(
             num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
         )
-        waiting = list(reversed(runs))
+        waiting = list(runs)
         under_way: dict[Any, PlannedRun] = {}
         while waiting or under_way:
             while waiting and (self._jobs is None or len(under_way) < self._jobs):
-                run = waiting.pop()
+                run = waiting.pop(first_to_start(waiting, self._out))
                 share = max(1, int(self._cpus_per_run))
                 under_way[make.remote(run, clerk, str(Path.cwd()), share, loaded_places())] = run
             done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
             self._take_news(clerk)
             for each in done:
-                self._finish(clerk, each, under_way.pop(each))
+                run = under_way.pop(each)
+                if self._finish(clerk, each, run) == QUEUED:
+                    waiting.append(run)
         self._take_news(clerk)
 
     def _take_news(self, clerk: Any) -> None:
-        news, paces, reached = self._ray.get(clerk.news.remote())
+        news, paces, reached, outages = self._ray.get(clerk.news.remote())
         for message in news:
             self._listener.hear(message)
-        self._listener.tick(paces, reached)
+        self._out = set(outages)
+        self._listener.tick(paces, reached, outages)
 
-    def _finish(self, clerk: Any, reference: Any, run: PlannedRun) -> None:
+    def _finish(self, clerk: Any, reference: Any, run: PlannedRun) -> str:
+        """Say how a run ended; returns its state."""
         try:
             ended = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             ended = Ended(run.index, "failed", f"Ray: {' '.join(str(error).split())[:300]}")
         clerk.forget.remote(run.index)
+        ended = self._chances.after(ended)
         self._listener.hear(ended)
+        return ended.state
 
     def _here(self) -> Any:
         """Keep the clerk on this node, so that it is lost only with the sweep itself."""

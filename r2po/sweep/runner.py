@@ -23,6 +23,7 @@ from r2po.sweep.from_logs import after, from_result, read_unchecked
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.messages import Channel, Ended, Note, Progress
 from r2po.sweep.plan import PlannedRun
+from r2po.sweep.second_chance import may_pass
 
 
 def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock_wait_s: float = 0.0) -> Ended:
@@ -56,7 +57,7 @@ def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> 
     except RunLockedError as error:
         return Ended(run.index, "running", str(error))
     except R2POError as error:
-        return Ended(run.index, "failed", str(error))
+        return Ended(run.index, "failed", str(error), may_pass(error))
     except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
         return Ended(run.index, "failed", _unexpected(error))
     return Ended(run.index)

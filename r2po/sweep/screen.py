@@ -141,6 +141,7 @@ def rates(board: Board, speed: Speed | None) -> str:
     total = board.total
     parts = [] if speed is None else [f"{speed.calls:.1f} calls/s", f"{speed.episodes:.1f} episodes/s"]
     parts += [f"paced {rate:.3g}/s" for rate in board.throttled.values()]
+    parts += [f"{name}: no answer since {since}" for name, since in board.outages.items()]
     if total.to_go:  # at first it is too early to say
         parts.append(f"left {clock(total.to_go / speed.iterations if speed and speed.iterations else None)}")
     return "  ".join(parts)

@@ -17,6 +17,7 @@ from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Progress
+from r2po.sweep.outages import read_outages
 from r2po.sweep.screen import headline, table
 from r2po.terminal import console as make_console
 
@@ -59,7 +60,8 @@ def read_board(manifest: Manifest) -> tuple[Board, Speed | None]:
         for index, (path, run) in enumerate(zip(paths, manifest.runs, strict=True))
     ]
     recent = [runs[index] for index, path in enumerate(paths) if _age_s(path) < WINDOW_S]
-    return Board([run["run"] for run in manifest.runs], runs), _speed([paths[run.run] for run in recent], recent)
+    board = Board([run["run"] for run in manifest.runs], runs, outages=read_outages(manifest.folder))
+    return board, _speed([paths[run.run] for run in recent], recent)
 
 
 def _with_state(run: Progress, path: Path, failure: str) -> Progress:

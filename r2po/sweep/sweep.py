@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -9,23 +10,28 @@ from dataclasses import dataclass, field, replace
 
 from r2po import cores
 from r2po.errors import InputError, RunStopped
-from r2po.experiment.resolve import by_model, contact, provider_of
+from r2po.experiment.resolve import by_model
 from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.llm.outage import Outage
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import Condition, condition_of
 from r2po.sweep.board import Board
+from r2po.sweep.contacts import after_first_contacts, has_reply
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.memory import Memory, fitting_runs
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
+from r2po.sweep.outages import Outages
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
+from r2po.sweep.second_chance import QUEUED
 
+MAX_OUTAGE_S = 24 * 3600.0
 MOST_NAMED = 8
 RESULT = "result.json"
 STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
@@ -43,6 +49,7 @@ class SweepOptions:
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
+        max_outage_s: How long a server that is out is waited for; 0 to count each attempt at it like any other.
     """
 
     name: str | None = None
@@ -51,6 +58,7 @@ class SweepOptions:
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False
+    max_outage_s: float = MAX_OUTAGE_S
 
 
 class SweepStopped(RunStopped):
@@ -84,11 +92,16 @@ class Sweep:
         self._damaged = {run: condition for run, condition in damaged.items() if not condition.mends_itself}
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = [run for run in self.runs if run.index not in settled]
-        self._todo = _after_first_contacts(self._todo, environ)
+        self._todo, silent = after_first_contacts(
+            self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
+        )
         used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
-        self._coordinator = Coordinator(Ledger(options.caps, used))
+        self._coordinator = Coordinator(Ledger(options.caps, used), options.max_outage_s)
+        for address, reason in silent.items():
+            self._coordinator.begin_outage(address, reason, time.monotonic())
+        self._outages = Outages(self.manifest.folder)
         self._screen = SweepScreen()
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
@@ -109,6 +122,7 @@ class Sweep:
             if self._todo:
                 self._backend().run(self._todo)
         finally:
+            self._outages.close()
             self._screen.close()
             self.manifest.close()
         if any(ended.state != "complete" for ended in self._endings.values()):
@@ -182,9 +196,12 @@ class Sweep:
                 message = replace(message, state=known.state, now=known.now)
             self.board.update(message)
 
-    def tick(self, paces: Mapping[str, float], reached: Verdict | None) -> None:
+    def tick(self, paces: Mapping[str, float], reached: Verdict | None, outages: Mapping[str, Outage]) -> None:
         """Show how far all runs are."""
         self.board.throttled.update(paces)
+        for line in self._outages.update(outages):
+            self._screen.note(line)
+        self.board.outages = self._outages.since
         self._reached = reached
         self._screen.tick()
 
@@ -197,6 +214,10 @@ class Sweep:
             self._screen.note(f"{self.board.names[note.run]}: {note.text}")
 
     def _end(self, ended: Ended) -> None:
+        if ended.state == QUEUED:
+            self.board.set_state(ended.run, "waiting", ended.reason)
+            self._screen.note(f"{self.board.names[ended.run]} failed and is made again later: {ended.reason}")
+            return
         self._endings[ended.run] = ended
         self.board.set_state(ended.run, ended.state, STOPPED.get(ended.state, ended.reason))
         if ended.state == "failed":
@@ -264,19 +285,5 @@ def _counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
     changed = {"llm_streaming": "own"}
     return [
         replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run
-        for run in runs
-    ]
-
-
-def _after_first_contacts(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> list[PlannedRun]:
-    """Make the first contact with each model once for all runs; return the runs with what the servers told."""
-    asked = {run.index: by_model(run.config) for run in runs}
-    configs = {contact(config): config for roles in asked.values() for config in roles.values()}
-    providers = {key: provider_of(config, environ) for key, config in configs.items()}  # all, before any is contacted
-    for provider in providers.values():
-        provider.check()
-    told = {key: provider.identity for key, provider in providers.items()}
-    return [
-        replace(run, identities={role: told[contact(config)] for role, config in asked[run.index].items()})
         for run in runs
     ]

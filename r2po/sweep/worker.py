@@ -65,7 +65,7 @@ class _Worker:
             else:
                 self._answers.pop(message.key).put(message)
 
-    def ask(self, ask: PermitRequest) -> Verdict:
+    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
         answer = self._answers[ask.key] = queue.SimpleQueue()
         self.tell(ask)
         return answer.get()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from r2po.errors import InputError, UnusableReply
-from r2po.llm.client import CUT_OFF, CallFailed
+from r2po.llm.client import CallFailed
 from r2po.llm.patience import FIRST_WAIT_S, LONGEST_WAIT_S
+from r2po.llm.replies import CUT_OFF
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.methods.asking import SolutionReader
 from r2po.policies import PolicyConfig

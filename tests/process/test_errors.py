@@ -172,10 +172,10 @@ def test_a_model_that_fails_in_the_middle_stops_a_run_that_can_be_continued(tmp_
 def test_a_server_that_stays_away_stops_the_run_after_bounded_attempts(tmp_path: Path) -> None:
     write_config(tmp_path, {**NIM, "llm_max_attempts": 2})
     with FakeOllama(player) as server:
-        server.always(status(503))
+        server.always(status(500))
         stopped = run_main(tmp_path, server=server)
         assert stopped.returncode == 1
-        assert "HTTP 503 (2 attempts)" in one_line(stopped.stderr)
+        assert "HTTP 500 (2 attempts)" in one_line(stopped.stderr)
         assert "next attempt in" in stopped.stdout
         assert len(server.chats) == 2
     with FakeOllama(player) as server:

@@ -19,6 +19,7 @@ from r2po.config import resolve
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
 from r2po.llm.client import Client
+from r2po.llm.outage import OUT
 from r2po.llm.providers.ollama import Ollama
 from r2po.llm.types import Reply, Request
 from r2po.runlog.records import Result
@@ -82,8 +83,9 @@ class BadDay(FakeOllama):
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between attempts, which are only noted."""
+    """The waits between attempts, which are only noted; those in outages, two such faults in a row, are short."""
     waits: list[float] = []
+    monkeypatch.setattr("r2po.llm.outage.FIRST_INTERVAL_S", 0.01)
     monkeypatch.setattr("r2po.experiment.prepare.Client", partial(Client, sleep=waits.append))
     return waits
 
@@ -109,7 +111,8 @@ def test_faults_of_one_kind_change_no_trial(tmp_path: Path, kind: str, calm: lis
         assert len(server.injected) >= 2
         assert len(server.chats) == CALLS + len(server.injected)
     assert trials(tmp_path / "run_1") == calm
-    assert result["failed_attempts"] == len(server.injected) == len(waits)
+    assert result["failed_attempts"] == len(server.injected)
+    assert len(waits) == len(server.injected) or kind in map(str, OUT)  # an outage is waited out at the gate
     assert result["llm_calls"] == CALLS
     if "," in kind:
         assert min(waits) >= (7 if "seconds" in kind else 25)
@@ -155,7 +158,7 @@ def test_refused_connections_change_no_trial(
         result = launch(resolve(values, "test"), None, server.environ, Observer())
         assert len(server.chats) == CALLS
     assert trials(tmp_path / "run_1") == calm
-    assert result["failed_attempts"] == len(waits) >= 2
+    assert result["failed_attempts"] >= len(waits) >= 2  # two in a row are an outage, which is waited out at the gate
 
 
 # ---- Stopping while it waits for another attempt ----

@@ -23,7 +23,7 @@ from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.llm.usage import Usage
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, PermitRequest, Verdict
+from r2po.sweep.messages import ABANDONED, ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, PermitRequest, Verdict
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.worker import _Worker
 from tests.builders import open_client
@@ -195,7 +195,7 @@ def test_a_worker_hands_each_call_its_own_verdict() -> None:
 
 @dataclass
 class Line:
-    ask: Callable[[PermitRequest], Verdict]
+    ask: Callable[[Any], Verdict]
     tell: Callable[[Any], None]
 
 
@@ -231,7 +231,7 @@ def test_whatever_ends_an_attempt_the_permit_is_given_back(
             client.on_ask = fail
         with pytest.raises(KeyError):
             client.ask(Question(1, "search", 0, 1, "prompt"), str)
-    assert [(outcome.run, outcome.kind) for outcome in told] == [(0, FAILED)]
+    assert [(outcome.run, outcome.kind) for outcome in told] == [(0, ABANDONED)]
 
 
 def test_the_gate_asks_at_the_server_of_the_role(tmp_path: Path) -> None:

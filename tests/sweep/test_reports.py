@@ -25,7 +25,7 @@ class Heard:
     def __init__(self) -> None:
         self.progress: list[Progress] = []
 
-    def ask(self, ask: PermitRequest) -> Verdict:
+    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
         return Verdict(ask.run)
 
     def tell(self, message: AttemptOutcome | Progress | Note) -> None:

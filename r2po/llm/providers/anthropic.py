@@ -21,7 +21,6 @@ MAX_TOKENS = 16384
 """Limit on the reply, thinking included, where the config sets none: the protocol requires one."""
 MIN_THINKING_TOKENS = 1024
 _ANSWER_TOOL = "answer"
-_LISTING = "/v1/models?limit=1000"
 _FINISH: dict[str, Finish] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -35,7 +34,13 @@ _FINISH: dict[str, Finish] = {
 class Anthropic(WireFormat):
     """A model of Anthropic. It takes no seed: a second sample is a second draw, unless the temperature is 0."""
 
-    server = Server("Anthropic", "https://api.anthropic.com", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY")
+    server = Server(
+        "Anthropic",
+        "https://api.anthropic.com",
+        "ANTHROPIC_BASE_URL",
+        "ANTHROPIC_API_KEY",
+        listing="/v1/models?limit=1000",
+    )
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
         "top_p": "top_p",
@@ -56,7 +61,7 @@ class Anthropic(WireFormat):
 
     def _listed_context(self) -> int | None:
         """Return what the list of models says, as llama.cpp's server does, which has no path for each of them."""
-        listed = entries(self._ask(_LISTING, first=False)[1], "data")
+        listed = entries(self._ask(self.server.listing, first=False)[1], "data")
         mine = (each for each in listed if string(each, "id") == self.model)
         return next((count(each, "meta", "n_ctx") for each in mine), None)
 
@@ -73,7 +78,7 @@ class Anthropic(WireFormat):
         return f"/v1/models/{quote(self.model, safe=':@')}"
 
     def _knows_model(self) -> bool:
-        return self._is_found(self._model_path, _LISTING, "data", "id")
+        return self._is_found(self._model_path, self.server.listing, "data", "id")
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {

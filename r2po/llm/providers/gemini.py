@@ -23,7 +23,13 @@ _IN_PIECES = ":streamGenerateContent?alt=sse"
 class Gemini(WireFormat):
     """A Gemini model. The key goes in a header: an address ends up in logs."""
 
-    server = Server("Gemini", "https://generativelanguage.googleapis.com", "GEMINI_BASE_URL", "GEMINI_API_KEY")
+    server = Server(
+        "Gemini",
+        "https://generativelanguage.googleapis.com",
+        "GEMINI_BASE_URL",
+        "GEMINI_API_KEY",
+        listing="/v1beta/models?pageSize=1000",
+    )
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
         "top_p": "topP",
@@ -53,7 +59,7 @@ class Gemini(WireFormat):
         return f"{self._model_path}{_WHOLE}"
 
     def _knows_model(self) -> bool:
-        return self._is_found(self._model_path, "/v1beta/models?pageSize=1000", "models", "name", prefix="models/")
+        return self._is_found(self._model_path, self.server.listing, "models", "name", prefix="models/")
 
     def _body(self, request: Request, settings: Mapping[str, Any]) -> dict[str, Any]:
         generation = self._renamed(settings, "temperature", "top_p", "max_output_tokens")

@@ -51,6 +51,7 @@ class Ollama(WireFormat):
         needs_key=False,
         hint="is `ollama serve` running? ",
         home="https://ollama.com",
+        listing="/api/tags",
     )
     settings: ClassVar[Mapping[str, str]] = {
         "temperature": "temperature",
@@ -103,7 +104,7 @@ class Ollama(WireFormat):
         return not surely or self._is_own_server  # its protocol has no way to leave them out; others speak it too
 
     def _knows_model(self) -> bool:
-        _, tags = self._ask("/api/tags")
+        _, tags = self._ask(self.server.listing)
         if not isinstance(entry(tags, "models"), list):
             return False
         listed = {string(each, "name") or string(each, "model"): each for each in entries(tags, "models")}

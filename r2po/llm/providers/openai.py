@@ -55,7 +55,7 @@ class OpenAI(WireFormat):
 
     def context_length(self) -> int | None:
         """Return the context length, which OpenAI itself does not tell but most other servers do."""
-        return self._context_in(self._listed(self._ask("/models")[1]))
+        return self._context_in(self._listed(self._ask(self.server.listing)[1]))
 
     def longest_prompt(self) -> Limit | None:
         """Return the context length as the limit of a prompt; OpenAI itself is not asked for it."""
@@ -84,7 +84,7 @@ class OpenAI(WireFormat):
         with self._looking:
             if self._told is None:
                 try:
-                    answer = self._transport.get_json("/models", timeout_s=CHECK_TIMEOUT_S)
+                    answer = self._transport.get_json(self.server.listing, timeout_s=CHECK_TIMEOUT_S)
                 except AttemptFailed as failure:
                     self._told = None if failure.status is None or failure.retryable else {}
                 else:
@@ -108,7 +108,7 @@ class OpenAI(WireFormat):
         return length
 
     def _knows_model(self) -> bool:
-        status, answer = self._ask("/models")
+        status, answer = self._ask(self.server.listing)
         with self._looking:
             self._told = self._listed(answer) if status == OK else self._told
         self._identify(self._listed(answer))

@@ -18,6 +18,10 @@ class KeyNotSentError(InputError):
     """The config chose a server that must not be sent the key; nothing was sent."""
 
 
+class UnreachableError(InputError):
+    """The server does not answer."""
+
+
 class UnknownModelError(InputError):
     """The server does not know the model."""
 
@@ -41,6 +45,7 @@ class Server:
         needs_key: Whether the server at ``base_url`` answers nobody without a key.
         hint: What else to check if it cannot be reached.
         home: Address of the provider's own server, if that is not ``base_url``.
+        listing: Path of its list of models, which costs nothing.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Server:
     needs_key: bool = True
     hint: str = ""
     home: str = ""
+    listing: str = "/models"
 
     def key(self, settings: ProviderSettings) -> str:
         """Return the key of the environment; empty if there is none."""

@@ -14,7 +14,7 @@ from r2po.llm.providers import schema as schemas
 from r2po.llm.providers.advice import NO_MATCH, advised
 from r2po.llm.providers.context import LONGER_MODEL, SERVE_LONGER, AskedOnce
 from r2po.llm.providers.payload import entries, string
-from r2po.llm.providers.server import Server, UnknownModelError
+from r2po.llm.providers.server import Server, UnknownModelError, UnreachableError
 from r2po.llm.providers.streaming import Chat, StreamForm
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Limit, Provider, ProviderSettings, Reply, Request
@@ -115,6 +115,10 @@ class WireFormat(Provider, ABC):
             )
         return self._knows_model()
 
+    def probe(self) -> None:
+        """Ask for the list of models; any failure is raised as it is."""
+        self._transport.get_json(self.server.listing, timeout_s=CHECK_TIMEOUT_S)
+
     def context_length(self) -> int | None:
         """Return the most tokens that the model takes, if the server tells."""
         return None
@@ -204,9 +208,8 @@ class WireFormat(Provider, ABC):
     def _settings(self, request: Request) -> dict[str, Any]:
         settings = {key: value for key, value in request.sampling.items() if value is not None}
         settings.pop("structured_output", None)  # the request has the schema itself
-        for key in settings:
-            if key not in self.settings:
-                raise self._unusable(key, f"it has {', '.join(self.settings)}")
+        for key in sorted(settings.keys() - self.settings.keys()):
+            raise self._unusable(key, f"it has {', '.join(self.settings)}")
         return settings
 
     def _unusable(self, key: str, expected: str) -> AttemptFailed:
@@ -225,7 +228,7 @@ class WireFormat(Provider, ABC):
         except AttemptFailed as failure:
             if failure.status is None and first:
                 hint = self.server.hint if failure.retryable else ""
-                raise InputError(
+                raise UnreachableError(
                     f"cannot reach {self.server.name}: {failure.reason}; {hint}{self._chosen_by} chooses the server"
                 ) from None
             if failure.status in self.key_refusals:

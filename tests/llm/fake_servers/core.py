@@ -162,6 +162,11 @@ class FakeServer(ABC):
         """Meet every request to a path (those for a reply) with this fault."""
         self._always[path or self.chat_path] = fault
 
+    def recover(self) -> None:
+        """Meet requests with no more faults."""
+        self._faults.clear()
+        self._always.clear()
+
     def fault_for(self, path: str) -> Fault | None:
         return self._faults[path].popleft() if self._faults[path] else self._always.get(path)
 
@@ -171,11 +176,24 @@ class FakeServer(ABC):
         text = answer if isinstance(answer, str) else ""
         return {**self.response(text, prompt, body), **({} if isinstance(answer, str) else answer)}
 
+    def die(self) -> None:
+        """Refuse connections from now on, and break off those that there are."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def revive(self) -> None:
+        """Live again, at the same address."""
+        self._live(self._server.server_port)
+
     def __enter__(self) -> Self:
-        self._server = _Server(self)
+        self._live(0)
+        return self
+
+    def _live(self, port: int) -> None:
+        self._server = _Server(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -203,10 +221,10 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = False
 
-    def __init__(self, fake: FakeServer) -> None:
+    def __init__(self, fake: FakeServer, port: int) -> None:
         self.fake = fake
         self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", port), Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
