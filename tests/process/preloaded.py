@@ -129,6 +129,7 @@ def main() -> None:
         text, files, _, _ = socket.recv_fds(asking, _MOST_BYTES, len(_STREAMS))
         if not text:
             os._exit(0)
+        reading, writing = os.pipe()
         first = os.fork()
         if first == 0:
             second = os.fork()
@@ -136,11 +137,12 @@ def main() -> None:
                 asking.close()
                 _become(json.loads(text), files)
                 return
-            asking.sendall(str(second).encode())
+            os.write(writing, str(second).encode())
             os._exit(0)
-        for file in files:
+        os.waitpid(first, 0)  # before the answer: then the second one has its new parent
+        asking.sendall(os.read(reading, 64))
+        for file in (*files, reading, writing):
             os.close(file)
-        os.waitpid(first, 0)
 
 
 def _become(request: dict[str, Any], files: Sequence[int]) -> None:

@@ -118,10 +118,10 @@ def test_a_stop_while_the_program_loads_is_no_error(tmp_path: Path, number: sign
 
 
 def test_a_forecast_in_several_processes_is_left_at_once_and_leaves_nothing(tmp_path: Path) -> None:
-    write_config(tmp_path, {**CARTPOLE, "gym_env_name": "Swimmer-v5", "num_iterations": 1000})
+    write_config(tmp_path, {**CARTPOLE, "num_iterations": 1000})
     made_in = tmp_path / "temporary"
     made_in.mkdir()
-    episodes = "--set=num_evaluation_episodes=20,21,22,23,24"
+    episodes = "--set=num_evaluation_episodes=200,201,202,203,204"
     process = start_main(tmp_path, episodes, "--runs=2", "--dry-run", TMPDIR=str(made_in))
     wait_until(lambda: bool(list(made_in.rglob("iterations.jsonl"))), process)
     stopped = stop(process, signal.SIGTERM)
