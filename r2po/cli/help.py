@@ -60,6 +60,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
+    "pause": {"my_sweep": "the one below logs/", "/mnt/logs/my_sweep": "on any machine that sees its folder"},
+    "resume": {"my_sweep": "the one below logs/", "my_sweep --logs /mnt/logs": "below another folder"},
+    "stop": {"my_sweep": "the one below logs/", "my_sweep --logs /mnt/logs": "below another folder"},
+    "set": {
+        "my_sweep --jobs 4": "fewer runs at once, or more",
+        "my_sweep --max-cost 50": "another cap",
+        "my_sweep --jobs none": "as the sweep's command says",
+    },
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},
     "list": {"": "of the configs that a run finds here", "--configs my_configs": "of another folder"},
     "eval": {

@@ -40,6 +40,17 @@ def count(text: str, least: int = 1) -> int:
     return number
 
 
+def amount(text: str) -> float:
+    """Read a number above 0 from an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 @contextmanager
 def told_how_to_continue(how: Callable[[], str]) -> Iterator[None]:
     """Say how to continue if a signal ends the block, or if its output is gone; other errors print their own line."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import add_override_option, count, place, told_how_to_continue
+from r2po.cli.starting import add_override_option, amount, count, place, told_how_to_continue
 from r2po.cli.sweep_again import CPUS_PER_RUN, command_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
@@ -49,9 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
-    parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument("--max-cost", type=amount, metavar="X", help="cap on the money that all runs cost together")
     parser.add_argument(
-        "--approve-cost", type=_amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
+        "--approve-cost", type=amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
     )
     parser.add_argument(
         "--dry-run",
@@ -60,15 +60,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --dry-run: print it as JSON")
     parser.add_argument(
-        "--calls-per-minute", type=_amount, metavar="X", help="with --dry-run: the rate that servers allow"
+        "--calls-per-minute", type=amount, metavar="X", help="with --dry-run: the rate that servers allow"
     )
     parser.add_argument(
-        "--reply-s", type=_amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
+        "--reply-s", type=amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
     )
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
         "--cpus-per-run",
-        type=_amount,
+        type=amount,
         default=CPUS_PER_RUN,
         metavar="X",
         help="cores that Ray reserves for one (0.25)",
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
 
     def again(setting: str = "") -> str:
         assert sweep is not None
-        return command_to_continue(options, sweep.manifest.folder, setting)
+        return command_to_continue(options, sweep.manifest.folder, setting, sweep.limits_set)
 
     def how_to_continue() -> str:
         return f"; to continue: {again()}" if sweep is not None else " before the sweep began"
@@ -243,13 +243,3 @@ def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
     return text
-
-
-def _amount(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value

@@ -58,11 +58,12 @@ class Total:
 
 @dataclass
 class Board:
-    """The name and the state of every run, and by provider the pace that refusals set, in calls per second."""
+    """The name and the state of every run, by provider the pace that refusals set, in calls per second, and a pause."""
 
     names: Sequence[str]
     runs: list[Progress]
     throttled: dict[str, float] = field(default_factory=dict)
+    is_paused: bool = False
     _past: deque[tuple[float, Total]] = field(default_factory=deque, repr=False)
 
     def update(self, progress: Progress) -> None:

@@ -16,6 +16,7 @@ from r2po.runlog.lock import NO_LOCKS, Lock
 from r2po.sweep.plan import PlannedRun, SweepRequest
 
 FILE = "sweep.json"
+LOCK = ".lock"
 SCHEMA_VERSION = 1
 MOST_LEVELS = 4
 """Sweeps are looked for so many folders below: ``logs/paper/sweep-...`` is two below ``logs``."""
@@ -55,11 +56,11 @@ class Manifest:
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
         """
-        folder = Path(planned[0].config.logdir).parent / name
+        folder = folder_of(name, planned)
         runs = [_entry(run, folder.parent) for run in planned]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = Lock(folder / ".lock")
+            lock = Lock(folder / LOCK)
         except BlockingIOError:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
         except OSError as error:
@@ -102,6 +103,11 @@ class Manifest:
         """Let other processes run the sweep."""
         if self._lock is not None:
             self._lock.close()
+
+
+def folder_of(name: str, planned: Sequence[PlannedRun]) -> Path:
+    """Return the folder of a sweep, which need not be there yet."""
+    return Path(planned[0].config.logdir).parent / name
 
 
 def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:

@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from r2po.llm.ledger import Amount
+from r2po.llm.ledger import Amount, Caps
+
+GIVEN_BACK = "given back"
+"""How a run ended that goes on later, since fewer are to be under way."""
+ASKED_TO_STOP = "a stop is asked for"
 
 Key = tuple[int, int]
 """Index of a run, and its number for an attempt."""
@@ -69,12 +73,29 @@ class Verdict(OfAttempt):
     """The answer to an ``PermitRequest``: go on, or stop at a cap.
 
     Attributes:
-        reached: Empty to go on; else the cap that forbids the call, as text.
+        reached: Empty to go on; else why the run stops, which is mostly the cap that forbids the call, as text.
         setting: The option that raises the cap far enough, e.g. ``--max-cost 20``.
     """
 
     reached: str = ""
     setting: str = ""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What people ask of all runs, from now on.
+
+    Attributes:
+        paused: Whether no call begins.
+        stopping: Whether each run stops at its next call.
+        caps: Limits on all runs together.
+        used: What all of them have used by now, calls under way included; None if the coordinator knows it.
+    """
+
+    paused: bool = False
+    stopping: bool = False
+    caps: Caps = field(default_factory=Caps)
+    used: Amount | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,7 @@ class Ended:
 
     Attributes:
         state: ``complete``, ``failed`` or ``damaged``; ``waiting`` if a cap of the sweep stopped it; ``running`` if
-            another process has it, and may complete it.
+            another process has it, and may complete it; ``GIVEN_BACK`` if it goes on later in this process.
         reason: Why it is not complete.
     """
 

@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -23,8 +23,19 @@ from typing import Any
 from r2po import cores
 from r2po.plugins import loaded_places
 from r2po.signals import held_back
+from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
+from r2po.sweep.descriptors import take_over_limit
+from r2po.sweep.messages import (
+    GIVEN_BACK,
+    AttemptOutcome,
+    Ended,
+    Instruction,
+    Listener,
+    Note,
+    PermitRequest,
+    Progress,
+)
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.worker import work
 
@@ -32,6 +43,8 @@ MOST_CRASHES = 5
 """How many crashes of its worker process a run survives: the run may be what causes them."""
 TICK_S = 0.25
 GRACE_S = 1.0
+SETTLE_S = 10.0
+"""How long after the last call runs may take to come to their next one, when a stop was asked for."""
 RUN_BYTES = 30 * 2**20
 """A run with the 20 environments that it steps at once, of the largest kind: 21 MB on Swimmer, 0.1 MB on Nim."""
 WORKER_BYTES = 200 * 2**20
@@ -55,9 +68,12 @@ class Pool:
         self._listener = listener
         self._size = workers
         self._jobs = jobs
+        self._settled_since: float | None = None
+        self._is_stopping = False
         self._share = max(1, cores.available() // jobs)
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
+        self._begun: dict[int, int] = {}
         self._crashes = Counter[int]()
 
     def run(self, runs: Iterable[PlannedRun]) -> None:
@@ -65,7 +81,7 @@ class Pool:
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
-            while self._waiting or self._under_way:
+            while (self._waiting or self._under_way) and not self._may_stop():
                 self._start_runs()
                 self._grant()
                 due = self._coordinator.wait_s(time.monotonic())
@@ -79,6 +95,30 @@ class Pool:
             self._tick()
         finally:
             self.close()
+
+    def obey(self, asked: Instruction, jobs: int | None, workers: int) -> Answer:
+        """Do from now on what people ask, with so many runs at once, in so many processes."""
+        self._coordinator.obey(asked)
+        if asked.stopping:
+            self._is_stopping = True
+            self._waiting.clear()
+        self._jobs, self._size = jobs or self._jobs, workers
+        for worker in self._workers:
+            take_over_limit(worker.process.pid)
+        started = [index for worker in self._workers for index in worker.runs]
+        too_many = max(0, len(started) - self._jobs)
+        latest = sorted(started, key=lambda index: self._begun[index], reverse=True)[:too_many]
+        self._coordinator.given_back = set(latest)
+        return Answer("", self._coordinator.under_way, len(started), too_many)
+
+    def _may_stop(self) -> bool:
+        """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""
+        if not self._is_stopping or self._coordinator.under_way:
+            self._settled_since = None
+            return False
+        now = time.monotonic()
+        self._settled_since = self._settled_since or now
+        return now - self._settled_since > SETTLE_S
 
     def close(self) -> None:
         """End the workers, whatever they are doing: logs are safe at any moment."""
@@ -97,12 +137,13 @@ class Pool:
         return sum(len(worker.runs) for worker in self._workers)
 
     def _start_runs(self) -> None:
-        while self._waiting and self._under_way < self._jobs:
+        while self._waiting and self._under_way < self._jobs and not self._coordinator.is_paused:
             run = self._waiting.popleft()
             if len(self._workers) < self._size:
                 self._workers.append(_spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))
             worker.runs[run.index] = run
+            self._begun[run.index] = len(self._begun)
             self._send(worker, run)
 
     def _grant(self) -> None:
@@ -133,7 +174,10 @@ class Pool:
             self._coordinator.end(message, now)
         else:
             if isinstance(message, Ended):
-                del worker.runs[message.run]
+                run = worker.runs.pop(message.run)
+                if message.state == "waiting" and message.run in self._coordinator.given_back:
+                    self._waiting.appendleft(run)
+                    message = replace(message, state=GIVEN_BACK)
                 self._coordinator.forget([message.run], now)
             self._listener.hear(message)
 

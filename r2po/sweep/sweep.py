@@ -10,16 +10,17 @@ from r2po import cores
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
-from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
 from r2po.sweep.board import Board
+from r2po.sweep.caps import check_prices, counted, usage_of
+from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.endings import grouped, with_remedy
-from r2po.sweep.from_logs import read_progress, read_usage
-from r2po.sweep.manifest import Manifest
-from r2po.sweep.messages import Ended, Note, Progress, Verdict
+from r2po.sweep.from_logs import read_progress
+from r2po.sweep.manifest import Manifest, folder_of
+from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
@@ -67,10 +68,13 @@ class Sweep:
     """
 
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
-        self._options = options
+        self._given = options
         self._notes: list[str] = []
-        self.runs = _counted(plan(request, self._note_before), options.caps)
-        _check_prices(self.runs, options.caps)
+        name, runs = options.name or request.name, plan(request, self._note_before)
+        self._ear = Ear(folder_of(name, runs), {"jobs": options.jobs, **vars(options.caps)})
+        self._options = options = self._as_asked()
+        self.runs = counted(runs, options.caps)
+        check_prices(self.runs, options.caps)
         check_runs(self.runs)
         if options.ray is not None:
             require_ray()
@@ -83,48 +87,68 @@ class Sweep:
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = [run for run in self.runs if run.index not in settled]
         self._todo = _after_first_contacts(self._todo, environ)
-        used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
-        self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
+        used = usage_of(self.runs, known) if options.caps.any else Amount()
+        self.manifest = Manifest.open(name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
         self._screen = SweepScreen()
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
         self._reached: Verdict | None = None
+        self._in_memory = 0
+        self._room: tuple[int | None, int] = (None, 0)
+        self._place: Pool | RayBackend | None = None
 
     def run(self) -> None:
         """Make all runs that are not complete.
 
         Raises:
             SweepStopped: Some runs failed or are damaged, or a cap was reached.
+            KeyboardInterrupt: Somebody asked for a stop.
         """
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
+            self._ear.begin()
             self._say_what_begins()
             for index, condition in sorted(self._damaged.items()):
                 self.hear(Ended(index, "damaged", with_remedy(condition)))
             self._set_aside_damaged_results()
             if self._todo:
-                self._backend().run(self._todo)
+                self._place = self._backend()
+                self._obey()
+                self._place.run(self._todo)
         finally:
             self._screen.close()
+            self._ear.close()
             self.manifest.close()
+        if self._ear.must_stop and self.board.total.done < len(self.runs):
+            raise KeyboardInterrupt
         if any(ended.state != "complete" for ended in self._endings.values()):
             raise self._stopped()
 
     def _backend(self) -> Pool | RayBackend:
         options = self._options
+        self._room = self._find_room()
+        jobs, workers = self._room
         if options.ray is not None:
             return RayBackend(
-                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
+                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs
             )
+        assert jobs is not None
+        return Pool(self._coordinator, self, workers=workers, jobs=jobs)
+
+    def _find_room(self) -> tuple[int | None, int]:
+        """Return how many runs are under way at once, in how many processes; a cluster knows that itself."""
+        if self._options.ray is not None:
+            return self._options.jobs, 0
         workers = min(cores.available(), len(self._todo))
         jobs = self._jobs(workers)
-        return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
+        return jobs, min(workers, jobs)
 
     def _jobs(self, workers: int) -> int:
         """Return how many runs are under way at once, and say what limits them."""
-        in_memory, runs = fitting_runs(workers), len(self._todo)
+        self._in_memory = self._in_memory or fitting_runs(workers)  # later, those under way have taken their part
+        in_memory, runs = self._in_memory, len(self._todo)
         jobs = min(self._options.jobs or in_memory, runs)
         if jobs > in_memory:
             self._screen.note(
@@ -151,7 +175,7 @@ class Sweep:
         models = {each.llm_model_name or "" for run in self.runs for each in by_model(run.config).values()}
         if any(name.startswith("embedded/") for name in models):
             say("embedded stand-in: no language model answers; these results say nothing about any model")
-        for text in self._notes:
+        for text in (*self._notes, *told(Orders(), self._ear.orders, self.manifest.folder)):
             say(text)
 
     def _set_aside_damaged_results(self) -> None:
@@ -183,6 +207,41 @@ class Sweep:
         self.board.throttled.update(paces)
         self._reached = reached
         self._screen.tick()
+        before = self._ear.orders
+        if self._ear.look():
+            for text in told(before, self._ear.orders, self.manifest.folder, stops=self._ear.must_stop):
+                self._screen.note(text)
+            self._obey()
+        if self._ear.problem:
+            self._note(Note(0, self._ear.problem))
+
+    @property
+    def limits_set(self) -> Mapping[str, float]:
+        """Limits that people have set while it was under way, or before."""
+        return self._ear.orders.limits
+
+    def _as_asked(self) -> SweepOptions:
+        """Return the options with the limits that people have set in the place of the given ones."""
+        orders = self._ear.orders
+        return replace(self._given, jobs=orders.jobs or self._given.jobs, caps=orders.caps(self._given.caps))
+
+    def _obey(self) -> None:
+        """Do from now on what people ask, and answer."""
+        before, self._options = self._options, self._as_asked()
+        caps, used, refused = self._options.caps, None, ""
+        try:
+            check_prices(self.runs, caps)
+            if caps.any and not before.caps.any:
+                used = usage_of(self.runs, self.board.runs)
+        except InputError as error:
+            self._options, refused = before, str(error)
+        if before.jobs != self._options.jobs:
+            self._room = self._find_room()
+        orders, self.board.is_paused = self._ear.orders, bool(self._ear.orders.paused)
+        assert self._place is not None
+        asked = Instruction(self.board.is_paused, self._ear.must_stop, self._options.caps, used)
+        answer = self._place.obey(asked, *self._room)
+        self._ear.answer(replace(answer, revision=orders.revision, refused=refused))
 
     def _note(self, note: Note) -> None:
         """Print what a run says, if no other has said it: a thousand runs of one config say the same."""
@@ -193,8 +252,12 @@ class Sweep:
             self._screen.note(f"{self.board.names[note.run]}: {note.text}")
 
     def _end(self, ended: Ended) -> None:
+        if ended.state == GIVEN_BACK:
+            self.board.set_state(ended.run, "waiting", GIVEN_BACK)
+            return
         self._endings[ended.run] = ended
-        self.board.set_state(ended.run, ended.state, STOPPED.get(ended.state, ended.reason))
+        stopped = {"waiting": "stopped"} if self._ear.must_stop else STOPPED
+        self.board.set_state(ended.run, ended.state, stopped.get(ended.state, ended.reason))
         if ended.state == "failed":
             self.manifest.fail(ended.run, ended.reason)
         if ended.state != "waiting":
@@ -216,35 +279,6 @@ class Sweep:
 
     def _reasons(self, state: str) -> dict[int, str]:
         return {run: ended.reason for run, ended in self._endings.items() if ended.state == state}
-
-
-def _usage(run: PlannedRun, known: Progress) -> Amount:
-    """Return what a run has used: its result knows too, if its log is damaged."""
-    try:
-        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices)
-    except InputError as error:
-        if known.state != "complete":
-            raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None
-        counts = RunDirectory(run.path).read_result()["tokens"].values()
-        said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
-        return Amount(known.calls, known.tokens if said else None, known.cost)
-
-
-def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
-    for run in runs if caps.max_cost is not None else ():
-        missing = run.config.missing_prices
-        if missing and METHODS[run.config.method].asks_model:
-            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
-
-
-def _counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
-    """Return the runs; under a cap that counts tokens, they stream only from the providers' own servers."""
-    counts = caps.max_tokens is not None or caps.max_cost is not None
-    changed = {"llm_streaming": "own"}
-    return [
-        replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run
-        for run in runs
-    ]
 
 
 def _after_first_contacts(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> list[PlannedRun]:
