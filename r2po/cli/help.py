@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
-    "several runs": ("--runs", "--seeds", "--jobs", "--logs", "--name"),
+    "several runs": ("--runs", "--seeds", "--first", "--jobs", "--logs", "--name"),
     "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
     "on a cluster": ("--ray", "--cpus-per-run"),
     "new or continued": ("--fresh", "--resume", "--accept-changed-prompts", "--replay-by-position"),

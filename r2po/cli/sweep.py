@@ -43,6 +43,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", nargs="+", metavar="N", help="seeds, e.g. 1-5 8: run_N of each experiment has seed N"
     )
+    parser.add_argument(
+        "--first", nargs="+", type=place, metavar="CONFIG", help="configs of these whose runs are started before others"
+    )
     parser.add_argument("--logs", type=place, metavar="DIR", help="put all log directories into this folder")
     parser.add_argument(
         "--name", type=_name, help="name of the folder with the manifest (default: derived from the request)"
@@ -99,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
+        from r2po.sweep.order import chosen_first
         from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 
     folder = _sweep_folder(options)
@@ -118,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
+        first=chosen_first(options.first or (), request.configs),
     )
     sweep: Sweep | None = None
 
@@ -183,7 +188,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost")
+    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost", "first")
     extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 

@@ -51,6 +51,8 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))
+    if options.first:
+        yield from ("--first", *options.first)
     for name in ("accept_changed_prompts", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"

@@ -21,6 +21,7 @@ from r2po.sweep.endings import grouped, with_remedy
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.manifest import Manifest, folder_of
 from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
+from r2po.sweep.order import ordered
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
@@ -42,6 +43,7 @@ class SweepOptions:
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
+        first: Configs whose runs are started before all others.
     """
 
     name: str | None = None
@@ -50,6 +52,7 @@ class SweepOptions:
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False
+    first: Sequence[str] = ()
 
 
 class SweepStopped(RunStopped):
@@ -85,7 +88,7 @@ class Sweep:
         self._rebuilt = [run for run, condition in damaged.items() if condition.mends_itself]
         self._damaged = {run: condition for run, condition in damaged.items() if not condition.mends_itself}
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
-        self._todo = [run for run in self.runs if run.index not in settled]
+        self._todo = ordered([run for run in self.runs if run.index not in settled], options.first)
         self._todo = _after_first_contacts(self._todo, environ)
         used = usage_of(self.runs, known) if options.caps.any else Amount()
         self.manifest = Manifest.open(name, self.runs, self._note_before, request)
