@@ -76,6 +76,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="cores that Ray reserves for one (0.25)",
     )
+    parser.add_argument(
+        "--hook", metavar="COMMAND", help="run this when all is done, a run has failed or a cap is reached (R2PO_EVENT)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -122,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
+        hook=options.hook,
         first=chosen_first(options.first or (), request.configs),
     )
     sweep: Sweep | None = None
@@ -188,7 +192,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost", "first")
+    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost", "first", "hook")
     extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 

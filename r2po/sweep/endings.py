@@ -5,9 +5,44 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from r2po.errors import RunStopped
 from r2po.runlog.condition import Condition
+from r2po.sweep.messages import Ended, Verdict
 
 MOST_NAMED = 8
+
+
+class SweepStopped(RunStopped):
+    """Some runs are not complete.
+
+    Attributes:
+        setting: If a cap stopped them, an option that lets the sweep continue.
+        events: What happened, in the words of hooks.
+    """
+
+    def __init__(self, reason: str, setting: str = "", events: Sequence[str] = ()) -> None:
+        super().__init__(reason)
+        self.setting = setting
+        self.events = events
+
+
+def stopped(endings: Mapping[int, Ended], reached: Verdict | None, names: Sequence[str]) -> SweepStopped | None:
+    """Return why a sweep ends although runs are not complete; None if all are that have ended."""
+    if all(ended.state == "complete" for ended in endings.values()):
+        return None
+    parts, events, setting = [], [], ""
+    if _reasons(endings, "waiting") and reached is not None:
+        parts, events, setting = [f"{reached.reached} by the sweep"], ["cap"], reached.setting
+    for state, what in (("failed", "failed"), ("damaged", "are damaged"), ("running", "are held by other processes")):
+        reasons = _reasons(endings, state)
+        if reasons:
+            parts.append(f"{len(reasons)} of {len(names)} runs {what}:{grouped(reasons, names)}")
+            events.append("failed")
+    return SweepStopped("; ".join(parts), setting, tuple(dict.fromkeys(events)))
+
+
+def _reasons(endings: Mapping[int, Ended], state: str) -> dict[int, str]:
+    return {run: ended.reason for run, ended in endings.items() if ended.state == state}
 
 
 def grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:

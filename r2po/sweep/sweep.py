@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from r2po import cores
-from r2po.errors import InputError, RunStopped
+from r2po.errors import InputError
 from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.runlog import RunDirectory
@@ -17,8 +17,9 @@ from r2po.sweep.caps import check_prices, counted, usage_of
 from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
-from r2po.sweep.endings import grouped, with_remedy
+from r2po.sweep.endings import SweepStopped, stopped, with_remedy
 from r2po.sweep.from_logs import read_progress
+from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import Manifest, folder_of
 from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
 from r2po.sweep.order import ordered
@@ -26,6 +27,8 @@ from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
+
+__all__ = ["Sweep", "SweepOptions", "SweepStopped"]
 
 RESULT = "result.json"
 STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
@@ -44,6 +47,7 @@ class SweepOptions:
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
         first: Configs whose runs are started before all others.
+        hook: Command that is run when the sweep is done, a run fails or a cap is reached; None for none.
     """
 
     name: str | None = None
@@ -53,14 +57,7 @@ class SweepOptions:
     cpus_per_run: float = 0.25
     quiet: bool = False
     first: Sequence[str] = ()
-
-
-class SweepStopped(RunStopped):
-    """Some runs are not complete; if a cap stopped them, ``setting`` is an option that lets the sweep continue."""
-
-    def __init__(self, reason: str, setting: str = "") -> None:
-        super().__init__(reason)
-        self.setting = setting
+    hook: str | None = None
 
 
 class Sweep:
@@ -95,6 +92,7 @@ class Sweep:
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
         self._screen = SweepScreen()
+        self._hook = Hook(options.hook, self.manifest.folder, environ, self._say)
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
         self._reached: Verdict | None = None
@@ -109,6 +107,15 @@ class Sweep:
             SweepStopped: Some runs failed or are damaged, or a cap was reached.
             KeyboardInterrupt: Somebody asked for a stop.
         """
+        with self._hook:
+            self._make_runs()
+            stop = stopped(self._endings, self._reached, self.board.names)
+            for event in ("done",) if stop is None else stop.events:
+                self._hook.tell(event, f"{self.board.total.done} runs are complete" if stop is None else str(stop))
+        if stop is not None:
+            raise stop
+
+    def _make_runs(self) -> None:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._ear.begin()
@@ -126,8 +133,6 @@ class Sweep:
             self.manifest.close()
         if self._ear.must_stop and self.board.total.done < len(self.runs):
             raise KeyboardInterrupt
-        if any(ended.state != "complete" for ended in self._endings.values()):
-            raise self._stopped()
 
     def _backend(self) -> Pool | RayBackend:
         options = self._options
@@ -215,8 +220,13 @@ class Sweep:
             for text in told(before, self._ear.orders, self.manifest.folder, stops=self._ear.must_stop):
                 self._screen.note(text)
             self._obey()
-        if self._ear.problem:
-            self._note(Note(0, self._ear.problem))
+        if self._ear.problem and self._ear.problem not in self._said:
+            self._said.add(self._ear.problem)
+            self._screen.note(self._ear.problem)
+        self._hook.look()
+
+    def _say(self, text: str) -> None:
+        self._screen.note(text)
 
     @property
     def limits_set(self) -> Mapping[str, float]:
@@ -238,6 +248,7 @@ class Sweep:
                 used = usage_of(self.runs, self.board.runs)
         except InputError as error:
             self._options, refused = before, str(error)
+            self._screen.note(f"a cap stays as it was: {refused}")
         if before.jobs != self._options.jobs:
             self._room = self._find_room()
         orders, self.board.is_paused = self._ear.orders, bool(self._ear.orders.paused)
@@ -258,30 +269,15 @@ class Sweep:
         if ended.state == GIVEN_BACK:
             self.board.set_state(ended.run, "waiting", GIVEN_BACK)
             return
-        self._endings[ended.run] = ended
-        stopped = {"waiting": "stopped"} if self._ear.must_stop else STOPPED
-        self.board.set_state(ended.run, ended.state, stopped.get(ended.state, ended.reason))
         if ended.state == "failed":
             self.manifest.fail(ended.run, ended.reason)
+            if all(each.state != "failed" for each in self._endings.values()):
+                self._hook.tell("failed", f"{self.board.names[ended.run]}: {ended.reason}")
+        self._endings[ended.run] = ended
+        why = {"waiting": "stopped"} if self._ear.must_stop else STOPPED
+        self.board.set_state(ended.run, ended.state, why.get(ended.state, ended.reason))
         if ended.state != "waiting":
             self._screen.ended(ended.run)
-
-    def _stopped(self) -> SweepStopped:
-        parts, setting = [], ""
-        if self._reasons("waiting") and self._reached is not None:
-            parts, setting = [f"{self._reached.reached} by the sweep"], self._reached.setting
-        for state, what in (
-            ("failed", "failed"),
-            ("damaged", "are damaged"),
-            ("running", "are held by other processes"),
-        ):
-            reasons = self._reasons(state)
-            if reasons:
-                parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{grouped(reasons, self.board.names)}")
-        return SweepStopped("; ".join(parts), setting)
-
-    def _reasons(self, state: str) -> dict[int, str]:
-        return {run: ended.reason for run, ended in self._endings.items() if ended.state == state}
 
 
 def _after_first_contacts(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> list[PlannedRun]:
