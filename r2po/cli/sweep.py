@@ -77,6 +77,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="cores that Ray reserves for one (0.25)",
     )
     parser.add_argument(
+        "--race",
+        metavar="METRIC:N",
+        help="after N seeds, e.g. heldout_reward:5, make no more runs of experiments that are surely not the best",
+    )
+    parser.add_argument(
         "--hook", metavar="COMMAND", help="run this when all is done, a run has failed or a cap is reached (R2PO_EVENT)"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
@@ -106,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
         from r2po.sweep.order import chosen_first
+        from r2po.sweep.race import Rule
         from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 
     folder = _sweep_folder(options)
@@ -126,6 +132,7 @@ def run(options: argparse.Namespace) -> int:
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
         hook=options.hook,
+        race=None if options.race is None else Rule.parse(options.race),
         first=chosen_first(options.first or (), request.configs),
     )
     sweep: Sweep | None = None
@@ -192,7 +199,19 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost", "first", "hook")
+    names = (
+        "seeds",
+        "logs",
+        "name",
+        "max_llm_calls",
+        "max_tokens",
+        "max_cost",
+        "ray",
+        "approve_cost",
+        "first",
+        "hook",
+        "race",
+    )
     extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 

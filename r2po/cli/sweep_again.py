@@ -47,7 +47,17 @@ def _with_settings(arguments: Sequence[str], settings: Sequence[str]) -> list[st
 
 def _kept(options: argparse.Namespace) -> Iterator[str]:
     """Yield the options of a sweep that do not say what to run, but how."""
-    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "approve_cost", "ray", "cpus_per_run", "hook"):
+    for name in (
+        "jobs",
+        "max_llm_calls",
+        "max_tokens",
+        "max_cost",
+        "approve_cost",
+        "ray",
+        "cpus_per_run",
+        "hook",
+        "race",
+    ):
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))

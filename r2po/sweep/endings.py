@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from r2po.errors import RunStopped
+from r2po.installation import NAME
 from r2po.runlog.condition import Condition
+from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Verdict
 
 MOST_NAMED = 8
@@ -55,6 +58,20 @@ def grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
         more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
         parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
     return "".join(parts)
+
+
+def deferred(manifest: Manifest) -> list[str]:
+    """Return what a race has left out, and how to make it all the same."""
+    race = manifest.race or {"deferred": ()}
+    lines = []
+    for each in race["deferred"]:
+        runs = each["runs"]
+        more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
+        which = f"{', '.join(runs[:MOST_NAMED])}{more}" if runs else "nothing was left of it"
+        name = " ".join([each["experiment"]["config"], *each["experiment"]["overrides"]])
+        lines.append(f"deferred by the race {race['rule']} after {each['seeds']} seeds: {name}: {which}")
+    how = f"{NAME} sweep {shlex.quote(str(manifest.folder))}"
+    return [*lines, *([f"to make what was deferred, without a race: {how}"] if lines else [])]
 
 
 def with_remedy(condition: Condition) -> str:

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
@@ -110,6 +110,15 @@ class Pool:
         latest = sorted(started, key=lambda index: self._begun[index], reverse=True)[:too_many]
         self._coordinator.given_back = set(latest)
         return Answer("", self._coordinator.under_way, len(started), too_many)
+
+    @property
+    def waiting(self) -> set[int]:
+        """Runs that are not under way yet."""
+        return {run.index for run in self._waiting}
+
+    def leave_out(self, runs: Collection[int]) -> None:
+        """Start none of these runs."""
+        self._waiting = deque(run for run in self._waiting if run.index not in runs)
 
     def _may_stop(self) -> bool:
         """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""

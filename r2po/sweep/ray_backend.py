@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,15 @@ class RayBackend:
             self._waiting.clear()
         calls = 0 if self._clerk is None else self._ray.get(self._clerk.obey.remote(asked))
         return Answer("", calls, len(self._under_way))
+
+    @property
+    def waiting(self) -> set[int]:
+        """Runs that are not under way yet."""
+        return {run.index for run in self._waiting}
+
+    def leave_out(self, runs: Collection[int]) -> None:
+        """Start none of these runs."""
+        self._waiting[:] = [run for run in self._waiting if run.index not in runs]
 
     @property
     def _is_paused(self) -> bool:

@@ -15,6 +15,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
 from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
 from r2po.sweep.control import Orders, read_orders, told
+from r2po.sweep.endings import deferred
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Progress
@@ -43,7 +44,7 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
     orders = read_orders(manifest.folder)
     board.is_paused = bool(orders.paused)
     console.print(headline(board, speed))
-    for line in told(Orders(), orders, manifest.folder):
+    for line in (*told(Orders(), orders, manifest.folder), *deferred(manifest)):
         console.print(line, markup=False, highlight=False)
     for line in _how_to_go_on(manifest, board):
         console.print(line, markup=False, highlight=False)

@@ -16,8 +16,7 @@ from r2po.sweep.board import Board
 from r2po.sweep.caps import check_prices, counted, usage_of
 from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.descriptors import fitting, needed, raise_limit
-from r2po.sweep.endings import SweepStopped, stopped, with_remedy
+from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import Manifest, folder_of
@@ -25,7 +24,10 @@ from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, 
 from r2po.sweep.order import ordered
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool, fitting_runs
+from r2po.sweep.race import Rule
+from r2po.sweep.racing import Racing
 from r2po.sweep.ray_backend import RayBackend, require_ray
+from r2po.sweep.room import jobs_at_once
 from r2po.sweep.screen import SweepScreen, make_screen
 
 __all__ = ["Sweep", "SweepOptions", "SweepStopped"]
@@ -48,6 +50,7 @@ class SweepOptions:
         quiet: Whether to print nothing but errors.
         first: Configs whose runs are started before all others.
         hook: Command that is run when the sweep is done, a run fails or a cap is reached; None for none.
+        race: Rule by which experiments get no more runs that are surely not the best; None to make all.
     """
 
     name: str | None = None
@@ -58,6 +61,7 @@ class SweepOptions:
     quiet: bool = False
     first: Sequence[str] = ()
     hook: str | None = None
+    race: Rule | None = None
 
 
 class Sweep:
@@ -87,6 +91,7 @@ class Sweep:
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = ordered([run for run in self.runs if run.index not in settled], options.first)
         self._todo = _after_first_contacts(self._todo, environ)
+        self._racing = Racing(options.race, self.runs)
         used = usage_of(self.runs, known) if options.caps.any else Amount()
         self.manifest = Manifest.open(name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
@@ -123,16 +128,24 @@ class Sweep:
             for index, condition in sorted(self._damaged.items()):
                 self.hear(Ended(index, "damaged", with_remedy(condition)))
             self._set_aside_damaged_results()
+            self._racing.begin(self.manifest, self.board, self._say)
+            left_out = self._racing.take(self._complete(), [run.index for run in self._todo])
+            self._todo = [run for run in self._todo if run.index not in left_out]
             if self._todo:
                 self._place = self._backend()
                 self._obey()
                 self._place.run(self._todo)
+            for line in deferred(self.manifest):
+                self._screen.note(line)
         finally:
             self._screen.close()
             self._ear.close()
             self.manifest.close()
         if self._ear.must_stop and self.board.total.done < len(self.runs):
             raise KeyboardInterrupt
+
+    def _complete(self) -> list[int]:
+        return [run.run for run in self.board.runs if run.state == "complete"]
 
     def _backend(self) -> Pool | RayBackend:
         options = self._options
@@ -150,25 +163,10 @@ class Sweep:
         if self._options.ray is not None:
             return self._options.jobs, 0
         workers = min(cores.available(), len(self._todo))
-        jobs = self._jobs(workers)
-        return jobs, min(workers, jobs)
-
-    def _jobs(self, workers: int) -> int:
-        """Return how many runs are under way at once, and say what limits them."""
         self._in_memory = self._in_memory or fitting_runs(workers)  # later, those under way have taken their part
-        in_memory, runs = self._in_memory, len(self._todo)
-        jobs = min(self._options.jobs or in_memory, runs)
-        if jobs > in_memory:
-            self._screen.note(
-                f"--jobs {self._options.jobs}: more than the {in_memory} runs that surely fit into memory"
-            )
         configs = [run.config for run in self._todo]
-        open_files = raise_limit(needed(configs, jobs, min(workers, jobs)))
-        fit = fitting(configs, min(workers, jobs), open_files)
-        if jobs > fit:
-            which = f"{open_files} open files are allowed to a process"
-            self._screen.note(f"{fit} of {jobs} runs at once: {which}; ulimit -Hn raises that")
-        return min(jobs, fit)
+        jobs = jobs_at_once(self._options.jobs, self._in_memory, configs, workers, self._say)
+        return jobs, min(workers, jobs)
 
     def _say_what_begins(self) -> None:
         complete = len(self.runs) - len(self._todo) - len(self._damaged)
@@ -278,6 +276,8 @@ class Sweep:
         self.board.set_state(ended.run, ended.state, why.get(ended.state, ended.reason))
         if ended.state != "waiting":
             self._screen.ended(ended.run)
+        if ended.state == "complete" and self._place is not None:
+            self._place.leave_out(self._racing.take([ended.run], self._place.waiting))
 
 
 def _after_first_contacts(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> list[PlannedRun]:
