@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from r2po.errors import InputError
+from r2po.installation import NAME
 from r2po.llm.ledger import Amount, Caps
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.sweep.from_logs import read_usage
 from r2po.sweep.messages import Progress
 from r2po.sweep.plan import PlannedRun
+
+SET = f"the max_cost of {NAME} set (--max-cost none takes it back)"
 
 
 def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
@@ -35,8 +38,8 @@ def _usage(run: PlannedRun, known: Progress) -> Amount:
         return Amount(known.calls, known.tokens if said else None, known.cost)
 
 
-def check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
-    """Make sure that a cap on money can be enforced.
+def check_prices(runs: Sequence[PlannedRun], caps: Caps, *, is_set: bool = False) -> None:
+    """Make sure that a cap on money can be enforced, given by the command or set meanwhile.
 
     Raises:
         InputError: A run has no prices.
@@ -44,7 +47,8 @@ def check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
     for run in runs if caps.max_cost is not None else ():
         missing = run.config.missing_prices
         if missing and METHODS[run.config.method].asks_model:
-            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
+            which = SET if is_set else "--max-cost"
+            raise InputError(f"{which} needs {missing}.input and {missing}.output; {run.source} has none")
 
 
 def counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:

@@ -78,7 +78,7 @@ class Sweep:
         self._ear = Ear(folder_of(name, runs), {"jobs": options.jobs, **vars(options.caps)})
         self._options = options = self._as_asked()
         self.runs = counted(runs, options.caps)
-        check_prices(self.runs, options.caps)
+        check_prices(self.runs, options.caps, is_set=self._ear.orders.max_cost is not None)
         check_runs(self.runs)
         if options.ray is not None:
             require_ray()

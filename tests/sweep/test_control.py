@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -20,6 +21,8 @@ from r2po.sweep.control import Answer, Ear, Orders, change, read_orders
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import ANSWERED, AttemptOutcome, Instruction, PermitRequest
 from r2po.sweep.plan import SweepRequest
+from r2po.sweep.pool import Pool
+from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import NIM, finish, one_line, player, wait_until, write_config
@@ -150,6 +153,10 @@ def test_what_is_set_holds_for_the_next_start_unless_its_command_says_something_
         sweep.manifest.close()
         assert sweep.limits_set == limits
         assert (sweep._options.jobs, sweep._options.caps.max_llm_calls) == (3, calls)
+    back = asking.set_limits(tmp_path / "logs/one", {"jobs": None, "max_cost": 2.0})
+    assert "jobs is what its command says, max_cost 2; nobody works on it now; this holds once it is started" in back
+    with pytest.raises(InputError, match=r"^the max_cost of r2po set \(--max-cost none takes it back\) needs prices"):
+        Sweep(request, SweepOptions(name="one"), {})
 
 
 # ---- the file ----
@@ -264,6 +271,36 @@ def test_only_runs_that_are_given_back_stop() -> None:
     it.forget([2], 1.0)
     it.ask(PermitRequest(2, SERVER))
     assert [verdict.reached for verdict in it.grants(2.0)] == [""]
+
+
+def test_a_stop_waits_for_calls_and_only_a_while_for_runs_that_make_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = Coordinator(Ledger(Caps(), Amount()))
+    pool = Pool(it, None, workers=1, jobs=1)  # type: ignore[arg-type]
+    assert not pool._may_stop()
+    it.ask(PermitRequest(0, SERVER))
+    it.grants(0.0)
+    assert pool.obey(Instruction(stopping=True), 1, 1) == Answer("", 1, 0)
+    monkeypatch.setattr("r2po.sweep.pool.SETTLE_S", -1.0)
+    assert not pool._may_stop()
+    it.end(AttemptOutcome(0, ANSWERED, used=Amount(1)), 1.0)
+    assert pool._may_stop()
+    monkeypatch.setattr("r2po.sweep.pool.SETTLE_S", 100.0)
+    assert not pool._may_stop()
+
+
+def test_on_a_cluster_the_clerk_answers_those_who_wait_when_a_pause_ends() -> None:
+    async def talk() -> None:
+        clerk = Clerk(Coordinator(Ledger(Caps(), Amount())))
+        assert await clerk.obey(Instruction(paused=True)) == 0
+        waiting = asyncio.create_task(clerk.ask(PermitRequest(0, SERVER), 60.0))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await clerk.obey(Instruction())
+        assert (await waiting).reached == ""
+        assert await clerk.obey(Instruction(stopping=True)) == 1
+        assert (await clerk.ask(PermitRequest(1, SERVER), 60.0)).reached == "a stop is asked for"
+
+    asyncio.run(talk())
 
 
 def test_calls_under_way_are_not_counted_twice_when_a_cap_is_set() -> None:
