@@ -26,7 +26,7 @@ from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import NIM, finish, one_line, player, wait_until, write_config
-from tests.sweep.sweeping import results, run_sweep, start_sweep, write_experiments
+from tests.sweep.sweeping import results, start_sweep, write_experiments
 
 SERVER = "http://server"
 
@@ -79,7 +79,9 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return called
 
 
-def test_fewer_runs_more_runs_a_pause_a_stop_and_a_start_lose_nothing(tmp_path: Path, say: Say) -> None:
+def test_fewer_runs_more_runs_a_pause_a_stop_and_a_start_lose_nothing(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = [*write_experiments(tmp_path), "--runs", "2", "--name", "one", "--jobs", "4"]
     folder = Path("logs/one")
     with held(4) as server:
@@ -115,10 +117,15 @@ def test_fewer_runs_more_runs_a_pause_a_stop_and_a_start_lose_nothing(tmp_path: 
         disturbed, calls = results(tmp_path), len(server.chats)
     assert not list(folder.glob("control-answer*"))
     assert say("stop", "one") == "nobody works on logs/one now: there is nothing to stop\n"
-    calm = tmp_path / "calm"
+    (tmp_path / "calm").mkdir()
+    monkeypatch.chdir(tmp_path / "calm")
     with FakeOllama(player) as server:
-        assert run_sweep(calm, *write_experiments(calm), "--runs", "2", server=server).returncode == 0
-        assert (results(calm), len(server.chats)) == (disturbed, calls)
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        for config in write_experiments(Path()):
+            for seed in ("1", "2"):
+                say("run", "--config", config, "--seed", seed)
+        assert (results(Path()), len(server.chats)) == (disturbed, calls)
 
 
 def test_a_cap_that_is_set_on_the_way_counts_all_calls_before(tmp_path: Path, say: Say) -> None:

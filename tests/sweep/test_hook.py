@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from r2po.cli import main
 from r2po.cli.sweep import add_options
 from r2po.cli.sweep_again import command_to_continue
 from r2po.sweep.endings import stopped
@@ -105,6 +106,7 @@ def test_ctrl_c_does_not_wait_for_it(notes: list[str]) -> None:
 def test_a_sweep_tells_of_its_first_failure_and_of_its_end(tmp_path: Path, notes: list[str]) -> None:
     values = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1, "logdir": "logs/nim", "method": "props"}
     request = SweepRequest([str(write_config(tmp_path, values))], [], [1])
+    assert main(["run", "--config", *request.configs, "--seed", "1", "--quiet"]) == 0
     sweep = Sweep(request, SweepOptions(name="one", quiet=True, hook=WRITE), {})
     sweep.run()
     assert (tmp_path / "told").read_text() == f"done|{tmp_path}/logs/one|1 runs are complete\n"

@@ -160,6 +160,7 @@ def test_a_sweep_defers_says_so_and_without_the_race_makes_all(
     assert fewer in capsys.readouterr().err
     assert any(fewer in table.read_text() for table in (folder / "tables").rglob("*.md"))
 
+    assert main(["run", "--config", "b.yaml", "--seed", "4", "--quiet"]) == 0
     Sweep(request, SweepOptions(name="one"), {}).run()
     assert "deferred" not in capsys.readouterr().out
     assert "race" not in json.loads((folder / "logs/one/sweep.json").read_text())
