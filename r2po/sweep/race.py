@@ -178,7 +178,10 @@ class Race:
 
 def value_of(directory: RunDirectory, metric: str) -> float | None:
     """Return what a complete run has reached; None if it does not tell."""
-    value = directory.read_result().get(metric)
+    try:
+        value = directory.read_result().get(metric)
+    except InputError:  # it was damaged in the meantime: whoever reads the run says so
+        return None
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 

@@ -166,6 +166,16 @@ def test_what_is_set_holds_for_the_next_start_unless_its_command_says_something_
         Sweep(request, SweepOptions(name="one"), {})
 
 
+def test_with_nobody_at_work_a_pause_holds_for_the_next_start_and_ends_with_resume(tmp_path: Path) -> None:
+    nobody = "nobody works on it now"
+    paused = f"{tmp_path} is paused; {nobody}; once it is started, no call begins until: r2po resume {tmp_path}"
+    assert asking.pause(tmp_path) == paused
+    assert re.match(rf"{tmp_path} is paused since 20.*; {nobody}; once it is started", asking.pause(tmp_path))
+    goes_on = f"; {nobody}; to continue: r2po sweep {tmp_path}"
+    assert asking.resume(tmp_path) == f"{tmp_path} is no longer paused{goes_on}"
+    assert asking.resume(tmp_path) == f"{tmp_path} was not paused{goes_on}"
+
+
 # ---- the file ----
 
 

@@ -118,6 +118,13 @@ def test_an_experiment_with_a_run_missing_is_waited_for(folder: Path) -> None:
     assert it.decide({run.index for run in runs}) == []
 
 
+def test_a_result_that_cannot_be_read_is_no_value(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("{")
+    assert race.value_of(RunDirectory(tmp_path), "heldout_reward") is None
+    (tmp_path / "result.json").write_text('{"schema": 5, "iterations": 1, "heldout_reward": null, "best_reward": 2}')
+    assert race.value_of(RunDirectory(tmp_path), "heldout_reward") is None
+
+
 def test_experiments_of_other_environments_race_apart(folder: Path) -> None:
     for name in ("d", "e"):
         values = {**VALUES, "gym_env_name": "CartPole-v1", "method": "random_search", "logdir": f"logs/{name}"}
