@@ -7,6 +7,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,11 @@ import pytest
 from r2po.cli import main
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.runlog.lock import Lock
 from r2po.sweep import asking
 from r2po.sweep.control import Answer, Ear, Orders, change, read_orders
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.manifest import LOCK
 from r2po.sweep.messages import ANSWERED, AttemptOutcome, Instruction, PermitRequest
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.pool import Pool
@@ -128,6 +131,7 @@ def test_fewer_runs_more_runs_a_pause_a_stop_and_a_start_lose_nothing(
         assert (results(Path()), len(server.chats)) == (disturbed, calls)
 
 
+@pytest.mark.slow  # what it is made of is tested below: what is counted, and what a process refuses
 def test_a_cap_that_is_set_on_the_way_counts_all_calls_before(tmp_path: Path, say: Say) -> None:
     command = [*write_experiments(tmp_path), "--runs", "2", "--name", "one"]
     with held(6) as server:
@@ -174,6 +178,25 @@ def test_with_nobody_at_work_a_pause_holds_for_the_next_start_and_ends_with_resu
     goes_on = f"; {nobody}; to continue: r2po sweep {tmp_path}"
     assert asking.resume(tmp_path) == f"{tmp_path} is no longer paused{goes_on}"
     assert asking.resume(tmp_path) == f"{tmp_path} was not paused{goes_on}"
+
+
+def test_what_a_process_at_work_refuses_is_an_error_and_set_no_longer(tmp_path: Path) -> None:
+    asking.set_limits(tmp_path, {"max_cost": 2.0})
+    ear = Ear(tmp_path, {})
+    at_work = Lock(tmp_path / LOCK)
+
+    def listen() -> None:
+        while not ear.look():
+            time.sleep(0.01)
+        ear.answer(Answer(ear.orders.revision, 1, 1, refused="no prices"))
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    with pytest.raises(InputError, match=r"stays as it is: no prices$"):
+        asking.set_limits(tmp_path, {"max_cost": 5.0})
+    listener.join()
+    at_work.close()
+    assert read_orders(tmp_path).limits == {"max_cost": 2.0}
 
 
 # ---- the file ----
