@@ -68,6 +68,7 @@ def _completer(action: argparse.Action) -> Completer | None:
         "CONFIG": _configs,
         "RUN": _folders,
         "LOGS": _folders,
+        "SWEEP": _folders,
         "DIR": _folders,
         "ENV": _environments,
         "METHOD": _methods,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
-    "several runs": ("--runs", "--seeds", "--jobs", "--logs", "--name"),
+    "several runs": ("--runs", "--seeds", "--first", "--jobs", "--logs", "--name"),
     "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
     "when servers are out": ("--max-outage",),
     "on a cluster": ("--ray", "--cpus-per-run"),
@@ -61,6 +61,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
+    "pause": {"my_sweep": "the one below logs/", "/mnt/logs/my_sweep": "on any machine that sees its folder"},
+    "resume": {"my_sweep": "the one below logs/", "my_sweep --logs /mnt/logs": "below another folder"},
+    "stop": {"my_sweep": "the one below logs/", "my_sweep --logs /mnt/logs": "below another folder"},
+    "set": {
+        "my_sweep --jobs 4": "fewer runs at once, or more",
+        "my_sweep --max-cost 50": "another cap",
+        "my_sweep --jobs none": "as the sweep's command says",
+    },
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},
     "list": {"": "of the configs that a run finds here", "--configs my_configs": "of another folder"},
     "eval": {

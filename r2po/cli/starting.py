@@ -56,6 +56,17 @@ def in_option(duration_s: float) -> str:
     return f"{duration_s:g}s" if duration_s else "0"
 
 
+def amount(text: str) -> float:
+    """Read a number above 0 from an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 @contextmanager
 def told_how_to_continue(how: Callable[[], str]) -> Iterator[None]:
     """Say how to continue if a signal ends the block, or if its output is gone; other errors print their own line."""

@@ -26,7 +26,10 @@ def run(options: argparse.Namespace) -> int:
 
     manifests, errors = find(Path(options.logs))
     for manifest in manifests:
-        print_status(manifest, everything=options.all)
+        try:
+            print_status(manifest, everything=options.all)
+        except InputError as unread:  # noqa: PERF203 - one broken sweep must not hide the others
+            errors.append(unread)
     for error in errors:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the others were shown
     return InputError.exit_code if errors else 0

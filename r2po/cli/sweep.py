@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r2po.cli.continuing import CPUS_PER_RUN, continued
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import add_override_option, count, duration, place, told_how_to_continue
+from r2po.cli.starting import add_override_option, amount, count, duration, place, told_how_to_continue
+from r2po.cli.sweep_again import CPUS_PER_RUN, command_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -43,15 +43,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", nargs="+", metavar="N", help="seeds, e.g. 1-5 8: run_N of each experiment has seed N"
     )
+    parser.add_argument(
+        "--first", nargs="+", type=place, metavar="CONFIG", help="configs of these whose runs are started before others"
+    )
     parser.add_argument("--logs", type=place, metavar="DIR", help="put all log directories into this folder")
     parser.add_argument(
         "--name", type=_name, help="name of the folder with the manifest (default: derived from the request)"
     )
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
-    parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument("--max-cost", type=amount, metavar="X", help="cap on the money that all runs cost together")
     parser.add_argument(
-        "--approve-cost", type=_amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
+        "--approve-cost", type=amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
     )
     parser.add_argument(
         "--dry-run",
@@ -60,18 +63,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --dry-run: print it as JSON")
     parser.add_argument(
-        "--calls-per-minute", type=_amount, metavar="X", help="with --dry-run: the rate that servers allow"
+        "--calls-per-minute", type=amount, metavar="X", help="with --dry-run: the rate that servers allow"
     )
     parser.add_argument(
-        "--reply-s", type=_amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
+        "--reply-s", type=amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
     )
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
         "--cpus-per-run",
-        type=_amount,
+        type=amount,
         default=CPUS_PER_RUN,
         metavar="X",
         help="cores that Ray reserves for one (0.25)",
+    )
+    parser.add_argument(
+        "--race",
+        metavar="METRIC:N",
+        help="after N seeds, e.g. heldout_reward:5, make no more runs of experiments that are surely not the best",
+    )
+    parser.add_argument(
+        "--hook", metavar="COMMAND", help="run this when all is done, a run has failed or a cap is reached (R2PO_EVENT)"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -105,7 +116,10 @@ def run(options: argparse.Namespace) -> int:
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
-        from r2po.sweep.sweep import MAX_OUTAGE_S, Sweep, SweepOptions, SweepStopped
+        from r2po.sweep.order import chosen_first
+        from r2po.sweep.outages import MAX_OUTAGE_S
+        from r2po.sweep.race import Rule
+        from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 
     folder = _sweep_folder(options)
     request = _request_of(folder) if folder is not None else _request(options)
@@ -125,12 +139,15 @@ def run(options: argparse.Namespace) -> int:
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
         max_outage_s=MAX_OUTAGE_S if options.max_outage is None else options.max_outage,
+        hook=options.hook,
+        race=None if options.race is None else Rule.parse(options.race),
+        first=chosen_first(options.first or (), request.configs),
     )
     sweep: Sweep | None = None
 
     def again(setting: str = "") -> str:
         assert sweep is not None
-        return continued(options, sweep.manifest.folder, setting)
+        return command_to_continue(options, sweep.manifest.folder, setting, sweep.limits_set)
 
     def how_to_continue() -> str:
         return f"; to continue: {again()}" if sweep is not None else " before the sweep began"
@@ -190,7 +207,19 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost")
+    names = (
+        "seeds",
+        "logs",
+        "name",
+        "max_llm_calls",
+        "max_tokens",
+        "max_cost",
+        "ray",
+        "approve_cost",
+        "first",
+        "hook",
+        "race",
+    )
     extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 
@@ -250,13 +279,3 @@ def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
     return text
-
-
-def _amount(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value

@@ -65,6 +65,7 @@ class Board:
     throttled: dict[str, float] = field(default_factory=dict)
     outages: dict[str, str] = field(default_factory=dict)
     """Since when there has been no answer, as people say it."""
+    is_paused: bool = False
     _past: deque[tuple[float, Total]] = field(default_factory=deque, repr=False)
 
     def update(self, progress: Progress) -> None:

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
 from r2po.llm.outage import Breaker, Outage
 from r2po.sweep.limiter import Attempt, Limiter
-from r2po.sweep.messages import ABANDONED, REFUSED, UNANSWERED, AttemptOutcome, Key, PermitRequest, Verdict
+from r2po.sweep.messages import (
+    ABANDONED,
+    ASKED_TO_STOP,
+    GIVEN_BACK,
+    REFUSED,
+    UNANSWERED,
+    AttemptOutcome,
+    Instruction,
+    Key,
+    PermitRequest,
+    Verdict,
+)
 
 
 @dataclass
@@ -40,8 +51,28 @@ class Coordinator:
         self._max_outage_s = max_outage_s
         self.reached: Verdict | None = None
         """The first cap that stopped a run."""
+        self.given_back: set[int] = set()
+        """Runs that stop at their next call, since fewer are to be under way."""
+        self._asked = Instruction()
         self._providers: dict[str, _Provider] = {}
         self._under_way: dict[Key, tuple[_Provider, Attempt]] = {}
+
+    @property
+    def under_way(self) -> int:
+        """Number of attempts under way."""
+        return len(self._under_way)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no call begins."""
+        return self._asked.paused
+
+    def obey(self, asked: Instruction) -> None:
+        """Do from now on what people ask."""
+        self._asked = asked
+        self.ledger.caps = asked.caps
+        if asked.used is not None:  # calls under way are counted when they end
+            self.ledger.used = replace(asked.used, calls=max(asked.used.calls - self.under_way, 0))
 
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
@@ -92,6 +123,7 @@ class Coordinator:
         gone = set(runs)
         for provider in self._providers.values():
             provider.runs -= gone
+        self.given_back -= gone
         self._drop(lambda key: key[0] in gone, now)
 
     def lose(self, key: Key, now: float) -> None:
@@ -111,8 +143,8 @@ class Coordinator:
 
     def grants(self, now: float) -> list[Verdict]:
         """Return the requests that can be answered now."""
-        verdicts: list[Verdict] = []
-        for provider in self._providers.values():
+        verdicts = list(self._stops())
+        for provider in () if self._asked.paused else self._providers.values():
             while provider.queue:
                 verdict = self._verdict(provider, provider.queue[0], now)
                 if verdict is None:
@@ -121,8 +153,19 @@ class Coordinator:
                 verdicts.append(verdict)
         return verdicts
 
+    def _stops(self) -> Iterator[Verdict]:
+        """Answer the runs that are to stop at their next call."""
+        for provider in self._providers.values():
+            stopped = [ask for ask in provider.queue if self._asked.stopping or ask.run in self.given_back]
+            for ask in stopped:
+                provider.queue.remove(ask)
+                reason = ASKED_TO_STOP if self._asked.stopping else GIVEN_BACK
+                yield Verdict(ask.run, reason, call=ask.call)
+
     def wait_s(self, now: float) -> float | None:
         """Return the seconds until ``grants`` may answer more; None: not before something happens."""
+        if self._asked.paused:
+            return None
         waits = [
             wait
             for provider in self._providers.values()

@@ -53,5 +53,16 @@ def raise_limit(wanted: int) -> int:
     return now
 
 
+def take_over_limit(process: int | None) -> None:
+    """Give a worker that has begun earlier the soft limit that this process has by now, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    if process is not None and hasattr(resource, "prlimit"):  # Linux
+        with suppress(OSError, ValueError):  # it has just ended
+            resource.prlimit(process, resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
+
+
 def _largest(configs: Sequence[Config]) -> int:
     return max(map(descriptors_of, configs))

@@ -16,6 +16,7 @@ from r2po.runlog.lock import NO_LOCKS, Lock
 from r2po.sweep.plan import PlannedRun, SweepRequest
 
 FILE = "sweep.json"
+LOCK = ".lock"
 SCHEMA_VERSION = 1
 MOST_LEVELS = 4
 """Sweeps are looked for so many folders below: ``logs/paper/sweep-...`` is two below ``logs``."""
@@ -37,6 +38,7 @@ class Manifest:
         created: When the sweep was first started.
         failures: Why runs failed that are not complete, by their ``run``.
         request: What was asked for, so that the sweep can be continued by its name; None if an older version wrote it.
+        race: Which experiments get no more runs, and why; None if they are not raced.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Manifest:
     created: str
     failures: dict[str, str] = field(default_factory=dict)
     request: SweepRequest | None = None
+    race: Mapping[str, Any] | None = None
     _lock: Lock | None = field(default=None, repr=False)
 
     @classmethod
@@ -55,11 +58,11 @@ class Manifest:
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
         """
-        folder = Path(planned[0].config.logdir).parent / name
+        folder = folder_of(name, planned)
         runs = [_entry(run, folder.parent) for run in planned]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = Lock(folder / ".lock")
+            lock = Lock(folder / LOCK)
         except BlockingIOError:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
         except OSError as error:
@@ -82,10 +85,17 @@ class Manifest:
 
     def write(self) -> None:
         """Write it, whole or not at all."""
-        content = {"schema": SCHEMA_VERSION, "created": self.created, "runs": self.runs, "failures": self.failures}
+        content: dict[str, Any] = {
+            "schema": SCHEMA_VERSION,
+            "created": self.created,
+            "runs": self.runs,
+            "failures": self.failures,
+        }
         if self.request is not None:
             asked = {key: getattr(self.request, key) for key in _ASKED}
             content["request"] = asked | {key: list(asked[key]) for key in ("configs", "settings", "seeds")}
+        if self.race is not None:
+            content["race"] = self.race
         text = json.dumps(content, indent=1, ensure_ascii=False)
         write_atomically(self.folder / FILE, f"{text}\n".encode())
 
@@ -102,6 +112,11 @@ class Manifest:
         """Let other processes run the sweep."""
         if self._lock is not None:
             self._lock.close()
+
+
+def folder_of(name: str, planned: Sequence[PlannedRun]) -> Path:
+    """Return the folder of a sweep, which need not be there yet."""
+    return Path(planned[0].config.logdir).parent / name
 
 
 def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:
@@ -126,7 +141,8 @@ def read(folder: Path) -> Manifest:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         schema = int(content["schema"])
         request = _request(content["request"]) if "request" in content else None
-        manifest = Manifest(folder, list(content["runs"]), content["created"], dict(content["failures"]), request)
+        failures, race = dict(content["failures"]), content.get("race")
+        manifest = Manifest(folder, list(content["runs"]), content["created"], failures, request, race)
         _check_types(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         raise DamagedError(f"{path} is damaged or was not written by r2po") from None
@@ -153,6 +169,15 @@ def _check_types(manifest: Manifest) -> None:
     counts = [run["planned"] for run in manifest.runs]
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, int | None) for each in counts):
         raise TypeError
+    for each in manifest.race["deferred"] if manifest.race is not None else ():
+        told = (
+            (manifest.race or {})["rule"],
+            each["experiment"]["config"],
+            *each["experiment"]["overrides"],
+            *each["runs"],
+        )
+        if not all(isinstance(text, str) for text in told) or type(each["seeds"]) is not int:
+            raise TypeError
 
 
 def find(logs: Path) -> tuple[list[Manifest], list[InputError]]:

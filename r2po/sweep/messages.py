@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from r2po.llm.ledger import Amount
+from r2po.llm.ledger import Amount, Caps
 from r2po.llm.outage import Outage, Sign
+
+GIVEN_BACK = "given back"
+"""How a run ended that goes on later, since fewer are to be under way."""
+ASKED_TO_STOP = "a stop is asked for"
 
 Key = tuple[int, int]
 """Index of a run, and its number for an attempt."""
@@ -74,7 +78,7 @@ class Verdict(OfAttempt):
     """The answer to a ``PermitRequest``, go on or stop; or to an outcome with a sign of an outage.
 
     Attributes:
-        reached: Empty to go on; else the cap that forbids the call, as text.
+        reached: Empty to go on; else why the run stops, which is mostly the cap that forbids the call, as text.
         setting: The option that raises the cap far enough, e.g. ``--max-cost 20``.
         gave_up: Empty to go on; else why the provider is not waited for any longer.
         probe: Whether the attempt is to find out, for all runs, if an outage is over.
@@ -86,6 +90,23 @@ class Verdict(OfAttempt):
     gave_up: str = ""
     probe: bool = False
     outage: bool = False
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What people ask of all runs, from now on.
+
+    Attributes:
+        paused: Whether no call begins.
+        stopping: Whether each run stops at its next call.
+        caps: Limits on all runs together.
+        used: What all of them have used by now, calls under way included; None if the coordinator knows it.
+    """
+
+    paused: bool = False
+    stopping: bool = False
+    caps: Caps = field(default_factory=Caps)
+    used: Amount | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +141,8 @@ class Ended:
 
     Attributes:
         state: ``complete``, ``failed`` or ``damaged``; ``waiting`` if a cap of the sweep stopped it; ``running`` if
-            another process has it, and may complete it; ``queued`` if it failed and is made again.
+            another process has it, and may complete it; ``GIVEN_BACK`` if it goes on later in this process; ``queued``
+            if it failed and is made again.
         reason: Why it is not complete.
         may_pass: Whether a run that failed may get further if it is made again.
     """

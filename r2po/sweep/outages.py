@@ -14,6 +14,8 @@ from r2po.llm.outage import Outage
 from r2po.runlog.jsonl import write_json
 from r2po.sweep.plan import PlannedRun
 
+MAX_OUTAGE_S = 24 * 3600.0
+"""How long a sweep waits for a server that is out, if nothing else is said."""
 FILE = "outages.json"
 EVERY_S = 30.0
 """How often the file is renewed while an outage goes on."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -21,9 +21,20 @@ from typing import Any
 from r2po import cores
 from r2po.plugins import loaded_places
 from r2po.signals import held_back
+from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.descriptors import take_over_limit
 from r2po.sweep.memory import Memory
-from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
+from r2po.sweep.messages import (
+    GIVEN_BACK,
+    AttemptOutcome,
+    Ended,
+    Instruction,
+    Listener,
+    Note,
+    PermitRequest,
+    Progress,
+)
 from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
@@ -33,6 +44,8 @@ MOST_CRASHES = 5
 """How many crashes of its worker process a run survives: the run may be what causes them."""
 TICK_S = 0.25
 GRACE_S = 1.0
+SETTLE_S = 10.0
+"""How long after the last call runs may take to come to their next one, when a stop was asked for."""
 
 
 @dataclass(eq=False)
@@ -56,9 +69,12 @@ class Pool:
         self._size = workers
         self._jobs = jobs
         self._memory = memory
+        self._settled_since: float | None = None
+        self._is_stopping = False
         self._share = max(1, cores.available() // jobs)
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
+        self._begun: dict[int, int] = {}
         self._crashes = Counter[int]()
         self._chances = SecondChances()
 
@@ -67,7 +83,7 @@ class Pool:
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
-            while self._waiting or self._under_way:
+            while (self._waiting or self._under_way) and not self._may_stop():
                 self._start_runs()
                 self._grant()
                 due = self._coordinator.wait_s(time.monotonic())
@@ -81,6 +97,42 @@ class Pool:
             self._tick()
         finally:
             self.close()
+
+    def obey(self, asked: Instruction, jobs: int | None, workers: int) -> Answer:
+        """Do from now on what people ask, with so many runs at once, in so many processes."""
+        self._coordinator.obey(asked)
+        if asked.stopping:
+            self._is_stopping = True
+            self._waiting.clear()
+        if jobs is not None and jobs != self._jobs:
+            self._memory = None  # that many are asked for
+            self._jobs = jobs
+        self._size = workers
+        for worker in self._workers:
+            take_over_limit(worker.process.pid)
+        started = [index for worker in self._workers for index in worker.runs]
+        too_many = max(0, len(started) - self._jobs)
+        latest = sorted(started, key=lambda index: self._begun[index], reverse=True)[:too_many]
+        self._coordinator.given_back = set(latest)
+        return Answer("", self._coordinator.under_way, len(started), too_many)
+
+    @property
+    def waiting(self) -> set[int]:
+        """Runs that are not under way yet."""
+        return {run.index for run in self._waiting}
+
+    def leave_out(self, runs: Collection[int]) -> None:
+        """Start none of these runs."""
+        self._waiting = deque(run for run in self._waiting if run.index not in runs)
+
+    def _may_stop(self) -> bool:
+        """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""
+        if not self._is_stopping or self._coordinator.under_way:
+            self._settled_since = None
+            return False
+        now = time.monotonic()
+        self._settled_since = self._settled_since or now
+        return now - self._settled_since > SETTLE_S
 
     def close(self) -> None:
         """End the workers, whatever they are doing: logs are safe at any moment."""
@@ -107,7 +159,7 @@ class Pool:
         return min(self._jobs, self._memory.fitting(time.monotonic(), self._under_way, pids))
 
     def _start_runs(self) -> None:
-        while self._waiting and self._under_way < self._most:
+        while self._waiting and self._under_way < self._most and not self._coordinator.is_paused:
             place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
             run = self._waiting[place]
             del self._waiting[place]
@@ -115,6 +167,7 @@ class Pool:
                 self._workers.append(_spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))
             worker.runs[run.index] = run
+            self._begun[run.index] = len(self._begun)
             self._send(worker, run)
 
     def _grant(self) -> None:
@@ -149,6 +202,9 @@ class Pool:
         else:
             if isinstance(message, Ended):
                 run = worker.runs.pop(message.run)
+                if message.state == "waiting" and message.run in self._coordinator.given_back:
+                    self._waiting.appendleft(run)
+                    message = replace(message, state=GIVEN_BACK)
                 self._coordinator.forget([message.run], now)
                 message = self._chances.after(message)
                 if message.state == QUEUED:

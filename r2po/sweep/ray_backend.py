@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,19 @@ from r2po.errors import InputError
 from r2po.installation import install
 from r2po.llm.outage import Outage
 from r2po.plugins import Place, load_places, loaded_places
+from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import AttemptOutcome, Ended, Key, Listener, Note, PermitRequest, Progress, Verdict
+from r2po.sweep.messages import (
+    AttemptOutcome,
+    Ended,
+    Instruction,
+    Key,
+    Listener,
+    Note,
+    PermitRequest,
+    Progress,
+    Verdict,
+)
 from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
@@ -71,6 +82,12 @@ class Clerk:
         answer = self._coordinator.end(message, time.monotonic())
         self._grant()
         return answer
+
+    async def obey(self, asked: Instruction) -> int:
+        """Do from now on what people ask; returns the number of calls under way."""
+        self._coordinator.obey(asked)
+        self._grant()
+        return self._coordinator.under_way
 
     async def forget(self, run: int) -> None:
         """A run has ended, or starts again because its node was lost: it no longer holds anything."""
@@ -172,6 +189,31 @@ class RayBackend:
         self._jobs = jobs
         self._chances = SecondChances()
         self._out: set[str] = set()
+        self._clerk: Any = None
+        self._asked: Instruction | None = None
+        self._waiting: list[PlannedRun] = []
+        self._under_way: dict[Any, PlannedRun] = {}
+
+    def obey(self, asked: Instruction, jobs: int | None, _workers: int) -> Answer:
+        """Do from now on what people ask; of runs under way that are too many, all go on to their ends."""
+        self._asked, self._jobs = asked, jobs
+        if asked.stopping:
+            self._waiting.clear()
+        calls = 0 if self._clerk is None else self._ray.get(self._clerk.obey.remote(asked))
+        return Answer("", calls, len(self._under_way))
+
+    @property
+    def waiting(self) -> set[int]:
+        """Runs that are not under way yet."""
+        return {run.index for run in self._waiting}
+
+    def leave_out(self, runs: Collection[int]) -> None:
+        """Start none of these runs."""
+        self._waiting[:] = [run for run in self._waiting if run.index not in runs]
+
+    @property
+    def _is_paused(self) -> bool:
+        return self._asked is not None and self._asked.paused
 
     def run(self, runs: Sequence[PlannedRun]) -> None:
         """Make all runs."""
@@ -189,7 +231,7 @@ class RayBackend:
 
     def _run(self, runs: Sequence[PlannedRun]) -> None:
         ray = self._ray
-        clerk = (
+        clerk = self._clerk = (
             ray.remote(Clerk)
             .options(num_cpus=0, max_concurrency=100_000, scheduling_strategy=self._here())
             .remote(self._coordinator)
@@ -197,14 +239,20 @@ class RayBackend:
         make = ray.remote(make_run_on_node).options(
             num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
         )
-        waiting = list(runs)
-        under_way: dict[Any, PlannedRun] = {}
+        if self._asked is not None:
+            clerk.obey.remote(self._asked)
+        waiting, under_way = self._waiting, self._under_way
+        waiting += runs
         while waiting or under_way:
-            while waiting and (self._jobs is None or len(under_way) < self._jobs):
+            while waiting and not self._is_paused and (self._jobs is None or len(under_way) < self._jobs):
                 run = waiting.pop(first_to_start(waiting, self._out))
                 share = max(1, int(self._cpus_per_run))
                 under_way[make.remote(run, clerk, str(Path.cwd()), share, loaded_places())] = run
-            done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
+            done: Sequence[Any] = ()
+            if under_way:
+                done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
+            else:  # paused
+                time.sleep(TICK_S)
             self._take_news(clerk)
             for each in done:
                 run = under_way.pop(each)

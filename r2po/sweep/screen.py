@@ -137,7 +137,9 @@ def headline(board: Board, speed: Speed | None) -> str:
 
 
 def rates(board: Board, speed: Speed | None) -> str:
-    """Return how fast it goes, the pace that a provider's refusals led to, and the time to go."""
+    """Return how fast it goes, the pace that a provider's refusals led to, and the time to go; or that it is paused."""
+    if board.is_paused:
+        return "paused"
     total = board.total
     parts = [] if speed is None else [f"{speed.calls:.1f} calls/s", f"{speed.episodes:.1f} episodes/s"]
     parts += [f"paced {rate:.3g}/s" for rate in board.throttled.values()]

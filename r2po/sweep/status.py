@@ -14,6 +14,8 @@ from r2po.installation import NAME
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
 from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
+from r2po.sweep.control import Orders, read_orders, told
+from r2po.sweep.endings import deferred
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Progress
@@ -27,7 +29,11 @@ NARROWEST = 100
 
 
 def print_status(manifest: Manifest, *, everything: bool) -> None:
-    """Print the sums, the running, failed and damaged runs, or all of them; and how what is stuck goes on."""
+    """Print the sums, the running, failed and damaged runs, or all of them; and how what is stuck goes on.
+
+    Raises:
+        InputError: What people ask of the sweep cannot be read.
+    """
     board, speed = read_board(manifest)
     states = ("running", *STUCK, "waiting", "complete") if everything else ("running", *STUCK)
     console = make_console(soft_wrap=True)
@@ -36,7 +42,11 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
     console.print(f"{manifest.folder}  started {manifest.created}")
     if any(run.state in states for run in board.runs):
         console.print(table(board, states, len(board.runs)))
+    orders = read_orders(manifest.folder)
+    board.is_paused = bool(orders.paused)
     console.print(headline(board, speed))
+    for line in (*told(Orders(), orders, manifest.folder), *deferred(manifest)):
+        console.print(line, markup=False, highlight=False)
     for line in _how_to_go_on(manifest, board):
         console.print(line, markup=False, highlight=False)
 

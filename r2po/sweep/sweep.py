@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from r2po import cores
-from r2po.errors import InputError, RunStopped
+from r2po.errors import InputError
 from r2po.experiment.resolve import by_model
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.llm.outage import Outage
-from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
-from r2po.runlog.condition import Condition, condition_of
+from r2po.runlog.condition import condition_of
 from r2po.sweep.board import Board
+from r2po.sweep.caps import check_prices, counted, usage_of
 from r2po.sweep.contacts import after_first_contacts, has_reply
+from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.descriptors import fitting, needed, raise_limit
-from r2po.sweep.from_logs import read_progress, read_usage
-from r2po.sweep.manifest import Manifest
+from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
+from r2po.sweep.from_logs import read_progress
+from r2po.sweep.hook import Hook
+from r2po.sweep.manifest import Manifest, folder_of
 from r2po.sweep.memory import Memory, fitting_runs
-from r2po.sweep.messages import Ended, Note, Progress, Verdict
-from r2po.sweep.outages import Outages
-from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
+from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
+from r2po.sweep.order import ordered
+from r2po.sweep.outages import MAX_OUTAGE_S, Outages
+from r2po.sweep.plan import SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool
+from r2po.sweep.race import Rule
+from r2po.sweep.racing import Racing
 from r2po.sweep.ray_backend import RayBackend, require_ray
+from r2po.sweep.room import jobs_at_once
 from r2po.sweep.screen import SweepScreen, make_screen
 from r2po.sweep.second_chance import QUEUED
 
-MAX_OUTAGE_S = 24 * 3600.0
-MOST_NAMED = 8
+__all__ = ["Sweep", "SweepOptions", "SweepStopped"]
+
 RESULT = "result.json"
 STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
 """Why a run stopped that is neither complete nor failed, by its state."""
@@ -50,6 +55,9 @@ class SweepOptions:
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
         max_outage_s: How long a server that is out is waited for; 0 to count each attempt at it like any other.
+        first: Configs whose runs are started before all others.
+        hook: Command that is run when the sweep is done, a run fails or a cap is reached; None for none.
+        race: Rule by which experiments get no more runs that are surely not the best; None to make all.
     """
 
     name: str | None = None
@@ -59,14 +67,9 @@ class SweepOptions:
     cpus_per_run: float = 0.25
     quiet: bool = False
     max_outage_s: float = MAX_OUTAGE_S
-
-
-class SweepStopped(RunStopped):
-    """Some runs are not complete; if a cap stopped them, ``setting`` is an option that lets the sweep continue."""
-
-    def __init__(self, reason: str, setting: str = "") -> None:
-        super().__init__(reason)
-        self.setting = setting
+    first: Sequence[str] = ()
+    hook: str | None = None
+    race: Rule | None = None
 
 
 class Sweep:
@@ -77,10 +80,13 @@ class Sweep:
     """
 
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
-        self._options = options
+        self._given = options
         self._notes: list[str] = []
-        self.runs = _counted(plan(request, self._note_before), options.caps)
-        _check_prices(self.runs, options.caps)
+        name, runs = options.name or request.name, plan(request, self._note_before)
+        self._ear = Ear(folder_of(name, runs), {"jobs": options.jobs, **vars(options.caps)})
+        self._options = options = self._as_asked()
+        self.runs = counted(runs, options.caps)
+        check_prices(self.runs, options.caps, is_set=self._ear.orders.max_cost is not None)
         check_runs(self.runs)
         if options.ray is not None:
             require_ray()
@@ -91,70 +97,91 @@ class Sweep:
         self._rebuilt = [run for run, condition in damaged.items() if condition.mends_itself]
         self._damaged = {run: condition for run, condition in damaged.items() if not condition.mends_itself}
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
-        self._todo = [run for run in self.runs if run.index not in settled]
+        self._todo = ordered([run for run in self.runs if run.index not in settled], options.first)
         self._todo, silent = after_first_contacts(
             self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
         )
-        used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
-        self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
+        self._racing = Racing(options.race, self.runs)
+        used = usage_of(self.runs, known) if options.caps.any else Amount()
+        self.manifest = Manifest.open(name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used), options.max_outage_s)
         for address, reason in silent.items():
             self._coordinator.begin_outage(address, reason, time.monotonic())
         self._outages = Outages(self.manifest.folder)
         self._screen = SweepScreen()
+        self._hook = Hook(options.hook, self.manifest.folder, environ, self._say)
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
         self._reached: Verdict | None = None
+        self._in_memory = 0
+        self._room: tuple[int | None, int] = (None, 0)
+        self._place: Pool | RayBackend | None = None
 
     def run(self) -> None:
         """Make all runs that are not complete.
 
         Raises:
             SweepStopped: Some runs failed or are damaged, or a cap was reached.
+            KeyboardInterrupt: Somebody asked for a stop.
         """
+        with self._hook:
+            self._make_runs()
+            stop = stopped(self._endings, self._reached, self.board.names)
+            for event in ("done",) if stop is None else stop.events:
+                self._hook.tell(event, f"{self.board.total.done} runs are complete" if stop is None else str(stop))
+        if stop is not None:
+            raise stop
+
+    def _make_runs(self) -> None:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
+            self._ear.begin()
             self._say_what_begins()
             for index, condition in sorted(self._damaged.items()):
-                self.hear(Ended(index, "damaged", _with_remedy(condition)))
+                self.hear(Ended(index, "damaged", with_remedy(condition)))
             self._set_aside_damaged_results()
+            self._racing.begin(self.manifest, self.board, self._say)
+            left_out = self._racing.take(self._complete(), [run.index for run in self._todo])
+            self._todo = [run for run in self._todo if run.index not in left_out]
             if self._todo:
-                self._backend().run(self._todo)
+                self._place = self._backend()
+                self._obey()
+                self._place.run(self._todo)
+            for line in deferred(self.manifest):
+                self._screen.note(line)
         finally:
             self._outages.close()
             self._screen.close()
+            self._ear.close()
             self.manifest.close()
-        if any(ended.state != "complete" for ended in self._endings.values()):
-            raise self._stopped()
+        if self._ear.must_stop and self.board.total.done < len(self.runs):
+            raise KeyboardInterrupt
+
+    def _complete(self) -> list[int]:
+        return [run.run for run in self.board.runs if run.state == "complete"]
 
     def _backend(self) -> Pool | RayBackend:
         options = self._options
+        self._room = self._find_room()
+        jobs, workers = self._room
         if options.ray is not None:
             return RayBackend(
-                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
+                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs
             )
-        workers = min(cores.available(), len(self._todo))
-        jobs = self._jobs(workers)
-        workers = min(workers, jobs)
+        assert jobs is not None
         memory = None if options.jobs else Memory(workers)
         return Pool(self._coordinator, self, workers=workers, jobs=jobs, memory=memory)
 
-    def _jobs(self, workers: int) -> int:
-        """Return how many runs are under way at once, and say what limits them."""
-        in_memory, runs = fitting_runs(workers), len(self._todo)
-        jobs = min(self._options.jobs or runs, runs)
-        if self._options.jobs and jobs > in_memory:
-            self._screen.note(
-                f"--jobs {self._options.jobs}: more than the {in_memory} runs that surely fit into memory"
-            )
+    def _find_room(self) -> tuple[int | None, int]:
+        """Return how many runs are under way at once, in how many processes; a cluster knows that itself."""
+        if self._options.ray is not None:
+            return self._options.jobs, 0
+        workers = min(cores.available(), len(self._todo))
+        self._in_memory = self._in_memory or fitting_runs(workers)  # later, those under way have taken their part
         configs = [run.config for run in self._todo]
-        open_files = raise_limit(needed(configs, jobs, min(workers, jobs)))
-        fit = fitting(configs, min(workers, jobs), open_files)
-        if jobs > fit:
-            which = f"{open_files} open files are allowed to a process"
-            self._screen.note(f"{fit} of {jobs} runs at once: {which}; ulimit -Hn raises that")
-        return min(jobs, fit)
+        jobs = jobs_at_once(self._options.jobs, self._in_memory, configs, workers, self._say)
+        return jobs, min(workers, jobs)
 
     def _say_what_begins(self) -> None:
         complete = len(self.runs) - len(self._todo) - len(self._damaged)
@@ -169,7 +196,7 @@ class Sweep:
         models = {each.llm_model_name or "" for run in self.runs for each in by_model(run.config).values()}
         if any(name.startswith("embedded/") for name in models):
             say("embedded stand-in: no language model answers; these results say nothing about any model")
-        for text in self._notes:
+        for text in (*self._notes, *told(Orders(), self._ear.orders, self.manifest.folder)):
             say(text)
 
     def _set_aside_damaged_results(self) -> None:
@@ -204,6 +231,47 @@ class Sweep:
         self.board.outages = self._outages.since
         self._reached = reached
         self._screen.tick()
+        before = self._ear.orders
+        if self._ear.look():
+            for text in told(before, self._ear.orders, self.manifest.folder, stops=self._ear.must_stop):
+                self._screen.note(text)
+            self._obey()
+        if self._ear.problem and self._ear.problem not in self._said:
+            self._said.add(self._ear.problem)
+            self._screen.note(self._ear.problem)
+        self._hook.look()
+
+    def _say(self, text: str) -> None:
+        self._screen.note(text)
+
+    @property
+    def limits_set(self) -> Mapping[str, float]:
+        """Limits that people have set while it was under way, or before."""
+        return self._ear.orders.limits
+
+    def _as_asked(self) -> SweepOptions:
+        """Return the options with the limits that people have set in the place of the given ones."""
+        orders = self._ear.orders
+        return replace(self._given, jobs=orders.jobs or self._given.jobs, caps=orders.caps(self._given.caps))
+
+    def _obey(self) -> None:
+        """Do from now on what people ask, and answer."""
+        before, self._options = self._options, self._as_asked()
+        caps, used, refused = self._options.caps, None, ""
+        try:
+            check_prices(self.runs, caps)
+            if caps.any and not before.caps.any:
+                used = usage_of(self.runs, self.board.runs)
+        except InputError as error:
+            self._options, refused = before, str(error)
+            self._screen.note(f"a cap stays as it was: {refused}")
+        if before.jobs != self._options.jobs:
+            self._room = self._find_room()
+        orders, self.board.is_paused = self._ear.orders, bool(self._ear.orders.paused)
+        assert self._place is not None
+        asked = Instruction(self.board.is_paused, self._ear.must_stop, self._options.caps, used)
+        answer = self._place.obey(asked, *self._room)
+        self._ear.answer(replace(answer, revision=orders.revision, refused=refused))
 
     def _note(self, note: Note) -> None:
         """Print what a run says, if no other has said it: a thousand runs of one config say the same."""
@@ -214,76 +282,19 @@ class Sweep:
             self._screen.note(f"{self.board.names[note.run]}: {note.text}")
 
     def _end(self, ended: Ended) -> None:
-        if ended.state == QUEUED:
-            self.board.set_state(ended.run, "waiting", ended.reason)
-            self._screen.note(f"{self.board.names[ended.run]} failed and is made again later: {ended.reason}")
+        if ended.state in (GIVEN_BACK, QUEUED):
+            self.board.set_state(ended.run, "waiting", GIVEN_BACK if ended.state == GIVEN_BACK else ended.reason)
+            if ended.state == QUEUED:
+                self._screen.note(f"{self.board.names[ended.run]} failed and is made again later: {ended.reason}")
             return
-        self._endings[ended.run] = ended
-        self.board.set_state(ended.run, ended.state, STOPPED.get(ended.state, ended.reason))
         if ended.state == "failed":
             self.manifest.fail(ended.run, ended.reason)
+            if all(each.state != "failed" for each in self._endings.values()):
+                self._hook.tell("failed", f"{self.board.names[ended.run]}: {ended.reason}")
+        self._endings[ended.run] = ended
+        why = {"waiting": "stopped"} if self._ear.must_stop else STOPPED
+        self.board.set_state(ended.run, ended.state, why.get(ended.state, ended.reason))
         if ended.state != "waiting":
             self._screen.ended(ended.run)
-
-    def _stopped(self) -> SweepStopped:
-        parts, setting = [], ""
-        if self._reasons("waiting") and self._reached is not None:
-            parts, setting = [f"{self._reached.reached} by the sweep"], self._reached.setting
-        for state, what in (
-            ("failed", "failed"),
-            ("damaged", "are damaged"),
-            ("running", "are held by other processes"),
-        ):
-            reasons = self._reasons(state)
-            if reasons:
-                parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{_grouped(reasons, self.board.names)}")
-        return SweepStopped("; ".join(parts), setting)
-
-    def _reasons(self, state: str) -> dict[int, str]:
-        return {run: ended.reason for run, ended in self._endings.items() if ended.state == state}
-
-
-def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
-    """Say what failed, each reason once."""
-    runs: dict[str, list[str]] = defaultdict(list)
-    for run, reason in sorted(errors.items()):
-        runs[reason].append(names[run])
-    parts = []
-    for reason, failed in runs.items():
-        more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
-        parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
-    return "".join(parts)
-
-
-def _with_remedy(condition: Condition) -> str:
-    """Say what is damaged, and which command lets this sweep make the run whole again."""
-    return f"{condition.fault}; to mend it: {condition.remedy}" if condition.remedy else condition.fault
-
-
-def _usage(run: PlannedRun, known: Progress) -> Amount:
-    """Return what a run has used: its result knows too, if its log is damaged."""
-    try:
-        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices)
-    except InputError as error:
-        if known.state != "complete":
-            raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None
-        counts = RunDirectory(run.path).read_result()["tokens"].values()
-        said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
-        return Amount(known.calls, known.tokens if said else None, known.cost)
-
-
-def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
-    for run in runs if caps.max_cost is not None else ():
-        missing = run.config.missing_prices
-        if missing and METHODS[run.config.method].asks_model:
-            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
-
-
-def _counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
-    """Return the runs; under a cap that counts tokens, they stream only from the providers' own servers."""
-    counts = caps.max_tokens is not None or caps.max_cost is not None
-    changed = {"llm_streaming": "own"}
-    return [
-        replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run
-        for run in runs
-    ]
+        if ended.state == "complete" and self._place is not None:
+            self._place.leave_out(self._racing.take([ended.run], self._place.waiting))

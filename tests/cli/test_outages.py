@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from r2po.cli import main
-from r2po.cli.continuing import continued
 from r2po.cli.starting import duration, in_option
 from r2po.cli.sweep import add_options
+from r2po.cli.sweep_again import command_to_continue
 from tests.llm.fake_ollama import FakeOllama, status
 from tests.process.processes import NIM, player, write_config
 
@@ -35,7 +35,7 @@ def test_the_command_that_continues_a_sweep_keeps_it() -> None:
     parser = argparse.ArgumentParser(prog="r2po sweep")
     add_options(parser)
     options = parser.parse_args([*(f"{name}.yaml" for name in "abcd"), "--max-outage", "2d"])
-    assert continued(options, Path("logs/mine")).endswith("logs/mine --max-outage 172800s")
+    assert command_to_continue(options, Path("logs/mine")).endswith("logs/mine --max-outage 172800s")
 
 
 def test_a_single_run_stops_after_an_outage_that_takes_too_long_and_continues(

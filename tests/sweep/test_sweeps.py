@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from r2po.cli.continuing import with_setting
 from r2po.cli.sweep import add_options
+from r2po.cli.sweep_again import with_setting
 from r2po.llm.ledger import Caps
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions

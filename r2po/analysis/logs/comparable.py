@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from r2po.analysis.logs.built_in import BUILT_IN
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs, experiment_order
 from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.published import PROTOCOL
+from r2po.analysis.logs.raced import races
 from r2po.analysis.logs.run_data import RunData, drawable
 from r2po.analysis.logs.spending import asks_model
 from r2po.runlog.facts import NO_MODEL, MethodFacts
@@ -20,6 +22,9 @@ SAME = 1.1
 
 MOST_NAMES = 3
 """So many unfinished runs of an experiment are named."""
+
+COUNTED = "counted as far as they came"
+"""How runs count that did not reach their end."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +174,25 @@ def _by_value(named: Sequence[tuple[str, RunData]]) -> list[str]:
 
 
 def conditions(compared: Sequence[Named]) -> list[str]:
-    """Say what a reader must know before comparing: unfinished and copied runs, and unequal budgets."""
-    return [*unfinished(compared), *copied(compared), *uneven(compared)]
+    """Say what a reader must know before comparing: races, unfinished and copied runs, and unequal budgets."""
+    return [*about_runs(compared), *uneven(compared)]
 
 
-def unfinished(compared: Sequence[Named], how: str = "counted as far as they came") -> list[str]:
+def about_runs(compared: Sequence[Named], how: str = COUNTED) -> list[str]:
+    """Say which runs were raced, did not reach their end (and how those count), or are there twice."""
+    return [*raced(compared), *unfinished(compared, how), *copied(compared)]
+
+
+def raced(compared: Sequence[Named]) -> list[str]:
+    """Say which means are of runs that a race has selected or deferred."""
+    cells: dict[Path, list[str]] = {}
+    for each in compared:
+        for folder in dict.fromkeys(run.path.parent for run in each.runs):
+            cells.setdefault(folder, []).append(cells_phrase([(each.label, each.task_label)]))
+    return [f"{line}." for line in races(cells)]
+
+
+def unfinished(compared: Sequence[Named], how: str = COUNTED) -> list[str]:
     """Name the runs that did not reach their end, and how far they came, in one line."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for each in compared:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from r2po.analysis.logs.comparable import cells_phrase, choose, cohorts, copied, named, other_protocols, unfinished
+from r2po.analysis.logs.comparable import about_runs, cells_phrase, choose, cohorts, named, other_protocols
 from r2po.analysis.logs.experiments import Cohort, ExperimentLogs
 from r2po.analysis.logs.fresh import incumbent_basis, runs_of
 from r2po.analysis.logs.names import environment_order
@@ -271,7 +271,7 @@ def _about(
     told = f"{cohort.label}: " if cohort and several else ""
     lacking = [f"{each.experiment.cell} ({'; '.join(each.problems)})" for each in found if each.problems]
     # No word of unequal budgets in all: at the budget they are equal.
-    odd = [*unfinished(named(part), "which count up to their end only"), *copied(named(part))]
+    odd = about_runs(named(part), "which count up to their end only")
     return [
         *([f"{told}{cohort.label}."] if cohort and not several else []),
         *([f"No {unit} on record: {'; '.join(lacking)}."] if lacking else []),

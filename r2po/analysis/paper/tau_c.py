@@ -7,7 +7,7 @@ from itertools import product
 from types import MappingProxyType
 
 from r2po.analysis.logs.built_in import OURS, method_facts, task_facts
-from r2po.analysis.logs.comparable import cohorts, copied, left_out, named, others, unfinished
+from r2po.analysis.logs.comparable import about_runs, cohorts, left_out, named, others
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.fresh import basis_of, runs_of, settled
 from r2po.analysis.logs.names import environment_order
@@ -61,7 +61,7 @@ def build_tau_c_table(
     notes = ["Mean ± sample standard deviation over runs."]
     notes += [f"{cohort.label}." for cohort, _ in parts if cohort and not by_logs]
     notes += [basis.note] if basis.note else []
-    notes += [*unfinished(named(usable)), *copied(named(usable)), *few_note(len(each.runs) for each in usable)]
+    notes += [*about_runs(named(usable)), *few_note(len(each.runs) for each in usable)]
     if with_reference:
         notes.append(small_print(SOURCE, as_published=as_published))
     title = "Sensitivity to tau_c" if by_method else "Sensitivity of R2PO to tau_c"

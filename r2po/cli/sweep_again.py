@@ -1,45 +1,70 @@
-"""The command that continues a sweep, as it is printed when one stops."""
+"""The command that continues a sweep: what its errors and its end print, to be copied."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 from r2po.cli.starting import command_of, in_option
 
-SWEEP = "r2po sweep"
 CPUS_PER_RUN = 0.25
+"""What Ray sets aside for a run if the command does not say it."""
+SWEEP = "r2po sweep"
 MOST_CONFIGS = 3
 """With more configs, the command that continues a sweep names its folder instead."""
 
 
-def continued(options: argparse.Namespace, folder: Path, setting: str = "") -> str:
+def command_to_continue(
+    options: argparse.Namespace, folder: Path, setting: str = "", limits: Mapping[str, float] = MappingProxyType({})
+) -> str:
     """Return the command that continues the sweep: the same one, with a raised cap if one was reached.
+
+    Limits that were set while it was under way replace those of the command, which would be the later word.
 
     Where the shell has made a long list of a pattern, the sweep's folder stands for all that it says; not with
     plugins, which are looked for beside the configs.
     """
     program: str = options.program
+    given = {name: value for name, value in limits.items() if getattr(options, name) is not None}
+    settings = [*(f"--{name.replace('_', '-')} {value}" for name, value in given.items()), setting]
     if len(options.config) <= MOST_CONFIGS or options.plugins:
         arguments = sys.argv[len(program.split()) :]
-        return shlex.join([*command_of(program), *with_setting(arguments, setting)])
+        return shlex.join([*command_of(program), *_with_settings(arguments, settings)])
     is_script = Path(sys.argv[0]).name == program
     called = ["python", "-m", *SWEEP.split()] if is_script else command_of(SWEEP)
-    return shlex.join([*called, str(folder), *with_setting(list(_kept(options)), setting)])
+    return shlex.join([*called, str(folder), *_with_settings(list(_kept(options)), settings)])
+
+
+def _with_settings(arguments: Sequence[str], settings: Sequence[str]) -> list[str]:
+    return reduce(with_setting, settings, list(arguments))
 
 
 def _kept(options: argparse.Namespace) -> Iterator[str]:
     """Yield the options of a sweep that do not say what to run, but how."""
-    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "approve_cost", "ray", "cpus_per_run"):
+    for name in (
+        "jobs",
+        "max_llm_calls",
+        "max_tokens",
+        "max_cost",
+        "approve_cost",
+        "ray",
+        "cpus_per_run",
+        "hook",
+        "race",
+    ):
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))
     if options.max_outage is not None:
         yield from ("--max-outage", in_option(options.max_outage))
+    if options.first:
+        yield from ("--first", *options.first)
     for name in ("accept_changed_prompts", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"

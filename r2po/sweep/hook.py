@@ -1,0 +1,159 @@
+"""A command of the user's that is run when something happens to a sweep, e.g. to send a message."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from r2po.llm.redaction import Redaction, secrets_of
+from r2po.llm.registry import PROVIDERS
+
+LIMIT_S = 60.0
+"""How long a command may take; then it is ended, and whatever it has started."""
+LONGEST_MESSAGE = 10_000
+"""Systems refuse variables of more than about 100,000 characters."""
+SHORTEST_SECRET = 8
+"""What stands in another variable, too, is no secret if it is shorter: servers without keys are given dummies."""
+_OF_A_PROVIDER = re.compile(r"\w+_(?:API_KEY|BASE_URL)")
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A command under way."""
+
+    event: str
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    began: float
+
+
+class Hook:
+    """Runs the command beside the sweep; what goes wrong with it is told in one line and stops nothing.
+
+    Used in a ``with`` statement, it waits at the end for commands under way, unless a signal ends the block.
+
+    Args:
+        command: For the shell; None to run nothing.
+        folder: The folder of the sweep.
+        environ: Keys and base URLs, which the command does not get.
+        note: Takes the line.
+        limit_s: How long a command may take.
+    """
+
+    def __init__(
+        self,
+        command: str | None,
+        folder: Path,
+        environ: Mapping[str, str],
+        note: Callable[[str], None],
+        limit_s: float = LIMIT_S,
+    ) -> None:
+        self._command = command
+        self._folder = folder
+        self._note = note
+        self._limit_s = limit_s
+        hidden = _secrets(environ)
+        self._redact = Redaction(hidden).message
+        self._environ = _without(hidden)
+        self._calls: list[_Call] = []
+
+    def __enter__(self) -> None:
+        """Nothing has happened yet."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Wait for commands under way, or end them after Ctrl-C."""
+        while self._calls and (error is None or isinstance(error, Exception)):
+            self.look()
+            time.sleep(0.02)
+        for call in self._calls:
+            _end(call)
+
+    def tell(self, event: str, message: str) -> None:
+        """Run the command: something happened, such as ``done``, ``failed``, ``cap`` or ``outage``.
+
+        The message is in the environment alone. No shell reads it as code, whatever a server or a model wrote into it.
+        """
+        if self._command is None:
+            return
+        text = message.replace("\0", "").encode("utf-8", "replace").decode()[:LONGEST_MESSAGE]
+        told = {"R2PO_EVENT": event, "R2PO_SWEEP": str(self._folder.resolve()), "R2PO_MESSAGE": text}
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
+        try:
+            process = subprocess.Popen(  # noqa: S602 - the user's own command, which may use the variables
+                self._command,
+                shell=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env={**self._environ, **told},
+                start_new_session=True,
+            )
+        except OSError as error:
+            errors.close()
+            self._note(f"the hook was not run for {event}: {error.strerror}")
+            return
+        self._calls.append(_Call(event, process, errors, time.monotonic()))
+
+    def look(self) -> None:
+        """Say which commands have failed by now, and end those that take too long."""
+        for call in list(self._calls):
+            if call.process.poll() is None and time.monotonic() - call.began < self._limit_s:
+                continue
+            self._calls.remove(call)
+            is_late = call.process.returncode is None
+            code, said = _end(call)
+            if is_late:
+                self._note(f"the hook for {call.event} took more than {self._limit_s:g} s: ended")
+            elif code:
+                told = f": {self._redact(said)}" if said else ""
+                self._note(f"the hook for {call.event} failed with exit code {code}{told}")
+
+
+def _end(call: _Call) -> tuple[int, bytes]:
+    """End a command and what it has started; return its exit code, and the last line of what it complained of."""
+    if call.process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(call.process.pid, signal.SIGKILL)
+    code = call.process.wait()
+    call.errors.seek(0)
+    lines = call.errors.read().strip().splitlines()
+    call.errors.close()
+    return code, lines[-1] if lines else b""
+
+
+def _secrets(environ: Mapping[str, str]) -> list[str]:
+    """Return what no command may see, the longest first: keys, and passwords in base URLs."""
+    found: set[str] = set()
+    for name in filter(_is_of_provider, environ):
+        value = environ[name].strip()
+        password = ""
+        if name.endswith("_BASE_URL"):
+            with suppress(ValueError):
+                password = urlsplit(value).password or ""
+            value = ""
+        found.update(secrets_of(value, password, ""))
+    return sorted(found, key=len, reverse=True)
+
+
+def _without(secrets: list[str]) -> dict[str, str]:
+    """Return the environment of this process without providers' variables, and without others that hold a secret."""
+    long = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not _is_of_provider(name) and not any(secret in value for secret in long)
+    }
+
+
+def _is_of_provider(name: str) -> bool:
+    return bool(_OF_A_PROVIDER.fullmatch(name)) or name in {kind.key_variable for kind in PROVIDERS.values()}

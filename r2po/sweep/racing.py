@@ -1,0 +1,46 @@
+"""A race while its sweep is at work: what it leaves out is told, and stands in the manifest and beside the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from r2po.runlog import RunDirectory
+from r2po.sweep.board import Board
+from r2po.sweep.manifest import Manifest
+from r2po.sweep.plan import PlannedRun
+from r2po.sweep.race import Race, Rule, told
+
+DEFERRED = "deferred by the race"
+
+
+class Racing:
+    """Takes complete runs, and says which others need not be made; without a rule, all are made.
+
+    Raises:
+        InputError: The rule does not fit the sweep.
+    """
+
+    def __init__(self, rule: Rule | None, runs: Sequence[PlannedRun]) -> None:
+        self._race = None if rule is None else Race(rule, runs)
+        self._runs = runs
+
+    def begin(self, manifest: Manifest, board: Board, note: Callable[[str], None]) -> None:
+        """Follow a sweep that begins."""
+        self._manifest, self._board, self._note = manifest, board, note
+
+    def take(self, complete: Iterable[int], waiting: Collection[int]) -> set[int]:
+        """Take complete runs into account; return which of those that wait are not made, now or before."""
+        if self._race is None:
+            return set()
+        for run in complete:
+            self._race.ended(run, RunDirectory(self._runs[run].path))
+        decisions = self._race.decide({run for run in waiting if not self._board.runs[run].iterations})
+        for decision in decisions:
+            self._note(told(decision))
+            for run in decision.runs:
+                self._board.set_state(run, "waiting", DEFERRED)
+        if decisions or self._manifest.race is None:
+            self._manifest.race = self._race.as_json(self._board.names)
+            self._manifest.write()
+            self._race.mark(self._manifest.folder.name)
+        return self._race.left_out

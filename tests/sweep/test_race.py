@@ -1,0 +1,198 @@
+"""What a race leaves out of a sweep, that it is told, and that a sweep without it makes it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from r2po.analysis.logs.comparable import conditions, named
+from r2po.analysis.logs.experiments import find_experiments
+from r2po.analysis.logs.tally import tally
+from r2po.cli import main
+from r2po.cli.sweep import add_options
+from r2po.cli.sweep_again import command_to_continue
+from r2po.errors import InputError
+from r2po.runlog import RunDirectory
+from r2po.runlog.race import race_note
+from r2po.sweep import race
+from r2po.sweep.manifest import DamagedError, read
+from r2po.sweep.plan import PlannedRun, SweepRequest, plan
+from r2po.sweep.race import Race, Rule, told
+from r2po.sweep.sweep import Sweep, SweepOptions
+from tests.process.processes import NIM, write_config
+
+VALUES = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1, "heldout_episodes": 1}
+MADE_UP: Mapping[str, float] = {"a": 100.0, "b": 0.0, "c": 99.0}
+"""What runs of each experiment reach, and a seed more for each seed."""
+
+
+def value_of(directory: RunDirectory, metric: str) -> float:
+    assert metric == "heldout_reward"
+    return MADE_UP[directory.path.parent.name] + int(directory.path.name.removeprefix("run_"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(race, "value_of", value_of)
+    for name, method in (("a", "props"), ("b", "random_search"), ("c", "propsp")):
+        write_config(tmp_path, {**VALUES, "method": method, "logdir": f"logs/{name}"}, f"{name}.yaml")
+    return tmp_path
+
+
+def planned(*names: str, seeds: int = 5) -> list[PlannedRun]:
+    return plan(SweepRequest([f"{name}.yaml" for name in names], (), range(1, seeds + 1)))
+
+
+# ---- the rule ----
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("heldout_reward:5", (5,)), ("best_reward:8,4,8", (4, 8))])
+def test_a_rule_is_read(text: str, seeds: tuple[int, ...]) -> None:
+    assert Rule.parse(text) == Rule(text.partition(":")[0], seeds)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("heldout:5", r"unknown metric of a race 'heldout' \(did you mean 'heldout_reward'\?\); known: "),
+        ("heldout_reward", "expected heldout_reward:N or heldout_reward:N,N with numbers of seeds"),
+        ("heldout_reward:5,", "expected heldout_reward:N"),
+        ("best_reward:2", "a look at 2 seeds; expected at least 3"),
+    ],
+)
+def test_what_is_no_rule_is_refused(text: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        Rule.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("names", "rule", "why"),
+    [
+        ("a", "heldout_reward:3", "no two experiments"),
+        ("ab", "heldout_reward:5", "a look at 5 seeds; this sweep has only 5"),
+    ],
+)
+def test_a_rule_that_does_not_fit_the_sweep_is_refused(names: str, rule: str, why: str, folder: Path) -> None:
+    with pytest.raises(InputError, match=why):
+        Race(Rule.parse(rule), planned(*names))
+
+
+def test_held_out_rewards_must_be_there(folder: Path) -> None:
+    write_config(folder, {**VALUES, "heldout_episodes": 0, "logdir": "logs/d"}, "d.yaml")
+    with pytest.raises(InputError, match=r"d.yaml has heldout_episodes 0"):
+        Race(Rule.parse("heldout_reward:3"), planned("a", "d"))
+
+
+# ---- what is decided ----
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_look_uses_the_first_seeds_whichever_run_ends_first(order: int, folder: Path) -> None:
+    runs = planned("a", "b", "c")
+    it = Race(Rule.parse("heldout_reward:3"), runs)
+    waiting = {run.index for run in runs if run.seed > 3}
+    decided = []
+    for run in [run for run in runs if run.seed <= 4][::order]:
+        it.ended(run.index, RunDirectory(run.path))
+        decided += it.decide(waiting)
+    (decision,) = decided
+    assert (decision.experiment[0], decision.leader[0], decision.seeds) == ("b.yaml", "a.yaml", 3)
+    assert (decision.standing.mean, decision.leading.mean) == (2.0, 102.0)
+    assert [(runs[run].source, runs[run].seed) for run in decision.runs] == [("b.yaml", 4), ("b.yaml", 5)]
+    assert told(decision).startswith("race: b.yaml is deferred after 3 seeds: 2 (")
+    assert told(decision).endswith(" of a.yaml; 2 runs of it not made")
+    assert it.decide(waiting) == []
+
+
+def test_an_experiment_with_a_run_missing_is_waited_for(folder: Path) -> None:
+    runs = planned("a", "b")
+    it = Race(Rule.parse("heldout_reward:3"), runs)
+    for run in runs:
+        if (run.source, run.seed) != ("a.yaml", 2):
+            it.ended(run.index, RunDirectory(run.path))
+    assert it.decide({run.index for run in runs}) == []
+
+
+def test_a_result_that_cannot_be_read_is_no_value(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("{")
+    assert race.value_of(RunDirectory(tmp_path), "heldout_reward") is None
+    (tmp_path / "result.json").write_text('{"schema": 5, "iterations": 1, "heldout_reward": null, "best_reward": 2}')
+    assert race.value_of(RunDirectory(tmp_path), "heldout_reward") is None
+
+
+def test_experiments_of_other_environments_race_apart(folder: Path) -> None:
+    for name in ("d", "e"):
+        values = {**VALUES, "gym_env_name": "CartPole-v1", "method": "random_search", "logdir": f"logs/{name}"}
+        write_config(folder, values, f"{name}.yaml")
+    it = Race(Rule.parse("heldout_reward:3"), planned("a", "d", "b", "e"))
+    assert it.as_json([""] * 20)["experiments"] == [2, 2]
+
+
+# ---- in a sweep ----
+
+
+def test_a_sweep_defers_says_so_and_without_the_race_makes_all(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = SweepRequest(["a.yaml", "b.yaml"], (), (1, 2, 3, 4))
+    rule = Rule.parse("heldout_reward:3")
+    for _ in range(2):  # the second one finds all decided
+        Sweep(request, SweepOptions(name="one", jobs=1, race=rule), {}).run()
+        said = capsys.readouterr().out
+        assert "race: b.yaml is deferred after 3 seeds: 2 (" in said
+        assert "deferred by the race heldout_reward:3 after 3 seeds: b.yaml: b/run_4\nto make what was deferred" in said
+        assert [path.name for path in sorted(folder.glob("logs/*/run_4"))] == ["run_4"]
+    manifest = json.loads((folder / "logs/one/sweep.json").read_text())["race"]
+    assert (manifest["rule"], manifest["error"], manifest["experiments"]) == ("heldout_reward:3", 0.05, [2])
+    (deferred,) = manifest["deferred"]
+    assert (deferred["experiment"]["config"], deferred["runs"]) == ("b.yaml", ["b/run_4"])
+    assert deferred["standing"]["high"] < deferred["leading"]["low"]
+    assert main(["status", "logs"]) == 0
+    assert "7/8 runs done (1 waiting)" in (shown := capsys.readouterr().out)
+    assert "deferred by the race heldout_reward:3 after 3 seeds: b.yaml: b/run_4" in shown
+
+    experiments = find_experiments("logs")
+    selected = "selected by a race of 2 experiments (heldout_reward:3): the mean is biased upwards"
+    fewer = "deferred by a race of 2 experiments (heldout_reward:3): fewer runs because of their results"
+    for lines in (tally(experiments), conditions(named(experiments))):
+        (one,) = [line for line in lines if selected in line]
+        (two,) = [line for line in lines if fewer in line]
+        assert one != two
+    assert main(["paper_results_tables", "--preset", "search", "--formats", "md", "--output-dir", "tables"]) == 0
+    assert fewer in capsys.readouterr().err
+    assert any(fewer in table.read_text() for table in (folder / "tables").rglob("*.md"))
+
+    assert main(["run", "--config", "b.yaml", "--seed", "4", "--quiet"]) == 0
+    Sweep(request, SweepOptions(name="one"), {}).run()
+    assert "deferred" not in capsys.readouterr().out
+    assert "race" not in json.loads((folder / "logs/one/sweep.json").read_text())
+    assert race_note(folder / "logs/a") == race_note(folder / "logs/b") == ""  # nothing is selected any more
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[], {"deferred": [{}]}, {"rule": "x", "deferred": [{"experiment": {"config": 1}}]}, {"deferred": 3}, "x"],
+)
+def test_a_manifest_whose_race_is_damaged_is_named(content: object, tmp_path: Path) -> None:
+    whole = {"schema": 1, "created": "2026-01-01", "runs": [], "failures": {}, "race": content}
+    (tmp_path / "sweep.json").write_text(json.dumps(whole))
+    with pytest.raises(DamagedError, match=r"sweep.json is damaged"):
+        read(tmp_path)
+
+
+def test_a_mark_that_cannot_be_read_is_no_silence(tmp_path: Path) -> None:
+    (tmp_path / "race.json").write_text("{")
+    assert race_note(tmp_path) == "race.json cannot be read: perhaps these runs were selected by their results"
+    assert race_note(tmp_path / "elsewhere") == ""
+
+
+def test_the_command_that_continues_by_the_folder_keeps_the_rule() -> None:
+    parser = argparse.ArgumentParser(prog="r2po sweep")
+    add_options(parser)
+    options = parser.parse_args(["a", "b", "c", "d", "--race", "heldout_reward:5"])
+    assert command_to_continue(options, Path("logs/mine")).endswith("logs/mine --race heldout_reward:5")
