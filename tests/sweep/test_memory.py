@@ -102,6 +102,6 @@ def test_a_pool_starts_no_more_than_fit(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Pool, "_send", lambda _self, _worker, run: sent.append(run.index))
     room = SimpleNamespace(fitting=lambda _now, _under_way, _pids: 3)
     pool = Pool(Coordinator(Ledger(Caps(), Amount())), Any, workers=1, jobs=9, memory=room)  # type: ignore[arg-type]
-    pool._waiting.extend(SimpleNamespace(index=index) for index in range(9))  # type: ignore[misc]
+    pool._waiting.extend(SimpleNamespace(index=index, servers=frozenset()) for index in range(9))  # type: ignore[misc]
     pool._start_runs()
     assert sent == [0, 1, 2]
