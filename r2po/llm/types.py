@@ -168,6 +168,8 @@ class Provider(ABC):
     """What the server told of the model at the first contact, such as a digest or a version; None if nothing."""
     by_position = False
     """Whether it finds replies by the place of the call in that run, whatever the prompt says."""
+    price_share: float | None = None
+    """The part of the usual prices that its replies cost, as in batches; None if they cost all of them."""
 
     @property
     def address(self) -> str:
