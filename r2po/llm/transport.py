@@ -108,15 +108,35 @@ class Transport:
         Raises:
             AttemptFailed: Anything but a 2xx answer with a JSON object in time; or that tells of an error.
         """
-        answer = self._exchange("POST", path, body, timeout_s, stream)
-        value = self._value(path, answer, told_error)
-        if not isinstance(value, dict):
-            raise self._unusable(path, answer, "not a JSON object")
-        return value
+        return self._object(path, self._exchange("POST", path, body, timeout_s, stream), told_error)
 
-    def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
+    def get_json(self, path: str, *, timeout_s: float | None = None, most_bytes: int | None = None) -> Any:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
-        return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
+        answer = self._exchange("GET", path, None, timeout_s, most_bytes=most_bytes)
+        return self._value(path, answer, failures.told_error)
+
+    def get_lines(self, path: str, *, most_bytes: int) -> list[Any]:
+        """Get JSON values that stand on a line each; otherwise as ``post_json``."""
+        answer = self._exchange("GET", path, None, None, most_bytes=most_bytes)
+        if not 200 <= answer.status < 300:
+            raise self._refused(path, answer, _loads(answer.body), answer.status)
+        values = [_loads(line, self._redaction.reply) for line in answer.body.splitlines() if line.strip()]
+        if _NOT_JSON in values:
+            raise self._unusable(path, answer, "not JSON lines in UTF-8")
+        return values
+
+    def post_file(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Post a file with some fields, as a form; otherwise as ``post_json``."""
+        form = {"files": {"file": (name, content)}, "data": fields}
+        return self._object(path, self._exchange("POST", path, None, None, form=form), failures.told_error)
+
+    def take(self, path: str, status: int, body: Any, told_error: Callable[[Any], Any]) -> dict[str, Any]:
+        """Return the object in an answer that came by another way than from this path, judged as if from there.
+
+        Raises:
+            AttemptFailed: As from ``post_json``.
+        """
+        return self._object(path, Answer(status, {}, json.dumps(body).encode()), told_error)
 
     def close(self) -> None:
         """Close the connections of answers that are coming, so that the server notices; send nothing more."""
@@ -137,19 +157,23 @@ class Transport:
         body: Mapping[str, Any] | None,
         timeout_s: float | None,
         stream: Stream | None = None,
+        *,
+        form: Mapping[str, Any] | None = None,
+        most_bytes: int | None = None,
     ) -> Answer:
         limit = self.timeout_s if timeout_s is None else timeout_s
         exchange = Exchange(
             lambda: self._session.request(
                 method,
                 self._url(path),
-                json=body,
+                **({"json": body} if form is None else form),
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT_S, limit), limit + 1),  # the caller's deadline comes first
                 proxies=self._proxies,
             ),
             stream,
+            most_bytes,
         )
         with self._closing:
             if self._is_closed:
@@ -176,6 +200,12 @@ class Transport:
     def _url(self, path: str) -> str:
         base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
         return base + path.removeprefix("..")
+
+    def _object(self, path: str, answer: Answer, told_error: Callable[[Any], Any]) -> dict[str, Any]:
+        value = self._value(path, answer, told_error)
+        if not isinstance(value, dict):
+            raise self._unusable(path, answer, "not a JSON object")
+        return value
 
     def _value(self, path: str, answer: Answer, told_error: Callable[[Any], Any]) -> Any:
         if not 200 <= answer.status < 300:
