@@ -10,6 +10,9 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "several runs": ("--runs", "--seeds", "--jobs", "--logs", "--name"),
     "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
     "on a cluster": ("--ray", "--cpus-per-run"),
+    "in batches": (
+        *("--batch", "--batch-poll", "--batch-collect", "--resend-batch", "--cancel-batches", "--batch-hours"),
+    ),
     "new or continued": ("--fresh", "--resume", "--accept-changed-prompts", "--replay-by-position"),
     "which logs": (
         *("--logs-root", "--logdir", "--max-runs", "--preset", "--methods", "--envs", "--only-env", "--only-method"),
@@ -58,6 +61,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         "logs/my_sweep": "go on with a sweep, as it was asked for",
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
+        f"{_PROPS} --runs 10 --batch": "at half the price, in days",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},

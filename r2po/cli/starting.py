@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,24 @@ def count(text: str, least: int = 1) -> int:
     if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return number
+
+
+def folder_name(text: str) -> str:
+    """Read the name of a folder from an option."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
+    return text
+
+
+def amount(text: str) -> float:
+    """Read a number above 0 from an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 @contextmanager

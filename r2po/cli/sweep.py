@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,8 +12,25 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r2po.cli.batch_options import (
+    DETAILS,
+    add_batch_options,
+    batch_terms,
+    batches_out,
+    cancel_batches,
+    check_batch_options,
+)
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
+from r2po.cli.seeds import DEFAULT_RUNS, seeds_of
+from r2po.cli.starting import (
+    add_override_option,
+    amount,
+    command_of,
+    count,
+    folder_name,
+    place,
+    told_how_to_continue,
+)
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -22,7 +38,6 @@ if TYPE_CHECKING:
     from r2po.llm.ledger import Caps
     from r2po.sweep.plan import SweepRequest
 
-DEFAULT_RUNS = 10
 CPUS_PER_RUN = 0.25
 SWEEP = "r2po sweep"
 MOST_CONFIGS = 3
@@ -51,13 +66,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--logs", type=place, metavar="DIR", help="put all log directories into this folder")
     parser.add_argument(
-        "--name", type=_name, help="name of the folder with the manifest (default: derived from the request)"
+        "--name", type=folder_name, help="name of the folder with the manifest (default: derived from the request)"
     )
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
-    parser.add_argument("--max-cost", type=_amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument("--max-cost", type=amount, metavar="X", help="cap on the money that all runs cost together")
     parser.add_argument(
-        "--approve-cost", type=_amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
+        "--approve-cost", type=amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
     )
     parser.add_argument(
         "--dry-run",
@@ -66,19 +81,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --dry-run: print it as JSON")
     parser.add_argument(
-        "--calls-per-minute", type=_amount, metavar="X", help="with --dry-run: the rate that servers allow"
+        "--calls-per-minute", type=amount, metavar="X", help="with --dry-run: the rate that servers allow"
     )
     parser.add_argument(
-        "--reply-s", type=_amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
+        "--reply-s", type=amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
     )
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
         "--cpus-per-run",
-        type=_amount,
+        type=amount,
         default=CPUS_PER_RUN,
         metavar="X",
         help="cores that Ray reserves for one (0.25)",
     )
+    add_batch_options(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -101,6 +117,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the sweep, or tell what it will take; returns the exit code."""
     _check_dry_run(options)
+    check_batch_options(options)
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
@@ -124,6 +141,7 @@ def run(options: argparse.Namespace) -> int:
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
+        batch=batch_terms(options),
     )
     sweep: Sweep | None = None
 
@@ -132,13 +150,16 @@ def run(options: argparse.Namespace) -> int:
         return _again(options, sweep.manifest.folder, setting)
 
     def how_to_continue() -> str:
-        return f"; to continue: {again()}" if sweep is not None else " before the sweep began"
+        return f"{batches_out(sweep)}; to continue: {again()}" if sweep is not None else " before the sweep began"
 
     try:
         with told_how_to_continue(how_to_continue):
             environ = read_environ() if options.quiet else read_environ(say)
             sweep = Sweep(request, how, environ)
-            sweep.run()
+            if options.cancel_batches:
+                cancel_batches(sweep)
+            else:
+                sweep.run()
     except SweepStopped as stop:
         setting = stop.setting
         if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
@@ -190,30 +211,15 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
     names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost")
-    extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
-    return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
-
-
-def _seeds(options: argparse.Namespace) -> list[int]:
-    if options.seeds is None:
-        return list(range(1, (options.runs or DEFAULT_RUNS) + 1))
-    if options.runs is not None:
-        raise InputError("--runs and --seeds exclude each other: there is a run for each seed")
-    seeds = [seed for text in options.seeds for part in text.split(",") for seed in _range(part)]
-    return list(dict.fromkeys(seeds))
-
-
-def _range(text: str) -> range:
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
-    if not match or int(match[1]) < 1 or int(match[2] or match[1]) < int(match[1]):
-        raise InputError(f"--seeds {text!r}: expected a number of at least 1, or a range like 1-10")
-    return range(int(match[1]), int(match[2] or match[1]) + 1)
+    more = ("dry_run", "json", "calls_per_minute", "reply_s", "batch", *DETAILS)
+    extras: dict[str, Any] = {**dict.fromkeys((*names, *more)), "cpus_per_run": CPUS_PER_RUN, "resend_batch": []}
+    return argparse.Namespace(**{**extras, **vars(options)})
 
 
 def _request(options: argparse.Namespace) -> SweepRequest:
     from r2po.sweep.plan import SweepRequest
 
-    return SweepRequest(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
+    return SweepRequest(options.config, options.overrides, seeds_of(options), options.protocol, options.logs)
 
 
 def _sweep_folder(options: argparse.Namespace) -> Path | None:
@@ -262,11 +268,21 @@ def _again(options: argparse.Namespace, folder: Path, setting: str = "") -> str:
 
 def _kept(options: argparse.Namespace) -> Iterator[str]:
     """Yield the options of a sweep that do not say what to run, but how."""
-    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "approve_cost", "ray", "cpus_per_run"):
+    for name in (
+        "jobs",
+        "max_llm_calls",
+        "max_tokens",
+        "max_cost",
+        "approve_cost",
+        "ray",
+        "cpus_per_run",
+        "batch_poll",
+        "batch_collect",
+    ):
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))
-    for name in ("accept_changed_prompts", "quiet"):
+    for name in ("accept_changed_prompts", "batch", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"
 
@@ -282,19 +298,3 @@ def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
         if option not in (before, text) and not text.startswith(f"{option}=")
     ]
     return [*kept, option, value]
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
-    return text
-
-
-def _amount(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value

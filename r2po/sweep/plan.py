@@ -36,6 +36,7 @@ class PlannedRun:
         config: The resolved config; its seed is set.
         accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
         identities: What the servers told of its models by role, when the sweep made the first contact.
+        in_batches: Whether its calls are sent in batches.
     """
 
     index: int
@@ -45,6 +46,7 @@ class PlannedRun:
     config: Config
     accept_changed_prompts: bool = False
     identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    in_batches: bool = False
 
     @property
     def path(self) -> Path:

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
@@ -23,8 +23,11 @@ from typing import Any
 from r2po import cores
 from r2po.plugins import loaded_places
 from r2po.signals import held_back
+from r2po.sweep.batching.clerk import Clerk
+from r2po.sweep.batching.courier import BatchStopped
+from r2po.sweep.batching.messages import BatchCall
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, PermitRequest, Progress
+from r2po.sweep.messages import AttemptOutcome, Ended, Listener, Note, OfAttempt, PermitRequest, Progress
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.worker import work
 
@@ -48,26 +51,37 @@ class _WorkerProcess:
 
 
 class Pool:
-    """Makes runs in some worker processes, no more than ``jobs`` at once, which share the cores evenly."""
+    """Makes runs in some worker processes, no more than ``jobs`` at once, which share the cores evenly.
 
-    def __init__(self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int) -> None:
+    With a ``clerk``, their calls are sent in batches.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int, clerk: Clerk | None = None
+    ) -> None:
         self._coordinator = coordinator
         self._listener = listener
         self._size = workers
         self._jobs = jobs
+        self._clerk = clerk
         self._share = max(1, cores.available() // jobs)
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
         self._crashes = Counter[int]()
 
     def run(self, runs: Iterable[PlannedRun]) -> None:
-        """Make all runs."""
+        """Make all runs.
+
+        Raises:
+            BatchStopped: A batch of their calls cannot go on.
+        """
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
             while self._waiting or self._under_way:
                 self._start_runs()
                 self._grant()
+                self._hand_out()
                 due = self._coordinator.wait_s(time.monotonic())
                 for connection in wait(
                     [worker.connection for worker in self._workers], TICK_S if due is None else min(due, TICK_S)
@@ -84,6 +98,8 @@ class Pool:
         """End the workers, whatever they are doing: logs are safe at any moment."""
         for worker in self._workers:
             worker.connection.close()
+        if self._clerk is not None:
+            self._clerk.close()
         deadline = time.monotonic() + GRACE_S
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
@@ -107,9 +123,24 @@ class Pool:
 
     def _grant(self) -> None:
         for verdict in self._coordinator.grants(time.monotonic()):
-            for worker in self._workers:
-                if verdict.run in worker.runs:
-                    self._send(worker, verdict)
+            self._deliver(verdict)
+
+    def _hand_out(self) -> None:
+        """Let the clerk send what is collected, and give the runs what came of their calls."""
+        if self._clerk is None:
+            return
+        self._clerk.tick([run for worker in self._workers for run in worker.runs])
+        for note in self._clerk.notes():
+            self._listener.hear(Note(None, note))
+        for answer in self._clerk.answers():
+            self._deliver(answer)
+        if self._clerk.problem:
+            raise BatchStopped(self._clerk.problem)
+
+    def _deliver(self, answer: OfAttempt) -> None:
+        for worker in self._workers:
+            if answer.run in worker.runs:
+                self._send(worker, answer)
 
     def _send(self, worker: _WorkerProcess, message: object) -> None:
         with suppress(OSError):  # it died; reading from it will tell
@@ -125,24 +156,34 @@ class Pool:
         except (EOFError, OSError):
             self._bury(worker)
 
-    def _take(self, worker: _WorkerProcess, message: PermitRequest | AttemptOutcome | Progress | Note | Ended) -> None:
+    def _take(
+        self, worker: _WorkerProcess, message: PermitRequest | BatchCall | AttemptOutcome | Progress | Note | Ended
+    ) -> None:
         now = time.monotonic()
         if isinstance(message, PermitRequest):
             self._coordinator.ask(message)
         elif isinstance(message, AttemptOutcome):
             self._coordinator.end(message, now)
+        elif isinstance(message, BatchCall):
+            assert self._clerk is not None
+            self._clerk.take(message)
         else:
             if isinstance(message, Ended):
                 del worker.runs[message.run]
-                self._coordinator.forget([message.run], now)
+                self._forget([message.run], now)
             self._listener.hear(message)
+
+    def _forget(self, runs: Collection[int], now: float) -> None:
+        self._coordinator.forget(runs, now)
+        if self._clerk is not None:
+            self._clerk.forget(runs)
 
     def _bury(self, worker: _WorkerProcess) -> None:
         """A worker died: its runs continue in another one, and what they held is free."""
         self._workers.remove(worker)
         worker.connection.close()
         worker.process.join(GRACE_S)
-        self._coordinator.forget(worker.runs, time.monotonic())
+        self._forget(worker.runs, time.monotonic())
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         if worker.runs:

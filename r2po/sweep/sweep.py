@@ -14,6 +14,9 @@ from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import Condition, condition_of
+from r2po.sweep.batching.clerk import BatchTerms, Clerk
+from r2po.sweep.batching.courier import BatchStopped
+from r2po.sweep.batching.desks import Desks
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
@@ -42,6 +45,7 @@ class SweepOptions:
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
+        batch: How calls are sent in batches; None to make each by itself.
     """
 
     name: str | None = None
@@ -50,6 +54,7 @@ class SweepOptions:
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False
+    batch: BatchTerms | None = None
 
 
 class SweepStopped(RunStopped):
@@ -65,6 +70,9 @@ class Sweep:
 
     Raises:
         InputError: Something given cannot be used; no run is started.
+
+    Attributes:
+        clerk: Sends calls in batches; None if each is made by itself.
     """
 
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
@@ -84,10 +92,16 @@ class Sweep:
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = [run for run in self.runs if run.index not in settled]
         self._todo = _after_first_contacts(self._todo, environ)
+        desks = None if options.batch is None else Desks(self._todo, environ)
+        self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
         used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
+        names = self.board.names
+        self.clerk: Clerk | None = None
+        if options.batch is not None and desks is not None:
+            self.clerk = Clerk(self.manifest.folder, options.batch, desks, lambda run: names[run])
         self._screen = SweepScreen()
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
@@ -107,6 +121,8 @@ class Sweep:
             self._set_aside_damaged_results()
             if self._todo:
                 self._backend().run(self._todo)
+        except BatchStopped as stop:
+            raise SweepStopped(str(stop)) from None
         finally:
             self._screen.close()
             self.manifest.close()
@@ -121,16 +137,19 @@ class Sweep:
             )
         workers = min(cores.available(), len(self._todo))
         jobs = self._jobs(workers)
-        return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
+        if self.clerk is not None:
+            self.clerk.open()
+        return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs, clerk=self.clerk)
 
     def _jobs(self, workers: int) -> int:
         """Return how many runs are under way at once, and say what limits them."""
         in_memory, runs = fitting_runs(workers), len(self._todo)
-        jobs = min(self._options.jobs or in_memory, runs)
+        jobs = min(self._options.jobs or (in_memory if self.clerk is None else runs), runs)
         if jobs > in_memory:
-            self._screen.note(
-                f"--jobs {self._options.jobs}: more than the {in_memory} runs that surely fit into memory"
+            which = (
+                f"--jobs {self._options.jobs}" if self._options.jobs else f"all {jobs} runs wait for batches at once"
             )
+            self._screen.note(f"{which}: more than the {in_memory} runs that surely fit into memory")
         configs = [run.config for run in self._todo]
         open_files = raise_limit(needed(configs, jobs, min(workers, jobs)))
         fit = fitting(configs, min(workers, jobs), open_files)

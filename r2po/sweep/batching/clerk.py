@@ -10,13 +10,14 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from r2po.errors import InputError
-from r2po.llm.providers.batches.batches import Batches
+from r2po.llm.types import AttemptFailed
 from r2po.sweep.batching.courier import Courier, Pauses
+from r2po.sweep.batching.desk import AllDesks, Desk
 from r2po.sweep.batching.messages import BatchAnswer, BatchCall
 from r2po.sweep.batching.record import DROPPED, OUT, SENT, WRITTEN, BatchRecord, Identity, read_all
 from r2po.sweep.messages import Key
@@ -26,24 +27,6 @@ QUIET_S = 0.3
 """Calls that a run makes at once come within that time."""
 GRACE_S = 1.0
 """How long a batch that is being sent is waited for when the sweep stops."""
-
-
-@dataclass(frozen=True)
-class Desk:
-    """Where calls of a kind are collected.
-
-    Attributes:
-        batches: Those of the server that is asked.
-        model: The model.
-    """
-
-    batches: Batches
-    model: str
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """What batches say of it."""
-        return self.batches.address, self.model
 
 
 @dataclass(frozen=True)
@@ -74,7 +57,7 @@ class Clerk:
     Args:
         folder: Folder of the sweep.
         terms: How batches are made and watched.
-        desk_of: Returns where the calls of a run's role are collected.
+        desks: Where the calls are collected.
         name_of: Returns the name of a run in the sweep.
 
     Raises:
@@ -84,17 +67,15 @@ class Clerk:
         problem: Why the sweep cannot go on; empty while it can.
     """
 
-    def __init__(
-        self, folder: Path, terms: BatchTerms, desk_of: Callable[[int, str], Desk], name_of: Callable[[int], str]
-    ) -> None:
+    def __init__(self, folder: Path, terms: BatchTerms, desks: AllDesks, name_of: Callable[[int], str]) -> None:
         self.problem = ""
         self._folder = folder / FOLDER
         self._terms = terms
-        self._desk_of = desk_of
+        self._desks = desks
+        self._by_place = {desk.place: desk for desk in desks.all}
         self._name_of = name_of
         self._lock = threading.RLock()
         self._collected: dict[tuple[str, str], _Collected] = {}
-        self._desks: dict[tuple[str, str], Desk] = {}
         self._waiting: dict[Identity, list[Key]] = {}
         self._latest: dict[Identity, tuple[BatchRecord, int]] = {}
         self._couriers: list[Courier] = []
@@ -107,7 +88,7 @@ class Clerk:
         """Return the batches on disk. One that was only written was never sent: its calls will come again."""
         records = read_all(self._folder)
         out = [record.own_id for record in records if record.state in OUT]
-        for own_id in set(self._terms.resend) - set(out):
+        for own_id in set(self._terms.resend) - {*out, *(each.own_id for each in records if each.state == DROPPED)}:
             there = ", ".join(out) or "none"
             raise InputError(f"--resend-batch {own_id}: no such batch is under way in {self._folder}: {there}")
         for record in records:
@@ -121,13 +102,12 @@ class Clerk:
             for place, identity in enumerate(record.calls):
                 self._latest[identity] = record, place
 
-    def open(self, desks: Iterable[Desk]) -> None:
+    def open(self) -> None:
         """Go on with the batches that were under way, at the servers that the sweep asks."""
-        self._desks.update((desk.place, desk) for desk in desks)
         for record in self._records:
             if record.state not in OUT:
                 continue
-            desk = self._desks.get((record.server, record.model))
+            desk = self._by_place.get((record.server, record.model))
             if desk is None:
                 self._notes.append(f"batch {record.own_id} to {record.model} at {record.server} is left alone")
             else:
@@ -154,8 +134,7 @@ class Clerk:
                 self._collect(identity, call)
 
     def _collect(self, identity: Identity, call: BatchCall) -> None:
-        desk = self._desk_of(call.run, call.role)
-        self._desks[desk.place] = desk
+        desk = self._desks.of(call.run, call.role)
         collected = self._collected.setdefault(desk.place, _Collected())
         if not collected.calls:
             collected.since = self._took_at
@@ -187,7 +166,7 @@ class Clerk:
             waiting = {key[0] for keys in self._waiting.values() for key in keys}
             all_wait = waiting.issuperset(under_way) and now - self._took_at >= QUIET_S
             for place, collected in self._collected.items():
-                desk = self._desks[place]
+                desk = self._by_place[place]
                 full = len(collected.calls) >= desk.batches.most_items or collected.bytes >= desk.batches.most_bytes
                 if collected.calls and (all_wait or full or now - collected.since >= self._terms.collect_s):
                     calls = list(collected.calls.items())
@@ -238,23 +217,42 @@ class Clerk:
         """Leave the batches where they are."""
         for courier in self._couriers:
             courier.stop(GRACE_S)
-        for desk in self._desks.values():
+        for desk in self._desks.all:
             desk.batches.close()
 
-    def cancel(self, desks: Iterable[Desk], note: Callable[[str], None]) -> None:
+    def cancel(self, note: Callable[[str], None]) -> None:
         """Ask the servers to cancel all batches that are under way.
 
         Raises:
-            AttemptFailed: A server does not.
+            InputError: A server does not.
         """
-        known = {desk.place: desk for desk in desks}
         for record in self.out:
-            desk = known.get((record.server, record.model))
+            desk = self._by_place.get((record.server, record.model))
             if record.state != SENT or desk is None:
-                note(f"batch {record.own_id} is left alone: it is not known at {record.server} under any name")
+                why = "it is not known whether the server has it" if desk else "no run to come asks its model"
+                note(f"batch {record.own_id} at {record.server} is left alone: {why}")
                 continue
-            desk.batches.cancel(record.name)
-            note(f"batch {record.own_id} ({record.name}, {len(record.calls)} calls): asked to cancel it")
+            try:
+                desk.batches.cancel(record.name)
+            except AttemptFailed as failure:
+                raise InputError(f"batch {record.own_id} is not cancelled: {failure.reason}") from None
+            note(
+                f"batch {record.own_id} of {len(record.calls)} calls ({record.name}): the server is asked to cancel it"
+            )
+        if not self.out:
+            note("no batches are under way")
+
+
+def unfinished(out: Sequence[BatchRecord]) -> str:
+    """Return what a stopped sweep says of the batches that servers go on with; empty if there are none."""
+    if not out:
+        return ""
+    noun, go = ("batch", "goes") if len(out) == 1 else ("batches", "go")
+    calls, servers = sum(len(record.calls) for record in out), ", ".join(sorted({record.server for record in out}))
+    return (
+        f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
+        "with --cancel-batches cancels them"
+    )
 
 
 def _size(call: BatchCall) -> int:

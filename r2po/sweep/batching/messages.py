@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from r2po.llm.providers.batches.batches import Outcome
 from r2po.sweep.messages import Channel, OfAttempt
@@ -36,6 +36,7 @@ class BatchAnswer(OfAttempt):
     outcome: Outcome
 
 
+@runtime_checkable
 class BatchChannel(Channel, Protocol):
     """Connects a run to the coordinator, and to the clerk."""
 

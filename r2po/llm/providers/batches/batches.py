@@ -170,7 +170,7 @@ def batches_of(provider: Provider) -> Batches | None:
 
 
 def is_older(told: float | str | None, since: datetime) -> bool:
-    """Whether a batch was made before a time, by what a server tells: seconds, or a date; without either, it was not."""
+    """Whether a batch was made before a time, by what a server tells: seconds or a date; without either, it was not."""
     try:
         if isinstance(told, str):
             made = datetime.fromisoformat(_plain(told))
