@@ -110,10 +110,16 @@ class Transport:
         """
         return self._object(path, self._exchange("POST", path, body, timeout_s, stream), told_error)
 
-    def get_json(self, path: str, *, timeout_s: float | None = None, most_bytes: int | None = None) -> Any:
+    def get_json(
+        self,
+        path: str,
+        *,
+        timeout_s: float | None = None,
+        most_bytes: int | None = None,
+        told_error: Callable[[Any], Any] = failures.told_error,
+    ) -> Any:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
-        answer = self._exchange("GET", path, None, timeout_s, most_bytes=most_bytes)
-        return self._value(path, answer, failures.told_error)
+        return self._value(path, self._exchange("GET", path, None, timeout_s, most_bytes=most_bytes), told_error)
 
     def get_lines(self, path: str, *, most_bytes: int) -> list[Any]:
         """Get JSON values that stand on a line each; otherwise as ``post_json``."""

@@ -68,6 +68,11 @@ class Coordinator:
             self.ledger.settle(key, Amount(1))  # perhaps it was paid for, as ``llm_calls.jsonl`` counts it
             provider.limiter.ended(attempt, attempt.sent_at if now is None else now)
 
+    @property
+    def queued(self) -> set[int]:
+        """The runs that wait for a permit."""
+        return {ask.run for provider in self._providers.values() for ask in provider.queue}
+
     def grants(self, now: float) -> list[Verdict]:
         """Return the requests that can be answered now."""
         verdicts: list[Verdict] = []

@@ -129,7 +129,8 @@ class Pool:
         """Let the clerk send what is collected, and give the runs what came of their calls."""
         if self._clerk is None:
             return
-        self._clerk.tick([run for worker in self._workers for run in worker.runs])
+        under_way = {run for worker in self._workers for run in worker.runs}
+        self._clerk.tick(under_way - self._coordinator.queued)  # they wait for calls of others to end, within the caps
         for note in self._clerk.notes():
             self._listener.hear(Note(None, note))
         for answer in self._clerk.answers():

@@ -93,12 +93,12 @@ class Courier:
             self._carry()
         except _Left:
             pass
-        except AttemptFailed as failure:
-            self._fail(failure.reason)
         except BatchStopped as stop:
             self._fail(str(stop))
         except OSError as error:
             self._fail(f"cannot write down how far batch {self.record.own_id} is: {error}")
+        except Exception as error:  # noqa: BLE001 - or the sweep would wait for ever
+            self._fail(f"batch {self.record.own_id}: {type(error).__name__}: {error}")
 
     def _fail(self, reason: str) -> None:
         if not self._stopping.is_set():
@@ -244,9 +244,12 @@ class Courier:
             pause_s = min(pause_s * 2, LONGEST_RETRY_S)
 
     def _unanswered(self, failure: AttemptFailed, *, is_known: bool) -> BatchStopped:
-        again = f"; to send its calls again, and pay again: --resend-batch {self.record.own_id}"
+        own_id = self.record.own_id
+        if not is_known or failure.status != GONE:
+            return BatchStopped(f"batch {own_id}: {failure.reason}")
         return BatchStopped(
-            f"batch {self.record.own_id}: {failure.reason}{again if is_known and failure.status == GONE else ''}"
+            f"batch {own_id} was sent, and {self._batches.address} does not know {self.record.name} any more; to send "
+            f"its calls again, and pay again: --resend-batch {own_id}"
         )
 
     def _pause(self, seconds: float) -> None:

@@ -87,7 +87,9 @@ class GeminiBatches(Batches):
         self._transport.post_json(f"/v1beta/{quote(name)}:cancel", {})
 
     def _operation(self, name: str) -> Any:
-        return self._transport.get_json(f"/v1beta/{quote(name)}", most_bytes=MOST_RESULT_BYTES)
+        """Return a batch; the error in one that failed is not one of this request."""
+        path = f"/v1beta/{quote(name)}"
+        return self._transport.get_json(path, most_bytes=MOST_RESULT_BYTES, told_error=lambda _: None)
 
     def _listed(self) -> Iterator[dict[str, Any]]:
         token = ""
