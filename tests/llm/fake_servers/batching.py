@@ -67,6 +67,8 @@ class Batching(FakeServer):
         self.looks_needed = 1
         """So many looks at a batch find it under way."""
         self.fate: Fate = lambda _batch, _request: ANSWERED
+        self.said = "no luck"
+        """What errors of single requests say."""
         self.refusals_to_come: list[str] = []
         """Reasons for which the next batches fail."""
         self.hidden = False
@@ -211,7 +213,7 @@ class BatchingOpenAI(Batching, FakeOpenAI):
                 answered.append({"id": f"r-{name}", "custom_id": name, "response": response, "error": None})
             elif fate in (FAILED, INVALID):
                 status = 500 if fate == FAILED else 400
-                response = {"status_code": status, "request_id": "r", "body": self.error(status, "no luck")}
+                response = {"status_code": status, "request_id": "r", "body": self.error(status, self.said)}
                 failed.append({"id": f"r-{name}", "custom_id": name, "response": response, "error": None})
         return answered[::-1], failed
 
@@ -294,7 +296,7 @@ class BatchingAnthropic(Batching, FakeAnthropic):
             result = {"type": "succeeded", "message": self.chat(body)}
         else:
             kind = "api_error" if fate == FAILED else "invalid_request_error"
-            result = {"type": "errored", "error": {"type": "error", "error": {"type": kind, "message": "no luck"}}}
+            result = {"type": "errored", "error": {"type": "error", "error": {"type": kind, "message": self.said}}}
         return {"custom_id": name, "result": result}
 
     def _page(self, query: str) -> Any:
@@ -378,7 +380,7 @@ class BatchingGemini(Batching, FakeGemini):
         if fate == ANSWERED:
             return {"response": self.answer(body), **told}
         code = {EXPIRED: 1, FAILED: 13, INVALID: 3}[fate]
-        return {"error": {"code": code, "message": "no luck"}, **told}
+        return {"error": {"code": code, "message": self.said}, **told}
 
     def _page(self, query: str) -> Any:
         asked = dict(re.findall(r"(\w+)=([^&]*)", query))
