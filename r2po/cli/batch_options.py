@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 POLL_MINUTES = 1.0
 COLLECT_MINUTES = 5.0
+WINDOW_HOURS = 24.0
+"""The time within which providers promise to answer a batch; most take much less."""
 DETAILS = ("batch_hours", "batch_poll", "batch_collect", "resend_batch", "cancel_batches")
 """The options that say something of batches, by their names as attributes."""
 
 
-def add_batch_options(parser: argparse.ArgumentParser) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "--batch",
@@ -53,7 +55,7 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_batch_options(options: argparse.Namespace) -> None:
+def check(options: argparse.Namespace) -> None:
     """Refuse what does not fit together.
 
     Raises:
@@ -68,7 +70,7 @@ def check_batch_options(options: argparse.Namespace) -> None:
         raise InputError("--batch-hours is for a forecast: add --dry-run")
 
 
-def batch_terms(options: argparse.Namespace) -> BatchTerms | None:
+def terms(options: argparse.Namespace) -> BatchTerms | None:
     """Return how batches are made and watched; None without them."""
     from r2po.sweep.batching.clerk import BatchTerms
     from r2po.sweep.batching.courier import Pauses
@@ -80,14 +82,19 @@ def batch_terms(options: argparse.Namespace) -> BatchTerms | None:
     return BatchTerms(60 * (options.batch_collect or COLLECT_MINUTES), pauses, tuple(options.resend_batch))
 
 
-def cancel_batches(sweep: Sweep) -> None:
+def hours(options: argparse.Namespace) -> float | None:
+    """Return the hours that a batch is taken to need in a forecast; None without batches."""
+    return (options.batch_hours or WINDOW_HOURS) if options.batch else None
+
+
+def cancel(sweep: Sweep) -> None:
     """Ask the servers to cancel what is under way."""
     assert sweep.clerk is not None
     sweep.clerk.cancel(lambda line: print(line, file=sys.stdout))  # noqa: T201 - what the command is for
     sweep.manifest.close()
 
 
-def batches_out(sweep: Sweep) -> str:
+def out(sweep: Sweep) -> str:
     """Return what is to be said of batches that servers go on with, when a sweep stops."""
     from r2po.sweep.batching.clerk import unfinished
 

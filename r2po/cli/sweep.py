@@ -12,14 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r2po.cli.batch_options import (
-    DETAILS,
-    add_batch_options,
-    batch_terms,
-    batches_out,
-    cancel_batches,
-    check_batch_options,
-)
+from r2po.cli import batch_options
 from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.seeds import DEFAULT_RUNS, seeds_of
 from r2po.cli.starting import (
@@ -94,7 +87,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="cores that Ray reserves for one (0.25)",
     )
-    add_batch_options(parser)
+    batch_options.add(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -117,7 +110,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the sweep, or tell what it will take; returns the exit code."""
     _check_dry_run(options)
-    check_batch_options(options)
+    batch_options.check(options)
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
@@ -141,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
-        batch=batch_terms(options),
+        batch=batch_options.terms(options),
     )
     sweep: Sweep | None = None
 
@@ -150,14 +143,14 @@ def run(options: argparse.Namespace) -> int:
         return _again(options, sweep.manifest.folder, setting)
 
     def how_to_continue() -> str:
-        return f"{batches_out(sweep)}; to continue: {again()}" if sweep is not None else " before the sweep began"
+        return f"{batch_options.out(sweep)}; to continue: {again()}" if sweep is not None else " before the sweep began"
 
     try:
         with told_how_to_continue(how_to_continue):
             environ = read_environ() if options.quiet else read_environ(say)
             sweep = Sweep(request, how, environ)
             if options.cancel_batches:
-                cancel_batches(sweep)
+                batch_options.cancel(sweep)
             else:
                 sweep.run()
     except SweepStopped as stop:
@@ -193,6 +186,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         from r2po.sweep.plan import plan
 
     terms = Terms(options.jobs, options.ray is None, options.calls_per_minute, options.reply_s)
+    terms = replace(terms, batch_hours=batch_options.hours(options))
     notes: list[str] = []
     found = forecast(plan(request, notes.append), terms, read_environ())
     if options.dry_run:
@@ -211,7 +205,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
     names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost")
-    more = ("dry_run", "json", "calls_per_minute", "reply_s", "batch", *DETAILS)
+    more = ("dry_run", "json", "calls_per_minute", "reply_s", "batch", *batch_options.DETAILS)
     extras: dict[str, Any] = {**dict.fromkeys((*names, *more)), "cpus_per_run": CPUS_PER_RUN, "resend_batch": []}
     return argparse.Namespace(**{**extras, **vars(options)})
 

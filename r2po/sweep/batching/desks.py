@@ -22,9 +22,7 @@ class Desks:
 
     def __init__(self, runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> None:
         self._configs = {run.index: run.config for run in runs}
-        asking = [run.config for run in runs if METHODS[run.config.method].asks_model]
-        asked = {contact(each): each for config in asking for each in by_model(config).values()}
-        self._desks = {key: _desk(config, environ) for key, config in asked.items()}
+        self._desks = desks_of(runs, environ)
         for desk in self.all:
             desk.batches.check()
 
@@ -36,6 +34,17 @@ class Desks:
     def of(self, run: int, role: str) -> Desk:
         """Return where the calls of a role of a run are collected."""
         return self._desks[contact(self._configs[run].for_role(role))]
+
+
+def desks_of(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> dict[tuple[object, ...], Desk]:
+    """Return a desk for each model that runs ask, by what makes its provider; nobody is contacted.
+
+    Raises:
+        InputError: The protocol of a model has no batches.
+    """
+    asking = [run.config for run in runs if METHODS[run.config.method].asks_model]
+    asked = {contact(each): each for config in asking for each in by_model(config).values()}
+    return {key: _desk(config, environ) for key, config in asked.items()}
 
 
 def _desk(config: Config, environ: Mapping[str, str]) -> Desk:
