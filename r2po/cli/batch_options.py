@@ -78,7 +78,7 @@ def terms(options: argparse.Namespace) -> BatchTerms | None:
     if not options.batch:
         return None
     first_s = 60 * (options.batch_poll or POLL_MINUTES)
-    pauses = Pauses(first_s, 10 * first_s)
+    pauses = Pauses(first_s, longest_s=10 * first_s, settle_s=2 * first_s)
     return BatchTerms(60 * (options.batch_collect or COLLECT_MINUTES), pauses, tuple(options.resend_batch))
 
 

@@ -59,9 +59,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
-        "logs/my_sweep": "go on with a sweep, as it was asked for",
+        "logs/my_sweep --batch": "go on with a sweep as it was asked for, at half the price",
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
-        f"{_PROPS} --runs 10 --batch": "at half the price, in days",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},
     "init": {"my_folder": "make it, with all configs", ".": "into the folder where you are"},

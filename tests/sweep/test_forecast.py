@@ -492,7 +492,7 @@ def test_batches_save_half_and_cost_a_round_for_each_call_in_sequence(tmp_path: 
     total = found.total
     usual = (total.tokens_in * PRICES["input"] + total.tokens_out * PRICES["output"]) / 1e6
     assert total.cost == total.saved == pytest.approx(usual / 2, rel=1e-3)
-    assert (found.rounds, as_json(found)["batch"]) == (6, {"hours": 2.0, "rounds": 6, "saved": pytest.approx(usual / 2, rel=1e-3)})
+    assert as_json(found)["batch"] == {"hours": 2.0, "rounds": 6, "saved": pytest.approx(usual / 2, rel=1e-3)}
     assert found.hours == pytest.approx(12.0, rel=0.01)
 
 

@@ -177,13 +177,13 @@ class BatchingOpenAI(Batching, FakeOpenAI):
         return "expired" if EXPIRED in batch.fates else "completed"
 
     def _shown(self, batch: Batch) -> Any:
-        files = {}
+        files: dict[str, Any] = {}
         if self.is_over(batch) and not batch.refusal:
             for key, lines in zip(("output_file_id", "error_file_id"), self._lines(batch), strict=True):
                 if lines:
                     files[key] = f"{batch.name}-{key}"
                     self.files[files[key]] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
-        errors = {"object": "list", "data": [{"code": "invalid", "message": batch.refusal, "line": 1}]}
+        errors: Any = {"object": "list", "data": [{"code": "invalid", "message": batch.refusal, "line": 1}]}
         return {
             "id": batch.name,
             "object": "batch",
@@ -203,7 +203,8 @@ class BatchingOpenAI(Batching, FakeOpenAI):
                 [json.loads(line) for line in self.files.get(f"{batch.name}-{key}", b"").splitlines()]
                 for key in ("output_file_id", "error_file_id")
             )
-        answered, failed = [], []
+        answered: list[Any] = []
+        failed: list[Any] = []
         for (name, body), fate in zip(batch.requests, batch.fates, strict=True):
             if batch.is_cancelled or fate == EXPIRED:
                 error = {"code": "batch_expired", "message": "It could not be executed before the window expired."}

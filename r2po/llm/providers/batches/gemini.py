@@ -50,7 +50,8 @@ class GeminiBatches(Batches):
         """Send a batch; returns the server's name for it."""
         requests = [{"request": item.body, "metadata": {"key": item.name}} for item in items]
         batch = {"display_name": own_id, "input_config": {"requests": {"requests": requests}}}
-        return string(self._transport.post_json(f"{self._model_path}:batchGenerateContent", {"batch": batch}), "name")
+        path = f"{self._model_path}:batchGenerateContent"
+        return string(self._transport.post_json(path, {"batch": batch}, told_error=_none), "name")
 
     def find(self, own_id: str, items: int, since: datetime, others: Collection[str]) -> Found:  # noqa: ARG002
         """Look for a batch in the list of the server."""
@@ -87,9 +88,8 @@ class GeminiBatches(Batches):
         self._transport.post_json(f"/v1beta/{quote(name)}:cancel", {})
 
     def _operation(self, name: str) -> Any:
-        """Return a batch; the error in one that failed is not one of this request."""
         path = f"/v1beta/{quote(name)}"
-        return self._transport.get_json(path, most_bytes=MOST_RESULT_BYTES, told_error=lambda _: None)
+        return self._transport.get_json(path, most_bytes=MOST_RESULT_BYTES, told_error=_none)
 
     def _listed(self) -> Iterator[dict[str, Any]]:
         token = ""
@@ -109,6 +109,10 @@ class GeminiBatches(Batches):
         if status == _CANCELLED:
             return Outcome(None, reason=self.redact(string(error, "message") or "it was cancelled"))
         return Outcome(status, {"error": error})
+
+
+def _none(_operation: Any) -> None:
+    """Return that an error in an operation is not one of the request that shows it."""
 
 
 def _told(operation: Any) -> Any:
