@@ -14,9 +14,10 @@ from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import Condition, condition_of
-from r2po.sweep.batching.clerk import BatchTerms, Clerk
+from r2po.sweep.batching.clerk import FOLDER, BatchTerms, Clerk
 from r2po.sweep.batching.courier import BatchStopped
 from r2po.sweep.batching.desks import Desks
+from r2po.sweep.batching.record import check_none_out
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
@@ -98,10 +99,11 @@ class Sweep:
         self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used))
-        names = self.board.names
         self.clerk: Clerk | None = None
         if options.batch is not None and desks is not None:
-            self.clerk = Clerk(self.manifest.folder, options.batch, desks, lambda run: names[run])
+            self.clerk = Clerk(self.manifest.folder, options.batch, desks, self.board.names.__getitem__)
+        else:
+            check_none_out(self.manifest.folder / FOLDER)
         self._screen = SweepScreen()
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()

@@ -98,6 +98,7 @@ class BatchRecord:
             calls = [Identity(**each) for each in _read_lines(folder / _CALLS)]
             record = cls(folder, calls=calls, **{key: told[key] for key in _KEPT if key != "items"})
             schema, items = int(told["schema"]), int(told["items"])
+            record.check()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{folder} is damaged ({error or type(error).__name__}): nothing more is sent before it is put right, "
@@ -123,6 +124,15 @@ class BatchRecord:
     def since(self) -> datetime:
         """When it was sent at the earliest."""
         return datetime.fromisoformat(self.sending_at)
+
+    def check(self) -> None:
+        """Raise a ValueError or a TypeError if something that was read cannot be."""
+        if self.state not in (WRITTEN, *OUT, FETCHED, REFUSED, DROPPED):
+            raise ValueError(f"its state is {self.state!r}")
+        if self.state == SENT and not self.name:
+            raise ValueError("it was sent, and its name is missing")
+        if self.state in OUT:
+            datetime.fromisoformat(self.sending_at)
 
     def item(self, place: int) -> str:
         """Return the name of a request in the batch."""
@@ -192,6 +202,21 @@ def read_all(folder: Path) -> list[BatchRecord]:
     """
     found = [BatchRecord.read(each) for each in sorted(folder.glob("r2po-*"))]
     return sorted((each for each in found if each is not None), key=lambda each: each.sending_at)
+
+
+def check_none_out(folder: Path) -> None:
+    """Refuse to make calls by themselves as long as batches have them.
+
+    Raises:
+        InputError: Some are under way, or one is damaged.
+    """
+    out = [record for record in read_all(folder) if record.state in OUT]
+    if out:
+        calls = sum(len(record.calls) for record in out)
+        raise InputError(
+            f"{len(out)} batch(es) of {calls} calls are under way, or may be: add --batch, which fetches their "
+            f"answers; without it they would be paid twice (to give them up: delete {folder})"
+        )
 
 
 def now() -> str:

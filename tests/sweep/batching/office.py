@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from r2po.llm.providers.batches.batches import Batches, Outcome, batches_of
 from r2po.llm.registry import provider_for
-from r2po.llm.types import ProviderSettings, Request
+from r2po.llm.types import AttemptFailed, ProviderSettings, Request
 from r2po.sweep.batching.clerk import BatchTerms, Clerk
 from r2po.sweep.batching.courier import Pauses
 from r2po.sweep.batching.desk import Desk
@@ -39,29 +40,24 @@ class OneDesk:
         return self.desk
 
 
-def _bodies_of(server: Batching) -> dict[int, object]:
+def _bodies_of(server: Batching, prompts: int = 5) -> list[Mapping[str, object]]:
     """Return what the provider sends for the prompts "prompt 0" and so on."""
-    taken: dict[int, object] = {}
-    for number in range(12):
-        provider = provider_for(server.model, ProviderSettings(server.environ))
+    provider, bodies = provider_for(server.model, ProviderSettings(server.environ)), list[Mapping[str, object]]()
 
-        def line(request: Request, body: object, number: int = number) -> tuple[int, object]:
-            taken[number] = body
-            return 500, {}
+    def line(_request: Request, body: Mapping[str, object]) -> tuple[int, object]:
+        bodies.append(body)
+        return 500, {}
 
-        provider.line = line
-        try:
+    provider.line = line
+    for number in range(prompts):
+        with suppress(AttemptFailed):
             provider.complete(Request(1, "search", 0, 1, f"prompt {number}"))
-        except Exception:  # noqa: BLE001 - the body is all that is wanted
-            continue
-    return taken
+    return bodies
 
 
 def call(desk: OneDesk, run: int, *, again: bool = False) -> BatchCall:
     """Return the first call of a run."""
-    body = desk.bodies[run]
-    assert isinstance(body, dict)
-    return BatchCall(run, "search", 1, f"address-{run}", body, again, call=-1)
+    return BatchCall(run, "search", 1, f"address-{run}", desk.bodies[run], again, call=-1)
 
 
 def make_clerk(folder: Path, desk: OneDesk, *, resend: Iterable[str] = (), opened: bool = True) -> Clerk:

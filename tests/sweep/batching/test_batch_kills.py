@@ -6,7 +6,6 @@ import functools
 import re
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, Batching, BatchingOpenAI, Step
+from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, Batching, BatchingOpenAI
 from tests.process.processes import finish, player, wait_until, write_config
-from tests.sweep.sweeping import SMALL, is_alive, results, start_sweep, workers
+from tests.sweep.batching.killing import kill_at_step, wait_for_the_end
+from tests.sweep.sweeping import SMALL, is_alive, results, start_sweep
 
 STEPS = {
     "OpenAI": ("list", "upload", "send", "look", "results"),
@@ -35,26 +35,6 @@ def sweep(folder: Path, server: Batching, *options: str) -> subprocess.Popen[str
     return start_sweep(folder, "props.yaml", *OPTIONS, *options, server=server)
 
 
-def kill_at(server: Batching, process: list[subprocess.Popen[str]], name: str, is_done: bool, count: int) -> list[int]:
-    """Kill the sweep at a step of the server, the ``count``-th of its kind; returns what tells whether it came."""
-    came: list[int] = []
-    lock = threading.Lock()
-
-    def on_step(step: Step) -> None:
-        with lock:
-            if (step.name, step.is_done) != (name, is_done) or len(came) >= count:
-                return
-            came.append(1)
-            if len(came) < count:
-                return
-        process[0].send_signal(signal.SIGKILL)
-        process[0].wait()
-        raise ConnectionAbortedError
-
-    server.on_step = on_step
-    return came
-
-
 def _without_results(folder: Path) -> dict[str, Any]:
     """Return what runs wrote; their results count failed attempts and interrupted calls."""
     found = results(folder)
@@ -66,19 +46,11 @@ def _without_results(folder: Path) -> dict[str, Any]:
 def killed(folder: Path, server: Batching, name: str, is_done: bool, count: int) -> None:
     """Start the sweep, let it be killed at a step, and wait until its workers have noticed."""
     process: list[subprocess.Popen[str]] = []
-    came = kill_at(server, process, name, is_done, count)
+    kill_at_step(server, process, name, is_done=is_done, count=count)
     process.append(sweep(folder, server))
-    below: set[int] = set()
-
-    def is_over() -> bool:
-        below.update(workers(process[0].pid))
-        return len(came) >= count
-
-    wait_until(is_over, process[0])
-    process[0].communicate()
-    assert len(came) == count
+    below = wait_for_the_end(process[0])
+    assert process[0].returncode == -signal.SIGKILL
     wait_until(lambda: not any(map(is_alive, below)))
-    server.on_step = lambda _step: None
 
 
 def continued(folder: Path, server: Batching, *, may_be_sent: bool) -> None:
@@ -126,11 +98,11 @@ def test_a_kill_at_any_step_changes_nothing(
     assert _without_results(tmp_path) == undisturbed
 
 
-def test_a_killed_sweep_goes_on_and_a_stopped_one_says_what_is_under_way(tmp_path: Path) -> None:
-    """The short version, with one run: killed after the first batch was sent, then stopped while it is waited for."""
+@pytest.mark.slow
+def test_a_stopped_sweep_says_what_is_under_way_and_can_cancel_it(tmp_path: Path) -> None:
+    """Ctrl-C while batches are waited for; that it says so is tested in ``test_clerk.py`` too."""
     with BatchingOpenAI(player) as server:
         write(tmp_path, server, num_iterations=1)
-        killed(tmp_path, server, "send", True, 1)
         server.looks_needed = 10_000
         second = sweep(tmp_path, server)
         wait_until(lambda: server.steps.count("look") > 1, second)
@@ -143,6 +115,9 @@ def test_a_killed_sweep_goes_on_and_a_stopped_one_says_what_is_under_way(tmp_pat
             f"stopped; 1 batch of 3 calls goes on at {server.url}: what continues the sweep"
         )
         assert "; to continue: python -m r2po sweep props.yaml --seeds 1-3 --batch" in stopped.stderr
+        live = finish(start_sweep(tmp_path, "props.yaml", *OPTIONS[:2], server=server))
+        assert live.returncode == 2
+        assert "1 batch(es) of 3 calls are under way, or may be: add --batch" in live.stderr
         cancelled = finish(sweep(tmp_path, server, "--cancel-batches"))
         assert cancelled.returncode == 0, cancelled.stderr
         assert cancelled.stdout.endswith("of 3 calls (batch_1): the server is asked to cancel it\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import re
+import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,8 +27,9 @@ from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 from tests.llm.fake_servers import FakeOllama, FakeOpenAI, FakeOpenRouter
 from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, LOST, BatchingOpenAI
 from tests.llm.fake_servers.core import FakeServer, status
-from tests.process.processes import player, records, write_config
-from tests.sweep.sweeping import SMALL, results
+from tests.process.processes import player, records, wait_until, write_config
+from tests.sweep.batching.killing import kill_at_step, wait_for_the_end
+from tests.sweep.sweeping import SMALL, is_alive, results, start_sweep
 
 TERMS = BatchTerms(5.0, Pauses(0.01, 0.05, 0.2))
 PRICES = {"input": 1.0, "output": 2.0}
@@ -70,6 +72,14 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def write_configs(folder: str, server: FakeServer, methods: Sequence[str] = ("props",), **changes: Any) -> None:
+    """Write a small experiment for each method into a folder."""
+    values: Mapping[str, Any] = {**SMALL, "llm_model_name": server.model, "num_iterations": 2, "prices": PRICES}
+    for method in methods:
+        own = {"method": method, "logdir": f"logs/nim_{method}", **changes}
+        write_config(Path(folder), {**values, **own}, f"{method}.yaml")
+
+
 def run(
     server: FakeServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -81,14 +91,10 @@ def run(
     **changes: Any,
 ) -> Sweep:
     """Run a small sweep in a folder, with two runs of each method."""
-    Path(folder).mkdir(exist_ok=True)
+    write_configs(folder, server, methods, **changes)
     monkeypatch.chdir(folder)
     for name, value in server.environ.items():
         monkeypatch.setenv(name, value)
-    values: Mapping[str, Any] = {**SMALL, "llm_model_name": server.model, "num_iterations": 2, "prices": PRICES}
-    for method in methods:
-        own = {"method": method, "logdir": f"logs/nim_{method}", **changes}
-        write_config(Path(), {**values, **own}, f"{method}.yaml")
     options = SweepOptions(caps=caps or Caps(), quiet=True, batch=batch)
     sweep = Sweep(SweepRequest([f"{method}.yaml" for method in methods], [], [1, 2]), options, dict(server.environ))
     try:
@@ -124,7 +130,7 @@ def test_results_are_those_of_live_calls_at_a_part_of_the_price_whatever_fails(
     monkeypatch: pytest.MonkeyPatch, name: str, share: float | None
 ) -> None:
     """That part is a half unless the config says otherwise. Half of the calls of two batches get no answer."""
-    methods = ("props", "r2po") if name == "OpenAI" else ("r2po",)
+    methods = ("props", "r2po") if name == "OpenAI" else ("props",)
     with BATCHING[name](player) as server:
         run(server, monkeypatch, "live", None, methods=methods)
         asked = len(server.chats)
@@ -209,3 +215,21 @@ def test_a_method_that_asks_no_model_needs_no_batches(monkeypatch: pytest.Monkey
     with BatchingOpenAI(player) as server:
         run(server, monkeypatch, "batch", method="random_search", llm_model_name=None, prices=None)
         assert server.steps == []
+
+
+def test_a_killed_sweep_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real process, killed when the server had its first batch; the sweep goes on in this process."""
+    with BatchingOpenAI(player) as server:
+        run(server, monkeypatch, "live", None)
+    with BatchingOpenAI(player) as server:
+        write_configs("killed", server)
+        process: list[subprocess.Popen[str]] = []
+        kill_at_step(server, process, "send", is_done=True)
+        process.append(start_sweep(tmp_path / "killed", "props.yaml", "--seeds", "1-2", "--batch", server=server))
+        below = wait_for_the_end(process[0])
+        wait_until(lambda: not any(map(is_alive, below)))
+        assert len(server.batches) == 1
+        run(server, monkeypatch, "killed")
+        assert [len(batch.requests) for batch in server.batches] == [2, 2]
+        assert len(server.prompts_answered) == 4
+    assert logs_of("killed") == logs_of("live")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from r2po.errors import InputError
 from r2po.llm.providers.batches.batches import Outcome
 from r2po.sweep.batching import clerk as clerks
 from r2po.sweep.batching import courier as couriers
-from r2po.sweep.batching.record import read_all
+from r2po.sweep.batching.clerk import BatchTerms, Clerk, unfinished
+from r2po.sweep.batching.record import check_none_out, read_all
 from tests.llm.fake_servers.batching import (
     ANSWERED,
     BATCHING,
@@ -33,7 +35,7 @@ from tests.llm.fake_servers.batching import (
 )
 from tests.llm.fake_servers.core import status
 from tests.process.processes import wait_until
-from tests.sweep.batching.office import KEY, OneDesk, call, make_clerk, served, waited
+from tests.sweep.batching.office import KEY, SOON, OneDesk, call, make_clerk, served, waited
 
 RUNS = (0, 1, 2)
 SEND_PATHS = {"OpenAI": "/batches", "Anthropic": "/v1/messages/batches", "Gemini": None}
@@ -200,14 +202,15 @@ def test_a_batch_whose_answer_was_lost_is_found_in_the_list(tmp_path: Path, serv
     assert [len(batch.requests) for batch in server.batches] == [3]
 
 
-def test_it_is_found_among_many(tmp_path: Path, server: Batching) -> None:
+def test_it_is_found_among_many(tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists come in pages, and others use the same account meanwhile."""
+    monkeypatch.setattr(f"{type(OneDesk(server).batches).__module__}._PAGE", 5)
     hang_up_after_sending(server)
     accept = server.accept
 
     def with_others(own_id: str, requests: Iterable[tuple[str, Any]]) -> Batch:
         batch = accept(own_id, requests)
-        for number in range(130):
+        for number in range(12):
             other = accept(f"other-{number}", [(f"o-{number}-{each}", desk.bodies[each]) for each in range(3)])
             other.looks = 99
         return batch
@@ -215,7 +218,7 @@ def test_it_is_found_among_many(tmp_path: Path, server: Batching) -> None:
     server.accept = with_others  # type: ignore[method-assign]
     desk = OneDesk(server)
     assert texts(served(make_clerk(tmp_path, desk), desk, RUNS)) == RIGHT
-    assert len(server.batches) == 131
+    assert len(server.batches) == 13
 
 
 def test_a_batch_that_is_not_listed_stops_the_sweep_instead_of_being_paid_twice(
@@ -355,3 +358,46 @@ def test_a_damaged_batch_is_named_and_nothing_is_sent(tmp_path: Path, server: Ba
 def test_an_unknown_batch_cannot_be_sent_again(tmp_path: Path, server: Batching) -> None:
     with pytest.raises(InputError, match=r"--resend-batch r2po-1: no such batch is under way in .*: none"):
         make_clerk(tmp_path, OneDesk(server), resend=["r2po-1"])
+
+
+def test_a_run_that_begins_again_waits_for_the_batch_that_its_call_is_in(tmp_path: Path, server: Batching) -> None:
+    """As after a crash of its worker."""
+    server.looks_needed = 3
+    desk = OneDesk(server)
+    clerk = make_clerk(tmp_path, desk)
+    for run in RUNS:
+        clerk.take(call(desk, run))
+    clerk.tick(RUNS)
+    clerk.forget(RUNS)
+    assert texts(served(clerk, desk, RUNS)) == RIGHT
+    assert [len(batch.requests) for batch in server.batches] == [3]
+
+
+def test_what_a_stopped_sweep_says(tmp_path: Path, server: Batching) -> None:
+    server.looks_needed = 10_000
+    desk = OneDesk(server)
+    clerk = make_clerk(tmp_path, desk)
+    assert unfinished(clerk.out) == ""
+    for run in RUNS:
+        clerk.take(call(desk, run))
+    clerk.tick(RUNS)
+    wait_until(lambda: bool(clerk.out) and bool(clerk.out[0].name))
+    began = time.monotonic()
+    clerk.close()
+    assert time.monotonic() - began < 1.0
+    assert unfinished(clerk.out).startswith(f"; 1 batch of 3 calls goes on at {server.url}: what continues")
+    with pytest.raises(InputError, match=r"1 batch\(es\) of 3 calls are under way, or may be: add --batch"):
+        check_none_out(tmp_path / "batches")
+
+
+def test_calls_are_collected_until_all_runs_wait(tmp_path: Path, server: Batching) -> None:
+    desk = OneDesk(server)
+    clerk = Clerk(tmp_path, BatchTerms(60.0, SOON), desk, str)
+    for run in (0, 1):
+        clerk.take(call(desk, run))
+        time.sleep(clerks.QUIET_S + 0.05)
+        clerk.tick(RUNS)
+    assert not list(tmp_path.glob("batches/*"))
+    clerk.take(call(desk, 2))
+    assert texts(waited(clerk, RUNS)) == RIGHT
+    assert [len(batch.requests) for batch in server.batches] == [3]
