@@ -215,10 +215,16 @@ class Clerk:
 
     def close(self) -> None:
         """Leave the batches where they are."""
+        until = time.monotonic() + GRACE_S
         for courier in self._couriers:
-            courier.stop(GRACE_S)
+            courier.stop()
+        for courier in self._couriers:
+            courier.wait(until, if_sending=True)
         for desk in self._desks.all:
             desk.batches.close()
+        until = time.monotonic() + GRACE_S / 4  # what has just come is written down
+        for courier in self._couriers:
+            courier.wait(until)
 
     def cancel(self, note: Callable[[str], None]) -> None:
         """Ask the servers to cancel all batches that are under way.

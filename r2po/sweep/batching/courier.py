@@ -7,6 +7,7 @@ the server; what cannot be looked up ends the sweep with a line, since the other
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
@@ -82,11 +83,19 @@ class Courier:
         """Begin, or go on where an earlier process was."""
         self._thread.start()
 
-    def stop(self, patience_s: float) -> None:
-        """Leave the batch where it is; if it is being sent just now, wait a little for the server's answer."""
+    def stop(self) -> None:
+        """Leave the batch where it is, as soon as possible."""
         self._stopping.set()
-        if self.record.state == SENDING:
-            self._thread.join(patience_s)
+
+    def wait(self, until: float, *, if_sending: bool = False) -> None:
+        """Wait for the end of the thread, up to a time of ``time.monotonic``.
+
+        Args:
+            until: That time.
+            if_sending: Whether to wait only for a batch that is being sent just now: its name is worth it.
+        """
+        if not if_sending or self.record.state == SENDING:
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
         try:

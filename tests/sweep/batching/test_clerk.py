@@ -38,6 +38,8 @@ from tests.process.processes import wait_until
 from tests.sweep.batching.office import KEY, SOON, OneDesk, call, make_clerk, served, waited
 
 RUNS = (0, 1, 2)
+AT_ONE = pytest.mark.parametrize("server", ["OpenAI"], indirect=True)
+"""What has nothing to do with the protocol."""
 SEND_PATHS = {"OpenAI": "/batches", "Anthropic": "/v1/messages/batches", "Gemini": None}
 
 
@@ -88,6 +90,7 @@ def test_nothing_that_was_answered_is_asked_again(tmp_path: Path, server: Batchi
     assert len(server.prompts_answered) == 3
 
 
+@AT_ONE
 def test_a_run_that_had_the_answer_and_cannot_use_it_asks_again(tmp_path: Path, server: Batching) -> None:
     desk = OneDesk(server)
     clerk = make_clerk(tmp_path, desk)
@@ -272,6 +275,7 @@ def test_a_server_that_takes_nothing_now_is_asked_again(
     assert len(server.batches) == 1
 
 
+@AT_ONE
 def test_looks_and_results_that_fail_are_asked_for_again(
     tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +295,7 @@ def test_looks_and_results_that_fail_are_asked_for_again(
     assert any("asked again until that is answered" in note for note in clerk.notes())
 
 
+@AT_ONE
 def test_a_batch_that_the_server_forgot_stops_with_what_to_do(tmp_path: Path, server: Batching) -> None:
     def forget(step: Step) -> None:
         if step.name == "look" and not step.is_done:
@@ -311,7 +316,7 @@ def test_cancelling_keeps_what_is_answered_and_asks_for_the_rest_later(tmp_path:
     for run in RUNS:
         clerk.take(call(desk, run))
     clerk.tick(RUNS)
-    wait_until(lambda: bool(clerk.out) and bool(clerk.out[0].name))
+    wait_until(lambda: bool(clerk.notes()))
     clerk.close()
     said: list[str] = []
     make_clerk(tmp_path, OneDesk(server), opened=False).cancel(said.append)
@@ -327,6 +332,7 @@ def test_cancelling_keeps_what_is_answered_and_asks_for_the_rest_later(tmp_path:
     assert [len(batch.requests) for batch in server.batches] == [3, 3]
 
 
+@AT_ONE
 def test_a_batch_is_no_larger_than_the_server_takes(
     tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +342,7 @@ def test_a_batch_is_no_larger_than_the_server_takes(
     assert sorted(len(batch.requests) for batch in server.batches) == [1, 2]
 
 
+@AT_ONE
 def test_calls_of_a_run_that_is_gone_are_not_sent(tmp_path: Path, server: Batching) -> None:
     desk = OneDesk(server)
     clerk = make_clerk(tmp_path, desk)
@@ -346,6 +353,7 @@ def test_calls_of_a_run_that_is_gone_are_not_sent(tmp_path: Path, server: Batchi
     assert [len(batch.requests) for batch in server.batches] == [2]
 
 
+@AT_ONE
 def test_a_damaged_batch_is_named_and_nothing_is_sent(tmp_path: Path, server: Batching) -> None:
     desk = OneDesk(server)
     served(make_clerk(tmp_path, desk), desk, RUNS)
@@ -355,11 +363,13 @@ def test_a_damaged_batch_is_named_and_nothing_is_sent(tmp_path: Path, server: Ba
         make_clerk(tmp_path, desk)
 
 
+@AT_ONE
 def test_an_unknown_batch_cannot_be_sent_again(tmp_path: Path, server: Batching) -> None:
     with pytest.raises(InputError, match=r"--resend-batch r2po-1: no such batch is under way in .*: none"):
         make_clerk(tmp_path, OneDesk(server), resend=["r2po-1"])
 
 
+@AT_ONE
 def test_a_run_that_begins_again_waits_for_the_batch_that_its_call_is_in(tmp_path: Path, server: Batching) -> None:
     """As after a crash of its worker."""
     server.looks_needed = 3
@@ -373,6 +383,7 @@ def test_a_run_that_begins_again_waits_for_the_batch_that_its_call_is_in(tmp_pat
     assert [len(batch.requests) for batch in server.batches] == [3]
 
 
+@AT_ONE
 def test_what_a_stopped_sweep_says(tmp_path: Path, server: Batching) -> None:
     server.looks_needed = 10_000
     desk = OneDesk(server)
@@ -381,7 +392,7 @@ def test_what_a_stopped_sweep_says(tmp_path: Path, server: Batching) -> None:
     for run in RUNS:
         clerk.take(call(desk, run))
     clerk.tick(RUNS)
-    wait_until(lambda: bool(clerk.out) and bool(clerk.out[0].name))
+    wait_until(lambda: bool(clerk.notes()))
     began = time.monotonic()
     clerk.close()
     assert time.monotonic() - began < 1.0
@@ -390,6 +401,7 @@ def test_what_a_stopped_sweep_says(tmp_path: Path, server: Batching) -> None:
         check_none_out(tmp_path / "batches")
 
 
+@AT_ONE
 def test_calls_are_collected_until_all_runs_wait(tmp_path: Path, server: Batching) -> None:
     desk = OneDesk(server)
     clerk = Clerk(tmp_path, BatchTerms(60.0, SOON), desk, str)
