@@ -148,15 +148,14 @@ class Courier:
         Raises:
             BatchStopped: The server refuses it, or nobody knows.
         """
-        status = failure.status or 0
-        if status in NOT_TAKEN:
+        if failure.status is not None and not failure.retryable:
+            self.record.advance(REFUSED, problem=failure.reason)
+            raise BatchStopped(f"a batch of {len(self.record.calls)} calls is refused: {failure.reason}")
+        if failure.status in NOT_TAKEN:
             name = self._settled(failure.reason, is_sure=True)
             if not name:
                 self.record.advance(WRITTEN)
             return name
-        if 400 <= status < 500:
-            self.record.advance(REFUSED, problem=failure.reason)
-            raise BatchStopped(f"a batch of {len(self.record.calls)} calls is refused: {failure.reason}")
         return self._settled(failure.reason)
 
     def _looked_for(self) -> Found:

@@ -40,7 +40,11 @@ from tests.sweep.batching.office import KEY, SOON, OneDesk, call, make_clerk, se
 RUNS = (0, 1, 2)
 AT_ONE = pytest.mark.parametrize("server", ["OpenAI"], indirect=True)
 """What has nothing to do with the protocol."""
-SEND_PATHS = {"OpenAI": "/batches", "Anthropic": "/v1/messages/batches", "Gemini": None}
+SEND_PATHS = {
+    "OpenAI": "/batches",
+    "Anthropic": "/v1/messages/batches",
+    "Gemini": "/v1beta/models/gemini-tiny:batchGenerateContent",
+}
 
 
 @pytest.fixture(params=BATCHING)
@@ -273,6 +277,18 @@ def test_a_server_that_takes_nothing_now_is_asked_again(
     assert refused == [code]
     assert server.steps.count("send") == 2
     assert len(server.batches) == 1
+
+
+def test_an_account_without_credit_is_no_server_that_is_busy(tmp_path: Path, server: Batching) -> None:
+    """Both may answer 429."""
+    for path in SEND_PATHS.values():
+        server.always(status(*server.exhausted("add credit")), path=path)
+    desk = OneDesk(server)
+    clerk = make_clerk(tmp_path, desk)
+    assert served(clerk, desk, RUNS) == {}
+    assert clerk.problem.startswith("a batch of 3 calls is refused: ")
+    assert server.key_variable in clerk.problem
+    assert server.batches == []
 
 
 @AT_ONE
