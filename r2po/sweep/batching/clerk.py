@@ -79,6 +79,7 @@ class Clerk:
         self._waiting: dict[Identity, list[Key]] = {}
         self._latest: dict[Identity, tuple[BatchRecord, int]] = {}
         self._couriers: list[Courier] = []
+        self._carried: set[str] = set()
         self._answers: deque[BatchAnswer] = deque()
         self._notes: deque[str] = deque()
         self._took_at = 0.0
@@ -109,7 +110,7 @@ class Clerk:
                 continue
             desk = self._by_place.get((record.server, record.model))
             if desk is None:
-                self._notes.append(f"batch {record.own_id} to {record.model} at {record.server} is left alone")
+                self._notes.append(f"batch {record.own_id} to {record.model} at {record.server} is not looked after")
             else:
                 self._dispatch(record, desk)
 
@@ -132,6 +133,12 @@ class Clerk:
             self._waiting.setdefault(identity, []).append(call.key)
             if record is None or not record.is_out:
                 self._collect(identity, call)
+            elif record.own_id not in self._carried:
+                self._failed(
+                    f"batch {record.own_id} of {len(record.calls)} calls is at {record.server}, which was asked for "
+                    f"{record.model}, and the sweep asks another server or model now; lead it there again, or, to pay "
+                    f"again: --resend-batch {record.own_id}"
+                )
 
     def _collect(self, identity: Identity, call: BatchCall) -> None:
         desk = self._desks.of(call.run, call.role)
@@ -192,6 +199,7 @@ class Clerk:
             failed=self._failed,
         )
         self._couriers.append(courier)
+        self._carried.add(record.own_id)
         courier.start()
 
     def _ended(self, record: BatchRecord) -> None:

@@ -429,3 +429,22 @@ def test_calls_are_collected_until_all_runs_wait(tmp_path: Path, server: Batchin
     clerk.take(call(desk, 2))
     assert texts(waited(clerk, RUNS)) == RIGHT
     assert [len(batch.requests) for batch in server.batches] == [3]
+
+
+def test_a_batch_at_another_server_is_neither_waited_for_in_vain_nor_paid_twice(tmp_path: Path) -> None:
+    with BATCHING["OpenAI"](str) as first, BATCHING["OpenAI"](str) as second:
+        first.looks_needed = 10_000
+        desk = OneDesk(first)
+        clerk = make_clerk(tmp_path, desk)
+        for run in RUNS:
+            clerk.take(call(desk, run))
+        clerk.tick(RUNS)
+        wait_until(lambda: bool(clerk.notes()))
+        clerk.close()
+        moved = OneDesk(second)
+        later = make_clerk(tmp_path, moved)
+        assert served(later, moved, RUNS) == {}
+        assert f"of 3 calls is at {first.url}, which was asked for tiny, and the sweep asks another" in later.problem
+        assert second.batches == []
+        again = make_clerk(tmp_path, moved, resend=[clerk.out[0].own_id])
+        assert len(served(again, moved, RUNS)) == 3
