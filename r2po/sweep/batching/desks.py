@@ -12,6 +12,9 @@ from r2po.methods import METHODS
 from r2po.sweep.batching.desk import Desk
 from r2po.sweep.plan import PlannedRun
 
+TIMEOUT_S = 600.0
+"""A request about a whole batch may take so long, whatever the config says of a call."""
+
 
 class Desks:
     """Where the calls of runs are collected, by run and role; ``environ`` holds keys and base URLs.
@@ -49,7 +52,8 @@ def desks_of(runs: Sequence[PlannedRun], environ: Mapping[str, str]) -> dict[tup
 
 def _desk(config: Config, environ: Mapping[str, str]) -> Desk:
     name = str(config.llm_model_name)
-    batches = batches_of(provider_of(config, environ))
+    patient = config.model_copy(update={"llm_timeout_s": max(TIMEOUT_S, config.llm_timeout_s)})
+    batches = batches_of(provider_of(patient, environ))
     if batches is None:
         raise InputError(
             f"--batch needs models with batches, and {name!r} has none; OpenAI, Anthropic and Gemini have them, and "

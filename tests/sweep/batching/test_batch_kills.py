@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, Batching, BatchingOpenAI
 from tests.process.processes import finish, player, wait_until, write_config
 from tests.sweep.batching.killing import kill_at_step, wait_for_the_end
-from tests.sweep.sweeping import SMALL, is_alive, results, start_sweep
+from tests.sweep.sweeping import SMALL, is_alive, results, start_sweep, workers
 
 STEPS = {
     "OpenAI": ("list", "upload", "send", "look", "results"),
@@ -124,4 +125,22 @@ def test_a_stopped_sweep_says_what_is_under_way_and_can_cancel_it(tmp_path: Path
         assert server.batches[0].is_cancelled
         server.looks_needed = 1
         continued(tmp_path, server, may_be_sent=False)
+        assert [len(batch.requests) for batch in server.batches] == [3, 3]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_asks_for_nothing_again(tmp_path: Path) -> None:
+    """Its runs begin again in another one, and wait for the batch that their calls are in."""
+    with BatchingOpenAI(player) as server:
+        write(tmp_path, server)
+        server.looks_needed = 10_000
+        process = sweep(tmp_path, server)
+        wait_until(lambda: server.steps.count("look") > 1, process)
+        for worker in workers(process.pid):
+            os.kill(worker, signal.SIGKILL)
+        time.sleep(3.0)  # the runs begin again, and hand in the same calls
+        server.looks_needed = 1
+        done = finish(process)
+        assert done.returncode == 0, done.stderr
+        assert "a worker process ended (signal 9)" in done.stdout
         assert [len(batch.requests) for batch in server.batches] == [3, 3]
