@@ -36,7 +36,7 @@ class BatchTerms:
     Attributes:
         collect_s: How long calls are collected at most, while other runs are busy.
         pauses: How long is waited between looks at a server.
-        resend: Own ids of batches whose calls are sent again, whatever came of them.
+        resend: Own ids of batches under way whose calls are sent again, although their answers may come.
     """
 
     collect_s: float = 300.0
@@ -89,7 +89,8 @@ class Clerk:
         """Return the batches on disk. One that was only written was never sent: its calls will come again."""
         records = read_all(self._folder)
         out = [record.own_id for record in records if record.state in OUT]
-        for own_id in set(self._terms.resend) - {*out, *(each.own_id for each in records if each.state == DROPPED)}:
+        dropped = [record.own_id for record in records if record.state == DROPPED]
+        for own_id in sorted({*self._terms.resend} - {*out, *dropped}):
             there = ", ".join(out) or "none"
             raise InputError(f"--resend-batch {own_id}: no such batch is under way in {self._folder}: {there}")
         for record in records:
@@ -152,6 +153,9 @@ class Clerk:
     def forget(self, runs: Collection[int]) -> None:
         """These runs are gone: nobody waits for what they asked; what is sent already stays on record."""
         with self._lock:
+            kept_answers = [answer for answer in self._answers if answer.run not in runs]
+            self._answers.clear()  # a run that begins again would not know what they are about
+            self._answers.extend(kept_answers)
             for identity, keys in list(self._waiting.items()):
                 kept = [key for key in keys if key[0] not in runs]
                 if kept:

@@ -448,3 +448,20 @@ def test_a_batch_at_another_server_is_neither_waited_for_in_vain_nor_paid_twice(
         assert second.batches == []
         again = make_clerk(tmp_path, moved, resend=[clerk.out[0].own_id])
         assert len(served(again, moved, RUNS)) == 3
+
+
+@AT_ONE
+def test_an_answer_to_a_run_that_is_gone_is_not_handed_to_the_one_that_begins_again(
+    tmp_path: Path, server: Batching
+) -> None:
+    """It came when its worker had just died; the run asks again, and has it then."""
+    desk = OneDesk(server)
+    clerk = make_clerk(tmp_path, desk)
+    for run in RUNS:
+        clerk.take(call(desk, run))
+    clerk.tick(RUNS)
+    wait_until(lambda: not clerk.out and len(clerk._answers) == 3)
+    clerk.forget([1])
+    assert sorted(answer.run for answer in clerk.answers()) == [0, 2]
+    assert texts(served(clerk, desk, [1])) == {1: True}
+    assert len(server.prompts_answered) == 3
