@@ -17,8 +17,11 @@ from typing import Any
 
 import pytest
 
+from r2po.analysis.logs.load import load_runs_of
+from r2po.analysis.logs.spending import spending_of
 from r2po.errors import InputError
 from r2po.llm.ledger import Caps
+from r2po.runlog import RunDirectory
 from r2po.sweep import pool, worker
 from r2po.sweep.batching.clerk import BatchTerms
 from r2po.sweep.batching.courier import Pauses
@@ -119,10 +122,21 @@ def logs_of(folder: str) -> dict[str, Any]:
     return found
 
 
+def run_folders(folder: str) -> list[Path]:
+    return sorted(Path(folder).glob("logs/*/run_*"))
+
+
 def costs(folder: str) -> list[float]:
     """Return the money that each run of a folder cost, by its result."""
-    paths = sorted(Path(folder).glob("logs/*/run_*/result.json"))
-    return [json.loads(path.read_text())["cost"] for path in paths]
+    return [json.loads((path / "result.json").read_text())["cost"] for path in run_folders(folder)]
+
+
+def money_by_analysis(path: Path) -> float:
+    """Return the money that a run cost, as analyses read it from its calls."""
+    (data,) = load_runs_of([RunDirectory(path)]).runs
+    (spending,) = spending_of([data], "money")
+    assert spending.at is not None
+    return float(spending.at[-1])
 
 
 @pytest.mark.parametrize(("name", "share"), [("OpenAI", None), ("Anthropic", 0.25), ("Gemini", None)])
@@ -145,6 +159,7 @@ def test_results_are_those_of_live_calls_at_a_part_of_the_price_whatever_fails(
     share = share or 0.5
     assert logs_of("batch") == logs_of("live")
     assert costs("batch") == pytest.approx([cost * share for cost in costs("live")])
+    assert costs("batch") == pytest.approx([money_by_analysis(path) for path in run_folders("batch")])
     live, batch = replies("live"), replies("batch")
     assert [reply["usage"]["price_share"] for reply in batch] == [share] * asked
     assert [{**reply["usage"], "price_share": share} for reply in live] == [reply["usage"] for reply in batch]

@@ -1,7 +1,6 @@
 """Anthropic's batches: requests are sent as one object, and results are lines in any order.
 
-Read from the API reference (Message Batches) and the guide "Batch processing" of platform.claude.com, version
-2023-06-01 of the API.
+Where this was read is in docs/batches.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Gemini's batches: requests are sent within one object, and answers come within another, in the same order.
 
-Read from the API reference "Batch API" (v1beta) and the guide "Batch API" of ai.google.dev.
+Where this was read is in docs/batches.md.
 """
 
 from __future__ import annotations

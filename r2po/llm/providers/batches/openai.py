@@ -1,6 +1,6 @@
 """OpenAI's batches: a file of requests is uploaded, and results are files too.
 
-Read from the API reference (Batches, Files) and the guide "Batch API" of platform.openai.com.
+Where this was read is in docs/batches.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from r2po.llm.providers.batches.batches import (
     Item,
     Outcome,
     Standing,
-    is_older,
 )
 from r2po.llm.providers.payload import entries, entry, string
 from r2po.llm.types import AttemptFailed
@@ -59,12 +58,8 @@ class OpenAIBatches(Batches):
 
     def find(self, own_id: str, items: int, since: datetime, others: Collection[str]) -> Found:  # noqa: ARG002
         """Look for a batch in the list of the server."""
-        for batch in self._newest_first():
-            if string(batch, "metadata", OWN_ID) == own_id:
-                return Found(string(batch, "id"))
-            if is_older(entry(batch, "created_at"), since):
-                break
-        return Found()
+        mine = (batch for batch in self._listed() if string(batch, "metadata", OWN_ID) == own_id)
+        return Found(string(next(mine, None), "id"))
 
     def standing(self, name: str) -> Standing:
         """Return how far a batch is."""
@@ -94,7 +89,7 @@ class OpenAIBatches(Batches):
     def _batch(self, name: str) -> Any:
         return self._transport.get_json(f"/batches/{_quoted(name)}")
 
-    def _newest_first(self) -> Iterator[dict[str, Any]]:
+    def _listed(self) -> Iterator[dict[str, Any]]:
         after = ""
         for _ in range(MOST_PAGES):
             page = self._transport.get_json(f"/batches?limit={_PAGE}{after}")
