@@ -488,12 +488,15 @@ def test_numbers_have_three_digits(value: float, said: str) -> None:
 def test_batches_save_half_and_cost_a_round_for_each_call_in_sequence(tmp_path: Path) -> None:
     """Three iterations of a method that asks twice in each, one after the other; all runs wait at once."""
     values = {**NIM, "llm_model_name": "openai:tiny", "prices": PRICES, "num_iterations": 3, "method": "r2po"}
+    values["max_output_tokens"] = 400
     found = forecast(plan(experiments(tmp_path, values, 3)), Terms(batch_hours=2.0), {})
     total = found.total
     usual = (total.tokens_in * PRICES["input"] + total.tokens_out * PRICES["output"]) / 1e6
     assert total.cost == total.saved == pytest.approx(usual / 2, rel=1e-3)
     assert as_json(found)["batch"] == {"hours": 2.0, "rounds": 6, "saved": pytest.approx(usual / 2, rel=1e-3)}
     assert found.hours == pytest.approx(12.0, rel=0.01)
+    most = total.tokens_in * PRICES["input"] + total.calls * 400 * PRICES["output"]
+    assert check_approved(found, 100.0) == pytest.approx(most / 1e6 / 2, rel=1e-3)
 
 
 def test_a_forecast_with_batches_refuses_models_without(tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ class Clerk:
         dropped = [record.own_id for record in records if record.state == DROPPED]
         for own_id in sorted({*self._terms.resend} - {*out, *dropped}):
             there = ", ".join(out) or "none"
-            raise InputError(f"--resend-batch {own_id}: no such batch is under way in {self._folder}: {there}")
+            raise InputError(
+                f"--resend-batch {own_id}: no such batch is under way in {self._folder}; those that are: {there}"
+            )
         for record in records:
             if record.state == WRITTEN or record.own_id in self._terms.resend:
                 record.advance(DROPPED)

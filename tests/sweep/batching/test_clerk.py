@@ -381,7 +381,9 @@ def test_a_damaged_batch_is_named_and_nothing_is_sent(tmp_path: Path, server: Ba
 
 @AT_ONE
 def test_an_unknown_batch_cannot_be_sent_again(tmp_path: Path, server: Batching) -> None:
-    with pytest.raises(InputError, match=r"--resend-batch r2po-1: no such batch is under way in .*: none"):
+    with pytest.raises(
+        InputError, match=r"--resend-batch r2po-1: no such batch is under way in .*; those that are: none"
+    ):
         make_clerk(tmp_path, OneDesk(server), resend=["r2po-1"])
 
 
