@@ -221,7 +221,7 @@ def test_models_without_batches_are_refused_before_anything_begins(monkeypatch: 
 
 def test_a_server_of_ones_own_must_have_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeOpenAI(player) as server:
-        told = rf"--batch needs a server with batches, and {server.url}/batches\?limit=1 answers: HTTP 404"
+        told = rf"--batch needs a server that lists its batches, and {server.url}/batches\?limit=1 answers HTTP 404$"
         with pytest.raises(InputError, match=told):
             run(server, monkeypatch, "batch")
 

@@ -101,10 +101,9 @@ class Batches(ABC):
         try:
             self.look()
         except AttemptFailed as failure:
-            told = f"HTTP {failure.status}" if failure.status == GONE else failure.reason
-            raise InputError(
-                f"--batch needs a server with batches, and {self.address}{self.list_path} answers: {told}"
-            ) from None
+            nothing = f"{self.address}{self.list_path} answers HTTP {GONE}"
+            told = nothing if failure.status == GONE else failure.reason  # which advises to check the model's name
+            raise InputError(f"--batch needs a server that lists its batches, and {told}") from None
 
     def look(self) -> None:
         """Ask for the list of batches: who answers that is there and takes the key."""
