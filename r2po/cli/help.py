@@ -11,6 +11,9 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
     "when servers are out": ("--max-outage",),
     "on a cluster": ("--ray", "--cpus-per-run"),
+    "in batches": (
+        *("--batch", "--batch-poll", "--batch-collect", "--resend-batch", "--cancel-batches", "--batch-hours"),
+    ),
     "new or continued": ("--fresh", "--resume", "--accept-changed-prompts", "--replay-by-position"),
     "which logs": (
         *("--logs-root", "--logdir", "--max-runs", "--preset", "--methods", "--envs", "--only-env", "--only-method"),
@@ -57,7 +60,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
-        "logs/my_sweep": "go on with a sweep, as it was asked for",
+        "logs/my_sweep --batch": "go on with a sweep as it was asked for, at half the price",
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},

@@ -56,6 +56,13 @@ def in_option(duration_s: float) -> str:
     return f"{duration_s:g}s" if duration_s else "0"
 
 
+def folder_name(text: str) -> str:
+    """Read the name of a folder from an option."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
+    return text
+
+
 def amount(text: str) -> float:
     """Read a number above 0 from an option."""
     try:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from r2po.cli import batch_options
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import add_override_option, amount, count, duration, place, told_how_to_continue
+from r2po.cli.seeds import DEFAULT_RUNS, seeds_of
+from r2po.cli.starting import add_override_option, amount, count, duration, folder_name, place, told_how_to_continue
 from r2po.cli.sweep_again import CPUS_PER_RUN, command_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
@@ -19,8 +20,6 @@ from r2po.signals import held_back
 if TYPE_CHECKING:
     from r2po.llm.ledger import Caps
     from r2po.sweep.plan import SweepRequest
-
-DEFAULT_RUNS = 10
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--logs", type=place, metavar="DIR", help="put all log directories into this folder")
     parser.add_argument(
-        "--name", type=_name, help="name of the folder with the manifest (default: derived from the request)"
+        "--name", type=folder_name, help="name of the folder with the manifest (default: derived from the request)"
     )
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
@@ -84,6 +83,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hook", metavar="COMMAND", help="run this when all is done, a run has failed or a cap is reached (R2PO_EVENT)"
     )
+    batch_options.add(parser)
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -112,6 +112,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the sweep, or tell what it will take; returns the exit code."""
     _check_dry_run(options)
+    batch_options.check(options)
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
@@ -142,6 +143,7 @@ def run(options: argparse.Namespace) -> int:
         hook=options.hook,
         race=None if options.race is None else Rule.parse(options.race),
         first=chosen_first(options.first or (), request.configs),
+        batch=batch_options.terms(options),
     )
     sweep: Sweep | None = None
 
@@ -150,13 +152,16 @@ def run(options: argparse.Namespace) -> int:
         return command_to_continue(options, sweep.manifest.folder, setting, sweep.limits_set)
 
     def how_to_continue() -> str:
-        return f"; to continue: {again()}" if sweep is not None else " before the sweep began"
+        return f"{batch_options.out(sweep)}; to continue: {again()}" if sweep is not None else " before the sweep began"
 
     try:
         with told_how_to_continue(how_to_continue):
             environ = read_environ() if options.quiet else read_environ(say)
             sweep = Sweep(request, how, environ)
-            sweep.run()
+            if options.cancel_batches:
+                batch_options.cancel(sweep)
+            else:
+                sweep.run()
     except SweepStopped as stop:
         setting = stop.setting
         if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
@@ -190,6 +195,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         from r2po.sweep.plan import plan
 
     terms = Terms(options.jobs, options.ray is None, options.calls_per_minute, options.reply_s)
+    terms = replace(terms, batch_hours=batch_options.hours(options))
     notes: list[str] = []
     found = forecast(plan(request, notes.append), terms, read_environ())
     if options.dry_run:
@@ -207,43 +213,16 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = (
-        "seeds",
-        "logs",
-        "name",
-        "max_llm_calls",
-        "max_tokens",
-        "max_cost",
-        "ray",
-        "approve_cost",
-        "first",
-        "hook",
-        "race",
-    )
-    extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
-    return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
-
-
-def _seeds(options: argparse.Namespace) -> list[int]:
-    if options.seeds is None:
-        return list(range(1, (options.runs or DEFAULT_RUNS) + 1))
-    if options.runs is not None:
-        raise InputError("--runs and --seeds exclude each other: there is a run for each seed")
-    seeds = [seed for text in options.seeds for part in text.split(",") for seed in _range(part)]
-    return list(dict.fromkeys(seeds))
-
-
-def _range(text: str) -> range:
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
-    if not match or int(match[1]) < 1 or int(match[2] or match[1]) < int(match[1]):
-        raise InputError(f"--seeds {text!r}: expected a number of at least 1, or a range like 1-10")
-    return range(int(match[1]), int(match[2] or match[1]) + 1)
+    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost", "first", "hook")
+    more = ("race", "dry_run", "json", "calls_per_minute", "reply_s", "batch", *batch_options.DETAILS)
+    extras: dict[str, Any] = {**dict.fromkeys((*names, *more)), "cpus_per_run": CPUS_PER_RUN, "resend_batch": []}
+    return argparse.Namespace(**{**extras, **vars(options)})
 
 
 def _request(options: argparse.Namespace) -> SweepRequest:
     from r2po.sweep.plan import SweepRequest
 
-    return SweepRequest(options.config, options.overrides, _seeds(options), options.protocol, options.logs)
+    return SweepRequest(options.config, options.overrides, seeds_of(options), options.protocol, options.logs)
 
 
 def _sweep_folder(options: argparse.Namespace) -> Path | None:
@@ -273,9 +252,3 @@ def _request_of(folder: Path) -> SweepRequest:
         older = "was written by an older version, which does not say how the sweep was asked for"
         raise InputError(f"{folder / FILE} {older}; give its configs and options again")
     return request
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", text) or not text.strip("."):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a folder name: expected letters, digits and any of _.+=-")
-    return text

@@ -57,6 +57,8 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
         "cpus_per_run",
         "hook",
         "race",
+        "batch_poll",
+        "batch_collect",
     ):
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
@@ -65,7 +67,7 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
         yield from ("--max-outage", in_option(options.max_outage))
     if options.first:
         yield from ("--first", *options.first)
-    for name in ("accept_changed_prompts", "quiet"):
+    for name in ("accept_changed_prompts", "batch", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"
 

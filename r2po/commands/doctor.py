@@ -207,7 +207,8 @@ def _why_cut(reply: Reply, patient: Patient) -> str:
 
 
 def _tokens(reply: Reply) -> Finding:
-    counts = {each.name.removesuffix("_tokens"): getattr(reply.usage, each.name) for each in fields(reply.usage)}
+    names = (each.name for each in fields(reply.usage) if each.name.endswith("_tokens"))
+    counts = {name.removesuffix("_tokens"): getattr(reply.usage, name) for name in names}
     text = ", ".join(f"{name} {'unknown' if count is None else f'{count:,}'}" for name, count in counts.items())
     counted = None not in (reply.usage.prompt_tokens, reply.usage.completion_tokens)
     return Finding("ok" if counted else "note", "tokens", text)

@@ -24,12 +24,14 @@ class Terms:
         max_output_tokens: The config's limit on the tokens of a reply, if it sets one.
         writes_cache: Whether what later prompts begin with may be written to a cache.
         model: Who answers: roles that agree in it have the same tokenizer.
+        price_share: The part of the prices that a reply costs; None for all of them.
     """
 
     prices: Prices | None = None
     max_output_tokens: int | None = None
     writes_cache: bool = False
     model: str = ""
+    price_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Account:
         return self.failures + self.replies
 
     @property
-    def tokens(self) -> dict[str, int | None]:
+    def tokens(self) -> dict[str, Any]:
         """The token counts by name."""
         return self.usage.record
 

@@ -126,7 +126,7 @@ class Budget:
         prompt, completion = self.expected_tokens(question)
         terms = self._accounting.terms(question.role)
         written = math.ceil(prompt * question.stable_share) if terms.writes_cache else 0
-        cost = None if terms.prices is None else terms.prices.most(prompt, completion, written)
+        cost = None if terms.prices is None else terms.prices.most(prompt, completion, written, terms.price_share)
         return Amount(1, prompt + completion, cost)
 
     def expected_tokens(self, question: Question) -> tuple[int, int]:

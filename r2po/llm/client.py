@@ -58,8 +58,8 @@ class Model:
     @property
     def terms(self) -> Terms:
         """What is known of its replies before they come."""
-        who = f"{self.name} {self.provider.address}"
-        return Terms(self.prices, self.sampling.get("max_output_tokens"), self.provider.writes_cache, who)
+        asked, limit = self.provider, self.sampling.get("max_output_tokens")
+        return Terms(self.prices, limit, asked.writes_cache, f"{self.name} {asked.address}", asked.price_share)
 
 
 def described(models: Mapping[str, Model]) -> dict[str, Any]:

@@ -47,17 +47,21 @@ class Exchange:
     Args:
         send: Sends the request.
         stream: Takes the pieces of the answer, if it was asked for in pieces.
+        most_bytes: Longest answer accepted; None for ``MAX_BODY_BYTES``.
 
     Attributes:
         answer: The answer, once it is there.
         error: What went wrong, if anything did.
     """
 
-    def __init__(self, send: Callable[[], requests.Response], stream: Stream | None = None) -> None:
+    def __init__(
+        self, send: Callable[[], requests.Response], stream: Stream | None = None, most_bytes: int | None = None
+    ) -> None:
         self.answer: Answer | None = None
         self.error: BaseException | None = None
         self._send = send
         self._stream = stream
+        self._most_bytes = MAX_BODY_BYTES if most_bytes is None else most_bytes
         self._response: requests.Response | None = None
         self._done = threading.Event()
         self._abandoned = False
@@ -130,7 +134,7 @@ class Exchange:
                 stream.feed(portion)
             if stream is None or not stream.pieces:
                 body += portion
-            if max(len(body), stream.size if stream is not None else 0) > MAX_BODY_BYTES:
+            if max(len(body), stream.size if stream is not None else 0) > self._most_bytes:
                 raise network.BodyTooLongError
             if stream is not None and self._is_enough(stream, response):
                 return

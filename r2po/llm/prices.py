@@ -16,19 +16,22 @@ PER = 1_000_000
 
 WRITING = 1.25
 """What written tokens cost without a price of their own, against others: what Anthropic takes."""
+BATCH = 0.5
+"""The part of these prices that replies in a batch cost, at all providers that have batches."""
 
 
 class Prices(Section):
     """Money per million tokens, in any currency.
 
     Without prices of their own, tokens that are read from a cache cost as much as others, and those that are written to
-    it cost ``WRITING`` times as much.
+    it cost ``WRITING`` times as much. Replies in a batch cost the part ``batch`` of all this.
     """
 
     input: float = Field(ge=0, allow_inf_nan=False)
     cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     cache_write: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     output: float = Field(ge=0, allow_inf_nan=False)
+    batch: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     source: str | None = None
     """Where they are from; it only tells."""
 
@@ -54,6 +57,10 @@ class Prices(Section):
 
         A provider that does not say what it wrote does not charge for it.
         """
+        usual = self._usual(usage)
+        return usual if usual is None or usage.price_share is None else usual * usage.price_share
+
+    def _usual(self, usage: Usage) -> float | None:
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
         output = usage.completion_tokens * self.output
@@ -66,10 +73,14 @@ class Prices(Section):
         fresh = max(usage.prompt_tokens - usage.cached_tokens, 0)  # a server may count the cached ones apart
         return (fresh * self.input + usage.cached_tokens * self.cached + rest) / PER
 
-    def most(self, prompt: int, completion: int, written: int) -> float:
-        """Return what a call costs at most, if none of its prompt is read from a cache and so much may be written."""
+    def most(self, prompt: int, completion: int, written: int, share: float | None = None) -> float:
+        """Return what a call costs at most, if none of its prompt is read from a cache and so much may be written.
+
+        It costs the part ``share`` of the prices; None for all of them.
+        """
         dearer = max(self.writing - self.input, 0.0)
-        return (prompt * self.input + completion * self.output + written * dearer) / PER
+        usual = (prompt * self.input + completion * self.output + written * dearer) / PER
+        return usual if share is None else usual * share
 
 
-_LATER = ("cache_write", "source")
+_LATER = ("cache_write", "batch", "source")

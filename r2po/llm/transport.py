@@ -16,6 +16,7 @@ import requests
 
 from r2po.llm import address, failures, network
 from r2po.llm.exchange import Answer, Exchange
+from r2po.llm.json_values import NOT_JSON, cleaned, loads
 from r2po.llm.redaction import Redaction, secrets_of
 from r2po.llm.stream import Stream
 from r2po.llm.types import AttemptFailed
@@ -108,15 +109,41 @@ class Transport:
         Raises:
             AttemptFailed: Anything but a 2xx answer with a JSON object in time; or that tells of an error.
         """
-        answer = self._exchange("POST", path, body, timeout_s, stream)
-        value = self._value(path, answer, told_error)
-        if not isinstance(value, dict):
-            raise self._unusable(path, answer, "not a JSON object")
-        return value
+        return self._object(path, self._exchange("POST", path, body, timeout_s, stream), told_error)
 
-    def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
+    def get_json(
+        self,
+        path: str,
+        *,
+        timeout_s: float | None = None,
+        most_bytes: int | None = None,
+        told_error: Callable[[Any], Any] = failures.told_error,
+    ) -> Any:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
-        return self._value(path, self._exchange("GET", path, None, timeout_s), failures.told_error)
+        return self._value(path, self._exchange("GET", path, None, timeout_s, most_bytes=most_bytes), told_error)
+
+    def get_lines(self, path: str, *, most_bytes: int) -> list[Any]:
+        """Get JSON values that stand on a line each; otherwise as ``post_json``."""
+        answer = self._exchange("GET", path, None, None, most_bytes=most_bytes)
+        if not 200 <= answer.status < 300:
+            raise self._refused(path, answer, loads(answer.body), answer.status)
+        values = [loads(line, self._redaction.reply) for line in answer.body.splitlines() if line.strip()]
+        if NOT_JSON in values:
+            raise self._unusable(path, answer, "not JSON lines in UTF-8")
+        return values
+
+    def post_file(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Post a file with some fields, as a form; otherwise as ``post_json``."""
+        form = {"files": {"file": (name, content)}, "data": fields}
+        return self._object(path, self._exchange("POST", path, None, None, form=form), failures.told_error)
+
+    def take(self, path: str, status: int, body: Any, told_error: Callable[[Any], Any]) -> dict[str, Any]:
+        """Return the object in an answer that came by another way than from this path, judged as if from there.
+
+        Raises:
+            AttemptFailed: As from ``post_json``.
+        """
+        return self._object(path, Answer(status, {}, json.dumps(body).encode()), told_error)
 
     def close(self) -> None:
         """Close the connections of answers that are coming, so that the server notices; send nothing more."""
@@ -137,19 +164,23 @@ class Transport:
         body: Mapping[str, Any] | None,
         timeout_s: float | None,
         stream: Stream | None = None,
+        *,
+        form: Mapping[str, Any] | None = None,
+        most_bytes: int | None = None,
     ) -> Answer:
         limit = self.timeout_s if timeout_s is None else timeout_s
         exchange = Exchange(
             lambda: self._session.request(
                 method,
                 self._url(path),
-                json=body,
+                **({"json": body} if form is None else form),
                 stream=True,
                 allow_redirects=False,
                 timeout=(min(CONNECT_TIMEOUT_S, limit), limit + 1),  # the caller's deadline comes first
                 proxies=self._proxies,
             ),
             stream,
+            most_bytes,
         )
         with self._closing:
             if self._is_closed:
@@ -181,12 +212,18 @@ class Transport:
         base = self.base_url.rpartition("/")[0] if path.startswith("..") else self.base_url
         return base + path.removeprefix("..")
 
+    def _object(self, path: str, answer: Answer, told_error: Callable[[Any], Any]) -> dict[str, Any]:
+        value = self._value(path, answer, told_error)
+        if not isinstance(value, dict):
+            raise self._unusable(path, answer, "not a JSON object")
+        return value
+
     def _value(self, path: str, answer: Answer, told_error: Callable[[Any], Any]) -> Any:
         if not 200 <= answer.status < 300:
-            raise self._refused(path, answer, _loads(answer.body), answer.status)
+            raise self._refused(path, answer, loads(answer.body), answer.status)
         clean = self._redaction.reply
-        value = _loads(answer.body, clean) if answer.stream is None else self._put_together(path, answer, answer.stream)
-        if value is _NOT_JSON:
+        value = loads(answer.body, clean) if answer.stream is None else self._put_together(path, answer, answer.stream)
+        if value is NOT_JSON:
             raise self._unusable(path, answer, "not JSON in UTF-8")
         error = told_error(value)
         if error is not None:
@@ -197,7 +234,7 @@ class Transport:
         """Return what the pieces of an answer say together."""
         if not (stream.is_complete or stream.is_damaged):
             raise UnusableStream(f"{self.base_url}{path}: the answer broke off", retryable=True, status=answer.status)
-        return _cleaned(stream.whole, self._redaction.reply)
+        return cleaned(stream.whole, self._redaction.reply)
 
     def _refused(self, path: str, answer: Answer, payload: Any, status: int) -> AttemptFailed:
         """Return the failure that a server tells of, by its status or, with a good one, in an error object."""
@@ -234,33 +271,3 @@ class Transport:
         reason = f"{self.base_url}{path}: the answer is {what}: {found}"
         kind = AttemptFailed if answer.stream is None else UnusableStream
         return kind(reason, retryable=True, status=answer.status)
-
-
-_NOT_JSON = object()
-
-
-def _loads(body: bytes, clean: Callable[[str], str] = str) -> Any:
-    return _cleaned(lambda: json.loads(body.decode("utf-8-sig")), clean)
-
-
-def _cleaned(read: Callable[[], Any], clean: Callable[[str], str]) -> Any:
-    try:
-        return _replaced(read(), lambda text: clean(_encodable(text)))
-    except (ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
-        return _NOT_JSON
-
-
-def _encodable(text: str) -> str:
-    r"""Replace half surrogates, which JSON can escape (``\ud800``) but no file can store."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _replaced(value: Any, replace: Callable[[str], str]) -> Any:
-    """Return a JSON value with each of its strings replaced."""
-    if isinstance(value, str):
-        return replace(value)
-    if isinstance(value, list):
-        return [_replaced(each, replace) for each in value]
-    if isinstance(value, dict):
-        return {replace(key): _replaced(each, replace) for key, each in value.items()}
-    return value

@@ -146,6 +146,11 @@ class ProviderSettings:
     idle_timeout_s: float | None = None
 
 
+Line = Callable[[Request, Mapping[str, Any]], tuple[int, Any]]
+"""Another way to the server than a call of its own: takes a request and its body as it would be sent, and returns the
+HTTP status and the JSON value of the answer, or raises ``AttemptFailed``."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """The most tokens that a prompt can have, and what to do about a longer one."""
@@ -168,6 +173,10 @@ class Provider(ABC):
     """What the server told of the model at the first contact, such as a digest or a version; None if nothing."""
     by_position = False
     """Whether it finds replies by the place of the call in that run, whatever the prompt says."""
+    line: Line | None = None
+    """Another way for requests to the server than a call each, if one is taken; few providers look at it."""
+    price_share: float | None = None
+    """The part of the usual prices that its replies cost, as in batches; None if they cost all of them."""
 
     @property
     def address(self) -> str:

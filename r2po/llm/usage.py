@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, astuple, dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 N = TypeVar("N", int, float)
 
@@ -27,6 +27,8 @@ class Usage:
         completion_tokens: Tokens of the reply, reasoning included.
         reasoning_tokens: Those of them that were reasoning.
         cache_write_tokens: Tokens of the prompt that were written to the provider's cache.
+        price_share: The part of the usual prices that the reply costs, as in a batch; None if it costs all of them.
+            Of a sum of replies, it is not known.
     """
 
     prompt_tokens: int | None = None
@@ -34,6 +36,7 @@ class Usage:
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     cache_write_tokens: int | None = None
+    price_share: float | None = None
 
     def __post_init__(self) -> None:
         """Take a count that no reply can have, as servers may say, for unknown."""
@@ -47,13 +50,15 @@ class Usage:
         return plus(self.prompt_tokens, self.completion_tokens)
 
     @property
-    def record(self) -> dict[str, int | None]:
-        """The counts by name, as they are logged; most providers know nothing of writing, and then it is left out."""
-        counts = asdict(self)
-        if self.cache_write_tokens is None:
-            del counts["cache_write_tokens"]
-        return counts
+    def record(self) -> dict[str, Any]:
+        """The counts by name, as they are logged; what is known of few replies is left out where it is not known."""
+        return {name: count for name, count in asdict(self).items() if count is not None or name not in _RARE}
 
     def __add__(self, other: Usage) -> Usage:
         """Add up; a count that one of them does not have is unknown."""
-        return Usage(*map(plus, astuple(self), astuple(other)))
+        *counts, _ = map(plus, astuple(self), astuple(other))
+        return Usage(*counts)
+
+
+_RARE = ("cache_write_tokens", "price_share")
+"""Most providers do not tell what was written to a cache, and most replies cost the usual prices."""

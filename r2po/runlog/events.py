@@ -64,7 +64,7 @@ class Replied:
     thinking: str
     finish: str
     refusal: str
-    usage: Mapping[str, int | None]
+    usage: Mapping[str, Any]
     sent: Mapping[str, Any]
     latency_s: float
     served: Mapping[str, str]
@@ -139,10 +139,10 @@ def _fields(event: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any
     return {name: event[name] for name in kinds}
 
 
-def _usage(event: Mapping[str, Any]) -> Mapping[str, int | None]:
-    usage: Mapping[str, int | None] = event["usage"]
+def _usage(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    usage: Mapping[str, Any] = event["usage"]
     for name, count in usage.items():
-        if type(count) not in (int, type(None)):
+        if type(count) not in (int, type(None)) and not (name == "price_share" and type(count) is float):
             raise ValueError(f"call {event['call']}: {name} is {_shown(count)}")
     return usage
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from r2po.llm.usage import plus
 
-RECORD, OF_MODEL, STAND_IN, GIVEN, LIMITED, ASSUMED, UNKNOWN = (
+RECORD, OF_MODEL, STAND_IN, GIVEN, LIMITED, ASSUMED, UNKNOWN, BATCHED = (
     *("the experiment's replies on record", "the model's replies on record", "the stand-in's replies"),
-    *("--reply-s", "max_output_tokens", "an assumption", "unknown"),
+    *("--reply-s", "max_output_tokens", "an assumption", "unknown", "batches"),
 )
 """What a figure rests on."""
 
@@ -28,6 +28,7 @@ class Amounts:
         seconds: What the runs take one after the other.
         work_s: What they take besides waiting for replies.
         bytes: Disk space.
+        saved: Money that is saved by batches.
     """
 
     calls: float = 0.0
@@ -39,6 +40,7 @@ class Amounts:
     seconds: float | None = 0.0
     work_s: float = 0.0
     bytes: float = 0.0
+    saved: float | None = 0.0
 
     def __add__(self, other: Amounts) -> Amounts:
         """Add up; something unknown makes the sum unknown."""
@@ -52,6 +54,7 @@ class Amounts:
             plus(self.seconds, other.seconds),
             self.work_s + other.work_s,
             self.bytes + other.bytes,
+            plus(self.saved, other.saved),
         )
 
 

@@ -10,11 +10,11 @@ from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.resolve import provider_of
 from r2po.llm.budget import FIRST_COMPLETION_TOKENS
-from r2po.llm.prices import Prices
+from r2po.llm.prices import BATCH, Prices
 from r2po.llm.registry import kind_of
 from r2po.llm.usage import Usage
 from r2po.methods import METHODS
-from r2po.sweep.amounts import ASSUMED, GIVEN, LIMITED, OF_MODEL, RECORD, STAND_IN, UNKNOWN, Amounts, Basis
+from r2po.sweep.amounts import ASSUMED, BATCHED, GIVEN, LIMITED, OF_MODEL, RECORD, STAND_IN, UNKNOWN, Amounts, Basis
 from r2po.sweep.on_record import OnRecord, RoleRecord
 from r2po.sweep.pilot import Pilot, RolePilot, is_stand_in
 
@@ -40,6 +40,7 @@ def amounts_of(
     known: Mapping[str, ModelRecord],
     reply_s: float | None,
     environ: Mapping[str, str],
+    batch_hours: float | None = None,
 ) -> tuple[Amounts, Basis, float | None]:
     """Return what runs to come take, what that rests on, and the seconds of the longest of them.
 
@@ -51,14 +52,15 @@ def amounts_of(
         known: What is on record of the models.
         reply_s: What a reply takes where none is on record.
         environ: Keys and base URLs, which say who would be asked.
+        batch_hours: What a batch takes, if calls are sent in batches.
     """
     roles = [
-        _Role(config.for_role(role), record.roles.get(role), known, reply_s, environ, pilot, role, record)
+        _Role(config.for_role(role), record.roles.get(role), known, reply_s, environ, pilot, role, record, batch_hours)
         for role in dict.fromkeys([*pilot.roles, *record.roles])
     ]
     left = sum(pilot.planned - each for each in done)
     new_runs = sum(each == 0 for each in done)
-    each_s = _seconds_of_iteration(config, roles, pilot, record)
+    each_s = _seconds_of_iteration(config, roles, pilot, record, in_batches=batch_hours is not None)
     if record.iterations:
         size = record.bytes / record.iterations * left
     else:
@@ -81,9 +83,11 @@ def amounts_of(
     return amounts, basis, None if each_s is None else each_s * longest
 
 
-def _seconds_of_iteration(config: Config, roles: Sequence[_Role], pilot: Pilot, record: OnRecord) -> float | None:
+def _seconds_of_iteration(
+    config: Config, roles: Sequence[_Role], pilot: Pilot, record: OnRecord, *, in_batches: bool
+) -> float | None:
     """Return what an iteration takes: as on record, or what its calls and its rollouts take; None if not known."""
-    if record.iterations and record.elapsed_s:
+    if not in_batches and record.iterations and record.elapsed_s:
         return record.elapsed_s / record.iterations
     waiting = [role.waiting_s(config, pilot.planned) for role in roles]
     known = [each for each in waiting if each is not None]
@@ -103,6 +107,7 @@ class _Role:
         pilot: Pilot,
         name: str,
         record: OnRecord,
+        batch_hours: float | None,
     ) -> None:
         self.name = name
         self.model = config.llm_model_name or ""
@@ -115,6 +120,7 @@ class _Role:
         self._calls = [0.0, *accumulate(calls for calls, _ in each)]
         self._tokens = [0.0, *accumulate(tokens for _, tokens in each)]
         self._more_calls, self._more_tokens = self._corrections(record)
+        self._batch_s = None if batch_hours is None else 3600 * batch_hours
         self.prices = _prices(config)
         self.reply_tokens = self._length_of_replies()
         self.most_reply_tokens = self._longest_reply()
@@ -149,6 +155,8 @@ class _Role:
         return tokens if is_known or self.prices == FREE else self._config.max_output_tokens
 
     def _latency(self, given: float | None) -> tuple[float | None, str]:
+        if self._batch_s is not None:
+            return self._batch_s, BATCHED
         for record, basis in ((self._own, RECORD), (self._of_model, OF_MODEL)):
             if record is not None and record.replies:
                 return record.latency_s / record.replies, basis
@@ -173,14 +181,23 @@ class _Role:
         cached = self._share_cached()
         out = calls * self.reply_tokens[0]
         most = None if self.most_reply_tokens is None else calls * self.most_reply_tokens
+        usual, share = self._cost(tokens, cached, out), self._share_paid
         return Amounts(
             calls,
             tokens,
             None if cached is None else cached * tokens,
             out,
-            self._cost(tokens, cached, out),
-            None if most is None else self._cost(tokens, cached, most),
+            _part(usual, share),
+            None if most is None else _part(self._cost(tokens, cached, most), share),
+            saved=_part(usual, 1 - share),
         )
+
+    @property
+    def _share_paid(self) -> float:
+        """The part of the prices that calls cost."""
+        if self._batch_s is None or self.prices is None:
+            return 1.0
+        return BATCH if self.prices.batch is None else self.prices.batch
 
     def _share_cached(self) -> float | None:
         """Return the part of prompts that is read from the provider's cache; None if no server told that."""
@@ -207,6 +224,10 @@ class _Role:
         except InputError:  # a key is missing, say; a run would tell
             writes = self._config.prompt_cache is not False
         return self._pilot.stable_share if writes else 0.0
+
+
+def _part(cost: float | None, share: float) -> float | None:
+    return None if cost is None else share * cost
 
 
 def _prices(config: Config) -> Prices | None:

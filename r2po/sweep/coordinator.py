@@ -141,6 +141,11 @@ class Coordinator:
             provider.limiter.ended(attempt, at)
             provider.breaker.lost(key, at)
 
+    @property
+    def queued(self) -> set[int]:
+        """The runs that wait for a permit."""
+        return {ask.run for provider in self._providers.values() for ask in provider.queue}
+
     def grants(self, now: float) -> list[Verdict]:
         """Return the requests that can be answered now."""
         verdicts = list(self._stops())

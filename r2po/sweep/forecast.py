@@ -17,6 +17,7 @@ from r2po import cores
 from r2po.config import Config
 from r2po.llm.types import CRITIC, SEARCH
 from r2po.sweep.amounts import Amounts, Basis
+from r2po.sweep.batching.desks import desks_of
 from r2po.sweep.calls import ModelRecord, amounts_of, models_of
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.memory import fitting_runs
@@ -35,12 +36,14 @@ class Terms:
         here: Whether they run on this machine.
         calls_per_minute: The rate that servers allow, of all runs together; None if nothing is known.
         reply_s: What a reply takes where none is on record; None if that is not known.
+        batch_hours: What a batch takes; None if calls are not sent in batches.
     """
 
     jobs: int | None = None
     here: bool = True
     calls_per_minute: float | None = None
     reply_s: float | None = None
+    batch_hours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,15 @@ class Forecast:
         """How many runs will be under way at once."""
         runs = sum(each.to_come for each in self.experiments)
         asked = min(self.terms.jobs or runs, runs)
-        return min(asked, fitting_runs(min(cores.available(), runs))) if self.terms.here else asked
+        if self.terms.batch_hours is not None or not self.terms.here:
+            return asked
+        return min(asked, fitting_runs(min(cores.available(), runs)))
+
+    @property
+    def rounds(self) -> int:
+        """How many batches follow each other in the longest run."""
+        longest = max((each.longest_s or 0.0 for each in self.experiments if each.to_come), default=0.0)
+        return math.floor(longest / (3600 * self.terms.batch_hours)) if self.terms.batch_hours else 0
 
     @cached_property
     def hours(self) -> float | None:
@@ -124,10 +135,13 @@ def forecast(runs: Sequence[PlannedRun], terms: Terms, environ: Mapping[str, str
     """Return what the runs of a plan will take; nothing is created but in temporary folders, and no server contacted.
 
     Raises:
-        InputError: A run directory holds another experiment, or an experiment cannot begin.
+        InputError: A run directory holds another experiment, an experiment cannot begin, or calls are to be sent in
+            batches to a model that has none.
         RunStopped: The pilot of an experiment cannot go on.
     """
     check_runs(runs)
+    if terms.batch_hours is not None:
+        desks_of(runs, environ)
     groups: dict[str, list[PlannedRun]] = {}
     for run in runs:
         groups.setdefault(run.config.logdir, []).append(run)
@@ -219,7 +233,9 @@ def _of_experiment(
     if pilot is None:
         return empty
     done = [min(state.done, pilot.planned) for state in _to_come(group, states)]
-    amounts, basis, longest_s = amounts_of(config, done, pilot, record, known, terms.reply_s, environ)
+    amounts, basis, longest_s = amounts_of(
+        config, done, pilot, record, known, terms.reply_s, environ, terms.batch_hours
+    )
     return replace(
         empty,
         models=models_of(config, basis.roles),

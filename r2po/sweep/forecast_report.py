@@ -32,7 +32,15 @@ def as_json(forecast: Forecast) -> dict[str, Any]:
         "jobs": forecast.jobs,
         "calls_per_minute": terms.calls_per_minute,
         "reply_s": terms.reply_s,
+        **_batches(forecast),
     }
+
+
+def _batches(forecast: Forecast) -> dict[str, Any]:
+    """Return what only a forecast with batches tells."""
+    hours = forecast.terms.batch_hours
+    saved = _rounded(forecast.total.saved, 6)
+    return {} if hours is None else {"batch": {"hours": hours, "rounds": forecast.rounds, "saved": saved}}
 
 
 def print_forecast(forecast: Forecast, caps: Caps) -> None:
@@ -191,6 +199,8 @@ def money(value: float) -> str:
 
 
 def _duration(forecast: Forecast) -> str:
+    if forecast.terms.batch_hours is not None:
+        return _duration_in_batches(forecast, forecast.terms.batch_hours)
     rate = forecast.terms.calls_per_minute
     paced = f" and {rate:g} calls per minute" if rate else ""
     runs = f"{forecast.jobs} run{'s' * (forecast.jobs != 1)} at once{paced}"
@@ -200,6 +210,20 @@ def _duration(forecast: Forecast) -> str:
     return (
         f"time: {least}{clock(3600 * forecast.hours)} in all with {runs}; that of an experiment is of its longest run"
     )
+
+
+def _duration_in_batches(forecast: Forecast, batch_hours: float) -> str:
+    """Say what batches cost in time, and what they save."""
+    days = (forecast.hours or 0.0) / 24
+    runs = f"{forecast.jobs} run{'s' * (forecast.jobs != 1)} at once"
+    saved, cost = forecast.total.saved, forecast.total.cost
+    told = (
+        "what they save is unknown without prices"
+        if saved is None or cost is None
+        else f"they save {money(saved)} of {money(saved + cost)}"
+    )
+    rounds = f"{forecast.rounds} rounds of {batch_hours:g} h (--batch-hours)"
+    return f"in batches: {days:.1f} days in {rounds} with {runs}; {told}"
 
 
 def _bases(forecast: Forecast) -> list[str]:

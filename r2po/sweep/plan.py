@@ -37,6 +37,7 @@ class PlannedRun:
         accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
         identities: What the servers told of its models by role, when the sweep made the first contact.
         servers: The addresses at which its models are asked.
+        in_batches: Whether its calls are sent in batches.
     """
 
     index: int
@@ -47,6 +48,7 @@ class PlannedRun:
     accept_changed_prompts: bool = False
     identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     servers: frozenset[str] = frozenset()
+    in_batches: bool = False
 
     @property
     def path(self) -> Path:

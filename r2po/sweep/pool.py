@@ -21,6 +21,9 @@ from typing import Any
 from r2po import cores
 from r2po.plugins import loaded_places
 from r2po.signals import held_back
+from r2po.sweep.batching.clerk import Clerk
+from r2po.sweep.batching.courier import BatchStopped
+from r2po.sweep.batching.messages import BatchCall
 from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import take_over_limit
@@ -32,6 +35,7 @@ from r2po.sweep.messages import (
     Instruction,
     Listener,
     Note,
+    OfAttempt,
     PermitRequest,
     Progress,
 )
@@ -58,11 +62,18 @@ class _WorkerProcess:
 class Pool:
     """Makes runs in some worker processes, no more than ``jobs`` at once, which share the cores evenly.
 
-    With a ``memory``, there are no more than fit into it either.
+    With a ``memory``, there are no more than fit into it either. With a ``clerk``, their calls are sent in batches.
     """
 
     def __init__(
-        self, coordinator: Coordinator, listener: Listener, *, workers: int, jobs: int, memory: Memory | None = None
+        self,
+        coordinator: Coordinator,
+        listener: Listener,
+        *,
+        workers: int,
+        jobs: int,
+        memory: Memory | None = None,
+        clerk: Clerk | None = None,
     ) -> None:
         self._coordinator = coordinator
         self._listener = listener
@@ -71,6 +82,7 @@ class Pool:
         self._memory = memory
         self._settled_since: float | None = None
         self._is_stopping = False
+        self._clerk = clerk
         self._share = max(1, cores.available() // jobs)
         self._workers: list[_WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
@@ -79,13 +91,18 @@ class Pool:
         self._chances = SecondChances()
 
     def run(self, runs: Iterable[PlannedRun]) -> None:
-        """Make all runs."""
+        """Make all runs.
+
+        Raises:
+            BatchStopped: A batch of their calls cannot go on.
+        """
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
             while (self._waiting or self._under_way) and not self._may_stop():
                 self._start_runs()
                 self._grant()
+                self._hand_out()
                 due = self._coordinator.wait_s(time.monotonic())
                 for connection in wait(
                     [worker.connection for worker in self._workers], TICK_S if due is None else min(due, TICK_S)
@@ -127,7 +144,8 @@ class Pool:
 
     def _may_stop(self) -> bool:
         """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""
-        if not self._is_stopping or self._coordinator.under_way:
+        waits = self._coordinator.under_way and self._clerk is None  # batches go on without this process
+        if not self._is_stopping or waits:
             self._settled_since = None
             return False
         now = time.monotonic()
@@ -138,6 +156,8 @@ class Pool:
         """End the workers, whatever they are doing: logs are safe at any moment."""
         for worker in self._workers:
             worker.connection.close()
+        if self._clerk is not None:
+            self._clerk.close()
         deadline = time.monotonic() + GRACE_S
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
@@ -172,9 +192,25 @@ class Pool:
 
     def _grant(self) -> None:
         for verdict in self._coordinator.grants(time.monotonic()):
-            for worker in self._workers:
-                if verdict.run in worker.runs:
-                    self._send(worker, verdict)
+            self._deliver(verdict)
+
+    def _hand_out(self) -> None:
+        """Let the clerk send what is collected, and give the runs what came of their calls."""
+        if self._clerk is None:
+            return
+        under_way = {run for worker in self._workers for run in worker.runs}
+        self._clerk.tick(under_way - self._coordinator.queued)  # they wait for calls of others to end, within the caps
+        for note in self._clerk.notes():
+            self._listener.hear(Note(None, note))
+        for answer in self._clerk.answers():
+            self._deliver(answer)
+        if self._clerk.problem:
+            raise BatchStopped(self._clerk.problem)
+
+    def _deliver(self, answer: OfAttempt) -> None:
+        for worker in self._workers:
+            if answer.run in worker.runs:
+                self._send(worker, answer)
 
     def _send(self, worker: _WorkerProcess, message: object) -> None:
         with suppress(OSError):  # it died; reading from it will tell
@@ -191,7 +227,9 @@ class Pool:
         except (EOFError, OSError):
             self._bury(worker)
 
-    def _take(self, worker: _WorkerProcess, message: PermitRequest | AttemptOutcome | Progress | Note | Ended) -> None:
+    def _take(
+        self, worker: _WorkerProcess, message: PermitRequest | BatchCall | AttemptOutcome | Progress | Note | Ended
+    ) -> None:
         now = time.monotonic()
         if isinstance(message, PermitRequest):
             self._coordinator.ask(message)
@@ -199,24 +237,32 @@ class Pool:
             answer = self._coordinator.end(message, now)
             if answer is not None:
                 self._send(worker, answer)
+        elif isinstance(message, BatchCall):
+            assert self._clerk is not None
+            self._clerk.take(message)
         else:
             if isinstance(message, Ended):
                 run = worker.runs.pop(message.run)
                 if message.state == "waiting" and message.run in self._coordinator.given_back:
                     self._waiting.appendleft(run)
                     message = replace(message, state=GIVEN_BACK)
-                self._coordinator.forget([message.run], now)
+                self._forget([message.run], now)
                 message = self._chances.after(message)
                 if message.state == QUEUED:
                     self._waiting.append(run)
             self._listener.hear(message)
+
+    def _forget(self, runs: Collection[int], now: float) -> None:
+        self._coordinator.forget(runs, now)
+        if self._clerk is not None:
+            self._clerk.forget(runs)
 
     def _bury(self, worker: _WorkerProcess) -> None:
         """A worker died: its runs continue in another one, and what they held is free."""
         self._workers.remove(worker)
         worker.connection.close()
         worker.process.join(GRACE_S)
-        self._coordinator.forget(worker.runs, time.monotonic())
+        self._forget(worker.runs, time.monotonic())
         code = worker.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         if worker.runs:

@@ -14,11 +14,15 @@ from r2po.experiment.observer import Observer
 from r2po.experiment.screen import reevaluation
 from r2po.experiment.setting import Setting
 from r2po.llm.accounting import amount_of
+from r2po.llm.budget import Budget
 from r2po.llm.client import Client
+from r2po.llm.gate import Gate
 from r2po.llm.ledger import Amount
 from r2po.llm.types import AttemptFailed
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
+from r2po.sweep.batching.line import batch_gate
+from r2po.sweep.batching.messages import BatchChannel
 from r2po.sweep.from_logs import after, from_result, read_unchecked
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.messages import Channel, Ended, Note, Progress
@@ -40,7 +44,7 @@ def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock
 def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> Ended:
     place = Place(
         run.seed,
-        gate=lambda client, budget: SweepGate(run.index, client, budget, channel),
+        gate=lambda client, budget: _gate(run, client, budget, channel),
         identities=run.identities,
     )
     try:
@@ -61,6 +65,13 @@ def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> 
     except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
         return Ended(run.index, "failed", _unexpected(error))
     return Ended(run.index)
+
+
+def _gate(run: PlannedRun, client: Client, budget: Budget, channel: Channel) -> Gate:
+    if not run.in_batches:
+        return SweepGate(run.index, client, budget, channel)
+    assert isinstance(channel, BatchChannel)
+    return batch_gate(run.index, client, budget, channel)
 
 
 def _unexpected(error: Exception) -> str:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from r2po import cores
 from r2po.errors import InputError
-from r2po.experiment.resolve import by_model
-from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.llm.ledger import Amount, Ledger
 from r2po.llm.outage import Outage
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
+from r2po.sweep.batching.clerk import FOLDER, Clerk
+from r2po.sweep.batching.courier import BatchStopped
+from r2po.sweep.batching.desks import Desks
+from r2po.sweep.batching.record import check_none_out
+from r2po.sweep.beginning import what_begins
 from r2po.sweep.board import Board
 from r2po.sweep.caps import check_prices, counted, usage_of
 from r2po.sweep.contacts import after_first_contacts, has_reply
-from r2po.sweep.control import Ear, Orders, told
+from r2po.sweep.control import Ear, told
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.from_logs import read_progress
@@ -25,11 +29,11 @@ from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import Manifest, folder_of
 from r2po.sweep.memory import Memory, fitting_runs
 from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
+from r2po.sweep.options import SweepOptions
 from r2po.sweep.order import ordered
-from r2po.sweep.outages import MAX_OUTAGE_S, Outages
+from r2po.sweep.outages import Outages
 from r2po.sweep.plan import SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool
-from r2po.sweep.race import Rule
 from r2po.sweep.racing import Racing
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.room import jobs_at_once
@@ -43,40 +47,14 @@ STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another pr
 """Why a run stopped that is neither complete nor failed, by its state."""
 
 
-@dataclass(frozen=True)
-class SweepOptions:
-    """How a sweep is run, which changes nothing in its results.
-
-    Attributes:
-        name: Name of the sweep's folder; None for one made from the request.
-        jobs: Largest number of runs under way; None for as many as fit into the memory.
-        caps: Limits on all runs together.
-        ray: Address of a Ray cluster; None for this machine.
-        cpus_per_run: Cores that Ray sets aside for a run.
-        quiet: Whether to print nothing but errors.
-        max_outage_s: How long a server that is out is waited for; 0 to count each attempt at it like any other.
-        first: Configs whose runs are started before all others.
-        hook: Command that is run when the sweep is done, a run fails or a cap is reached; None for none.
-        race: Rule by which experiments get no more runs that are surely not the best; None to make all.
-    """
-
-    name: str | None = None
-    jobs: int | None = None
-    caps: Caps = field(default_factory=Caps)
-    ray: str | None = None
-    cpus_per_run: float = 0.25
-    quiet: bool = False
-    max_outage_s: float = MAX_OUTAGE_S
-    first: Sequence[str] = ()
-    hook: str | None = None
-    race: Rule | None = None
-
-
 class Sweep:
     """A sweep, ready to be run; ``environ`` holds keys and base URLs.
 
     Raises:
         InputError: Something given cannot be used; no run is started.
+
+    Attributes:
+        clerk: Sends calls in batches; None if each is made by itself.
     """
 
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
@@ -101,6 +79,8 @@ class Sweep:
         self._todo, silent = after_first_contacts(
             self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
         )
+        desks = None if options.batch is None else Desks(self._todo, environ)
+        self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
         self._racing = Racing(options.race, self.runs)
         used = usage_of(self.runs, known) if options.caps.any else Amount()
         self.manifest = Manifest.open(name, self.runs, self._note_before, request)
@@ -109,6 +89,11 @@ class Sweep:
         for address, reason in silent.items():
             self._coordinator.begin_outage(address, reason, time.monotonic())
         self._outages = Outages(self.manifest.folder)
+        self.clerk: Clerk | None = None
+        if options.batch is not None and desks is not None:
+            self.clerk = Clerk(self.manifest.folder, options.batch, desks, self.board.names.__getitem__)
+        else:
+            check_none_out(self.manifest.folder / FOLDER)
         self._screen = SweepScreen()
         self._hook = Hook(options.hook, self.manifest.folder, environ, self._say)
         self._endings: dict[int, Ended] = {}
@@ -137,7 +122,11 @@ class Sweep:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._ear.begin()
-            self._say_what_begins()
+            for text in (
+                *what_begins(self.runs, self._todo, self._damaged, self._rebuilt, self.manifest),
+                *self._notes,
+            ):
+                self._screen.note(text)
             for index, condition in sorted(self._damaged.items()):
                 self.hear(Ended(index, "damaged", with_remedy(condition)))
             self._set_aside_damaged_results()
@@ -150,6 +139,8 @@ class Sweep:
                 self._place.run(self._todo)
             for line in deferred(self.manifest):
                 self._screen.note(line)
+        except BatchStopped as stop:
+            raise SweepStopped(str(stop)) from None
         finally:
             self._outages.close()
             self._screen.close()
@@ -170,8 +161,10 @@ class Sweep:
                 self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs
             )
         assert jobs is not None
-        memory = None if options.jobs else Memory(workers)
-        return Pool(self._coordinator, self, workers=workers, jobs=jobs, memory=memory)
+        if self.clerk is not None:
+            self.clerk.open()
+        memory = None if options.jobs or self.clerk is not None else Memory(workers)
+        return Pool(self._coordinator, self, workers=workers, jobs=jobs, memory=memory, clerk=self.clerk)
 
     def _find_room(self) -> tuple[int | None, int]:
         """Return how many runs are under way at once, in how many processes; a cluster knows that itself."""
@@ -179,25 +172,14 @@ class Sweep:
             return self._options.jobs, 0
         workers = min(cores.available(), len(self._todo))
         self._in_memory = self._in_memory or fitting_runs(workers)  # later, those under way have taken their part
+        if self.clerk is not None and not self._options.jobs and len(self._todo) > self._in_memory:
+            self._say(f"all {len(self._todo)} runs wait for batches at once; {self._in_memory} surely fit into memory")
         configs = [run.config for run in self._todo]
         jobs = jobs_at_once(self._options.jobs, self._in_memory, configs, workers, self._say)
         return jobs, min(workers, jobs)
 
-    def _say_what_begins(self) -> None:
-        complete = len(self.runs) - len(self._todo) - len(self._damaged)
-        begun = sum(run.directory is not None for run in self._todo) - len(self._rebuilt)
-        new = len(self._todo) - begun - len(self._rebuilt)
-        rebuilt = f" (the results of {len(self._rebuilt)} are made anew)" if self._rebuilt else ""
-        damaged = len(self._damaged) + len(self._rebuilt)
-        damaged_text = f", {damaged} damaged{rebuilt}" if damaged else ""
-        say = self._screen.note
-        say(f"sweep of {len(self.runs)} runs: {complete} complete, {begun} to resume, {new} to start{damaged_text}")
-        say(f"manifest: {self.manifest.folder}")
-        models = {each.llm_model_name or "" for run in self.runs for each in by_model(run.config).values()}
-        if any(name.startswith("embedded/") for name in models):
-            say("embedded stand-in: no language model answers; these results say nothing about any model")
-        for text in (*self._notes, *told(Orders(), self._ear.orders, self.manifest.folder)):
-            say(text)
+    def _beginning(self) -> list[str]:
+        return [*what_begins(self.runs, self._todo, self._damaged, self._rebuilt, self.manifest), *self._notes]
 
     def _set_aside_damaged_results(self) -> None:
         """Resuming a run without its result rebuilds it from the logs."""

@@ -11,12 +11,13 @@ import signal
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 from r2po import cores
 from r2po.config.environ import read_environ
 from r2po.errors import InputError
 from r2po.plugins import Place, load_places
+from r2po.sweep.batching.messages import BatchAnswer, BatchCall
 from r2po.sweep.messages import AttemptOutcome, Ended, Key, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.runner import make_run
@@ -50,7 +51,7 @@ class _Worker:
         self._connection = connection
         self._problem = problem
         self._sending = threading.Lock()
-        self._answers: dict[Key, queue.SimpleQueue[Verdict]] = {}
+        self._answers: dict[Key, queue.SimpleQueue[Any]] = {}
         self._environ = read_environ()
 
     def serve(self) -> None:
@@ -66,6 +67,12 @@ class _Worker:
                 self._answers.pop(message.key).put(message)
 
     def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
+        return cast("Verdict", self._answer_to(ask))
+
+    def hand_in(self, call: BatchCall) -> BatchAnswer:
+        return cast("BatchAnswer", self._answer_to(call))
+
+    def _answer_to(self, ask: PermitRequest | AttemptOutcome | BatchCall) -> Any:
         answer = self._answers[ask.key] = queue.SimpleQueue()
         self.tell(ask)
         return answer.get()
@@ -74,7 +81,7 @@ class _Worker:
         problem = self._problem
         self.tell(Ended(run.index, "failed", problem) if problem else make_run(run, self._environ, self))
 
-    def tell(self, message: PermitRequest | AttemptOutcome | Progress | Note | Ended) -> None:
+    def tell(self, message: PermitRequest | BatchCall | AttemptOutcome | Progress | Note | Ended) -> None:
         try:
             with self._sending:
                 self._connection.send(message)

@@ -17,7 +17,7 @@ from r2po.experiment.setting import Setting
 from r2po.llm.providers.context import fewest_tokens
 from r2po.llm.providers.wire import WireFormat
 from r2po.llm.registry import provider_for
-from r2po.llm.types import SEARCH, AttemptFailed, ProviderSettings, Reply, Request
+from r2po.llm.types import SEARCH, AttemptFailed, Line, ProviderSettings, Reply, Request
 from tests.foreign.servers import CONTEXT, Foreign
 
 TIMEOUT_S = 300.0
@@ -71,8 +71,8 @@ def streamed(foreign: Foreign) -> str:
     came: list[bool] = []
     post = provider._chat.post
 
-    def watch(body: Mapping[str, Any], on_progress: Callable[[int], None]) -> tuple[dict[str, Any], bool]:
-        answer, in_pieces = post(body, on_progress)
+    def watch(body: Mapping[str, Any], request: Request, line: Line | None) -> tuple[dict[str, Any], bool]:
+        answer, in_pieces = post(body, request, line)
         came.append(in_pieces)
         return answer, in_pieces
 

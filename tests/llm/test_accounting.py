@@ -71,6 +71,16 @@ def test_written_tokens_cost_a_quarter_more_unless_they_have_a_price_of_their_ow
     assert Prices(input=3.0, cache_write=0.0, output=15.0).cost(usage) == pytest.approx(0.5 * 3)
 
 
+def test_a_reply_in_a_batch_costs_a_part_of_all_prices_and_says_so_in_the_log() -> None:
+    """The same tokens as above: half of 0.3 + 0.12 + 1.875."""
+    usage = Usage(1_000_000, 400_000, 0, cache_write_tokens=500_000, price_share=0.5)
+    assert PRICES.cost(usage) == pytest.approx(1.1475)
+    assert usage.record["price_share"] == 0.5
+    assert "price_share" not in Usage(1, 1, 1).record
+    assert (usage + usage).price_share is None  # half of what? A sum has no price
+    assert PRICES.most(1000, 100, 0, 0.5) == PRICES.most(1000, 100, 0) / 2
+
+
 def test_who_does_not_tell_what_was_written_charges_nothing_for_it() -> None:
     prices = Prices(input=3.0, cached=0.3, cache_write=6.0, output=15.0)
     assert prices.cost(Usage(1_000_000, 0, 0)) == prices.cost(Usage(1_000_000, 0, 0, cache_write_tokens=0)) == 3.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.llm.fake_ollama import FakeOllama
+from tests.llm.fake_servers import FakeServer
 from tests.process.processes import NIM, Completed, environ, finish, logged, start, write_config
 
 SMALL: Mapping[str, Any] = {**NIM, "logdir": "logs/nim", "num_iterations": 5}
@@ -22,7 +23,7 @@ def write_experiments(folder: Path, **changes: Any) -> list[str]:
     return ["props.yaml", "r2po.yaml"]
 
 
-def start_sweep(folder: Path, *arguments: str, server: FakeOllama | None = None, **env: str) -> subprocess.Popen[str]:
+def start_sweep(folder: Path, *arguments: str, server: FakeServer | None = None, **env: str) -> subprocess.Popen[str]:
     """Start ``r2po sweep`` in a folder, as the leader of its own process group."""
     command = [sys.executable, "-m", "r2po", "sweep", *arguments]
     return start(folder, command, environ(server, **env), start_new_session=True)

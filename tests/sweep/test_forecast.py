@@ -31,7 +31,7 @@ from r2po.runlog.events import read_calls
 from r2po.sweep import calls, pilots
 from r2po.sweep.amounts import Amounts
 from r2po.sweep.forecast import Forecast, Terms, _dearest, _State, forecast
-from r2po.sweep.forecast_report import check_approved, count
+from r2po.sweep.forecast_report import as_json, check_approved, count
 from r2po.sweep.pilot import Pilot, RolePilot, fly
 from r2po.sweep.plan import SweepRequest, plan
 from r2po.sweep.sweep import Sweep, SweepStopped
@@ -494,3 +494,23 @@ def test_what_belongs_to_a_forecast_is_refused_without_one(
 @pytest.mark.parametrize(("value", "said"), [(0, "0"), (999.4, "999"), (999.7, "1k"), (12_345, "12.3k"), (2e9, "2G")])
 def test_numbers_have_three_digits(value: float, said: str) -> None:
     assert count(value) == said
+
+
+def test_batches_save_half_and_cost_a_round_for_each_call_in_sequence(tmp_path: Path) -> None:
+    """Three iterations of a method that asks twice in each, one after the other; all runs wait at once."""
+    values = {**NIM, "llm_model_name": "openai:tiny", "prices": PRICES, "num_iterations": 3, "method": "r2po"}
+    values["max_output_tokens"] = 400
+    found = forecast(plan(experiments(tmp_path, values, 3)), Terms(batch_hours=2.0), {})
+    total = found.total
+    usual = (total.tokens_in * PRICES["input"] + total.tokens_out * PRICES["output"]) / 1e6
+    assert total.cost == total.saved == pytest.approx(usual / 2, rel=1e-3)
+    assert as_json(found)["batch"] == {"hours": 2.0, "rounds": 6, "saved": pytest.approx(usual / 2, rel=1e-3)}
+    assert found.hours == pytest.approx(12.0, rel=0.01)
+    most = total.tokens_in * PRICES["input"] + total.calls * 400 * PRICES["output"]
+    assert check_approved(found, 100.0) == pytest.approx(most / 1e6 / 2, rel=1e-3)
+
+
+def test_a_forecast_with_batches_refuses_models_without(tmp_path: Path) -> None:
+    request = experiments(tmp_path, EMBEDDED)
+    with pytest.raises(InputError, match="'embedded/search' has none"):
+        forecast(plan(request), Terms(batch_hours=1.0), {})

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from r2po.llm.providers.batches.anthropic import AnthropicBatches
+from r2po.llm.providers.batches.batches import Batches
 from r2po.llm.providers.marks import in_blocks
 from r2po.llm.providers.payload import count, entries, string, total
 from r2po.llm.providers.server import Server
@@ -69,6 +71,10 @@ class Anthropic(WireFormat):
     def writes_cache(self) -> bool:
         """Whether it marks prompts."""
         return self._marks_prompts
+
+    def batches(self) -> Batches | None:
+        """Return its batches."""
+        return AnthropicBatches(self._transport)
 
     def _headers(self, key: str) -> dict[str, str]:
         return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from r2po.llm.providers.batches.batches import Batches
+from r2po.llm.providers.batches.gemini import GeminiBatches
 from r2po.llm.providers.payload import count, entries, entry, string, total
 from r2po.llm.providers.server import Server
 from r2po.llm.providers.streaming import StreamForm
@@ -46,6 +48,10 @@ class Gemini(WireFormat):
     def context_length(self) -> int | None:
         """Return the most tokens that a prompt can have."""
         return count(self._ask(self._model_path)[1], "inputTokenLimit")
+
+    def batches(self) -> Batches | None:
+        """Return its batches, which this model answers."""
+        return GeminiBatches(self._transport, self._model_path)
 
     def _headers(self, key: str) -> dict[str, str]:
         return {"x-goog-api-key": key} if key else {}

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from r2po.llm.providers import schema
+from r2po.llm.providers.batches.batches import Batches
+from r2po.llm.providers.batches.openai import OpenAIBatches
 from r2po.llm.providers.context import AskedOnce
 from r2po.llm.providers.marks import in_blocks, in_held_blocks
 from r2po.llm.providers.payload import count, entries, entry, string, total
@@ -60,6 +62,10 @@ class OpenAI(WireFormat):
     def longest_prompt(self) -> Limit | None:
         """Return the context length as the limit of a prompt; OpenAI itself is not asked for it."""
         return None if self.server is OpenAI.server and self.is_at_home else super().longest_prompt()
+
+    def batches(self) -> Batches | None:
+        """Return its batches, which servers of one's own may have too."""
+        return OpenAIBatches(self._transport)
 
     def details(self) -> str:
         """Return what the server tells of the model: its size and how its weights are stored."""
@@ -188,6 +194,10 @@ class OpenRouter(OpenAI):
     def writes_cache(self) -> bool:
         """Whether it marks prompts: other vendors' models need no marks."""
         return self._marks_prompts and self._plain_name.startswith((_CLAUDE, _GEMINI))
+
+    def batches(self) -> Batches | None:
+        """Return that it has none."""
+        return None
 
     @property
     def _plain_name(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from r2po.llm.stream import Assembly, Events, Framing, Stream
 from r2po.llm.transport import Transport, UnusableStream
-from r2po.llm.types import AttemptFailed, Streaming
+from r2po.llm.types import AttemptFailed, Line, Request, Streaming
 from r2po.llm.usage import Usage
 
 REFUSED = "the server does not stream answers: they are asked for as a whole from now on"
@@ -78,20 +78,23 @@ class Chat:
         self._form = form
         self._mode = mode
 
-    def post(self, body: Mapping[str, Any], on_progress: Callable[[int], None]) -> tuple[dict[str, Any], bool]:
+    def post(self, body: Mapping[str, Any], request: Request, line: Line | None) -> tuple[dict[str, Any], bool]:
         """Return the answer, and whether it came in pieces.
 
         A server that refuses to stream is asked for the whole at once: nothing was generated, so nothing is lost. One
         whose streams cannot be used is asked for the whole at the next attempt.
 
         Args:
-            body: The request for a whole answer.
-            on_progress: Takes the number of characters so far.
+            body: What asks for a whole answer.
+            request: What it was made from; it is told the number of characters so far.
+            line: Another way for it than to the path, if it takes one.
 
         Raises:
             AttemptFailed: There is no answer.
         """
-        form = self._form
+        form, on_progress = self._form, request.on_progress
+        if line is not None:
+            return self._transport.take(self._path, *line(request, body), self._told_error), False
         if form is None:
             return self._sent(self._path, body, None)
         if not self.note and self._mode is not False and (self._mode is True or self._tells_tokens()):

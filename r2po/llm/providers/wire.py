@@ -149,7 +149,7 @@ class WireFormat(Provider, ABC):
             request = replace(request, schema=enforceable(request.schema))
         body = self._body(request, settings)
         try:
-            payload, in_pieces = self._chat.post(body, request.on_progress)
+            payload, in_pieces = self._chat.post(body, request, self.line)
         except AttemptFailed as failure:
             if NO_MATCH.search(failure.reason):
                 return Reply("", unreadable="the server found no answer of the expected format in it")
@@ -157,7 +157,8 @@ class WireFormat(Provider, ABC):
         reply = self._reply(payload, body)
         if in_pieces:
             self._chat.count(reply.usage)
-        return replace(reply, served=self._named(payload, self.served_names), note=self._chat.note)
+        usage = replace(reply.usage, price_share=self.price_share)
+        return replace(reply, usage=usage, served=self._named(payload, self.served_names), note=self._chat.note)
 
     def close(self) -> None:
         """Close the connections of answers that are coming; send nothing more."""

@@ -254,7 +254,9 @@ class Handler(BaseHTTPRequestHandler):
         self._serve(None)
 
     def do_POST(self) -> None:
-        self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        is_form = self.headers.get("Content-Type", "").startswith("multipart/")
+        self._serve(body if is_form else json.loads(body))
 
     def _serve(self, body: Any) -> None:
         fake = self.server.fake

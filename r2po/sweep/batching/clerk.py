@@ -1,0 +1,297 @@
+"""The clerk of a sweep's batches: collects the calls of runs that wait, and hands out what came of them.
+
+A call is known by its run, its iteration and the address of its reply. So a run that continues, in whatever process,
+finds the batch that its call is in, or what came of it; nothing that was answered is asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from r2po.errors import InputError
+from r2po.llm.types import AttemptFailed
+from r2po.sweep.batching.courier import Courier, Pauses
+from r2po.sweep.batching.desk import AllDesks, Desk
+from r2po.sweep.batching.messages import BatchAnswer, BatchCall
+from r2po.sweep.batching.record import DROPPED, OUT, SENT, WRITTEN, BatchRecord, Identity, read_all
+from r2po.sweep.messages import Key
+
+FOLDER = "batches"
+QUIET_S = 0.3
+"""Calls that a run makes at once come within that time."""
+GRACE_S = 1.0
+"""How long a batch that is being sent is waited for when the sweep stops."""
+
+
+@dataclass(frozen=True)
+class BatchTerms:
+    """How batches are made and watched.
+
+    Attributes:
+        collect_s: How long calls are collected at most, while other runs are busy.
+        pauses: How long is waited between looks at a server.
+        resend: Own ids of batches under way whose calls are sent again, although their answers may come.
+    """
+
+    collect_s: float = 300.0
+    pauses: Pauses = field(default_factory=Pauses)
+    resend: Collection[str] = ()
+
+
+@dataclass
+class _Collected:
+    calls: dict[Identity, BatchCall] = field(default_factory=dict)
+    bytes: int = 0
+    since: float = 0.0
+
+
+class Clerk:
+    """Collects, sends and hands out. Runs are served by one thread; the couriers have theirs.
+
+    Args:
+        folder: Folder of the sweep.
+        terms: How batches are made and watched.
+        desks: Where the calls are collected.
+        name_of: Returns the name of a run in the sweep.
+
+    Raises:
+        InputError: A batch on disk is damaged, or there is none of an id in ``terms``.
+
+    Attributes:
+        problem: Why the sweep cannot go on; empty while it can.
+    """
+
+    def __init__(self, folder: Path, terms: BatchTerms, desks: AllDesks, name_of: Callable[[int], str]) -> None:
+        self.problem = ""
+        self._folder = folder / FOLDER
+        self._terms = terms
+        self._desks = desks
+        self._by_place = {desk.place: desk for desk in desks.all}
+        self._name_of = name_of
+        self._lock = threading.RLock()
+        self._collected: dict[tuple[str, str], _Collected] = {}
+        self._waiting: dict[Identity, list[Key]] = {}
+        self._latest: dict[Identity, tuple[BatchRecord, int]] = {}
+        self._couriers: list[Courier] = []
+        self._carried: set[str] = set()
+        self._answers: deque[BatchAnswer] = deque()
+        self._notes: deque[str] = deque()
+        self._took_at = 0.0
+        self._records = self._read()
+
+    def _read(self) -> list[BatchRecord]:
+        """Return the batches on disk. One that was only written was never sent: its calls will come again."""
+        records = read_all(self._folder)
+        out = [record.own_id for record in records if record.state in OUT]
+        dropped = [record.own_id for record in records if record.state == DROPPED]
+        for own_id in sorted({*self._terms.resend} - {*out, *dropped}):
+            there = ", ".join(out) or "none"
+            raise InputError(
+                f"--resend-batch {own_id}: no such batch is under way in {self._folder}; those that are: {there}"
+            )
+        for record in records:
+            if record.state == WRITTEN or record.own_id in self._terms.resend:
+                record.advance(DROPPED)
+            self._remember(record)
+        return records
+
+    def _remember(self, record: BatchRecord) -> None:
+        if record.state != DROPPED:
+            for place, identity in enumerate(record.calls):
+                self._latest[identity] = record, place
+
+    def open(self) -> None:
+        """Go on with the batches that were under way, at the servers that the sweep asks."""
+        for record in self._records:
+            if record.state not in OUT:
+                continue
+            desk = self._by_place.get((record.server, record.model))
+            if desk is None:
+                self._notes.append(f"batch {record.own_id} to {record.model} at {record.server} is not looked after")
+            else:
+                self._dispatch(record, desk)
+
+    @property
+    def out(self) -> list[BatchRecord]:
+        """The batches that the servers have, or may have."""
+        return [record for record in self._records if record.state in OUT]
+
+    def take(self, call: BatchCall) -> None:
+        """Take a call: its outcome is at hand, or under way, or it will be in the next batch."""
+        identity = Identity(self._name_of(call.run), call.iteration, call.address)
+        with self._lock:
+            record, place = self._latest.get(identity, (None, 0))
+            if record is not None and not record.is_out and not call.again:
+                outcome = record.outcome(place) if record.fetched_at else None
+                if outcome is not None and outcome.is_answer:
+                    self._answers.append(BatchAnswer(call.run, outcome, call=call.call))
+                    return
+            self._took_at = time.monotonic()
+            self._waiting.setdefault(identity, []).append(call.key)
+            if record is None or not record.is_out:
+                self._collect(identity, call)
+            elif record.own_id not in self._carried:
+                self._failed(
+                    f"batch {record.own_id} of {len(record.calls)} calls is at {record.server}, which was asked for "
+                    f"{record.model}, and the sweep asks another server or model now; lead it there again, or, to pay "
+                    f"again: --resend-batch {record.own_id}"
+                )
+
+    def _collect(self, identity: Identity, call: BatchCall) -> None:
+        desk = self._desks.of(call.run, call.role)
+        collected = self._collected.setdefault(desk.place, _Collected())
+        if not collected.calls:
+            collected.since = self._took_at
+        if identity not in collected.calls:
+            collected.calls[identity] = call
+            collected.bytes += _size(call)
+
+    def forget(self, runs: Collection[int]) -> None:
+        """These runs are gone: nobody waits for what they asked; what is sent already stays on record."""
+        with self._lock:
+            kept_answers = [answer for answer in self._answers if answer.run not in runs]
+            self._answers.clear()  # a run that begins again would not know what they are about
+            self._answers.extend(kept_answers)
+            for identity, keys in list(self._waiting.items()):
+                kept = [key for key in keys if key[0] not in runs]
+                if kept:
+                    self._waiting[identity] = kept
+                    continue
+                del self._waiting[identity]
+                for collected in self._collected.values():
+                    call = collected.calls.pop(identity, None)
+                    collected.bytes -= _size(call) if call else 0
+
+    def tick(self, under_way: Collection[int]) -> None:
+        """Send what is collected, once no more can come, or once it was collected for long enough.
+
+        Args:
+            under_way: The runs that are under way.
+        """
+        now = time.monotonic()
+        with self._lock:
+            waiting = {key[0] for keys in self._waiting.values() for key in keys}
+            all_wait = waiting.issuperset(under_way) and now - self._took_at >= QUIET_S
+            for place, collected in self._collected.items():
+                desk = self._by_place[place]
+                full = len(collected.calls) >= desk.batches.most_items or collected.bytes >= desk.batches.most_bytes
+                if collected.calls and (all_wait or full or now - collected.since >= self._terms.collect_s):
+                    calls = list(collected.calls.items())
+                    collected.calls, collected.bytes = {}, 0
+                    self._send(desk, calls)
+
+    def _send(self, desk: Desk, calls: list[tuple[Identity, BatchCall]]) -> None:
+        for part in _parts(calls, desk.batches.most_items, desk.batches.most_bytes):
+            contents = [(identity, call.body) for identity, call in part]
+            record = BatchRecord.write(self._folder, desk.batches.address, desk.model, contents)
+            self._records.append(record)
+            self._remember(record)
+            self._dispatch(record, desk)
+
+    def _dispatch(self, record: BatchRecord, desk: Desk) -> None:
+        courier = Courier(
+            record,
+            desk.batches,
+            self._terms.pauses,
+            others=lambda: {each.name for each in self._records if each is not record and each.name},
+            note=self._notes.append,
+            ended=self._ended,
+            failed=self._failed,
+        )
+        self._couriers.append(courier)
+        self._carried.add(record.own_id)
+        courier.start()
+
+    def _ended(self, record: BatchRecord) -> None:
+        with self._lock:
+            for place, identity in enumerate(record.calls):
+                outcome = record.outcome(place)
+                for run, number in self._waiting.pop(identity, []):
+                    self._answers.append(BatchAnswer(run, outcome, call=number))
+            record.release()
+
+    def _failed(self, reason: str) -> None:
+        self.problem = self.problem or reason
+
+    def answers(self) -> list[BatchAnswer]:
+        """Return what has come since."""
+        return [self._answers.popleft() for _ in range(len(self._answers))]
+
+    def notes(self) -> list[str]:
+        """Return what the user should know since."""
+        return [self._notes.popleft() for _ in range(len(self._notes))]
+
+    def close(self) -> None:
+        """Leave the batches where they are."""
+        until = time.monotonic() + GRACE_S
+        for courier in self._couriers:
+            courier.stop()
+        for courier in self._couriers:
+            courier.wait(until, if_sending=True)
+        for desk in self._desks.all:
+            desk.batches.close()
+        until = time.monotonic() + GRACE_S / 4  # what has just come is written down
+        for courier in self._couriers:
+            courier.wait(until)
+
+    def cancel(self, note: Callable[[str], None]) -> None:
+        """Ask the servers to cancel all batches that are under way.
+
+        Raises:
+            InputError: A server does not.
+        """
+        for record in self.out:
+            desk = self._by_place.get((record.server, record.model))
+            if record.state != SENT or desk is None:
+                why = "it is not known whether the server has it" if desk else "no run to come asks its model"
+                note(f"batch {record.own_id} at {record.server} is left alone: {why}")
+                continue
+            try:
+                desk.batches.cancel(record.name)
+            except AttemptFailed as failure:
+                raise InputError(f"batch {record.own_id} is not cancelled: {failure.reason}") from None
+            note(
+                f"batch {record.own_id} of {len(record.calls)} calls ({record.name}): the server is asked to cancel it"
+            )
+        if not self.out:
+            note("no batches are under way")
+
+
+def unfinished(out: Sequence[BatchRecord]) -> str:
+    """Return what a stopped sweep says of the batches that servers go on with; empty if there are none."""
+    if not out:
+        return ""
+    noun, go = ("batch", "goes") if len(out) == 1 else ("batches", "go")
+    calls, servers = sum(len(record.calls) for record in out), ", ".join(sorted({record.server for record in out}))
+    return (
+        f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
+        "with --cancel-batches cancels them"
+    )
+
+
+def _size(call: BatchCall) -> int:
+    """Return about how many bytes a request takes."""
+    return len(json.dumps(call.body))
+
+
+def _parts(
+    calls: list[tuple[Identity, BatchCall]], most_items: int, most_bytes: int
+) -> Iterable[list[tuple[Identity, BatchCall]]]:
+    """Yield the calls in parts, none of them too large unless a single call is."""
+    part: list[tuple[Identity, BatchCall]] = []
+    size = 0
+    for identity, call in calls:
+        own = _size(call)
+        if part and (len(part) >= most_items or size + own > most_bytes):
+            yield part
+            part, size = [], 0
+        part.append((identity, call))
+        size += own
+    if part:
+        yield part
