@@ -21,7 +21,7 @@ from r2po.sweep.beginning import what_begins
 from r2po.sweep.board import Board
 from r2po.sweep.caps import check_prices, counted, usage_of
 from r2po.sweep.contacts import after_first_contacts, has_reply
-from r2po.sweep.control import Ear, told
+from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.from_logs import read_progress
@@ -122,10 +122,8 @@ class Sweep:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
         try:
             self._ear.begin()
-            for text in (
-                *what_begins(self.runs, self._todo, self._damaged, self._rebuilt, self.manifest),
-                *self._notes,
-            ):
+            begins = what_begins(self.runs, self._todo, self._damaged, self._rebuilt, self.manifest)
+            for text in (*begins, *self._notes, *told(Orders(), self._ear.orders, self.manifest.folder)):
                 self._screen.note(text)
             for index, condition in sorted(self._damaged.items()):
                 self.hear(Ended(index, "damaged", with_remedy(condition)))
@@ -177,9 +175,6 @@ class Sweep:
         configs = [run.config for run in self._todo]
         jobs = jobs_at_once(self._options.jobs, self._in_memory, configs, workers, self._say)
         return jobs, min(workers, jobs)
-
-    def _beginning(self) -> list[str]:
-        return [*what_begins(self.runs, self._todo, self._damaged, self._rebuilt, self.manifest), *self._notes]
 
     def _set_aside_damaged_results(self) -> None:
         """Resuming a run without its result rebuilds it from the logs."""

@@ -140,8 +140,7 @@ class WireFormat(Provider, ABC):
         """Make one attempt.
 
         Raises:
-            AttemptFailed: No answer, one without text, or a refusal. An empty answer that was cut off at the token
-                limit is returned as such.
+            AttemptFailed: No answer, a refusal, or one without text that was not cut off at the token limit.
         """
         settings = self._settings(request)
         if request.schema is not None:
