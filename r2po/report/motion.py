@@ -1,0 +1,199 @@
+"""Rollouts to be played: read from the log where it kept them, else rolled out again from their seeds.
+
+A rollout that is made again counts only if its return is the logged one, to the last bit: with other versions of the
+libraries it may be another rollout. Programs are not run again, and neither is anything of a foreign format.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from r2po.analysis.lineage.reading import Log
+from r2po.config import Config
+from r2po.errors import R2POError
+from r2po.experiment.plugins import load_plugins_of
+from r2po.experiment.setting import Setting
+from r2po.report.maps import grid_of
+from r2po.report.packing import Values
+from r2po.report.states import pack_states
+from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.trajectories import read_trajectory
+
+Motion = Literal["shown", "all", "none"]
+"""Rollouts that prompts showed, one of each candidate, or none."""
+
+MOTIONS: tuple[Motion, ...] = ("shown", "all", "none")
+
+
+@dataclass
+class Play:
+    """What can be played.
+
+    Attributes:
+        rollouts: By the place of the candidate among all.
+        about: A sentence on where they come from, and what is missing.
+        grid: The map of a grid world; None for other environments.
+        notes: What the command should say.
+    """
+
+    rollouts: dict[int, Values] = field(default_factory=dict)
+    about: str = ""
+    grid: Values | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def kept_only(about: str) -> Play:
+    """Return a play without rollouts, and why."""
+    return Play(about=about)
+
+
+def play_log(log: Log, core: Values, motion: Motion, seconds: float, tell: Callable[[str], None]) -> Play:
+    """Return the rollouts of a run.
+
+    Args:
+        log: What could be read of it.
+        core: Its block ``core``, for its candidates.
+        motion: Which rollouts.
+        seconds: How long rolling out again may take.
+        tell: Called with how far it is.
+    """
+    if motion == "none":
+        return kept_only("This report was made without rollouts.")
+    wanted = [(place, each) for place, each in enumerate(core["candidates"]) if each.get("returns")]
+    if not wanted or (core["size"] == 0 and not any("source" in each for _, each in wanted)):
+        return kept_only("The log holds no policies that could be rolled out.")
+    play = Play()
+    sums = {record["iteration"]: record.get("sums", {}).get("trajectories") for record in log.iterations}
+    damaged: list[str] = []
+    for place, each in wanted:
+        found = _kept(log, each, sums.get(each["i"]), damaged)
+        if found is not None:
+            play.rollouts[place] = found
+    missing = [pair for pair in wanted if pair[0] not in play.rollouts and (motion == "all" or pair[1].get("shown"))]
+    from_log = len(play.rollouts)
+    problem, different, late = _again(log, play, missing, seconds, tell) if missing or core["size"] else ("", 0, 0)
+    play.about = _about(from_log, len(play.rollouts) - from_log, problem, different, late)
+    play.notes += [f"{log.path.name}: {play.about}"] if problem or different or late else []
+    play.notes += damaged[:1]
+    return play
+
+
+def _about(kept: int, again: int, problem: str, different: int, late: int) -> str:
+    parts = [
+        f"{kept} rollouts from the log" if kept else "",
+        f"{again} rolled out again from their seeds, each with exactly the logged return" if again else "",
+        f"{different} not played, since rolling out again gave another return (other versions of libraries?)"
+        if different
+        else "",
+        f"{late} not rolled out again within the limit of time" if late else "",
+    ]
+    told = "; ".join(filter(None, [*parts, problem]))
+    return f"{told[0].upper()}{told[1:]}." if told else "No rollout can be played."
+
+
+def _kept(log: Log, candidate: Values, expected: str | None, damaged: list[str]) -> Values | None:
+    """Return a rollout of a candidate that the log kept, the first of those that were shown."""
+    for index in candidate.get("shown") or ():
+        try:
+            arrays = read_trajectory(log.path, candidate["i"], candidate["stage"], index, expected)
+        except DamagedLog as error:
+            damaged.append(str(error))
+            return None
+        if arrays is not None:
+            total = candidate["returns"][index] if index < len(candidate["returns"]) else None
+            return _entry(arrays["observations"], arrays["actions"], index, total)
+    return None
+
+
+def _entry(observations: Any, actions: Any, index: int, total: float | None) -> Values:
+    return {**pack_states(np.asarray(observations), np.asarray(actions)), "k": index, "return": total}
+
+
+def _again(
+    log: Log, play: Play, missing: Sequence[tuple[int, Values]], seconds: float, tell: Callable[[str], None]
+) -> tuple[str, int, int]:
+    """Roll out again what is missing, and look at the map.
+
+    Returns:
+        Why nothing could be rolled out, how many rollouts came out otherwise, and how many there was no time for.
+    """
+    if log.description is None:
+        return "without run.yaml, nothing can be rolled out again", 0, 0
+    if log.description["config"].get("algorithm") is not None:
+        return "", 0, 0
+    try:
+        load_plugins_of(log.description, log.path)
+        # All engines give the same numbers; this one needs no compilation.
+        config = {**log.description["config"], "rollout_engine": "reference"}
+        setting = Setting(Config(**config), log.description["seed"])
+    except Exception as error:  # noqa: BLE001 - whatever keeps an old setting from being made, the page is made
+        return f"nothing could be rolled out again: {_one_line(error)}", 0, 0
+    with closing(setting):
+        try:
+            play.grid = grid_of(setting)
+            if setting.policy.walled:
+                told = "policies that are programs are not run again" if missing else ""
+                return told, 0, 0
+            return "", *_roll_out(setting, play, missing, seconds, tell)
+        except Exception as error:  # noqa: BLE001 - as above: environments have errors of their own
+            return f"rolling out again failed: {_one_line(error)}", 0, 0
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:200]
+    return text if isinstance(error, R2POError) else f"{type(error).__name__}: {text}"
+
+
+def _roll_out(
+    setting: Setting,
+    play: Play,
+    missing: Sequence[tuple[int, Values]],
+    seconds: float,
+    tell: Callable[[str], None],
+) -> tuple[int, int]:
+    different, started, told = 0, time.process_time(), time.monotonic()
+    for done, (place, candidate) in enumerate(_best_first(missing)):
+        now = time.process_time()
+        if now - started > seconds:
+            return different, len(missing) - done
+        if now - told > 5:
+            told = now
+            tell(f"rolled out again: {done} of {len(missing)}")
+        index = index_of(candidate)
+        seed = setting.seeds(candidate["i"], candidate["j"])[index]
+        record: Mapping[str, Any] = {"stage": candidate["stage"], "params": candidate["params"]}
+        rollout = setting.roll_out(setting.policy.load(record), seed)
+        if rollout.total != candidate["returns"][index]:
+            different += 1
+            continue
+        play.rollouts[place] = _entry(rollout.observations, rollout.actions, index, rollout.total)
+    return different, 0
+
+
+def index_of(candidate: Values) -> int:
+    """Return which rollout of a candidate is played: the first that was shown, else the median one."""
+    shown = candidate.get("shown")
+    if shown:
+        return int(shown[0])
+    order = np.argsort(candidate["returns"], kind="stable")
+    return int(order[(len(order) - 1) // 2])
+
+
+def _best_first(missing: Sequence[tuple[int, Values]]) -> Iterator[tuple[int, Values]]:
+    """Yield the candidates that set a new best first: what readers look at, if time is short."""
+    best = -math.inf
+    first: list[tuple[int, Values]] = []
+    others: list[tuple[int, Values]] = []
+    for pair in missing:
+        is_best = pair[1]["reward"] > best
+        best = max(best, pair[1]["reward"])
+        (first if is_best else others).append(pair)
+    yield from first
+    yield from others
