@@ -20,6 +20,7 @@ from r2po.config import Config
 from r2po.errors import R2POError
 from r2po.experiment.plugins import load_plugins_of
 from r2po.experiment.setting import Setting
+from r2po.report.head import run_name
 from r2po.report.maps import grid_of
 from r2po.report.packing import Values
 from r2po.report.states import pack_states
@@ -134,7 +135,7 @@ def _again(
         config = {**log.description["config"], "rollout_engine": "reference"}
         setting = Setting(Config(**config), log.description["seed"])
     except Exception as error:  # noqa: BLE001 - whatever keeps an old setting from being made, the page is made
-        return f"nothing could be rolled out again: {_one_line(error)}", 0, 0
+        return f"nothing could be rolled out again: {_one_line(error, log)}", 0, 0
     with closing(setting):
         try:
             play.grid = grid_of(setting)
@@ -143,11 +144,12 @@ def _again(
                 return told, 0, 0
             return "", *_roll_out(setting, play, missing, seconds, tell)
         except Exception as error:  # noqa: BLE001 - as above: environments have errors of their own
-            return f"rolling out again failed: {_one_line(error)}", 0, 0
+            return f"rolling out again failed: {_one_line(error, log)}", 0, 0
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:200]
+def _one_line(error: Exception, log: Log) -> str:
+    """Return the text of an error without the place of the log: pages are passed on."""
+    text = " ".join(str(error).replace(str(log.path), run_name(log.path)).split())[:300]
     return text if isinstance(error, R2POError) else f"{type(error).__name__}: {text}"
 
 
