@@ -23,6 +23,8 @@ STAND_IN = "embedded stand-in: no language model answered"
 
 _HASH = 10
 """So many digits of a hash are shown."""
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
+"""Of an address, in a log of somebody else: r2po refuses configs with them."""
 _SEPARATOR = re.compile(r"[/\\]")
 _PLACE = re.compile(r"(?:~|/|[A-Za-z]:\\).*")
 
@@ -212,5 +214,5 @@ def _told(value: Any) -> str:
         return ", ".join(f"{key}: {_told(each)}" for key, each in value.items())
     if isinstance(value, list):
         return ", ".join(map(_told, value))
-    text = str(value)
+    text = _CREDENTIALS.sub("//", str(value))
     return f"…/{_SEPARATOR.split(text.rstrip('/'))[-1]}" if _PLACE.fullmatch(text) else text

@@ -6,7 +6,10 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
+from r2po.envs.maze import MazeEnv
 from r2po.experiment.setting import Setting
 from r2po.report.packing import Values
 
@@ -24,16 +27,15 @@ def grid_of(setting: Setting) -> Values | None:
         ``width``, ``height``; ``cells``, a letter for each: S start, F floor, H hole, G goal; ``walls`` between
         neighbouring cells, as pairs; ``moves``, the direction of each action. None for other environments.
     """
-    task = setting.brief.task.name
     if not setting.brief.spaces.discrete_observation or setting.policy.name != "tabular":
         return None
     with closing(setting.make_environment()) as environment:
         inner: Any = environment.unwrapped
-        if task.startswith("maze"):
+        if isinstance(inner, MazeEnv):
             return _maze(inner)
-        if task == "frozenlake":
+        if isinstance(inner, FrozenLakeEnv):
             return _lake(inner)
-        if task == "cliffwalking":
+        if isinstance(inner, CliffWalkingEnv):
             return _cliff(inner)
     return None
 
@@ -51,7 +53,7 @@ def _cliff(inner: Any) -> Values:
     return _grid(width, height, "".join(cells), [], _CLIFF)
 
 
-def _maze(inner: Any) -> Values:
+def _maze(inner: MazeEnv) -> Values:
     size = int(inner.size)
     beside = [(cell, cell + 1) for cell in range(size * size) if cell % size < size - 1]
     below = [(cell, cell + size) for cell in range(size * (size - 1))]

@@ -109,7 +109,7 @@ def _middle(runs: Sequence[Sequence[Values]]) -> Values:
     """Return median and quartiles over runs, at each iteration that all of them have."""
     rewards = [{each["n"]: each["reward"] for each in run if _is_finite(each.get("reward"))} for run in runs]
     common = sorted(set.intersection(*map(set, rewards)))
-    values = np.array([[run[n] for run in rewards] for n in common], dtype=np.float64).reshape(len(common), -1)
+    values = np.array([[run[n] for run in rewards] for n in common], dtype=np.float64).reshape(len(common), len(runs))
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=1) if len(common) else np.empty((3, 0))
     return {"x": common, "low": low.tolist(), "middle": middle.tolist(), "high": high.tolist()}
 
