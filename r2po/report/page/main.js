@@ -69,7 +69,7 @@ async function start() {
   listenToPage();
   if (document.getElementById("data-overview")) await openOverview();
   await follow();
-  document.documentElement.dataset.ready = "yes";
+  document.documentElement.dataset.ready ||= "yes";
 }
 
 start().catch(fail);
