@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--motion-s",
-        type=float,
+        type=_seconds,
         default=60.0,
         metavar="SECONDS",
         help="how much processor time rolling out again may take, for each run (default: 60)",
@@ -46,6 +46,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of a run with very long prompts, leave rollouts out of those before the last 100 iterations, or keep "
         "all (default: recent)",
     )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
 
 
 def run(options: argparse.Namespace) -> int:

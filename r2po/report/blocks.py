@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from r2po.analysis.lineage.heading import facts_of
 from r2po.analysis.lineage.reading import read_log
 from r2po.analysis.logs.load import load_runs_of
 from r2po.analysis.logs.replies import RunReplies
@@ -68,10 +69,13 @@ def _of_log(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]
     asked, problem = read_asked(directory.path)
     accounts: dict[str, dict[str, Any]] = {} if log.result is None else log.result.get("accounting") or {}
     costs = {role: account.get("cost") for role, account in accounts.items()}
-    core = core_of_log(log, spent_by_role(asked, costs))
-    play = play_log(log, core, wanted.motion, wanted.seconds, tell)
-    if not (asked or problem) and core["roles"] and core["iterations"]:
+    facts = facts_of(log.description)
+    if not (asked or problem) and log.iterations and (facts is None or facts["roles"]):
         problem = f"{directory.calls.name} is missing: what the models were asked and what they said is not known"
+    # A part of the calls would pass for all of them.
+    core = core_of_log(log, [] if problem else spent_by_role(asked, costs))
+    core["calls_problem"] = problem
+    play = play_log(log, core, wanted.motion, wanted.seconds, tell)
     if problem and problem not in core["head"]["missing"]:
         core["head"]["missing"].append(problem)
     return _packed(core, asked, problem, play, wanted)
@@ -95,6 +99,7 @@ def _of_published(run: RunData, wanted: Wanted) -> Blocks:
 
 
 def _packed(core: Values, asked: list[Asked], problem: str, play: Play, wanted: Wanted) -> Blocks:
+    core.setdefault("calls_problem", "")
     core["motion"] = play.about
     core["maps"] = play.grid
     packed = {

@@ -120,9 +120,11 @@ def tiles_of_log(log: Log, best: Values | None, spent: Sequence[Values]) -> list
     ]
     if not spent and not last.get("llm_calls"):
         return tiles
-    refused = sum(row["refused"] for row in spent)
-    tiles.append([_count(last.get("llm_calls")), f"replies, {refused:,} unusable"])
-    tiles += [_tokens(row) for row in spent]
+    refused = sum(row["refused"] for row in spent) if spent else None
+    tiles.append([_count(last.get("llm_calls")), f"replies, {_count(refused)} unusable"])
+    told = [_tokens(row) for row in spent]
+    why = "the model's server told none" if spent else "the log of calls cannot be read"
+    tiles += told if any(value != UNKNOWN for value, _ in told) else [[UNKNOWN, f"tokens: {why}"]]
     return [*tiles, [_money(result.get("cost")), "money spent"]]
 
 

@@ -21,7 +21,7 @@ LONG = "x" * 1_000_000
 
 def make_run(logs: Path, config: str, *settings: str, name: str = "made") -> Path:
     """Make a small run with the embedded stand-in; returns its folder."""
-    model = "embedded/code" if config.endswith("_code") else "embedded/search"
+    model = "embedded/code" if config.endswith(("_code", "_promptpo")) else "embedded/search"
     values = [*SMALL, f"llm_model_name={model}", f"logdir={logs / name}", *settings]
     (path,) = CONFIGS.rglob(f"{config}.yaml")
     assert main(["run", "--config", str(path), "--quiet", "--seed", "3", "--set", *values]) == 0

@@ -277,7 +277,7 @@ def test_a_damaged_page_says_so(browser: Any, pages: Path, frozenlake: Path) -> 
         "swimmer_propsp",
         "swimmer_props_random_projection_qr",
         "invertedpendulum_props",
-        "inverted_double_pendulum_propsp",
+        "inverteddoublependulum_propsp",
         "acrobot_props",
         "pendulum_props",
         "hopper_props",

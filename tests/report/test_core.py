@@ -70,7 +70,7 @@ def test_replies_are_those_of_the_candidates(cartpole: Path) -> None:
 def test_the_stand_in_is_marked_and_its_tokens_are_unknown(cartpole: Path) -> None:
     core = blocks(cartpole).core
     assert core["head"]["badges"] == ["embedded stand-in: no language model answered"]
-    assert values_of(core)["tokens, search: not told"] == UNKNOWN
+    assert values_of(core)["tokens: the model's server told none"] == UNKNOWN
     assert values_of(core)["money spent"] == UNKNOWN
 
 
@@ -128,6 +128,9 @@ def test_what_is_damaged_is_named(cartpole: Path, tmp_path: Path) -> None:
     assert "the last line of iterations.jsonl is torn" in missing
     assert "llm_calls.jsonl is missing" in missing
     assert str(tmp_path) not in missing
+    assert values_of(core)["replies, \N{EN DASH} unusable"] == "10"
+    assert values_of(core)["tokens: the log of calls cannot be read"] == UNKNOWN
+    assert core["spent"] == []
 
 
 def test_a_run_without_a_description(cartpole: Path, tmp_path: Path) -> None:

@@ -75,6 +75,13 @@ def test_what_cannot_be_written(
         write_report(paths, Path(output), BARE)
 
 
+def test_seconds_are_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("nan", "-1", "inf", "soon"):
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main(["report", "run_1", "--motion-s", text])
+        assert "--motion-s" in capsys.readouterr().err
+
+
 def test_nothing_of_any_run_can_be_read(tmp_path: Path) -> None:
     for number in (1, 2):
         (tmp_path / "a" / f"run_{number}").mkdir(parents=True)

@@ -8,10 +8,10 @@ function cell(candidate, other, at) {
   const background = parameterColour(value);
   const edited = other && other.params[at] !== value;
   const moved = (candidate.moved || []).find((each) => each[0] === at);
-  const made = h("td", { class: edited ? "edited" : null, title: `${parameterName(at)} = ${valueName(value)}` }, String(value));
+  const made = h("td", { class: edited ? "edited" : null, title: `${parameterName(at)} = ${valueName(value)}` }, number(value));
   made.style.background = rgb(background);
   made.style.color = inkOn(background);
-  if (edited) made.append(h("small", {}, `was ${other.params[at]}`));
+  if (edited) made.append(h("small", {}, `was ${number(other.params[at])}`));
   if (moved) made.append(h("small", {}, `told ${number(moved[1])}`));
   return made;
 }

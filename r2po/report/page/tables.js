@@ -53,9 +53,10 @@ function markRow() {
 }
 
 function drawCalls() {
-  const fold = find("#calls-fold");
-  fold.hidden = !run.core.spent.length;
-  if (!run.core.spent.length) return;
+  const problem = run.core.calls_problem;
+  find("#calls-fold").hidden = !run.core.spent.length && !problem;
+  find("#calls-words").textContent = visible(problem);
+  if (!run.core.spent.length) { find("#calls").replaceChildren(); return; }
   const names = ["role", "questions", "replies", "not used", "failed attempts", "seconds", "median s", "prompt tokens", "of them cached", "reply tokens", "of them thoughts", "money"];
   const rows = run.core.spent.map((row) => {
     const { tokens } = row;

@@ -69,15 +69,22 @@ function iterationsWith(sought) {
 const HEADING = /^# /;
 const STEP = /^\[?-?[\d.][^a-zA-Z]*->[^a-zA-Z]*->/;
 
-/** Part the lines of a prompt at its headings; in a program, such a line is a comment. */
+const CODE_BEGINS = /^```\w/;
+const CODE_ENDS = /^```\s*$/;
+
+/** Part the lines of a prompt at its headings, which follow an empty line; in a program, such a line is a comment. */
 function sectionsOf(call) {
   const sections = [];
   let current = { name: "Opening", lines: [] };
   let inCode = false;
+  let before = "";
   for (const line of call.lines) {
     const text = run.texts.lines[line];
-    if (text.startsWith("```")) inCode = !inCode;
-    if (!inCode && HEADING.test(text)) {
+    if (CODE_BEGINS.test(text)) inCode = true;
+    if (CODE_ENDS.test(text)) inCode = false;
+    const begins = !inCode && !before.trim() && HEADING.test(text);
+    before = text;
+    if (begins) {
       sections.push(current);
       current = { name: text.slice(2), lines: [] };
     } else current.lines.push(line);
