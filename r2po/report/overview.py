@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from r2po.report.blocks import Blocks
 from r2po.report.packing import Values
 from r2po.runlog.keys import telling
 
@@ -19,25 +18,57 @@ UNSET = "not set"
 
 @dataclass(frozen=True)
 class Member:
-    """A run among others.
+    """A run among others: no more of it than an overview shows, since there may be a thousand.
 
     Attributes:
         id: How its blocks are named; letters and digits only.
         folder: The folder of its experiment, to tell experiments apart.
-        blocks: What its page holds.
-        file: Its page, if it has one of its own; else empty.
+        method: Its method, as tables call it.
+        environment: Its task, likewise.
+        target: The return that counts as solved, if its log names one.
+        settings: Its settings as texts, by name, without what may differ between the runs of an experiment.
+        badges: What its page is marked with.
+        outcome: Its rewards, and how it came out.
     """
 
     id: str
     folder: str
-    blocks: Blocks
-    file: str = ""
+    method: str
+    environment: str
+    target: float | None
+    settings: Mapping[str, str]
+    badges: Sequence[str]
+    outcome: Values
 
-    @property
-    def settings(self) -> Mapping[str, str]:
-        """Its settings as texts, by name, without what may differ between the runs of an experiment."""
-        shown = dict(self.blocks.core["settings"])
-        return {name: shown[name] for name in telling(shown) if name not in _NO_SETTINGS}
+
+def member_of(number: int, folder: str, core: Values) -> Member:
+    """Return a run as an overview shows it, given its number among all, its folder and its block ``core``."""
+    head, shown = core["head"], dict(core["settings"])
+    settings = {name: shown[name] for name in telling(shown) if name not in _NO_SETTINGS}
+    own = (f"run{number}", folder, head["method"], head["environment"], core["target"])
+    return Member(*own, settings, head["badges"], _outcome(core))
+
+
+def _outcome(core: Values) -> Values:
+    done = [each for each in core["iterations"] if _is_finite(each.get("reward"))]
+    last: Values = core["iterations"][-1] if core["iterations"] else {}
+    badges = core["head"]["badges"]
+    costs = [row["cost"] for row in core["spent"]]
+    return {
+        "name": core["head"]["run"],
+        "numbers": [each["n"] for each in done],
+        "rewards": [each["reward"] for each in done],
+        "iterations": len(core["iterations"]),
+        "best": next((each["best"] for each in reversed(done) if "best" in each), None),
+        "heldout": (core["heldout"] or {}).get("reward"),
+        "last": last.get("reward"),
+        "episodes": last.get("episodes"),
+        "calls": last.get("calls"),
+        "cost": sum(costs) if costs and None not in costs else None,
+        "complete": core["head"]["complete"],
+        "stand_in": any("stand-in" in badge for badge in badges),
+        "replay": any(badge.startswith("replay") for badge in badges),
+    }
 
 
 @dataclass
@@ -49,15 +80,19 @@ class _Experiment:
     runs: list[int] = field(default_factory=list)
 
 
-def overview_of(members: Sequence[Member]) -> Values:
-    """Return the block ``overview``: environments, experiments, runs, and settings that differ."""
+def overview_of(members: Sequence[Member], files: Mapping[str, str]) -> Values:
+    """Return the block ``overview``: environments, experiments, runs, and settings that differ.
+
+    Args:
+        members: The runs.
+        files: The page of each run that has one of its own, by ``id``.
+    """
     experiments = _experiments(members)
     of_run = {run: number for number, each in enumerate(experiments) for run in each.runs}
-    cores = [each.blocks.core for each in members]
     environments: dict[str, Values] = {}
-    for core in cores:
-        name = core["head"]["environment"]
-        environments.setdefault(name, {"name": name, "label": name, "target": core["target"]})
+    for each in members:
+        name = each.environment
+        environments.setdefault(name, {"name": name, "label": name, "target": each.target})
     return {
         "environments": list(environments.values()),
         "experiments": [
@@ -65,18 +100,21 @@ def overview_of(members: Sequence[Member]) -> Values:
                 "label": each.label,
                 "environment": each.environment,
                 "runs": each.runs,
-                "curve": _middle([cores[run]["iterations"] for run in each.runs]),
+                "curve": _middle([members[run].outcome for run in each.runs]),
             }
             for each in experiments
         ],
-        "runs": [_run(member, of_run[number]) for number, member in enumerate(members)],
+        "runs": [
+            {**each.outcome, "id": each.id, "file": files.get(each.id, ""), "experiment": of_run[number]}
+            for number, each in enumerate(members)
+        ],
         "differences": _differences(experiments),
     }
 
 
 def badges_of(members: Sequence[Member]) -> list[str]:
     """Return what the pages of runs are marked with, each with how many it concerns."""
-    marks = [badge for each in members for badge in each.blocks.core["head"]["badges"]]
+    marks = [badge for each in members for badge in each.badges]
     kinds = {mark: mark.split(":")[0].split(" of ")[0] for mark in marks}
     counts = {kind: sum(kinds[mark] == kind for mark in marks) for kind in kinds.values()}
     return [f"{kind}: {'all' if count == len(members) else count} of these runs" for kind, count in counts.items()]
@@ -86,10 +124,9 @@ def _experiments(members: Sequence[Member]) -> list[_Experiment]:
     """Return the experiments, each with runs of one folder that have the same settings."""
     found: list[_Experiment] = []
     for number, member in enumerate(members):
-        head, settings = member.blocks.core["head"], member.settings
-        same = next((each for each in found if (each.folder, each.settings) == (member.folder, settings)), None)
+        same = next((each for each in found if (each.folder, each.settings) == (member.folder, member.settings)), None)
         if same is None:
-            same = _Experiment(member.folder, settings, head["method"], head["environment"])
+            same = _Experiment(member.folder, member.settings, member.method, member.environment)
             found.append(same)
         same.runs.append(number)
     _label(found)
@@ -105,9 +142,9 @@ def _label(experiments: Sequence[_Experiment]) -> None:
             each.label += "" if len(twins) == 1 else f" ({each.folder})" if alone else f" ({each.folder}, {number})"
 
 
-def _middle(runs: Sequence[Sequence[Values]]) -> Values:
+def _middle(runs: Sequence[Values]) -> Values:
     """Return median and quartiles over runs, at each iteration that all of them have."""
-    rewards = [{each["n"]: each["reward"] for each in run if _is_finite(each.get("reward"))} for run in runs]
+    rewards = [dict(zip(run["numbers"], run["rewards"], strict=True)) for run in runs]
     common = sorted(set.intersection(*map(set, rewards)))
     values = np.array([[run[n] for run in rewards] for n in common], dtype=np.float64).reshape(len(common), len(runs))
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=1) if len(common) else np.empty((3, 0))
@@ -116,32 +153,6 @@ def _middle(runs: Sequence[Sequence[Values]]) -> Values:
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _run(member: Member, experiment: int) -> Values:
-    core = member.blocks.core
-    done = [each for each in core["iterations"] if _is_finite(each.get("reward"))]
-    last: Values = core["iterations"][-1] if core["iterations"] else {}
-    badges = core["head"]["badges"]
-    costs = [row["cost"] for row in core["spent"]]
-    return {
-        "id": member.id,
-        "file": member.file,
-        "name": core["head"]["run"],
-        "experiment": experiment,
-        "numbers": [each["n"] for each in done],
-        "rewards": [each["reward"] for each in done],
-        "iterations": len(core["iterations"]),
-        "best": next((each["best"] for each in reversed(done) if "best" in each), None),
-        "heldout": (core["heldout"] or {}).get("reward"),
-        "last": last.get("reward"),
-        "episodes": last.get("episodes"),
-        "calls": last.get("calls"),
-        "cost": sum(costs) if costs and None not in costs else None,
-        "complete": core["head"]["complete"],
-        "stand_in": any("stand-in" in badge for badge in badges),
-        "replay": any(badge.startswith("replay") for badge in badges),
-    }
 
 
 def _differences(experiments: Sequence[_Experiment]) -> Values:

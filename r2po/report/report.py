@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from r2po.analysis.output.files import folder_name, write_file
@@ -11,12 +11,12 @@ from r2po.errors import InputError
 from r2po.report.blocks import Blocks, Wanted, blocks_of
 from r2po.report.frame import overview_page, run_page
 from r2po.report.head import run_name
-from r2po.report.overview import Member, badges_of, overview_of
+from r2po.report.overview import Member, badges_of, member_of, overview_of
 from r2po.report.packing import pack
 from r2po.runlog import RunDirectory, list_runs, open_run
 
 LARGEST = 20_000_000
-"""A page of several runs that would take more bytes is written as a folder, with a file for each run."""
+"""Runs whose blocks together take more bytes get a file each."""
 
 
 def write_report(
@@ -37,49 +37,19 @@ def write_report(
         raise InputError(f"--output {str(output)!r}: expected a file name that ends in .html")
     runs = find_runs(paths)
     if len(runs) == 1:
-        blocks = _blocks(runs[0], wanted, tell)
+        blocks = blocks_of(runs[0], wanted, tell)
+        _tell_notes(blocks, tell)
         return [_written(output, run_page(blocks.core, blocks.packed), blocks.core["head"]["title"])]
-    members, left_out = [], []
+    pages = _Pages(output)
     for number, each in enumerate(runs, 1):
-        try:
-            blocks = _blocks(each, wanted, tell)
-        except InputError as error:
-            tell(str(error))
-            left_out.append(f"{run_name(each.path)} is left out: nothing of it can be read")
-            continue
-        members.append(Member(f"run{number}", each.path.resolve().parent.name, blocks))
-    if not members:
+        blocks = _readable(each, wanted, tell)
+        if blocks is None:
+            pages.left_out.append(f"{run_name(each.path)} is left out: nothing of it can be read")
+        else:
+            pages.add(number, each, blocks)
+    if not pages.members:
         raise InputError(f"none of the {len(runs)} runs can be read")
-    return _write_several(members, left_out, output)
-
-
-def _blocks(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]) -> Blocks:
-    blocks = blocks_of(directory, wanted, tell)
-    for note in blocks.notes:
-        tell(note)
-    return blocks
-
-
-def _write_several(members: Sequence[Member], left_out: Sequence[str], output: Path) -> list[str]:
-    """Write a page with all runs, or, if it would be too large, one of all and one for each run."""
-    what = f"{len(members)} runs side by side"
-    size = sum(len(block) for each in members for block in each.blocks.packed.values())
-    if size <= LARGEST:
-        packed = [(each.id, sorted(each.blocks.packed.items())) for each in members]
-        blocks = [(f"{run}-{name}", block) for run, of_run in packed for name, block in of_run]
-        page = overview_page(what, badges_of(members), left_out, [("overview", pack(overview_of(members))), *blocks])
-        return [_written(output, page, what)]
-    folder = output.with_name(f"{output.stem}_runs")
-    members = [replace(each, file=f"{folder.name}/{_file_name(each)}") for each in members]
-    for each in members:
-        write_file(folder / _file_name(each), run_page(each.blocks.core, each.blocks.packed).encode())
-    page = overview_page(what, badges_of(members), left_out, [("overview", pack(overview_of(members)))])
-    line = f"the pages of its runs: {folder} (one file would have {size / 1e6:.0f} MB; keep them beside it)"
-    return [_written(output, page, what), line]
-
-
-def _file_name(member: Member) -> str:
-    return f"{member.id}-{folder_name(member.blocks.core['head']['run'])}.html"
+    return pages.finish()
 
 
 def find_runs(paths: Sequence[str]) -> list[RunDirectory]:
@@ -94,6 +64,71 @@ def find_runs(paths: Sequence[str]) -> list[RunDirectory]:
         for each in below or [open_run(path)]:
             found.setdefault(each.path.resolve(), each)
     return list(found.values())
+
+
+def _readable(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]) -> Blocks | None:
+    """Return the blocks of one run of several; None if nothing of it can be read, which is said."""
+    try:
+        blocks = blocks_of(directory, wanted, tell)
+    except InputError as error:
+        tell(str(error))
+        return None
+    _tell_notes(blocks, tell)
+    return blocks
+
+
+def _tell_notes(blocks: Blocks, tell: Callable[[str], None]) -> None:
+    for note in blocks.notes:
+        tell(note)
+
+
+@dataclass
+class _Pages:
+    """The pages of several runs. They wait to become one file; if that would be too large, each gets one at once.
+
+    Attributes:
+        output: The page with all of them.
+        members: The runs.
+        left_out: A line on each that cannot be read.
+    """
+
+    output: Path
+    members: list[Member] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    _waiting: dict[str, Blocks] = field(default_factory=dict)
+    _files: dict[str, str] = field(default_factory=dict)
+    _size: int = 0
+
+    def add(self, number: int, directory: RunDirectory, blocks: Blocks) -> None:
+        """Add a run, given its number among all."""
+        member = member_of(number, directory.path.resolve().parent.name, blocks.core)
+        self.members.append(member)
+        self._waiting[member.id] = blocks
+        self._size += sum(map(len, blocks.packed.values()))
+        if self._size > LARGEST:
+            self._write_waiting()
+
+    def finish(self) -> list[str]:
+        """Write the page with all of them, and return a line on each file or folder."""
+        packed = [(run, sorted(blocks.packed.items())) for run, blocks in self._waiting.items()]
+        blocks = [(f"{run}-{name}", block) for run, of_run in packed for name, block in of_run]
+        overview = ("overview", pack(overview_of(self.members, self._files)))
+        what = f"{len(self.members)} runs side by side"
+        page = overview_page(what, badges_of(self.members), self.left_out, [overview, *blocks])
+        lines = [_written(self.output, page, what)]
+        size = f"one file would have {self._size / 1e6:.0f} MB"
+        return [*lines, *([f"their pages: {self._folder} ({size}; keep them beside it)"] if self._files else [])]
+
+    @property
+    def _folder(self) -> Path:
+        return self.output.with_name(f"{self.output.stem}_runs")
+
+    def _write_waiting(self) -> None:
+        for run, blocks in self._waiting.items():
+            name = f"{run}-{folder_name(blocks.core['head']['run'])}.html"
+            write_file(self._folder / name, run_page(blocks.core, blocks.packed).encode())
+            self._files[run] = f"{self._folder.name}/{name}"
+        self._waiting.clear()
 
 
 def _written(output: Path, page: str, what: str) -> str:

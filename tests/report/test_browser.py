@@ -76,6 +76,10 @@ def test_prompts_and_replies_are_those_of_the_log(browser: Any, pages: Path, car
         for place, role in enumerate(("search", "critic")):
             assert watched.texts("#prompts .whole")[place] == f"{sent[role].prompt}\n"
             assert watched.texts("#candidates .reply > pre")[place] == sent[role].reply
+        watched.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        watched.page.locator("#prompts .bar button").first.click()
+        watched.page.wait_for_selector("#prompts .bar button:has-text('Copied')")
+        assert watched.page.evaluate("navigator.clipboard.readText()") == sent["search"].prompt
         watched.page.click("[data-mode=changed]")
         before = {call.role: call for call in read_calls(cartpole) if call.iteration == 2}
         new = "".join(watched.texts("#prompts .role:first-child .new")).splitlines()

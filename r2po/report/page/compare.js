@@ -24,9 +24,9 @@ function panel(environment) {
   const wide = overview.environments.length > 1 && width > 900 ? width / 2 - 10 : width;
   const marks = members.flatMap((each) => {
     const stroke = experimentColour(each.place);
-    const lines = each.runs.map((one) => overview.runs[one]).map((one) => Plot.line(one.rewards.map((reward, at) => [one.numbers[at], reward]), { x: "0", y: "1", stroke, strokeWidth: 1, strokeOpacity: 0.28 }));
+    const all = each.runs.flatMap((one) => overview.runs[one].rewards.map((reward, at) => ({ one, x: overview.runs[one].numbers[at], reward })));
     const middle = each.curve.x.map((x, at) => ({ x, low: each.curve.low[at], middle: each.curve.middle[at], high: each.curve.high[at] }));
-    return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), ...lines, Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2 })];
+    return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), Plot.line(all, { x: "x", y: "reward", z: "one", stroke, strokeWidth: 1, strokeOpacity: 0.28 }), Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2 })];
   });
   const plot = Plot.plot({
     width: wide, height: 290, marginLeft: LEFT, marginBottom: 36, style: { background: "transparent", fontSize: "12.5px" },

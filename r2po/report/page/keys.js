@@ -48,6 +48,7 @@ const OWN_ARROWS = /^(Arrow|Home|End)/;
 function pressed(event) {
   const target = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || !run.core) return;
+  if (find("#keys").open && event.key !== "?") return;
   if (/^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) && target.type !== "range") return;
   if (OWN_ARROWS.test(event.key) && (target.type === "range" || target.matches(".scroll, .whole"))) return;
   if (/^[1-7]$/.test(event.key)) goTo(Number(event.key));

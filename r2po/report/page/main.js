@@ -36,6 +36,7 @@ function listenToPage() {
   });
   const anew = () => { forgetColours(); drawEverything(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", anew);
+  matchMedia("print").addEventListener("change", anew);
   addEventListener("beforeprint", () => { for (const fold of document.querySelectorAll("#run section > details")) fold.open = true; anew(); });
   addEventListener("afterprint", anew);
   addEventListener("popstate", follow);
