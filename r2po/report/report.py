@@ -42,11 +42,11 @@ def write_report(
         return [_written(output, run_page(blocks.core, blocks.packed), blocks.core["head"]["title"])]
     pages = _Pages(output)
     for number, each in enumerate(runs, 1):
-        blocks = _readable(each, wanted, tell)
-        if blocks is None:
+        readable = _readable(each, wanted, tell)
+        if readable is None:
             pages.left_out.append(f"{run_name(each.path)} is left out: nothing of it can be read")
         else:
-            pages.add(number, each, blocks)
+            pages.add(number, each, readable)
     if not pages.members:
         raise InputError(f"none of the {len(runs)} runs can be read")
     return pages.finish()
