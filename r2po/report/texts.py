@@ -22,7 +22,9 @@ MARK = "\1"
 FEWEST = 7
 """So many lines of a rollout in a row are left out as one; fewer stay."""
 
-_STEP = re.compile(r"\[?-?[\d.][^a-zA-Z]*->[^a-zA-Z]*->")
+_NUMBERS = r"[-+\d.eE, \[\]]+"
+_STEP = re.compile(rf"{_NUMBERS}->{_NUMBERS}->|(\d+: )?[-\d. ]+ \| [-\d. |]+$")
+"""A line of a rollout, in the published style or in the compact one."""
 
 
 @dataclass(frozen=True)

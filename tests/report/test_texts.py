@@ -57,6 +57,10 @@ def test_each_line_stands_once() -> None:
 
 def test_rollouts_are_left_out_as_one_line() -> None:
     assert without_rollouts(f"before\n{STEPS}\nafter 1->2\n") == "before\n\x019\nafter 1->2\n"
+    tiny = "\n".join(f"[1.0, {k}e-05]->-1->[1.0, 9e-06]" for k in range(8))
+    assert without_rollouts(f"{tiny}\nend") == "\x018\nend"
+    compact = "\n".join(f"{f'{k}: ' if k % 10 == 0 else ''}1.{k} -.25 | 1" for k in range(20))
+    assert without_rollouts(f"# History\n{compact}\n[ended]\n| a | b |") == "# History\n\x0120\n[ended]\n| a | b |"
     assert without_rollouts("1->0->2\n2->0->3") == "1->0->2\n2->0->3"
 
 

@@ -35,7 +35,7 @@ function marked(text) {
 }
 
 function stepsNode(steps, fresh) {
-  const words = `${plural(steps.length, "step")} of a rollout, ${fresh === steps.length ? "all" : fresh} new`;
+  const words = `${plural(steps.length, "step")} of a rollout, ${fresh === steps.length ? "all" : count(fresh)} new`;
   const fold = h("details", { class: "steps" }, h("summary", {}, words));
   fold.addEventListener("toggle", () => { if (fold.children.length === 1) fold.append(h("pre", {}, ...steps.map((line) => lineNode(line, false)))); });
   return fold;
@@ -74,7 +74,7 @@ function changedNodes(section, isNew) {
 
 function sectionNode(section, isNew, before) {
   const fresh = section.lines.filter(isNew).length;
-  const words = before && fresh ? `${fresh} new of ${plural(section.lines.length, "line")}` : `${plural(section.lines.length, "line")}${before ? ", unchanged" : ""}`;
+  const words = before && fresh ? `${count(fresh)} new of ${plural(section.lines.length, "line")}` : `${plural(section.lines.length, "line")}${before ? ", unchanged" : ""}`;
   const pre = h("pre", {});
   const fold = h("details", { open: mode === "changed" && (fresh > 0 || !before) }, h("summary", {}, visible(section.name), h("span", { class: "mute" }, words)), pre);
   const fill = () => {

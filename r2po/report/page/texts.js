@@ -67,7 +67,8 @@ function iterationsWith(sought) {
 }
 
 const HEADING = /^# /;
-const STEP = /^\[?-?[\d.][^a-zA-Z]*->[^a-zA-Z]*->/;
+/** A line of a rollout, in the published style or in the compact one. */
+const STEP = /^[-+\d.eE, [\]]+->[-+\d.eE, [\]]+->|^(\d+: )?[-\d. ]+ \| [-\d. |]+$/;
 
 const CODE_BEGINS = /^```\w/;
 const CODE_ENDS = /^```\s*$/;
