@@ -62,7 +62,7 @@ def core_of_log(log: Log, spent: Sequence[Values]) -> Values:
         "sources": sources,
         "warmup": warmup,
         **_method(facts),
-        **_shown(head["task"], config.get("policy"), candidates, warmup, bias=bias is not False),
+        **_shown(head["task"], _text(config.get("policy")), candidates, warmup, bias=bias is not False),
     }
 
 
@@ -104,6 +104,10 @@ def core_of_run(run: RunData) -> Values:
         **_method(run.facts),
         **_shown(run.task["name"], run.task["policy"], candidates, [], bias=True),
     }
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _method(facts: MethodFacts | None) -> Values:
@@ -194,7 +198,7 @@ def _candidate(attempt: Attempt, number: int) -> Values:
         "returns": returns or None,
         "lengths": record.get("lengths"),
         "ends": record.get("ends"),
-        "shown": record.get("shown") or None,
+        "shown": _shown_rollouts(record.get("shown"), len(returns)),
         "success": attempt.success,
         "failure": failure(attempt) or None,
         "trace": record["failure"]["text"] if attempt.failed else None,
@@ -204,6 +208,12 @@ def _candidate(attempt: Attempt, number: int) -> Values:
     if isinstance(record.get("reward"), int | float) and returns:
         entry["reward"] = record["reward"]
     return {name: value for name, value in entry.items() if value is not None}
+
+
+def _shown_rollouts(told: Any, rollouts: int) -> list[int] | None:
+    """Return the indices of the rollouts that prompts showed, as far as there are such rollouts."""
+    known = [each for each in told if type(each) is int and 0 <= each < rollouts] if isinstance(told, list) else []
+    return known or None
 
 
 def _moved(record: Mapping[str, Any]) -> list[list[Any]] | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from r2po.report.packing import Values
+from r2po.report.packing import Values, is_finite
 from r2po.runlog.keys import telling
 
 _NO_SETTINGS = {"seed"}
@@ -50,7 +49,7 @@ def member_of(number: int, folder: str, core: Values) -> Member:
 
 
 def _outcome(core: Values) -> Values:
-    done = [each for each in core["iterations"] if _is_finite(each.get("reward"))]
+    done = [each for each in core["iterations"] if is_finite(each.get("reward"))]
     last: Values = core["iterations"][-1] if core["iterations"] else {}
     badges = core["head"]["badges"]
     costs = [row["cost"] for row in core["spent"]]
@@ -149,10 +148,6 @@ def _middle(runs: Sequence[Values]) -> Values:
     values = np.array([[run[n] for run in rewards] for n in common], dtype=np.float64).reshape(len(common), len(runs))
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=1) if len(common) else np.empty((3, 0))
     return {"x": common, "low": low.tolist(), "middle": middle.tolist(), "high": high.tolist()}
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _differences(experiments: Sequence[_Experiment]) -> Values:

@@ -34,6 +34,14 @@ def to_json(values: Mapping[str, Any]) -> bytes:
     return text.encode()
 
 
+def is_finite(value: object) -> bool:
+    """Whether a value is a number that a figure can show; a whole number of a log may be beyond all others."""
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _finite(value: Any) -> Any:
     """Return a value in which numbers that JSON does not know are texts: ``inf``, ``-inf``, ``nan``."""
     if isinstance(value, float):

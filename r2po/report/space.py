@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from r2po.report.packing import Values
+from r2po.report.packing import Values, is_finite
+from r2po.runlog.records import LARGEST
 
 _DECIMALS = 4
 
@@ -20,15 +21,17 @@ def policy_space(candidates: Sequence[Sequence[float]], warmup: Sequence[Sequenc
 
     Returns:
         ``candidates`` and ``warmup``, a point each, and ``shares`` of the variance; None if there are no two distinct
-        candidates, their numbers of parameters differ, or a parameter is not finite.
+        candidates, their numbers of parameters differ, or a parameter is beyond all reason.
     """
     sizes = {len(each) for each in (*candidates, *warmup)}
     if len(sizes) != 1 or sizes == {0}:
         return None
+    if not all(is_finite(value) and abs(value) <= LARGEST for each in (*candidates, *warmup) for value in each):
+        return None
     tried = np.array(candidates, dtype=np.float64).reshape(-1, sizes.pop())
     first = np.array(warmup, dtype=np.float64).reshape(-1, tried.shape[1])
     distinct = np.unique(tried, axis=0)
-    if len(distinct) < 2 or not (np.isfinite(tried).all() and np.isfinite(first).all()):
+    if len(distinct) < 2:
         return None
     centre = distinct.mean(axis=0)
     _, sizes_of, loadings = np.linalg.svd(distinct - centre, full_matrices=False)

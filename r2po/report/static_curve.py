@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from r2po.analysis.lineage.words import brief
-from r2po.report.packing import Values
+from r2po.report.packing import Values, is_finite
 
 _WIDTH, _HEIGHT = 900, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 16, 30
@@ -16,8 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 16, 16, 30
 
 def static_curve(core: Values) -> Markup:
     """Return the best reward so far as a line, and each candidate as a dot, as SVG; empty if there is nothing."""
-    tried = [(each["i"], each["reward"]) for each in core["candidates"] if _is_finite(each.get("reward"))]
-    best = [(each["n"], each["best"]) for each in core["iterations"] if _is_finite(each.get("best"))]
+    tried = [(each["i"], each["reward"]) for each in core["candidates"] if is_finite(each.get("reward"))]
+    best = [(each["n"], each["best"]) for each in core["iterations"] if is_finite(each.get("best"))]
     if not tried or not best:
         return Markup("")
     numbers = [n for n, _ in tried]
@@ -60,7 +59,3 @@ def _dot(place: str) -> str:
 
 def _share(value: float, low: float, high: float) -> float:
     return (value - low) / (high - low) if high > low else 0.5
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
