@@ -30,7 +30,7 @@ from r2po.runlog.trajectories import read_trajectory
 Motion = Literal["shown", "all", "none"]
 """Rollouts that prompts showed, one of each candidate, or none."""
 
-MOTIONS: tuple[Motion, ...] = ("shown", "all", "none")
+TELL_EVERY_S = 5.0
 
 
 @dataclass
@@ -90,7 +90,7 @@ def _about(kept: int, again: int, problem: str, different: int, late: int) -> st
     parts = [
         f"{kept} rollouts from the log" if kept else "",
         f"{again} rolled out again from their seeds, each with exactly the logged return" if again else "",
-        f"{different} not played, since rolling out again gave another return (other versions of libraries?)"
+        f"{different} not played, since rolling out again did not give the logged return (other versions of libraries?)"
         if different
         else "",
         f"{late} not rolled out again within the limit of time" if late else "",
@@ -142,7 +142,8 @@ def _again(
             if setting.policy.walled:
                 told = "policies that are programs are not run again" if missing else ""
                 return told, 0, 0
-            return "", *_roll_out(setting, play, missing, seconds, tell)
+            known = [pair for pair in missing if pair[1].get("params")]
+            return "", *_roll_out(setting, play, known, seconds, tell)
         except Exception as error:  # noqa: BLE001 - as above: environments have errors of their own
             return f"rolling out again failed: {_one_line(error, log)}", 0, 0
 
@@ -162,21 +163,31 @@ def _roll_out(
 ) -> tuple[int, int]:
     different, started, told = 0, time.process_time(), time.monotonic()
     for done, (place, candidate) in enumerate(_best_first(missing)):
-        now = time.process_time()
-        if now - started > seconds:
+        if time.process_time() - started > seconds:
             return different, len(missing) - done
-        if now - told > 5:
-            told = now
+        if time.monotonic() - told > TELL_EVERY_S:
+            told = time.monotonic()
             tell(f"rolled out again: {done} of {len(missing)}")
-        index = index_of(candidate)
-        seed = setting.seeds(candidate["i"], candidate["j"])[index]
-        record: Mapping[str, Any] = {"stage": candidate["stage"], "params": candidate["params"]}
-        rollout = setting.roll_out(setting.policy.load(record), seed)
-        if rollout.total != candidate["returns"][index]:
+        found = _rolled_out(setting, candidate)
+        if found is None:
             different += 1
-            continue
-        play.rollouts[place] = _entry(rollout.observations, rollout.actions, index, rollout.total)
+        else:
+            play.rollouts[place] = found
     return different, 0
+
+
+def _rolled_out(setting: Setting, candidate: Values) -> Values | None:
+    """Return a rollout of a candidate, made again; None if it is another one than the log tells of."""
+    index = index_of(candidate)
+    seed = setting.seeds(candidate["i"], candidate["j"])[index]
+    record: Mapping[str, Any] = {"stage": candidate["stage"], "params": candidate["params"]}
+    try:
+        rollout = setting.roll_out(setting.policy.load(record), seed)
+    except Exception:  # noqa: BLE001 - one odd policy of a damaged log is no reason to leave out the others
+        return None
+    if rollout.total != candidate["returns"][index]:
+        return None
+    return _entry(rollout.observations, rollout.actions, index, rollout.total)
 
 
 def index_of(candidate: Values) -> int:

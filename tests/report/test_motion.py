@@ -46,7 +46,7 @@ def test_what_comes_out_otherwise_is_not_played(cartpole: Path, tmp_path: Path) 
         candidate["returns"] = [value + 1e-9 for value in candidate["returns"]]
     play = play_log(log, core, "all", 60.0, lambda _: None)
     assert play.rollouts == {}
-    assert f"{len(core['candidates'])} not played, since rolling out again gave another return" in play.about
+    assert f"{len(core['candidates'])} not played, since rolling out again did not give the logged return" in play.about
     assert play.notes
 
 
@@ -136,3 +136,15 @@ def test_other_environments_have_no_map() -> None:
             assert grid_of(setting) is None
         finally:
             setting.close()
+
+
+def test_one_policy_that_cannot_be_rolled_out_keeps_no_other_from_it(cartpole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "cartpole" / "run_1"
+    shutil.copytree(cartpole, run)
+    log = read_log(open_run(run))
+    core = core_of_log(log, [])
+    (first, *_) = [each for each in core["candidates"] if not each.get("shown")]
+    first["params"] = first["params"][:3]
+    play = play_log(log, core, "all", 60.0, lambda _: None)
+    assert len(play.rollouts) == len(core["candidates"]) - 1
+    assert "1 not played" in play.about

@@ -68,7 +68,7 @@ const count = (value) => (value == null ? UNKNOWN : Number(value).toLocaleString
 /** Write a number with 4 significant digits, whole thousands in full; an unknown is never a 0. */
 function number(value) {
   if (value == null) return UNKNOWN;
-  if (typeof value === "string") return value;
+  if (typeof value !== "number") return String(value);
   if (Math.abs(value) >= 1000) return value.toLocaleString("en", { maximumFractionDigits: 0 });
   return String(+value.toPrecision(4) + 0);
 }
