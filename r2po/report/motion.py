@@ -88,7 +88,7 @@ def play_log(log: Log, core: Values, motion: Motion, seconds: float, tell: Calla
 
 def _about(kept: int, again: int, problem: str, different: int, late: int) -> str:
     parts = [
-        f"{kept} rollouts from the log" if kept else "",
+        f"{kept} rollout{'' if kept == 1 else 's'} from the log" if kept else "",
         f"{again} rolled out again from their seeds, each with exactly the logged return" if again else "",
         f"{different} not played, since rolling out again did not give the logged return (other versions of libraries?)"
         if different
@@ -104,16 +104,15 @@ def _kept(log: Log, candidate: Values, expected: str | None, damaged: list[str])
     for index in candidate.get("shown") or ():
         try:
             arrays = read_trajectory(log.path, candidate["i"], candidate["stage"], index, expected)
-        except DamagedLog as error:
-            damaged.append(str(error))
+            if arrays is not None:
+                return _entry(arrays["observations"], arrays["actions"], index, candidate["returns"][index])
+        except (DamagedLog, IndexError, TypeError, ValueError) as error:  # arrays of other shapes than a rollout has
+            damaged.append(f"a kept rollout of iteration {candidate['i']} is not played: {_one_line(error, log)}")
             return None
-        if arrays is not None:
-            total = candidate["returns"][index] if index < len(candidate["returns"]) else None
-            return _entry(arrays["observations"], arrays["actions"], index, total)
     return None
 
 
-def _entry(observations: Any, actions: Any, index: int, total: float | None) -> Values:
+def _entry(observations: Any, actions: Any, index: int, total: float) -> Values:
     return {**pack_states(np.asarray(observations), np.asarray(actions)), "k": index, "return": total}
 
 
