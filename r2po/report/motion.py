@@ -101,14 +101,13 @@ def _about(kept: int, again: int, problem: str, different: int, late: int) -> st
 
 def _kept(log: Log, candidate: Values, expected: str | None, damaged: list[str]) -> Values | None:
     """Return a rollout of a candidate that the log kept, the first of those that were shown."""
-    for index in candidate.get("shown") or ():
-        try:
+    try:
+        for index in candidate.get("shown") or ():
             arrays = read_trajectory(log.path, candidate["i"], candidate["stage"], index, expected)
             if arrays is not None:
                 return _entry(arrays["observations"], arrays["actions"], index, candidate["returns"][index])
-        except (DamagedLog, IndexError, TypeError, ValueError) as error:  # arrays of other shapes than a rollout has
-            damaged.append(f"a kept rollout of iteration {candidate['i']} is not played: {_one_line(error, log)}")
-            return None
+    except (DamagedLog, IndexError, TypeError, ValueError) as error:  # arrays of other shapes than a rollout has
+        damaged.append(f"a kept rollout of iteration {candidate['i']} is not played: {_one_line(error, log)}")
     return None
 
 
