@@ -24,7 +24,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("--formats", "--format", "--output-dir", "--output", "--figure", "--figures", "--layout", "--labels"),
         *("--compare-output", "--reanalyze"),
     ),
-    "what the page holds": ("--motion", "--motion-s", "--texts"),
+    "what the page holds": ("--motion", "--motion-s", "--frames", "--texts"),
     "what is printed": (
         "--dry-run",
         "--json",

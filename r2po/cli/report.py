@@ -40,6 +40,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how much processor time rolling out again may take, for each run (default: 60)",
     )
     parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="let an environment that the page cannot draw be drawn by its own renderer: 10 s of each policy that was "
+        "better than all before",
+    )
+    parser.add_argument(
         "--texts",
         choices=("recent", "all"),
         default="recent",
@@ -63,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - not the answer, which is a line of its own
 
-    wanted = Wanted(options.motion, options.motion_s, whole_texts=options.texts == "all")
+    wanted = Wanted(options.motion, options.motion_s, whole_texts=options.texts == "all", films=options.frames)
     for line in write_report(options.paths, Path(options.output), wanted, tell):
         print(line)  # noqa: T201
     return 0

@@ -29,7 +29,7 @@ def make_rendered(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
     try:
         return setting.make_environment(render_mode=mode)
     except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
-        raise _cannot_render(error) from None
+        raise _cannot_render(error, mode) from None
 
 
 def picture(environment: gymnasium.Env[Any, Any]) -> NDArray[np.uint8] | None:
@@ -41,12 +41,13 @@ def picture(environment: gymnasium.Env[Any, Any]) -> NDArray[np.uint8] | None:
     try:
         drawn = environment.render()
     except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
-        raise _cannot_render(error) from None
+        raise _cannot_render(error, environment.render_mode) from None
     return drawn if isinstance(drawn, np.ndarray) else None
 
 
-def _cannot_render(error: Exception) -> InputError:
+def _cannot_render(error: Exception, mode: str | None) -> InputError:
+    instead = "use --output best.gif; " if mode == "human" else ""
     return InputError(
-        f"cannot render here: {' '.join(str(error).split())[:200]}; without a display use --output best.gif; "
-        "MuJoCo then draws with EGL (Debian: libegl1 libgl1) or, with MUJOCO_GL=osmesa, OSMesa (libosmesa6)"
+        f"cannot render here: {' '.join(str(error).split())[:200]}; without a display {instead}"
+        "MuJoCo draws with EGL (Debian: libegl1 libgl1) or, with MUJOCO_GL=osmesa, OSMesa (libosmesa6)"
     )

@@ -28,11 +28,13 @@ class Wanted:
         motion: Which rollouts are played.
         seconds: How long rolling out again may take, for each run.
         whole_texts: Whether prompts keep all rollouts, however large the page becomes.
+        films: Whether environments that the page cannot draw are drawn by their own renderers.
     """
 
     motion: Motion = "all"
     seconds: float = 60.0
     whole_texts: bool = False
+    films: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def _of_log(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]
     # A part of the calls would pass for all of them.
     core = core_of_log(log, [] if problem else spent_by_role(asked, costs))
     core["calls_problem"] = problem
-    play = play_log(log, core, wanted.motion, wanted.seconds, tell)
+    play = play_log(log, core, wanted.motion, wanted.seconds, tell, films=wanted.films)
     if problem and problem not in core["head"]["missing"]:
         core["head"]["missing"].append(problem)
     return _packed(core, asked, problem, play, wanted)

@@ -20,6 +20,7 @@ from r2po.config import Config
 from r2po.errors import R2POError
 from r2po.experiment.plugins import load_plugins_of
 from r2po.experiment.setting import Setting
+from r2po.report.films import DRAWN, film_of
 from r2po.report.head import run_name
 from r2po.report.maps import grid_of
 from r2po.report.packing import Values
@@ -55,7 +56,9 @@ def kept_only(about: str) -> Play:
     return Play(about=about)
 
 
-def play_log(log: Log, core: Values, motion: Motion, seconds: float, tell: Callable[[str], None]) -> Play:
+def play_log(
+    log: Log, core: Values, motion: Motion, seconds: float, tell: Callable[[str], None], *, films: bool = False
+) -> Play:
     """Return the rollouts of a run.
 
     Args:
@@ -64,6 +67,7 @@ def play_log(log: Log, core: Values, motion: Motion, seconds: float, tell: Calla
         motion: Which rollouts.
         seconds: How long rolling out again may take.
         tell: Called with how far it is.
+        films: Whether the best policies of an environment that the page cannot draw get pictures.
     """
     if motion == "none":
         return kept_only("This report was made without rollouts.")
@@ -79,7 +83,8 @@ def play_log(log: Log, core: Values, motion: Motion, seconds: float, tell: Calla
             play.rollouts[place] = found
     missing = [pair for pair in wanted if pair[0] not in play.rollouts and (motion == "all" or pair[1].get("shown"))]
     from_log = len(play.rollouts)
-    problem, different, late = _again(log, play, missing, seconds, tell) if missing or core["size"] else ("", 0, 0)
+    asked = _Asked(missing, _best_ones(wanted, core) if films else [], seconds, tell)
+    problem, different, late = _again(log, play, asked) if missing or core["size"] else ("", 0, 0)
     play.about = _about(from_log, len(play.rollouts) - from_log, problem, different, late)
     play.notes += [f"{log.path.name}: {play.about}"] if problem or different or late else []
     play.notes += damaged[:1]
@@ -115,10 +120,31 @@ def _entry(observations: Any, actions: Any, index: int, total: float) -> Values:
     return {**pack_states(np.asarray(observations), np.asarray(actions)), "k": index, "return": total}
 
 
-def _again(
-    log: Log, play: Play, missing: Sequence[tuple[int, Values]], seconds: float, tell: Callable[[str], None]
-) -> tuple[str, int, int]:
-    """Roll out again what is missing, and look at the map.
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be rolled out again.
+
+    Attributes:
+        missing: Candidates without a rollout, with their places.
+        filmed: Candidates that are to have pictures.
+        seconds: How much processor time that may take.
+        tell: Called with how far it is.
+    """
+
+    missing: Sequence[tuple[int, Values]]
+    filmed: Sequence[tuple[int, Values]]
+    seconds: float
+    tell: Callable[[str], None]
+
+
+def _best_ones(wanted: Sequence[tuple[int, Values]], core: Values) -> list[tuple[int, Values]]:
+    """Return the kept candidates that were better than all before."""
+    bests = {each["n"] for each in core["iterations"] if each["is_best"]}
+    return [(place, each) for place, each in wanted if each.get("kept") and each["i"] in bests and each.get("params")]
+
+
+def _again(log: Log, play: Play, asked: _Asked) -> tuple[str, int, int]:
+    """Roll out again what is missing, look at the map, and take pictures.
 
     Returns:
         Why nothing could be rolled out, how many rollouts came out otherwise, and how many there was no time for.
@@ -138,10 +164,10 @@ def _again(
         try:
             play.grid = grid_of(setting)
             if setting.policy.walled:
-                told = "policies that are programs are not run again" if missing else ""
+                told = "policies that are programs are not run again" if asked.missing else ""
                 return told, 0, 0
-            known = [pair for pair in missing if pair[1].get("params")]
-            return "", *_roll_out(setting, play, known, seconds, tell)
+            counts = _roll_out(setting, play, asked)
+            return _film(setting, play, asked), *counts
         except Exception as error:  # noqa: BLE001 - as above: environments have errors of their own
             return f"rolling out again failed: {_one_line(error, log)}", 0, 0
 
@@ -152,20 +178,37 @@ def _one_line(error: Exception, log: Log) -> str:
     return text if isinstance(error, R2POError) else f"{type(error).__name__}: {text}"
 
 
-def _roll_out(
-    setting: Setting,
-    play: Play,
-    missing: Sequence[tuple[int, Values]],
-    seconds: float,
-    tell: Callable[[str], None],
-) -> tuple[int, int]:
+def _film(setting: Setting, play: Play, asked: _Asked) -> str:
+    """Add pictures to rollouts; returns why there are none, if there is a reason to tell."""
+    if not asked.filmed:
+        return ""
+    if play.grid is not None or setting.brief.task.name in DRAWN:
+        return "pictures are only taken of environments that the page cannot draw itself"
+    try:
+        for done, (place, candidate) in enumerate(asked.filmed, 1):
+            asked.tell(f"taking pictures of the best policies: {done} of {len(asked.filmed)}")
+            index = index_of(candidate)
+            seed = setting.seeds(candidate["i"], candidate["j"])[index]
+            policy = setting.bind(setting.policy.load({"params": candidate["params"]}))
+            film = film_of(setting, policy, seed, candidate["returns"][index])
+            if film is None:
+                return "the environment gave no pictures of the logged rollouts"
+            if place in play.rollouts and play.rollouts[place]["k"] == index:
+                play.rollouts[place]["film"] = film
+    except Exception as error:  # noqa: BLE001 - renderers have errors of their own; what was rolled out stays
+        return f"no more pictures could be taken: {' '.join(str(error).split())[:300]}"
+    return ""
+
+
+def _roll_out(setting: Setting, play: Play, asked: _Asked) -> tuple[int, int]:
+    missing = [pair for pair in asked.missing if pair[1].get("params")]
     different, started, told = 0, time.process_time(), time.monotonic()
     for done, (place, candidate) in enumerate(_best_first(missing)):
-        if time.process_time() - started > seconds:
+        if time.process_time() - started > asked.seconds:
             return different, len(missing) - done
         if time.monotonic() - told > TELL_EVERY_S:
             told = time.monotonic()
-            tell(f"rolled out again: {done} of {len(missing)}")
+            asked.tell(f"rolled out again: {done} of {len(missing)}")
         found = _rolled_out(setting, candidate)
         if found is None:
             different += 1

@@ -16,7 +16,8 @@ SMALL = ("num_iterations=5", "num_evaluation_episodes=3", "heldout_episodes=3", 
 
 MARKUP = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- {{ 7 * 7 }} ${7}"
 ESCAPES = "\x1b[31mred\x1b[0m \u202eevil\u202c \u2028 \ufeff \ud800 \x00"
-LONG = "x" * 1_000_000
+LONG, LONGER = 120_000, 1_000_000
+"""Characters of a line: of one that is cut, and of one that browsers need seconds for."""
 
 
 def make_run(logs: Path, config: str, *settings: str, name: str = "made") -> Path:
@@ -28,18 +29,18 @@ def make_run(logs: Path, config: str, *settings: str, name: str = "made") -> Pat
     return logs / name / "run_1"
 
 
-def make_hostile_run(logs: Path) -> Path:
+def make_hostile_run(logs: Path, long: int = LONG) -> Path:
     """Write a run whose names, prompts, replies and errors hold what should not be obeyed."""
     task = {"name": MARKUP, "label": MARKUP, "policy": None, "optimum": 5.0, "random_reward": 0.0}
     description = {"model": f"ollama/{MARKUP}", "task": {**task, "conservative_threshold": None}}
-    run = write_run(logs / "hostile", 1, [1.0, 2.0, 3.0], description=description)
+    run = write_run(logs / f"hostile_{long}", 1, [1.0, 2.0, 3.0], description=description)
     lines = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
     for number, line in enumerate(lines, 1):
         line["candidates"][1] |= {"source": f"# {MARKUP}\n{ESCAPES}\n", "call": f"{number}"}
         line["candidates"][0] = {"stage": MARKUP, "failure": {"kind": "raised", "text": f"{MARKUP}\n{ESCAPES}"}}
         line["notes"] = {"feedback": {MARKUP: ESCAPES}}
     (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    texts = [MARKUP, ESCAPES, f"a long line: {LONG}"]
+    texts = [MARKUP, ESCAPES, f"a long line: {'x' * long}"]
     write_calls(run, [(number, f"# {MARKUP}\n{text}\n{ESCAPES}", text) for number, text in enumerate(texts, 1)])
     return run
 

@@ -14,7 +14,7 @@ from r2po.report.report import write_report
 from r2po.runlog.events import read_calls
 from tests.analysis.published_format import folder_name, write_published_run
 from tests.report.browsing import Watched, open_browser, opened
-from tests.report.runs import LONG, MARKUP, make_run
+from tests.report.runs import LONG, LONGER, MARKUP, make_hostile_run, make_run
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,9 @@ def _middle(page: Any, selector: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_what_should_not_be_obeyed_is_shown(browser: Any, pages: Path, hostile: Path) -> None:
+@pytest.mark.parametrize("long", [LONG, pytest.param(LONGER, marks=pytest.mark.slow)])
+def test_what_should_not_be_obeyed_is_shown(long: int, browser: Any, pages: Path, tmp_path: Path) -> None:
+    hostile = make_hostile_run(tmp_path, long)
     with opened(browser, page_of(pages, hostile), "#i=1", size="narrow", color_scheme="dark") as watched:
         page = watched.page
         assert watched.fits()
@@ -198,7 +200,7 @@ def test_what_should_not_be_obeyed_is_shown(browser: Any, pages: Path, hostile: 
         watched.press("ArrowRight")
         assert len(watched.texts(".reply > pre")[0]) < 30_000
         page.click(".reply > pre .more")
-        assert watched.texts(".reply > pre")[0] == f"a long line: {LONG}"
+        assert watched.texts(".reply > pre")[0] == f"a long line: {'x' * long}"
         assert watched.fits()
 
 
@@ -325,3 +327,17 @@ def test_colours_and_print_follow_the_reader(browser: Any, pages: Path, cartpole
         assert watched.page.evaluate(ink) == light
         assert watched.page.pdf()
         assert watched.page.locator("#iterations tbody tr").count() == 5
+
+
+@pytest.mark.slow
+def test_pictures_by_the_renderer_of_an_environment(browser: Any, pages: Path, logs: Path) -> None:
+    pytest.importorskip("Box2D", reason="needs the extra box2d")
+    run = make_run(logs, "lunarlander_props", "num_iterations=2", name="pictures")
+    page = pages / "pictures.html"
+    write_report([str(run)], page, Wanted(films=True))
+    with opened(browser, page) as watched:
+        watched.page.wait_for_timeout(300)
+        pixels = (
+            "Array.from(document.querySelector('#stage canvas').getContext('2d').getImageData(0, 0, 2000, 200).data)"
+        )
+        assert len(set(watched.page.evaluate(f"{pixels}.slice(0, 400000)"))) > 20

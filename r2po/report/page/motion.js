@@ -54,10 +54,27 @@ function drawRollout(canvas, candidate, rollout) {
   const height = Math.round(tall ? Math.min(300, width * 0.9) : Math.min(250, Math.max(150, width * 0.5)));
   const context = sized(canvas, width, height);
   const place = placeOf(rollout, player.step);
+  if (rollout.film) { drawFilm(context, width, height, rollout); return; }
   if (rollout.s) { drawNumbered(context, width, height, rollout, place, candidate); return; }
   const draw = DRAWINGS[run.core.head.task];
   (draw || traces)(context, width, height, stateAt(rollout, place), rollout, place);
   if (draw && player.step < rollout.T) drawAction(context, width, rollout, place);
+}
+
+/** The picture of the moment, from the image that holds all of them; after the last one, that stays. */
+function drawFilm(context, width, height, rollout) {
+  const { film } = rollout;
+  if (!film.loaded) {
+    film.loaded = new Image();
+    film.loaded.addEventListener("load", redraw);
+    film.loaded.src = `data:image/webp;base64,${film.image}`;
+  }
+  if (!film.loaded.complete) return;
+  const place = Math.min(film.many - 1, Math.floor(player.step / film.every));
+  const scale = Math.min(width / film.width, height / film.height);
+  const size = [film.width * scale, film.height * scale];
+  const from = [(place % film.columns) * film.width, Math.floor(place / film.columns) * film.height];
+  context.drawImage(film.loaded, ...from, film.width, film.height, (width - size[0]) / 2, (height - size[1]) / 2, ...size);
 }
 
 /** The action as an arrow above, where it is one number; of two choices, to the left or to the right. */
