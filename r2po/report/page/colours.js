@@ -27,7 +27,7 @@ const inkOn = (channels) => ((0.299 * channels[0] + 0.587 * channels[1] + 0.114 
 /** The colour of a return between the lowest, 0, and the highest, 1: cividis, so that the best stands out. */
 const sequential = (share) => d3.interpolateCividis(isDark() ? 0.12 + 0.88 * share : 0.92 * (1 - share));
 
-const CHOICES = 8;
+const CHOICES = 12;
 
 /** The colour of a choice by its place among all. */
 const choiceColour = (place) => colour(`--choice-${place % CHOICES}`);

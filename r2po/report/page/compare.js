@@ -8,7 +8,9 @@ async function openOverview() {
   drawOverview();
 }
 
+/** The colour of an experiment; from the thirteenth on, lines are dashed as well. */
 const experimentColour = (place) => choiceColour(place);
+const experimentDashes = (place) => [null, "6,3", "2,3"][Math.floor(place / CHOICES) % 3];
 
 function drawOverview() {
   find("#overview").hidden = false;
@@ -26,11 +28,12 @@ function panel(environment) {
     const stroke = experimentColour(each.place);
     const all = each.runs.flatMap((one) => overview.runs[one].rewards.map((reward, at) => ({ one, x: overview.runs[one].numbers[at], reward })));
     const middle = each.curve.x.map((x, at) => ({ x, low: each.curve.low[at], middle: each.curve.middle[at], high: each.curve.high[at] }));
-    return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), Plot.line(all, { x: "x", y: "reward", z: "one", stroke, strokeWidth: 1, strokeOpacity: 0.28 }), Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2 })];
+    return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), Plot.line(all, { x: "x", y: "reward", z: "one", stroke, strokeWidth: 1, strokeOpacity: 0.28 }), Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2, strokeDasharray: experimentDashes(each.place) })];
   });
+  const numbers = d3.extent(members.flatMap((each) => each.runs.flatMap((one) => overview.runs[one].numbers)));
   const plot = Plot.plot({
     width: wide, height: 290, marginLeft: LEFT, marginBottom: 36, style: { background: "transparent", fontSize: "12.5px" },
-    x: { label: "iteration" }, y: { grid: true, label: "mean return of the kept policy" },
+    x: { label: "iteration", labelAnchor: "right", ticks: numbers[0] == null ? [] : wholeTicks(numbers, wide < 600 ? 5 : 10), tickFormat: String }, y: { grid: true, label: "mean return of the kept policy" },
     marks: [isNumber(environment.target) ? Plot.ruleY([environment.target], { stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "5,4" }) : null, ...marks],
   });
   plot.setAttribute("role", "img");

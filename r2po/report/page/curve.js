@@ -9,6 +9,9 @@ const span = () => {
   return all.length ? [all[0].n - 0.5, all[all.length - 1].n + 0.5] : [0.5, 1.5];
 };
 
+/** Marks of an axis of iterations: whole numbers only. */
+const wholeTicks = ([from, to], many) => d3.ticks(from, to, many).filter(Number.isInteger);
+
 /** Where an iteration lies along the x axis that curve and heat map share. */
 function xOf(n, width) {
   const [from, to] = span();
@@ -93,7 +96,7 @@ function drawCurve() {
   const plot = Plot.plot({
     width, height: small ? 240 : 310, marginLeft: LEFT, marginRight: RIGHT, marginBottom: 36, marginTop: 22,
     style: { background: "transparent", fontSize: "12.5px" },
-    x: { domain: span(), label: "iteration", labelAnchor: "right", ticks: small ? 5 : 10, tickFormat: (each) => (Number.isInteger(each) ? String(each) : "") },
+    x: { domain: span(), label: "iteration", labelAnchor: "right", ticks: wholeTicks(span(), small ? 5 : 10), tickFormat: String },
     y: { grid: true, label: "mean return", nice: true, domain: range },
     marks: curveMarks(small, range),
   });
