@@ -67,6 +67,7 @@ def _completer(action: argparse.Action) -> Completer | None:
     names: dict[str, Completer] = {
         "CONFIG": _configs,
         "RUN": _folders,
+        "RUN|LOGDIR": _folders,
         "LOGS": _folders,
         "SWEEP": _folders,
         "DIR": _folders,

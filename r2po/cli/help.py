@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("--formats", "--format", "--output-dir", "--output", "--figure", "--figures", "--layout", "--labels"),
         *("--compare-output", "--reanalyze"),
     ),
+    "what the page holds": ("--motion", "--motion-s", "--frames", "--texts"),
     "what is printed": (
         "--dry-run",
         "--json",
@@ -119,6 +120,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "logs/cartpole_props/run_1": "the whole tree",
         "logs/cartpole_props/run_1 --best --diff": "only what was better than all before",
         "logs/cartpole_props/run_1 --iteration 3": "all of one iteration",
+    },
+    "report": {
+        "logs/cartpole_r2po/run_1": "a run, into report.html",
+        "logs/cartpole_r2po logs/cartpole_props --output both.html": "side by side",
     },
     "watch": {
         "logs/cartpole_props/run_1": "in a window",

@@ -20,6 +20,7 @@ import r2po.envs  # noqa: F401 - registers the project's own environments
 from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.loading import check_kind, load_best
+from r2po.experiment.rendering import make_rendered, picture
 from r2po.experiment.setting import Setting
 from r2po.isolation.outcomes import PolicyFailed
 from r2po.policies import Policy
@@ -59,7 +60,7 @@ def watch(
         raise InputError(f"--episode {episode}: expected 0 to {last}, the held-out episodes of this run")
     best = load_best(directory, "to watch")
     setting, policy = best.setting, best.setting.bind(best.solution)
-    with closing(setting), closing(_make(setting, "human" if output is None else "rgb_array")) as environment:
+    with closing(setting), closing(make_rendered(setting, "human" if output is None else "rgb_array")) as environment:
         frames, rewards = _play(setting, environment, policy, derive_seed(setting.seed, "heldout", episode), tell)
         if output is not None:
             _write(Path(output), frames, environment.metadata.get("render_fps", DEFAULT_RENDER_FPS))
@@ -105,31 +106,8 @@ def _has_display() -> bool:
 
 
 def _picture(environment: gymnasium.Env[Any, Any]) -> list[NDArray[np.uint8]]:
-    try:
-        picture = environment.render()
-    except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
-        raise _cannot_render(error) from None
-    return [picture] if isinstance(picture, np.ndarray) else []
-
-
-def _make(setting: Setting, mode: str) -> gymnasium.Env[Any, Any]:
-    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
-        # Read by MuJoCo when it first renders: without a display only EGL can draw.
-        os.environ.setdefault("MUJOCO_GL", "egl")
-    if mode == "rgb_array":
-        # Without this, pygame looks for a display that it does not need, and complains if there is none.
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    try:
-        return setting.make_environment(render_mode=mode)
-    except Exception as error:  # noqa: BLE001 - each renderer has errors of its own
-        raise _cannot_render(error) from None
-
-
-def _cannot_render(error: Exception) -> InputError:
-    return InputError(
-        f"cannot render here: {' '.join(str(error).split())[:200]}; without a display use --output best.gif; "
-        "MuJoCo then draws with EGL (Debian: libegl1 libgl1) or, with MUJOCO_GL=osmesa, OSMesa (libosmesa6)"
-    )
+    drawn = picture(environment)
+    return [] if drawn is None else [drawn]
 
 
 def _write(path: Path, frames: list[NDArray[np.uint8]], fps: float) -> None:

@@ -1,0 +1,112 @@
+"""The blocks of a run, read from its log: what a page holds, and what a server of pages would send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from r2po.analysis.lineage.heading import facts_of
+from r2po.analysis.lineage.reading import read_log
+from r2po.analysis.logs.load import load_runs_of
+from r2po.analysis.logs.replies import RunReplies
+from r2po.analysis.logs.run_data import RunData
+from r2po.errors import InputError
+from r2po.report.core import core_of_log, core_of_run
+from r2po.report.motion import Motion, Play, kept_only, play_log
+from r2po.report.packing import Values, pack
+from r2po.report.spent import spent_by_role
+from r2po.report.texts import Asked, pack_texts, read_asked
+from r2po.runlog import RunDirectory
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a report is to hold.
+
+    Attributes:
+        motion: Which rollouts are played.
+        seconds: How long rolling out again may take, for each run.
+        whole_texts: Whether prompts keep all rollouts, however large the page becomes.
+        films: Whether environments that the page cannot draw are drawn by their own renderers.
+    """
+
+    motion: Motion = "all"
+    seconds: float = 60.0
+    whole_texts: bool = False
+    films: bool = False
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A run as a page shows it.
+
+    Attributes:
+        core: What the page draws at once, not packed yet.
+        packed: The blocks, by name: ``core``, ``texts``, ``motion``.
+        notes: A line on each thing that the page lacks.
+    """
+
+    core: Values
+    packed: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+
+def blocks_of(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]) -> Blocks:
+    """Return the blocks of a run, in this project's or the published code's format.
+
+    Raises:
+        InputError: Nothing of it can be read.
+    """
+    if directory.is_described or directory.has_begun:
+        return _of_log(directory, wanted, tell)
+    loaded = load_runs_of([directory])
+    if not loaded.runs:
+        raise InputError(f"cannot report on {directory.path}: {loaded.problems[0]}")
+    return _of_published(loaded.runs[0], wanted)
+
+
+def _of_log(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]) -> Blocks:
+    log = read_log(directory)
+    asked, problem = read_asked(directory.path)
+    accounts: dict[str, dict[str, Any]] = {} if log.result is None else log.result.get("accounting") or {}
+    costs = {role: account.get("cost") for role, account in accounts.items()}
+    facts = facts_of(log.description)
+    if not (asked or problem) and log.iterations and (facts is None or facts["roles"]):
+        problem = f"{directory.calls.name} is missing: what the models were asked and what they said is not known"
+    # A part of the calls would pass for all of them.
+    core = core_of_log(log, [] if problem else spent_by_role(asked, costs))
+    core["calls_problem"] = problem
+    play = play_log(log, core, wanted.motion, wanted.seconds, tell, films=wanted.films)
+    if problem and problem not in core["head"]["missing"]:
+        core["head"]["missing"].append(problem)
+    return _packed(core, asked, problem, play, wanted)
+
+
+def _of_published(run: RunData, wanted: Wanted) -> Blocks:
+    core = core_of_run(run)
+    replies = RunReplies(run, prompts=True)
+    asked: list[Asked] = []
+    for each in core["iterations"]:
+        told = replies.of(each["n"])
+        asked += [
+            Asked(each["n"], one.role, n, 1, one.prompt, one.text, key=f"{each['n']}.{n}") for n, one in enumerate(told)
+        ]
+        tried = [candidate for candidate in core["candidates"] if candidate["i"] == each["n"]]
+        if len(tried) == len(told):
+            for number, candidate in enumerate(tried):
+                candidate["call"] = f"{each['n']}.{number}"
+    play = kept_only("Logs of the published code do not hold states that can be drawn.")
+    return _packed(core, asked, "", play, wanted)
+
+
+def _packed(core: Values, asked: list[Asked], problem: str, play: Play, wanted: Wanted) -> Blocks:
+    core.setdefault("calls_problem", "")
+    core["motion"] = play.about
+    core["maps"] = play.grid
+    packed = {
+        "core": pack(core),
+        "texts": pack_texts(asked, problem, whole=wanted.whole_texts),
+        "motion": pack({"rollouts": play.rollouts}),
+    }
+    return Blocks(core, packed, play.notes)

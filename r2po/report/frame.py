@@ -1,0 +1,102 @@
+"""The page: the frame, filled with blocks, styles and scripts, under a policy that lets nothing else run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from r2po.installation import version
+from r2po.report.packing import Values
+from r2po.report.static_curve import static_curve
+from r2po.report.vendored import libraries
+
+_HERE = Path(__file__).parent
+_PAGE = _HERE / "page"
+
+SCRIPTS = (
+    *("dom", "colours", "data", "texts", "choosing", "head", "curve", "heat"),
+    *("strokes", "drawings", "grids", "motion", "returns", "parameters", "sources"),
+    *("detail", "prompts", "space", "tables", "compare", "keys", "main"),
+)
+"""The page's own scripts, in the order in which they are joined: each may use those before it."""
+
+
+def run_page(core: Values, blocks: Mapping[str, str]) -> str:
+    """Return the page of a single run.
+
+    Args:
+        core: Its block ``core``, not packed: what stands at the top can be read without scripts.
+        blocks: All of its blocks, packed, by name.
+    """
+    head = core["head"]
+    return _filled(
+        [(f"run-{name}", block) for name, block in sorted(blocks.items())],
+        several=False,
+        title=head["title"],
+        subtitle=" · ".join([head["run"], *head["about"]]),
+        badges=head["badges"],
+        tiles=core["tiles"],
+        missing=head["missing"],
+        curve=static_curve(core),
+    )
+
+
+def overview_page(title: str, badges: Sequence[str], left_out: Sequence[str], blocks: Sequence[tuple[str, str]]) -> str:
+    """Return the page of several runs.
+
+    Args:
+        title: Its title.
+        badges: What readers must know of some of the runs.
+        left_out: A line on each run that is not in it.
+        blocks: Its blocks, by the names of their elements.
+    """
+    return _filled(blocks, several=True, title=title, subtitle="", badges=badges, tiles=[], missing=left_out, curve="")
+
+
+def _filled(blocks: Sequence[tuple[str, str]], **content: object) -> str:
+    scripts = [library.source for library in libraries()] + [own_script()]
+    style = own_style()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("frame.j2").render(
+        policy=security_policy(scripts, style),
+        style=style,
+        scripts=scripts,
+        blocks=blocks,
+        libraries=libraries(),
+        version=version(),
+        **content,
+    )
+
+
+def security_policy(scripts: Sequence[str], style: str) -> str:
+    """Return the content security policy: these scripts, this style and those of the libraries, and nothing else."""
+    allowed = " ".join(_hash(script) for script in scripts)
+    of_libraries = " ".join(f"'{each}'" for library in libraries() for each in library.styles)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)} {of_libraries}; "
+        "img-src data: blob:; media-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def own_script() -> str:
+    """Return the page's own script: its files joined, with names of their own."""
+    parts = [(_PAGE / f"{name}.js").read_text(encoding="utf-8").removeprefix('"use strict";\n') for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+
+
+@cache
+def own_style() -> str:
+    """Return the page's own style sheet."""
+    return (_PAGE / "page.css").read_text(encoding="utf-8")

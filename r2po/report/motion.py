@@ -1,0 +1,253 @@
+"""Rollouts to be played: read from the log where it kept them, else rolled out again from their seeds.
+
+A rollout that is made again counts only if its return is the logged one, to the last bit: with other versions of the
+libraries it may be another rollout. Programs are not run again, and neither is anything of a foreign format.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from r2po.analysis.lineage.reading import Log
+from r2po.config import Config
+from r2po.errors import R2POError
+from r2po.experiment.plugins import load_plugins_of
+from r2po.experiment.setting import Setting
+from r2po.report.films import DRAWN, film_of
+from r2po.report.head import run_name
+from r2po.report.maps import grid_of
+from r2po.report.packing import Values
+from r2po.report.states import pack_states
+from r2po.runlog.jsonl import DamagedLog
+from r2po.runlog.trajectories import read_trajectory
+
+Motion = Literal["shown", "all", "none"]
+"""Rollouts that prompts showed, one of each candidate, or none."""
+
+TELL_EVERY_S = 5.0
+
+
+@dataclass
+class Play:
+    """What can be played.
+
+    Attributes:
+        rollouts: By the place of the candidate among all.
+        about: A sentence on where they come from, and what is missing.
+        grid: The map of a grid world; None for other environments.
+        notes: What the command should say.
+    """
+
+    rollouts: dict[int, Values] = field(default_factory=dict)
+    about: str = ""
+    grid: Values | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def kept_only(about: str) -> Play:
+    """Return a play without rollouts, and why."""
+    return Play(about=about)
+
+
+def play_log(
+    log: Log, core: Values, motion: Motion, seconds: float, tell: Callable[[str], None], *, films: bool = False
+) -> Play:
+    """Return the rollouts of a run.
+
+    Args:
+        log: What could be read of it.
+        core: Its block ``core``, for its candidates.
+        motion: Which rollouts.
+        seconds: How long rolling out again may take.
+        tell: Called with how far it is.
+        films: Whether the best policies of an environment that the page cannot draw get pictures.
+    """
+    if motion == "none":
+        return kept_only("This report was made without rollouts.")
+    wanted = [(place, each) for place, each in enumerate(core["candidates"]) if each.get("returns")]
+    if not wanted or (core["size"] == 0 and not any("source" in each for _, each in wanted)):
+        return kept_only("The log holds no policies that could be rolled out.")
+    play = Play()
+    sums = {record["iteration"]: record.get("sums", {}).get("trajectories") for record in log.iterations}
+    damaged: list[str] = []
+    for place, each in wanted:
+        found = _kept(log, each, sums.get(each["i"]), damaged)
+        if found is not None:
+            play.rollouts[place] = found
+    missing = [pair for pair in wanted if pair[0] not in play.rollouts and (motion == "all" or pair[1].get("shown"))]
+    from_log = len(play.rollouts)
+    asked = _Asked(missing, _best_ones(wanted, core) if films else [], seconds, tell)
+    problem, different, late = _again(log, play, asked) if missing or core["size"] else ("", 0, 0)
+    play.about = _about(from_log, len(play.rollouts) - from_log, problem, different, late)
+    play.notes += [f"{log.path.name}: {play.about}"] if problem or different or late else []
+    play.notes += damaged[:1]
+    return play
+
+
+def _about(kept: int, again: int, problem: str, different: int, late: int) -> str:
+    parts = [
+        f"{kept} rollout{'' if kept == 1 else 's'} from the log" if kept else "",
+        f"{again} rolled out again from their seeds, each with exactly the logged return" if again else "",
+        f"{different} not played, since rolling out again did not give the logged return (other versions of libraries?)"
+        if different
+        else "",
+        f"{late} not rolled out again within the limit of time" if late else "",
+    ]
+    told = "; ".join(filter(None, [*parts, problem]))
+    return f"{told[0].upper()}{told[1:]}." if told else "No rollout can be played."
+
+
+def _kept(log: Log, candidate: Values, expected: str | None, damaged: list[str]) -> Values | None:
+    """Return a rollout of a candidate that the log kept, the first of those that were shown."""
+    try:
+        for index in candidate.get("shown") or ():
+            arrays = read_trajectory(log.path, candidate["i"], candidate["stage"], index, expected)
+            if arrays is not None:
+                return _entry(arrays["observations"], arrays["actions"], index, candidate["returns"][index])
+    except (DamagedLog, IndexError, TypeError, ValueError) as error:  # arrays of other shapes than a rollout has
+        damaged.append(f"a kept rollout of iteration {candidate['i']} is not played: {_one_line(error, log)}")
+    return None
+
+
+def _entry(observations: Any, actions: Any, index: int, total: float) -> Values:
+    return {**pack_states(np.asarray(observations), np.asarray(actions)), "k": index, "return": total}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be rolled out again.
+
+    Attributes:
+        missing: Candidates without a rollout, with their places.
+        filmed: Candidates that are to have pictures.
+        seconds: How much processor time that may take.
+        tell: Called with how far it is.
+    """
+
+    missing: Sequence[tuple[int, Values]]
+    filmed: Sequence[tuple[int, Values]]
+    seconds: float
+    tell: Callable[[str], None]
+
+
+def _best_ones(wanted: Sequence[tuple[int, Values]], core: Values) -> list[tuple[int, Values]]:
+    """Return the kept candidates that were better than all before."""
+    bests = {each["n"] for each in core["iterations"] if each["is_best"]}
+    return [(place, each) for place, each in wanted if each.get("kept") and each["i"] in bests and each.get("params")]
+
+
+def _again(log: Log, play: Play, asked: _Asked) -> tuple[str, int, int]:
+    """Roll out again what is missing, look at the map, and take pictures.
+
+    Returns:
+        Why nothing could be rolled out, how many rollouts came out otherwise, and how many there was no time for.
+    """
+    if log.description is None:
+        return "without run.yaml, nothing can be rolled out again", 0, 0
+    if log.description["config"].get("algorithm") is not None:
+        return "", 0, 0
+    try:
+        load_plugins_of(log.description, log.path)
+        # All engines give the same numbers; this one needs no compilation.
+        config = {**log.description["config"], "rollout_engine": "reference"}
+        setting = Setting(Config(**config), log.description["seed"])
+    except Exception as error:  # noqa: BLE001 - whatever keeps an old setting from being made, the page is made
+        return f"nothing could be rolled out again: {_one_line(error, log)}", 0, 0
+    with closing(setting):
+        try:
+            play.grid = grid_of(setting)
+            if setting.policy.walled:
+                told = "policies that are programs are not run again" if asked.missing else ""
+                return told, 0, 0
+            counts = _roll_out(setting, play, asked)
+            return _film(setting, play, asked), *counts
+        except Exception as error:  # noqa: BLE001 - as above: environments have errors of their own
+            return f"rolling out again failed: {_one_line(error, log)}", 0, 0
+
+
+def _one_line(error: Exception, log: Log) -> str:
+    """Return the text of an error without the place of the log: pages are passed on."""
+    text = " ".join(str(error).replace(str(log.path), run_name(log.path)).split())[:300]
+    return text if isinstance(error, R2POError) else f"{type(error).__name__}: {text}"
+
+
+def _film(setting: Setting, play: Play, asked: _Asked) -> str:
+    """Add pictures to rollouts; returns why there are none, if there is a reason to tell."""
+    if not asked.filmed:
+        return ""
+    if play.grid is not None or setting.brief.task.name in DRAWN:
+        return "pictures are only taken of environments that the page cannot draw itself"
+    try:
+        for done, (place, candidate) in enumerate(asked.filmed, 1):
+            asked.tell(f"taking pictures of the best policies: {done} of {len(asked.filmed)}")
+            index = index_of(candidate)
+            seed = setting.seeds(candidate["i"], candidate["j"])[index]
+            policy = setting.bind(setting.policy.load({"params": candidate["params"]}))
+            film = film_of(setting, policy, seed, candidate["returns"][index])
+            if film is None:
+                return "the environment gave no pictures of the logged rollouts"
+            if place in play.rollouts and play.rollouts[place]["k"] == index:
+                play.rollouts[place]["film"] = film
+    except Exception as error:  # noqa: BLE001 - renderers have errors of their own; what was rolled out stays
+        return f"no more pictures could be taken: {' '.join(str(error).split())[:300]}"
+    return ""
+
+
+def _roll_out(setting: Setting, play: Play, asked: _Asked) -> tuple[int, int]:
+    missing = [pair for pair in asked.missing if pair[1].get("params")]
+    different, started, told = 0, time.process_time(), time.monotonic()
+    for done, (place, candidate) in enumerate(_best_first(missing)):
+        if time.process_time() - started > asked.seconds:
+            return different, len(missing) - done
+        if time.monotonic() - told > TELL_EVERY_S:
+            told = time.monotonic()
+            asked.tell(f"rolled out again: {done} of {len(missing)}")
+        found = _rolled_out(setting, candidate)
+        if found is None:
+            different += 1
+        else:
+            play.rollouts[place] = found
+    return different, 0
+
+
+def _rolled_out(setting: Setting, candidate: Values) -> Values | None:
+    """Return a rollout of a candidate, made again; None if it is another one than the log tells of."""
+    index = index_of(candidate)
+    seed = setting.seeds(candidate["i"], candidate["j"])[index]
+    record: Mapping[str, Any] = {"stage": candidate["stage"], "params": candidate["params"]}
+    try:
+        rollout = setting.roll_out(setting.policy.load(record), seed)
+    except Exception:  # noqa: BLE001 - one odd policy of a damaged log is no reason to leave out the others
+        return None
+    if rollout.total != candidate["returns"][index]:
+        return None
+    return _entry(rollout.observations, rollout.actions, index, rollout.total)
+
+
+def index_of(candidate: Values) -> int:
+    """Return which rollout of a candidate is played: the first that was shown, else the median one."""
+    shown = candidate.get("shown")
+    if shown:
+        return int(shown[0])
+    order = np.argsort(candidate["returns"], kind="stable")
+    return int(order[(len(order) - 1) // 2])
+
+
+def _best_first(missing: Sequence[tuple[int, Values]]) -> Iterator[tuple[int, Values]]:
+    """Yield the candidates that set a new best first: what readers look at, if time is short."""
+    best = -math.inf
+    first: list[tuple[int, Values]] = []
+    others: list[tuple[int, Values]] = []
+    for pair in missing:
+        is_best = pair[1]["reward"] > best
+        best = max(best, pair[1]["reward"])
+        (first if is_best else others).append(pair)
+    yield from first
+    yield from others

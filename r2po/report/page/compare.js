@@ -1,0 +1,108 @@
+"use strict";
+/* Several runs: their curves side by side, how they came out, and in which settings they differ. */
+
+let overview = null;
+
+async function openOverview() {
+  overview = await readBlock("overview");
+  drawOverview();
+}
+
+/** The colour of an experiment; from the thirteenth on, lines are dashed as well. */
+const experimentColour = (place) => choiceColour(place);
+const experimentDashes = (place) => [null, "6,3", "2,3"][Math.floor(place / CHOICES) % 3];
+
+function drawOverview() {
+  find("#overview").hidden = false;
+  find("#panels").replaceChildren(...overview.environments.map(panel));
+  drawOutcomes();
+  drawDifferences();
+}
+
+/** One environment: each run as a thin line, each experiment as its median between its quartiles. */
+function panel(environment) {
+  const members = overview.experiments.map((each, place) => ({ ...each, place })).filter((each) => each.environment === environment.name);
+  const width = widthOf(find("#panels"));
+  const wide = overview.environments.length > 1 && width > 900 ? width / 2 - 10 : width;
+  const marks = members.flatMap((each) => {
+    const stroke = experimentColour(each.place);
+    const all = each.runs.flatMap((one) => overview.runs[one].rewards.map((reward, at) => ({ one, x: overview.runs[one].numbers[at], reward })));
+    const middle = each.curve.x.map((x, at) => ({ x, low: each.curve.low[at], middle: each.curve.middle[at], high: each.curve.high[at] }));
+    return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), Plot.line(all, { x: "x", y: "reward", z: "one", stroke, strokeWidth: 1, strokeOpacity: 0.28 }), Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2, strokeDasharray: experimentDashes(each.place) })];
+  });
+  const numbers = d3.extent(members.flatMap((each) => each.runs.flatMap((one) => overview.runs[one].numbers)));
+  const plot = Plot.plot({
+    width: wide, height: 290, marginLeft: LEFT, marginBottom: 36, style: { background: "transparent", fontSize: "12.5px" },
+    x: { label: "iteration", labelAnchor: "right", ticks: numbers[0] == null ? [] : wholeTicks(numbers, wide < 600 ? 5 : 10), tickFormat: String }, y: { grid: true, label: "mean return of the kept policy" },
+    marks: [isNumber(environment.target) ? Plot.ruleY([environment.target], { stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "5,4" }) : null, ...marks],
+  });
+  plot.setAttribute("role", "img");
+  plot.setAttribute("aria-label", `${environment.label}: ${members.map((each) => `${each.label}, ${plural(each.runs.length, "run")}`).join("; ")}.`);
+  const legend = members.map((each) => {
+    const swatch = h("i", { class: "swatch" });
+    swatch.style.background = experimentColour(each.place);
+    return h("span", {}, swatch, `${visible(each.label)} (${plural(each.runs.length, "run")})`);
+  });
+  return h("figure", {}, h("h3", {}, visible(environment.label)), h("div", { class: "legend" }, ...legend), plot, outcomesFigure(members, wide));
+}
+
+const OUTCOMES = [["best", "best", "circle"], ["heldout", "best policy, fresh episodes", "diamond"], ["last", "last iteration", "triangle"]];
+
+/** How the runs of an environment came out: a mark for each run and outcome. */
+function outcomesFigure(members, width) {
+  const marks = members.flatMap((each) => each.runs.flatMap((one) => OUTCOMES.map(([name, words, symbol]) => ({ experiment: each.label, place: each.place, words, symbol, run: overview.runs[one].name, value: overview.runs[one][name] }))));
+  const known = marks.filter((each) => isNumber(each.value));
+  const hollow = (each) => each.symbol !== "diamond";
+  const dots = OUTCOMES.map(([, words, symbol], row) => Plot.dot(known.filter((each) => each.words === words), {
+    x: "value", y: "experiment", dy: 11 * (row - 1), symbol, r: 4, strokeWidth: 1.6,
+    stroke: (each) => experimentColour(each.place), fill: (each) => (hollow(each) ? colour("--card") : experimentColour(each.place)),
+  }));
+  const tip = { x: "value", y: "experiment", title: (each) => `${each.run}\n${each.words}: ${number(each.value)}`, fill: colour("--card"), stroke: colour("--line") };
+  const plot = Plot.plot({
+    width, height: 44 + 46 * members.length, marginLeft: Math.min(190, width * 0.35), marginBottom: 34, style: { background: "transparent", fontSize: "12.5px" },
+    x: { grid: true, label: "mean return", nice: true }, y: { label: null, domain: members.map((each) => each.label) },
+    marks: [...dots, Plot.tip(known, Plot.pointer(tip))],
+  });
+  plot.setAttribute("role", "img");
+  plot.setAttribute("aria-label", `How ${plural(d3.sum(members, (each) => each.runs.length), "run")} came out: best, fresh episodes and last iteration of each; the table has the numbers.`);
+  const legend = OUTCOMES.map(([, words, symbol]) => h("span", {}, h("i", { class: `mark ${symbol}` }), words));
+  return h("div", {}, h("div", { class: "legend" }, ...legend), plot);
+}
+
+/** The name of an experiment, with its environment where there are several. */
+function experimentName(each) {
+  return overview.environments.length > 1 ? `${each.label} on ${each.environment}` : each.label;
+}
+
+function openButton(place) {
+  const each = overview.runs[place];
+  const button = h("button", { type: "button", class: "link" }, visible(each.name));
+  button.addEventListener("click", async () => {
+    if (each.file) { location.href = each.file; return; }
+    history.pushState(null, "", `#run=${each.id}`);
+    try { await openRun(each.id, null); } catch (error) { fail(error); }
+    find("#run").scrollIntoView({ block: "start" });
+  });
+  return button;
+}
+
+function drawOutcomes() {
+  const names = ["run", "experiment", "iterations", "best", "fresh episodes", "last", "episodes", "replies", "money", "state"];
+  const rows = overview.runs.map((each, place) => {
+    const numbers = [each.best, each.heldout, each.last].map(number);
+    const state = [each.complete ? "" : "not complete", each.stand_in ? "stand-in" : "", each.replay ? "replay" : ""].filter(Boolean).join(", ");
+    const cells = [visible(experimentName(overview.experiments[each.experiment])), count(each.iterations), ...numbers, count(each.episodes), count(each.calls), number(each.cost), state];
+    return h("tr", {}, h("th", { scope: "row" }, openButton(place)), cells.map((text) => h("td", {}, text)));
+  });
+  find("#outcomes").replaceChildren(h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+}
+
+function drawDifferences() {
+  const box = find("#differences");
+  const { names, values } = overview.differences;
+  find("#differences-none").hidden = names.length > 0;
+  if (!names.length) { box.replaceChildren(); return; }
+  const head = h("tr", {}, h("th", { scope: "col" }, "setting"), overview.experiments.map((each) => h("th", { scope: "col" }, visible(experimentName(each)))));
+  const rows = names.map((name, row) => h("tr", {}, h("th", { scope: "row" }, name), values[row].map((value) => h("td", {}, visible(value)))));
+  box.replaceChildren(h("thead", {}, head), h("tbody", {}, rows));
+}
