@@ -191,8 +191,8 @@ def in_words(seconds: float) -> str:
     """Return a duration as people say it: in the largest unit of which it is a whole number."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
+            return f"{seconds / size:.10g} {unit}"
+    return f"{seconds:.10g} s"
 
 
 class OutageTooLong(RunStopped):
