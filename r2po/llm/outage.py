@@ -6,6 +6,7 @@ has a breaker for each server, and so has the gate of a single run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from random import Random
@@ -16,9 +17,11 @@ from r2po.llm.types import AttemptFailed, Provider
 OUT = frozenset({502, 503, 504, 529})
 """Statuses by which a server, or what stands before it, says that nobody is served."""
 LONGEST_PAUSE_S = 600.0
-"""A server that asks for a longer one says that it takes no more calls, and not that it is out."""
+"""A server that asks for a longer one says itself that it is out: one such sign is enough."""
 ENOUGH = 2
 """Signs that make an outage: from so many runs; of a run that is alone, so many in a row."""
+ENOUGH_OF_ONE = 3
+"""So many in a row of one run make one too: the others may be doing something else."""
 OVERLOAD_S = 30.0
 """Refusals for too many calls must go on for so long, with nothing else between them, to be signs."""
 FIRST_INTERVAL_S, LONGEST_INTERVAL_S = 2.0, 3600.0
@@ -33,9 +36,7 @@ def is_sign(failure: AttemptFailed) -> bool:
 
     A reset does not: the request may have been sent, and paid for. Nor does a timeout, since the server may be slow.
     """
-    if not failure.retryable or (failure.retry_after_s or 0.0) > LONGEST_PAUSE_S:
-        return False
-    return failure.unreachable or failure.status in OUT
+    return failure.retryable and (failure.unreachable or failure.status in OUT)
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,16 @@ class Breaker:
         if not self._signs:
             self._first_sign_at = now
         self._signs.append(run)
-        enough = len(self._signs) if alone else len(set(self._signs))
         lasting = not sign.overloaded or now - self._first_sign_at >= OVERLOAD_S
-        if enough >= ENOUGH and lasting:
+        announced = (sign.retry_after_s or 0.0) > LONGEST_PAUSE_S
+        if announced or (lasting and self._are_enough(alone=alone)):
             self.begin(now, sign.reason, sign.retry_after_s)
         return self.is_open
+
+    def _are_enough(self, *, alone: bool) -> bool:
+        """Whether so many signs without an answer between them make an outage."""
+        counts = Counter(self._signs)
+        return len(counts) >= ENOUGH or max(counts.values()) >= (ENOUGH if alone else ENOUGH_OF_ONE)
 
     def begin(self, now: float, reason: str, retry_after_s: float | None = None) -> None:
         """An outage begins."""
@@ -182,7 +188,7 @@ def probe(provider: Provider) -> Sign | None:
     try:
         provider.probe()
     except AttemptFailed as failure:
-        if failure.status is None or failure.status in OUT:
+        if is_sign(failure):  # a list that takes long, or is not there, says nothing of calls
             return Sign(failure.reason, failure.retry_after_s)
     return None
 

@@ -105,7 +105,7 @@ class _Permit(Permit):
         """Learn from a failure; in an outage, it counts for nothing."""
         if is_sign(failure):
             return self.failed_with(Sign(failure.reason, failure.retry_after_s))
-        is_there = failure.status is not None and failure.status < 500
+        is_there = not failure.retryable or (failure.status is not None and failure.status < 500)
         learn = self._breaker.works if is_there else self._breaker.slow
         self._tell(lambda now: learn(self.number, now))
         return False

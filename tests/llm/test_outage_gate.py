@@ -87,6 +87,16 @@ def test_while_the_list_fails_nothing_is_asked_that_costs(tmp_path: Path) -> Non
     assert [type(event) for event in events[1:]] == [Failed, Failed, GaveUp]
 
 
+def test_a_pause_that_the_server_announces_is_waited_for_up_to_the_end(tmp_path: Path) -> None:
+    """It is longer than all else that a run waits for, and no attempt is made meanwhile."""
+    with FakeOllama() as server, asking(server, tmp_path, 0.3) as (client, notes):
+        server.always(status(503, headers={"Retry-After": "900"}))
+        with pytest.raises(OutageTooLong, match=r"no answer for 0\.3 s"):
+            client.ask(question(), str)
+        assert len(server.chats) == 2  # the last one at the end
+        assert len(notes) == 1
+
+
 @pytest.mark.parametrize("code", [500, 408])
 def test_other_failures_stay_bounded(code: int, tmp_path: Path) -> None:
     with FakeOllama() as server, asking(server, tmp_path, 60.0) as (client, notes):
