@@ -24,7 +24,8 @@ def after_first_contacts(
         has_begun: Whether they are waited for even if none answers, since the sweep has replies on record.
 
     Raises:
-        InputError: A key is refused, a model is unknown, or no server answers and that is not waited for.
+        InputError: A key is refused, a model is unknown, a server takes too long or does not speak as its address says,
+            or no server answers and that is not waited for.
     """
     asked = {run.index: by_model(run.config) for run in runs}
     configs = {contact(config): config for roles in asked.values() for config in roles.values()}
@@ -36,6 +37,8 @@ def after_first_contacts(
         try:
             provider.check()
         except UnreachableError as error:
+            if not error.is_out:
+                raise
             silent[provider.address] = error
     some_answer = any(provider.address not in silent for provider in providers.values())
     if silent and not (waits and (some_answer or has_begun())):

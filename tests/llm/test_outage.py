@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from random import Random
 from typing import Any
 
@@ -21,6 +22,7 @@ from r2po.llm.outage import (
     probe,
 )
 from r2po.llm.providers.ollama import Ollama
+from r2po.llm.providers.server import UnreachableError
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, ProviderSettings
 from tests.llm.fake_ollama import FakeOllama, hang_up, raw, stall, status
@@ -219,6 +221,19 @@ def test_a_probe_asks_for_the_list_of_models_and_for_nothing_that_costs(code: in
         server.always(status(code, {"models": []}), path="/api/tags")
         assert (probe(ollama(server.url)) is not None) is is_out
         assert [(each.method, each.path) for each in server.requests] == [("GET", "/api/tags")]
+
+
+def test_at_the_first_contact_a_connection_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told from an answer that takes too long. Linux drops what asks for a connection to a full queue."""
+    monkeypatch.setattr("r2po.llm.providers.wire.CHECK_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as open_until_the_end:
+        for _ in range(2):
+            waiting = open_until_the_end.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with pytest.raises(UnreachableError, match="no connection in time") as caught:
+            ollama(f"http://127.0.0.1:{full.getsockname()[1]}").check()
+        assert caught.value.is_out
 
 
 @pytest.mark.parametrize("name", SERVERS)

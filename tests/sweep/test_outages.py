@@ -42,7 +42,7 @@ from r2po.sweep.screen import headline
 from r2po.sweep.second_chance import QUEUED, SecondChances, may_pass
 from r2po.sweep.status import read_board
 from r2po.sweep.sweep import Sweep, SweepOptions
-from tests.llm.fake_ollama import FakeOllama, status
+from tests.llm.fake_ollama import FakeOllama, stall, status
 from tests.llm.fake_servers import FakeOpenAI, FakeServer
 from tests.process.processes import finish, player, records, trials, wait_until, write_config
 from tests.sweep.in_threads import UnderWay, use_threads
@@ -449,6 +449,22 @@ def test_where_outages_are_not_waited_for_or_nobody_answers_nothing_is_started(
     longest_s = 0.0 if len(configs) == 2 else 60.0
     with pytest.raises(InputError, match="cannot reach Ollama"):
         Sweep(replace(request, configs=configs), SweepOptions(max_outage_s=longest_s), environ)
+    assert not Path("logs").exists()
+
+
+@pytest.mark.parametrize("fault", ["no TLS", "no answer"])
+def test_what_no_waiting_mends_or_may_be_paid_for_is_an_error_at_the_first_contact(
+    fault: str, two_servers: tuple[SweepRequest, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, environ = two_servers
+    monkeypatch.setattr("r2po.llm.providers.wire.CHECK_TIMEOUT_S", 0.3)
+    with FakeOllama() as server:
+        server.always(stall(), path="/api/tags")
+        server.always(stall(), path="/api/show")
+        url = server.url.replace("http:", "https:") if fault == "no TLS" else server.url
+        said = "does not speak TLS" if fault == "no TLS" else "no complete answer within"
+        with pytest.raises(InputError, match=f"cannot reach Ollama: .*{said}"):
+            Sweep(request, SweepOptions(), {**environ, "OLLAMA_BASE_URL": url})
     assert not Path("logs").exists()
 
 

@@ -19,7 +19,15 @@ class KeyNotSentError(InputError):
 
 
 class UnreachableError(InputError):
-    """The server does not answer."""
+    """The server does not answer.
+
+    Attributes:
+        is_out: Whether it may do so later, with the same settings: there was no connection at all.
+    """
+
+    def __init__(self, reason: str, *, is_out: bool = False) -> None:
+        super().__init__(reason)
+        self.is_out = is_out
 
 
 class UnknownModelError(InputError):

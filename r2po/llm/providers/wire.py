@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from r2po.errors import InputError
 from r2po.llm.failures import told_error
+from r2po.llm.outage import is_sign
 from r2po.llm.providers import schema as schemas
 from r2po.llm.providers.advice import NO_MATCH, advised
 from r2po.llm.providers.context import LONGER_MODEL, SERVE_LONGER, AskedOnce
@@ -229,7 +230,8 @@ class WireFormat(Provider, ABC):
             if failure.status is None and first:
                 hint = self.server.hint if failure.retryable else ""
                 raise UnreachableError(
-                    f"cannot reach {self.server.name}: {failure.reason}; {hint}{self._chosen_by} chooses the server"
+                    f"cannot reach {self.server.name}: {failure.reason}; {hint}{self._chosen_by} chooses the server",
+                    is_out=is_sign(failure),
                 ) from None
             if failure.status in self.key_refusals:
                 raise InputError(failure.reason) from None
