@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from r2po.errors import RunStopped
 from r2po.llm.types import AttemptFailed, Provider
@@ -29,6 +30,21 @@ INTERVAL_SHARE = 0.25
 """Pause between probes, as a part of the time since the outage began."""
 JITTER = 0.1
 """Part by which a pause is longer or shorter: not all sweeps are to come back at the same moment."""
+
+
+class Target(NamedTuple):
+    """What can be out: a model at a server. Behind one address, another model may be well.
+
+    Attributes:
+        address: The server's; empty if there is none.
+        model: Its name, as configured.
+    """
+
+    address: str
+    model: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.model})" if self.address and self.model else self.address
 
 
 def is_sign(failure: AttemptFailed) -> bool:
@@ -69,7 +85,7 @@ class Outage:
 
 @dataclass
 class Breaker:
-    """Decides whether one server may be asked.
+    """Decides whether a model at a server may be asked.
 
     Attributes:
         longest_s: How long an outage is waited for; with 0, there are none, and each attempt counts for itself.

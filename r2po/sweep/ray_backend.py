@@ -20,6 +20,7 @@ from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import (
+    LISTED,
     AttemptOutcome,
     Ended,
     Instruction,
@@ -74,11 +75,12 @@ class Clerk:
         return await answer
 
     async def tell(self, message: AttemptOutcome | Progress | Note) -> Verdict | None:
-        """Handle what a run says; returns the answer to a sign of an outage."""
+        """Handle what a run says; returns the answer to what it asks."""
         if not isinstance(message, AttemptOutcome):
             self._news.append(message)
             return None
-        self._end_lease(message.key)
+        if message.kind != LISTED:
+            self._end_lease(message.key)
         answer = self._coordinator.end(message, time.monotonic())
         self._grant()
         return answer

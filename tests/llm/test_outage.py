@@ -203,7 +203,15 @@ def test_an_outage_that_takes_too_long_is_given_up_for_good() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(86_400.0, "24 h"), (1_209_601.0, "1209601 s"), (600.0, "10 min"), (90.0, "90 s"), (0.5, "0.5 s"), (0.0, "0 s"), (3600.0, "1 h")],
+    [
+        (86_400.0, "24 h"),
+        (1_209_601.0, "1209601 s"),
+        (600.0, "10 min"),
+        (90.0, "90 s"),
+        (0.5, "0.5 s"),
+        (0.0, "0 s"),
+        (3600.0, "1 h"),
+    ],
 )
 def test_durations_in_words(seconds: float, text: str) -> None:
     assert in_words(seconds) == text
