@@ -1,4 +1,4 @@
-"""Decides which run may make its call now: a queue and a limiter for each server, a breaker for each of its models; caps.
+"""Decides which run may make its call now: by the queue and the limiter of a server, the breaker of a model, the caps.
 
 It has neither clock nor threads nor connections: the local pool and the Ray actor wrap it.
 """
@@ -191,7 +191,7 @@ class Coordinator:
             if verdict is not None:
                 queue.popleft()
                 yield verdict
-            elif provider.models[ask.model].breaker.is_open:
+            elif self._is_out(ask):
                 passed.append(queue.popleft())
                 out.add(ask.model)
             else:
@@ -229,6 +229,21 @@ class Coordinator:
         """Return the outages that there are now, by what is out."""
         found = {str(target): model.breaker.outage(now) for target, model in self._targets()}
         return {name: outage for name, outage in found.items() if outage is not None}
+
+    def stranded(self) -> dict[str, list[int]]:
+        """Return by outage the runs that do nothing but wait for its end; one that waits for two, by the first."""
+        if not any(model.breaker.is_open for _, model in self._targets()):
+            return {}
+        asks = [ask for provider in self._providers.values() for ask in provider.queue]
+        goes_on = {run for run, _ in self._under_way} | {ask.run for ask in asks if not self._is_out(ask)}
+        first = {ask.run: str(ask.target) for ask in reversed(asks)}
+        found: dict[str, list[int]] = {}
+        for run in first.keys() - goes_on:
+            found.setdefault(first[run], []).append(run)
+        return found
+
+    def _is_out(self, ask: PermitRequest) -> bool:
+        return self._providers[ask.provider].models[ask.model].breaker.is_open
 
     def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
         obstacle = self.ledger.obstacle(ask.following)

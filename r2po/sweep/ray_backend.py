@@ -245,6 +245,7 @@ class RayBackend:
             clerk.obey.remote(self._asked)
         waiting, under_way = self._waiting, self._under_way
         waiting += runs
+        self._take_news(clerk)  # which servers were out at the first contact
         while waiting or under_way:
             while waiting and not self._is_paused and (self._jobs is None or len(under_way) < self._jobs):
                 run = waiting.pop(first_to_start(waiting, self._out))
