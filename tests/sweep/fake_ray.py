@@ -1,4 +1,4 @@
-"""A stand-in for Ray in which a task is over at once, and actors answer in turn: for what the backend decides itself."""
+"""A stand-in for Ray: a task is over at once, an actor answers at once. It is for what the backend decides itself."""
 
 from __future__ import annotations
 
