@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -35,7 +36,8 @@ from r2po.sweep.messages import (
     PermitRequest,
     Verdict,
 )
-from r2po.sweep.outages import FILE, Outages, read_outages
+from r2po.sweep.outages import FILES, STALE_S, Outages, read_outages
+from r2po.sweep.own_file import own_path
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.screen import headline
@@ -229,19 +231,51 @@ def test_which_failures_may_pass(tmp_path: Path) -> None:
     assert not may_pass(InputError("the config has changed"))
 
 
-def test_status_knows_of_outages_as_long_as_the_sweep_says_so(tmp_path: Path) -> None:
+def test_status_knows_of_outages_as_long_as_the_sweep_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outages = Outages(tmp_path)
     (line,) = outages.update({SERVER: Outage(60.0, "connection refused")})
     assert line.startswith(f"{SERVER}: no answer since ")
     assert "Ctrl-C stops, and the same command continues" in line
     assert outages.update({SERVER: Outage(61.0, "connection refused")}) == []
     assert read_outages(tmp_path) == outages.since
-    os.utime(tmp_path / FILE, (time.time() - 1000,) * 2)  # as a killed sweep leaves it
+    file = own_path(tmp_path, FILES)
+    os.utime(file, (time.time() - STALE_S - 1,) * 2)  # as a sweep leaves it that was killed on another machine
     assert read_outages(tmp_path) == {}
+    monkeypatch.setattr("r2po.sweep.outages.EVERY_S", 0.0)
+    assert outages.update({SERVER: Outage(62.0, "connection refused")}) == []
+    assert read_outages(tmp_path) == outages.since  # it is renewed while the outage goes on
     (line,) = outages.update({})
     assert line.startswith(f"{SERVER} answers again after ")
-    assert not (tmp_path / FILE).exists()
-    (tmp_path / FILE).write_text("[1, 2")
+    assert not file.exists()
+    file.write_text("[1, 2")
+    assert read_outages(tmp_path) == {}
+
+
+def test_each_process_tells_of_its_own_outages_and_a_killed_one_of_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    us = os.getpid()
+    monkeypatch.setattr("os.getpid", os.getppid)
+    theirs = Outages(tmp_path)
+    theirs.update({OTHER: Outage(60.0, "connection refused")})
+    monkeypatch.setattr("os.getpid", lambda: us)
+    ours = Outages(tmp_path)
+    ours.update({SERVER: Outage(60.0, "connection refused")})
+    assert read_outages(tmp_path).keys() == {SERVER, OTHER}
+    ours.close()
+    assert read_outages(tmp_path).keys() == {OTHER}
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (others,) = tmp_path.glob(f"{FILES}-*")
+    left = others.rename(others.with_stem(f"{others.stem.rpartition('-')[0]}-{gone.pid}"))
+    assert read_outages(tmp_path) == {}
+    Outages(tmp_path)
+    assert not left.exists()
+
+
+def test_what_an_earlier_process_with_the_same_number_left_is_gone_at_once(tmp_path: Path) -> None:
+    Outages(tmp_path).update({SERVER: Outage(60.0, "connection refused")})
+    Outages(tmp_path)
     assert read_outages(tmp_path) == {}
 
 
@@ -415,7 +449,7 @@ def test_ctrl_c_in_an_outage_is_prompt_and_status_shows_the_outage(tmp_path: Pat
     assert time.monotonic() - told < 3.0
     assert stopped.returncode == 130
     assert "to continue: python -m r2po sweep config.yaml --runs 1 --name mine" in stopped.stderr
-    assert not (folder / FILE).exists()
+    assert list(folder.glob(f"{FILES}*")) == []
 
 
 @pytest.fixture
