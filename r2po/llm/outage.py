@@ -1,7 +1,7 @@
 """When a server is out: nobody asks it but one probe now and then, until it answers again or that takes too long.
 
 It has no clock, no threads and no connections: every method is told the time, in seconds. The coordinator of a sweep
-has a breaker for each server, and so has the gate of a single run.
+has a breaker for each model at a server, and so has the gate of a single run.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Breaker:
             now: The time.
             sign: What is known of it.
             run: Whose it was.
-            alone: Whether no other run asks this server.
+            alone: Whether no other run asks this model.
         """
         if self.longest_s <= 0:
             return False
