@@ -13,6 +13,7 @@ from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.llm.outage import Sign, Target
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import ANSWERED, LISTED, UNANSWERED, AttemptOutcome, PermitRequest
+from r2po.sweep.outages import read_outages
 from tests.llm.fake_ollama import FakeOllama
 from tests.llm.fake_servers.core import Handler
 from tests.process.processes import player, wait_until, write_config
@@ -130,6 +131,7 @@ def test_a_model_that_always_fails_lets_the_runs_of_another_one_through(
         server.always(only_bad)
         sweep = in_threads([f"{BAD}.yaml", f"{WELL}.yaml"], 2, server)
         wait_until(lambda: len(list(Path().glob("logs/well/run_*/result.json"))) == 2)
+        wait_until(lambda: read_outages(Path("logs/mine")) != {})
         server.recover()
         assert sweep.finish() == ""
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("http://")]
