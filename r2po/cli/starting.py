@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from r2po.terminal import OutputLost
@@ -48,12 +50,15 @@ def duration(text: str) -> float:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(s|min|h|d)", text.strip())
     if match is None and text.strip() != "0":
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: expected one like 30s, 10min, 24h or 2d, or 0")
-    return 0.0 if match is None else float(match[1]) * UNITS_S[match[2]]
+    seconds = 0.0 if match is None else float(match[1]) * UNITS_S[match[2]]
+    if math.isinf(seconds):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}... is too long a duration")
+    return seconds
 
 
 def in_option(duration_s: float) -> str:
-    """Return a duration as ``duration`` reads it."""
-    return f"{duration_s:g}s" if duration_s else "0"
+    """Return a duration as ``duration`` reads it: the same number, and without an exponent."""
+    return f"{Decimal(repr(duration_s)).normalize():f}s" if duration_s else "0"
 
 
 def folder_name(text: str) -> str:

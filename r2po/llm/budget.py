@@ -109,6 +109,16 @@ class Budget:
             obstacle = replace(obstacle, reason=f"{obstacle.reason}, {lost} of them interrupted")
         raise CapReached(obstacle)
 
+    def check_time(self, question: Question) -> None:
+        """Return if the wall time allows for a question.
+
+        Raises:
+            CapReached: It does not.
+        """
+        obstacle = self._overtime(question, 0.0)
+        if obstacle is not None:
+            raise CapReached(obstacle)
+
     def _overtime(self, question: Question, wait_s: float) -> Obstacle | None:
         cap = self._ledger.caps.max_wall_time_s
         if cap is None:

@@ -173,6 +173,7 @@ class Client:
         with self._set_aside(question) as renew:
             permit = self.gate.enter(question)  # before the request is on record: a kill while it waits costs no call
             with permit:
+                self._check_time(question)
                 call = self.store.request(key, question)
                 with self._lock:
                     self.on_ask(question.role)
@@ -186,14 +187,14 @@ class Client:
                 on_progress=self._told(call),
             )
             try:
-                reply = self._complete(call, request, permit, renew)
+                reply, at_gate_s = self._complete(call, request, permit, renew)
             except RunStopped:
                 self.store.gave_up(call)
                 raise
             finally:
                 with self._lock:
                     self._under_way.pop(call, None)
-            latency_s = time.monotonic() - started
+            latency_s = time.monotonic() - started - at_gate_s
             refusal = model.provider.verdict(request)
             if refusal is None:
                 value, refusal = understood(reply, read)
@@ -232,11 +233,24 @@ class Client:
                     self._warned_of.add(note)
                     self.on_note(note)
 
+    def _check_time(self, question: Question) -> None:
+        """Look at the cap on wall time: at the gate, hours may have passed.
+
+        Raises:
+            CapReached: It does not allow for another call.
+        """
+        if self.budget is not None:
+            self.budget.check_time(question)
+
     def _set_aside(self, question: Question) -> AbstractContextManager[Callable[[float], None]]:
         return nullcontext(lambda _: None) if self.budget is None else self.budget.set_aside(question)
 
-    def _complete(self, call: int, request: Request, permit: Permit, renew: Callable[[float], None]) -> Reply:
-        """Make attempts until one is answered; ``permit`` is for the first, ``renew`` sets aside for each other one.
+    def _complete(
+        self, call: int, request: Request, permit: Permit, renew: Callable[[float], None]
+    ) -> tuple[Reply, float]:
+        """Make attempts until one is answered; return the reply, and the seconds of waiting at the gate meanwhile.
+
+        ``permit`` is for the first attempt; ``renew`` sets aside for each other one.
 
         Raises:
             CallFailed: No reply could be obtained.
@@ -244,16 +258,16 @@ class Client:
         """
         provider = self.model_of(request.role).provider
         patience = Patience(self.max_attempts, self.max_wait_s)
-        made, again = 0, False
+        made, at_gate_s = 0, 0.0
         while True:
             made += 1
             try:
                 with permit:
-                    if again and self.budget is not None:  # at the gate, hours may have passed
-                        self.budget.check(request)
+                    if made > 1:
+                        self._check_time(request)
                     reply = provider.complete(request)
                     permit.answered(reply)
-                    return reply
+                    return reply, at_gate_s
             except AttemptFailed as failed:
                 if self._is_closed:
                     permit.abandon()
@@ -271,4 +285,6 @@ class Client:
                     with self._lock:
                         self.on_failure(failed, wait_s)
                     self.sleep(wait_s)
+                came = time.monotonic()
                 permit = self.gate.enter(request)
+                at_gate_s += time.monotonic() - came

@@ -1,14 +1,16 @@
 """When a server is out: nobody asks it but one probe now and then, until it answers again or that takes too long.
 
 It has no clock, no threads and no connections: every method is told the time, in seconds. The coordinator of a sweep
-has a breaker for each server, and so has the gate of a single run.
+has a breaker for each model at a server, and so has the gate of a single run.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from r2po.errors import RunStopped
 from r2po.llm.types import AttemptFailed, Provider
@@ -16,9 +18,11 @@ from r2po.llm.types import AttemptFailed, Provider
 OUT = frozenset({502, 503, 504, 529})
 """Statuses by which a server, or what stands before it, says that nobody is served."""
 LONGEST_PAUSE_S = 600.0
-"""A server that asks for a longer one says that it takes no more calls, and not that it is out."""
+"""A server that asks for a longer one says itself that it is out: one such sign is enough."""
 ENOUGH = 2
 """Signs that make an outage: from so many runs; of a run that is alone, so many in a row."""
+ENOUGH_OF_ONE = 3
+"""So many in a row of one run make one too: the others may be doing something else."""
 OVERLOAD_S = 30.0
 """Refusals for too many calls must go on for so long, with nothing else between them, to be signs."""
 FIRST_INTERVAL_S, LONGEST_INTERVAL_S = 2.0, 3600.0
@@ -28,14 +32,27 @@ JITTER = 0.1
 """Part by which a pause is longer or shorter: not all sweeps are to come back at the same moment."""
 
 
+class Target(NamedTuple):
+    """What can be out: a model at a server. Behind one address, another model may be well.
+
+    Attributes:
+        address: The server's; empty if there is none.
+        model: Its name, as configured.
+    """
+
+    address: str
+    model: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.model})" if self.address and self.model else self.address
+
+
 def is_sign(failure: AttemptFailed) -> bool:
     """Whether a failed attempt may mean that the server is out.
 
     A reset does not: the request may have been sent, and paid for. Nor does a timeout, since the server may be slow.
     """
-    if not failure.retryable or (failure.retry_after_s or 0.0) > LONGEST_PAUSE_S:
-        return False
-    return failure.unreachable or failure.status in OUT
+    return failure.retryable and (failure.unreachable or failure.status in OUT)
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ class Outage:
 
 @dataclass
 class Breaker:
-    """Decides whether one server may be asked.
+    """Decides whether a model at a server may be asked.
 
     Attributes:
         longest_s: How long an outage is waited for; with 0, there are none, and each attempt counts for itself.
@@ -101,7 +118,7 @@ class Breaker:
             now: The time.
             sign: What is known of it.
             run: Whose it was.
-            alone: Whether no other run asks this server.
+            alone: Whether no other run asks this model.
         """
         if self.longest_s <= 0:
             return False
@@ -112,11 +129,16 @@ class Breaker:
         if not self._signs:
             self._first_sign_at = now
         self._signs.append(run)
-        enough = len(self._signs) if alone else len(set(self._signs))
         lasting = not sign.overloaded or now - self._first_sign_at >= OVERLOAD_S
-        if enough >= ENOUGH and lasting:
+        announced = (sign.retry_after_s or 0.0) > LONGEST_PAUSE_S
+        if announced or (lasting and self._are_enough(alone=alone)):
             self.begin(now, sign.reason, sign.retry_after_s)
         return self.is_open
+
+    def _are_enough(self, *, alone: bool) -> bool:
+        """Whether so many signs without an answer between them make an outage."""
+        counts = Counter(self._signs)
+        return len(counts) >= ENOUGH or max(counts.values()) >= (ENOUGH if alone else ENOUGH_OF_ONE)
 
     def begin(self, now: float, reason: str, retry_after_s: float | None = None) -> None:
         """An outage begins."""
@@ -182,7 +204,7 @@ def probe(provider: Provider) -> Sign | None:
     try:
         provider.probe()
     except AttemptFailed as failure:
-        if failure.status is None or failure.status in OUT:
+        if is_sign(failure):  # a list that takes long, or is not there, says nothing of calls
             return Sign(failure.reason, failure.retry_after_s)
     return None
 
@@ -191,8 +213,8 @@ def in_words(seconds: float) -> str:
     """Return a duration as people say it: in the largest unit of which it is a whole number."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
+            return f"{seconds / size:.10g} {unit}"
+    return f"{seconds:.10g} s"
 
 
 class OutageTooLong(RunStopped):

@@ -16,7 +16,7 @@ MAX_OUTAGE_S = 600.0
 
 
 class OutageGate(Gate):
-    """Has a breaker for each server. Any number of threads may wait at it.
+    """Has a breaker for each model at its server. Any number of threads may wait at it.
 
     Args:
         providers: By role, as in a ``Client``.
@@ -27,7 +27,7 @@ class OutageGate(Gate):
     def __init__(self, providers: Mapping[str, Provider], longest_s: float, note: Callable[[str], None]) -> None:
         self._providers = providers
         self._note = note
-        self._breakers = {provider.address: Breaker(longest_s) for provider in providers.values()}
+        self._breakers = {role: Breaker(longest_s) for role in providers}
         self._changed = threading.Condition()
         self._numbers = itertools.count()
         self._is_closed = False
@@ -39,9 +39,10 @@ class OutageGate(Gate):
             OutageTooLong: It is not waited for any longer.
             AttemptFailed: The run was stopped.
         """
-        provider = self._providers.get(question.role, self._providers[SEARCH])
+        role = question.role if question.role in self._providers else SEARCH
+        provider = self._providers[role]
         while True:
-            permit, is_probe = self._permit(self._breakers[provider.address], provider.address)
+            permit, is_probe = self._permit(self._breakers[role], provider.address)
             if not is_probe:
                 return permit
             with permit:
@@ -105,7 +106,7 @@ class _Permit(Permit):
         """Learn from a failure; in an outage, it counts for nothing."""
         if is_sign(failure):
             return self.failed_with(Sign(failure.reason, failure.retry_after_s))
-        is_there = failure.status is not None and failure.status < 500
+        is_there = not failure.retryable or (failure.status is not None and failure.status < 500)
         learn = self._breaker.works if is_there else self._breaker.slow
         self._tell(lambda now: learn(self.number, now))
         return False

@@ -22,6 +22,8 @@ from r2po.llm.stream import Stream
 from r2po.llm.types import AttemptFailed
 
 CONNECT_TIMEOUT_S = 10.0
+CONNECT_SHARE = 0.9
+"""Part of a call's time in which a connection must come about, so that it is known that none did."""
 
 
 class UnusableStream(AttemptFailed):
@@ -176,7 +178,7 @@ class Transport:
                 **({"json": body} if form is None else form),
                 stream=True,
                 allow_redirects=False,
-                timeout=(min(CONNECT_TIMEOUT_S, limit), limit + 1),  # the caller's deadline comes first
+                timeout=(min(CONNECT_TIMEOUT_S, CONNECT_SHARE * limit), limit + 1),  # the caller's deadline comes first
                 proxies=self._proxies,
             ),
             stream,

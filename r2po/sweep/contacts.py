@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from r2po.errors import InputError
 from r2po.experiment.resolve import by_model, contact, provider_of
+from r2po.llm.outage import Target
 from r2po.llm.providers.server import UnreachableError
 from r2po.runlog.events import FILE, Replied, read_events
 from r2po.sweep.plan import PlannedRun
@@ -14,8 +15,8 @@ from r2po.sweep.plan import PlannedRun
 
 def after_first_contacts(
     runs: Sequence[PlannedRun], environ: Mapping[str, str], *, waits: bool, has_begun: Callable[[], bool]
-) -> tuple[list[PlannedRun], dict[str, str]]:
-    """Make the first contacts; return the runs with what the servers told, and by address why some did not answer.
+) -> tuple[list[PlannedRun], dict[Target, str]]:
+    """Make the first contacts; return the runs with what the servers told, and why some did not answer.
 
     Args:
         runs: The runs to come.
@@ -24,7 +25,8 @@ def after_first_contacts(
         has_begun: Whether they are waited for even if none answers, since the sweep has replies on record.
 
     Raises:
-        InputError: A key is refused, a model is unknown, or no server answers and that is not waited for.
+        InputError: A key is refused, a model is unknown, a server takes too long or does not speak as its address says,
+            or no server answers and that is not waited for.
     """
     asked = {run.index: by_model(run.config) for run in runs}
     configs = {contact(config): config for roles in asked.values() for config in roles.values()}
@@ -36,6 +38,8 @@ def after_first_contacts(
         try:
             provider.check()
         except UnreachableError as error:
+            if not error.is_out:
+                raise
             silent[provider.address] = error
     some_answer = any(provider.address not in silent for provider in providers.values())
     if silent and not (waits and (some_answer or has_begun())):
@@ -43,15 +47,16 @@ def after_first_contacts(
     asks = {
         index: {role: providers[contact(config)] for role, config in roles.items()} for index, roles in asked.items()
     }
+    targets = {key: Target(providers[key].address, config.llm_model_name or "") for key, config in configs.items()}
     contacted = [
         replace(
             run,
             identities={role: provider.identity for role, provider in asks[run.index].items()},
-            servers=frozenset(provider.address for provider in asks[run.index].values()),
+            servers=frozenset(str(targets[contact(config)]) for config in asked[run.index].values()),
         )
         for run in runs
     ]
-    return contacted, {address: str(error) for address, error in silent.items()}
+    return contacted, {each: str(silent[each.address]) for each in targets.values() if each.address in silent}
 
 
 def has_reply(run: PlannedRun) -> bool:

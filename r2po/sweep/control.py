@@ -8,11 +8,8 @@ locks but the commands' own order.
 from __future__ import annotations
 
 import json
-import os
-import re
 import secrets
 import shlex
-import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,6 +22,7 @@ from r2po.installation import NAME
 from r2po.llm.ledger import Caps
 from r2po.runlog.jsonl import write_atomically
 from r2po.runlog.lock import Lock
+from r2po.sweep.own_file import own_path, remove_those_of_the_dead
 
 FILE = "control.json"
 SCHEMA_VERSION = 1
@@ -34,7 +32,7 @@ LOOK_S = 0.5
 """How often a process reads the file."""
 PATIENCE_S = 5.0
 """How long a command waits for another one that is writing."""
-_ANSWERS = "control-answer-"
+_ANSWERS = "control-answer"
 
 
 @dataclass(frozen=True)
@@ -199,9 +197,7 @@ class Ear:
         """Be at work from now on."""
         if self._overruled:
             _, self.orders = change(self._folder, lambda orders: replace(orders, **self._overruled))
-        for path in self._folder.glob(f"{_ANSWERS}{_host()}-*.json"):
-            if not _is_alive(path.stem.rpartition("-")[2]):  # it was killed
-                path.unlink(missing_ok=True)
+        remove_those_of_the_dead(self._folder, _ANSWERS)
         self.answer(Answer(self.orders.revision, 0, 0))
 
     def answer(self, answer: Answer) -> None:
@@ -216,21 +212,7 @@ class Ear:
 
     @property
     def _answer_path(self) -> Path:
-        return self._folder / f"{_ANSWERS}{_host()}-{os.getpid()}.json"
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+        return own_path(self._folder, _ANSWERS)
 
 
 def told(before: Orders, after: Orders, folder: Path, *, stops: bool = False) -> list[str]:
@@ -250,7 +232,7 @@ def told(before: Orders, after: Orders, folder: Path, *, stops: bool = False) ->
 def answers(folder: Path) -> list[Answer]:
     """Return the last answer of each process that works on a sweep, or did so until it was killed."""
     found = []
-    for path in sorted(folder.glob(f"{_ANSWERS}*.json")):
+    for path in sorted(folder.glob(f"{_ANSWERS}-*.json")):
         with suppress(OSError, ValueError, TypeError):  # it has just ended, or is of another version
             found.append(Answer(**json.loads(path.read_text(encoding="utf-8"))))
     return found

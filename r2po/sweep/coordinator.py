@@ -1,4 +1,4 @@
-"""Decides which run may make its call now: a queue, a limiter and a breaker for each provider; the caps of the sweep.
+"""Decides which run may make its call now: by the queue and the limiter of a server, the breaker of a model, the caps.
 
 It has neither clock nor threads nor connections: the local pool and the Ray actor wrap it.
 """
@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
-from r2po.llm.outage import Breaker, Outage
+from r2po.llm.outage import Breaker, Outage, Target
 from r2po.sweep.limiter import Attempt, Limiter
 from r2po.sweep.messages import (
     ABANDONED,
     ASKED_TO_STOP,
     GIVEN_BACK,
+    LISTED,
     REFUSED,
     UNANSWERED,
     AttemptOutcome,
@@ -28,16 +29,31 @@ from r2po.sweep.messages import (
 
 
 @dataclass
+class _Model:
+    breaker: Breaker
+    runs: set[int] = field(default_factory=set)
+    """Those that have asked for it, and are not over."""
+
+
+@dataclass
 class _Provider:
     limiter: Limiter
-    breaker: Breaker
+    models: dict[str, _Model] = field(default_factory=dict)
     queue: deque[PermitRequest] = field(default_factory=deque)
-    runs: set[int] = field(default_factory=set)
-    """Those that have asked, and are not over."""
 
-    def wait_s(self, now: float) -> float | None:
-        """Return the seconds until the next attempt may start; None: not before one under way ends."""
-        return (self.breaker if self.breaker.is_open else self.limiter).wait_s(now)
+    def wait_s(self, model: str, now: float) -> float | None:
+        """Return the seconds until a model may be asked; None: not before an attempt under way ends."""
+        breaker = self.models[model].breaker
+        return (breaker if breaker.is_open else self.limiter).wait_s(now)
+
+
+@dataclass
+class _UnderWay:
+    provider: _Provider
+    model: _Model
+    attempt: Attempt
+    is_free: bool
+    """Whether it only asks for the list of models, which costs nothing."""
 
 
 class Coordinator:
@@ -55,7 +71,7 @@ class Coordinator:
         """Runs that stop at their next call, since fewer are to be under way."""
         self._asked = Instruction()
         self._providers: dict[str, _Provider] = {}
-        self._under_way: dict[Key, tuple[_Provider, Attempt]] = {}
+        self._under_way: dict[Key, _UnderWay] = {}
 
     @property
     def under_way(self) -> int:
@@ -77,52 +93,64 @@ class Coordinator:
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
         self._drop(lambda key: key == ask.key)
-        provider = self._provider(ask.provider)
+        provider, model = self._asked_for(ask.target)
         provider.queue.append(ask)
-        provider.runs.add(ask.run)
+        model.runs.add(ask.run)
 
-    def begin_outage(self, name: str, reason: str, now: float) -> None:
+    def begin_outage(self, target: Target, reason: str, now: float) -> None:
         """A provider did not answer at the first contact: its runs wait from the beginning."""
-        self._provider(name).breaker.begin(now, reason)
+        self._asked_for(target)[1].breaker.begin(now, reason)
 
-    def _provider(self, name: str) -> _Provider:
-        if name not in self._providers:
-            limiter = Limiter() if name else Limiter(math.inf)
-            self._providers[name] = _Provider(limiter, Breaker(self._max_outage_s))
-        return self._providers[name]
+    def _asked_for(self, target: Target) -> tuple[_Provider, _Model]:
+        if target.address not in self._providers:
+            self._providers[target.address] = _Provider(Limiter() if target.address else Limiter(math.inf))
+        provider = self._providers[target.address]
+        if target.model not in provider.models:
+            provider.models[target.model] = _Model(Breaker(self._max_outage_s))
+        return provider, provider.models[target.model]
 
     def end(self, outcome: AttemptOutcome, now: float) -> Verdict | None:
-        """An attempt is over; returns whether it belongs to an outage, if it shows a sign of one."""
+        """An attempt is over; returns whether it belongs to an outage, if it shows a sign of one.
+
+        A probe whose list was answered is not over, but may be paid for now.
+        """
+        if outcome.kind == LISTED:
+            if outcome.key in self._under_way:
+                self._under_way[outcome.key].is_free = False
+            return Verdict(outcome.run, call=outcome.call)
         if outcome.key not in self._under_way:
             return Verdict(outcome.run, call=outcome.call) if outcome.sign else None
-        provider, attempt = self._under_way.pop(outcome.key)
+        ended = self._under_way.pop(outcome.key)
+        limiter, attempt = ended.provider.limiter, ended.attempt
         self.ledger.settle(outcome.key, outcome.used)
-        if outcome.kind == REFUSED:
-            provider.limiter.refused(attempt, now, outcome.retry_after_s)
+        if outcome.sign is not None and ended.model.breaker.is_open:
+            limiter.dropped(attempt, now)  # that is known: it is not to slow down the calls to other models there
+        elif outcome.kind == REFUSED:
+            limiter.refused(attempt, now, outcome.retry_after_s)
         elif outcome.kind == UNANSWERED:
-            provider.limiter.unanswered(attempt, now)
+            limiter.unanswered(attempt, now)
         else:
-            provider.limiter.ended(attempt, now)
-        return self._watch(provider, outcome, now)
+            limiter.ended(attempt, now)
+        return self._watch(ended.model, limiter, outcome, now)
 
-    def _watch(self, provider: _Provider, outcome: AttemptOutcome, now: float) -> Verdict | None:
-        """Learn from the end of an attempt whether the provider is out."""
-        breaker, key = provider.breaker, outcome.key
+    def _watch(self, model: _Model, limiter: Limiter, outcome: AttemptOutcome, now: float) -> Verdict | None:
+        """Learn from the end of an attempt whether the model is out."""
+        breaker, key = model.breaker, outcome.key
         if outcome.sign is not None:
-            alone = provider.runs <= {outcome.run}
+            alone = model.runs <= {outcome.run}
             is_out = breaker.sign(key, now, outcome.sign, run=outcome.run, alone=alone)
             return Verdict(outcome.run, call=outcome.call, outage=is_out)
         if outcome.kind == ABANDONED:
             breaker.lost(key, now)
         elif (breaker.slow if outcome.kind == UNANSWERED else breaker.works)(key, now):
-            provider.limiter.restart()
+            limiter.restart()
         return None
 
     def forget(self, runs: Iterable[int], now: float) -> None:
         """These runs are gone: drop all that they waited for and held."""
         gone = set(runs)
-        for provider in self._providers.values():
-            provider.runs -= gone
+        for _, model in self._targets():
+            model.runs -= gone
         self.given_back -= gone
         self._drop(lambda key: key[0] in gone, now)
 
@@ -135,11 +163,17 @@ class Coordinator:
             if any(is_gone(ask.key) for ask in provider.queue):
                 provider.queue = deque(ask for ask in provider.queue if not is_gone(ask.key))
         for key in filter(is_gone, list(self._under_way)):
-            provider, attempt = self._under_way.pop(key)
-            self.ledger.settle(key, Amount(1))  # perhaps it was paid for, as ``llm_calls.jsonl`` counts it
-            at = attempt.sent_at if now is None else now
-            provider.limiter.ended(attempt, at)
-            provider.breaker.lost(key, at)
+            lost = self._under_way.pop(key)
+            # Perhaps it was paid for, as ``llm_calls.jsonl`` counts it.
+            self.ledger.settle(key, Amount() if lost.is_free else Amount(1))
+            at = lost.attempt.sent_at if now is None else now
+            lost.provider.limiter.ended(lost.attempt, at)
+            lost.model.breaker.lost(key, at)
+
+    def _targets(self) -> Iterator[tuple[Target, _Model]]:
+        for address, provider in self._providers.items():
+            for name, model in provider.models.items():
+                yield Target(address, name), model
 
     @property
     def queued(self) -> set[int]:
@@ -150,13 +184,24 @@ class Coordinator:
         """Return the requests that can be answered now."""
         verdicts = list(self._stops())
         for provider in () if self._asked.paused else self._providers.values():
-            while provider.queue:
-                verdict = self._verdict(provider, provider.queue[0], now)
-                if verdict is None:
-                    break
-                provider.queue.popleft()
-                verdicts.append(verdict)
+            verdicts += self._grants(provider, now)
         return verdicts
+
+    def _grants(self, provider: _Provider, now: float) -> Iterator[Verdict]:
+        """Answer in order; only who waits for an outage to end lets those pass that ask another model."""
+        queue, passed, out = provider.queue, list[PermitRequest](), set[str]()
+        while queue:
+            ask = queue[0]
+            verdict = None if ask.model in out else self._verdict(provider, ask, now)
+            if verdict is not None:
+                queue.popleft()
+                yield verdict
+            elif self._is_out(ask):
+                passed.append(queue.popleft())
+                out.add(ask.model)
+            else:
+                break
+        queue.extendleft(reversed(passed))
 
     def _stops(self) -> Iterator[Verdict]:
         """Answer the runs that are to stop at their next call."""
@@ -174,9 +219,9 @@ class Coordinator:
         waits = [
             wait
             for provider in self._providers.values()
-            if provider.queue
-            for wait in [provider.wait_s(now)]
-            if wait is not None and not self.ledger.must_wait(provider.queue[0].following)
+            for ask in {ask.model: ask for ask in reversed(provider.queue)}.values()  # the first for each model
+            for wait in [provider.wait_s(ask.model, now)]
+            if wait is not None and not self.ledger.must_wait(ask.following)
         ]
         return min(waits, default=None)
 
@@ -186,9 +231,24 @@ class Coordinator:
         return {name: rate for name, rate in rates.items() if rate is not None}
 
     def outages(self, now: float) -> dict[str, Outage]:
-        """Return the outages that there are now, by provider."""
-        found = {name: provider.breaker.outage(now) for name, provider in self._providers.items()}
+        """Return the outages that there are now, by what is out."""
+        found = {str(target): model.breaker.outage(now) for target, model in self._targets()}
         return {name: outage for name, outage in found.items() if outage is not None}
+
+    def stranded(self) -> dict[str, list[int]]:
+        """Return by outage the runs that do nothing but wait for its end; one that waits for two, by the first."""
+        if not any(model.breaker.is_open for _, model in self._targets()):
+            return {}
+        asks = [ask for provider in self._providers.values() for ask in provider.queue]
+        goes_on = {run for run, _ in self._under_way} | {ask.run for ask in asks if not self._is_out(ask)}
+        first = {ask.run: str(ask.target) for ask in reversed(asks)}
+        found: dict[str, list[int]] = {}
+        for run in first.keys() - goes_on:
+            found.setdefault(first[run], []).append(run)
+        return found
+
+    def _is_out(self, ask: PermitRequest) -> bool:
+        return self._providers[ask.provider].models[ask.model].breaker.is_open
 
     def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
         obstacle = self.ledger.obstacle(ask.following)
@@ -196,15 +256,17 @@ class Coordinator:
             verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)
             self.reached = self.reached or verdict
             return verdict
-        if provider.breaker.gave_up:
-            return Verdict(ask.run, call=ask.call, gave_up=provider.breaker.why_given_up)
-        if self.ledger.must_wait(ask.following) or provider.wait_s(now) != 0:
+        model = provider.models[ask.model]
+        breaker = model.breaker
+        if breaker.gave_up:
+            return Verdict(ask.run, call=ask.call, gave_up=breaker.why_given_up)
+        if self.ledger.must_wait(ask.following) or provider.wait_s(ask.model, now) != 0:
             return None
         self.ledger.set_aside(ask.key, ask.following)
-        self._under_way[ask.key] = (provider, provider.limiter.sent(now))
-        if provider.breaker.is_open:
-            provider.breaker.probes(ask.key)
-        return Verdict(ask.run, call=ask.call, probe=provider.breaker.is_open)
+        self._under_way[ask.key] = _UnderWay(provider, model, provider.limiter.sent(now), is_free=breaker.is_open)
+        if breaker.is_open:
+            breaker.probes(ask.key)
+        return Verdict(ask.run, call=ask.call, probe=breaker.is_open)
 
 
 def _option(obstacle: Obstacle) -> str:

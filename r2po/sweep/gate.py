@@ -17,6 +17,7 @@ from r2po.sweep.messages import (
     ABANDONED,
     ANSWERED,
     FAILED,
+    LISTED,
     REFUSED,
     UNANSWERED,
     AttemptOutcome,
@@ -48,9 +49,8 @@ class SweepGate(Gate):
         """Wait for the turn of this attempt; in an outage, be the one that finds out whether it is over."""
         model = self._client.model_of(question.role)
         while True:
-            ask = PermitRequest(
-                self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers)
-            )
+            expected = self._budget.expected(question)
+            ask = PermitRequest(self._run, model.provider.address, expected, call=next(self._numbers), model=model.name)
             verdict = self._channel.ask(ask)
             if verdict.reached:
                 raise SweepCapReached(f"{verdict.reached} by the sweep")
@@ -86,8 +86,8 @@ class _SweepPermit(Permit):
         """Whether an attempt may find an outage over; if not, the permit is given back."""
         with self:
             sign = probe(provider)
-        if sign is not None:
-            self.channel.ask(AttemptOutcome(self.ask.run, UNANSWERED, sign=sign, call=self.ask.call))
+        kind = LISTED if sign is None else UNANSWERED
+        self.channel.ask(AttemptOutcome(self.ask.run, kind, sign=sign, call=self.ask.call))
         return sign is None
 
     def failed(self, failure: AttemptFailed) -> bool:

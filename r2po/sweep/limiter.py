@@ -129,11 +129,15 @@ class Limiter:
         if attempt is self._probe:
             self._open(now)
 
-    def unanswered(self, attempt: Attempt, now: float) -> None:
-        """An attempt got no answer, or an error of the server: perhaps there are too many. Once for all under way."""
+    def dropped(self, attempt: Attempt, now: float) -> None:
+        """An attempt ended in a way that says nothing of the load."""
         self.in_flight -= 1
         if attempt is self._probe:
             self._open(now)
+
+    def unanswered(self, attempt: Attempt, now: float) -> None:
+        """An attempt got no answer, or an error of the server: perhaps there are too many. Once for all under way."""
+        self.dropped(attempt, now)
         if attempt.sent_at > self._halved_at:
             self._halved_at = now
             self.limit = max(self.limit / 2, 1.0)

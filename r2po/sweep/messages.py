@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from r2po.llm.ledger import Amount, Caps
-from r2po.llm.outage import Outage, Sign
+from r2po.llm.outage import Outage, Sign, Target
 
 GIVEN_BACK = "given back"
 """How a run ended that goes on later, since fewer are to be under way."""
@@ -28,6 +28,8 @@ FAILED = "failed"
 """The attempt failed for a reason that has nothing to do with the load."""
 ABANDONED = "abandoned"
 """The attempt came to no end that says anything of the provider."""
+LISTED = "listed"
+"""The list of models answered a probe. The attempt is not over: from now on, it may be paid for."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,17 @@ class PermitRequest(OfAttempt):
     Attributes:
         provider: Address of the server; empty for a stand-in, which takes any number of calls.
         following: What it may take.
+        model: Name of the model.
     """
 
     provider: str
     following: Amount = field(default_factory=lambda: Amount(1))
+    model: str = field(default="", kw_only=True)
+
+    @property
+    def target(self) -> Target:
+        """Whom it asks."""
+        return Target(self.provider, self.model)
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,8 @@ class AttemptOutcome(OfAttempt):
     """The attempt is over.
 
     Attributes:
-        kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED``, ``FAILED`` or ``ABANDONED``.
+        kind: ``ANSWERED``, ``REFUSED``, ``UNANSWERED``, ``FAILED`` or ``ABANDONED``; or ``LISTED``, which a
+            ``Verdict`` answers.
         retry_after_s: Seconds that the provider asked to wait.
         used: What it took: nothing if it failed.
         sign: Given if the provider may be out: whether it is, a ``Verdict`` then says.

@@ -12,19 +12,21 @@ from pathlib import Path
 from r2po.experiment.summary import clock
 from r2po.llm.outage import Outage
 from r2po.runlog.jsonl import write_json
+from r2po.sweep.own_file import own_path, paths_of_the_living, remove_those_of_the_dead
 from r2po.sweep.plan import PlannedRun
 
 MAX_OUTAGE_S = 24 * 3600.0
 """How long a sweep waits for a server that is out, if nothing else is said."""
-FILE = "outages.json"
+FILES = "outages"
+"""Kind of the files that say which outages there are."""
 EVERY_S = 30.0
 """How often the file is renewed while an outage goes on."""
 STALE_S = 3 * EVERY_S
-"""A file that was not renewed for so long is what a killed sweep left."""
+"""A file that was not renewed for so long is what a killed sweep left, perhaps on another machine."""
 
 
 class Outages:
-    """The outages of a sweep that is under way, kept beside its manifest.
+    """The outages that this process has found in a sweep, kept beside the manifest; another one has its own file.
 
     Attributes:
         since: When each began, as people say it, by provider.
@@ -32,7 +34,10 @@ class Outages:
 
     def __init__(self, folder: Path) -> None:
         self.since: dict[str, str] = {}
-        self._path = folder / FILE
+        self._path = own_path(folder, FILES)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)  # it is of an earlier process with the same number
+        remove_those_of_the_dead(folder, FILES)
         self._began: dict[str, datetime] = {}
         self._written_at = 0.0
 
@@ -71,15 +76,23 @@ _WHAT_NOW = "its runs wait and ask now and then; Ctrl-C stops, and the same comm
 
 
 def read_outages(folder: Path) -> dict[str, str]:
-    """Return since when each provider of a sweep under way has been out, as another process knows it."""
-    path = folder / FILE
+    """Return since when each provider of a sweep under way has been out, as the processes that work on it know it."""
+    began: dict[str, datetime] = {}
+    for path in paths_of_the_living(folder, FILES):
+        for name, when in _told(path).items():
+            began[name] = min(when, began.get(name, when))
+    return {name: told_time(when, datetime.now().astimezone()) for name, when in began.items()}
+
+
+def _told(path: Path) -> dict[str, datetime]:
+    """Return when each outage began, as a process knows it."""
     try:
         if time.time() - path.stat().st_mtime > STALE_S:
             return {}
-        told = {str(name): datetime.fromisoformat(began) for name, began in json.loads(path.read_text()).items()}
-        return {name: told_time(began, datetime.now().astimezone()) for name, began in told.items()}
+        told = json.loads(path.read_text(encoding="utf-8")).items()
+        return {str(name): datetime.fromisoformat(began).astimezone() for name, began in told}
     except (OSError, ValueError, TypeError, AttributeError):
-        return {}  # there is none; or it is damaged, and will be renewed
+        return {}  # it has just gone; or it is damaged, and will be renewed
 
 
 def first_to_start(waiting: Iterable[PlannedRun], out: Collection[str]) -> int:

@@ -36,7 +36,7 @@ class PlannedRun:
         config: The resolved config; its seed is set.
         accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
         identities: What the servers told of its models by role, when the sweep made the first contact.
-        servers: The addresses at which its models are asked.
+        servers: The models that it asks and where, as outages are named.
         in_batches: Whether its calls are sent in batches.
     """
 

@@ -40,6 +40,7 @@ from r2po.sweep.messages import (
     Progress,
 )
 from r2po.sweep.outages import first_to_start
+from r2po.sweep.places import who_gives_way
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
 from r2po.sweep.worker import work
@@ -101,6 +102,7 @@ class Pool:
         try:
             while (self._waiting or self._under_way) and not self._may_stop():
                 self._start_runs()
+                self._give_places()
                 self._grant()
                 self._hand_out()
                 due = self._coordinator.wait_s(time.monotonic())
@@ -189,6 +191,18 @@ class Pool:
             worker.runs[run.index] = run
             self._begun[run.index] = len(self._begun)
             self._send(worker, run)
+
+    def _give_places(self) -> None:
+        """Take back runs that only wait for a server that is out, for as many others that find no place."""
+        stranded = self._coordinator.stranded() if self._waiting and not self._coordinator.is_paused else {}
+        if not stranded:
+            return
+        out = self._coordinator.outages(time.monotonic())
+        ready = sum(run.servers.isdisjoint(out) for run in self._waiting)
+        most, given_back = self._most, self._coordinator.given_back
+        missing = ready - max(0, most - self._under_way) - len(given_back)
+        going = [run for run in who_gives_way(stranded, self._begun, most) if run not in given_back]
+        given_back.update(going[: max(0, missing)])
 
     def _grant(self) -> None:
         for verdict in self._coordinator.grants(time.monotonic()):

@@ -20,6 +20,7 @@ from r2po.plugins import Place, load_places, loaded_places
 from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import (
+    LISTED,
     AttemptOutcome,
     Ended,
     Instruction,
@@ -74,11 +75,12 @@ class Clerk:
         return await answer
 
     async def tell(self, message: AttemptOutcome | Progress | Note) -> Verdict | None:
-        """Handle what a run says; returns the answer to a sign of an outage."""
+        """Handle what a run says; returns the answer to what it asks."""
         if not isinstance(message, AttemptOutcome):
             self._news.append(message)
             return None
-        self._end_lease(message.key)
+        if message.kind != LISTED:
+            self._end_lease(message.key)
         answer = self._coordinator.end(message, time.monotonic())
         self._grant()
         return answer
@@ -243,6 +245,7 @@ class RayBackend:
             clerk.obey.remote(self._asked)
         waiting, under_way = self._waiting, self._under_way
         waiting += runs
+        self._take_news(clerk)  # which servers were out at the first contact
         while waiting or under_way:
             while waiting and not self._is_paused and (self._jobs is None or len(under_way) < self._jobs):
                 run = waiting.pop(first_to_start(waiting, self._out))

@@ -86,8 +86,8 @@ class Sweep:
         self.manifest = Manifest.open(name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used), options.max_outage_s)
-        for address, reason in silent.items():
-            self._coordinator.begin_outage(address, reason, time.monotonic())
+        for target, reason in silent.items():
+            self._coordinator.begin_outage(target, reason, time.monotonic())
         self._outages = Outages(self.manifest.folder)
         self.clerk: Clerk | None = None
         if options.batch is not None and desks is not None:

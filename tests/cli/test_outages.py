@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from r2po.cli import main
 from r2po.cli.starting import duration, in_option
@@ -23,6 +25,18 @@ from tests.process.processes import NIM, player, write_config
 def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
     assert duration(text) == seconds
     assert duration(in_option(seconds)) == seconds
+
+
+@given(st.floats(0.0, allow_infinity=False))
+@example(14 * 86_400.0)
+@example(1_000_001.5)
+def test_each_duration_is_written_as_it_is_read(seconds: float) -> None:
+    assert duration(in_option(seconds)) == seconds
+
+
+def test_a_duration_that_no_number_holds_is_refused() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="too long"):
+        duration("9" * 400 + "s")
 
 
 @pytest.mark.parametrize("text", ["", "10", "-1s", "1 week", "1h30min", "inf", "nans"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import ssl
 
 import pytest
 import requests
 
-from r2po.llm.network import BUNDLE_VARIABLES, check_proxy, network_failure
+from r2po.llm.network import BUNDLE_VARIABLES, check_proxy, network_failure, never_connected
 
 
 def test_a_certificate_that_is_not_trusted_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,3 +49,21 @@ def test_any_other_failure_says_what_the_system_said(error: Exception, said: str
     reason, retryable = network_failure(error)
     assert said in reason
     assert retryable
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENETDOWN, True),
+        (errno.ENETUNREACH, True),
+        (errno.EHOSTDOWN, True),
+        (errno.EHOSTUNREACH, True),
+        (errno.ECONNREFUSED, True),
+        (errno.ECONNRESET, False),
+        (errno.EPIPE, False),
+        (errno.EMFILE, False),
+    ],
+)
+def test_whether_there_was_a_connection(number: int, expected: bool) -> None:
+    error = OSError(number, "it failed")
+    assert never_connected(requests.exceptions.ConnectionError(error)) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from random import Random
 from typing import Any
 
@@ -21,9 +22,10 @@ from r2po.llm.outage import (
     probe,
 )
 from r2po.llm.providers.ollama import Ollama
+from r2po.llm.providers.server import UnreachableError
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, ProviderSettings
-from tests.llm.fake_ollama import FakeOllama, status
+from tests.llm.fake_ollama import FakeOllama, hang_up, raw, stall, status
 from tests.llm.fake_servers import SERVERS
 from tests.scripted import make_request
 
@@ -52,7 +54,7 @@ def out(longest_s: float = DAY_S, now: float = 0.0) -> Breaker:
         ({"status": 504}, True),
         ({"status": 529}, True),
         ({"status": 503, "retry_after_s": 60.0}, True),
-        ({"status": 503, "retry_after_s": DAY_S}, False),  # it says that it takes no calls today
+        ({"status": 503, "retry_after_s": DAY_S}, True),
         ({"status": 500}, False),
         ({"status": 429}, False),
         ({"status": 408}, False),
@@ -71,6 +73,31 @@ def test_two_runs_make_an_outage_and_one_of_many_does_not() -> None:
     assert not it.sign("b", 1.0, REFUSED, run=1, alone=False)
     assert it.sign("c", 2.0, REFUSED, run=2, alone=False)
     assert it.since == 2.0
+
+
+def test_one_of_many_makes_an_outage_with_three_signs_in_a_row() -> None:
+    """The others may be rolling out, or waiting for an answer that does not come."""
+    it = breaker()
+    assert not it.sign("a", 0.0, REFUSED, run=1, alone=False)
+    it.works("z", 0.5)
+    assert not it.sign("b", 1.0, REFUSED, run=1, alone=False)
+    assert not it.sign("c", 2.0, REFUSED, run=1, alone=False)
+    it.slow("y", 2.5)
+    assert it.sign("d", 3.0, REFUSED, run=1, alone=False)
+
+
+def test_a_server_that_announces_a_long_pause_is_out_at_once_and_probed_after_it() -> None:
+    it = breaker()
+    assert not it.sign("a", 0.0, Sign("HTTP 503", 600.0), run=1, alone=False)
+    it.works("b", 0.0)
+    assert it.sign("c", 0.0, Sign("HTTP 503", 900.0), run=1, alone=False)
+    assert it.wait_s(0.0) == 900.0
+    it.probes("probe")
+    assert it.sign("probe", 900.0, Sign("HTTP 503", 7200.0))  # an outage under way goes on
+    assert it.wait_s(900.0) == 7200.0
+    short = breaker(1000.0)
+    assert short.sign("a", 0.0, Sign("HTTP 503", DAY_S))
+    assert short.wait_s(0.0) == 1000.0  # --max-outage allows no longer
 
 
 def test_of_a_run_that_is_alone_two_attempts_in_a_row_make_an_outage() -> None:
@@ -176,7 +203,15 @@ def test_an_outage_that_takes_too_long_is_given_up_for_good() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(86_400.0, "24 h"), (600.0, "10 min"), (90.0, "90 s"), (0.5, "0.5 s"), (0.0, "0 s"), (3600.0, "1 h")],
+    [
+        (86_400.0, "24 h"),
+        (1_209_601.0, "1209601 s"),
+        (600.0, "10 min"),
+        (90.0, "90 s"),
+        (0.5, "0.5 s"),
+        (0.0, "0 s"),
+        (3600.0, "1 h"),
+    ],
 )
 def test_durations_in_words(seconds: float, text: str) -> None:
     assert in_words(seconds) == text
@@ -196,12 +231,33 @@ def test_a_probe_asks_for_the_list_of_models_and_for_nothing_that_costs(code: in
         assert [(each.method, each.path) for each in server.requests] == [("GET", "/api/tags")]
 
 
+def test_at_the_first_contact_a_connection_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told from an answer that takes too long. Linux drops what asks for a connection to a full queue."""
+    monkeypatch.setattr("r2po.llm.providers.wire.CHECK_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as open_until_the_end:
+        for _ in range(2):
+            waiting = open_until_the_end.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with pytest.raises(UnreachableError, match="no connection in time") as caught:
+            ollama(f"http://127.0.0.1:{full.getsockname()[1]}").check()
+        assert caught.value.is_out
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_each_wire_format_has_a_list_to_probe_with(name: str) -> None:
     with SERVERS[name]() as server:
         provider_for(server.model, ProviderSettings(server.environ, timeout_s=5.0)).probe()
         assert [each.method for each in server.requests] == ["GET"]
         assert server.chats == []
+
+
+def test_a_list_that_takes_too_long_does_not_say_that_the_server_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("r2po.llm.providers.wire.CHECK_TIMEOUT_S", 0.1)
+    for fault in (stall(), hang_up(), raw(b"no HTTP")):
+        with FakeOllama() as server:
+            server.always(fault, path="/api/tags")
+            assert probe(ollama(server.url)) is None
 
 
 def test_a_server_that_is_gone_is_unreachable_and_one_that_breaks_off_is_not() -> None:

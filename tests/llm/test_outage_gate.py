@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,6 +87,16 @@ def test_while_the_list_fails_nothing_is_asked_that_costs(tmp_path: Path) -> Non
     assert [type(event) for event in events[1:]] == [Failed, Failed, GaveUp]
 
 
+def test_a_pause_that_the_server_announces_is_waited_for_up_to_the_end(tmp_path: Path) -> None:
+    """It is longer than all else that a run waits for, and no attempt is made meanwhile."""
+    with FakeOllama() as server, asking(server, tmp_path, 0.3) as (client, notes):
+        server.always(status(503, headers={"Retry-After": "900"}))
+        with pytest.raises(OutageTooLong, match=r"no answer for 0\.3 s"):
+            client.ask(question(), str)
+        assert len(server.chats) == 2  # the last one at the end
+        assert len(notes) == 1
+
+
 @pytest.mark.parametrize("code", [500, 408])
 def test_other_failures_stay_bounded(code: int, tmp_path: Path) -> None:
     with FakeOllama() as server, asking(server, tmp_path, 60.0) as (client, notes):
@@ -112,7 +122,7 @@ def test_many_calls_at_once_wait_for_one_probe(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         time.sleep(0.5)
-        assert 10 <= len(server.chats) <= 11  # the first failure is no outage yet
+        assert 2 <= len(server.chats) <= 11  # ten, if all were sent before the first one failed, which is no outage yet
         before = listed(server)
         server.recover()
         for thread in threads:
@@ -147,10 +157,43 @@ def test_a_stop_ends_the_waiting_at_once(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_cap_on_time_holds_after_an_outage(tmp_path: Path) -> None:
     """Waits count as wall time, this one like any other."""
     with FakeOllama() as server, asking(server, tmp_path, 60.0) as (client, _):
-        clock = iter(range(0, 1000, 3))  # three seconds pass between two looks
-        caps = Caps(max_wall_time_s=10.0)
-        client.budget = Budget(caps, client.accounting, clock=lambda: float(next(clock)))
+        client.budget = with_time(client, lambda: 11.0 if len(server.requests) > 2 else 0.0)
         server.inject(*[status(503)] * 2)
         with pytest.raises(CapReached, match="max_wall_time_s is reached"):
             client.ask(question(), str)
         assert len(server.chats) == 2
+
+
+def with_time(client: Client, clock: Callable[[], float]) -> Budget:
+    """Return a budget of ten seconds."""
+    return Budget(Caps(max_wall_time_s=10.0), client.accounting, clock=clock)
+
+
+def test_a_cap_on_time_holds_for_a_call_that_had_not_begun_before_the_outage(tmp_path: Path) -> None:
+    with FakeOllama() as server, asking(server, tmp_path, 60.0) as (client, _):
+        client.budget = with_time(client, lambda: 11.0 if server.requests else 0.0)
+        begin_outage(client)
+        with pytest.raises(CapReached, match="max_wall_time_s is reached"):
+            client.ask(question(), str)
+        assert (len(server.chats), listed(server)) == (0, 1)
+    assert [*read_events(tmp_path / "llm_calls.jsonl")] == []
+
+
+def test_latency_is_the_time_of_attempts_and_not_of_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call waits before its first attempt, the second one after it."""
+    monkeypatch.setattr("r2po.llm.outage.FIRST_INTERVAL_S", 0.5)
+    with FakeOllama() as server, asking(server, tmp_path, 60.0) as (client, _):
+        for sample in range(2):
+            if sample == 0:
+                begin_outage(client)
+            else:
+                server.inject(*[status(503)] * 2)
+            began = time.monotonic()
+            received = client.ask(question(sample), str)
+            assert 0.0 < received.latency_s < time.monotonic() - began - 0.4
+
+
+def begin_outage(client: Client) -> None:
+    """Let the server be out, as other calls have found."""
+    assert isinstance(client.gate, OutageGate)
+    client.gate._breakers[SEARCH].begin(time.monotonic(), "connection refused")

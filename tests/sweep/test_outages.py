@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -35,14 +36,15 @@ from r2po.sweep.messages import (
     PermitRequest,
     Verdict,
 )
-from r2po.sweep.outages import FILE, Outages, read_outages
+from r2po.sweep.outages import FILES, STALE_S, Outages, read_outages
+from r2po.sweep.own_file import own_path
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.screen import headline
 from r2po.sweep.second_chance import QUEUED, SecondChances, may_pass
 from r2po.sweep.status import read_board
 from r2po.sweep.sweep import Sweep, SweepOptions
-from tests.llm.fake_ollama import FakeOllama, status
+from tests.llm.fake_ollama import FakeOllama, stall, status
 from tests.llm.fake_servers import FakeOpenAI, FakeServer
 from tests.process.processes import finish, player, records, trials, wait_until, write_config
 from tests.sweep.in_threads import UnderWay, use_threads
@@ -229,19 +231,51 @@ def test_which_failures_may_pass(tmp_path: Path) -> None:
     assert not may_pass(InputError("the config has changed"))
 
 
-def test_status_knows_of_outages_as_long_as_the_sweep_says_so(tmp_path: Path) -> None:
+def test_status_knows_of_outages_as_long_as_the_sweep_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outages = Outages(tmp_path)
     (line,) = outages.update({SERVER: Outage(60.0, "connection refused")})
     assert line.startswith(f"{SERVER}: no answer since ")
     assert "Ctrl-C stops, and the same command continues" in line
     assert outages.update({SERVER: Outage(61.0, "connection refused")}) == []
     assert read_outages(tmp_path) == outages.since
-    os.utime(tmp_path / FILE, (time.time() - 1000,) * 2)  # as a killed sweep leaves it
+    file = own_path(tmp_path, FILES)
+    os.utime(file, (time.time() - STALE_S - 1,) * 2)  # as a sweep leaves it that was killed on another machine
     assert read_outages(tmp_path) == {}
+    monkeypatch.setattr("r2po.sweep.outages.EVERY_S", 0.0)
+    assert outages.update({SERVER: Outage(62.0, "connection refused")}) == []
+    assert read_outages(tmp_path) == outages.since  # it is renewed while the outage goes on
     (line,) = outages.update({})
     assert line.startswith(f"{SERVER} answers again after ")
-    assert not (tmp_path / FILE).exists()
-    (tmp_path / FILE).write_text("[1, 2")
+    assert not file.exists()
+    file.write_text("[1, 2")
+    assert read_outages(tmp_path) == {}
+
+
+def test_each_process_tells_of_its_own_outages_and_a_killed_one_of_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    us = os.getpid()
+    monkeypatch.setattr("os.getpid", os.getppid)
+    theirs = Outages(tmp_path)
+    theirs.update({OTHER: Outage(60.0, "connection refused")})
+    monkeypatch.setattr("os.getpid", lambda: us)
+    ours = Outages(tmp_path)
+    ours.update({SERVER: Outage(60.0, "connection refused")})
+    assert read_outages(tmp_path).keys() == {SERVER, OTHER}
+    ours.close()
+    assert read_outages(tmp_path).keys() == {OTHER}
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (others,) = tmp_path.glob(f"{FILES}-*")
+    left = others.rename(others.with_stem(f"{others.stem.rpartition('-')[0]}-{gone.pid}"))
+    assert read_outages(tmp_path) == {}
+    Outages(tmp_path)
+    assert not left.exists()
+
+
+def test_what_an_earlier_process_with_the_same_number_left_is_gone_at_once(tmp_path: Path) -> None:
+    Outages(tmp_path).update({SERVER: Outage(60.0, "connection refused")})
+    Outages(tmp_path)
     assert read_outages(tmp_path) == {}
 
 
@@ -346,7 +380,7 @@ def test_a_sweep_outlives_a_server_that_is_dead_then_slow_then_refusing(
 ) -> None:
     Ordeal(runs=6, iterations=10, phase_s=2.5, reply_s=0.1).meet(in_threads)
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("http://")]
-    assert [line.partition(" ")[2].partition(" after ")[0].partition(" since ")[0] for line in said] == [
+    assert [line.partition(") ")[2].partition(" after ")[0] or line.partition("): ")[2][:9] for line in said] == [
         "no answer",
         "answers again",
     ] * 2
@@ -408,14 +442,14 @@ def test_ctrl_c_in_an_outage_is_prompt_and_status_shows_the_outage(tmp_path: Pat
         server.die()
         folder = tmp_path / "logs/mine"
         wait_until(lambda: read_outages(folder) != {}, sweep)
-        assert f"{server.url}: no answer since " in headline(*read_board(read(folder)))
+        assert f"{server.url} (ollama/tiny): no answer since " in headline(*read_board(read(folder)))
         told = time.monotonic()
         sweep.send_signal(signal.SIGINT)
         stopped = finish(sweep)
     assert time.monotonic() - told < 3.0
     assert stopped.returncode == 130
     assert "to continue: python -m r2po sweep config.yaml --runs 1 --name mine" in stopped.stderr
-    assert not (folder / FILE).exists()
+    assert list(folder.glob(f"{FILES}*")) == []
 
 
 @pytest.fixture
@@ -436,7 +470,7 @@ def test_at_the_first_contact_a_dead_server_keeps_only_its_own_runs_waiting(
     sweep = Sweep(request, SweepOptions(), environ)
     sweep.manifest.close()
     assert [run.identities for run in sweep.runs] == [{}, {}]
-    outage = sweep._coordinator.outages(time.monotonic())[environ["OLLAMA_BASE_URL"]]
+    outage = sweep._coordinator.outages(time.monotonic())[f"{environ['OLLAMA_BASE_URL']} (ollama/tiny)"]
     assert outage.reason.startswith("cannot reach Ollama: ")
     assert [run.source for run in sweep._todo] == ["dead.yaml", "well.yaml"]
 
@@ -449,6 +483,22 @@ def test_where_outages_are_not_waited_for_or_nobody_answers_nothing_is_started(
     longest_s = 0.0 if len(configs) == 2 else 60.0
     with pytest.raises(InputError, match="cannot reach Ollama"):
         Sweep(replace(request, configs=configs), SweepOptions(max_outage_s=longest_s), environ)
+    assert not Path("logs").exists()
+
+
+@pytest.mark.parametrize("fault", ["no TLS", "no answer"])
+def test_what_no_waiting_mends_or_may_be_paid_for_is_an_error_at_the_first_contact(
+    fault: str, two_servers: tuple[SweepRequest, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, environ = two_servers
+    monkeypatch.setattr("r2po.llm.providers.wire.CHECK_TIMEOUT_S", 0.3)
+    with FakeOllama() as server:
+        server.always(stall(), path="/api/tags")
+        server.always(stall(), path="/api/show")
+        url = server.url.replace("http:", "https:") if fault == "no TLS" else server.url
+        said = "does not speak TLS" if fault == "no TLS" else "no complete answer within"
+        with pytest.raises(InputError, match=f"cannot reach Ollama: .*{said}"):
+            Sweep(request, SweepOptions(), {**environ, "OLLAMA_BASE_URL": url})
     assert not Path("logs").exists()
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from r2po.errors import InputError, nearest
 from r2po.llm import key_hosts
-from r2po.llm.types import ProviderSettings
+from r2po.llm.outage import is_sign
+from r2po.llm.types import AttemptFailed, ProviderSettings
 
 CONFIG_KEY = "base_url"
 """What chooses the server if the environment does not: a key of the config."""
@@ -19,7 +20,15 @@ class KeyNotSentError(InputError):
 
 
 class UnreachableError(InputError):
-    """The server does not answer."""
+    """The server does not answer.
+
+    Attributes:
+        is_out: Whether it may do so later, with the same settings: there was no connection at all.
+    """
+
+    def __init__(self, reason: str, *, is_out: bool = False) -> None:
+        super().__init__(reason)
+        self.is_out = is_out
 
 
 class UnknownModelError(InputError):
@@ -76,6 +85,12 @@ class Server:
         if self.key(settings) and not key_hosts.may_have_key(url, self.home or self.base_url, named, allowed):
             raise KeyNotSentError(self._refusal(url))
         return url, CONFIG_KEY
+
+    def unreachable(self, failure: AttemptFailed, chosen_by: str) -> UnreachableError:
+        """Return that the server, chosen by what is named, did not answer at the first contact."""
+        hint = self.hint if failure.retryable else ""
+        reason = f"cannot reach {self.name}: {failure.reason}; {hint}{chosen_by} chooses the server"
+        return UnreachableError(reason, is_out=is_sign(failure))
 
     def _refusal(self, url: str) -> str:
         origin = key_hosts.origin_of(url)

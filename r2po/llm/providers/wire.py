@@ -14,7 +14,7 @@ from r2po.llm.providers import schema as schemas
 from r2po.llm.providers.advice import NO_MATCH, advised
 from r2po.llm.providers.context import LONGER_MODEL, SERVE_LONGER, AskedOnce
 from r2po.llm.providers.payload import entries, string
-from r2po.llm.providers.server import Server, UnknownModelError, UnreachableError
+from r2po.llm.providers.server import Server, UnknownModelError
 from r2po.llm.providers.streaming import Chat, StreamForm
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Finish, Limit, Provider, ProviderSettings, Reply, Request
@@ -227,10 +227,7 @@ class WireFormat(Provider, ABC):
             return 200, self._transport.get_json(path, timeout_s=CHECK_TIMEOUT_S)
         except AttemptFailed as failure:
             if failure.status is None and first:
-                hint = self.server.hint if failure.retryable else ""
-                raise UnreachableError(
-                    f"cannot reach {self.server.name}: {failure.reason}; {hint}{self._chosen_by} chooses the server"
-                ) from None
+                raise self.server.unreachable(failure, self._chosen_by) from None
             if failure.status in self.key_refusals:
                 raise InputError(failure.reason) from None
             status = failure.status or 0
