@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import add_override_option, command_of, count, place, told_how_to_continue
+from r2po.cli.starting import add_override_option, count, place, told_how_to_continue
+from r2po.cli.sweep_again import CPUS_PER_RUN, command_to_continue
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -23,10 +21,6 @@ if TYPE_CHECKING:
     from r2po.sweep.plan import SweepRequest
 
 DEFAULT_RUNS = 10
-CPUS_PER_RUN = 0.25
-SWEEP = "r2po sweep"
-MOST_CONFIGS = 3
-"""With more configs, the command that continues a sweep names its folder instead."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
 
     def again(setting: str = "") -> str:
         assert sweep is not None
-        return _again(options, sweep.manifest.folder, setting)
+        return command_to_continue(options, sweep.manifest.folder, setting)
 
     def how_to_continue() -> str:
         return f"; to continue: {again()}" if sweep is not None else " before the sweep began"
@@ -243,45 +237,6 @@ def _request_of(folder: Path) -> SweepRequest:
         older = "was written by an older version, which does not say how the sweep was asked for"
         raise InputError(f"{folder / FILE} {older}; give its configs and options again")
     return request
-
-
-def _again(options: argparse.Namespace, folder: Path, setting: str = "") -> str:
-    """Return the command that continues the sweep: the same one, with a raised cap if one was reached.
-
-    Where the shell has made a long list of a pattern, the sweep's folder stands for all that it says; not with
-    plugins, which are looked for beside the configs.
-    """
-    program: str = options.program
-    if len(options.config) <= MOST_CONFIGS or options.plugins:
-        arguments = sys.argv[len(program.split()) :]
-        return shlex.join([*command_of(program), *_with_setting(arguments, setting)])
-    is_script = Path(sys.argv[0]).name == program
-    called = ["python", "-m", *SWEEP.split()] if is_script else command_of(SWEEP)
-    return shlex.join([*called, str(folder), *_with_setting(list(_kept(options)), setting)])
-
-
-def _kept(options: argparse.Namespace) -> Iterator[str]:
-    """Yield the options of a sweep that do not say what to run, but how."""
-    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "approve_cost", "ray", "cpus_per_run"):
-        value = getattr(options, name)
-        if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
-            yield from (f"--{name.replace('_', '-')}", str(value))
-    for name in ("accept_changed_prompts", "quiet"):
-        if getattr(options, name):
-            yield f"--{name.replace('_', '-')}"
-
-
-def _with_setting(arguments: Sequence[str], setting: str) -> list[str]:
-    """Replace the earlier values of an option; an abbreviated one stays, but the last one counts."""
-    if not setting:
-        return list(arguments)
-    option, value = setting.split()
-    kept = [
-        text
-        for before, text in pairwise(["", *arguments])
-        if option not in (before, text) and not text.startswith(f"{option}=")
-    ]
-    return [*kept, option, value]
 
 
 def _name(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,10 +12,11 @@ from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
-from r2po.runlog.condition import Condition, condition_of
+from r2po.runlog.condition import condition_of
 from r2po.sweep.board import Board
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.descriptors import fitting, needed, raise_limit
+from r2po.sweep.endings import grouped, with_remedy
 from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
@@ -25,7 +25,6 @@ from r2po.sweep.pool import Pool, fitting_runs
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
-MOST_NAMED = 8
 RESULT = "result.json"
 STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
 """Why a run stopped that is neither complete nor failed, by its state."""
@@ -103,7 +102,7 @@ class Sweep:
         try:
             self._say_what_begins()
             for index, condition in sorted(self._damaged.items()):
-                self.hear(Ended(index, "damaged", _with_remedy(condition)))
+                self.hear(Ended(index, "damaged", with_remedy(condition)))
             self._set_aside_damaged_results()
             if self._todo:
                 self._backend().run(self._todo)
@@ -212,28 +211,11 @@ class Sweep:
         ):
             reasons = self._reasons(state)
             if reasons:
-                parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{_grouped(reasons, self.board.names)}")
+                parts.append(f"{len(reasons)} of {len(self.runs)} runs {what}:{grouped(reasons, self.board.names)}")
         return SweepStopped("; ".join(parts), setting)
 
     def _reasons(self, state: str) -> dict[int, str]:
         return {run: ended.reason for run, ended in self._endings.items() if ended.state == state}
-
-
-def _grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
-    """Say what failed, each reason once."""
-    runs: dict[str, list[str]] = defaultdict(list)
-    for run, reason in sorted(errors.items()):
-        runs[reason].append(names[run])
-    parts = []
-    for reason, failed in runs.items():
-        more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
-        parts.append(f"\n  {', '.join(failed[:MOST_NAMED])}{more}: {reason}")
-    return "".join(parts)
-
-
-def _with_remedy(condition: Condition) -> str:
-    """Say what is damaged, and which command lets this sweep make the run whole again."""
-    return f"{condition.fault}; to mend it: {condition.remedy}" if condition.remedy else condition.fault
 
 
 def _usage(run: PlannedRun, known: Progress) -> Amount:

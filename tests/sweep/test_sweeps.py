@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from r2po.cli.sweep import _with_setting, add_options
+from r2po.cli.sweep import add_options
+from r2po.cli.sweep_again import with_setting
 from r2po.llm.ledger import Caps
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions
@@ -226,12 +227,12 @@ def test_caps_on_tokens_and_money_are_kept(tmp_path: Path, option: str) -> None:
 def test_the_command_that_continues_has_the_new_cap_alone(given: str) -> None:
     arguments = ["sweep", "a.yaml", *given.split(), "--runs", "2"]
     again = ["sweep", "a.yaml", "--runs", "2", "--max-llm-calls", "4"]
-    assert _with_setting(arguments, "--max-llm-calls 4") == again
-    assert _with_setting(arguments, "") == arguments
+    assert with_setting(arguments, "--max-llm-calls 4") == again
+    assert with_setting(arguments, "") == arguments
 
 
 def test_an_abbreviated_cap_is_followed_by_the_new_one() -> None:
-    again = _with_setting(["a.yaml", "--max-llm", "2"], "--max-llm-calls 4")
+    again = with_setting(["a.yaml", "--max-llm", "2"], "--max-llm-calls 4")
     parser = argparse.ArgumentParser()
     add_options(parser)
     assert parser.parse_args(again).max_llm_calls == 4
