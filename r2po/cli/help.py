@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
     "several runs": ("--runs", "--seeds", "--jobs", "--logs", "--name"),
-    "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
-    "on a cluster": ("--ray", "--cpus-per-run"),
+    "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--max-cost-each", "--approve-cost"),
+    "on several machines": ("--worker", "--ray", "--cpus-per-run"),
     "new or continued": ("--fresh", "--resume", "--accept-changed-prompts", "--replay-by-position"),
     "which logs": (
         *("--logs-root", "--logdir", "--max-runs", "--preset", "--methods", "--envs", "--only-env", "--only-method"),
@@ -57,6 +57,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         "logs/my_sweep": "go on with a sweep, as it was asked for",
+        "logs/my_sweep --worker": "one more process for it, here or elsewhere",
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},

@@ -35,11 +35,12 @@ def command_to_continue(options: argparse.Namespace, folder: Path, setting: str 
 
 def _kept(options: argparse.Namespace) -> Iterator[str]:
     """Yield the options of a sweep that do not say what to run, but how."""
-    for name in ("jobs", "max_llm_calls", "max_tokens", "max_cost", "approve_cost", "ray", "cpus_per_run"):
+    names = ("jobs", "max_llm_calls", "max_tokens", "max_cost", "max_cost_each", "approve_cost", "ray", "cpus_per_run")
+    for name in names:
         value = getattr(options, name)
         if value is not None and (name, value) != ("cpus_per_run", CPUS_PER_RUN):
             yield from (f"--{name.replace('_', '-')}", str(value))
-    for name in ("accept_changed_prompts", "quiet"):
+    for name in ("accept_changed_prompts", "worker", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"
 

@@ -50,11 +50,13 @@ class Obstacle:
         cap: Its name.
         reason: One line on what is wrong.
         enough: A value that leaves room for this call and more; None if no value would do.
+        whose: What the cap holds for, if it is a part of the whole, e.g. an experiment of a sweep.
     """
 
     cap: str
     reason: str
     enough: float | None = None
+    whose: str = ""
 
     @classmethod
     def reached(cls, cap: str, what: str, enough: float) -> Obstacle:
@@ -75,11 +77,14 @@ class Ledger:
     used: Amount = field(default_factory=Amount)
     _set_aside: dict[Hashable, Amount] = field(default_factory=dict)
 
-    def obstacle(self, following: Amount) -> Obstacle | None:
-        """Return the cap that a call would exceed even if no call under way took anything."""
+    def obstacle(self, following: Amount, owner: Hashable = None) -> Obstacle | None:  # noqa: ARG002 - see below
+        """Return the cap that a call would exceed even if no call under way took anything.
+
+        ``owner`` makes the call; a ledger may have further caps for some.
+        """
         return self._obstacle(self.used, following)
 
-    def must_wait(self, following: Amount) -> bool:
+    def must_wait(self, following: Amount, owner: Hashable = None) -> bool:  # noqa: ARG002 - as above
         """Return whether a call fits only if those under way take less than they may."""
         return self._obstacle(sum(self._set_aside.values(), self.used), following) is not None
 

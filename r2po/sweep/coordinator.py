@@ -87,7 +87,7 @@ class Coordinator:
             for provider in self._providers.values()
             if provider.queue
             for wait in [provider.limiter.wait_s(now)]
-            if wait is not None and not self.ledger.must_wait(provider.queue[0].following)
+            if wait is not None and not self.ledger.must_wait(provider.queue[0].following, provider.queue[0].run)
         ]
         return min(waits, default=None)
 
@@ -97,12 +97,13 @@ class Coordinator:
         return {name: rate for name, rate in rates.items() if rate is not None}
 
     def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
-        obstacle = self.ledger.obstacle(ask.following)
+        obstacle = self.ledger.obstacle(ask.following, ask.run)
         if obstacle is not None:
-            verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)
+            by = obstacle.whose or "the sweep"
+            verdict = Verdict(ask.run, f"{obstacle.reason} by {by}", _option(obstacle), call=ask.call)
             self.reached = self.reached or verdict
             return verdict
-        if self.ledger.must_wait(ask.following) or provider.limiter.wait_s(now) != 0:
+        if self.ledger.must_wait(ask.following, ask.run) or provider.limiter.wait_s(now) != 0:
             return None
         self.ledger.set_aside(ask.key, ask.following)
         self._under_way[ask.key] = (provider, provider.limiter.sent(now))

@@ -42,7 +42,7 @@ class SweepGate(Gate):
         )
         verdict = self._channel.ask(ask)
         if verdict.reached:
-            raise SweepCapReached(f"{verdict.reached} by the sweep")
+            raise SweepCapReached(verdict.reached)
         return _SweepPermit(ask, model.prices, self._channel, self._refused_since)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -48,26 +50,64 @@ class Manifest:
 
     @classmethod
     def open(
-        cls, name: str, planned: Sequence[PlannedRun], note: Callable[[str], None], request: SweepRequest | None = None
+        cls,
+        folder: Path,
+        planned: Sequence[PlannedRun],
+        note: Callable[[str], None],
+        request: SweepRequest | None = None,
     ) -> Manifest:
-        """Create or reopen the manifest of a sweep, and keep other processes out of it until ``close``.
+        """Create or reopen the manifest of a sweep in ``folder_of`` it; nobody else opens it until ``close``.
 
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
         """
-        folder = Path(planned[0].config.logdir).parent / name
-        runs = [_entry(run, folder.parent) for run in planned]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             lock = Lock(folder / ".lock")
         except BlockingIOError:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
-        except OSError as error:
-            raise InputError(f"cannot make {folder}: {error.strerror}") from None
         if not lock.holds:
             note(NO_LOCKS.format(path=folder.parent))
-        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        manifest = cls(folder, runs, created, request=request, _lock=lock)
+        manifest = cls._taken_up(folder, planned, note, request)
+        manifest._lock = lock
+        manifest.failures = {}
+        manifest.write()
+        return manifest
+
+    @classmethod
+    def join(
+        cls,
+        folder: Path,
+        planned: Sequence[PlannedRun],
+        note: Callable[[str], None],
+        request: SweepRequest,
+        *,
+        alone: bool,
+    ) -> Manifest:
+        """Create or read the manifest of a sweep on which any number of processes works, without a lock.
+
+        Args:
+            folder: What ``folder_of`` returned.
+            planned: Its runs.
+            note: Hears what the user should know.
+            request: What was asked for.
+            alone: Whether this is the first of these processes: it tries again what failed earlier.
+
+        Raises:
+            InputError: The sweep has other runs.
+        """
+        manifest = cls._taken_up(folder, planned, note, request)
+        if alone:
+            manifest.failures = {}
+        manifest.write()
+        return manifest
+
+    @classmethod
+    def _taken_up(
+        cls, folder: Path, planned: Sequence[PlannedRun], note: Callable[[str], None], request: SweepRequest | None
+    ) -> Manifest:
+        """Return the manifest of these runs, with what an earlier one says."""
+        runs = [_entry(run, folder.parent) for run in planned]
+        manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), request=request)
         if (folder / FILE).exists():
             try:
                 earlier = read(folder)
@@ -76,8 +116,7 @@ class Manifest:
             else:
                 if earlier.runs != runs:
                     raise InputError(f"{folder} belongs to a sweep with other runs: give this one another --name")
-                manifest.created = earlier.created
-        manifest.write()
+                manifest.created, manifest.failures = earlier.created, earlier.failures
         return manifest
 
     def write(self) -> None:
@@ -87,10 +126,12 @@ class Manifest:
             asked = {key: getattr(self.request, key) for key in _ASKED}
             content["request"] = asked | {key: list(asked[key]) for key in ("configs", "settings", "seeds")}
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        write_atomically(self.folder / FILE, f"{text}\n".encode())
+        write_atomically(self.folder / FILE, f"{text}\n".encode(), writer=f".{os.getpid()}-{secrets.token_hex(4)}")
 
     def fail(self, index: int, reason: str) -> None:
-        """Remember why a run failed."""
+        """Remember why a run failed, beside what other processes have written since."""
+        with suppress(InputError):
+            self.failures = read(self.folder).failures
         self.failures[self.runs[index]["run"]] = reason
         self.write()
 
@@ -102,6 +143,20 @@ class Manifest:
         """Let other processes run the sweep."""
         if self._lock is not None:
             self._lock.close()
+
+
+def folder_of(name: str, planned: Sequence[PlannedRun]) -> Path:
+    """Return the folder of a sweep, which is made if need be.
+
+    Raises:
+        InputError: That is impossible.
+    """
+    folder = Path(planned[0].config.logdir).parent / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}") from None
+    return folder
 
 
 def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Pool:
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
-            while self._waiting or self._under_way:
+            while self._goes_on:
                 self._start_runs()
                 self._grant()
                 due = self._coordinator.wait_s(time.monotonic())
@@ -91,6 +91,10 @@ class Pool:
                 worker.process.kill()
                 worker.process.join()
         self._workers.clear()
+
+    @property
+    def _goes_on(self) -> bool:
+        return bool(self._waiting or self._under_way)
 
     @property
     def _under_way(self) -> int:

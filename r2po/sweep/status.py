@@ -16,6 +16,7 @@ from r2po.runlog.condition import condition_of
 from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
 from r2po.sweep.from_logs import ended_at, read_progress
 from r2po.sweep.manifest import Manifest
+from r2po.sweep.members import seen_from_outside
 from r2po.sweep.messages import Progress
 from r2po.sweep.screen import headline, table
 from r2po.terminal import console as make_console
@@ -23,6 +24,8 @@ from r2po.terminal import console as make_console
 IDLE_S = 900.0
 """A run whose log has not grown for this long counts as waiting; a call may take five minutes and be repeated."""
 NARROWEST = 100
+MOST_NAMED = 4
+"""So many of the runs that a process makes are named."""
 
 
 def print_status(manifest: Manifest, *, everything: bool) -> None:
@@ -36,8 +39,22 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
     if any(run.state in states for run in board.runs):
         console.print(table(board, states, len(board.runs)))
     console.print(headline(board, speed))
+    for line in _at_work(manifest):
+        console.print(line, markup=False, highlight=False)
     for line in _how_to_go_on(manifest, board):
         console.print(line, markup=False, highlight=False)
+
+
+def _at_work(manifest: Manifest) -> Iterator[str]:
+    """Yield a line for each process that works on the sweep, or that was killed while others did."""
+    for member, age_s, is_gone in seen_from_outside(manifest.folder):
+        if member.over:
+            continue
+        held = sorted(member.held)
+        more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
+        runs = f"{len(held)} runs: {', '.join(held[:MOST_NAMED])}{more}" if held else "no run now"
+        gone = "; it is gone" if is_gone else ""
+        yield f"{member.host}, process {member.pid}: {runs}; heard of {age_s:.0f} s ago{gone}"
 
 
 def _how_to_go_on(manifest: Manifest, board: Board) -> Iterator[str]:

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from r2po import cores
 from r2po.errors import InputError, RunStopped
 from r2po.experiment.resolve import by_model, contact, provider_of
-from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.llm.ledger import Amount, Caps
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
 from r2po.sweep.board import Board
-from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.claims import ClaimingPool
+from r2po.sweep.company import Company
 from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.endings import grouped, with_remedy
 from r2po.sweep.from_logs import read_progress, read_usage
-from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool, fitting_runs
@@ -26,7 +26,7 @@ from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
 
 RESULT = "result.json"
-STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
+STOPPED = {"waiting": "a cap is reached", "running": "by another process"}
 """Why a run stopped that is neither complete nor failed, by its state."""
 
 
@@ -38,6 +38,8 @@ class SweepOptions:
         name: Name of the sweep's folder; None for one made from the request.
         jobs: Largest number of runs under way; None for as many as surely fit into the memory.
         caps: Limits on all runs together.
+        each: Limits on the runs of each experiment.
+        worker: Whether this is one of several processes that divide the runs among them, and end when all are over.
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
@@ -46,6 +48,8 @@ class SweepOptions:
     name: str | None = None
     jobs: int | None = None
     caps: Caps = field(default_factory=Caps)
+    each: Caps = field(default_factory=Caps)
+    worker: bool = False
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False
@@ -69,8 +73,8 @@ class Sweep:
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
         self._options = options
         self._notes: list[str] = []
-        self.runs = _counted(plan(request, self._note_before), options.caps)
-        _check_prices(self.runs, options.caps)
+        self.runs = _counted(plan(request, self._note_before), options.caps, options.each)
+        _check_prices(self.runs, {"--max-cost": options.caps, "--max-cost-each": options.each})
         check_runs(self.runs)
         if options.ray is not None:
             require_ray()
@@ -83,10 +87,19 @@ class Sweep:
         settled = self._damaged.keys() | {each.run for each in known if each.state == "complete"}
         self._todo = [run for run in self.runs if run.index not in settled]
         self._todo = _after_first_contacts(self._todo, environ)
-        used = sum((_usage(run, known[run.index]) for run in self.runs), Amount()) if options.caps.any else Amount()
-        self.manifest = Manifest.open(options.name or request.name, self.runs, self._note_before, request)
+        self._company = Company(
+            options.name or request.name,
+            self.runs,
+            request,
+            self._note_before,
+            worker=options.worker,
+            caps=options.caps,
+            each=options.each,
+            alone=options.ray is not None,
+            usage=lambda run: _usage(self.runs[run], known[run]),
+        )
+        self.manifest = self._company.manifest
         self.board = Board([run["run"] for run in self.manifest.runs], known)
-        self._coordinator = Coordinator(Ledger(options.caps, used))
         self._screen = SweepScreen()
         self._endings: dict[int, Ended] = {}
         self._said: set[str] = set()
@@ -108,7 +121,7 @@ class Sweep:
                 self._backend().run(self._todo)
         finally:
             self._screen.close()
-            self.manifest.close()
+            self._company.leave()
         if any(ended.state != "complete" for ended in self._endings.values()):
             raise self._stopped()
 
@@ -116,11 +129,16 @@ class Sweep:
         options = self._options
         if options.ray is not None:
             return RayBackend(
-                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=options.jobs
+                self._company.coordinator,
+                self,
+                address=options.ray,
+                cpus_per_run=options.cpus_per_run,
+                jobs=options.jobs,
             )
         workers = min(cores.available(), len(self._todo))
         jobs = self._jobs(workers)
-        return Pool(self._coordinator, self, workers=min(workers, jobs), jobs=jobs)
+        claims = self._company.divide(self)
+        return ClaimingPool(self._company.coordinator, self, claims, workers=min(workers, jobs), jobs=jobs)
 
     def _jobs(self, workers: int) -> int:
         """Return how many runs are under way at once, and say what limits them."""
@@ -193,17 +211,20 @@ class Sweep:
             self._screen.note(f"{self.board.names[note.run]}: {note.text}")
 
     def _end(self, ended: Ended) -> None:
+        if not self._company.accepts(ended):
+            self.board.set_state(ended.run, "waiting", "another process has it")
+            return
         self._endings[ended.run] = ended
         self.board.set_state(ended.run, ended.state, STOPPED.get(ended.state, ended.reason))
         if ended.state == "failed":
-            self.manifest.fail(ended.run, ended.reason)
+            self._company.fail(ended)
         if ended.state != "waiting":
             self._screen.ended(ended.run)
 
     def _stopped(self) -> SweepStopped:
         parts, setting = [], ""
         if self._reasons("waiting") and self._reached is not None:
-            parts, setting = [f"{self._reached.reached} by the sweep"], self._reached.setting
+            parts, setting = [self._reached.reached], self._reached.setting
         for state, what in (
             ("failed", "failed"),
             ("damaged", "are damaged"),
@@ -230,16 +251,17 @@ def _usage(run: PlannedRun, known: Progress) -> Amount:
         return Amount(known.calls, known.tokens if said else None, known.cost)
 
 
-def _check_prices(runs: Sequence[PlannedRun], caps: Caps) -> None:
-    for run in runs if caps.max_cost is not None else ():
+def _check_prices(runs: Sequence[PlannedRun], options: Mapping[str, Caps]) -> None:
+    given = [option for option, caps in options.items() if caps.max_cost is not None]
+    for run in runs if given else ():
         missing = run.config.missing_prices
         if missing and METHODS[run.config.method].asks_model:
-            raise InputError(f"--max-cost needs {missing}.input and {missing}.output; {run.source} has none")
+            raise InputError(f"{given[0]} needs {missing}.input and {missing}.output; {run.source} has none")
 
 
-def _counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
+def _counted(runs: Sequence[PlannedRun], *all_caps: Caps) -> list[PlannedRun]:
     """Return the runs; under a cap that counts tokens, they stream only from the providers' own servers."""
-    counts = caps.max_tokens is not None or caps.max_cost is not None
+    counts = any(caps.max_tokens is not None or caps.max_cost is not None for caps in all_caps)
     changed = {"llm_streaming": "own"}
     return [
         replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run
