@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps
 from r2po.sweep.accounts import Account, Accounts
 from r2po.sweep.claims import Claims
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.manifest import Manifest, folder_of
-from r2po.sweep.members import Members
-from r2po.sweep.messages import Ended, Listener
+from r2po.sweep.from_logs import read_shared
+from r2po.sweep.manifest import Manifest, folder_of, name_of
+from r2po.sweep.members import Members, held_in
+from r2po.sweep.messages import Ended, Listener, Progress
 from r2po.sweep.plan import PlannedRun, SweepRequest
 from r2po.sweep.sharing import SharedCoordinator
 
@@ -103,14 +106,30 @@ class Company:
 
     def fail(self, ended: Ended) -> None:
         """Remember why a run failed."""
-        if self._members is None:
+        with self.turn():
             self.manifest.fail(ended.run, ended.reason)
-            return
-        with self._members.locked():
-            self.manifest.fail(ended.run, ended.reason)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keep the others from claiming runs until the block ends."""
+        with nullcontext() if self._members is None else self._members.locked():
+            yield
 
     def leave(self) -> None:
         """Give all runs back."""
         if self._members is not None:
             self._members.leave()
         self.manifest.close()
+
+
+def where_they_stand(sweep: Path, runs: Sequence[PlannedRun]) -> list[Progress]:
+    """Return where the runs of a sweep stand; its folder may not be there yet."""
+    return [
+        read_shared(
+            run.index,
+            run.path,
+            run.config.num_iterations or 0,
+            lambda run=run: name_of(run, sweep.parent) in held_in(sweep),  # type: ignore[misc]
+        )
+        for run in runs
+    ]

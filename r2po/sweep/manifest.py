@@ -145,13 +145,23 @@ class Manifest:
             self._lock.close()
 
 
+def place_of(name: str, planned: Sequence[PlannedRun]) -> Path:
+    """Return where the folder of a sweep is, or would be."""
+    return Path(planned[0].config.logdir).parent / name
+
+
+def name_of(run: PlannedRun, logs: Path) -> str:
+    """Return what the manifest of a sweep calls a run; the sweep's folder is in ``logs``."""
+    return os.path.relpath(run.path, logs)
+
+
 def folder_of(name: str, planned: Sequence[PlannedRun]) -> Path:
     """Return the folder of a sweep, which is made if need be.
 
     Raises:
         InputError: That is impossible.
     """
-    folder = Path(planned[0].config.logdir).parent / name
+    folder = place_of(name, planned)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -164,7 +174,7 @@ def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:
         "config": run.source,
         "overrides": list(run.overrides),
         "seed": run.seed,
-        "run": os.path.relpath(run.path, logs),
+        "run": name_of(run, logs),
         "planned": run.config.num_iterations,
     }
 

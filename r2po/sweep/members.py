@@ -181,6 +181,13 @@ class Members:
             path.unlink(missing_ok=True)
 
 
+def held_in(sweep: Path) -> set[str]:
+    """Return the runs that some process makes now, as the manifest calls them, for who does not take part."""
+    return {
+        run for member, _, is_gone in seen_from_outside(sweep) if not is_gone and not member.over for run in member.held
+    }
+
+
 def seen_from_outside(sweep: Path) -> list[tuple[Member, float, bool]]:
     """Return, for who only looks: what each process says, the seconds since it wrote, and whether it seems gone."""
     found: list[tuple[Member, float, bool]] = []

@@ -14,9 +14,9 @@ from r2po.installation import NAME
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
 from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
-from r2po.sweep.from_logs import ended_at, read_progress
+from r2po.sweep.from_logs import ended_at, read_shared
 from r2po.sweep.manifest import Manifest
-from r2po.sweep.members import seen_from_outside
+from r2po.sweep.members import held_in, seen_from_outside
 from r2po.sweep.messages import Progress
 from r2po.sweep.screen import headline, table
 from r2po.terminal import console as make_console
@@ -52,7 +52,8 @@ def _at_work(manifest: Manifest) -> Iterator[str]:
             continue
         held = sorted(member.held)
         more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
-        runs = f"{len(held)} runs: {', '.join(held[:MOST_NAMED])}{more}" if held else "no run now"
+        count = f"{len(held)} run{'s' if len(held) > 1 else ''}"
+        runs = f"{count}: {', '.join(held[:MOST_NAMED])}{more}" if held else "no run now"
         gone = "; it is gone" if is_gone else ""
         yield f"{member.host}, process {member.pid}: {runs}; heard of {age_s:.0f} s ago{gone}"
 
@@ -72,7 +73,11 @@ def read_board(manifest: Manifest) -> tuple[Board, Speed | None]:
     """Return where the runs stand, and the speed of the last minutes."""
     paths = [manifest.path(index) for index in range(len(manifest.runs))]
     runs = [
-        _with_state(read_progress(index, path, run["planned"] or 0), path, manifest.failures.get(run["run"], ""))
+        _with_state(
+            read_shared(index, path, run["planned"] or 0, lambda name=run["run"]: name in held_in(manifest.folder)),  # type: ignore[misc]
+            path,
+            manifest.failures.get(run["run"], ""),
+        )
         for index, (path, run) in enumerate(zip(paths, manifest.runs, strict=True))
     ]
     recent = [runs[index] for index, path in enumerate(paths) if _age_s(path) < WINDOW_S]

@@ -15,10 +15,11 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
 from r2po.sweep.board import Board
 from r2po.sweep.claims import ClaimingPool
-from r2po.sweep.company import Company
+from r2po.sweep.company import Company, where_they_stand
 from r2po.sweep.descriptors import fitting, needed, raise_limit
 from r2po.sweep.endings import grouped, with_remedy
-from r2po.sweep.from_logs import read_progress, read_usage
+from r2po.sweep.from_logs import read_usage
+from r2po.sweep.manifest import place_of
 from r2po.sweep.messages import Ended, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, check_runs, plan
 from r2po.sweep.pool import Pool, fitting_runs
@@ -78,7 +79,7 @@ class Sweep:
         check_runs(self.runs)
         if options.ray is not None:
             require_ray()
-        known = [read_progress(run.index, run.path, run.config.num_iterations or 0) for run in self.runs]
+        known = where_they_stand(place_of(options.name or request.name, self.runs), self.runs)
         damaged = {
             each.run: condition_of(RunDirectory(self.runs[each.run].path)) for each in known if each.state == "damaged"
         }
@@ -174,10 +175,13 @@ class Sweep:
 
     def _set_aside_damaged_results(self) -> None:
         """Resuming a run without its result rebuilds it from the logs."""
-        for path in (self.runs[run].path / RESULT for run in self._rebuilt):
-            with suppress(FileNotFoundError):  # another sweep did
-                path.rename(path.with_name(f"{RESULT}.damaged"))
-            self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
+        with self._company.turn():
+            for path in (self.runs[run].path / RESULT for run in self._rebuilt):
+                if not condition_of(RunDirectory(path.parent)).mends_itself:
+                    continue  # another process has seen to it
+                with suppress(FileNotFoundError):  # another sweep did
+                    path.rename(path.with_name(f"{RESULT}.damaged"))
+                self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
 
     def _note_before(self, text: str) -> None:
         if text not in self._notes:

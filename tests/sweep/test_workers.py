@@ -11,6 +11,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from r2po.cli import main
+from r2po.sweep.manifest import find
+from r2po.sweep.status import print_status
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import (
     REPOSITORY,
@@ -18,7 +23,6 @@ from tests.process.processes import (
     one_line,
     player,
     records,
-    run_r2po,
     start_main,
     wait_until,
     write_config,
@@ -63,34 +67,39 @@ def no_reply_was_asked_for_again(folder: Path) -> bool:
     return True
 
 
-def test_started_at_the_same_moment_they_divide_the_runs_and_a_killed_one_is_replaced(tmp_path: Path) -> None:
-    command = [*write_experiments(tmp_path / "calm"), "--runs", "3"]
+def test_started_at_the_same_moment_they_divide_the_runs_and_a_killed_one_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*write_experiments(tmp_path / "calm"), "--runs", "2", "--jobs", "1"]
     with FakeOllama(player) as server:
         assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
         calls = len(server.chats)
     folder, held = tmp_path / "shared", Held(6)
     write_experiments(folder)
     with FakeOllama(held) as server:
-        pair = [start_sweep(folder, *command, "--worker", "--jobs", "2", server=server) for _ in range(2)]
-        wait_until(lambda: len(server.chats) >= 6 + 4, pair[0])  # each has two calls under way
+        pair = [start_sweep(folder, *command, "--worker", server=server) for _ in range(2)]
+        wait_until(lambda: len(server.chats) >= 6 + 2, pair[0])  # each has a call under way
         claims = [told(folder, process)["held"] for process in pair]
-        shown = run_r2po(folder, "status", "logs").stdout
+        for sweep in find(folder / "logs")[0]:
+            print_status(sweep, everything=False)
         os.kill(pair[0].pid, signal.SIGKILL)
         pair[0].communicate()
         held.may_answer.set()
         done = finish(pair[1])
         assert done.returncode == 0, done.stderr
-        assert calls <= len(server.chats) <= calls + 2
-    assert [len(runs) for runs in claims] == [2, 2]
-    assert not set(claims[0]) & set(claims[1])
-    for process, runs in zip(pair, claims, strict=True):
-        assert f"process {process.pid}: 2 runs: {', '.join(sorted(runs))}; heard of " in shown
+        assert calls <= len(server.chats) <= calls + 1
+    assert [len(runs) for runs in claims] == [1, 1]
+    assert claims[0] != claims[1]
+    shown = " ".join(capsys.readouterr().out.split())
+    for process, (run,) in zip(pair, claims, strict=True):
+        assert f"process {process.pid}: 1 run: {run}; heard of " in shown
     assert results(folder) == results(tmp_path / "calm")
-    assert len(results(folder)) == 6
+    assert len(results(folder)) == 4
     assert no_reply_was_asked_for_again(folder)
     assert not list(folder.glob("logs/sweep-*/workers/*.json"))
 
 
+@pytest.mark.slow
 def test_a_run_that_somebody_else_has_is_made_when_it_is_given_back(tmp_path: Path) -> None:
     write_config(tmp_path, TINY)
     held = Held(1)
@@ -107,6 +116,7 @@ def test_a_run_that_somebody_else_has_is_made_when_it_is_given_back(tmp_path: Pa
     assert len(results(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_sigterm_gives_the_runs_back_and_the_command_it_names_goes_on(tmp_path: Path) -> None:
     command = [*write_experiments(tmp_path), "--runs", "2", "--worker", "--jobs", "2"]
     held = Held(4)
@@ -130,19 +140,88 @@ def test_where_locks_keep_nobody_out_no_run_is_made_twice(tmp_path: Path) -> Non
     (tmp_path / "sitecustomize.py").write_text("import fcntl\nfcntl.flock = lambda *_: None\n")
     path = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     write_config(tmp_path, TINY)
-    command = ["config.yaml", "--runs", "8", "--worker", "--jobs", "1"]
+    command = ["config.yaml", "--runs", "4", "--worker", "--jobs", "1"]
     with FakeOllama(player) as server:
-        crowd = [start_sweep(tmp_path, *command, server=server, **path) for _ in range(3)]
+        crowd = [start_sweep(tmp_path, *command, server=server, **path) for _ in range(2)]
         done = [finish(process) for process in crowd]
-        assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
-        assert len(server.chats) == 8 * TINY["num_iterations"]
+        assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
+        assert len(server.chats) == 4 * TINY["num_iterations"]
     assert all("runs are claimed by files alone" in each.stdout for each in done)
-    assert len(results(tmp_path)) == 8
+    assert len(results(tmp_path)) == 4
 
 
-def test_what_makes_no_sweep_is_named(tmp_path: Path) -> None:
-    missing = run_sweep(tmp_path, "logs/mine", "--worker")
-    both = run_sweep(tmp_path, "logs/mine", "--worker", "--ray", "auto")
-    assert (missing.returncode, both.returncode) == (2, 2)
-    assert "'logs/mine' is neither a config file nor a sweep" in one_line(missing.stderr)
-    assert "--worker and --ray exclude each other" in one_line(both.stderr)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--worker"], "'logs/mine' is neither a config file nor a sweep, which has a sweep.json"),
+        (["--worker", "--ray", "auto"], "--worker and --ray exclude each other"),
+    ],
+)
+def test_what_makes_no_sweep_is_named(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", "logs/mine", *options]) == 2
+    assert said in one_line(capsys.readouterr().err)
+
+
+def test_three_processes_keep_a_cap_together(tmp_path: Path) -> None:
+    command = [*write_experiments(tmp_path), "--runs", "4", "--worker", "--jobs", "1", "--max-llm-calls"]
+    with FakeOllama(player) as server:
+        crowd = [start_sweep(tmp_path, *command, "31", server=server) for _ in range(3)]
+        wait_until(lambda: len(server.chats) >= 10, crowd[0])
+        os.kill(crowd[0].pid, signal.SIGKILL)
+        crowd[0].communicate()
+        stopped = [finish(process) for process in crowd[1:]]
+        # A call that was under way in the killed process may or may not have reached the server, but counts.
+        assert 31 - 1 <= len(server.chats) <= 31
+        assert [each.returncode for each in stopped] == [1, 1]
+        for each in stopped:
+            assert "max_llm_calls is reached: 31 of 31 calls are used by the sweep" in each.stderr
+            assert each.stderr.splitlines()[-1].endswith("--max-llm-calls 62")
+    assert no_reply_was_asked_for_again(tmp_path)
+
+
+@pytest.mark.slow
+def test_caps_hold_only_if_all_processes_have_them(tmp_path: Path) -> None:
+    write_config(tmp_path, TINY)
+    held = Held(0)
+    with FakeOllama(held) as server:
+        command = ["config.yaml", "--runs", "2", "--jobs", "1", "--worker"]
+        first = start_sweep(tmp_path, *command, "--max-llm-calls", "100", server=server)
+        wait_until(lambda: len(server.chats) >= 1, first)
+        second = run_sweep(tmp_path, *command, server=server)
+        held.may_answer.set()
+        assert finish(first).returncode == 0
+    assert second.returncode == 2
+    assert f"process {first.pid}, works on this sweep with caps" in one_line(second.stderr)
+
+
+def test_an_experiment_whose_budget_is_spent_stops_and_the_others_go_on(tmp_path: Path) -> None:
+    prices = {"input": 1e6, "output": 1e6}  # a unit of money for each token
+    write_experiments(tmp_path, prices=prices, max_output_tokens=60)
+    write_config(
+        tmp_path, {**SMALL, "method": "props", "logdir": "logs/free", "prices": {"input": 0, "output": 0}}, "f"
+    )
+    command = ["props.yaml", "r2po.yaml", "f", "--runs", "2", "--jobs", "2", "--max-cost-each"]
+    with FakeOllama(player) as server:
+        stopped = run_sweep(tmp_path, *command, "4000", server=server)
+        assert stopped.returncode == 1
+        spent = {name: cost(tmp_path / "logs" / name) for name in ("nim_props", "nim_r2po", "free")}
+        assert len(list(tmp_path.glob("logs/free/run_*/result.json"))) == 2
+        reason, again = stopped.stderr.splitlines()
+        assert "max_cost_each is reached: " in reason
+        assert again.endswith("--max-cost-each 8000")
+    assert 2500 < spent["nim_props"] <= 4000
+    assert 2500 < spent["nim_r2po"] <= 4000
+
+
+def cost(experiment: Path) -> float:
+    """Return what the tokens of an experiment cost at a unit each."""
+    usages = [
+        event["usage"]
+        for path in experiment.glob("run_*/llm_calls.jsonl")
+        for event in records(path)
+        if event["event"] == "reply"
+    ]
+    return float(sum(usage["prompt_tokens"] + usage["completion_tokens"] for usage in usages))
