@@ -57,7 +57,6 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "sweep": {
         f"{_PROPS} {_NIM} --runs 3": "three runs of each",
         "logs/my_sweep": "go on with a sweep, as it was asked for",
-        "logs/my_sweep --worker": "one more process for it, here or elsewhere",
         f"{_PROPS} --runs 10 --dry-run --reply-s 8": "what ten runs will take",
     },
     "status": {"logs": "all sweeps under logs/", "logs --all": "with every run of theirs"},

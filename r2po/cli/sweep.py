@@ -175,6 +175,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
+        from r2po.llm.ledger import Caps
         from r2po.sweep.forecast import Terms, forecast
         from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
@@ -186,7 +187,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         if options.json:
             sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")
         else:
-            print_forecast(found, caps)
+            print_forecast(found, caps, Caps(max_cost=options.max_cost_each))
             for note in dict.fromkeys(notes):
                 say(note)
     if _must_be_approved(options):

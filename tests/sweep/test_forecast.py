@@ -463,13 +463,15 @@ def test_the_table_fits_into_100_columns(tmp_path: Path, capsys: pytest.CaptureF
     values = {**SERVED, "num_iterations": 2, "prices": PRICES}
     first = write_config(tmp_path, {**values, "logdir": str(tmp_path / "logs" / ("long_" * 12))}, "a.yaml")
     second = write_config(tmp_path, {**values, "logdir": str(tmp_path / "logs/short")}, "b.yaml")
-    assert main(["sweep", str(first), str(second), "--dry-run", "--reply-s", "9", "--max-llm-calls", "3"]) == 0
+    caps = ["--max-llm-calls", "3", "--max-cost-each", "0.00001"]
+    assert main(["sweep", str(first), str(second), "--dry-run", "--reply-s", "9", *caps]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0] == "forecast of 20 runs of 2 experiments"
     assert re.sub(" +", " ", lines[1]).strip() == "experiment new begun done calls tokens in cached out cost time disk"
     assert any(line.startswith("in all") and " 20 " in line and " 40 " in line for line in lines)
     assert "--max-llm-calls 3 would stop it before its end" in lines
+    assert "--max-cost-each 1e-05 would stop 2 of 2 experiments before their end" in lines
 
 
 @pytest.mark.parametrize("option", [["--json"], ["--reply-s", "3"], ["--calls-per-minute", "60"]])
