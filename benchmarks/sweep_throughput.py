@@ -1,7 +1,7 @@
 """How close a sweep comes to what a model server allows: calls per second at a latency, and below a hidden rate.
 
     python -m benchmarks.sweep_throughput concurrency [--runs 100] [--latency 2] [--seconds 60]
-    python -m benchmarks.sweep_throughput rate [--runs 40] [--per-second 20] [--retry-after] [--seconds 60] [--workers 3]
+    python -m benchmarks.sweep_throughput rate [--runs 40] [--per-second 20] [--retry-after] [--workers 3]
 
 Starts ``benchmarks.model_server`` and ``r2po sweep`` as processes of their own, stops the sweep after a while, and
 prints what the server saw, the CPU time that each of the two took, and the memory of the sweep. With ``--workers``,
