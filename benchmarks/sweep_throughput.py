@@ -106,9 +106,8 @@ def report(found: dict[str, Any], allowed: float) -> None:
     """Print the figures."""
     rate = found["calls_per_s"]
     print(f"{rate:.2f} calls/s, {100 * rate / allowed:.1f} % of the {allowed:g} that the server allows")
-    print(
-        f"refused {found['refused']} in all, {found['refused_late']} while it was measured; most calls under way at once: {found['most_in_flight']}"
-    )
+    refused = f"refused {found['refused']} in all, {found['refused_late']} while it was measured"
+    print(f"{refused}; most calls under way at once: {found['most_in_flight']}")
     print(
         f"cores used: sweep {found['sweep_cpu']:.2f} ({1000 * found['sweep_cpu'] / max(rate, 1e-9):.1f} ms a call), "
         f"server {found['server_cpu']:.2f}; load of the machine {found['load']:.1f}"
