@@ -80,6 +80,10 @@ class Accounts(Ledger):
         if own is not None:
             own.settle(key, used)
 
+    def name_of(self, number: int) -> str:
+        """Return what the manifest calls a run."""
+        return self._runs[number].name
+
     def take(self, number: int) -> None:
         """This process makes a run from now on: what it uses is known here."""
         self._held.add(number)

@@ -12,6 +12,7 @@ from r2po.llm.budget import Budget
 from r2po.llm.client import Client
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.types import AttemptFailed, Question, Reply
+from r2po.runlog import RunLockedError
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, Channel, PermitRequest
 
 PATIENCE_S = 600.0
@@ -41,6 +42,8 @@ class SweepGate(Gate):
             self._run, model.provider.address, self._budget.expected(question), call=next(self._numbers)
         )
         verdict = self._channel.ask(ask)
+        if verdict.taken:
+            raise RunLockedError(verdict.reached)
         if verdict.reached:
             raise SweepCapReached(verdict.reached)
         return _SweepPermit(ask, model.prices, self._channel, self._refused_since)

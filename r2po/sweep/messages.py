@@ -71,10 +71,12 @@ class Verdict(OfAttempt):
     Attributes:
         reached: Empty to go on; else the cap that forbids the call, as text.
         setting: The option that raises the cap far enough, e.g. ``--max-cost 20``.
+        taken: Whether it is no cap that forbids the call, but another process that has the run.
     """
 
     reached: str = ""
     setting: str = ""
+    taken: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from r2po.sweep.accounts import Accounts
 from r2po.sweep.coordinator import Coordinator
@@ -27,6 +27,7 @@ class SharedCoordinator(Coordinator):
         self._looked_at = self._told_at = self._heard_at = float("-inf")
         self._untold = False
         self._beats: dict[str, int] = {}
+        self._lost: Mapping[str, Member] = {}
 
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request; of a server that others already know, this process takes its share from the beginning."""
@@ -46,17 +47,18 @@ class SharedCoordinator(Coordinator):
 
     def grants(self, now: float) -> list[Verdict]:
         """Return the requests that can be answered now: under a cap, one process after the other grants."""
+        refused = self._give_way()
         if not self._accounts.counts:
-            return super().grants(now)
+            return refused + super().grants(now)
         if not self._has_turn(now):
-            return []
+            return refused
         with self._members.locked():
             self._hear(now)
             verdicts = super().grants(now)
             if any(not verdict.reached for verdict in verdicts):
                 self._tell(now)
         self._looked_at = float("-inf") if verdicts else now
-        return verdicts
+        return refused + verdicts
 
     def wait_s(self, now: float) -> float | None:
         """Return the seconds until ``grants`` may answer more; under a cap, other processes may make room."""
@@ -95,10 +97,26 @@ class SharedCoordinator(Coordinator):
         me.paces = {name: Pace(limiter.rate(now), limiter.closed_s(now)) for name, limiter in limiters.items()}
         self._members.write()
 
+    def _give_way(self) -> list[Verdict]:
+        """Refuse what runs ask that another process has claimed too: they stop before they ask their model again."""
+        verdicts = []
+        for provider in self._providers.values() if self._lost else ():
+            for ask in list(provider.queue):
+                other = self._lost.get(self._accounts.name_of(ask.run))
+                if other is not None:
+                    provider.queue.remove(ask)
+                    reason = f"{other.host}, process {other.pid}, has claimed this run too"
+                    verdicts.append(Verdict(ask.run, reason, call=ask.call, taken=True))
+        return verdicts
+
     def _hear(self, now: float) -> None:
         self._heard_at = now
         others = self._members.others()
         self._accounts.hear(others, self._members.is_live)
+        me = self._members.me
+        # A network drive may have shown two processes each other's claims late: one of them must give way.
+        first = [each for each in others if each.id < me.id and self._members.is_live(each)]
+        self._lost = {run: each for each in first for run in each.held & me.held}
         news = [each for each in others if self._beats.get(each.id) != each.beat and self._members.is_live(each)]
         self._beats |= {each.id: each.beat for each in news}
         for name, provider in self._providers.items():

@@ -8,11 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
+from r2po.llm.budget import Budget
 from r2po.llm.ledger import Amount, Caps
+from r2po.llm.registry import NoModel
+from r2po.llm.types import Question
+from r2po.runlog import RunLockedError
 from r2po.sweep.accounts import Account, Accounts
+from r2po.sweep.gate import SweepGate
 from r2po.sweep.members import Members
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, AttemptOutcome, PermitRequest
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, AttemptOutcome, PermitRequest, Verdict
 from r2po.sweep.sharing import LOOK_S, TELL_S, SharedCoordinator
+from tests.builders import open_client
+from tests.sweep.test_coordinator import Line
 from tests.sweep.test_members import dead_process, file_of, rewrite
 
 SERVER = "http://server"
@@ -213,3 +222,28 @@ def test_no_address_of_a_server_is_in_the_files(tmp_path: Path) -> None:
     text = file_of(tmp_path, one.members).read_text(encoding="utf-8")
     assert SERVER not in text
     assert list(json.loads(text)["paces"].values()) == [{"rate": None, "closed_s": 0.0}]
+
+
+def test_of_two_that_learn_late_of_each_others_claim_one_gives_way(tmp_path: Path) -> None:
+    pair = sorted([process(tmp_path), process(tmp_path)], key=lambda each: each.members.me.id)
+    for each in pair:
+        each.members.me.held.add(RUNS[0].name)  # neither has seen the other's file
+        each.accounts.take(0)
+        each.members.write()
+    said = []
+    for each in pair:
+        each.it.exchange(100.0)
+        each.ask(0)
+        each.now = 100.0
+        (verdict,) = each.it.grants(101.0)
+        said.append((verdict.taken, verdict.reached))
+    assert said[0] == (False, "")
+    assert said[1] == (True, f"{pair[0].members.me.host}, process {pair[0].members.me.pid}, has claimed this run too")
+
+
+def test_a_run_that_another_process_has_ends_as_one_that_is_locked(tmp_path: Path) -> None:
+    with open_client(NoModel(), tmp_path) as client:
+        line = Line(lambda ask: Verdict(ask.run, "somebody has it", call=ask.call, taken=True), lambda _: None)
+        gate = SweepGate(0, client, Budget(NONE, client.accounting), line)
+        with pytest.raises(RunLockedError, match="somebody has it"):
+            gate.enter(Question(1, "search", 0, 1, "prompt"))

@@ -117,6 +117,27 @@ def test_a_run_that_somebody_else_has_is_made_when_it_is_given_back(tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_the_plain_command_beside_a_worker_leaves_it_its_run(tmp_path: Path) -> None:
+    write_config(tmp_path, TINY)
+    command, held = ["config.yaml", "--runs", "3", "--jobs", "1"], Held(0)
+    with FakeOllama(held) as server:
+        worker = start_sweep(tmp_path, *command, "--worker", server=server)
+        wait_until(lambda: len(server.chats) >= 1, worker)
+        plain = start_sweep(tmp_path, *command, server=server)
+        wait_until(lambda: len(server.chats) >= 2, plain)
+        second = run_sweep(tmp_path, *command, server=server)  # of which there is one at a time
+        held.may_answer.set()
+        done = [finish(process) for process in (worker, plain)]
+        assert len(server.chats) == 3 * TINY["num_iterations"]
+    assert second.returncode == 2
+    assert "is being run by another process" in one_line(second.stderr)
+    assert done[0].returncode == 0, done[0].stderr
+    assert done[1].returncode == 1
+    assert "logs/nim/run_1 is being run by another process" in done[1].stderr
+    assert len(results(tmp_path)) == 3
+
+
+@pytest.mark.slow
 def test_sigterm_gives_the_runs_back_and_the_command_it_names_goes_on(tmp_path: Path) -> None:
     command = [*write_experiments(tmp_path), "--runs", "2", "--worker", "--jobs", "2"]
     held = Held(4)
