@@ -102,8 +102,9 @@ class Claims:
             elif name in failed:
                 self._pass(run, Ended(run.index, "failed", failed[name]))
             elif RunDirectory(run.path).is_complete:
-                self._listener.hear(read_progress(run.index, run.path, run.config.num_iterations or 0))
-                self._pass(run, Ended(run.index))
+                found = read_progress(run.index, run.path, run.config.num_iterations or 0)
+                self._listener.hear(found)
+                self._pass(run, Ended(run.index, found.state, found.now))
             elif now >= self._not_before.get(run.index, now) and self._claim(run, name):
                 return run
         return None

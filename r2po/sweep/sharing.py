@@ -16,6 +16,9 @@ LOOK_S = 0.05
 TELL_S = 0.2
 """What a call has taken, and that a server wants no calls, is told within this time."""
 
+LEAST_CLOSURE_S = 5.0
+"""A server that wants no calls for so long is spared by all; if all paused for each refusal, none would use its rate."""
+
 
 class SharedCoordinator(Coordinator):
     """Grants permits so that all processes together keep to the caps, and to what servers said to one of them."""
@@ -122,7 +125,7 @@ class SharedCoordinator(Coordinator):
         for name, provider in self._providers.items():
             server = _name(name)
             closed_s = max((each.paces.get(server, Pace()).closed_s for each in news), default=0.0)
-            if closed_s:
+            if closed_s >= LEAST_CLOSURE_S:
                 provider.limiter.spare(now + closed_s)
 
     def _live(self) -> Sequence[Member]:

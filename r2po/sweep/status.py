@@ -38,9 +38,9 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
     console.print(f"{manifest.folder}  started {manifest.created}")
     if any(run.state in states for run in board.runs):
         console.print(table(board, states, len(board.runs)))
-    console.print(headline(board, speed))
     for line in _at_work(manifest):
         console.print(line, markup=False, highlight=False)
+    console.print(headline(board, speed))
     for line in _how_to_go_on(manifest, board):
         console.print(line, markup=False, highlight=False)
 

@@ -214,6 +214,17 @@ def test_a_server_that_asks_one_to_wait_is_spared_by_all_and_a_newcomer_begins_a
     assert 0 < third.it.paces(0.0)[SERVER] <= known / 2
 
 
+def test_a_short_pause_of_one_is_no_pause_of_all(tmp_path: Path) -> None:
+    one, other = process(tmp_path, 0), process(tmp_path, 1)
+    one.ask(0)
+    one.it.grants(0.0)
+    one.it.end(AttemptOutcome(0, REFUSED, 1.0, call=1), 0.1)
+    one.it.exchange(0.5)
+    other.ask(1)
+    other.it.exchange(2.5)
+    assert len(other.it.grants(2.6)) == 1
+
+
 def test_no_address_of_a_server_is_in_the_files(tmp_path: Path) -> None:
     one = process(tmp_path, 0)
     one.ask(0)

@@ -16,7 +16,8 @@ import pytest
 
 from r2po import load_runs
 from r2po.cli import main
-from r2po.cli.sweep import _again, add_options
+from r2po.cli.sweep import add_options
+from r2po.cli.sweep_again import command_to_continue
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import Condition, condition_of
 from r2po.sweep import manifest
@@ -170,10 +171,12 @@ def test_a_long_list_of_configs_is_not_repeated(monkeypatch: pytest.MonkeyPatch)
     how = ["--max-llm-calls", "2", "--jobs", "9", "--quiet"]
     arguments = [*(f"{name}.yaml" for name in "abcd"), "--runs", "1", "--name", "mine", *how]
     monkeypatch.setattr("sys.argv", ["r2po", "sweep", *arguments])
-    again = _again(parser.parse_args(arguments), Path("logs/mine"), "--max-llm-calls 4")
+    again = command_to_continue(parser.parse_args(arguments), Path("logs/mine"), "--max-llm-calls 4")
     assert again == "r2po sweep logs/mine --jobs 9 --quiet --max-llm-calls 4"
     monkeypatch.setattr("sys.argv", ["r2po", "sweep", *arguments[2:]])
-    assert _again(parser.parse_args(arguments[2:]), Path("logs/mine")).startswith("r2po sweep c.yaml d.yaml --runs 1")
+    assert command_to_continue(parser.parse_args(arguments[2:]), Path("logs/mine")).startswith(
+        "r2po sweep c.yaml d.yaml --runs 1"
+    )
 
 
 def test_runs_beyond_the_largest_number_are_told(capsys: pytest.CaptureFixture[str]) -> None:
