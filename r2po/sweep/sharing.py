@@ -17,7 +17,7 @@ TELL_S = 0.2
 """What a call has taken, and that a server wants no calls, is told within this time."""
 
 LEAST_CLOSURE_S = 5.0
-"""A server that wants no calls for so long is spared by all; if all paused for each refusal, none would use its rate."""
+"""All spare a server that wants no calls for so long. If they did for each refusal, its rate would go unused."""
 
 
 class SharedCoordinator(Coordinator):

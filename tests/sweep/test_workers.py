@@ -67,7 +67,7 @@ def no_reply_was_asked_for_again(folder: Path) -> bool:
     return True
 
 
-def test_started_at_the_same_moment_they_divide_the_runs_and_a_killed_one_is_replaced(
+def test_started_at_the_same_moment_they_divide_the_runs_and_keep_a_cap_and_one_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [*write_experiments(tmp_path / "calm"), "--runs", "2", "--jobs", "1"]
@@ -77,7 +77,8 @@ def test_started_at_the_same_moment_they_divide_the_runs_and_a_killed_one_is_rep
     folder, held = tmp_path / "shared", Held(6)
     write_experiments(folder)
     with FakeOllama(held) as server:
-        pair = [start_sweep(folder, *command, "--worker", server=server) for _ in range(2)]
+        shared, cap = [*command, "--worker", "--max-llm-calls"], str(calls - 5)
+        pair = [start_sweep(folder, *shared, cap, server=server) for _ in range(2)]
         wait_until(lambda: len(server.chats) >= 6 + 2, pair[0])  # each has a call under way
         claims = [told(folder, process)["held"] for process in pair]
         for sweep in find(folder / "logs")[0]:
@@ -85,7 +86,11 @@ def test_started_at_the_same_moment_they_divide_the_runs_and_a_killed_one_is_rep
         os.kill(pair[0].pid, signal.SIGKILL)
         pair[0].communicate()
         held.may_answer.set()
-        done = finish(pair[1])
+        stopped = finish(pair[1])
+        assert stopped.returncode == 1
+        assert f"max_llm_calls is reached: {cap} of {cap} calls are used by the sweep" in stopped.stderr
+        assert len(server.chats) == int(cap)  # the call that was under way in the killed process counts
+        done = run_sweep(folder, *shared, str(2 * calls), server=server)
         assert done.returncode == 0, done.stderr
         assert calls <= len(server.chats) <= calls + 1
     assert [len(runs) for runs in claims] == [1, 1]
@@ -186,6 +191,7 @@ def test_what_makes_no_sweep_is_named(
     assert said in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_three_processes_keep_a_cap_together(tmp_path: Path) -> None:
     command = [*write_experiments(tmp_path), "--runs", "4", "--worker", "--jobs", "1", "--max-llm-calls"]
     with FakeOllama(player) as server:
@@ -218,6 +224,7 @@ def test_caps_hold_only_if_all_processes_have_them(tmp_path: Path) -> None:
     assert f"process {first.pid}, works on this sweep with caps" in one_line(second.stderr)
 
 
+@pytest.mark.slow
 def test_an_experiment_whose_budget_is_spent_stops_and_the_others_go_on(tmp_path: Path) -> None:
     prices = {"input": 1e6, "output": 1e6}  # a unit of money for each token
     write_experiments(tmp_path, prices=prices, max_output_tokens=60)
