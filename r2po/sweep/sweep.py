@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from r2po import cores
 from r2po.errors import InputError, RunStopped
@@ -97,7 +98,7 @@ class Sweep:
             caps=options.caps,
             each=options.each,
             alone=options.ray is not None,
-            usage=lambda run: _usage(self.runs[run], known[run]),
+            usage=partial(_usage_of, self.runs, known),
         )
         self.manifest = self._company.manifest
         self.board = Board([run["run"] for run in self.manifest.runs], known)
@@ -241,6 +242,11 @@ class Sweep:
 
     def _reasons(self, state: str) -> dict[int, str]:
         return {run: ended.reason for run, ended in self._endings.items() if ended.state == state}
+
+
+def _usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress], number: int) -> Amount:
+    """Return what one of the runs has used; Ray sends this to another process, so it is no function within another."""
+    return _usage(runs[number], known[number])
 
 
 def _usage(run: PlannedRun, known: Progress) -> Amount:

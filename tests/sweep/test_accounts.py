@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +17,16 @@ from r2po.llm.registry import NoModel
 from r2po.llm.types import Question
 from r2po.runlog import RunLockedError
 from r2po.sweep.accounts import Account, Accounts
+from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate
 from r2po.sweep.members import Members
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, AttemptOutcome, PermitRequest, Verdict
+from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sharing import LOOK_S, TELL_S, SharedCoordinator
+from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.builders import open_client
+from tests.process.processes import write_config
+from tests.sweep.sweeping import SMALL
 from tests.sweep.test_coordinator import Line
 from tests.sweep.test_members import dead_process, file_of, rewrite
 
@@ -258,3 +264,22 @@ def test_a_run_that_another_process_has_ends_as_one_that_is_locked(tmp_path: Pat
         gate = SweepGate(0, client, Budget(NONE, client.accounting), line)
         with pytest.raises(RunLockedError, match="somebody has it"):
             gate.enter(Question(1, "search", 0, 1, "prompt"))
+
+
+def test_what_ray_sends_to_the_process_that_grants_calls_can_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("r2po.sweep.sweep.require_ray", lambda: None)
+    config = write_config(tmp_path, {**SMALL, "method": "props", "llm_model_name": "embedded/search"})
+    options = SweepOptions(name="mine", caps=Caps(max_llm_calls=2), each=Caps(max_llm_calls=1), ray="auto")
+    sweep = Sweep(SweepRequest([str(config)], (), (1, 2)), options, {})
+    sweep.manifest.close()
+    it: Coordinator = pickle.loads(pickle.dumps(sweep._company.coordinator))
+    for run in (0, 1):
+        it.ask(PermitRequest(run, SERVER))
+    assert [verdict.reached for verdict in it.grants(0.0)] == [""]
+    it.end(AttemptOutcome(0, ANSWERED, used=Amount(1)), 1.0)
+    (verdict,) = it.grants(1.0)
+    assert verdict.reached == "max_llm_calls_each is reached: 1 of 1 calls are used by logs/nim"
+    assert not list(tmp_path.glob("logs/mine/workers/*"))
