@@ -150,7 +150,7 @@ def run(options: argparse.Namespace) -> int:
     except SweepStopped as stop:
         setting = stop.setting
         if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
-            setting = setting.replace("--max-cost", "--approve-cost")
+            setting = setting.replace("--max-cost ", "--approve-cost ")
         remedy = f"; raise it with {setting}" if setting else ""
         raise SweepStopped(f"{stop}{remedy}\nto continue: {again(setting)}") from None
     return 0

@@ -408,14 +408,21 @@ def test_a_sweep_stops_at_what_was_approved(tmp_path: Path, server: FakeOllama) 
     assert caps == [1.0, 1.0, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("reached", "raised", "again"),
+    [
+        ("--max-cost 2", "--approve-cost 2", "--approve-cost 2"),
+        ("--max-cost-each 2", "--max-cost-each 2", "--approve-cost 1 --max-cost-each 2"),
+    ],
+)
 def test_a_sweep_that_stopped_there_goes_on_with_more_approved(
-    tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]
+    reached: str, raised: str, again: str, tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_config(tmp_path, {**SERVED, "prices": PRICES, "max_output_tokens": 100})
 
     def stop(sweep: Sweep) -> None:
         sweep.manifest.close()
-        raise SweepStopped("max_cost is reached", "--max-cost 2")
+        raise SweepStopped("max_cost is reached", reached)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Sweep, "run", stop)
@@ -423,8 +430,8 @@ def test_a_sweep_that_stopped_there_goes_on_with_more_approved(
         patched.setattr("sys.argv", ["r2po", *command])
         assert main(command) == 1
     said = capsys.readouterr().err
-    assert "; raise it with --approve-cost 2\n" in said
-    assert said.rstrip().endswith("config.yaml --runs 1 --approve-cost 2")
+    assert f"; raise it with {raised}\n" in said
+    assert said.rstrip().endswith(f"config.yaml --runs 1 {again}")
 
 
 def _never(_sweep: Any) -> None:
