@@ -45,6 +45,13 @@ class Held:
         return player(prompt)
 
 
+def without_locks(folder: Path) -> dict[str, str]:
+    """Return an environment in which the file system only pretends to lock."""
+    (folder / "sitecustomize.py").write_text("import fcntl\nfcntl.flock = lambda *_: None\n")
+    paths = (str(folder), str(REPOSITORY), os.environ.get("PYTHONPATH", ""))
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
 def told(folder: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
     """Return what the file of a process says."""
     (path,) = folder.glob(f"logs/sweep-*/workers/*-{process.pid}-*.json")
@@ -163,12 +170,10 @@ def test_sigterm_gives_the_runs_back_and_the_command_it_names_goes_on(tmp_path: 
 
 
 def test_where_locks_keep_nobody_out_no_run_is_made_twice(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import fcntl\nfcntl.flock = lambda *_: None\n")
-    path = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     write_config(tmp_path, TINY)
     command = ["config.yaml", "--runs", "4", "--worker", "--jobs", "1"]
     with FakeOllama(player) as server:
-        crowd = [start_sweep(tmp_path, *command, server=server, **path) for _ in range(2)]
+        crowd = [start_sweep(tmp_path, *command, server=server, **without_locks(tmp_path)) for _ in range(2)]
         done = [finish(process) for process in crowd]
         assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
         assert len(server.chats) == 4 * TINY["num_iterations"]

@@ -14,7 +14,7 @@ import pytest
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import finish, player
 from tests.sweep.sweeping import results, run_sweep, start_sweep, write_experiments
-from tests.sweep.test_workers import no_reply_was_asked_for_again
+from tests.sweep.test_workers import no_reply_was_asked_for_again, without_locks
 
 WORKERS = 3
 JOBS = 3
@@ -25,7 +25,12 @@ def test_sixty_runs_by_three_workers_that_are_killed_for_three_minutes(tmp_path:
     disturb(tmp_path, runs=30, seconds=180.0, answer_s=0.7, iterations=30)
 
 
-def disturb(folder: Path, *, runs: int, seconds: float, answer_s: float, iterations: int) -> None:
+@pytest.mark.slow
+def test_the_same_where_locks_keep_nobody_out(tmp_path: Path) -> None:
+    disturb(tmp_path, runs=6, seconds=30.0, answer_s=0.3, iterations=15, **without_locks(tmp_path))
+
+
+def disturb(folder: Path, *, runs: int, seconds: float, answer_s: float, iterations: int, **env: str) -> None:
     """Kill one of the workers every few seconds for a while, and start another; then let them finish."""
     rng = random.Random(0)
 
@@ -42,7 +47,8 @@ def disturb(folder: Path, *, runs: int, seconds: float, answer_s: float, iterati
     with FakeOllama(slow) as server:
 
         def worker() -> subprocess.Popen[str]:
-            return start_sweep(folder / "disturbed", *files, *command, "--worker", "--jobs", str(JOBS), server=server)
+            options = [*command, "--worker", "--jobs", str(JOBS)]
+            return start_sweep(folder / "disturbed", *files, *options, server=server, **env)
 
         crowd, kills, until = [worker() for _ in range(WORKERS)], 0, time.monotonic() + seconds
         while time.monotonic() < until:
