@@ -14,8 +14,13 @@ from typing import Any
 import pytest
 
 from r2po.cli import main
-from r2po.sweep.manifest import find
+from r2po.errors import InputError
+from r2po.sweep.manifest import find, read
+from r2po.sweep.members import seen_from_outside
+from r2po.sweep.messages import Ended
+from r2po.sweep.plan import SweepRequest
 from r2po.sweep.status import print_status
+from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import (
     REPOSITORY,
@@ -258,3 +263,46 @@ def cost(experiment: Path) -> float:
         if event["event"] == "reply"
     ]
     return float(sum(usage["prompt_tokens"] + usage["completion_tokens"] for usage in usages))
+
+
+def joined(tmp_path: Path, seeds: tuple[int, ...], *, worker: bool = True) -> Sweep:
+    """Return a sweep of this process, ready to be run."""
+    config = write_config(tmp_path, {**TINY, "llm_model_name": "embedded/search", "logdir": str(tmp_path / "logs/nim")})
+    return Sweep(SweepRequest([str(config)], (), seeds), SweepOptions(name="mine", worker=worker, quiet=True), {})
+
+
+def test_a_sweep_with_other_runs_is_not_joined_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    first = joined(tmp_path, (1, 2))
+    with pytest.raises(InputError, match="belongs to a sweep with other runs"):
+        joined(tmp_path, (1, 2, 3))
+    assert [each.over for each, _, _ in seen_from_outside(tmp_path / "logs/mine")].count(False) == 1
+    first._company.leave()
+    assert not list(tmp_path.glob("logs/mine/workers/*.json"))
+
+
+def test_a_failure_is_tried_again_by_the_first_of_the_next_workers_only(tmp_path: Path) -> None:
+    first = joined(tmp_path, (1, 2))
+    first.hear(Ended(0, "failed", "no money"))
+    second = joined(tmp_path, (1, 2))
+    assert read(tmp_path / "logs/mine").failures == {"nim/run_1": "no money"}
+    second.hear(Ended(1, "failed", "no time"))
+    assert read(tmp_path / "logs/mine").failures == {"nim/run_1": "no money", "nim/run_2": "no time"}
+    for each in (first, second):
+        each._company.leave()
+    third = joined(tmp_path, (1, 2))
+    assert read(tmp_path / "logs/mine").failures == {}
+    third._company.leave()
+
+
+def test_what_another_process_is_writing_is_not_damaged(tmp_path: Path) -> None:
+    run = tmp_path / "logs/nim/run_1"
+    run.mkdir(parents=True)
+    (run / "iterations.jsonl").write_text("its other files are not there yet\n")
+    first = joined(tmp_path, (1, 2))
+    assert first.board.runs[0].state == "damaged"
+    first._company._members.me.held.add("nim/run_1")  # type: ignore[union-attr]
+    first._company._members.write()  # type: ignore[union-attr]
+    second = joined(tmp_path, (1, 2))
+    assert second.board.runs[0].state == "waiting"
+    for each in (first, second):
+        each._company.leave()
