@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from r2po.sweep.plan import SweepRequest
 
 DEFAULT_RUNS = 10
+LOGS = Path("logs")
+"""A sweep that is given by its name is looked for here."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument("--max-cost-each", type=amount, metavar="X", help="cap on the money that each experiment costs")
     parser.add_argument(
         "--approve-cost", type=amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
     )
@@ -67,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--reply-s", type=amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
+    )
+    parser.add_argument(
+        "--worker",
+        action="store_true",
+        help="be one of several processes, on any machines that see the logs, which divide the runs among them",
     )
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
@@ -112,6 +120,8 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the sweep, or tell what it will take; returns the exit code."""
     _check_dry_run(options)
+    if options.worker and options.ray is not None:
+        raise InputError("--worker and --ray exclude each other: Ray divides the runs by itself")
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
@@ -135,6 +145,8 @@ def run(options: argparse.Namespace) -> int:
         name=options.name if folder is None else folder.resolve().name,
         jobs=options.jobs,
         caps=caps,
+        each=Caps(max_cost=options.max_cost_each),
+        worker=options.worker,
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
@@ -160,7 +172,7 @@ def run(options: argparse.Namespace) -> int:
     except SweepStopped as stop:
         setting = stop.setting
         if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
-            setting = setting.replace("--max-cost", "--approve-cost")
+            setting = setting.replace("--max-cost ", "--approve-cost ")
         remedy = f"; raise it with {setting}" if setting else ""
         raise SweepStopped(f"{stop}{remedy}\nto continue: {again(setting)}") from None
     return 0
@@ -185,6 +197,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
+        from r2po.llm.ledger import Caps
         from r2po.sweep.forecast import Terms, forecast
         from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
@@ -196,7 +209,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         if options.json:
             sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")
         else:
-            print_forecast(found, caps)
+            print_forecast(found, caps, Caps(max_cost=options.max_cost_each))
         for note in dict.fromkeys(notes):  # beside the JSON, not in it
             print(note, file=sys.stderr if options.json else sys.stdout)
     if _must_be_approved(options):
@@ -207,20 +220,9 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = (
-        "seeds",
-        "logs",
-        "name",
-        "max_llm_calls",
-        "max_tokens",
-        "max_cost",
-        "ray",
-        "approve_cost",
-        "first",
-        "hook",
-        "race",
-    )
-    extras: dict[str, Any] = dict.fromkeys((*names, "dry_run", "json", "calls_per_minute", "reply_s"))
+    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "max_cost_each", "ray", "approve_cost")
+    more = ("first", "hook", "race", "worker", "dry_run", "json", "calls_per_minute", "reply_s")
+    extras: dict[str, Any] = dict.fromkeys((*names, *more))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, **vars(options)})
 
 
@@ -254,8 +256,13 @@ def _sweep_folder(options: argparse.Namespace) -> Path | None:
     """
     from r2po.sweep.manifest import FILE
 
-    folders = [Path(text) for text in options.config if (Path(text) / FILE).is_file()]
+    places = [place for text in options.config for place in (Path(text), LOGS / text)]
+    folders = [place for place in places if (place / FILE).is_file()]
     if not folders:
+        missing = next((text for text in options.config if not Path(text).is_file()), None)
+        if options.worker and missing is not None:
+            remedy = "--worker with configs makes one, as does the same command without --worker"
+            raise InputError(f"{missing!r} is neither a config file nor a sweep, which has a {FILE}; {remedy}")
         return None
     given = {"--set": options.overrides, "--runs": options.runs, "--seeds": options.seeds}
     given |= {"--protocol": options.protocol, "--logs": options.logs, "--name": options.name}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
 from r2po.llm.outage import Breaker, Outage
@@ -28,7 +28,9 @@ from r2po.sweep.messages import (
 
 
 @dataclass
-class _Provider:
+class ServerQueue:
+    """What the coordinator knows of a server, and who waits for it."""
+
     limiter: Limiter
     breaker: Breaker
     queue: deque[PermitRequest] = field(default_factory=deque)
@@ -54,8 +56,8 @@ class Coordinator:
         self.given_back: set[int] = set()
         """Runs that stop at their next call, since fewer are to be under way."""
         self._asked = Instruction()
-        self._providers: dict[str, _Provider] = {}
-        self._under_way: dict[Key, tuple[_Provider, Attempt]] = {}
+        self._providers: dict[str, ServerQueue] = {}
+        self._under_way: dict[Key, tuple[ServerQueue, Attempt]] = {}
 
     @property
     def under_way(self) -> int:
@@ -67,12 +69,15 @@ class Coordinator:
         """Whether no call begins."""
         return self._asked.paused
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether each run stops at its next call."""
+        return self._asked.stopping
+
     def obey(self, asked: Instruction) -> None:
         """Do from now on what people ask."""
         self._asked = asked
-        self.ledger.caps = asked.caps
-        if asked.used is not None:  # calls under way are counted when they end
-            self.ledger.used = replace(asked.used, calls=max(asked.used.calls - self.under_way, 0))
+        self.ledger.set_caps(asked.caps, asked.used)
 
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
@@ -85,10 +90,10 @@ class Coordinator:
         """A provider did not answer at the first contact: its runs wait from the beginning."""
         self._provider(name).breaker.begin(now, reason)
 
-    def _provider(self, name: str) -> _Provider:
+    def _provider(self, name: str) -> ServerQueue:
         if name not in self._providers:
             limiter = Limiter() if name else Limiter(math.inf)
-            self._providers[name] = _Provider(limiter, Breaker(self._max_outage_s))
+            self._providers[name] = ServerQueue(limiter, Breaker(self._max_outage_s))
         return self._providers[name]
 
     def end(self, outcome: AttemptOutcome, now: float) -> Verdict | None:
@@ -105,7 +110,7 @@ class Coordinator:
             provider.limiter.ended(attempt, now)
         return self._watch(provider, outcome, now)
 
-    def _watch(self, provider: _Provider, outcome: AttemptOutcome, now: float) -> Verdict | None:
+    def _watch(self, provider: ServerQueue, outcome: AttemptOutcome, now: float) -> Verdict | None:
         """Learn from the end of an attempt whether the provider is out."""
         breaker, key = provider.breaker, outcome.key
         if outcome.sign is not None:
@@ -171,7 +176,7 @@ class Coordinator:
             for provider in self._providers.values()
             if provider.queue
             for wait in [provider.wait_s(now)]
-            if wait is not None and not self.ledger.must_wait(provider.queue[0].following)
+            if wait is not None and not self.ledger.must_wait(provider.queue[0].following, provider.queue[0].run)
         ]
         return min(waits, default=None)
 
@@ -185,15 +190,16 @@ class Coordinator:
         found = {name: provider.breaker.outage(now) for name, provider in self._providers.items()}
         return {name: outage for name, outage in found.items() if outage is not None}
 
-    def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
-        obstacle = self.ledger.obstacle(ask.following)
+    def _verdict(self, provider: ServerQueue, ask: PermitRequest, now: float) -> Verdict | None:
+        obstacle = self.ledger.obstacle(ask.following, ask.run)
         if obstacle is not None:
-            verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)
+            by = obstacle.whose or "the sweep"
+            verdict = Verdict(ask.run, f"{obstacle.reason} by {by}", _option(obstacle), call=ask.call)
             self.reached = self.reached or verdict
             return verdict
         if provider.breaker.gave_up:
             return Verdict(ask.run, call=ask.call, gave_up=provider.breaker.why_given_up)
-        if self.ledger.must_wait(ask.following) or provider.wait_s(now) != 0:
+        if self.ledger.must_wait(ask.following, ask.run) or provider.wait_s(now) != 0:
             return None
         self.ledger.set_aside(ask.key, ask.following)
         self._under_way[ask.key] = (provider, provider.limiter.sent(now))

@@ -83,7 +83,7 @@ class Pool:
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
-            while (self._waiting or self._under_way) and not self._may_stop():
+            while self._goes_on:
                 self._start_runs()
                 self._grant()
                 due = self._coordinator.wait_s(time.monotonic())
@@ -103,7 +103,7 @@ class Pool:
         self._coordinator.obey(asked)
         if asked.stopping:
             self._is_stopping = True
-            self._waiting.clear()
+            self._start_none()
         if jobs is not None and jobs != self._jobs:
             self._memory = None  # that many are asked for
             self._jobs = jobs
@@ -124,6 +124,10 @@ class Pool:
     def leave_out(self, runs: Collection[int]) -> None:
         """Start none of these runs."""
         self._waiting = deque(run for run in self._waiting if run.index not in runs)
+
+    def _start_none(self) -> None:
+        """Start no run any more."""
+        self._waiting.clear()
 
     def _may_stop(self) -> bool:
         """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""
@@ -147,6 +151,15 @@ class Pool:
         self._workers.clear()
 
     @property
+    def _goes_on(self) -> bool:
+        return (self._is_any_left or self._under_way > 0) and not self._may_stop()
+
+    @property
+    def _is_any_left(self) -> bool:
+        """Whether there are runs to be started."""
+        return bool(self._waiting)
+
+    @property
     def _under_way(self) -> int:
         return sum(len(worker.runs) for worker in self._workers)
 
@@ -159,16 +172,27 @@ class Pool:
         return min(self._jobs, self._memory.fitting(time.monotonic(), self._under_way, pids))
 
     def _start_runs(self) -> None:
-        while self._waiting and self._under_way < self._most and not self._coordinator.is_paused:
-            place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
-            run = self._waiting[place]
-            del self._waiting[place]
+        while self._is_any_left and self._under_way < self._most and not self._coordinator.is_paused:
+            run = self._next()
+            if run is None:
+                break
             if len(self._workers) < self._size:
                 self._workers.append(_spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))
             worker.runs[run.index] = run
             self._begun[run.index] = len(self._begun)
             self._send(worker, run)
+
+    def _next(self) -> PlannedRun | None:
+        """Take the run that is started next; None if there is none now."""
+        place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
+        run = self._waiting[place]
+        del self._waiting[place]
+        return run
+
+    def _put_back(self, run: PlannedRun, *, is_last: bool) -> None:
+        """Start a run again: as the next one, or after all others."""
+        self._waiting.insert(len(self._waiting) if is_last else 0, run)
 
     def _grant(self) -> None:
         for verdict in self._coordinator.grants(time.monotonic()):
@@ -203,12 +227,11 @@ class Pool:
             if isinstance(message, Ended):
                 run = worker.runs.pop(message.run)
                 if message.state == "waiting" and message.run in self._coordinator.given_back:
-                    self._waiting.appendleft(run)
                     message = replace(message, state=GIVEN_BACK)
                 self._coordinator.forget([message.run], now)
                 message = self._chances.after(message)
-                if message.state == QUEUED:
-                    self._waiting.append(run)
+                if message.state in (GIVEN_BACK, QUEUED) and not self._is_stopping:
+                    self._put_back(run, is_last=message.state == QUEUED)
             self._listener.hear(message)
 
     def _bury(self, worker: _WorkerProcess) -> None:

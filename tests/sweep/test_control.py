@@ -161,7 +161,7 @@ def test_what_is_set_holds_for_the_next_start_unless_its_command_says_something_
     asking.set_limits(tmp_path / "logs/one", {"jobs": 3, "max_llm_calls": 15})
     for given, calls, limits in ((Caps(), 15, {"jobs": 3, "max_llm_calls": 15}), (Caps(30), 30, {"jobs": 3})):
         sweep = Sweep(request, SweepOptions(name="one", caps=given), {})
-        sweep.manifest.close()
+        sweep._company.leave()
         assert sweep.limits_set == limits
         assert (sweep._options.jobs, sweep._options.caps.max_llm_calls) == (3, calls)
     back = asking.set_limits(tmp_path / "logs/one", {"jobs": None, "max_cost": 2.0})
@@ -348,6 +348,8 @@ def test_calls_under_way_are_not_counted_twice_when_a_cap_is_set() -> None:
     for run in (1, 2):
         it.ask(PermitRequest(run, SERVER))
     it.grants(0.0)
-    it.obey(Instruction(caps=Caps(max_llm_calls=10), used=Amount(7, 100)))  # 5 replies, and those 2
+    it.obey(
+        Instruction(caps=Caps(max_llm_calls=10), used=[Amount(), Amount(4, 60), Amount(3, 40)])
+    )  # 5 replies, and those 2
     it.end(AttemptOutcome(1, ANSWERED, used=Amount(1, 10)), 1.0)
     assert it.ledger.used == Amount(6, 110)

@@ -434,9 +434,9 @@ def test_at_the_first_contact_a_dead_server_keeps_only_its_own_runs_waiting(
 ) -> None:
     request, environ = two_servers
     sweep = Sweep(request, SweepOptions(), environ)
-    sweep.manifest.close()
+    sweep._company.leave()
     assert [run.identities for run in sweep.runs] == [{}, {}]
-    outage = sweep._coordinator.outages(time.monotonic())[environ["OLLAMA_BASE_URL"]]
+    outage = sweep._company.coordinator.outages(time.monotonic())[environ["OLLAMA_BASE_URL"]]
     assert outage.reason.startswith("cannot reach Ollama: ")
     assert [run.source for run in sweep._todo] == ["dead.yaml", "well.yaml"]
 
