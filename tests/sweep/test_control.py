@@ -278,6 +278,31 @@ def test_nothing_to_set_is_refused_in_one_line(capsys: pytest.CaptureFixture[str
     assert one_line(capsys.readouterr().err) == expected
 
 
+def test_workers_are_paused_resumed_and_stopped_together_and_keep_to_a_cap_set_meanwhile(
+    tmp_path: Path, say: Say
+) -> None:
+    command = [*write_experiments(tmp_path), "--runs", "2", "--name", "one", "--jobs", "1", "--worker"]
+    with held(4) as server:
+        pair = [start_sweep(tmp_path, *command, server=server) for _ in range(2)]
+        wait_until(lambda: len(server.chats) == 4 + 2, pair[0])  # each waits for a reply
+        assert "is paused: 2 calls are under way and will be recorded; no new one begins" in say("pause", "one")
+        server.let_go(2)
+        wait_until(lambda: ": no call is under way;" in asking.pause(Path("logs/one")), pair[0])
+        assert say("set", "one", "--max-llm-calls", "9") == "logs/one: max_llm_calls 9; 2 runs are under way\n"
+        assert len(server.chats) == 6
+        assert say("resume", "one") == "logs/one is no longer paused: 2 runs are under way\n"
+        wait_until(lambda: len(server.chats) == 6 + 2, pair[0])
+        server.let_go(1)
+        wait_until(lambda: len(server.chats) == 9, pair[0])
+        server.let_go(1)  # then whoever gets this reply waits for the other's call, which may be the last one
+        time.sleep(0.7)
+        assert say("stop", "one").startswith("logs/one stops: 1 call is under way and will be recorded first; ")
+        server.let_go()
+        assert [finish(process).returncode for process in pair] == [130, 130]
+        assert len(server.chats) == 9
+    assert say("stop", "one") == "nobody works on logs/one now: there is nothing to stop\n"
+
+
 # ---- the coordinator ----
 
 
