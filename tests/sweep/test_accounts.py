@@ -6,7 +6,7 @@ import json
 import pickle
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from r2po.sweep.accounts import Account, Accounts
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate
 from r2po.sweep.members import Members
-from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, AttemptOutcome, PermitRequest, Verdict
+from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, AttemptOutcome, Instruction, PermitRequest, Verdict
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sharing import LOOK_S, TELL_S, SharedCoordinator
 from r2po.sweep.sweep import Sweep, SweepOptions
@@ -170,6 +170,41 @@ def test_the_holder_knows_better_than_its_log_what_its_run_has_used(tmp_path: Pa
     for _ in range(3):
         other.ask(1)
     assert other.grants() == ["", "", ""]
+
+
+def test_a_cap_that_is_set_meanwhile_counts_what_all_have_used_before(tmp_path: Path) -> None:
+    logged = [Amount() for _ in RUNS]
+    one, other = (process(tmp_path, run) for run in (0, 1))
+    for each, run in ((one, 0), (other, 1)):
+        each.ask(run)
+        assert each.grants() == [""]
+        each.end()
+        each.ask(run)
+        assert each.grants() == [""]  # it is under way when the cap is set
+        logged[run] = CALL + Amount(1)
+    set_to_6 = Instruction(caps=Caps(max_llm_calls=6))
+    one.it.obey(replace(set_to_6, used=list(logged)))
+    # The other one ends a run before it hears of the cap: only it knows what that run has used in the end.
+    other.end()
+    other.ask(1)
+    assert other.grants() == [""]
+    other.end()
+    logged[1] = CALL + CALL + CALL
+    other.accounts.give_back(1)
+    other.members.me.held.clear()
+    other.it.obey(replace(set_to_6, used=list(logged)))
+    one.it.exchange(one.now + 10.0)
+    assert one.accounts.used == Amount(4, 40, 4.0)
+    for _ in range(2):
+        one.ask(0)
+    assert one.grants() == [""]  # with those under way, these are six
+    assert one.grants() == []
+    for _ in range(2):
+        one.end()
+    one.it.exchange(one.now + 20.0)
+    other.ask(2)
+    assert other.grants() == ["max_llm_calls is reached: 6 of 6 calls are used by the sweep"]
+    assert one.grants() == ["max_llm_calls is reached: 6 of 6 calls are used by the sweep"]
 
 
 def test_each_experiment_has_its_own_budget_in_all_processes(tmp_path: Path) -> None:
