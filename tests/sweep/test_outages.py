@@ -245,6 +245,15 @@ def test_status_knows_of_outages_as_long_as_the_sweep_says_so(tmp_path: Path) ->
     assert read_outages(tmp_path) == {}
 
 
+def test_an_outage_that_another_process_of_the_sweep_sees_stays_known(tmp_path: Path) -> None:
+    one, other = Outages(tmp_path), Outages(tmp_path)
+    one.update({SERVER: Outage(60.0, "connection refused")})
+    other.close()
+    assert read_outages(tmp_path) == one.since
+    one.close()
+    assert read_outages(tmp_path) == {}
+
+
 def slowly(pause_s: float) -> Callable[[str], str]:
     def reply(prompt: str) -> str:
         time.sleep(pause_s)
