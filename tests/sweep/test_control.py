@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,13 @@ def test_workers_are_paused_resumed_and_stopped_together_and_keep_to_a_cap_set_m
         assert [finish(process).returncode for process in pair] == [130, 130]
         assert len(server.chats) == 9
     assert say("stop", "one") == "nobody works on logs/one now: there is nothing to stop\n"
+
+
+def test_what_is_set_is_the_later_word_for_a_process_that_joins_others(tmp_path: Path) -> None:
+    change(tmp_path, lambda orders: replace(orders, jobs=2, max_cost=80.0))
+    given = {"jobs": None, "max_cost": 50.0}
+    assert Ear(tmp_path, given, joins=True).orders.limits == {"jobs": 2, "max_cost": 80.0}
+    assert Ear(tmp_path, given).orders.limits == {"jobs": 2}
 
 
 # ---- the coordinator ----
