@@ -1,10 +1,11 @@
 """How close a sweep comes to what a model server allows: calls per second at a latency, and below a hidden rate.
 
     python -m benchmarks.sweep_throughput concurrency [--runs 100] [--latency 2] [--seconds 60]
-    python -m benchmarks.sweep_throughput rate [--runs 40] [--per-second 20] [--retry-after] [--seconds 60]
+    python -m benchmarks.sweep_throughput rate [--runs 40] [--per-second 20] [--retry-after] [--workers 3]
 
 Starts ``benchmarks.model_server`` and ``r2po sweep`` as processes of their own, stops the sweep after a while, and
-prints what the server saw, the CPU time that each of the two took, and the memory of the sweep.
+prints what the server saw, the CPU time that each of the two took, and the memory of the sweep. With ``--workers``,
+so many processes divide the runs among them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +73,23 @@ def measure(url: str, server: int, options: argparse.Namespace, config: dict[str
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         command = [sys.executable, "-m", "r2po", "sweep", "config.yaml", "--runs", str(options.runs)]
         env = {**os.environ, "OLLAMA_BASE_URL": url, "PYTHONPATH": str(ROOT)}
-        with subprocess.Popen([*command, "--jobs", str(options.runs)], cwd=folder, env=env) as sweep:
+        command += ["--worker"] if options.workers > 1 else []
+        command += ["--jobs", str(-(-options.runs // options.workers))]
+        with ExitStack() as started:
+            sweeps = [
+                started.enter_context(subprocess.Popen(command, cwd=folder, env=env)) for _ in range(options.workers)
+            ]
             time.sleep(options.warm_up)
-            before, began, cpu_before = stats(url), time.monotonic(), [cpu_s(each) for each in family(sweep.pid)]
+            before, began = stats(url), time.monotonic()
+            cpu_before = [cpu_s(each) for sweep in sweeps for each in family(sweep.pid)]
             server_before = cpu_s(server)
             time.sleep(options.seconds)
             after, seconds = stats(url), time.monotonic() - began
-            processes = family(sweep.pid)
+            processes = [each for sweep in sweeps for each in family(sweep.pid)]
             found = {
                 "calls_per_s": (after["answered"] - before["answered"]) / seconds,
                 "refused": after["refused"],
+                "refused_late": after["refused"] - before["refused"],
                 "most_in_flight": after["most_in_flight"],
                 "sweep_cpu": (sum(map(cpu_s, processes)) - sum(cpu_before)) / seconds,
                 "server_cpu": (cpu_s(server) - server_before) / seconds,
@@ -89,7 +97,8 @@ def measure(url: str, server: int, options: argparse.Namespace, config: dict[str
                 "megabytes": sum(map(resident_bytes, processes)) / 2**20,
                 "processes": len(processes),
             }
-            sweep.terminate()
+            for sweep in sweeps:
+                sweep.terminate()
         return found
 
 
@@ -97,7 +106,8 @@ def report(found: dict[str, Any], allowed: float) -> None:
     """Print the figures."""
     rate = found["calls_per_s"]
     print(f"{rate:.2f} calls/s, {100 * rate / allowed:.1f} % of the {allowed:g} that the server allows")
-    print(f"refused {found['refused']} in all; most calls under way at once: {found['most_in_flight']}")
+    refused = f"refused {found['refused']} in all, {found['refused_late']} while it was measured"
+    print(f"{refused}; most calls under way at once: {found['most_in_flight']}")
     print(
         f"cores used: sweep {found['sweep_cpu']:.2f} ({1000 * found['sweep_cpu'] / max(rate, 1e-9):.1f} ms a call), "
         f"server {found['server_cpu']:.2f}; load of the machine {found['load']:.1f}"
@@ -110,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the throughput of sweeps.")
     parser.add_argument("what", choices=["concurrency", "rate"])
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=1, help="processes that divide the runs among them")
     parser.add_argument("--latency", type=float)
     parser.add_argument("--per-second", type=int, default=20)
     parser.add_argument("--retry-after", action="store_true")

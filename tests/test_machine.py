@@ -64,7 +64,7 @@ def test_runs_and_reports_without_what_only_some_systems_have(tmp_path: Path) ->
     assert "codes: [1, 0, 0, 0, 0] runs: 1 iterations: 2\nthere: []" in done.stdout, done.stderr
     path = tmp_path / "logs/props/run_1"
     assert RunDirectory(path).is_complete
-    told = f"this system has no file locks: nothing else may write to {path.relative_to(tmp_path)} meanwhile"
+    told = f"file locks keep nobody out here: nothing else may write to {path.relative_to(tmp_path)} meanwhile"
     assert (done.stdout + done.stderr).count(told) == 2, "once for each run and its continuation"
 
 

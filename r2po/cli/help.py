@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
     "several runs": ("--runs", "--seeds", "--first", "--jobs", "--logs", "--name"),
-    "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--approve-cost"),
+    "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--max-cost-each", "--approve-cost"),
     "when servers are out": ("--max-outage",),
-    "on a cluster": ("--ray", "--cpus-per-run"),
+    "on several machines": ("--worker", "--ray", "--cpus-per-run"),
     "in batches": (
         *("--batch", "--batch-poll", "--batch-collect", "--resend-batch", "--cancel-batches", "--batch-hours"),
     ),

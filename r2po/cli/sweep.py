@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from r2po.llm.ledger import Caps
     from r2po.sweep.plan import SweepRequest
 
+LOGS = Path("logs")
+"""A sweep that is given by its name is looked for here."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -52,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-llm-calls", type=count, metavar="N", help="cap on the calls of all runs together")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="cap on the tokens of all runs together")
     parser.add_argument("--max-cost", type=amount, metavar="X", help="cap on the money that all runs cost together")
+    parser.add_argument("--max-cost-each", type=amount, metavar="X", help="cap on the money that each experiment costs")
     parser.add_argument(
         "--approve-cost", type=amount, metavar="X", help="start nothing that may cost more, and stop at that amount"
     )
@@ -66,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--reply-s", type=amount, metavar="S", help="with --dry-run: seconds of a reply where none is on record"
+    )
+    parser.add_argument(
+        "--worker",
+        action="store_true",
+        help="be one of several processes, on any machines that see the logs, which divide the runs among them",
     )
     parser.add_argument("--ray", metavar="ADDRESS", help="make the runs on this Ray cluster (auto: a running one)")
     parser.add_argument(
@@ -111,8 +120,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the sweep, or tell what it will take; returns the exit code."""
-    _check_dry_run(options)
-    batch_options.check(options)
+    _check_options(options)
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
@@ -136,6 +144,8 @@ def run(options: argparse.Namespace) -> int:
         name=options.name if folder is None else folder.resolve().name,
         jobs=options.jobs,
         caps=caps,
+        each=Caps(max_cost=options.max_cost_each),
+        worker=options.worker,
         ray=options.ray,
         cpus_per_run=options.cpus_per_run,
         quiet=options.quiet,
@@ -165,14 +175,19 @@ def run(options: argparse.Namespace) -> int:
     except SweepStopped as stop:
         setting = stop.setting
         if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
-            setting = setting.replace("--max-cost", "--approve-cost")
+            setting = setting.replace("--max-cost ", "--approve-cost ")
         remedy = f"; raise it with {setting}" if setting else ""
         raise SweepStopped(f"{stop}{remedy}\nto continue: {again(setting)}") from None
     return 0
 
 
-def _check_dry_run(options: argparse.Namespace) -> None:
-    """Refuse what only a forecast has, without one."""
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse options that exclude each other, and what only a forecast has, without one."""
+    batch_options.check(options)
+    if options.worker and options.ray is not None:
+        raise InputError("--worker and --ray exclude each other: Ray divides the runs by itself")
+    if options.worker and options.batch:
+        raise InputError("--worker and --batch exclude each other: one process collects the calls of all runs")
     for option in ("--json", "--calls-per-minute", "--reply-s"):
         if vars(options)[option[2:].replace("-", "_")] and not options.dry_run:
             raise InputError(f"{option} is for a forecast: add --dry-run")
@@ -190,6 +205,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
     with held_back():
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
+        from r2po.llm.ledger import Caps
         from r2po.sweep.forecast import Terms, forecast
         from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
@@ -202,7 +218,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         if options.json:
             sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")
         else:
-            print_forecast(found, caps)
+            print_forecast(found, caps, Caps(max_cost=options.max_cost_each))
         for note in dict.fromkeys(notes):  # beside the JSON, not in it
             print(note, file=sys.stderr if options.json else sys.stdout)
     if _must_be_approved(options):
@@ -213,10 +229,10 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
 
 def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
-    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "ray", "approve_cost", "first", "hook")
-    more = ("race", "dry_run", "json", "calls_per_minute", "reply_s", "batch", *batch_options.DETAILS)
-    extras: dict[str, Any] = {**dict.fromkeys((*names, *more)), "cpus_per_run": CPUS_PER_RUN, "resend_batch": []}
-    return argparse.Namespace(**{**extras, **vars(options)})
+    names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "max_cost_each", "ray", "approve_cost")
+    more = ("first", "hook", "race", "worker", "dry_run", "json", "calls_per_minute", "reply_s", "batch")
+    extras: dict[str, Any] = dict.fromkeys((*names, *more, *batch_options.DETAILS))
+    return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, "resend_batch": [], **vars(options)})
 
 
 def _request(options: argparse.Namespace) -> SweepRequest:
@@ -233,8 +249,13 @@ def _sweep_folder(options: argparse.Namespace) -> Path | None:
     """
     from r2po.sweep.manifest import FILE
 
-    folders = [Path(text) for text in options.config if (Path(text) / FILE).is_file()]
+    places = [place for text in options.config for place in (Path(text), LOGS / text)]
+    folders = [place for place in places if (place / FILE).is_file()]
     if not folders:
+        missing = next((text for text in options.config if not Path(text).is_file()), None)
+        if options.worker and missing is not None:
+            remedy = "--worker with configs makes one, as does the same command without --worker"
+            raise InputError(f"{missing!r} is neither a config file nor a sweep, which has a {FILE}; {remedy}")
         return None
     given = {"--set": options.overrides, "--runs": options.runs, "--seeds": options.seeds}
     given |= {"--protocol": options.protocol, "--logs": options.logs, "--name": options.name}

@@ -52,6 +52,7 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
         "max_llm_calls",
         "max_tokens",
         "max_cost",
+        "max_cost_each",
         "approve_cost",
         "ray",
         "cpus_per_run",
@@ -67,7 +68,7 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
         yield from ("--max-outage", in_option(options.max_outage))
     if options.first:
         yield from ("--first", *options.first)
-    for name in ("accept_changed_prompts", "batch", "quiet"):
+    for name in ("accept_changed_prompts", "batch", "worker", "quiet"):
         if getattr(options, name):
             yield f"--{name.replace('_', '-')}"
 

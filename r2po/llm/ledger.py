@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import astuple, dataclass, field
+from collections.abc import Hashable, Sequence
+from dataclasses import astuple, dataclass, field, replace
 
 from r2po.llm.usage import plus
 
@@ -25,6 +25,11 @@ class Amount:
     def __add__(self, other: Amount) -> Amount:
         """Add up; something unknown makes the sum unknown."""
         return Amount(self.calls + other.calls, plus(self.tokens, other.tokens), plus(self.cost, other.cost))
+
+
+def without_calls(used: Amount, under_way: int) -> Amount:
+    """Return what was used without calls that are under way, which are counted when they end."""
+    return replace(used, calls=max(used.calls - under_way, 0))
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,13 @@ class Obstacle:
         cap: Its name.
         reason: One line on what is wrong.
         enough: A value that leaves room for this call and more; None if no value would do.
+        whose: What the cap holds for, if it is a part of the whole, e.g. an experiment of a sweep.
     """
 
     cap: str
     reason: str
     enough: float | None = None
+    whose: str = ""
 
     @classmethod
     def reached(cls, cap: str, what: str, enough: float) -> Obstacle:
@@ -75,11 +82,14 @@ class Ledger:
     used: Amount = field(default_factory=Amount)
     _set_aside: dict[Hashable, Amount] = field(default_factory=dict)
 
-    def obstacle(self, following: Amount) -> Obstacle | None:
-        """Return the cap that a call would exceed even if no call under way took anything."""
+    def obstacle(self, following: Amount, owner: Hashable = None) -> Obstacle | None:  # noqa: ARG002 - see below
+        """Return the cap that a call would exceed even if no call under way took anything.
+
+        ``owner`` makes the call; a ledger may have further caps for some.
+        """
         return self._obstacle(self.used, following)
 
-    def must_wait(self, following: Amount) -> bool:
+    def must_wait(self, following: Amount, owner: Hashable = None) -> bool:  # noqa: ARG002 - as above
         """Return whether a call fits only if those under way take less than they may."""
         return self._obstacle(sum(self._set_aside.values(), self.used), following) is not None
 
@@ -91,6 +101,17 @@ class Ledger:
         """A call is over: count what it took in place of what was set aside for it."""
         if self._set_aside.pop(key, None) is not None:
             self.used += used
+
+    def set_caps(self, caps: Caps, used: Sequence[Amount] | None = None) -> None:
+        """Keep to other caps from now on.
+
+        Args:
+            caps: The caps.
+            used: What was used until now, calls under way included; None if that is known.
+        """
+        self.caps = caps
+        if used is not None:
+            self.used = without_calls(sum(used, Amount()), len(self._set_aside))
 
     def _obstacle(self, used: Amount, following: Amount) -> Obstacle | None:
         return self._calls(used.calls) or self._tokens(used, following) or self._cost(used, following)

@@ -174,9 +174,12 @@ class Appender:
             )
 
 
-def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a whole file: readers see the old one or the new one, never a part; unsynced, except after a power cut."""
-    temporary = path.with_name(f".{path.name}.tmp")
+def write_atomically(path: Path, data: bytes, *, sync: bool = True, writer: str = "") -> None:
+    """Write a whole file: readers see the old one or the new one, never a part; unsynced, except after a power cut.
+
+    Several processes may write it if each calls itself another ``writer``.
+    """
+    temporary = path.with_name(f".{path.name}{writer}.tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from r2po.errors import InputError
 
-NO_LOCKS = "this system has no file locks: nothing else may write to {path} meanwhile"
+NO_LOCKS = "file locks keep nobody out here: nothing else may write to {path} meanwhile"
 
 
 class RunLockedError(InputError):
@@ -17,7 +18,7 @@ class RunLockedError(InputError):
 class Lock:
     """Keeps other processes out, from when it is made until it is closed or the process ends; its file may be new.
 
-    Where Python has no ``fcntl`` there are no locks: ``holds`` is false, and nobody is kept out.
+    ``holds`` is false where nobody is kept out: Python has no ``fcntl``, or the file system only pretends to lock.
 
     Raises:
         BlockingIOError: Another process holds the lock.
@@ -34,7 +35,6 @@ class Lock:
             import fcntl  # here, so that logs are read where there is none
         except ImportError:
             return
-        self.holds = True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,7 +44,18 @@ class Lock:
             self._file.close()
             reason = f"{error.strerror}; r2po needs a file system with locks"
             raise InputError(f"cannot lock {path.parent}: {reason}") from None
+        self.holds = _keeps_out(path, fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def close(self) -> None:
         """Let others in."""
         self._file.close()
+
+
+def _keeps_out(path: Path, flock: Callable[[io.TextIOWrapper, int], None], how: int) -> bool:
+    """Whether a locked file cannot be locked once more, through another descriptor, as another process would try it."""
+    try:
+        with path.open("w") as file:
+            flock(file, how)
+    except OSError:
+        return True
+    return False

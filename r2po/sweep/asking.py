@@ -15,6 +15,7 @@ from r2po.installation import NAME
 from r2po.runlog.lock import Lock
 from r2po.sweep.control import Answer, Orders, answers, change
 from r2po.sweep.manifest import FILE, LOCK, find
+from r2po.sweep.members import at_work
 
 WAIT_S = 5.0
 """How long a command waits for an answer: file servers show a new file after a while."""
@@ -102,7 +103,9 @@ def set_limits(folder: Path, limits: Mapping[str, Any]) -> str:
 
 
 def is_at_work(folder: Path) -> bool:
-    """Whether a process works on a sweep, on any machine whose locks are seen here."""
+    """Whether a process works on a sweep, on any machine whose locks or files are seen here."""
+    if at_work(folder):
+        return True
     try:
         Lock(folder / LOCK).close()
     except BlockingIOError:

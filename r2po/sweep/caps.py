@@ -1,8 +1,8 @@
-"""What caps on all runs of a sweep need: what was used so far, prices, and replies that count their tokens."""
+"""What caps on runs of a sweep need: what was used so far, prices, and replies that count their tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from r2po.errors import InputError
@@ -17,43 +17,39 @@ from r2po.sweep.plan import PlannedRun
 SET = f"the max_cost of {NAME} set (--max-cost none takes it back)"
 
 
-def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
-    """Return what all runs have used, by their logs.
+def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress], number: int) -> Amount:
+    """Return what one of the runs has used, by its log; its result knows too, if the log is damaged.
 
     Raises:
-        InputError: A log does not tell it.
+        InputError: Neither tells it.
     """
-    return sum((_usage(run, known[run.index]) for run in runs), Amount())
-
-
-def _usage(run: PlannedRun, known: Progress) -> Amount:
-    """Return what a run has used: its result knows too, if its log is damaged."""
+    run, stands = runs[number], known[number]
     try:
         return read_usage(run.path, lambda role: run.config.for_role(role).known_prices)
     except InputError as error:
-        if known.state != "complete":
+        if stands.state != "complete":
             raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None
         counts = RunDirectory(run.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
-        return Amount(known.calls, known.tokens if said else None, known.cost)
+        return Amount(stands.calls, stands.tokens if said else None, stands.cost)
 
 
-def check_prices(runs: Sequence[PlannedRun], caps: Caps, *, is_set: bool = False) -> None:
-    """Make sure that a cap on money can be enforced, given by the command or set meanwhile.
+def check_prices(runs: Sequence[PlannedRun], options: Mapping[str, Caps]) -> None:
+    """Make sure that caps on money can be enforced; ``options`` has what gives them, as errors call it.
 
     Raises:
         InputError: A run has no prices.
     """
-    for run in runs if caps.max_cost is not None else ():
+    given = [option for option, caps in options.items() if caps.max_cost is not None]
+    for run in runs if given else ():
         missing = run.config.missing_prices
         if missing and METHODS[run.config.method].asks_model:
-            which = SET if is_set else "--max-cost"
-            raise InputError(f"{which} needs {missing}.input and {missing}.output; {run.source} has none")
+            raise InputError(f"{given[0]} needs {missing}.input and {missing}.output; {run.source} has none")
 
 
-def counted(runs: Sequence[PlannedRun], caps: Caps) -> list[PlannedRun]:
+def counted(runs: Sequence[PlannedRun], *all_caps: Caps) -> list[PlannedRun]:
     """Return the runs; under a cap that counts tokens, they stream only from the providers' own servers."""
-    counts = caps.max_tokens is not None or caps.max_cost is not None
+    counts = any(caps.max_tokens is not None or caps.max_cost is not None for caps in all_caps)
     changed = {"llm_streaming": "own"}
     return [
         replace(run, config=run.config.model_copy(update=changed)) if counts and run.config.llm_streaming else run

@@ -160,15 +160,16 @@ class Ear:
     Args:
         folder: The folder of the sweep; it need not be there yet.
         given: Limits that the command of the sweep gives itself; they are set no longer, as the later word counts.
+        joins: Whether others are at work, all with the same command: then what was set since is the later word.
 
     Raises:
         InputError: The file cannot be read.
     """
 
-    def __init__(self, folder: Path, given: Mapping[str, float | None]) -> None:
+    def __init__(self, folder: Path, given: Mapping[str, float | None], *, joins: bool = False) -> None:
         self._folder = folder
         self.orders = read_orders(folder)
-        gone = [name for name in self.orders.limits if given.get(name) is not None]
+        gone = [name for name in self.orders.limits if given.get(name) is not None and not joins]
         self._overruled: Mapping[str, Any] = {name: None for name in gone}  # noqa: C420 - None of any type
         self.orders = replace(self.orders, **self._overruled)
         self.problem = ""

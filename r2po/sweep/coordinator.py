@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
 from r2po.llm.outage import Breaker, Outage, Target
@@ -36,7 +36,9 @@ class _Model:
 
 
 @dataclass
-class _Provider:
+class ServerQueue:
+    """What the coordinator knows of a server, and who waits for it."""
+
     limiter: Limiter
     models: dict[str, _Model] = field(default_factory=dict)
     queue: deque[PermitRequest] = field(default_factory=deque)
@@ -49,7 +51,7 @@ class _Provider:
 
 @dataclass
 class _UnderWay:
-    provider: _Provider
+    provider: ServerQueue
     model: _Model
     attempt: Attempt
     is_free: bool
@@ -70,7 +72,7 @@ class Coordinator:
         self.given_back: set[int] = set()
         """Runs that stop at their next call, since fewer are to be under way."""
         self._asked = Instruction()
-        self._providers: dict[str, _Provider] = {}
+        self._providers: dict[str, ServerQueue] = {}
         self._under_way: dict[Key, _UnderWay] = {}
 
     @property
@@ -83,12 +85,15 @@ class Coordinator:
         """Whether no call begins."""
         return self._asked.paused
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether each run stops at its next call."""
+        return self._asked.stopping
+
     def obey(self, asked: Instruction) -> None:
         """Do from now on what people ask."""
         self._asked = asked
-        self.ledger.caps = asked.caps
-        if asked.used is not None:  # calls under way are counted when they end
-            self.ledger.used = replace(asked.used, calls=max(asked.used.calls - self.under_way, 0))
+        self.ledger.set_caps(asked.caps, asked.used)
 
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""
@@ -101,13 +106,16 @@ class Coordinator:
         """A provider did not answer at the first contact: its runs wait from the beginning."""
         self._asked_for(target)[1].breaker.begin(now, reason)
 
-    def _asked_for(self, target: Target) -> tuple[_Provider, _Model]:
-        if target.address not in self._providers:
-            self._providers[target.address] = _Provider(Limiter() if target.address else Limiter(math.inf))
-        provider = self._providers[target.address]
+    def _asked_for(self, target: Target) -> tuple[ServerQueue, _Model]:
+        provider = self._provider(target.address)
         if target.model not in provider.models:
             provider.models[target.model] = _Model(Breaker(self._max_outage_s))
         return provider, provider.models[target.model]
+
+    def _provider(self, name: str) -> ServerQueue:
+        if name not in self._providers:
+            self._providers[name] = ServerQueue(Limiter() if name else Limiter(math.inf))
+        return self._providers[name]
 
     def end(self, outcome: AttemptOutcome, now: float) -> Verdict | None:
         """An attempt is over; returns whether it belongs to an outage, if it shows a sign of one.
@@ -187,7 +195,7 @@ class Coordinator:
             verdicts += self._grants(provider, now)
         return verdicts
 
-    def _grants(self, provider: _Provider, now: float) -> Iterator[Verdict]:
+    def _grants(self, provider: ServerQueue, now: float) -> Iterator[Verdict]:
         """Answer in order; only who waits for an outage to end lets those pass that ask another model."""
         queue, passed, out = provider.queue, list[PermitRequest](), set[str]()
         while queue:
@@ -221,7 +229,7 @@ class Coordinator:
             for provider in self._providers.values()
             for ask in {ask.model: ask for ask in reversed(provider.queue)}.values()  # the first for each model
             for wait in [provider.wait_s(ask.model, now)]
-            if wait is not None and not self.ledger.must_wait(ask.following)
+            if wait is not None and not self.ledger.must_wait(ask.following, ask.run)
         ]
         return min(waits, default=None)
 
@@ -250,17 +258,18 @@ class Coordinator:
     def _is_out(self, ask: PermitRequest) -> bool:
         return self._providers[ask.provider].models[ask.model].breaker.is_open
 
-    def _verdict(self, provider: _Provider, ask: PermitRequest, now: float) -> Verdict | None:
-        obstacle = self.ledger.obstacle(ask.following)
+    def _verdict(self, provider: ServerQueue, ask: PermitRequest, now: float) -> Verdict | None:
+        obstacle = self.ledger.obstacle(ask.following, ask.run)
         if obstacle is not None:
-            verdict = Verdict(ask.run, obstacle.reason, _option(obstacle), call=ask.call)
+            by = obstacle.whose or "the sweep"
+            verdict = Verdict(ask.run, f"{obstacle.reason} by {by}", _option(obstacle), call=ask.call)
             self.reached = self.reached or verdict
             return verdict
         model = provider.models[ask.model]
         breaker = model.breaker
         if breaker.gave_up:
             return Verdict(ask.run, call=ask.call, gave_up=breaker.why_given_up)
-        if self.ledger.must_wait(ask.following) or provider.wait_s(ask.model, now) != 0:
+        if self.ledger.must_wait(ask.following, ask.run) or provider.wait_s(ask.model, now) != 0:
             return None
         self.ledger.set_aside(ask.key, ask.following)
         self._under_way[ask.key] = _UnderWay(provider, model, provider.limiter.sent(now), is_free=breaker.is_open)

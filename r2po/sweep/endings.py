@@ -35,7 +35,7 @@ def stopped(endings: Mapping[int, Ended], reached: Verdict | None, names: Sequen
         return None
     parts, events, setting = [], [], ""
     if _reasons(endings, "waiting") and reached is not None:
-        parts, events, setting = [f"{reached.reached} by the sweep"], ["cap"], reached.setting
+        parts, events, setting = [reached.reached], ["cap"], reached.setting
     for state, what in (("failed", "failed"), ("damaged", "are damaged"), ("running", "are held by other processes")):
         reasons = _reasons(endings, state)
         if reasons:

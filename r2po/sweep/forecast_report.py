@@ -43,7 +43,7 @@ def _batches(forecast: Forecast) -> dict[str, Any]:
     return {} if hours is None else {"batch": {"hours": hours, "rounds": forecast.rounds, "saved": saved}}
 
 
-def print_forecast(forecast: Forecast, caps: Caps) -> None:
+def print_forecast(forecast: Forecast, caps: Caps, each: Caps | None = None) -> None:
     """Print a table with a line for each experiment and one for all, and what it rests on."""
     console = make_console()
     if not console.is_terminal:
@@ -52,7 +52,7 @@ def print_forecast(forecast: Forecast, caps: Caps) -> None:
     total = sum(runs["runs"].values())
     console.print(f"forecast of {total} runs of {experiments} experiment{'s' * (experiments != 1)}")
     console.print(_table(forecast))
-    for line in [_duration(forecast), *_bases(forecast), *_unknown(forecast, caps), *_stopping(forecast.total, caps)]:
+    for line in [_duration(forecast), *_bases(forecast), *_unknown(forecast, caps), *_stopping(forecast, caps, each)]:
         console.print(line)
 
 
@@ -259,8 +259,12 @@ def _unknown(forecast: Forecast, caps: Caps) -> list[str]:
     return [*lines, *([f"* {damaged} runs are damaged, and left out"] if damaged else [])]
 
 
-def _stopping(total: Amounts, caps: Caps) -> list[str]:
+def _stopping(forecast: Forecast, caps: Caps, each: Caps | None) -> list[str]:
     """Say which caps would stop the sweep before its end; what is used already counts against them too."""
+    total = forecast.total
+    budget = None if each is None else each.max_cost
+    costs = [found.amounts.cost for found in forecast.experiments]
+    dear = 0 if budget is None else sum(cost is not None and cost > budget for cost in costs)
     wanted = {
         "--max-llm-calls": (caps.max_llm_calls, total.calls),
         "--max-tokens": (caps.max_tokens, total.tokens_in + total.tokens_out),
@@ -270,4 +274,4 @@ def _stopping(total: Amounts, caps: Caps) -> list[str]:
         f"{option} {cap:g} would stop it before its end"
         for option, (cap, expected) in wanted.items()
         if cap is not None and expected is not None and expected > cap
-    ]
+    ] + ([f"--max-cost-each {budget:g} would stop {dear} of {len(costs)} experiments before their end"] if dear else [])

@@ -28,6 +28,18 @@ def read_progress(index: int, path: Path, planned: int) -> Progress:
     return read_unchecked(index, path, planned)
 
 
+def read_shared(index: int, path: Path, planned: int, is_held: Callable[[], bool]) -> Progress:
+    """Return where a run stands that another process may be making.
+
+    While that writes, the files need not fit together. So what looks damaged then is not; ``is_held`` says whether the
+    run is being made, and if it is no longer, it is looked at once more.
+    """
+    progress = read_progress(index, path, planned)
+    if progress.state != "damaged":
+        return progress
+    return Progress(index, planned=planned) if is_held() else read_progress(index, path, planned)
+
+
 def read_unchecked(index: int, path: Path, planned: int) -> Progress:
     """Return where a run stands without looking whether all its files are as they were written."""
     directory = RunDirectory(path)

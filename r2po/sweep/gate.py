@@ -13,6 +13,7 @@ from r2po.llm.client import Client
 from r2po.llm.gate import Gate, Permit
 from r2po.llm.outage import OutageTooLong, Sign, is_sign, probe
 from r2po.llm.types import AttemptFailed, Provider, Question, Reply
+from r2po.runlog import RunLockedError
 from r2po.sweep.messages import (
     ABANDONED,
     ANSWERED,
@@ -52,8 +53,10 @@ class SweepGate(Gate):
             expected = self._budget.expected(question)
             ask = PermitRequest(self._run, model.provider.address, expected, call=next(self._numbers), model=model.name)
             verdict = self._channel.ask(ask)
+            if verdict.taken:
+                raise RunLockedError(verdict.reached)
             if verdict.reached:
-                raise SweepCapReached(f"{verdict.reached} by the sweep")
+                raise SweepCapReached(verdict.reached)
             if verdict.gave_up:
                 raise OutageTooLong(verdict.gave_up)
             permit = _SweepPermit(ask, model.prices, self._channel, self._refused_since)

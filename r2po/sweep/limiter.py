@@ -72,6 +72,20 @@ class Limiter:
         self._probe: Attempt | None = None
         self._probe_at = 0.0
         self._refusal_s = 0.0
+        self._spared_until = 0.0
+
+    def begin_at(self, rate: float) -> None:
+        """Begin with a pace, since other processes know the provider."""
+        self._base_rate = rate
+        self._grows_over_s = LONGEST_S
+
+    def spare(self, until: float) -> None:
+        """Start no attempt until then: the provider has told another process to wait."""
+        self._spared_until = max(self._spared_until, until)
+
+    def closed_s(self, now: float) -> float:
+        """Return the seconds for which this process knows that the provider takes no attempts."""
+        return max(0.0, self._probe_at - now) if self.is_closed and self._probe is None else 0.0
 
     @property
     def is_closed(self) -> bool:
@@ -87,6 +101,8 @@ class Limiter:
 
     def wait_s(self, now: float) -> float | None:
         """Return the seconds until the next attempt may start; None: not before one under way ends."""
+        if now < self._spared_until:
+            return self._spared_until - now
         if self._closed_at is not None:
             if self._probe is None:
                 return max(0.0, self._probe_at - now)

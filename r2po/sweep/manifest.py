@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -48,29 +50,68 @@ class Manifest:
     request: SweepRequest | None = None
     race: Mapping[str, Any] | None = None
     _lock: Lock | None = field(default=None, repr=False)
+    _stamp: tuple[int, int, int] | None = field(default=None, repr=False)
 
     @classmethod
     def open(
-        cls, name: str, planned: Sequence[PlannedRun], note: Callable[[str], None], request: SweepRequest | None = None
+        cls,
+        folder: Path,
+        planned: Sequence[PlannedRun],
+        note: Callable[[str], None],
+        request: SweepRequest | None = None,
     ) -> Manifest:
-        """Create or reopen the manifest of a sweep, and keep other processes out of it until ``close``.
+        """Create or reopen the manifest of a sweep in ``folder_of`` it; nobody else opens it until ``close``.
 
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
         """
-        folder = folder_of(name, planned)
-        runs = [_entry(run, folder.parent) for run in planned]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             lock = Lock(folder / LOCK)
         except BlockingIOError:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
-        except OSError as error:
-            raise InputError(f"cannot make {folder}: {error.strerror}") from None
         if not lock.holds:
             note(NO_LOCKS.format(path=folder.parent))
-        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        manifest = cls(folder, runs, created, request=request, _lock=lock)
+        manifest = cls._taken_up(folder, planned, note, request)
+        manifest._lock = lock
+        manifest.failures = {}
+        manifest.write()
+        return manifest
+
+    @classmethod
+    def join(
+        cls,
+        folder: Path,
+        planned: Sequence[PlannedRun],
+        note: Callable[[str], None],
+        request: SweepRequest,
+        *,
+        alone: bool,
+    ) -> Manifest:
+        """Create or read the manifest of a sweep on which any number of processes works, without a lock.
+
+        Args:
+            folder: What ``folder_of`` returned.
+            planned: Its runs.
+            note: Hears what the user should know.
+            request: What was asked for.
+            alone: Whether this is the first of these processes: it tries again what failed earlier, and races anew.
+
+        Raises:
+            InputError: The sweep has other runs.
+        """
+        manifest = cls._taken_up(folder, planned, note, request)
+        if alone:
+            manifest.failures, manifest.race = {}, None
+        manifest.write()
+        return manifest
+
+    @classmethod
+    def _taken_up(
+        cls, folder: Path, planned: Sequence[PlannedRun], note: Callable[[str], None], request: SweepRequest | None
+    ) -> Manifest:
+        """Return the manifest of these runs, with what an earlier one says."""
+        runs = [_entry(run, folder.parent) for run in planned]
+        manifest = cls(folder, runs, datetime.now(timezone.utc).isoformat(timespec="seconds"), request=request)
         if (folder / FILE).exists():
             try:
                 earlier = read(folder)
@@ -79,8 +120,8 @@ class Manifest:
             else:
                 if earlier.runs != runs:
                     raise InputError(f"{folder} belongs to a sweep with other runs: give this one another --name")
-                manifest.created = earlier.created
-        manifest.write()
+                manifest.created, manifest.failures = earlier.created, earlier.failures
+                manifest.race = earlier.race
         return manifest
 
     def write(self) -> None:
@@ -97,12 +138,33 @@ class Manifest:
         if self.race is not None:
             content["race"] = self.race
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        write_atomically(self.folder / FILE, f"{text}\n".encode())
+        write_atomically(self.folder / FILE, f"{text}\n".encode(), writer=f".{os.getpid()}-{secrets.token_hex(4)}")
 
     def fail(self, index: int, reason: str) -> None:
-        """Remember why a run failed."""
+        """Remember why a run failed, beside what other processes have written since."""
+        self.refresh()
         self.failures[self.runs[index]["run"]] = reason
         self.write()
+
+    def refresh(self) -> None:
+        """Take over what other processes have written since."""
+        with suppress(InputError):
+            said = read(self.folder)
+            self.failures, self.race = said.failures, said.race
+
+    @property
+    def deferred(self) -> set[str]:
+        """The runs that a race has left out, as far as is known here."""
+        return {run for each in (self.race or {"deferred": ()})["deferred"] for run in each["runs"]}
+
+    def is_news(self) -> bool:
+        """Whether the file is another one than when this was last asked."""
+        try:
+            status = (self.folder / FILE).stat()
+        except OSError:
+            return False
+        before, self._stamp = self._stamp, (status.st_ino, status.st_mtime_ns, status.st_size)
+        return self._stamp != before
 
     def path(self, index: int) -> Path:
         """Return the directory of a run."""
@@ -114,9 +176,28 @@ class Manifest:
             self._lock.close()
 
 
-def folder_of(name: str, planned: Sequence[PlannedRun]) -> Path:
-    """Return the folder of a sweep, which need not be there yet."""
+def place_of(name: str, planned: Sequence[PlannedRun]) -> Path:
+    """Return where the folder of a sweep is, or would be."""
     return Path(planned[0].config.logdir).parent / name
+
+
+def name_of(run: PlannedRun, logs: Path) -> str:
+    """Return what the manifest of a sweep calls a run; the sweep's folder is in ``logs``."""
+    return os.path.relpath(run.path, logs)
+
+
+def folder_of(name: str, planned: Sequence[PlannedRun]) -> Path:
+    """Return the folder of a sweep, which is made if need be.
+
+    Raises:
+        InputError: That is impossible.
+    """
+    folder = place_of(name, planned)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}") from None
+    return folder
 
 
 def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:
@@ -124,7 +205,7 @@ def _entry(run: PlannedRun, logs: Path) -> dict[str, Any]:
         "config": run.source,
         "overrides": list(run.overrides),
         "seed": run.seed,
-        "run": os.path.relpath(run.path, logs),
+        "run": name_of(run, logs),
         "planned": run.config.num_iterations,
     }
 

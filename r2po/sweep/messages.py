@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from r2po.llm.outage import Outage, Sign, Target
 
 GIVEN_BACK = "given back"
 """How a run ended that goes on later, since fewer are to be under way."""
+DEFERRED = "deferred by the race"
+"""How a run ended that is not made, since another process has found its experiment to be surely not the best."""
 ASKED_TO_STOP = "a stop is asked for"
 
 Key = tuple[int, int]
@@ -93,6 +95,7 @@ class Verdict(OfAttempt):
         gave_up: Empty to go on; else why the provider is not waited for any longer.
         probe: Whether the attempt is to find out, for all runs, if an outage is over.
         outage: Whether the attempt that failed belongs to an outage, and counts for nothing.
+        taken: Whether it is no cap that forbids the call, but another process that has the run.
     """
 
     reached: str = ""
@@ -100,6 +103,7 @@ class Verdict(OfAttempt):
     gave_up: str = ""
     probe: bool = False
     outage: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,13 @@ class Instruction:
         paused: Whether no call begins.
         stopping: Whether each run stops at its next call.
         caps: Limits on all runs together.
-        used: What all of them have used by now, calls under way included; None if the coordinator knows it.
+        used: What each run has used by now, calls under way included; None if the coordinator knows it.
     """
 
     paused: bool = False
     stopping: bool = False
     caps: Caps = field(default_factory=Caps)
-    used: Amount | None = None
+    used: Sequence[Amount] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,8 +155,8 @@ class Ended:
 
     Attributes:
         state: ``complete``, ``failed`` or ``damaged``; ``waiting`` if a cap of the sweep stopped it; ``running`` if
-            another process has it, and may complete it; ``GIVEN_BACK`` if it goes on later in this process; ``queued``
-            if it failed and is made again.
+            another process has it, and may complete it; ``GIVEN_BACK`` if it goes on later; ``queued`` if it failed and
+            is made again; ``DEFERRED`` if a race left it out.
         reason: Why it is not complete.
         may_pass: Whether a run that failed may get further if it is made again.
     """

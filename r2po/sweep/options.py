@@ -1,4 +1,4 @@
-"""How a sweep is run."""
+"""How a sweep is run, as its command says it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class SweepOptions:
         name: Name of the sweep's folder; None for one made from the request.
         jobs: Largest number of runs under way; None for as many as fit into the memory.
         caps: Limits on all runs together.
+        each: Limits on the runs of each experiment.
+        worker: Whether this is one of several processes that divide the runs among them, and end when all are over.
         ray: Address of a Ray cluster; None for this machine.
         cpus_per_run: Cores that Ray sets aside for a run.
         quiet: Whether to print nothing but errors.
@@ -32,6 +34,8 @@ class SweepOptions:
     name: str | None = None
     jobs: int | None = None
     caps: Caps = field(default_factory=Caps)
+    each: Caps = field(default_factory=Caps)
+    worker: bool = False
     ray: str | None = None
     cpus_per_run: float = 0.25
     quiet: bool = False

@@ -40,6 +40,7 @@ class Outages:
         remove_those_of_the_dead(folder, FILES)
         self._began: dict[str, datetime] = {}
         self._written_at = 0.0
+        self._is_there = False
 
     def update(self, outages: Mapping[str, Outage]) -> list[str]:
         """Take note of the outages that there are now; return what is new, a line each."""
@@ -68,8 +69,10 @@ class Outages:
         with suppress(OSError):  # the sweep does not depend on it
             if self._began:
                 write_json(self._path, {name: began.isoformat() for name, began in self._began.items()})
-            else:
+                self._is_there = True
+            elif self._is_there:  # if another process wrote it, that renews or removes it
                 self._path.unlink(missing_ok=True)
+                self._is_there = False
 
 
 _WHAT_NOW = "its runs wait and ask now and then; Ctrl-C stops, and the same command continues"

@@ -7,20 +7,14 @@ another.
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import Any
+from dataclasses import replace
+from multiprocessing.connection import wait
 
 from r2po import cores
-from r2po.plugins import loaded_places
-from r2po.signals import held_back
 from r2po.sweep.batching.clerk import Clerk
 from r2po.sweep.batching.courier import BatchStopped
 from r2po.sweep.batching.messages import BatchCall
@@ -43,7 +37,7 @@ from r2po.sweep.outages import first_to_start
 from r2po.sweep.places import who_gives_way
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
-from r2po.sweep.worker import work
+from r2po.sweep.worker_process import WorkerProcess, spawn
 
 MOST_CRASHES = 5
 """How many crashes of its worker process a run survives: the run may be what causes them."""
@@ -51,13 +45,6 @@ TICK_S = 0.25
 GRACE_S = 1.0
 SETTLE_S = 10.0
 """How long after the last call runs may take to come to their next one, when a stop was asked for."""
-
-
-@dataclass(eq=False)
-class _WorkerProcess:
-    process: SpawnProcess
-    connection: Connection[Any, Any]
-    runs: dict[int, PlannedRun] = field(default_factory=dict)
 
 
 class Pool:
@@ -85,7 +72,7 @@ class Pool:
         self._is_stopping = False
         self._clerk = clerk
         self._share = max(1, cores.available() // jobs)
-        self._workers: list[_WorkerProcess] = []
+        self._workers: list[WorkerProcess] = []
         self._waiting: deque[PlannedRun] = deque()
         self._begun: dict[int, int] = {}
         self._crashes = Counter[int]()
@@ -100,7 +87,7 @@ class Pool:
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
-            while (self._waiting or self._under_way) and not self._may_stop():
+            while self._goes_on:
                 self._start_runs()
                 self._give_places()
                 self._grant()
@@ -122,7 +109,7 @@ class Pool:
         self._coordinator.obey(asked)
         if asked.stopping:
             self._is_stopping = True
-            self._waiting.clear()
+            self._start_none()
         if jobs is not None and jobs != self._jobs:
             self._memory = None  # that many are asked for
             self._jobs = jobs
@@ -143,6 +130,10 @@ class Pool:
     def leave_out(self, runs: Collection[int]) -> None:
         """Start none of these runs."""
         self._waiting = deque(run for run in self._waiting if run.index not in runs)
+
+    def _start_none(self) -> None:
+        """Start no run any more."""
+        self._waiting.clear()
 
     def _may_stop(self) -> bool:
         """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""
@@ -169,6 +160,15 @@ class Pool:
         self._workers.clear()
 
     @property
+    def _goes_on(self) -> bool:
+        return (self._is_any_left or self._under_way > 0) and not self._may_stop()
+
+    @property
+    def _is_any_left(self) -> bool:
+        """Whether there are runs to be started."""
+        return bool(self._waiting)
+
+    @property
     def _under_way(self) -> int:
         return sum(len(worker.runs) for worker in self._workers)
 
@@ -181,12 +181,12 @@ class Pool:
         return min(self._jobs, self._memory.fitting(time.monotonic(), self._under_way, pids))
 
     def _start_runs(self) -> None:
-        while self._waiting and self._under_way < self._most and not self._coordinator.is_paused:
-            place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
-            run = self._waiting[place]
-            del self._waiting[place]
+        while self._is_any_left and self._under_way < self._most and not self._coordinator.is_paused:
+            run = self._next()
+            if run is None:
+                break
             if len(self._workers) < self._size:
-                self._workers.append(_spawn(self._share))
+                self._workers.append(spawn(self._share))
             worker = min(self._workers, key=lambda each: len(each.runs))
             worker.runs[run.index] = run
             self._begun[run.index] = len(self._begun)
@@ -194,15 +194,30 @@ class Pool:
 
     def _give_places(self) -> None:
         """Take back runs that only wait for a server that is out, for as many others that find no place."""
-        stranded = self._coordinator.stranded() if self._waiting and not self._coordinator.is_paused else {}
+        stranded = self._coordinator.stranded() if self._is_any_left and not self._coordinator.is_paused else {}
         if not stranded:
             return
         out = self._coordinator.outages(time.monotonic())
-        ready = sum(run.servers.isdisjoint(out) for run in self._waiting)
+        ready = sum(run.servers.isdisjoint(out) for run in self._startable())
         most, given_back = self._most, self._coordinator.given_back
         missing = ready - max(0, most - self._under_way) - len(given_back)
         going = [run for run in who_gives_way(stranded, self._begun, most) if run not in given_back]
         given_back.update(going[: max(0, missing)])
+
+    def _startable(self) -> Sequence[PlannedRun]:
+        """Return the runs that could be started now, if there were a place."""
+        return self._waiting
+
+    def _next(self) -> PlannedRun | None:
+        """Take the run that is started next; None if there is none now."""
+        place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
+        run = self._waiting[place]
+        del self._waiting[place]
+        return run
+
+    def _put_back(self, run: PlannedRun, *, is_last: bool) -> None:
+        """Start a run again: as the next one, or after all others."""
+        self._waiting.insert(len(self._waiting) if is_last else 0, run)
 
     def _grant(self) -> None:
         for verdict in self._coordinator.grants(time.monotonic()):
@@ -226,7 +241,7 @@ class Pool:
             if answer.run in worker.runs:
                 self._send(worker, answer)
 
-    def _send(self, worker: _WorkerProcess, message: object) -> None:
+    def _send(self, worker: WorkerProcess, message: object) -> None:
         with suppress(OSError):  # it died; reading from it will tell
             worker.connection.send(message)
 
@@ -234,7 +249,7 @@ class Pool:
         now = time.monotonic()
         self._listener.tick(self._coordinator.paces(now), self._coordinator.reached, self._coordinator.outages(now))
 
-    def _hear(self, worker: _WorkerProcess) -> None:
+    def _hear(self, worker: WorkerProcess) -> None:
         try:
             while worker.connection.poll():
                 self._take(worker, worker.connection.recv())
@@ -242,7 +257,7 @@ class Pool:
             self._bury(worker)
 
     def _take(
-        self, worker: _WorkerProcess, message: PermitRequest | BatchCall | AttemptOutcome | Progress | Note | Ended
+        self, worker: WorkerProcess, message: PermitRequest | BatchCall | AttemptOutcome | Progress | Note | Ended
     ) -> None:
         now = time.monotonic()
         if isinstance(message, PermitRequest):
@@ -258,12 +273,11 @@ class Pool:
             if isinstance(message, Ended):
                 run = worker.runs.pop(message.run)
                 if message.state == "waiting" and message.run in self._coordinator.given_back:
-                    self._waiting.appendleft(run)
                     message = replace(message, state=GIVEN_BACK)
                 self._forget([message.run], now)
                 message = self._chances.after(message)
-                if message.state == QUEUED:
-                    self._waiting.append(run)
+                if message.state in (GIVEN_BACK, QUEUED) and not self._is_stopping:
+                    self._put_back(run, is_last=message.state == QUEUED)
             self._listener.hear(message)
 
     def _forget(self, runs: Collection[int], now: float) -> None:
@@ -271,7 +285,7 @@ class Pool:
         if self._clerk is not None:
             self._clerk.forget(runs)
 
-    def _bury(self, worker: _WorkerProcess) -> None:
+    def _bury(self, worker: WorkerProcess) -> None:
         """A worker died: its runs continue in another one, and what they held is free."""
         self._workers.remove(worker)
         worker.connection.close()
@@ -289,16 +303,3 @@ class Pool:
                 self._listener.hear(Ended(index, "failed", reason))
             else:
                 self._waiting.appendleft(run)
-
-
-def _spawn(share: int) -> _WorkerProcess:
-    # Not a fork: a worker must not hold the other workers' connections, or they would not notice that the sweep ended.
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, share, loaded_places()), name="r2po-worker", daemon=True)
-    # Starting it lets signals through, which would end the hold below.
-    resource_tracker.ensure_running()
-    with held_back():  # until the worker has said what signals mean to it
-        process.start()
-    theirs.close()
-    return _WorkerProcess(process, ours)

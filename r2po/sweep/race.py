@@ -147,6 +147,17 @@ class Race:
                 deferred.add(racing[place])
                 yield Decision(racing[place], seeds, found[place], racing[best], found[best], runs)
 
+    def adopt(self, told: Mapping[str, Any] | None, names: Sequence[str]) -> None:
+        """Take over what other processes have decided by the same rule, as ``as_json`` told it."""
+        numbers = {name: number for number, name in enumerate(names)}
+        known = {decision.experiment for decision in self.decisions}
+        for each in told["deferred"] if told is not None and told["rule"] == str(self.rule) else ():
+            experiment, leader = (_unnamed(each[key]) for key in ("experiment", "leader"))
+            if experiment not in known:
+                standing, leading = (Standing(**each[key]) for key in ("standing", "leading"))
+                runs = tuple(numbers[name] for name in each["runs"])
+                self.decisions.append(Decision(experiment, each["seeds"], standing, leader, leading, runs))
+
     def as_json(self, names: Sequence[str]) -> dict[str, Any]:
         """Return what the manifest says of it."""
         return {
@@ -211,3 +222,7 @@ def _groups(runs: Sequence[PlannedRun], rule: Rule) -> list[dict[Experiment, lis
 def _named(experiment: Experiment) -> dict[str, Any]:
     source, overrides = experiment
     return {"config": source, "overrides": list(overrides)}
+
+
+def _unnamed(told: Mapping[str, Any]) -> Experiment:
+    return told["config"], tuple(told["overrides"])

@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from r2po.runlog import RunDirectory
 from r2po.sweep.board import Board
 from r2po.sweep.manifest import Manifest
+from r2po.sweep.messages import DEFERRED
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.race import Race, Rule, told
-
-DEFERRED = "deferred by the race"
 
 
 class Racing:
@@ -29,9 +28,14 @@ class Racing:
         self._manifest, self._board, self._note = manifest, board, note
 
     def take(self, complete: Iterable[int], waiting: Collection[int]) -> set[int]:
-        """Take complete runs into account; return which of those that wait are not made, now or before."""
+        """Take complete runs into account; return which of those that wait are not made, now or before.
+
+        What other processes have decided holds. The caller keeps them from deciding, and from claiming runs, meanwhile.
+        """
         if self._race is None:
             return set()
+        self._manifest.refresh()
+        self._race.adopt(self._manifest.race, self._board.names)
         for run in complete:
             self._race.ended(run, RunDirectory(self._runs[run].path))
         decisions = self._race.decide({run for run in waiting if not self._board.runs[run].iterations})

@@ -18,6 +18,10 @@ class SecondChances:
     def __init__(self) -> None:
         self._given: set[int] = set()
 
+    def have_had(self, run: int) -> None:
+        """A run has had its chance in another process."""
+        self._given.add(run)
+
     def after(self, ended: Ended) -> Ended:
         """Return how a run ended: in state ``QUEUED`` if it is to be made again."""
         if ended.state != "failed" or not ended.may_pass or ended.run in self._given:

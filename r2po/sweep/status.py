@@ -16,8 +16,9 @@ from r2po.runlog.condition import condition_of
 from r2po.sweep.board import STUCK, WINDOW_S, Board, Speed
 from r2po.sweep.control import Orders, read_orders, told
 from r2po.sweep.endings import deferred
-from r2po.sweep.from_logs import ended_at, read_progress
+from r2po.sweep.from_logs import ended_at, read_shared
 from r2po.sweep.manifest import Manifest
+from r2po.sweep.members import held_in, seen_from_outside
 from r2po.sweep.messages import Progress
 from r2po.sweep.outages import read_outages
 from r2po.sweep.screen import headline, table
@@ -26,6 +27,8 @@ from r2po.terminal import console as make_console
 IDLE_S = 900.0
 """A run whose log has not grown for this long counts as waiting; a call may take five minutes and be repeated."""
 NARROWEST = 100
+MOST_NAMED = 4
+"""So many of the runs that a process makes are named."""
 
 
 def print_status(manifest: Manifest, *, everything: bool) -> None:
@@ -44,11 +47,26 @@ def print_status(manifest: Manifest, *, everything: bool) -> None:
         console.print(table(board, states, len(board.runs)))
     orders = read_orders(manifest.folder)
     board.is_paused = bool(orders.paused)
+    for line in _at_work(manifest):
+        console.print(line, markup=False, highlight=False)
     console.print(headline(board, speed))
     for line in (*told(Orders(), orders, manifest.folder), *deferred(manifest)):
         console.print(line, markup=False, highlight=False)
     for line in _how_to_go_on(manifest, board):
         console.print(line, markup=False, highlight=False)
+
+
+def _at_work(manifest: Manifest) -> Iterator[str]:
+    """Yield a line for each process that works on the sweep, or that was killed while others did."""
+    for member, age_s, is_gone in seen_from_outside(manifest.folder):
+        if member.over:
+            continue
+        held = sorted(member.held)
+        more = f" and {len(held) - MOST_NAMED} more" if len(held) > MOST_NAMED else ""
+        count = f"{len(held)} run{'s' if len(held) > 1 else ''}"
+        runs = f"{count}: {', '.join(held[:MOST_NAMED])}{more}" if held else "no run now"
+        gone = "; it is gone" if is_gone else ""
+        yield f"{member.host}, process {member.pid}: {runs}; heard of {age_s:.0f} s ago{gone}"
 
 
 def _how_to_go_on(manifest: Manifest, board: Board) -> Iterator[str]:
@@ -66,7 +84,11 @@ def read_board(manifest: Manifest) -> tuple[Board, Speed | None]:
     """Return where the runs stand, and the speed of the last minutes."""
     paths = [manifest.path(index) for index in range(len(manifest.runs))]
     runs = [
-        _with_state(read_progress(index, path, run["planned"] or 0), path, manifest.failures.get(run["run"], ""))
+        _with_state(
+            read_shared(index, path, run["planned"] or 0, lambda name=run["run"]: name in held_in(manifest.folder)),  # type: ignore[misc]
+            path,
+            manifest.failures.get(run["run"], ""),
+        )
         for index, (path, run) in enumerate(zip(paths, manifest.runs, strict=True))
     ]
     recent = [runs[index] for index, path in enumerate(paths) if _age_s(path) < WINDOW_S]

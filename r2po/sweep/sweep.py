@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from r2po import cores
 from r2po.errors import InputError
-from r2po.llm.ledger import Amount, Ledger
 from r2po.llm.outage import Outage
 from r2po.runlog import RunDirectory
 from r2po.runlog.condition import condition_of
@@ -19,21 +19,21 @@ from r2po.sweep.batching.desks import Desks
 from r2po.sweep.batching.record import check_none_out
 from r2po.sweep.beginning import what_begins
 from r2po.sweep.board import Board
-from r2po.sweep.caps import check_prices, counted, usage_of
+from r2po.sweep.caps import SET, check_prices, counted, usage_of
+from r2po.sweep.claims import ClaimingPool
+from r2po.sweep.company import Company, where_they_stand
 from r2po.sweep.contacts import after_first_contacts, has_reply
 from r2po.sweep.control import Ear, Orders, told
-from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
-from r2po.sweep.from_logs import read_progress
 from r2po.sweep.hook import Hook
-from r2po.sweep.manifest import Manifest, folder_of
+from r2po.sweep.manifest import place_of
+from r2po.sweep.members import at_work
 from r2po.sweep.memory import Memory, fitting_runs
-from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
+from r2po.sweep.messages import DEFERRED, GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
 from r2po.sweep.options import SweepOptions
 from r2po.sweep.order import ordered
 from r2po.sweep.outages import Outages
 from r2po.sweep.plan import SweepRequest, check_runs, plan
-from r2po.sweep.pool import Pool
 from r2po.sweep.racing import Racing
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.room import jobs_at_once
@@ -43,7 +43,7 @@ from r2po.sweep.second_chance import QUEUED
 __all__ = ["Sweep", "SweepOptions", "SweepStopped"]
 
 RESULT = "result.json"
-STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
+STOPPED = {"waiting": "a cap is reached", "running": "by another process"}
 """Why a run stopped that is neither complete nor failed, by its state."""
 
 
@@ -61,14 +61,16 @@ class Sweep:
         self._given = options
         self._notes: list[str] = []
         name, runs = options.name or request.name, plan(request, self._note_before)
-        self._ear = Ear(folder_of(name, runs), {"jobs": options.jobs, **vars(options.caps)})
+        folder = place_of(name, runs)
+        self._ear = Ear(folder, {"jobs": options.jobs, **vars(options.caps)}, joins=options.worker and at_work(folder))
         self._options = options = self._as_asked()
-        self.runs = counted(runs, options.caps)
-        check_prices(self.runs, options.caps, is_set=self._ear.orders.max_cost is not None)
+        self.runs = counted(runs, options.caps, options.each)
+        by = SET if self._ear.orders.max_cost is not None else "--max-cost"
+        check_prices(self.runs, {by: options.caps, "--max-cost-each": options.each})
         check_runs(self.runs)
         if options.ray is not None:
             require_ray()
-        known = [read_progress(run.index, run.path, run.config.num_iterations or 0) for run in self.runs]
+        known = where_they_stand(folder, self.runs)
         damaged = {
             each.run: condition_of(RunDirectory(self.runs[each.run].path)) for each in known if each.state == "damaged"
         }
@@ -82,12 +84,22 @@ class Sweep:
         desks = None if options.batch is None else Desks(self._todo, environ)
         self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
         self._racing = Racing(options.race, self.runs)
-        used = usage_of(self.runs, known) if options.caps.any else Amount()
-        self.manifest = Manifest.open(name, self.runs, self._note_before, request)
+        self._company = Company(
+            name,
+            self.runs,
+            request,
+            self._note_before,
+            worker=options.worker,
+            caps=options.caps,
+            each=options.each,
+            alone=options.ray is not None,
+            usage=partial(usage_of, self.runs, known),
+            max_outage_s=options.max_outage_s,
+        )
+        self.manifest = self._company.manifest
         self.board = Board([run["run"] for run in self.manifest.runs], known)
-        self._coordinator = Coordinator(Ledger(options.caps, used), options.max_outage_s)
         for target, reason in silent.items():
-            self._coordinator.begin_outage(target, reason, time.monotonic())
+            self._company.coordinator.begin_outage(target, reason, time.monotonic())
         self._outages = Outages(self.manifest.folder)
         self.clerk: Clerk | None = None
         if options.batch is not None and desks is not None:
@@ -101,7 +113,7 @@ class Sweep:
         self._reached: Verdict | None = None
         self._in_memory = 0
         self._room: tuple[int | None, int] = (None, 0)
-        self._place: Pool | RayBackend | None = None
+        self._place: ClaimingPool | RayBackend | None = None
 
     def run(self) -> None:
         """Make all runs that are not complete.
@@ -129,12 +141,15 @@ class Sweep:
                 self.hear(Ended(index, "damaged", with_remedy(condition)))
             self._set_aside_damaged_results()
             self._racing.begin(self.manifest, self.board, self._say)
-            left_out = self._racing.take(self._complete(), [run.index for run in self._todo])
+            with self._company.turn():
+                waiting = self._company.free(run.index for run in self._todo)
+                left_out = self._racing.take(self._complete(), waiting)
             self._todo = [run for run in self._todo if run.index not in left_out]
             if self._todo:
                 self._place = self._backend()
                 self._obey()
                 self._place.run(self._todo)
+            self.manifest.refresh()
             for line in deferred(self.manifest):
                 self._screen.note(line)
         except BatchStopped as stop:
@@ -143,26 +158,25 @@ class Sweep:
             self._outages.close()
             self._screen.close()
             self._ear.close()
-            self.manifest.close()
+            self._company.leave()
         if self._ear.must_stop and self.board.total.done < len(self.runs):
             raise KeyboardInterrupt
 
     def _complete(self) -> list[int]:
         return [run.run for run in self.board.runs if run.state == "complete"]
 
-    def _backend(self) -> Pool | RayBackend:
-        options = self._options
+    def _backend(self) -> ClaimingPool | RayBackend:
+        options, coordinator = self._options, self._company.coordinator
         self._room = self._find_room()
         jobs, workers = self._room
         if options.ray is not None:
-            return RayBackend(
-                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs
-            )
+            return RayBackend(coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs)
         assert jobs is not None
         if self.clerk is not None:
             self.clerk.open()
         memory = None if options.jobs or self.clerk is not None else Memory(workers)
-        return Pool(self._coordinator, self, workers=workers, jobs=jobs, memory=memory, clerk=self.clerk)
+        claims = self._company.divide(self)
+        return ClaimingPool(coordinator, self, claims, workers=workers, jobs=jobs, memory=memory, clerk=self.clerk)
 
     def _find_room(self) -> tuple[int | None, int]:
         """Return how many runs are under way at once, in how many processes; a cluster knows that itself."""
@@ -178,10 +192,13 @@ class Sweep:
 
     def _set_aside_damaged_results(self) -> None:
         """Resuming a run without its result rebuilds it from the logs."""
-        for path in (self.runs[run].path / RESULT for run in self._rebuilt):
-            with suppress(FileNotFoundError):  # another sweep did
-                path.rename(path.with_name(f"{RESULT}.damaged"))
-            self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
+        with self._company.turn():
+            for path in (self.runs[run].path / RESULT for run in self._rebuilt):
+                if not condition_of(RunDirectory(path.parent)).mends_itself:
+                    continue  # another process has seen to it
+                with suppress(FileNotFoundError):  # another sweep did
+                    path.rename(path.with_name(f"{RESULT}.damaged"))
+                self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
 
     def _note_before(self, text: str) -> None:
         if text not in self._notes:
@@ -236,9 +253,9 @@ class Sweep:
         before, self._options = self._options, self._as_asked()
         caps, used, refused = self._options.caps, None, ""
         try:
-            check_prices(self.runs, caps)
-            if caps.any and not before.caps.any:
-                used = usage_of(self.runs, self.board.runs)
+            check_prices(self.runs, {"--max-cost": caps})
+            if caps.any and not (before.caps.any or before.each.any):
+                used = [usage_of(self.runs, self.board.runs, run.index) for run in self.runs]
         except InputError as error:
             self._options, refused = before, str(error)
             self._screen.note(f"a cap stays as it was: {refused}")
@@ -259,13 +276,16 @@ class Sweep:
             self._screen.note(f"{self.board.names[note.run]}: {note.text}")
 
     def _end(self, ended: Ended) -> None:
-        if ended.state in (GIVEN_BACK, QUEUED):
-            self.board.set_state(ended.run, "waiting", GIVEN_BACK if ended.state == GIVEN_BACK else ended.reason)
+        if ended.state in (GIVEN_BACK, QUEUED, DEFERRED):
+            self.board.set_state(ended.run, "waiting", ended.reason if ended.state == QUEUED else ended.state)
             if ended.state == QUEUED:
                 self._screen.note(f"{self.board.names[ended.run]} failed and is made again later: {ended.reason}")
             return
+        if not self._company.accepts(ended):
+            self.board.set_state(ended.run, "waiting", "another process has it")
+            return
         if ended.state == "failed":
-            self.manifest.fail(ended.run, ended.reason)
+            self._company.fail(ended)
             if all(each.state != "failed" for each in self._endings.values()):
                 self._hook.tell("failed", f"{self.board.names[ended.run]}: {ended.reason}")
         self._endings[ended.run] = ended
@@ -273,5 +293,6 @@ class Sweep:
         self.board.set_state(ended.run, ended.state, why.get(ended.state, ended.reason))
         if ended.state != "waiting":
             self._screen.ended(ended.run)
-        if ended.state == "complete" and self._place is not None:
-            self._place.leave_out(self._racing.take([ended.run], self._place.waiting))
+        if ended.state == "complete" and self._place is not None and self._options.race is not None:
+            with self._company.turn():
+                self._place.leave_out(self._racing.take([ended.run], self._place.waiting))

@@ -171,7 +171,7 @@ def test_a_sweep_with_a_cap_on_money_has_runs_that_ask_no_model(run: Run) -> Non
     write_config(Path(), LISTED_RUN)
     request = SweepRequest(["config.yaml"], ["method=random_search,props"], [1])
     sweep = Sweep(request, SweepOptions(caps=Caps(max_cost=1.0)), os.environ)
-    sweep.manifest.close()
+    sweep._company.leave()
     assert [each.config.known_prices is None for each in sweep.runs] == [True, False]
 
 

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from r2po.sweep.pool import _WorkerProcess
 from r2po.sweep.sweep import Sweep
 from r2po.sweep.worker import _Worker
+from r2po.sweep.worker_process import WorkerProcess
 
 
 class _Process:
@@ -35,9 +35,9 @@ class _Process:
         raise AssertionError("a worker did not notice that its sweep has ended")
 
 
-def _spawn(_share: int) -> _WorkerProcess:
+def _spawn(_share: int) -> WorkerProcess:
     ours, theirs = multiprocessing.Pipe()
-    return _WorkerProcess(_Process(theirs), ours)  # type: ignore[arg-type]
+    return WorkerProcess(_Process(theirs), ours)  # type: ignore[arg-type]
 
 
 def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise SystemExit
 
     monkeypatch.setattr("r2po.sweep.worker.os", SimpleNamespace(_exit=leave))
-    monkeypatch.setattr("r2po.sweep.pool._spawn", _spawn)
+    monkeypatch.setattr("r2po.sweep.pool.spawn", _spawn)
 
 
 class UnderWay:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ def test_what_is_set_holds_for_the_next_start_unless_its_command_says_something_
     asking.set_limits(tmp_path / "logs/one", {"jobs": 3, "max_llm_calls": 15})
     for given, calls, limits in ((Caps(), 15, {"jobs": 3, "max_llm_calls": 15}), (Caps(30), 30, {"jobs": 3})):
         sweep = Sweep(request, SweepOptions(name="one", caps=given), {})
-        sweep.manifest.close()
+        sweep._company.leave()
         assert sweep.limits_set == limits
         assert (sweep._options.jobs, sweep._options.caps.max_llm_calls) == (3, calls)
     back = asking.set_limits(tmp_path / "logs/one", {"jobs": None, "max_cost": 2.0})
@@ -278,6 +279,38 @@ def test_nothing_to_set_is_refused_in_one_line(capsys: pytest.CaptureFixture[str
     assert one_line(capsys.readouterr().err) == expected
 
 
+def test_workers_are_paused_resumed_and_stopped_together_and_keep_to_a_cap_set_meanwhile(
+    tmp_path: Path, say: Say
+) -> None:
+    command = [*write_experiments(tmp_path), "--runs", "2", "--name", "one", "--jobs", "1", "--worker"]
+    with held(4) as server:
+        pair = [start_sweep(tmp_path, *command, server=server) for _ in range(2)]
+        wait_until(lambda: len(server.chats) == 4 + 2, pair[0])  # each waits for a reply
+        assert "is paused: 2 calls are under way and will be recorded; no new one begins" in say("pause", "one")
+        server.let_go(2)
+        wait_until(lambda: ": no call is under way;" in asking.pause(Path("logs/one")), pair[0])
+        assert say("set", "one", "--max-llm-calls", "9") == "logs/one: max_llm_calls 9; 2 runs are under way\n"
+        assert len(server.chats) == 6
+        assert say("resume", "one") == "logs/one is no longer paused: 2 runs are under way\n"
+        wait_until(lambda: len(server.chats) == 6 + 2, pair[0])
+        server.let_go(1)
+        wait_until(lambda: len(server.chats) == 9, pair[0])
+        server.let_go(1)  # then whoever gets this reply waits for the other's call, which may be the last one
+        time.sleep(0.7)
+        assert say("stop", "one").startswith("logs/one stops: 1 call is under way and will be recorded first; ")
+        server.let_go()
+        assert [finish(process).returncode for process in pair] == [130, 130]
+        assert len(server.chats) == 9
+    assert say("stop", "one") == "nobody works on logs/one now: there is nothing to stop\n"
+
+
+def test_what_is_set_is_the_later_word_for_a_process_that_joins_others(tmp_path: Path) -> None:
+    change(tmp_path, lambda orders: replace(orders, jobs=2, max_cost=80.0))
+    given = {"jobs": None, "max_cost": 50.0}
+    assert Ear(tmp_path, given, joins=True).orders.limits == {"jobs": 2, "max_cost": 80.0}
+    assert Ear(tmp_path, given).orders.limits == {"jobs": 2}
+
+
 # ---- the coordinator ----
 
 
@@ -348,6 +381,8 @@ def test_calls_under_way_are_not_counted_twice_when_a_cap_is_set() -> None:
     for run in (1, 2):
         it.ask(PermitRequest(run, SERVER))
     it.grants(0.0)
-    it.obey(Instruction(caps=Caps(max_llm_calls=10), used=Amount(7, 100)))  # 5 replies, and those 2
+    it.obey(
+        Instruction(caps=Caps(max_llm_calls=10), used=[Amount(), Amount(4, 60), Amount(3, 40)])
+    )  # 5 replies, and those 2
     it.end(AttemptOutcome(1, ANSWERED, used=Amount(1, 10)), 1.0)
     assert it.ledger.used == Amount(6, 110)

@@ -62,7 +62,7 @@ def test_a_cap_on_calls_lets_exactly_as_many_through() -> None:
     for run in (1, 2, 3):
         it.end(AttemptOutcome(run, ANSWERED, used=Amount(1, 5)), 2.0)
     (last,) = it.grants(2.0)
-    assert last.reached == "max_llm_calls is reached: 10 of 10 calls are used"
+    assert last.reached == "max_llm_calls is reached: 10 of 10 calls are used by the sweep"
     assert last.setting == "--max-llm-calls 20"
     assert it.reached == last
 

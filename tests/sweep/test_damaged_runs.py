@@ -98,7 +98,7 @@ def test_all_count_damaged_runs_alike_and_the_commands_shown_mend_them() -> None
     kinds = Counter(condition(run.seed).kind for run in runs)
     assert min(kinds[kind] for kind in ("begun", "complete", "damaged")) >= 4
     sweep = Sweep(request, SweepOptions(), {})
-    sweep.manifest.close()
+    sweep._company.leave()
     (found,), _ = manifest.find(Path("logs"))
     for board in (sweep.board, read_board(found)[0]):
         states = board.total.states
@@ -148,7 +148,7 @@ def test_status_finds_sweeps_below_and_its_command_continues_them(capsys: pytest
     request = request_of(2, logs="logs/paper")
     runs = plan(request)
     assert make(runs) == []
-    Sweep(request, SweepOptions(name="mine"), {}).manifest.close()
+    Sweep(request, SweepOptions(name="mine"), {})._company.leave()
     (runs[1].path / "result.json").unlink()
     assert main(["status", "logs"]) == 0
     *_, headline, again = capsys.readouterr().out.splitlines()
@@ -160,7 +160,7 @@ def test_status_finds_sweeps_below_and_its_command_continues_them(capsys: pytest
 
 
 def test_a_sweep_says_itself_what_to_run(capsys: pytest.CaptureFixture[str]) -> None:
-    Sweep(request_of(1), SweepOptions(name="mine"), {}).manifest.close()
+    Sweep(request_of(1), SweepOptions(name="mine"), {})._company.leave()
     assert main(["sweep", "logs/mine", "--runs", "3"]) == 2
     assert "logs/mine is a sweep, which says itself what to run; leave out --runs" in capsys.readouterr().err
 

@@ -410,7 +410,7 @@ def test_a_sweep_stops_at_what_was_approved(tmp_path: Path, server: FakeOllama) 
 
     def begin(sweep: Sweep) -> None:
         caps.append(sweep._options.caps.max_cost)
-        sweep.manifest.close()
+        sweep._company.leave()
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Sweep, "run", begin)
@@ -419,14 +419,21 @@ def test_a_sweep_stops_at_what_was_approved(tmp_path: Path, server: FakeOllama) 
     assert caps == [1.0, 1.0, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("reached", "raised", "again"),
+    [
+        ("--max-cost 2", "--approve-cost 2", "--approve-cost 2"),
+        ("--max-cost-each 2", "--max-cost-each 2", "--approve-cost 1 --max-cost-each 2"),
+    ],
+)
 def test_a_sweep_that_stopped_there_goes_on_with_more_approved(
-    tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]
+    reached: str, raised: str, again: str, tmp_path: Path, server: FakeOllama, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_config(tmp_path, {**SERVED, "prices": PRICES, "max_output_tokens": 100})
 
     def stop(sweep: Sweep) -> None:
-        sweep.manifest.close()
-        raise SweepStopped("max_cost is reached", "--max-cost 2")
+        sweep._company.leave()
+        raise SweepStopped("max_cost is reached", reached)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Sweep, "run", stop)
@@ -434,8 +441,8 @@ def test_a_sweep_that_stopped_there_goes_on_with_more_approved(
         patched.setattr("sys.argv", ["r2po", *command])
         assert main(command) == 1
     said = capsys.readouterr().err
-    assert "; raise it with --approve-cost 2\n" in said
-    assert said.rstrip().endswith("config.yaml --runs 1 --approve-cost 2")
+    assert f"; raise it with {raised}\n" in said
+    assert said.rstrip().endswith(f"config.yaml --runs 1 {again}")
 
 
 def _never(_sweep: Any) -> None:
@@ -451,7 +458,7 @@ def test_what_was_approved_begins(
 
     def begin(sweep: Sweep) -> None:
         began.append(len(sweep.runs))
-        sweep.manifest.close()
+        sweep._company.leave()
 
     monkeypatch.setattr(Sweep, "run", begin)
     write_config(tmp_path, {**SERVED, "prices": PRICES, "max_output_tokens": 10_000})
@@ -474,13 +481,15 @@ def test_the_table_fits_into_100_columns(tmp_path: Path, capsys: pytest.CaptureF
     values = {**SERVED, "num_iterations": 2, "prices": PRICES}
     first = write_config(tmp_path, {**values, "logdir": str(tmp_path / "logs" / ("long_" * 12))}, "a.yaml")
     second = write_config(tmp_path, {**values, "logdir": str(tmp_path / "logs/short")}, "b.yaml")
-    assert main(["sweep", str(first), str(second), "--dry-run", "--reply-s", "9", "--max-llm-calls", "3"]) == 0
+    caps = ["--max-llm-calls", "3", "--max-cost-each", "0.00001"]
+    assert main(["sweep", str(first), str(second), "--dry-run", "--reply-s", "9", *caps]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0] == "forecast of 20 runs of 2 experiments"
     assert re.sub(" +", " ", lines[1]).strip() == "experiment new begun done calls tokens in cached out cost time disk"
     assert any(line.startswith("in all") and " 20 " in line and " 40 " in line for line in lines)
     assert "--max-llm-calls 3 would stop it before its end" in lines
+    assert "--max-cost-each 1e-05 would stop 2 of 2 experiments before their end" in lines
 
 
 @pytest.mark.parametrize("option", [["--json"], ["--reply-s", "3"], ["--calls-per-minute", "60"]])

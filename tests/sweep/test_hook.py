@@ -116,13 +116,13 @@ def test_a_sweep_tells_of_its_first_failure_and_of_its_end(tmp_path: Path, notes
     with sweep._hook:
         for run_index in (1, 2):
             sweep.hear(Ended(run_index, "failed", "no disk"))
-    sweep.manifest.close()
+    sweep._company.leave()
     assert (tmp_path / "told").read_text() == f"failed|{tmp_path}/logs/two|nim/run_2: no disk\n"
 
 
 def test_the_events_at_the_end() -> None:
     names = ["a", "b", "c"]
-    cap = Verdict(0, "max_cost is reached", "--max-cost 2")
+    cap = Verdict(0, "max_cost is reached by the sweep", "--max-cost 2")
     assert stopped({0: Ended(0)}, None, names) is None
     by_cap = stopped({0: Ended(0, "waiting"), 1: Ended(1)}, cap, names)
     assert by_cap is not None

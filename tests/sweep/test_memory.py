@@ -98,7 +98,7 @@ def test_what_a_process_has_to_itself() -> None:
 def test_a_pool_starts_no_more_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     worker = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()), runs={}, connection=None)
-    monkeypatch.setattr("r2po.sweep.pool._spawn", lambda _share: worker)
+    monkeypatch.setattr("r2po.sweep.pool.spawn", lambda _share: worker)
     monkeypatch.setattr(Pool, "_send", lambda _self, _worker, run: sent.append(run.index))
     room = SimpleNamespace(fitting=lambda _now, _under_way, _pids: 3)
     pool = Pool(Coordinator(Ledger(Caps(), Amount())), Any, workers=1, jobs=9, memory=room)  # type: ignore[arg-type]

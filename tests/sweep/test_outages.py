@@ -279,6 +279,15 @@ def test_what_an_earlier_process_with_the_same_number_left_is_gone_at_once(tmp_p
     assert read_outages(tmp_path) == {}
 
 
+def test_an_outage_that_another_process_of_the_sweep_sees_stays_known(tmp_path: Path) -> None:
+    one, other = Outages(tmp_path), Outages(tmp_path)
+    one.update({SERVER: Outage(60.0, "connection refused")})
+    other.close()
+    assert read_outages(tmp_path) == one.since
+    one.close()
+    assert read_outages(tmp_path) == {}
+
+
 def slowly(pause_s: float) -> Callable[[str], str]:
     def reply(prompt: str) -> str:
         time.sleep(pause_s)
@@ -468,9 +477,9 @@ def test_at_the_first_contact_a_dead_server_keeps_only_its_own_runs_waiting(
 ) -> None:
     request, environ = two_servers
     sweep = Sweep(request, SweepOptions(), environ)
-    sweep.manifest.close()
+    sweep._company.leave()
     assert [run.identities for run in sweep.runs] == [{}, {}]
-    outage = sweep._coordinator.outages(time.monotonic())[f"{environ['OLLAMA_BASE_URL']} (ollama/tiny)"]
+    outage = sweep._company.coordinator.outages(time.monotonic())[f"{environ['OLLAMA_BASE_URL']} (ollama/tiny)"]
     assert outage.reason.startswith("cannot reach Ollama: ")
     assert [run.source for run in sweep._todo] == ["dead.yaml", "well.yaml"]
 

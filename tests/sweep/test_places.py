@@ -14,8 +14,9 @@ from r2po.llm.outage import Sign, Target
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Ended, PermitRequest
 from r2po.sweep.places import who_gives_way
-from r2po.sweep.pool import Pool, _WorkerProcess
+from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import RayBackend
+from r2po.sweep.worker_process import WorkerProcess
 from tests.llm.fake_ollama import FakeOllama
 from tests.llm.fake_servers import FakeOpenAI
 from tests.process.processes import player, wait_until, write_config
@@ -107,11 +108,11 @@ def test_where_places_are_few_runs_of_a_dead_server_give_theirs_to_others(
     assert_nothing_recorded_was_asked_again(Path())
 
 
-def pool_of(listener: Heard, waiting: list[Any], started: list[int]) -> tuple[Pool, _WorkerProcess]:
+def pool_of(listener: Heard, waiting: list[Any], started: list[int]) -> tuple[Pool, WorkerProcess]:
     """Return a pool with one worker, which notes what it is to start, and runs that wait."""
     pool = Pool(coordinator(), listener, workers=1, jobs=1)
     send = lambda message: started.append(message.index)  # noqa: E731
-    worker = _WorkerProcess(SimpleNamespace(pid=None), SimpleNamespace(send=send))  # type: ignore[arg-type]
+    worker = WorkerProcess(SimpleNamespace(pid=None), SimpleNamespace(send=send))  # type: ignore[arg-type]
     pool._workers.append(worker)
     pool._waiting.extend(waiting)
     return pool, worker

@@ -22,7 +22,7 @@ def test_each_run_has_its_share_of_the_cores(jobs: int, share: int, monkeypatch:
         given.append(count)
         raise InterruptedError
 
-    monkeypatch.setattr("r2po.sweep.pool._spawn", spawn)
+    monkeypatch.setattr("r2po.sweep.pool.spawn", spawn)
     monkeypatch.setattr("r2po.cores.available", lambda: 8)
     run: Any = SimpleNamespace(index=0, servers=frozenset())
     pool = Pool(Coordinator(Ledger(Caps(), Amount())), None, workers=1, jobs=jobs)  # type: ignore[arg-type]

@@ -109,6 +109,25 @@ def test_a_look_uses_the_first_seeds_whichever_run_ends_first(order: int, folder
     assert it.decide(waiting) == []
 
 
+def test_what_another_process_has_decided_holds(folder: Path) -> None:
+    runs = planned("a", "b", "c")
+    names = [f"{run.source}/{run.seed}" for run in runs]
+    one, other, by_another_rule = (Race(Rule.parse(f"heldout_reward:{seeds}"), runs) for seeds in ("3", "3", "4"))
+    for run in runs:
+        one.ended(run.index, RunDirectory(run.path))
+        other.ended(run.index, RunDirectory(run.path))
+    one.decide({run.index for run in runs if run.seed == 5})
+    written = json.loads(json.dumps(one.as_json(names)))
+    for each in (other, by_another_rule):
+        each.adopt(None, names)
+        each.adopt(written, names)
+        each.adopt(written, names)
+    assert other.decisions == one.decisions
+    assert other.decide({run.index for run in runs if run.seed > 3}) == []  # it would leave out more
+    assert other.as_json(names) == written
+    assert by_another_rule.decisions == []
+
+
 def test_an_experiment_with_a_run_missing_is_waited_for(folder: Path) -> None:
     runs = planned("a", "b")
     it = Race(Rule.parse("heldout_reward:3"), runs)

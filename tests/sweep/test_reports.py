@@ -73,7 +73,7 @@ def test_late_news_do_not_bring_an_ended_run_back(tmp_path: Path) -> None:
     assert [run.state for run in sweep.board.runs] == ["complete", "failed", "waiting"]
     assert [run.calls for run in sweep.board.runs] == [4, 4, 4]
     assert sweep.board.runs[1].now == "no disk"
-    sweep.manifest.close()
+    sweep._company.leave()
 
 
 def test_equal_notes_are_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,7 +253,7 @@ def test_under_a_cap_on_tokens_no_stream_is_asked_for_that_may_not_tell_them(
     values = {**NIM, "llm_model_name": "embedded/search", "logdir": str(tmp_path / "logs"), "llm_streaming": configured}
     request = SweepRequest([str(write_config(tmp_path, values))], (), (1, 2))
     sweep = Sweep(request, SweepOptions(name="counted", caps=caps), {})
-    sweep.manifest.close()
+    sweep._company.leave()
     assert [run.config.streaming for run in sweep.runs] == [streaming, streaming]
 
 
@@ -344,6 +344,6 @@ def test_the_options_that_the_document_names_are_there() -> None:
     add_options(parser)
     named = set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", text))
     assert {"--runs", "--seeds", "--jobs", "--ray", "--max-cost", "--logs", "--name"} <= named
-    assert named - {"--nodes"} <= {
+    assert named - {"--nodes", "--array", "--workers"} <= {
         option for action in parser._actions for option in action.option_strings
-    }  # Slurm has it
+    }  # Slurm has them, and the benchmark

@@ -18,7 +18,7 @@ from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.runlog.jsonl import write_atomically
 
 FILE = "made_from.json"
-PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).parents[2]
 _LIBRARIES = ("matplotlib", "numpy")
 """What figures depend on, beside this package."""
 
@@ -99,6 +99,6 @@ def _state(folder: Path, *, of_reports: bool) -> str:
 @cache
 def _code() -> str:
     """Return a hash of the sizes and times of this package's files, and the versions of the libraries."""
-    files = [(str(path), path.stat()) for path in sorted(PACKAGE.rglob("*.py"))]
+    files = [(str(path), path.stat()) for path in sorted(_PACKAGE.rglob("*.py"))]
     told = [(path, status.st_size, status.st_mtime_ns) for path, status in files]
     return hashlib.sha256(repr((told, [version(name) for name in _LIBRARIES])).encode()).hexdigest()

@@ -28,6 +28,7 @@ from r2po.sweep.batching.clerk import BatchTerms
 from r2po.sweep.batching.courier import Pauses
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
+from r2po.sweep.worker_process import WorkerProcess
 from tests.llm.fake_servers import FakeOllama, FakeOpenAI, FakeOpenRouter
 from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, LOST, BatchingOpenAI
 from tests.llm.fake_servers.core import FakeServer, status
@@ -62,14 +63,14 @@ class ThreadWorker:
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def spawn(share: int) -> pool._WorkerProcess:
+    def spawn(share: int) -> WorkerProcess:
         ours, theirs = multiprocessing.Pipe()
-        return pool._WorkerProcess(ThreadWorker(theirs), ours)  # type: ignore[arg-type]
+        return WorkerProcess(ThreadWorker(theirs), ours)  # type: ignore[arg-type]
 
     def leave(code: int) -> None:
         raise SystemExit(code)
 
-    monkeypatch.setattr(pool, "_spawn", spawn)
+    monkeypatch.setattr(pool, "spawn", spawn)
     monkeypatch.setattr(pool, "TICK_S", 0.02)
     monkeypatch.setattr("r2po.sweep.batching.clerk.QUIET_S", 0.05)
     monkeypatch.setattr("r2po.llm.patience.FIRST_WAIT_S", 0.001)
