@@ -65,8 +65,7 @@ class Pool:
     ) -> None:
         self._coordinator = coordinator
         self._listener = listener
-        self._size = workers
-        self._jobs = jobs
+        self._size, self._jobs = workers, jobs
         self._memory = memory
         self._settled_since: float | None = None
         self._is_stopping = False
@@ -79,11 +78,7 @@ class Pool:
         self._chances = SecondChances()
 
     def run(self, runs: Iterable[PlannedRun]) -> None:
-        """Make all runs.
-
-        Raises:
-            BatchStopped: A batch of their calls cannot go on.
-        """
+        """Make all runs; raises a ``BatchStopped`` if a batch of their calls cannot go on."""
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
