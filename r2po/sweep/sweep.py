@@ -19,7 +19,7 @@ from r2po.sweep.caps import check_prices, counted, usage_of
 from r2po.sweep.contacts import after_first_contacts, has_reply
 from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
+from r2po.sweep.endings import STOPPED, SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import Manifest, folder_of
@@ -39,8 +39,6 @@ from r2po.sweep.second_chance import QUEUED
 __all__ = ["Sweep", "SweepOptions", "SweepStopped"]
 
 RESULT = "result.json"
-STOPPED = {"waiting": "a cap of the sweep is reached", "running": "by another process"}
-"""Why a run stopped that is neither complete nor failed, by its state."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +120,15 @@ class Sweep:
         """Make all runs that are not complete.
 
         Raises:
-            SweepStopped: Some runs failed or are damaged, or a cap was reached.
+            SweepStopped: Some runs failed or are damaged, a cap was reached, or a cluster is lost.
             KeyboardInterrupt: Somebody asked for a stop.
         """
         with self._hook:
-            self._make_runs()
-            stop = stopped(self._endings, self._reached, self.board.names)
+            try:
+                self._make_runs()
+                stop = stopped(self._endings, self._reached, self.board.names)
+            except SweepStopped as lost:
+                stop = lost
             for event in ("done",) if stop is None else stop.events:
                 self._hook.tell(event, f"{self.board.total.done} runs are complete" if stop is None else str(stop))
         if stop is not None:
@@ -166,9 +167,7 @@ class Sweep:
         self._room = self._find_room()
         jobs, workers = self._room
         if options.ray is not None:
-            return RayBackend(
-                self._coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs
-            )
+            return RayBackend(self._coordinator, self, self.manifest.folder, options.ray, options.cpus_per_run, jobs)
         assert jobs is not None
         memory = None if options.jobs else Memory(workers)
         return Pool(self._coordinator, self, workers=workers, jobs=jobs, memory=memory)
