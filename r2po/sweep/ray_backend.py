@@ -8,6 +8,7 @@ run directories on others; if the head is lost, the sweep ends with one line, an
 from __future__ import annotations
 
 import multiprocessing
+import re
 import socket
 import time
 from collections import Counter, deque
@@ -45,6 +46,8 @@ STALLED_S = 120.0
 """How long the process that talks to Ray may say nothing: then it waits for an answer that does not come."""
 REST_S = 30.0
 """How long a node gets no run after it has lost one: it may take Ray so long to notice that all of it is lost."""
+CONNECT_S = 90.0
+"""How long it may take to connect to the cluster; Ray itself would wait for minutes."""
 GRACE_S = 3.0
 
 
@@ -113,6 +116,8 @@ class RayBackend:
             InputError: The cluster cannot be reached, or none of its nodes can make runs; none is started.
             SweepStopped: The cluster is gone.
         """
+        if re.fullmatch(r"[^/]+:\d+", self._address) and not _answers(self._address):
+            raise InputError(f"cannot use the Ray cluster {self._address!r}: there is no connection to that address")
         self._waiting += runs
         with token_in(self._folder) as token:
             try:
@@ -204,6 +209,8 @@ class RayBackend:
             self._head_at = now
         elif now - self._head_at > HEAD_S:
             raise self._gone(f"its head has not answered for {now - self._head_at:.0f} s")
+        if not self._head and now - self._heard_at > CONNECT_S:
+            raise InputError(f"cannot use the Ray cluster {self._address!r}: no connection within {CONNECT_S:g} s")
         if now - self._heard_at > STALLED_S:
             raise self._gone(f"it has said nothing for {now - self._heard_at:.0f} s")
 

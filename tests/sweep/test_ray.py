@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -212,6 +213,23 @@ def test_the_same_command_continues_on_a_cluster_started_again(what: str, tmp_pa
 @pytest.mark.slow
 @needs_ray
 @pytest.mark.filterwarnings("default")
+def test_a_killed_command_continues_on_the_same_cluster(tmp_path: Path) -> None:
+    write_config(tmp_path, VALUES)
+    with FakeOllama(slow_player(0.2, 2)) as server, two_nodes(environ(server, **CLUSTERED)) as cluster:
+        command = ["config.yaml", "--runs", str(RUNS), "--ray", cluster.address, "--cpus-per-run", "0.5"]
+        sweep = start_sweep(tmp_path, *command, server=server, **CLUSTERED)
+        wait_until(lambda: iterations(tmp_path) >= 2 * RUNS, sweep)
+        sweep.kill()
+        assert finish(sweep).returncode == -signal.SIGKILL
+        again = run_sweep(tmp_path, *command, server=server, **CLUSTERED)
+        assert again.returncode == 0, again.stdout + again.stderr
+        recorded = [len(content["replies"]) for content in results(tmp_path).values()]
+        assert sum(recorded) <= len(server.chats) <= sum(recorded) + RUNS
+
+
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.filterwarnings("default")
 def test_plugins_are_loaded_on_each_node(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "tests/outside/lab", tmp_path / "code/lab", ignore=shutil.ignore_patterns("*cache*"))
     write_config(tmp_path, LAB)
@@ -255,10 +273,12 @@ def test_a_cluster_whose_loss_ends_the_process_that_talks_to_it_is_told_in_one_l
     (tmp_path / "stand_in").mkdir()
     (tmp_path / "stand_in/ray.py").write_text(ABORTING_RAY)
     path = os.pathsep.join([str(tmp_path / "stand_in"), environ()["PYTHONPATH"]])
-    done = run_sweep(tmp_path, "config.yaml", "--runs", "2", "--ray", "10.1.2.3:6379", PYTHONPATH=path)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        done = run_sweep(tmp_path, "config.yaml", "--runs", "2", "--ray", address, PYTHONPATH=path)
     assert done.returncode == 1
     error, how = done.stderr.splitlines()
-    assert error.startswith("error: the Ray cluster 10.1.2.3:6379 is lost: Ray has ended the process")
+    assert error.startswith(f"error: the Ray cluster {address} is lost: Ray has ended the process")
     assert "(signal 6)" in error
     assert how.startswith("to continue: ")
-    assert how.endswith("sweep config.yaml --runs 2 --ray 10.1.2.3:6379")
+    assert how.endswith(f"sweep config.yaml --runs 2 --ray {address}")

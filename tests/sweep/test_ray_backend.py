@@ -56,7 +56,7 @@ class Heard:
 class Cluster:
     """Plays the process that talks to Ray: each ``step`` gets what is under way, and returns the next report."""
 
-    def __init__(self, step: Callable[[dict[int, str]], Any], head: str) -> None:
+    def __init__(self, step: Callable[[dict[int, str]], Any], head: str | None) -> None:
         self.most = Counter[str]()
         self.most_in_all = 0
         self.under_way: dict[int, str] = {}
@@ -65,7 +65,8 @@ class Cluster:
 
     def serve(self, connection: Connection[Any, Any]) -> None:
         try:
-            connection.send(Connected(self._head))
+            if self._head is not None:
+                connection.send(Connected(self._head))
             while True:
                 while connection.poll(0.005):
                     self._do(connection, connection.recv())
@@ -107,8 +108,10 @@ def make(
     """Return what makes a backend that has a stand-in for its child process."""
     monkeypatch.setattr(ray_backend, "require_ray", lambda: None)
 
-    def make(step: Callable[[dict[int, str]], Any], jobs: int | None = None) -> tuple[RayBackend, Heard, Cluster]:
-        cluster, heard = Cluster(step, head), Heard()
+    def make(
+        step: Callable[[dict[int, str]], Any], jobs: int | None = None, *, connects: bool = True
+    ) -> tuple[RayBackend, Heard, Cluster]:
+        cluster, heard = Cluster(step, head if connects else None), Heard()
         backend = RayBackend(Coordinator(Ledger(Caps())), heard, tmp_path, head, 0.5, jobs)
 
         def spawn(_token: Path) -> None:
@@ -230,6 +233,28 @@ def test_a_driver_that_says_nothing_ends_the_sweep(
     monkeypatch.setattr(ray_backend, "STALLED_S", 0.1)
     backend, _, _ = make(lambda _: None)
     with pytest.raises(SweepStopped, match="is lost: it has said nothing for"):
+        backend.run(runs)
+
+
+def test_a_cluster_that_cannot_be_reached_is_an_error(
+    make: Any, runs: list[PlannedRun], head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_backend, "_answers", lambda _: False)
+    backend, _, cluster = make(lambda _: NOTHING)
+    with pytest.raises(InputError) as stop:
+        backend.run(runs)
+    assert str(stop.value) == f"cannot use the Ray cluster {head!r}: there is no connection to that address"
+    assert not cluster.under_way
+
+
+def test_a_cluster_that_lets_one_wait_is_an_error(
+    make: Any, runs: list[PlannedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_backend, "TICK_S", 0.01)
+    monkeypatch.setattr(ray_backend, "CHECK_S", 0.02)
+    monkeypatch.setattr(ray_backend, "CONNECT_S", 0.1)
+    backend, _, _ = make(lambda _: None, connects=False)
+    with pytest.raises(InputError, match=r"cannot use the Ray cluster '.*': no connection within 0\.1 s"):
         backend.run(runs)
 
 
