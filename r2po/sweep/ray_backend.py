@@ -223,7 +223,7 @@ class RayBackend:
         elif isinstance(message, Failed):
             if message.is_setup:
                 raise InputError(message.reason)
-            raise self._gone(f"what talks to it failed with {message.reason}")
+            raise self._gone(message.reason)
         elif isinstance(message, Report):
             self._take_report(message)
             while self._pending:

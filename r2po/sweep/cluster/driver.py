@@ -134,8 +134,13 @@ def _serve(connection: Connection[Any, Any], order: Order) -> None:
         driver.serve()
     except (EOFError, OSError):
         raise
+    except ray.exceptions.RayActorError as error:
+        kind = type(error).__name__
+        what = "Ray has lost the process on this node that decides which calls are made"
+        connection.send(Failed(f"{what} ({kind}), as it does when this node or the head is gone", is_setup=False))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other process says it
-        connection.send(Failed(f"{type(error).__name__}: {_line(error)}", is_setup=False))
+        reason = f"what talks to it failed with {type(error).__name__}: {_line(error)}"
+        connection.send(Failed(reason, is_setup=False))
 
 
 def _line(error: Exception) -> str:
