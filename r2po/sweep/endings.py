@@ -13,6 +13,8 @@ from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import Ended, Verdict
 
 MOST_NAMED = 8
+STOPPED = {"waiting": "a cap is reached", "running": "by another process"}
+"""Why a run stopped that is neither complete nor failed, by its state."""
 
 
 class SweepStopped(RunStopped):

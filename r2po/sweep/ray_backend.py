@@ -1,208 +1,104 @@
-"""A sweep on a Ray cluster: a run is a Ray task, the coordinator an actor beside the process that started the sweep.
+"""A sweep on a Ray cluster: a run is a Ray task, the coordinator an actor beside a process that talks to Ray.
 
-If a node is lost, Ray restarts its tasks elsewhere; they resume their run directories, which are on a shared path.
+That process is a child of the one that started the sweep and decides what is started where: Ray's C++ ends a process
+that has lost the cluster, and Ray would start more runs than there are cores. If a node is lost, its runs resume their
+run directories on others; if the head is lost, the sweep ends with one line, and the same command continues it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
+import multiprocessing
+import re
+import socket
 import time
+from collections import Counter, deque
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from r2po import cores
 from r2po.errors import InputError
-from r2po.installation import install
-from r2po.llm.outage import Outage
-from r2po.plugins import Place, load_places, loaded_places
+from r2po.plugins import loaded_places
+from r2po.signals import held_back
+from r2po.sweep.cluster.driver import Connected, Failed, Obeyed, Order, Report, Start, drive
+from r2po.sweep.cluster.node import require_ray
+from r2po.sweep.cluster.slots import Losses, Node, next_node
+from r2po.sweep.cluster.token import token_in
 from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.messages import (
-    LISTED,
-    AttemptOutcome,
-    Ended,
-    Instruction,
-    Key,
-    Listener,
-    Note,
-    PermitRequest,
-    Progress,
-    Verdict,
-)
+from r2po.sweep.endings import SweepStopped
+from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, Listener, Note, Progress
 from r2po.sweep.outages import first_to_start
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
 
+__all__ = ["RayBackend", "require_ray"]
+
 TICK_S = 0.5
-STALE_LOCK_S = 300.0
-"""How long a resumed run waits for the lock of a lost node: file servers keep it for a while."""
-LEASE_S = 60.0
-"""How long after a call's time limit its permit is free again: its node was lost."""
-
-
-def require_ray() -> Any:
-    """Return Ray.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        import ray
-    except ImportError:
-        raise InputError(f"--ray needs Ray: {install('ray')}") from None
-    return ray
-
-
-class Clerk:
-    """The coordinator as a Ray actor, asked by all tasks. One event loop runs it, so no method interrupts another."""
-
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
-        self._answers: dict[Key, tuple[asyncio.Future[Verdict], float]] = {}
-        self._leases: dict[Key, asyncio.TimerHandle] = {}
-        self._news: list[Progress | Note] = []
-        self._timer: asyncio.TimerHandle | None = None
-
-    async def ask(self, ask: PermitRequest, lease_s: float) -> Verdict:
-        """Answer when an attempt may be made."""
-        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._answers[ask.key] = answer, lease_s
-        self._end_lease(ask.key)
-        self._coordinator.ask(ask)
-        self._grant()
-        return await answer
-
-    async def tell(self, message: AttemptOutcome | Progress | Note) -> Verdict | None:
-        """Handle what a run says; returns the answer to what it asks."""
-        if not isinstance(message, AttemptOutcome):
-            self._news.append(message)
-            return None
-        if message.kind != LISTED:
-            self._end_lease(message.key)
-        answer = self._coordinator.end(message, time.monotonic())
-        self._grant()
-        return answer
-
-    async def obey(self, asked: Instruction) -> int:
-        """Do from now on what people ask; returns the number of calls under way."""
-        self._coordinator.obey(asked)
-        self._grant()
-        return self._coordinator.under_way
-
-    async def forget(self, run: int) -> None:
-        """A run has ended, or starts again because its node was lost: it no longer holds anything."""
-        for key in [key for key in (*self._leases, *self._answers) if key[0] == run]:
-            self._end_lease(key)
-            self._answers.pop(key, None)
-        self._coordinator.forget([run], time.monotonic())
-        self._grant()
-
-    async def news(self) -> tuple[list[Progress | Note], dict[str, float], Verdict | None, dict[str, Outage]]:
-        """Return what was said since the last time, the paces, the first cap that stopped a run, and the outages."""
-        news, self._news = self._news, []
-        now = time.monotonic()
-        return news, self._coordinator.paces(now), self._coordinator.reached, self._coordinator.outages(now)
-
-    def _grant(self) -> None:
-        now = time.monotonic()
-        loop = asyncio.get_running_loop()
-        for verdict in self._coordinator.grants(now):
-            answer, lease_s = self._answers.pop(verdict.key)
-            if not answer.done():
-                answer.set_result(verdict)
-            self._leases[verdict.key] = loop.call_later(lease_s, self._expire, verdict.key)
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self._coordinator.wait_s(now)
-        self._timer = None if due is None else loop.call_later(due, self._grant)
-
-    def _end_lease(self, key: Key) -> None:
-        if key in self._leases:
-            self._leases.pop(key).cancel()
-
-    def _expire(self, key: Key) -> None:
-        del self._leases[key]
-        self._coordinator.lose(key, time.monotonic())
-        self._grant()
-
-
-class _Channel:
-    """Connects a task to the clerk."""
-
-    def __init__(self, clerk: Any, lease_s: float) -> None:
-        self._ray = require_ray()
-        self._clerk = clerk
-        self._lease_s = lease_s
-
-    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
-        told = isinstance(ask, AttemptOutcome)
-        verdict = self._ray.get(self._clerk.tell.remote(ask) if told else self._clerk.ask.remote(ask, self._lease_s))
-        assert isinstance(verdict, Verdict)
-        return verdict
-
-    def tell(self, message: AttemptOutcome | Progress | Note) -> None:
-        self._clerk.tell.remote(message)
-
-
-def make_run_on_node(
-    run: PlannedRun, clerk: Any, folder: str, share: int, plugins: Sequence[tuple[Place, bool]]
-) -> Ended:
-    """Make a run, on whatever node this is, in the sweep's folder: relative paths and ``.env`` mean the same there.
-
-    Its plugins are loaded first, from the same places as in the process that started the sweep. Each evaluation uses at
-    most ``share`` cores.
-    """
-    cores.limit(share)
-    from r2po.config.environ import read_environ
-    from r2po.sweep.runner import make_run
-
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        reason = f"{folder} is not on this node ({error.strerror}): a sweep needs a shared path"
-        return Ended(run.index, "failed", reason)
-    try:
-        load_places(plugins)
-    except InputError as error:
-        return Ended(run.index, "failed", str(error))
-    require_ray().get(clerk.forget.remote(run.index))
-    return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
+CHECK_S = 1.0
+"""How often the head of the cluster is looked at."""
+HEAD_S = 15.0
+"""How long the head may not answer: a restarted one may come back, and after a minute Ray's C++ ends the process."""
+STALLED_S = 120.0
+"""How long the process that talks to Ray may say nothing: then it waits for an answer that does not come."""
+REST_S = 30.0
+"""How long a node gets no run after it has lost one: it may take Ray so long to notice that all of it is lost."""
+CONNECT_S = 90.0
+"""How long it may take to connect to the cluster; Ray itself would wait for minutes."""
+GRACE_S = 3.0
 
 
 class RayBackend:
     """Makes runs on a Ray cluster.
 
     Args:
+        folder: The sweep's folder, among its logs: nodes that do not see it make no runs.
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
         jobs: Largest number of runs under way; None for as many as the cores allow.
     """
 
     def __init__(
-        self, coordinator: Coordinator, listener: Listener, *, address: str, cpus_per_run: float, jobs: int | None
+        self,
+        coordinator: Coordinator,
+        listener: Listener,
+        folder: Path,
+        address: str,
+        cpus_per_run: float,
+        jobs: int | None,
     ) -> None:
-        self._ray = require_ray()
+        require_ray()
         self._coordinator = coordinator
         self._listener = listener
+        self._folder = folder
         self._address = address
         self._cpus_per_run = cpus_per_run
         self._jobs = jobs
         self._chances = SecondChances()
+        self._losses = Losses()
         self._out: set[str] = set()
-        self._clerk: Any = None
         self._asked: Instruction | None = None
         self._waiting: list[PlannedRun] = []
-        self._under_way: dict[Any, PlannedRun] = {}
+        self._under_way: dict[int, tuple[PlannedRun, str]] = {}
+        self._nodes: Sequence[Node] = ()
+        self._resting: dict[str, float] = {}
+        self._refused: list[str] = []
+        self._was_usable = False
+        self._head = ""
+        self._heard_at = self._head_at = self._checked_at = time.monotonic()
+        self._pending: deque[Any] = deque()
+        self._connection: Connection[Any, Any] | None = None
+        self._process: SpawnProcess | None = None
 
     def obey(self, asked: Instruction, jobs: int | None, _workers: int) -> Answer:
         """Do from now on what people ask; of runs under way that are too many, all go on to their ends."""
         self._asked, self._jobs = asked, jobs
         if asked.stopping:
             self._waiting.clear()
-        calls = 0 if self._clerk is None else self._ray.get(self._clerk.obey.remote(asked))
-        return Answer("", calls, len(self._under_way))
+        return Answer("", self._told_to_obey(asked), len(self._under_way))
 
     @property
     def waiting(self) -> set[int]:
@@ -213,76 +109,186 @@ class RayBackend:
         """Start none of these runs."""
         self._waiting[:] = [run for run in self._waiting if run.index not in runs]
 
+    def run(self, runs: Sequence[PlannedRun]) -> None:
+        """Make all runs.
+
+        Raises:
+            InputError: The cluster cannot be reached, or none of its nodes can make runs; none is started.
+            SweepStopped: The cluster is gone.
+        """
+        if re.fullmatch(r"[^/]+:\d+", self._address) and not _answers(self._address):
+            raise InputError(f"cannot use the Ray cluster {self._address!r}: there is no connection to that address")
+        self._waiting += runs
+        with token_in(self._folder) as token:
+            try:
+                self._spawn(token)
+                while self._waiting or self._under_way:
+                    self._start_runs()
+                    self._take(self._receive())
+                    self._check_head()
+            finally:
+                self._close()
+
+    def _spawn(self, token: Path) -> None:
+        # As a worker process: one that was forked would keep this end of the connection open.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        order = Order(
+            self._address,
+            self._cpus_per_run,
+            str(Path.cwd()),
+            str(token),
+            loaded_places(),
+            self._coordinator,
+            self._asked,
+        )
+        self._process = context.Process(target=drive, args=(theirs, order), name="r2po-ray", daemon=True)
+        resource_tracker.ensure_running()
+        with held_back():
+            self._process.start()
+        theirs.close()
+        self._heard_at = self._head_at = time.monotonic()
+
+    def _start_runs(self) -> None:
+        now = time.monotonic()
+        resting = [node for node, until in self._resting.items() if until > now]
+        while self._waiting and not self._is_paused and (self._jobs is None or len(self._under_way) < self._jobs):
+            load = Counter(node for _, node in self._under_way.values())
+            node = next_node(self._nodes, load, self._cpus_per_run, resting)
+            if node is None:
+                return
+            run = self._waiting.pop(first_to_start(self._waiting, self._out))
+            self._under_way[run.index] = run, node.id
+            self._send(Start(run, node.id))
+
     @property
     def _is_paused(self) -> bool:
         return self._asked is not None and self._asked.paused
 
-    def run(self, runs: Sequence[PlannedRun]) -> None:
-        """Make all runs."""
-        ray = self._ray
-        try:
-            ray.init(address=self._address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(
-                f"cannot reach the Ray cluster {self._address!r}: {' '.join(str(error).split())}"
-            ) from None
-        try:
-            self._run(runs)
-        finally:
-            ray.shutdown()
+    def _told_to_obey(self, asked: Instruction) -> int:
+        """Pass on what people ask; returns the number of calls under way."""
+        if not self._head:
+            return 0  # it learns that when it starts
+        self._send(asked)
+        while not isinstance(message := self._receive(), Obeyed):
+            if message is not None:
+                self._pending.append(message)
+            self._check_head()
+        return message.calls
 
-    def _run(self, runs: Sequence[PlannedRun]) -> None:
-        ray = self._ray
-        clerk = self._clerk = (
-            ray.remote(Clerk)
-            .options(num_cpus=0, max_concurrency=100_000, scheduling_strategy=self._here())
-            .remote(self._coordinator)
-        )
-        make = ray.remote(make_run_on_node).options(
-            num_cpus=self._cpus_per_run, max_retries=-1, scheduling_strategy="SPREAD"
-        )
-        if self._asked is not None:
-            clerk.obey.remote(self._asked)
-        waiting, under_way = self._waiting, self._under_way
-        waiting += runs
-        self._take_news(clerk)  # which servers were out at the first contact
-        while waiting or under_way:
-            while waiting and not self._is_paused and (self._jobs is None or len(under_way) < self._jobs):
-                run = waiting.pop(first_to_start(waiting, self._out))
-                share = max(1, int(self._cpus_per_run))
-                under_way[make.remote(run, clerk, str(Path.cwd()), share, loaded_places())] = run
-            done: Sequence[Any] = ()
-            if under_way:
-                done, _ = ray.wait(list(under_way), num_returns=len(under_way), timeout=TICK_S)
-            else:  # paused
-                time.sleep(TICK_S)
-            self._take_news(clerk)
-            for each in done:
-                run = under_way.pop(each)
-                if self._finish(clerk, each, run) == QUEUED:
-                    waiting.append(run)
-        self._take_news(clerk)
+    def _send(self, message: Start | Instruction) -> None:
+        assert self._connection is not None
+        with suppress(OSError):  # it is gone; reading from it will tell
+            self._connection.send(message)
 
-    def _take_news(self, clerk: Any) -> None:
-        news, paces, reached, outages = self._ray.get(clerk.news.remote())
-        for message in news:
+    def _receive(self) -> Any:
+        """Return what the driver says next; None if it says nothing for a while."""
+        assert self._connection is not None
+        try:
+            message = self._connection.recv() if self._connection.poll(TICK_S) else None
+        except (EOFError, OSError):
+            raise self._gone(self._how_it_ended()) from None
+        if message is not None:
+            self._heard_at = time.monotonic()
+        return message
+
+    def _how_it_ended(self) -> str:
+        assert self._process is not None
+        self._process.join(GRACE_S)
+        code = self._process.exitcode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return f"Ray has ended the process that talks to it ({how}), as it does when it has lost its node or the head"
+
+    def _check_head(self) -> None:
+        """End the sweep if the head does not answer any more, before Ray's C++ does that."""
+        now = time.monotonic()
+        if now - self._checked_at < CHECK_S:
+            return
+        self._checked_at = now
+        if not self._head or _answers(self._head):
+            self._head_at = now
+        elif now - self._head_at > HEAD_S:
+            raise self._gone(f"its head has not answered for {now - self._head_at:.0f} s")
+        if not self._head and now - self._heard_at > CONNECT_S:
+            raise InputError(f"cannot use the Ray cluster {self._address!r}: no connection within {CONNECT_S:g} s")
+        if now - self._heard_at > STALLED_S:
+            raise self._gone(f"it has said nothing for {now - self._heard_at:.0f} s")
+
+    def _gone(self, how: str) -> SweepStopped:
+        return SweepStopped(f"the Ray cluster {self._head or self._address} is lost: {how}", events=("failed",))
+
+    def _take(self, message: Connected | Failed | Obeyed | Report | None) -> None:
+        if isinstance(message, Connected):
+            self._head, self._head_at = message.head, time.monotonic()
+        elif isinstance(message, Failed):
+            if message.is_setup:
+                raise InputError(message.reason)
+            raise self._gone(message.reason)
+        elif isinstance(message, Report):
+            self._take_report(message)
+            while self._pending:
+                self._take(self._pending.popleft())
+
+    def _take_report(self, report: Report) -> None:
+        self._nodes = report.nodes
+        self._was_usable = self._was_usable or bool(report.nodes)
+        for node, obstacle in report.refused:
+            self._refused.append(f"node {node.name}: {obstacle}")
+            self._listener.hear(Note(None, f"no runs on {self._refused[-1]}"))
+        if self._refused and not self._was_usable and not report.pending:
+            need = "all nodes need a path that they share, and r2po"
+            raise InputError(f"no node of the Ray cluster can make runs ({self._refused[0]}); {need}")
+        for message in report.news:
+            if isinstance(message, Progress):
+                self._losses.progress(message.run, message.iterations)
             self._listener.hear(message)
-        self._out = set(outages)
-        self._listener.tick(paces, reached, outages)
+        self._out = set(report.outages)
+        if report.lost:
+            how = report.lost[0][1]
+            text = f"Ray lost {len(report.lost)} runs with their nodes or processes; they continue in others ({how})"
+            self._listener.hear(Note(None, text))
+        for run, how in report.lost:
+            self._lose(run, how)
+        for ended in report.ended:
+            self._finish(ended)
+        self._listener.tick(report.paces, report.reached, report.outages)
 
-    def _finish(self, clerk: Any, reference: Any, run: PlannedRun) -> str:
-        """Say how a run ended; returns its state."""
-        try:
-            ended = self._ray.get(reference)
-        except self._ray.exceptions.RayError as error:
-            ended = Ended(run.index, "failed", f"Ray: {' '.join(str(error).split())[:300]}")
-        clerk.forget.remote(run.index)
+    def _finish(self, ended: Ended) -> None:
+        run, _ = self._under_way.pop(ended.run)
         ended = self._chances.after(ended)
+        if ended.state == QUEUED:
+            self._waiting.append(run)
         self._listener.hear(ended)
-        return ended.state
 
-    def _here(self) -> Any:
-        """Keep the clerk on this node, so that it is lost only with the sweep itself."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    def _lose(self, index: int, how: str) -> None:
+        """A run was lost with its process or its node: it continues on another one, or there after a while."""
+        run, node = self._under_way.pop(index)
+        self._resting[node] = time.monotonic() + REST_S
+        if self._losses.are_too_many(index):
+            self._listener.hear(Ended(index, "failed", f"Ray lost it again and again: {how}"))
+        elif self._asked is not None and self._asked.stopping:
+            self._listener.hear(Ended(index, "waiting"))
+        else:
+            self._waiting.insert(0, run)
+            self._listener.hear(Ended(index, GIVEN_BACK))
 
-        return NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+    def _close(self) -> None:
+        """End the driver; runs under way that hear of it end at their next call, the others with Ray."""
+        if self._connection is None or self._process is None:
+            return
+        self._send(Instruction(stopping=True))
+        self._connection.close()
+        self._process.join(GRACE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens at an address."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CHECK_S):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -24,7 +24,7 @@ from r2po.sweep.claims import ClaimingPool
 from r2po.sweep.company import Company, where_they_stand
 from r2po.sweep.contacts import after_first_contacts, has_reply
 from r2po.sweep.control import Ear, Orders, told
-from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
+from r2po.sweep.endings import STOPPED, SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import place_of
 from r2po.sweep.members import at_work
@@ -43,8 +43,6 @@ from r2po.sweep.second_chance import QUEUED
 __all__ = ["Sweep", "SweepOptions", "SweepStopped"]
 
 RESULT = "result.json"
-STOPPED = {"waiting": "a cap is reached", "running": "by another process"}
-"""Why a run stopped that is neither complete nor failed, by its state."""
 
 
 class Sweep:
@@ -119,12 +117,15 @@ class Sweep:
         """Make all runs that are not complete.
 
         Raises:
-            SweepStopped: Some runs failed or are damaged, or a cap was reached.
+            SweepStopped: Some runs failed or are damaged, a cap was reached, or a cluster is lost.
             KeyboardInterrupt: Somebody asked for a stop.
         """
         with self._hook:
-            self._make_runs()
-            stop = stopped(self._endings, self._reached, self.board.names)
+            try:
+                self._make_runs()
+                stop = stopped(self._endings, self._reached, self.board.names)
+            except SweepStopped as lost:
+                stop = lost
             for event in ("done",) if stop is None else stop.events:
                 self._hook.tell(event, f"{self.board.total.done} runs are complete" if stop is None else str(stop))
         if stop is not None:
@@ -170,7 +171,7 @@ class Sweep:
         self._room = self._find_room()
         jobs, workers = self._room
         if options.ray is not None:
-            return RayBackend(coordinator, self, address=options.ray, cpus_per_run=options.cpus_per_run, jobs=jobs)
+            return RayBackend(coordinator, self, self.manifest.folder, options.ray, options.cpus_per_run, jobs)
         assert jobs is not None
         if self.clerk is not None:
             self.clerk.open()

@@ -20,13 +20,13 @@ from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.runlog.lock import Lock
 from r2po.sweep import asking
+from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.control import Answer, Ear, Orders, change, read_orders
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.manifest import LOCK
 from r2po.sweep.messages import ANSWERED, AttemptOutcome, Instruction, PermitRequest
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.pool import Pool
-from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import NIM, finish, one_line, player, wait_until, write_config

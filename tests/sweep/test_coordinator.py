@@ -21,10 +21,10 @@ from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.llm.registry import NoModel
 from r2po.llm.types import AttemptFailed, Question, Reply
 from r2po.llm.usage import Usage
+from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
 from r2po.sweep.messages import ABANDONED, ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, PermitRequest, Verdict
-from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.worker import _Worker
 from tests.builders import open_client
 from tests.scripted import Scripted

@@ -23,6 +23,7 @@ from r2po.llm.client import CallFailed
 from r2po.llm.ledger import Amount, Caps, Ledger
 from r2po.llm.outage import FIRST_INTERVAL_S, Outage, OutageTooLong, Sign
 from r2po.llm.store import CallStore
+from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.manifest import read
 from r2po.sweep.messages import (
@@ -39,7 +40,6 @@ from r2po.sweep.messages import (
 from r2po.sweep.outages import FILES, STALE_S, Outages, read_outages
 from r2po.sweep.own_file import own_path
 from r2po.sweep.plan import SweepRequest
-from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.screen import headline
 from r2po.sweep.second_chance import QUEUED, SecondChances, may_pass
 from r2po.sweep.status import read_board

@@ -15,12 +15,10 @@ from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Ended, PermitRequest
 from r2po.sweep.places import who_gives_way
 from r2po.sweep.pool import Pool
-from r2po.sweep.ray_backend import RayBackend
 from r2po.sweep.worker_process import WorkerProcess
 from tests.llm.fake_ollama import FakeOllama
 from tests.llm.fake_servers import FakeOpenAI
 from tests.process.processes import player, wait_until, write_config
-from tests.sweep.fake_ray import FakeRay
 from tests.sweep.in_threads import UnderWay
 from tests.sweep.test_outages import assert_nothing_recorded_was_asked_again, config_of, in_threads, slowly
 
@@ -128,25 +126,3 @@ def test_a_run_that_is_made_again_comes_after_all_others() -> None:
         pool._take(worker, Ended(run))
     pool._start_runs()
     assert started == [0, 1, 2, 0]
-
-
-def over_ray(monkeypatch: pytest.MonkeyPatch, it: Coordinator, listener: Heard, runs: list[Any], fake: FakeRay) -> None:
-    """Make runs with the stand-in, one at a time."""
-    monkeypatch.setattr("r2po.sweep.ray_backend.require_ray", lambda: fake)
-    monkeypatch.setattr(RayBackend, "_here", lambda _: None)
-    RayBackend(it, listener, address="auto", cpus_per_run=1.0, jobs=1).run(runs)
-
-
-def test_over_ray_runs_of_a_dead_server_let_the_others_pass_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    it, fake = coordinator(), FakeRay()
-    it.begin_outage(Target(DEAD), "connection refused", 0.0)
-    over_ray(monkeypatch, it, Heard(), [planned(0, DEAD), planned(1, WELL), planned(2, DEAD, WELL), planned(3)], fake)
-    assert fake.started == [1, 3, 0, 2]
-
-
-def test_over_ray_a_run_that_failed_by_errors_of_the_server_is_made_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    listener, fake = Heard(), FakeRay()
-    fake.endings[0].append(Ended(0, "failed", "HTTP 500", may_pass=True))
-    over_ray(monkeypatch, coordinator(), listener, [planned(0), planned(1)], fake)
-    assert fake.started == [0, 1, 0]
-    assert [(ended.run, ended.state) for ended in listener.endings] == [(0, "queued"), (1, "complete"), (0, "complete")]
