@@ -146,6 +146,33 @@ def test_no_more_are_under_way_than_the_command_says(make: Any, runs: list[Plann
     assert cluster.most_in_all == 3
 
 
+def test_runs_whose_server_is_out_let_the_others_start_first(make: Any, runs: list[PlannedRun]) -> None:
+    started: list[int] = []
+
+    def step(under_way: dict[int, str]) -> Report:
+        started.extend(under_way)
+        is_out = {"dead": Outage(0.0, "connection refused")}
+        return replace(NOTHING, nodes=(A, B), outages=is_out, ended=[Ended(run) for run in under_way])
+
+    backend, _, _ = make(step, jobs=1)
+    backend.run([replace(run, servers=frozenset({"dead"} if run.index in (0, 2) else {"well"})) for run in runs[:4]])
+    assert started == [1, 3, 0, 2]
+
+
+def test_a_run_that_failed_by_errors_of_the_server_is_made_once_more(make: Any, runs: list[PlannedRun]) -> None:
+    started: list[int] = []
+
+    def step(under_way: dict[int, str]) -> Report:
+        started.extend(under_way)
+        ended = [Ended(run, "failed", "HTTP 500", may_pass=True) if run == 0 else Ended(run) for run in under_way]
+        return replace(NOTHING, nodes=(A, B), ended=ended)
+
+    backend, heard, _ = make(step, jobs=1)
+    backend.run(runs[:2])
+    assert started == [0, 1, 0]
+    assert [(each.run, each.state) for each in heard.ended] == [(0, "queued"), (1, "complete"), (0, "failed")]
+
+
 def test_the_runs_of_a_lost_node_go_on_where_there_is_room(make: Any, runs: list[PlannedRun]) -> None:
     is_lost = False
 
