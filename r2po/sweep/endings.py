@@ -34,9 +34,12 @@ def stopped(endings: Mapping[int, Ended], reached: Verdict | None, names: Sequen
     if all(ended.state == "complete" for ended in endings.values()):
         return None
     parts, events, setting = [], [], ""
-    if _reasons(endings, "waiting") and reached is not None:
+    kinds = [("failed", "failed"), ("damaged", "are damaged"), ("running", "are held by other processes")]
+    if reached is None:  # never an end without a reason
+        kinds.insert(0, ("waiting", "stopped without a cap or a request"))
+    elif _reasons(endings, "waiting"):
         parts, events, setting = [f"{reached.reached} by the sweep"], ["cap"], reached.setting
-    for state, what in (("failed", "failed"), ("damaged", "are damaged"), ("running", "are held by other processes")):
+    for state, what in kinds:
         reasons = _reasons(endings, state)
         if reasons:
             parts.append(f"{len(reasons)} of {len(names)} runs {what}:{grouped(reasons, names)}")

@@ -128,10 +128,11 @@ class Pool:
         for worker in self._workers:
             take_over_limit(worker.process.pid)
         started = [index for worker in self._workers for index in worker.runs]
-        too_many = max(0, len(started) - self._jobs)
-        latest = sorted(started, key=lambda index: self._begun[index], reverse=True)[:too_many]
-        self._coordinator.given_back = set(latest)
-        return Answer("", self._coordinator.under_way, len(started), too_many)
+        leaving = self._coordinator.leaving
+        staying = sorted(set(started) - leaving, key=lambda index: self._begun[index])
+        back = leaving.union(staying[self._jobs :])
+        self._coordinator.given_back = back
+        return Answer("", self._coordinator.under_way, len(started), len(back))
 
     @property
     def waiting(self) -> set[int]:
@@ -243,7 +244,8 @@ class Pool:
         else:
             if isinstance(message, Ended):
                 run = worker.runs.pop(message.run)
-                if message.state == "waiting" and message.run in self._coordinator.given_back:
+                is_back = message.run in self._coordinator.given_back and not self._is_stopping
+                if message.state == "waiting" and is_back:
                     self._waiting.appendleft(run)
                     message = replace(message, state=GIVEN_BACK)
                 self._forget([message.run], now)
