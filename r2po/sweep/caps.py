@@ -18,7 +18,10 @@ SET = f"the max_cost of {NAME} set (--max-cost none takes it back)"
 
 
 def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
-    """Return what all runs have used, by their logs.
+    """Return what all runs had used when it was read where they stand, by their logs.
+
+    A log at work does not tell what was used by now: a request without a reply may wait for its turn, or between two
+    attempts, and has cost nothing so far. What came later is known to the coordinator.
 
     Raises:
         InputError: A log does not tell it.
@@ -29,7 +32,7 @@ def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress]) -> Amount:
 def _usage(run: PlannedRun, known: Progress) -> Amount:
     """Return what a run has used: its result knows too, if its log is damaged."""
     try:
-        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices)
+        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices, known.requests)[0]
     except InputError as error:
         if known.state != "complete":
             raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from r2po.llm.ledger import Amount, Ledger, Obstacle
 from r2po.llm.outage import Breaker, Outage
@@ -73,8 +73,8 @@ class Coordinator:
         """Do from now on what people ask."""
         self._asked = asked
         self.ledger.caps = asked.caps
-        if asked.used is not None:  # calls under way are counted when they end
-            self.ledger.used = replace(asked.used, calls=max(asked.used.calls - self.under_way, 0))
+        if asked.used is not None:
+            self.ledger.used += asked.used
 
     def ask(self, ask: PermitRequest) -> None:
         """Queue a request, which ``grants`` answers. Whoever asked the same before is gone, e.g. with its node."""

@@ -83,6 +83,7 @@ class Sweep:
         self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
         self._racing = Racing(options.race, self.runs)
         used = usage_of(self.runs, known) if options.caps.any else Amount()
+        self._uncounted = None if options.caps.any else list(known)  # the board goes on with its own
         self.manifest = Manifest.open(name, self.runs, self._note_before, request)
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         self._coordinator = Coordinator(Ledger(options.caps, used), options.max_outage_s)
@@ -237,8 +238,8 @@ class Sweep:
         caps, used, refused = self._options.caps, None, ""
         try:
             check_prices(self.runs, caps)
-            if caps.any and not before.caps.any:
-                used = usage_of(self.runs, self.board.runs)
+            if caps.any and self._uncounted is not None:
+                used, self._uncounted = usage_of(self.runs, self._uncounted), None
         except InputError as error:
             self._options, refused = before, str(error)
             self._screen.note(f"a cap stays as it was: {refused}")

@@ -10,19 +10,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from r2po.cli import main
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.runlog.events import EventWriter
+from r2po.runlog.jsonl import Appender
 from r2po.runlog.lock import Lock
 from r2po.sweep import asking
+from r2po.sweep.caps import usage_of
 from r2po.sweep.control import Answer, Ear, Orders, change, read_orders
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.from_logs import read_unchecked
 from r2po.sweep.manifest import LOCK
-from r2po.sweep.messages import ANSWERED, AttemptOutcome, Instruction, PermitRequest
+from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Instruction, PermitRequest, Progress
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import Clerk
@@ -343,11 +350,65 @@ def test_on_a_cluster_the_clerk_answers_those_who_wait_when_a_pause_ends() -> No
     asyncio.run(talk())
 
 
-def test_calls_under_way_are_not_counted_twice_when_a_cap_is_set() -> None:
+def test_a_cap_that_is_set_counts_what_was_before_and_each_call_since_once() -> None:
     it = Coordinator(Ledger(Caps(), Amount()))
-    for run in (1, 2):
+    for run in (1, 2, 3):
         it.ask(PermitRequest(run, SERVER))
     it.grants(0.0)
-    it.obey(Instruction(caps=Caps(max_llm_calls=10), used=Amount(7, 100)))  # 5 replies, and those 2
     it.end(AttemptOutcome(1, ANSWERED, used=Amount(1, 10)), 1.0)
-    assert it.ledger.used == Amount(6, 110)
+    it.end(AttemptOutcome(3, UNANSWERED), 1.0)  # it waits for its next attempt
+    it.obey(Instruction(caps=Caps(max_llm_calls=10), used=Amount(5, 100)))
+    it.end(AttemptOutcome(2, ANSWERED, used=Amount(1, 10)), 1.0)
+    it.ask(PermitRequest(3, SERVER))
+    it.grants(2.0)
+    it.end(AttemptOutcome(3, ANSWERED, used=Amount(1, 10)), 3.0)
+    assert it.ledger.used == Amount(8, 130)
+
+
+def test_what_was_used_before_a_sweep_began_is_not_what_its_runs_have_asked_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = SweepRequest(
+        [str(write_config(tmp_path, {**NIM, "llm_model_name": "embedded/search", "logdir": "logs/nim"}))], (), (1, 2)
+    )
+    sweep = Sweep(request, SweepOptions(name="one"), {})
+    asked: list[Instruction] = []
+
+    def obey(instruction: Instruction, *_: object) -> Answer:
+        asked.append(instruction)
+        return Answer("", 0, 0)
+
+    place: Any = SimpleNamespace(obey=obey)
+    sweep._place = place
+    known: list[Progress] = []
+    for run in sweep.runs:
+        run.path.mkdir(parents=True)
+        log = EventWriter(Appender(run.path / "llm_calls.jsonl"), 0, {})
+        write_call(log, prompt_tokens=7)
+        write_call(log)  # a process was killed then, or it waits for its turn
+        known.append(read_unchecked(run.index, run.path, 5))
+        write_call(log, prompt_tokens=20)
+        write_call(log)
+        sweep.hear(replace(known[-1], state="running"))
+        log.close()
+    assert [each.requests for each in known] == [2, 2]
+    assert usage_of(sweep.runs, known) == Amount(4, 20, None)
+    assert usage_of(sweep.runs, [Progress(0), Progress(1)]) == Amount(8, 66, None)
+
+    for calls in (10, None, 20):  # nothing was there when it began, and that is counted once
+        change(sweep.manifest.folder, lambda orders, calls=calls: replace(orders, max_llm_calls=calls))  # type: ignore[misc]
+        monkeypatch.setattr("r2po.sweep.control.LOOK_S", 0.0)
+        assert sweep._ear.look()
+        sweep._obey()
+    assert [each.used for each in asked] == [Amount(), None, None]
+    sweep.manifest.close()
+
+
+def write_call(log: EventWriter, prompt_tokens: int | None = None) -> None:
+    """Write a request, and with a number of tokens its reply."""
+    call = log.request(key="k", iteration=1, role="search", sample=0, attempt=1, prompt="?")
+    if prompt_tokens is not None:
+        usage = {"prompt_tokens": prompt_tokens, "cached_tokens": None, "completion_tokens": 3}
+        said: dict[str, Any] = {"finish": "stop", "refusal": "", "sent": {}, "latency_s": 0.1}
+        log.reply(call, text="a", thinking="", usage=usage, **said)
