@@ -106,7 +106,7 @@ def read_orders(folder: Path) -> Orders:
         return Orders()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         what = "is damaged or was not written by r2po"
         raise InputError(f"{path} {what}; delete it, and nothing is asked of this sweep") from None
     if schema > SCHEMA_VERSION:
@@ -176,12 +176,9 @@ class Ear:
         self.problem = ""
         """Why the file cannot be read now: what was asked before holds on."""
         self._known_stop = self.orders.stop
+        self.must_stop = False
+        """Whether a stop was asked for since this process works on it; nobody can take that back."""
         self._looked_at = float("-inf")
-
-    @property
-    def must_stop(self) -> bool:
-        """Whether the sweep was to stop since this process works on it."""
-        return self.orders.stop != self._known_stop
 
     def look(self) -> bool:
         """Read the file, if it is time; return whether something else is asked now."""
@@ -193,6 +190,8 @@ class Ear:
             self.orders, self.problem = read_orders(self._folder), ""
         except InputError as error:
             self.problem = str(error)
+        if self.orders.stop not in ("", self._known_stop):  # empty where the file was deleted
+            self.must_stop = True
         return self.orders.revision != before.revision
 
     def begin(self) -> None:

@@ -210,7 +210,9 @@ def test_what_a_process_at_work_refuses_is_an_error_and_set_no_longer(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "{}", '{"schema": 1}', "[]", json.dumps({"schema": 1, **vars(Orders()), "jobs": 0})]
+    "content",
+    ["{", "{}", '{"schema": 1}', "[]", "[" * 100_000, json.dumps({"schema": 1, **vars(Orders()), "jobs": 0})],
+    ids=str.__len__,
 )
 def test_a_file_that_is_damaged_is_named_and_changes_nothing_under_way(content: str, tmp_path: Path) -> None:
     change(tmp_path, lambda orders: Orders(paused="2026-01-01"))
@@ -221,6 +223,25 @@ def test_a_file_that_is_damaged_is_named_and_changes_nothing_under_way(content: 
     assert not ear.look()
     assert "is damaged" in ear.problem
     assert ear.orders.paused == "2026-01-01"
+
+
+def test_a_file_that_is_deleted_asks_for_nothing_and_a_new_stop_is_no_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("r2po.sweep.control.LOOK_S", 0.0)
+    change(tmp_path, lambda _: Orders(stop="yesterday", jobs=3))
+    ear = Ear(tmp_path, {})
+    (tmp_path / "control.json").write_text("{")
+    assert not ear.look()
+    (tmp_path / "control.json").unlink()  # as the error says
+    assert ear.look()
+    assert (ear.must_stop, ear.orders) == (False, Orders())
+    change(tmp_path, lambda _: Orders(stop="today"))
+    assert ear.look()
+    assert ear.must_stop
+    (tmp_path / "control.json").unlink()
+    assert ear.look()
+    assert ear.must_stop  # the runs have been told
 
 
 def test_a_file_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
