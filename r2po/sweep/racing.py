@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from r2po.runlog import RunDirectory
+from r2po.runlog.events import FILE as EVENTS
 from r2po.sweep.board import Board
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.plan import PlannedRun
@@ -34,7 +35,7 @@ class Racing:
             return set()
         for run in complete:
             self._race.ended(run, RunDirectory(self._runs[run].path))
-        decisions = self._race.decide({run for run in waiting if not self._board.runs[run].iterations})
+        decisions = self._race.decide(lambda run: run in waiting and not self._has_begun(run))
         for decision in decisions:
             self._note(told(decision))
             for run in decision.runs:
@@ -44,3 +45,8 @@ class Racing:
             self._manifest.write()
             self._race.mark(self._manifest.folder.name)
         return self._race.left_out
+
+    def _has_begun(self, run: int) -> bool:
+        """Whether a run has cost anything: a request is on record, or an iteration of a method that asks nobody."""
+        path = self._runs[run].path / EVENTS
+        return bool(self._board.runs[run].iterations) or (path.is_file() and path.stat().st_size > 0)

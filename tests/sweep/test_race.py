@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from scipy import stats
 
 from r2po.analysis.logs.comparable import conditions, named
 from r2po.analysis.logs.experiments import find_experiments
@@ -17,16 +20,19 @@ from r2po.cli.sweep import add_options
 from r2po.cli.sweep_again import command_to_continue
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory
-from r2po.runlog.race import race_note
+from r2po.runlog.race import RaceRecord, race_note, write_race
 from r2po.sweep import race
+from r2po.sweep.board import Board
 from r2po.sweep.manifest import DamagedError, read
+from r2po.sweep.messages import Progress
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
 from r2po.sweep.race import Race, Rule, told
+from r2po.sweep.racing import Racing
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.process.processes import NIM, write_config
 
 VALUES = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1, "heldout_episodes": 1}
-MADE_UP: Mapping[str, float] = {"a": 100.0, "b": 0.0, "c": 99.0}
+MADE_UP: dict[str, float] = {"a": 100.0, "b": 0.0, "c": 99.0}
 """What runs of each experiment reach, and a seed more for each seed."""
 
 
@@ -99,14 +105,33 @@ def test_a_look_uses_the_first_seeds_whichever_run_ends_first(order: int, folder
     decided = []
     for run in [run for run in runs if run.seed <= 4][::order]:
         it.ended(run.index, RunDirectory(run.path))
-        decided += it.decide(waiting)
+        decided += it.decide(waiting.__contains__)
     (decision,) = decided
     assert (decision.experiment[0], decision.leader[0], decision.seeds) == ("b.yaml", "a.yaml", 3)
     assert (decision.standing.mean, decision.leading.mean) == (2.0, 102.0)
     assert [(runs[run].source, runs[run].seed) for run in decision.runs] == [("b.yaml", 4), ("b.yaml", 5)]
     assert told(decision).startswith("race: b.yaml is deferred after 3 seeds: 2 (")
     assert told(decision).endswith(" of a.yaml; 2 runs of it not made")
-    assert it.decide(waiting) == []
+    assert it.decide(waiting.__contains__) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "rule", "intervals"),
+    [("ab", "heldout_reward:3", 2), ("abc", "heldout_reward:3", 3), ("ab", "heldout_reward:3,4", 4)],
+)
+def test_all_intervals_of_a_race_share_its_error(
+    names: str, rule: str, intervals: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values of three seeds have the standard deviation 1, so that all intervals are equally wide."""
+    width = 2 * stats.t.ppf(1 - 0.05 / intervals / 2, 2) / math.sqrt(3)
+    for gap, number in ((0.999 * width, 0), (1.001 * width, 1)):
+        monkeypatch.setitem(MADE_UP, "b", MADE_UP["a"] - gap)
+        runs = planned(*names)
+        it = Race(Rule.parse(rule), runs)
+        for run in runs:
+            if run.seed <= 3:
+                it.ended(run.index, RunDirectory(run.path))
+        assert [decision.experiment[0] for decision in it.decide(lambda _: True)] == ["b.yaml"] * number
 
 
 def test_an_experiment_with_a_run_missing_is_waited_for(folder: Path) -> None:
@@ -115,7 +140,7 @@ def test_an_experiment_with_a_run_missing_is_waited_for(folder: Path) -> None:
     for run in runs:
         if (run.source, run.seed) != ("a.yaml", 2):
             it.ended(run.index, RunDirectory(run.path))
-    assert it.decide({run.index for run in runs}) == []
+    assert it.decide(lambda _: True) == []
 
 
 def test_a_result_that_cannot_be_read_is_no_value(tmp_path: Path) -> None:
@@ -174,6 +199,26 @@ def test_a_sweep_defers_says_so_and_without_the_race_makes_all(
     assert race_note(folder / "logs/a") == race_note(folder / "logs/b") == ""  # nothing is selected any more
 
 
+def test_runs_that_were_paid_for_are_not_left_out(folder: Path) -> None:
+    runs = planned("a", "b", seeds=7)
+    asked, iterated, torn, new = (
+        next(run for run in runs if (run.source, run.seed) == ("b.yaml", seed)) for seed in (4, 5, 6, 7)
+    )
+    for run, log in ((asked, '{"event":"request"}\n'), (torn, "")):  # in its first iteration; before its first call
+        run.path.mkdir(parents=True)
+        (run.path / "llm_calls.jsonl").write_text(log)
+    board = Board([""] * len(runs), [Progress(run.index) for run in runs])
+    board.update(Progress(iterated.index, iterations=1))
+    racing = Racing(Rule.parse("heldout_reward:3"), runs)
+    notes: list[str] = []
+    manifest: Any = SimpleNamespace(race=None, folder=folder / "logs/one", write=lambda: None)
+    racing.begin(manifest, board, notes.append)
+    first = [run.index for run in runs if run.seed <= 3]
+    assert racing.take(first, {run.index for run in runs} - set(first)) == {torn.index, new.index}
+    assert board.runs[new.index].now == "deferred by the race"
+    assert notes[0].endswith("; 2 runs of it not made")
+
+
 @pytest.mark.parametrize(
     "content",
     [[], {"deferred": [{}]}, {"rule": "x", "deferred": [{"experiment": {"config": 1}}]}, {"deferred": 3}, "x"],
@@ -189,6 +234,29 @@ def test_a_mark_that_cannot_be_read_is_no_silence(tmp_path: Path) -> None:
     (tmp_path / "race.json").write_text("{")
     assert race_note(tmp_path) == "race.json cannot be read: perhaps these runs were selected by their results"
     assert race_note(tmp_path / "elsewhere") == ""
+
+
+def test_each_race_leaves_its_own_mark_until_it_is_undone(tmp_path: Path) -> None:
+    lost, won = (
+        RaceRecord("one", "heldout_reward:3", 2, True, ("run_4", "run_5")),
+        RaceRecord("two", "best_reward:5", 3, False, ("../b/run_6",)),
+    )
+    folder = tmp_path / "a"
+    for record in (lost, won, lost):
+        write_race(folder, record)
+    selected, deferred = race_note(folder).split("; ")
+    assert deferred.startswith("deferred by a race of 2 experiments (heldout_reward:3)")
+    assert selected == "selected by a race of 3 experiments (best_reward:5): the mean is biased upwards"
+    for run in ("run_4", "run_5"):
+        (folder / run).mkdir()
+        (folder / run / "result.json").write_text("{}")
+    assert race_note(folder) == selected
+
+    (folder / "race.json").write_text(json.dumps({"schema": 1, **vars(won)}))  # as the first version wrote it
+    assert race_note(folder) == selected
+    (folder / "race.json").write_text("{")
+    write_race(folder, won)
+    assert race_note(folder).startswith("race.json cannot be read")
 
 
 def test_the_command_that_continues_by_the_folder_keeps_the_rule() -> None:
