@@ -64,13 +64,15 @@ def grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
 
 
 def deferred(manifest: Manifest) -> list[str]:
-    """Return what a race has left out, and how to make it all the same."""
+    """Return what a race has left out, and how to make it all the same; nothing where no run was left to be made."""
     race = manifest.race or {"deferred": ()}
     lines = []
     for each in race["deferred"]:
         runs = each["runs"]
+        if not runs:
+            continue
         more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
-        which = f"{', '.join(runs[:MOST_NAMED])}{more}" if runs else "nothing was left of it"
+        which = f"{', '.join(runs[:MOST_NAMED])}{more}"
         name = " ".join([each["experiment"]["config"], *each["experiment"]["overrides"]])
         lines.append(f"deferred by the race {race['rule']} after {each['seeds']} seeds: {name}: {which}")
     how = f"{NAME} sweep {shlex.quote(str(manifest.folder))}"

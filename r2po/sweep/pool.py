@@ -99,7 +99,7 @@ class Pool:
         self._waiting = deque(runs)
         ticked = time.monotonic()
         try:
-            while (self._waiting or self._under_way) and not self._may_stop():
+            while ((self._waiting and not self._is_stopping) or self._under_way) and not self._may_stop():
                 self._start_runs()
                 self._grant()
                 self._hand_out()
@@ -120,7 +120,6 @@ class Pool:
         self._coordinator.obey(asked)
         if asked.stopping:
             self._is_stopping = True
-            self._waiting.clear()
         if jobs is not None and jobs != self._jobs:
             self._memory = None  # that many are asked for
             self._jobs = jobs
@@ -180,7 +179,8 @@ class Pool:
         return min(self._jobs, self._memory.fitting(time.monotonic(), self._under_way, pids))
 
     def _start_runs(self) -> None:
-        while self._waiting and self._under_way < self._most and not self._coordinator.is_paused:
+        may_start = not self._is_stopping and not self._coordinator.is_paused
+        while may_start and self._waiting and self._under_way < self._most:
             place = first_to_start(self._waiting, self._coordinator.outages(time.monotonic()))
             run = self._waiting[place]
             del self._waiting[place]

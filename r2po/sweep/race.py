@@ -191,8 +191,12 @@ def told(decision: Decision) -> str:
     one, other = (
         f"{each.mean:.4g} ({each.low:.4g} to {each.high:.4g})" for each in (decision.standing, decision.leading)
     )
-    left = f"{len(decision.runs)} run{'' if len(decision.runs) == 1 else 's'} of it"
-    return f"race: {name} is deferred after {decision.seeds} seeds: {one}, below {other} of {leader}; {left} not made"
+    number = len(decision.runs)
+    verb = "is" if number else "would be"
+    left = (
+        f"{number} run{'' if number == 1 else 's'} of it not made" if number else "none of its runs is left to be made"
+    )
+    return f"race: {name} {verb} deferred after {decision.seeds} seeds: {one}, below {other} of {leader}; {left}"
 
 
 def _groups(runs: Sequence[PlannedRun], rule: Rule) -> list[dict[Experiment, list[PlannedRun]]]:

@@ -46,6 +46,12 @@ class Racing:
             self._race.mark(self._manifest.folder.name)
         return self._race.left_out
 
+    @property
+    def deferred(self) -> int:
+        """How many runs are left out, and nobody else has made."""
+        left_out = set() if self._race is None else self._race.left_out
+        return sum(self._board.runs[run].state != "complete" for run in left_out)
+
     def _has_begun(self, run: int) -> bool:
         """Whether a run has cost anything: a request is on record, or an iteration of a method that asks nobody."""
         path = self._runs[run].path / EVENTS

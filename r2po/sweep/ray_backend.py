@@ -197,8 +197,6 @@ class RayBackend:
     def obey(self, asked: Instruction, jobs: int | None, _workers: int) -> Answer:
         """Do from now on what people ask; of runs under way that are too many, all go on to their ends."""
         self._asked, self._jobs = asked, jobs
-        if asked.stopping:
-            self._waiting.clear()
         calls = 0 if self._clerk is None else self._ray.get(self._clerk.obey.remote(asked))
         return Answer("", calls, len(self._under_way))
 
@@ -214,6 +212,10 @@ class RayBackend:
     @property
     def _is_paused(self) -> bool:
         return self._asked is not None and self._asked.paused
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._asked is not None and self._asked.stopping
 
     def run(self, runs: Sequence[PlannedRun]) -> None:
         """Make all runs."""
@@ -243,8 +245,13 @@ class RayBackend:
             clerk.obey.remote(self._asked)
         waiting, under_way = self._waiting, self._under_way
         waiting += runs
-        while waiting or under_way:
-            while waiting and not self._is_paused and (self._jobs is None or len(under_way) < self._jobs):
+        while (waiting and not self._is_stopping) or under_way:
+            while (
+                waiting
+                and not self._is_stopping
+                and not self._is_paused
+                and (self._jobs is None or len(under_way) < self._jobs)
+            ):
                 run = waiting.pop(first_to_start(waiting, self._out))
                 share = max(1, int(self._cpus_per_run))
                 under_way[make.remote(run, clerk, str(Path.cwd()), share, loaded_places())] = run

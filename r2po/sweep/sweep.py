@@ -115,7 +115,7 @@ class Sweep:
             self._make_runs()
             stop = stopped(self._endings, self._reached, self.board.names)
             for event in ("done",) if stop is None else stop.events:
-                self._hook.tell(event, f"{self.board.total.done} runs are complete" if stop is None else str(stop))
+                self._hook.tell(event, self._done() if stop is None else str(stop))
         if stop is not None:
             raise stop
 
@@ -145,8 +145,12 @@ class Sweep:
             self._screen.close()
             self._ear.close()
             self.manifest.close()
-        if self._ear.must_stop and self.board.total.done < len(self.runs):
+        if self._ear.must_stop and self.board.total.done + self._racing.deferred < len(self.runs):
             raise KeyboardInterrupt
+
+    def _done(self) -> str:
+        deferred = f", {self._racing.deferred} deferred by the race" if self._racing.deferred else ""
+        return f"{self.board.total.done} runs are complete{deferred}"
 
     def _complete(self) -> list[int]:
         return [run.run for run in self.board.runs if run.state == "complete"]

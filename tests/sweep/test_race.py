@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +20,18 @@ from r2po.cli import main
 from r2po.cli.sweep import add_options
 from r2po.cli.sweep_again import command_to_continue
 from r2po.errors import InputError
+from r2po.llm.ledger import Caps, Ledger
 from r2po.runlog import RunDirectory
 from r2po.runlog.race import RaceRecord, race_note, write_race
 from r2po.sweep import race
 from r2po.sweep.board import Board
+from r2po.sweep.control import Answer
+from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.endings import deferred
 from r2po.sweep.manifest import DamagedError, read
-from r2po.sweep.messages import Progress
+from r2po.sweep.messages import Ended, Instruction, Progress
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
+from r2po.sweep.pool import Pool
 from r2po.sweep.race import Race, Rule, told
 from r2po.sweep.racing import Racing
 from r2po.sweep.sweep import Sweep, SweepOptions
@@ -217,6 +223,66 @@ def test_runs_that_were_paid_for_are_not_left_out(folder: Path) -> None:
     assert racing.take(first, {run.index for run in runs} - set(first)) == {torn.index, new.index}
     assert board.runs[new.index].now == "deferred by the race"
     assert notes[0].endswith("; 2 runs of it not made")
+
+
+class Place:
+    """Makes the runs of three seeds; while it makes the last of them, a stop is asked for."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+        self.waiting: set[int] = set()
+
+    def obey(self, *_: object) -> Answer:
+        return Answer("", 0, 0)
+
+    def leave_out(self, runs: Collection[int]) -> None:
+        self.waiting -= set(runs)
+
+    def run(self, runs: Sequence[PlannedRun]) -> None:
+        self.waiting = {run.index for run in runs if run.seed > 3}
+        first = [run.index for run in runs if run.seed <= 3]
+        for run in first:
+            self._sweep._ear.must_stop = run == first[-1]
+            self._sweep.hear(Ended(run))
+
+
+def test_a_stop_during_the_last_call_is_none_if_all_else_is_deferred(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sweep, "_backend", lambda sweep: Place(sweep))  # a class would not be bound
+    request = SweepRequest(["a.yaml", "b.yaml"], (), (1, 2, 3, 4))
+    hook = 'printf "%s: %s" "$R2PO_EVENT" "$R2PO_MESSAGE" > told'
+    for name, all_of_a in (("one", False), ("two", True)):
+        sweep = Sweep(request, SweepOptions(name=name, race=Rule.parse("heldout_reward:3"), hook=hook, quiet=True), {})
+        (last,) = [run.index for run in sweep.runs if (run.source, run.seed) == ("a.yaml", 4)]
+        if all_of_a:
+            sweep.board.set_state(last, "complete")
+            sweep.run()
+            assert (folder / "told").read_text() == "done: 7 runs are complete, 1 deferred by the race"
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                sweep.run()
+            assert not (folder / "told").exists()
+
+
+def test_a_pool_that_is_to_stop_starts_none_of_those_that_wait(folder: Path) -> None:
+    pool = Pool(Coordinator(Ledger(Caps())), SimpleNamespace(tick=lambda *_: None), workers=1, jobs=1)
+    pool.obey(Instruction(stopping=True), 1, 1)
+    runs = planned("a", "b")
+    pool.run(runs)
+    assert pool.waiting == {run.index for run in runs}  # a race can still say which of them are not to be made
+
+
+def test_what_a_race_could_only_have_left_out_is_not_called_deferred(folder: Path) -> None:
+    runs = planned("a", "b")
+    it = Race(Rule.parse("heldout_reward:3"), runs)
+    for run in runs:
+        it.ended(run.index, RunDirectory(run.path))
+    (decision,) = it.decide(lambda _: False)
+    assert told(decision).startswith("race: b.yaml would be deferred after 3 seeds: 2 (")
+    assert told(decision).endswith(" of a.yaml; none of its runs is left to be made")
+    manifest: Any = SimpleNamespace(race=it.as_json([""] * len(runs)), folder=folder)
+    assert deferred(manifest) == []
 
 
 @pytest.mark.parametrize(
