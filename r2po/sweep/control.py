@@ -24,7 +24,7 @@ from r2po.errors import InputError
 from r2po.installation import NAME
 from r2po.llm.ledger import Caps
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.lock import Lock
+from r2po.runlog.lock import Lock, take_lock
 
 FILE = "control.json"
 SCHEMA_VERSION = 1
@@ -146,14 +146,10 @@ def change(folder: Path, edit: Callable[[Orders], Orders]) -> tuple[Orders, Orde
 
 def _lock(folder: Path) -> Lock:
     """Keep other commands out while one reads and writes."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return Lock(folder / ".control.lock")
-        except BlockingIOError:  # noqa: PERF203 - that is what it waits for
-            if time.monotonic() > deadline:
-                raise InputError(f"another process is writing {folder / FILE}, for {PATIENCE_S:g} s by now") from None
-            time.sleep(0.02)
+    try:
+        return take_lock(folder / ".control.lock", PATIENCE_S)
+    except BlockingIOError:
+        raise InputError(f"another process is writing {folder / FILE}, for {PATIENCE_S:g} s by now") from None
 
 
 class Ear:

@@ -12,11 +12,13 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.lock import NO_LOCKS, Lock
+from r2po.runlog.lock import NO_LOCKS, Lock, take_lock
 from r2po.sweep.plan import PlannedRun, SweepRequest
 
 FILE = "sweep.json"
 LOCK = ".lock"
+MOMENT_S = 0.25
+"""Commands hold the lock for a moment to see whether a process works on the sweep."""
 SCHEMA_VERSION = 1
 MOST_LEVELS = 4
 """Sweeps are looked for so many folders below: ``logs/paper/sweep-...`` is two below ``logs``."""
@@ -62,7 +64,7 @@ class Manifest:
         runs = [_entry(run, folder.parent) for run in planned]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = Lock(folder / LOCK)
+            lock = take_lock(folder / LOCK, MOMENT_S)
         except BlockingIOError:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
         except OSError as error:

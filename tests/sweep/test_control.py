@@ -28,9 +28,9 @@ from r2po.sweep.caps import usage_of
 from r2po.sweep.control import Answer, Ear, Orders, change, read_orders
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import read_unchecked
-from r2po.sweep.manifest import LOCK
+from r2po.sweep.manifest import LOCK, Manifest
 from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Instruction, PermitRequest, Progress
-from r2po.sweep.plan import SweepRequest
+from r2po.sweep.plan import SweepRequest, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.ray_backend import Clerk
 from r2po.sweep.sweep import Sweep, SweepOptions
@@ -281,6 +281,21 @@ def test_an_answer_of_a_process_that_was_killed_is_not_waited_for(tmp_path: Path
     assert (dead.exists(), mine.exists()) == (False, True)
     ear.close()
     assert not mine.exists()
+
+
+def test_a_command_that_looks_who_is_at_work_keeps_no_sweep_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path, {**NIM, "llm_model_name": "embedded/search", "logdir": "logs/nim"})
+    runs = plan(SweepRequest([str(config)], (), (1,)))
+    (tmp_path / "logs/one").mkdir(parents=True)
+    looking = Lock(tmp_path / "logs/one" / LOCK)
+    threading.Timer(0.1, looking.close).start()
+    manifest = Manifest.open("one", runs, print)
+    with pytest.raises(InputError, match="is being run by another process"):
+        Manifest.open("one", runs, print)
+    manifest.close()
 
 
 def test_a_sweep_is_found_by_its_folder_or_its_name(tmp_path: Path) -> None:

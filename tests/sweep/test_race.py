@@ -94,6 +94,21 @@ def test_a_rule_that_does_not_fit_the_sweep_is_refused(names: str, rule: str, wh
         Race(Rule.parse(rule), planned(*names))
 
 
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("--race nonsense:1", "unknown metric of a race 'nonsense'"),
+        ("--race heldout_reward:5", "a look at 5 seeds; this sweep has only 4"),
+        ("--first nonsense.yaml", "--first nonsense.yaml: no config of this sweep"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_sweep_would(
+    option: str, why: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "a.yaml", "b.yaml", "--runs", "4", "--dry-run", *option.split()]) == 2
+    assert why in capsys.readouterr().err
+
+
 def test_held_out_rewards_must_be_there(folder: Path) -> None:
     write_config(folder, {**VALUES, "heldout_episodes": 0, "logdir": "logs/d"}, "d.yaml")
     with pytest.raises(InputError, match=r"d.yaml has heldout_episodes 0"):
