@@ -96,7 +96,7 @@ def _rules(options: argparse.Namespace) -> EditRules:
 
 def run(options: argparse.Namespace) -> int:
     """Write ``episodes.csv``, tables and figures; for each model and protocol apart."""
-    from r2po.analysis.logs.comparable import cohorts, copied, named, unfinished
+    from r2po.analysis.logs.comparable import about_runs, cohorts, named
     from r2po.analysis.output.files import write_file
     from r2po.analysis.output.writing import write_all
     from r2po.analysis.salience.report import analyses_of, collect, episodes_csv, to_records
@@ -117,8 +117,7 @@ def run(options: argparse.Namespace) -> int:
         record |= {"distance_mode": rules.distance_mode, "epsilon": rules.epsilon}
         record["as_published"] = options.as_published
         record["analyses"] = to_records(analyses, found)
-        compared_ones = named([each.experiment for each in found])
-        notes = [*unfinished(compared_ones), *copied(compared_ones)]
+        notes = about_runs(named([each.experiment for each in found]))
         record["notes"] = notes
         about = [f"Runs: {cohort.label}." if cohort else "Runs of no language model.", *notes]
         items = _items(analyses, found, about, options)

@@ -20,6 +20,7 @@ from r2po.signals import held_back
 if TYPE_CHECKING:
     from r2po.llm.ledger import Caps
     from r2po.sweep.plan import SweepRequest
+    from r2po.sweep.race import Rule
 
 LOGS = Path("logs")
 """A sweep that is given by its name is looked for here."""
@@ -134,8 +135,10 @@ def run(options: argparse.Namespace) -> int:
     request = _request_of(folder) if folder is not None else _request(options)
     request = replace(request, accept_changed_prompts=options.accept_changed_prompts)
     caps = Caps(options.max_llm_calls, options.max_tokens, options.max_cost)
+    rule = None if options.race is None else Rule.parse(options.race)
+    first = chosen_first(options.first or (), request.configs)
     if options.dry_run or _must_be_approved(options):
-        _foresee(options, request, caps)
+        _foresee(options, request, caps, rule)
     if options.dry_run:
         return 0
     if _must_be_approved(options):  # a forecast may be wrong: no more is spent than was approved
@@ -151,8 +154,8 @@ def run(options: argparse.Namespace) -> int:
         quiet=options.quiet,
         max_outage_s=MAX_OUTAGE_S if options.max_outage is None else options.max_outage,
         hook=options.hook,
-        race=None if options.race is None else Rule.parse(options.race),
-        first=chosen_first(options.first or (), request.configs),
+        race=rule,
+        first=first,
         batch=batch_options.terms(options),
     )
     sweep: Sweep | None = None
@@ -200,7 +203,7 @@ def _must_be_approved(options: argparse.Namespace) -> bool:
     return options.max_cost is None or bool(options.max_cost > options.approve_cost)
 
 
-def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> None:
+def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps, rule: Rule | None) -> None:
     """Forecast what the runs to come take, print that if it is asked for, and stop if it was not approved."""
     with held_back():
         from r2po.config.environ import read_environ
@@ -209,11 +212,14 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps) -> 
         from r2po.sweep.forecast import Terms, forecast
         from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
+        from r2po.sweep.racing import Racing
 
     terms = Terms(options.jobs, options.ray is None, options.calls_per_minute, options.reply_s)
     terms = replace(terms, batch_hours=batch_options.hours(options))
     notes: list[str] = []
-    found = forecast(plan(request, notes.append), terms, read_environ())
+    runs = plan(request, notes.append)
+    Racing(rule, runs)  # it refuses a rule that does not fit
+    found = forecast(runs, terms, read_environ())
     if options.dry_run:
         if options.json:
             sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")

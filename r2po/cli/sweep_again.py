@@ -31,14 +31,31 @@ def command_to_continue(
     plugins, which are looked for beside the configs.
     """
     program: str = options.program
-    given = {name: value for name, value in limits.items() if getattr(options, name) is not None}
-    settings = [*(f"--{name.replace('_', '-')} {value}" for name, value in given.items()), setting]
+    given = {name: value for name, value in limits.items() if getattr(options, name) is not None and name != "max_cost"}
+    settings = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
+    settings += _about_cost(options, limits.get("max_cost"), setting)
     if len(options.config) <= MOST_CONFIGS or options.plugins:
         arguments = sys.argv[len(program.split()) :]
         return shlex.join([*command_of(program), *_with_settings(arguments, settings)])
     is_script = Path(sys.argv[0]).name == program
     called = ["python", "-m", *SWEEP.split()] if is_script else command_of(SWEEP)
     return shlex.join([*called, str(folder), *_with_settings(list(_kept(options)), settings)])
+
+
+def _about_cost(options: argparse.Namespace, limit: float | None, setting: str) -> list[str]:
+    """Return the last setting, and the cap on money that was set meanwhile: above what was approved, it approves more.
+
+    What was approved is a cap of the command, and would be the later word.
+    """
+    is_cost = setting.startswith(("--max-cost ", "--approve-cost "))
+    value = setting.split()[1] if is_cost else limit
+    approved = options.approve_cost
+    others = [] if is_cost else [setting]
+    if limit is None or (approved is None and options.max_cost is None):
+        return [setting]
+    if approved is None or limit <= approved:
+        return [*others, setting if is_cost else f"--max-cost {value}"]
+    return [*others, f"--approve-cost {value}", *([] if options.max_cost is None else [f"--max-cost {value}"])]
 
 
 def _with_settings(arguments: Sequence[str], settings: Sequence[str]) -> list[str]:

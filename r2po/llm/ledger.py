@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 
 from r2po.llm.usage import plus
 
@@ -25,11 +25,6 @@ class Amount:
     def __add__(self, other: Amount) -> Amount:
         """Add up; something unknown makes the sum unknown."""
         return Amount(self.calls + other.calls, plus(self.tokens, other.tokens), plus(self.cost, other.cost))
-
-
-def without_calls(used: Amount, under_way: int) -> Amount:
-    """Return what was used without calls that are under way, which are counted when they end."""
-    return replace(used, calls=max(used.calls - under_way, 0))
 
 
 @dataclass(frozen=True)
@@ -107,11 +102,11 @@ class Ledger:
 
         Args:
             caps: The caps.
-            used: What was used until now, calls under way included; None if that is known.
+            used: What was used before this process began to count; None if that is known.
         """
         self.caps = caps
         if used is not None:
-            self.used = without_calls(sum(used, Amount()), len(self._set_aside))
+            self.used += sum(used, Amount())
 
     def _obstacle(self, used: Amount, following: Amount) -> Obstacle | None:
         return self._calls(used.calls) or self._tokens(used, following) or self._cost(used, following)

@@ -15,6 +15,7 @@ from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import RunData, models_label
 from r2po.report.packing import Values
 from r2po.runlog.facts import NO_MODEL
+from r2po.runlog.race import race_note
 from r2po.runlog.records import Description
 
 UNKNOWN = "\N{EN DASH}"
@@ -53,7 +54,7 @@ def head_of_log(log: Log, done: int) -> Values:
     return {
         "title": title,
         "about": [*about, _progress(done, _planned(config), complete=log.is_complete)],
-        "badges": [*badges, *([] if log.is_complete else ["not complete"])],
+        "badges": [*badges, *_raced(log.path), *([] if log.is_complete else ["not complete"])],
         "run": run_name(log.path),
         "method": method,
         "environment": task.get("label") or "?",
@@ -70,7 +71,7 @@ def head_of_run(run: RunData) -> Values:
     return {
         "title": f"{run.label} on {run.task['label']}",
         "about": [f"model {run.model}", f"log of the {run.protocol}", run.progress],
-        "badges": [STAND_IN] if run.stand_in else [],
+        "badges": [*([STAND_IN] if run.stand_in else []), *_raced(run.path)],
         "run": run_name(run.path),
         "method": run.label,
         "environment": run.task["label"] or "?",
@@ -96,6 +97,12 @@ def _badges(told: Description, result: Mapping[str, Any] | None) -> list[str]:
         asked = f", {differing} prompts differ" if differing else ""
         badges.append(f"replay of {source}: not another sample{asked}")
     return badges
+
+
+def _raced(run: Path) -> list[str]:
+    """Say what a race has to do with the mean of the experiment of a run."""
+    note = race_note(run.resolve().parent)
+    return [note] if note else []
 
 
 def _planned(config: Mapping[str, Any]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,20 @@ def _keeps_out(path: Path, flock: Callable[[io.TextIOWrapper, int], None], how: 
     except OSError:
         return True
     return False
+
+
+def take_lock(path: Path, patience_s: float) -> Lock:
+    """Take a lock, waiting a while for others who hold it for a moment.
+
+    Raises:
+        BlockingIOError: Another process holds it all the time.
+        InputError: As for ``Lock``.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return Lock(path)
+        except BlockingIOError:  # noqa: PERF203 - that is what it waits for
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

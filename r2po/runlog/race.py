@@ -16,7 +16,7 @@ from r2po.runlog.directory import RunDirectory
 from r2po.runlog.jsonl import write_json
 
 FILE = "race.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -39,28 +39,55 @@ class RaceRecord:
 
 
 def write_race(folder: Path, record: RaceRecord) -> None:
-    """Write it into a log directory."""
+    """Write it into a log directory, in the place of what the same sweep has written; others' races stay.
+
+    A file that cannot be read stays too, as it may hold such races: ``race_note`` names it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FILE, {"schema": SCHEMA_VERSION, **asdict(record)})
+    try:
+        others = [each for each in _read(folder / FILE) if each.sweep != record.sweep]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return
+    races = [asdict(each) for each in (*others, record)]
+    write_json(folder / FILE, {"schema": SCHEMA_VERSION, "races": races})
 
 
 def race_note(folder: Path) -> str:
-    """Return what a reader of a log directory's means must know of a race; empty if there is nothing.
+    """Return what a reader of a log directory's means must know of races; empty if there is nothing.
 
     A file that cannot be read is named rather than passed over.
     """
-    path = folder / FILE
+    try:
+        records = _read(folder / FILE)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return f"{FILE} cannot be read: perhaps these runs were selected by their results"
+    return "; ".join(dict.fromkeys(_told(each) for each in records if not _is_undone(folder, each)))
+
+
+def _read(path: Path) -> list[RaceRecord]:
+    """Return the races of a file, none if there is no file; the first version had one alone."""
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        rule, experiments = str(content["rule"]), int(content["experiments"])
-        is_deferred, left_out = bool(content["is_deferred"]), [str(each) for each in content["left_out"]]
     except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{FILE} cannot be read: perhaps these runs were selected by their results"
-    if all(RunDirectory(folder / each).is_complete for each in left_out):
-        return ""
-    race = f"a race of {experiments} experiments ({rule})"
-    if is_deferred:
+        return []
+    return [
+        RaceRecord(
+            str(each["sweep"]),
+            str(each["rule"]),
+            int(each["experiments"]),
+            bool(each["is_deferred"]),
+            tuple(str(run) for run in each["left_out"]),
+        )
+        for each in content.get("races", [content])
+    ]
+
+
+def _is_undone(folder: Path, record: RaceRecord) -> bool:
+    return all(RunDirectory(folder / each).is_complete for each in record.left_out)
+
+
+def _told(record: RaceRecord) -> str:
+    race = f"a race of {record.experiments} experiments ({record.rule})"
+    if record.is_deferred:
         return f"deferred by {race}: fewer runs because of their results, so the mean is biased downwards"
     return f"selected by {race}: the mean is biased upwards"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle, without_calls
+from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle
 from r2po.sweep.member import Member
 from r2po.sweep.messages import Key
 
@@ -92,14 +92,13 @@ class Accounts(Ledger):
 
         Args:
             caps: The caps.
-            used: What each run has used until now, calls under way included; None if that is known.
+            used: What each run had used before this process made it; None if that is known.
         """
         self.caps = caps
         self.counts = caps.any or self._has_budgets
         if used is None:
             return
-        under_way = Counter(cast("Key", key)[0] for key in self._set_aside if key != _OTHERS)
-        self._known = [without_calls(amount, under_way[number]) for number, amount in enumerate(used)]
+        self._known = [before + since for before, since in zip(used, self._known, strict=True)]
         # Others may have read the logs of its runs before these had ended, and hear of them from here alone.
         self._untold = set(self._made)
         self._heard, self._met = None, set()

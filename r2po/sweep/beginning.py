@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from r2po.experiment.resolve import by_model
+from r2po.runlog import RunDirectory
+from r2po.runlog.condition import condition_of
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.plan import PlannedRun
+
+RESULT = "result.json"
 
 
 def what_begins(
@@ -39,3 +45,13 @@ def what_begins(
     if any(name.startswith("embedded/") for name in models):
         lines.append("embedded stand-in: no language model answers; these results say nothing about any model")
     return lines
+
+
+def set_aside_damaged_results(paths: Iterable[Path], note: Callable[[str], None]) -> None:
+    """Let resuming these runs rebuild their results from the logs."""
+    for path in paths:
+        if not condition_of(RunDirectory(path)).mends_itself:
+            continue  # another process has seen to it
+        with suppress(FileNotFoundError):  # another sweep did
+            (path / RESULT).rename(path / f"{RESULT}.damaged")
+        note(f"{path / RESULT} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")

@@ -17,15 +17,19 @@ from r2po.sweep.plan import PlannedRun
 SET = f"the max_cost of {NAME} set (--max-cost none takes it back)"
 
 
-def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress], number: int) -> Amount:
+def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress], number: int, *, before: bool = False) -> Amount:
     """Return what one of the runs has used, by its log; its result knows too, if the log is damaged.
+
+    With ``before``, only what it had used when it was read where it stands. A log at work does not tell what was used
+    by now: a request without a reply may wait for its turn, or between two attempts, and has cost nothing so far.
 
     Raises:
         InputError: Neither tells it.
     """
     run, stands = runs[number], known[number]
+    first = stands.requests if before else None
     try:
-        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices)
+        return read_usage(run.path, lambda role: run.config.for_role(role).known_prices, first)[0]
     except InputError as error:
         if stands.state != "complete":
             raise InputError(f"{error}: no cap can be enforced, as it is not known what this run has used") from None

@@ -89,10 +89,6 @@ class Claims:
         self._left_out |= set(runs)
         self._left = [run for run in self._left if run.index not in runs]
 
-    def leave_all(self) -> None:
-        """Take no run any more."""
-        self._left.clear()
-
     def put_back(self, run: PlannedRun, *, is_last: bool) -> None:
         """Let anybody make a run that was made here: the next one, or when all others are made."""
         if is_last:
@@ -225,10 +221,6 @@ class ClaimingPool(Pool):
 
     def _startable(self) -> Sequence[PlannedRun]:
         return [*self._waiting, *self._claims.free()]
-
-    def _start_none(self) -> None:
-        super()._start_none()
-        self._claims.leave_all()
 
     def _next(self) -> PlannedRun | None:
         if self._waiting:

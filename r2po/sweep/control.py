@@ -21,7 +21,7 @@ from r2po.errors import InputError
 from r2po.installation import NAME
 from r2po.llm.ledger import Caps
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.lock import Lock
+from r2po.runlog.lock import Lock, take_lock
 from r2po.sweep.own_file import own_path, remove_those_of_the_dead
 
 FILE = "control.json"
@@ -104,7 +104,7 @@ def read_orders(folder: Path) -> Orders:
         return Orders()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         what = "is damaged or was not written by r2po"
         raise InputError(f"{path} {what}; delete it, and nothing is asked of this sweep") from None
     if schema > SCHEMA_VERSION:
@@ -144,14 +144,10 @@ def change(folder: Path, edit: Callable[[Orders], Orders]) -> tuple[Orders, Orde
 
 def _lock(folder: Path) -> Lock:
     """Keep other commands out while one reads and writes."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return Lock(folder / ".control.lock")
-        except BlockingIOError:  # noqa: PERF203 - that is what it waits for
-            if time.monotonic() > deadline:
-                raise InputError(f"another process is writing {folder / FILE}, for {PATIENCE_S:g} s by now") from None
-            time.sleep(0.02)
+    try:
+        return take_lock(folder / ".control.lock", PATIENCE_S)
+    except BlockingIOError:
+        raise InputError(f"another process is writing {folder / FILE}, for {PATIENCE_S:g} s by now") from None
 
 
 class Ear:
@@ -175,12 +171,9 @@ class Ear:
         self.problem = ""
         """Why the file cannot be read now: what was asked before holds on."""
         self._known_stop = self.orders.stop
+        self.must_stop = False
+        """Whether a stop was asked for since this process works on it; nobody can take that back."""
         self._looked_at = float("-inf")
-
-    @property
-    def must_stop(self) -> bool:
-        """Whether the sweep was to stop since this process works on it."""
-        return self.orders.stop != self._known_stop
 
     def look(self) -> bool:
         """Read the file, if it is time; return whether something else is asked now."""
@@ -192,6 +185,8 @@ class Ear:
             self.orders, self.problem = read_orders(self._folder), ""
         except InputError as error:
             self.problem = str(error)
+        if self.orders.stop not in ("", self._known_stop):  # empty where the file was deleted
+            self.must_stop = True
         return self.orders.revision != before.revision
 
     def begin(self) -> None:

@@ -71,6 +71,8 @@ class Coordinator:
         """The first cap that stopped a run."""
         self.given_back: set[int] = set()
         """Runs that stop at their next call, since fewer are to be under way."""
+        self.leaving: set[int] = set()
+        """Those of them that were told so, and have not ended yet: no later word reaches them."""
         self._asked = Instruction()
         self._providers: dict[str, ServerQueue] = {}
         self._under_way: dict[Key, _UnderWay] = {}
@@ -160,6 +162,7 @@ class Coordinator:
         for _, model in self._targets():
             model.runs -= gone
         self.given_back -= gone
+        self.leaving -= gone
         self._drop(lambda key: key[0] in gone, now)
 
     def lose(self, key: Key, now: float) -> None:
@@ -218,6 +221,8 @@ class Coordinator:
             for ask in stopped:
                 provider.queue.remove(ask)
                 reason = ASKED_TO_STOP if self._asked.stopping else GIVEN_BACK
+                if reason == GIVEN_BACK:
+                    self.leaving.add(ask.run)
                 yield Verdict(ask.run, reason, call=ask.call)
 
     def wait_s(self, now: float) -> float | None:

@@ -36,9 +36,12 @@ def stopped(endings: Mapping[int, Ended], reached: Verdict | None, names: Sequen
     if all(ended.state == "complete" for ended in endings.values()):
         return None
     parts, events, setting = [], [], ""
-    if _reasons(endings, "waiting") and reached is not None:
+    kinds = [("failed", "failed"), ("damaged", "are damaged"), ("running", "are held by other processes")]
+    if reached is None:  # never an end without a reason
+        kinds.insert(0, ("waiting", "stopped without a cap or a request"))
+    elif _reasons(endings, "waiting"):
         parts, events, setting = [reached.reached], ["cap"], reached.setting
-    for state, what in (("failed", "failed"), ("damaged", "are damaged"), ("running", "are held by other processes")):
+    for state, what in kinds:
         reasons = _reasons(endings, state)
         if reasons:
             parts.append(f"{len(reasons)} of {len(names)} runs {what}:{grouped(reasons, names)}")
@@ -63,13 +66,15 @@ def grouped(errors: Mapping[int, str], names: Sequence[str]) -> str:
 
 
 def deferred(manifest: Manifest) -> list[str]:
-    """Return what a race has left out, and how to make it all the same."""
+    """Return what a race has left out, and how to make it all the same; nothing where no run was left to be made."""
     race = manifest.race or {"deferred": ()}
     lines = []
     for each in race["deferred"]:
         runs = each["runs"]
+        if not runs:
+            continue
         more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
-        which = f"{', '.join(runs[:MOST_NAMED])}{more}" if runs else "nothing was left of it"
+        which = f"{', '.join(runs[:MOST_NAMED])}{more}"
         name = " ".join([each["experiment"]["config"], *each["experiment"]["overrides"]])
         lines.append(f"deferred by the race {race['rule']} after {each['seeds']} seeds: {name}: {which}")
     how = f"{NAME} sweep {shlex.quote(str(manifest.folder))}"

@@ -46,7 +46,7 @@ def read_unchecked(index: int, path: Path, planned: int) -> Progress:
     progress = Progress(index, planned=planned)
     try:
         if not path.is_dir():
-            return progress
+            return replace(progress, requests=0)
         if directory.is_complete:
             return from_result(index, directory, directory.read_result())
         return _unfinished(progress, directory)
@@ -93,12 +93,13 @@ def after(progress: Progress, iterations: Sequence[IterationRecord]) -> Progress
 def _unfinished(progress: Progress, directory: RunDirectory) -> Progress:
     iterations = directory.read_iterations()
     prices = _prices(directory)
-    used = read_usage(directory.path, prices)
+    used, requests = read_usage(directory.path, prices)
     return replace(
         after(progress, iterations),
         calls=iterations[-1]["llm_calls"] if iterations else 0,
         tokens=used.tokens or 0,
         cost=used.cost if prices(SEARCH) else None,
+        requests=requests,
     )
 
 
@@ -111,12 +112,18 @@ def _prices(directory: RunDirectory) -> Callable[[str], Prices | None]:
     return lambda role: known.get(CRITIC if role == CRITIC else SEARCH)
 
 
-def read_usage(path: Path, prices_of: Callable[[str], Prices | None]) -> Amount:
-    """Return what the calls of a run have used; those that were under way when a process was killed count as calls."""
-    used, under_way = Amount(), set()
+def read_usage(path: Path, prices_of: Callable[[str], Prices | None], first: int | None = None) -> tuple[Amount, int]:
+    """Return what the calls of a run have used, and how many there are; with ``first``, of so many of them.
+
+    Those that were under way when a process was killed count as calls.
+    """
+    used, under_way, requests = Amount(), set(), 0
     try:
         for event in read_events(path / FILE, texts=False):
+            if first is not None and (event if isinstance(event, Requested) else event.request).call > first:
+                continue
             if isinstance(event, Requested):
+                requests += 1
                 under_way.add(event.call)
             elif isinstance(event, Replied | GaveUp):
                 under_way.discard(event.request.call)
@@ -124,7 +131,7 @@ def read_usage(path: Path, prices_of: Callable[[str], Prices | None]) -> Amount:
                 used += amount_of(Usage(**event.usage), prices_of(event.request.role))
     except TypeError:
         raise InputError(f"damaged log: {path / FILE}") from None
-    return used + Amount(len(under_way))
+    return used + Amount(len(under_way)), requests
 
 
 def ended_at(path: Path) -> list[tuple[datetime, int]]:

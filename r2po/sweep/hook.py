@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,6 +22,9 @@ LIMIT_S = 60.0
 """How long a command may take; then it is ended, and whatever it has started."""
 LONGEST_MESSAGE = 10_000
 """Systems refuse variables of more than about 100,000 characters."""
+KEPT = 8_192
+"""How many bytes of its errors are kept."""
+DRAINED_S = 0.5
 SHORTEST_SECRET = 8
 """What stands in another variable, too, is no secret if it is shorter: servers without keys are given dummies."""
 _OF_A_PROVIDER = re.compile(r"\w+_(?:API_KEY|BASE_URL)")
@@ -33,8 +36,30 @@ class _Call:
 
     event: str
     process: subprocess.Popen[bytes]
-    errors: IO[bytes]
+    errors: _Tail
     began: float
+
+
+class _Tail(threading.Thread):
+    """Takes what a command complains of, however much that is, and keeps the end of it."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        super().__init__(name="hook-errors", daemon=True)
+        self._pipe = pipe
+        self._kept = b""
+        self.start()
+
+    def run(self) -> None:
+        """Read until all that have the other end have closed it."""
+        with self._pipe:
+            while said := os.read(self._pipe.fileno(), KEPT):
+                self._kept = (self._kept + said)[-KEPT:]
+
+    def last_line(self) -> bytes:
+        """Return the last line, once the command has ended."""
+        self.join(DRAINED_S)  # what it has left running may keep the pipe open
+        lines = self._kept.strip().splitlines()
+        return lines[-1] if lines else b""
 
 
 class Hook:
@@ -71,12 +96,21 @@ class Hook:
         """Nothing has happened yet."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Wait for commands under way, or end them after Ctrl-C."""
-        while self._calls and (error is None or isinstance(error, Exception)):
-            self.look()
-            time.sleep(0.02)
-        for call in self._calls:
-            _end(call)
+        """Wait for commands under way, or end them after Ctrl-C: before, or while it waits.
+
+        What the block has done is done by then: Ctrl-C ends the wait alone.
+        """
+        try:
+            while self._calls and (error is None or isinstance(error, Exception)):
+                self.look()
+                time.sleep(0.02)
+        except KeyboardInterrupt:
+            for call in self._calls:
+                self._note(f"the hook for {call.event} was interrupted: ended")
+        finally:
+            for call in self._calls:
+                _end(call)
+            self._calls.clear()
 
     def tell(self, event: str, message: str) -> None:
         """Run the command: something happened, such as ``done``, ``failed``, ``cap`` or ``outage``.
@@ -87,22 +121,21 @@ class Hook:
             return
         text = message.replace("\0", "").encode("utf-8", "replace").decode()[:LONGEST_MESSAGE]
         told = {"R2PO_EVENT": event, "R2PO_SWEEP": str(self._folder.resolve()), "R2PO_MESSAGE": text}
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the command has ended
         try:
             process = subprocess.Popen(  # noqa: S602 - the user's own command, which may use the variables
                 self._command,
                 shell=True,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=errors,
+                stderr=subprocess.PIPE,
                 env={**self._environ, **told},
                 start_new_session=True,
             )
         except OSError as error:
-            errors.close()
             self._note(f"the hook was not run for {event}: {error.strerror}")
             return
-        self._calls.append(_Call(event, process, errors, time.monotonic()))
+        assert process.stderr is not None
+        self._calls.append(_Call(event, process, _Tail(process.stderr), time.monotonic()))
 
     def look(self) -> None:
         """Say which commands have failed by now, and end those that take too long."""
@@ -125,10 +158,7 @@ def _end(call: _Call) -> tuple[int, bytes]:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(call.process.pid, signal.SIGKILL)
     code = call.process.wait()
-    call.errors.seek(0)
-    lines = call.errors.read().strip().splitlines()
-    call.errors.close()
-    return code, lines[-1] if lines else b""
+    return code, call.errors.last_line()
 
 
 def _secrets(environ: Mapping[str, str]) -> list[str]:

@@ -14,11 +14,13 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.lock import NO_LOCKS, Lock
+from r2po.runlog.lock import NO_LOCKS, Lock, take_lock
 from r2po.sweep.plan import PlannedRun, SweepRequest
 
 FILE = "sweep.json"
 LOCK = ".lock"
+MOMENT_S = 0.25
+"""Commands hold the lock for a moment to see whether a process works on the sweep."""
 SCHEMA_VERSION = 1
 MOST_LEVELS = 4
 """Sweeps are looked for so many folders below: ``logs/paper/sweep-...`` is two below ``logs``."""
@@ -66,7 +68,7 @@ class Manifest:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
         """
         try:
-            lock = Lock(folder / LOCK)
+            lock = take_lock(folder / LOCK, MOMENT_S)
         except BlockingIOError:
             raise InputError(f"this sweep is being run by another process: {folder}") from None
         if not lock.holds:

@@ -114,7 +114,7 @@ class Instruction:
         paused: Whether no call begins.
         stopping: Whether each run stops at its next call.
         caps: Limits on all runs together.
-        used: What each run has used by now, calls under way included; None if the coordinator knows it.
+        used: What each run had used before this process made it; None if the coordinator knows it.
     """
 
     paused: bool = False
@@ -135,6 +135,7 @@ class Progress:
         calls: Replies so far.
         tokens: Tokens of all replies that say it.
         cost: Money; None if it is not known.
+        requests: Requests on record when its log was read; None if it is not one that goes on.
     """
 
     run: int
@@ -147,6 +148,7 @@ class Progress:
     episodes: int = 0
     tokens: int = 0
     cost: float | None = None
+    requests: int | None = None
 
 
 @dataclass(frozen=True)

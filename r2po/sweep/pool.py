@@ -104,7 +104,6 @@ class Pool:
         self._coordinator.obey(asked)
         if asked.stopping:
             self._is_stopping = True
-            self._start_none()
         if jobs is not None and jobs != self._jobs:
             self._memory = None  # that many are asked for
             self._jobs = jobs
@@ -112,10 +111,11 @@ class Pool:
         for worker in self._workers:
             take_over_limit(worker.process.pid)
         started = [index for worker in self._workers for index in worker.runs]
-        too_many = max(0, len(started) - self._jobs)
-        latest = sorted(started, key=lambda index: self._begun[index], reverse=True)[:too_many]
-        self._coordinator.given_back = set(latest)
-        return Answer("", self._coordinator.under_way, len(started), too_many)
+        leaving = self._coordinator.leaving
+        staying = sorted(set(started) - leaving, key=lambda index: self._begun[index])
+        back = leaving.union(staying[self._jobs :])
+        self._coordinator.given_back = back
+        return Answer("", self._coordinator.under_way, len(started), len(back))
 
     @property
     def waiting(self) -> set[int]:
@@ -125,10 +125,6 @@ class Pool:
     def leave_out(self, runs: Collection[int]) -> None:
         """Start none of these runs."""
         self._waiting = deque(run for run in self._waiting if run.index not in runs)
-
-    def _start_none(self) -> None:
-        """Start no run any more."""
-        self._waiting.clear()
 
     def _may_stop(self) -> bool:
         """Whether a stop was asked for, and all replies are on record: runs that only roll out are not waited for."""
@@ -176,7 +172,8 @@ class Pool:
         return min(self._jobs, self._memory.fitting(time.monotonic(), self._under_way, pids))
 
     def _start_runs(self) -> None:
-        while self._is_any_left and self._under_way < self._most and not self._coordinator.is_paused:
+        may_start = not self._is_stopping and not self._coordinator.is_paused
+        while may_start and self._is_any_left and self._under_way < self._most:
             run = self._next()
             if run is None:
                 break
@@ -267,7 +264,8 @@ class Pool:
         else:
             if isinstance(message, Ended):
                 run = worker.runs.pop(message.run)
-                if message.state == "waiting" and message.run in self._coordinator.given_back:
+                is_back = message.run in self._coordinator.given_back and not self._is_stopping
+                if message.state == "waiting" and is_back:
                     message = replace(message, state=GIVEN_BACK)
                 self._forget([message.run], now)
                 message = self._chances.after(message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,15 @@ class Race:
         if value is not None:
             self._values[run] = value
 
-    def decide(self, waiting: Collection[int]) -> list[Decision]:
-        """Return what can be decided by now and was not before; only runs that still wait are left out."""
+    def decide(self, may_be_left: Callable[[int], bool]) -> list[Decision]:
+        """Return what can be decided by now and was not before; only runs that may be are left out."""
         groups = enumerate(self._groups)
-        found = [decision for number, group in groups for decision in self._decide(number, group, waiting)]
+        found = [decision for number, group in groups for decision in self._decide(number, group, may_be_left)]
         self.decisions += found
         return found
 
     def _decide(
-        self, number: int, group: Mapping[Experiment, Sequence[PlannedRun]], waiting: Collection[int]
+        self, number: int, group: Mapping[Experiment, Sequence[PlannedRun]], may_be_left: Callable[[int], bool]
     ) -> Iterator[Decision]:
         deferred = {decision.experiment for decision in self.decisions}
         for seeds in self.rule.seeds:
@@ -143,7 +143,7 @@ class Race:
             found = standings(values, ERROR, len(group) * len(self.rule.seeds))
             best = max(range(len(found)), key=lambda place: found[place].mean)
             for place in hopeless(found):
-                runs = tuple(run.index for run in group[racing[place]] if run.index in waiting)
+                runs = tuple(run.index for run in group[racing[place]] if may_be_left(run.index))
                 deferred.add(racing[place])
                 yield Decision(racing[place], seeds, found[place], racing[best], found[best], runs)
 
@@ -202,8 +202,12 @@ def told(decision: Decision) -> str:
     one, other = (
         f"{each.mean:.4g} ({each.low:.4g} to {each.high:.4g})" for each in (decision.standing, decision.leading)
     )
-    left = f"{len(decision.runs)} run{'' if len(decision.runs) == 1 else 's'} of it"
-    return f"race: {name} is deferred after {decision.seeds} seeds: {one}, below {other} of {leader}; {left} not made"
+    number = len(decision.runs)
+    verb = "is" if number else "would be"
+    left = (
+        f"{number} run{'' if number == 1 else 's'} of it not made" if number else "none of its runs is left to be made"
+    )
+    return f"race: {name} {verb} deferred after {decision.seeds} seeds: {one}, below {other} of {leader}; {left}"
 
 
 def _groups(runs: Sequence[PlannedRun], rule: Rule) -> list[dict[Experiment, list[PlannedRun]]]:

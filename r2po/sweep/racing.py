@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from r2po.runlog import RunDirectory
+from r2po.runlog.events import FILE as EVENTS
 from r2po.sweep.board import Board
 from r2po.sweep.manifest import Manifest
 from r2po.sweep.messages import DEFERRED
@@ -38,7 +39,7 @@ class Racing:
         self._race.adopt(self._manifest.race, self._board.names)
         for run in complete:
             self._race.ended(run, RunDirectory(self._runs[run].path))
-        decisions = self._race.decide({run for run in waiting if not self._board.runs[run].iterations})
+        decisions = self._race.decide(lambda run: run in waiting and not self._has_begun(run))
         for decision in decisions:
             self._note(told(decision))
             for run in decision.runs:
@@ -48,3 +49,14 @@ class Racing:
             self._manifest.write()
             self._race.mark(self._manifest.folder.name)
         return self._race.left_out
+
+    @property
+    def deferred(self) -> int:
+        """How many runs are left out, and nobody else has made."""
+        left_out = set() if self._race is None else self._race.left_out
+        return sum(self._board.runs[run].state != "complete" for run in left_out)
+
+    def _has_begun(self, run: int) -> bool:
+        """Whether a run has cost anything: a request is on record, or an iteration of a method that asks nobody."""
+        path = self._runs[run].path / EVENTS
+        return bool(self._board.runs[run].iterations) or (path.is_file() and path.stat().st_size > 0)

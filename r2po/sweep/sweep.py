@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +16,7 @@ from r2po.sweep.batching.clerk import FOLDER, Clerk
 from r2po.sweep.batching.courier import BatchStopped
 from r2po.sweep.batching.desks import Desks
 from r2po.sweep.batching.record import check_none_out
-from r2po.sweep.beginning import what_begins
+from r2po.sweep.beginning import set_aside_damaged_results, what_begins
 from r2po.sweep.board import Board
 from r2po.sweep.caps import SET, check_prices, counted, usage_of
 from r2po.sweep.claims import ClaimingPool
@@ -41,8 +40,6 @@ from r2po.sweep.screen import SweepScreen, make_screen
 from r2po.sweep.second_chance import QUEUED
 
 __all__ = ["Sweep", "SweepOptions", "SweepStopped"]
-
-RESULT = "result.json"
 
 
 class Sweep:
@@ -94,6 +91,7 @@ class Sweep:
             usage=partial(usage_of, self.runs, known),
             max_outage_s=options.max_outage_s,
         )
+        self._uncounted = None if options.caps.any or options.each.any else list(known)  # the board goes on
         self.manifest = self._company.manifest
         self.board = Board([run["run"] for run in self.manifest.runs], known)
         for target, reason in silent.items():
@@ -127,7 +125,7 @@ class Sweep:
             except SweepStopped as lost:
                 stop = lost
             for event in ("done",) if stop is None else stop.events:
-                self._hook.tell(event, f"{self.board.total.done} runs are complete" if stop is None else str(stop))
+                self._hook.tell(event, self._done() if stop is None else str(stop))
         if stop is not None:
             raise stop
 
@@ -140,9 +138,9 @@ class Sweep:
                 self._screen.note(text)
             for index, condition in sorted(self._damaged.items()):
                 self.hear(Ended(index, "damaged", with_remedy(condition)))
-            self._set_aside_damaged_results()
             self._racing.begin(self.manifest, self.board, self._say)
             with self._company.turn():
+                set_aside_damaged_results([self.runs[run].path for run in self._rebuilt], self._say)
                 waiting = self._company.free(run.index for run in self._todo)
                 left_out = self._racing.take(self._complete(), waiting)
             self._todo = [run for run in self._todo if run.index not in left_out]
@@ -160,8 +158,12 @@ class Sweep:
             self._screen.close()
             self._ear.close()
             self._company.leave()
-        if self._ear.must_stop and self.board.total.done < len(self.runs):
+        if self._ear.must_stop and self.board.total.done + self._racing.deferred < len(self.runs):
             raise KeyboardInterrupt
+
+    def _done(self) -> str:
+        deferred = f", {self._racing.deferred} deferred by the race" if self._racing.deferred else ""
+        return f"{self.board.total.done} runs are complete{deferred}"
 
     def _complete(self) -> list[int]:
         return [run.run for run in self.board.runs if run.state == "complete"]
@@ -190,16 +192,6 @@ class Sweep:
         configs = [run.config for run in self._todo]
         jobs = jobs_at_once(self._options.jobs, self._in_memory, configs, workers, self._say)
         return jobs, min(workers, jobs)
-
-    def _set_aside_damaged_results(self) -> None:
-        """Resuming a run without its result rebuilds it from the logs."""
-        with self._company.turn():
-            for path in (self.runs[run].path / RESULT for run in self._rebuilt):
-                if not condition_of(RunDirectory(path.parent)).mends_itself:
-                    continue  # another process has seen to it
-                with suppress(FileNotFoundError):  # another sweep did
-                    path.rename(path.with_name(f"{RESULT}.damaged"))
-                self._screen.note(f"{path} is damaged: kept as {RESULT}.damaged and rebuilt from the logs")
 
     def _note_before(self, text: str) -> None:
         if text not in self._notes:
@@ -255,8 +247,9 @@ class Sweep:
         caps, used, refused = self._options.caps, None, ""
         try:
             check_prices(self.runs, {"--max-cost": caps})
-            if caps.any and not (before.caps.any or before.each.any):
-                used = [usage_of(self.runs, self.board.runs, run.index) for run in self.runs]
+            if caps.any and self._uncounted is not None:
+                used = [usage_of(self.runs, self._uncounted, run.index, before=True) for run in self.runs]
+                self._uncounted = None
         except InputError as error:
             self._options, refused = before, str(error)
             self._screen.note(f"a cap stays as it was: {refused}")

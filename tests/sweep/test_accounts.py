@@ -6,7 +6,7 @@ import json
 import pickle
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -173,7 +173,7 @@ def test_the_holder_knows_better_than_its_log_what_its_run_has_used(tmp_path: Pa
 
 
 def test_a_cap_that_is_set_meanwhile_counts_what_all_have_used_before(tmp_path: Path) -> None:
-    logged = [Amount() for _ in RUNS]
+    before = [Amount() for _ in RUNS]
     one, other = (process(tmp_path, run) for run in (0, 1))
     for each, run in ((one, 0), (other, 1)):
         each.ask(run)
@@ -181,18 +181,16 @@ def test_a_cap_that_is_set_meanwhile_counts_what_all_have_used_before(tmp_path: 
         each.end()
         each.ask(run)
         assert each.grants() == [""]  # it is under way when the cap is set
-        logged[run] = CALL + Amount(1)
-    set_to_6 = Instruction(caps=Caps(max_llm_calls=6))
-    one.it.obey(replace(set_to_6, used=list(logged)))
+    set_to_6 = Instruction(caps=Caps(max_llm_calls=6), used=before)
+    one.it.obey(set_to_6)
     # The other one ends a run before it hears of the cap: only it knows what that run has used in the end.
     other.end()
     other.ask(1)
     assert other.grants() == [""]
     other.end()
-    logged[1] = CALL + CALL + CALL
     other.accounts.give_back(1)
     other.members.me.held.clear()
-    other.it.obey(replace(set_to_6, used=list(logged)))
+    other.it.obey(set_to_6)
     one.it.exchange(one.now + 10.0)
     assert one.accounts.used == Amount(4, 40, 4.0)
     for _ in range(2):

@@ -12,20 +12,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from r2po.cli import main
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps, Ledger
+from r2po.runlog.events import EventWriter
+from r2po.runlog.jsonl import Appender
 from r2po.runlog.lock import Lock
 from r2po.sweep import asking
+from r2po.sweep.caps import usage_of
 from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.control import Answer, Ear, Orders, change, read_orders
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.manifest import LOCK
-from r2po.sweep.messages import ANSWERED, AttemptOutcome, Instruction, PermitRequest
-from r2po.sweep.plan import SweepRequest
+from r2po.sweep.from_logs import read_unchecked
+from r2po.sweep.manifest import LOCK, Manifest
+from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Instruction, PermitRequest, Progress
+from r2po.sweep.plan import SweepRequest, plan
 from r2po.sweep.pool import Pool
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.llm.fake_ollama import FakeOllama
@@ -204,7 +210,9 @@ def test_what_a_process_at_work_refuses_is_an_error_and_set_no_longer(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "{}", '{"schema": 1}', "[]", json.dumps({"schema": 1, **vars(Orders()), "jobs": 0})]
+    "content",
+    ["{", "{}", '{"schema": 1}', "[]", "[" * 100_000, json.dumps({"schema": 1, **vars(Orders()), "jobs": 0})],
+    ids=str.__len__,
 )
 def test_a_file_that_is_damaged_is_named_and_changes_nothing_under_way(content: str, tmp_path: Path) -> None:
     change(tmp_path, lambda orders: Orders(paused="2026-01-01"))
@@ -215,6 +223,25 @@ def test_a_file_that_is_damaged_is_named_and_changes_nothing_under_way(content: 
     assert not ear.look()
     assert "is damaged" in ear.problem
     assert ear.orders.paused == "2026-01-01"
+
+
+def test_a_file_that_is_deleted_asks_for_nothing_and_a_new_stop_is_no_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("r2po.sweep.control.LOOK_S", 0.0)
+    change(tmp_path, lambda _: Orders(stop="yesterday", jobs=3))
+    ear = Ear(tmp_path, {})
+    (tmp_path / "control.json").write_text("{")
+    assert not ear.look()
+    (tmp_path / "control.json").unlink()  # as the error says
+    assert ear.look()
+    assert (ear.must_stop, ear.orders) == (False, Orders())
+    change(tmp_path, lambda _: Orders(stop="today"))
+    assert ear.look()
+    assert ear.must_stop
+    (tmp_path / "control.json").unlink()
+    assert ear.look()
+    assert ear.must_stop  # the runs have been told
 
 
 def test_a_file_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
@@ -254,6 +281,21 @@ def test_an_answer_of_a_process_that_was_killed_is_not_waited_for(tmp_path: Path
     assert (dead.exists(), mine.exists()) == (False, True)
     ear.close()
     assert not mine.exists()
+
+
+def test_a_command_that_looks_who_is_at_work_keeps_no_sweep_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path, {**NIM, "llm_model_name": "embedded/search", "logdir": "logs/nim"})
+    runs = plan(SweepRequest([str(config)], (), (1,)))
+    (tmp_path / "logs/one").mkdir(parents=True)
+    looking = Lock(tmp_path / "logs/one" / LOCK)
+    threading.Timer(0.1, looking.close).start()
+    manifest = Manifest.open(tmp_path / "logs/one", runs, print)
+    with pytest.raises(InputError, match="is being run by another process"):
+        Manifest.open(tmp_path / "logs/one", runs, print)
+    manifest.close()
 
 
 def test_a_sweep_is_found_by_its_folder_or_its_name(tmp_path: Path) -> None:
@@ -376,13 +418,66 @@ def test_on_a_cluster_the_clerk_answers_those_who_wait_when_a_pause_ends() -> No
     asyncio.run(talk())
 
 
-def test_calls_under_way_are_not_counted_twice_when_a_cap_is_set() -> None:
+def test_a_cap_that_is_set_counts_what_was_before_and_each_call_since_once() -> None:
     it = Coordinator(Ledger(Caps(), Amount()))
-    for run in (1, 2):
+    for run in (1, 2, 3):
         it.ask(PermitRequest(run, SERVER))
     it.grants(0.0)
-    it.obey(
-        Instruction(caps=Caps(max_llm_calls=10), used=[Amount(), Amount(4, 60), Amount(3, 40)])
-    )  # 5 replies, and those 2
     it.end(AttemptOutcome(1, ANSWERED, used=Amount(1, 10)), 1.0)
-    assert it.ledger.used == Amount(6, 110)
+    it.end(AttemptOutcome(3, UNANSWERED), 1.0)  # it waits for its next attempt
+    it.obey(Instruction(caps=Caps(max_llm_calls=10), used=[Amount(4, 60), Amount(1, 40)]))
+    it.end(AttemptOutcome(2, ANSWERED, used=Amount(1, 10)), 1.0)
+    it.ask(PermitRequest(3, SERVER))
+    it.grants(2.0)
+    it.end(AttemptOutcome(3, ANSWERED, used=Amount(1, 10)), 3.0)
+    assert it.ledger.used == Amount(8, 130)
+
+
+def test_what_was_used_before_a_sweep_began_is_not_what_its_runs_have_asked_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = SweepRequest(
+        [str(write_config(tmp_path, {**NIM, "llm_model_name": "embedded/search", "logdir": "logs/nim"}))], (), (1, 2)
+    )
+    sweep = Sweep(request, SweepOptions(name="one"), {})
+    asked: list[Instruction] = []
+
+    def obey(instruction: Instruction, *_: object) -> Answer:
+        asked.append(instruction)
+        return Answer("", 0, 0)
+
+    place: Any = SimpleNamespace(obey=obey)
+    sweep._place = place
+    known: list[Progress] = []
+    for run in sweep.runs:
+        run.path.mkdir(parents=True)
+        log = EventWriter(Appender(run.path / "llm_calls.jsonl"), 0, {})
+        write_call(log, prompt_tokens=7)
+        write_call(log)  # a process was killed then, or it waits for its turn
+        known.append(read_unchecked(run.index, run.path, 5))
+        write_call(log, prompt_tokens=20)
+        write_call(log)
+        sweep.hear(replace(known[-1], state="running"))
+        log.close()
+    assert [each.requests for each in known] == [2, 2]
+    for number in (0, 1):
+        assert usage_of(sweep.runs, known, number, before=True) == Amount(2, 10, None)
+        assert usage_of(sweep.runs, known, number) == Amount(4, 33, None)
+
+    for calls in (10, None, 20):  # nothing was there when it began, and that is counted once
+        change(sweep.manifest.folder, lambda orders, calls=calls: replace(orders, max_llm_calls=calls))  # type: ignore[misc]
+        monkeypatch.setattr("r2po.sweep.control.LOOK_S", 0.0)
+        assert sweep._ear.look()
+        sweep._obey()
+    assert [each.used for each in asked] == [[Amount(), Amount()], None, None]
+    sweep._company.leave()
+
+
+def write_call(log: EventWriter, prompt_tokens: int | None = None) -> None:
+    """Write a request, and with a number of tokens its reply."""
+    call = log.request(key="k", iteration=1, role="search", sample=0, attempt=1, prompt="?")
+    if prompt_tokens is not None:
+        usage = {"prompt_tokens": prompt_tokens, "cached_tokens": None, "completion_tokens": 3}
+        said: dict[str, Any] = {"finish": "stop", "refusal": "", "sent": {}, "latency_s": 0.1}
+        log.reply(call, text="a", thinking="", usage=usage, **said)

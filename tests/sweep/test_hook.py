@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -101,6 +103,43 @@ def test_ctrl_c_does_not_wait_for_it(notes: list[str]) -> None:
     hook.tell("failed", "")
     hook.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert time.monotonic() - began < 10.0
+
+
+def test_ctrl_c_while_it_is_waited_for_ends_it_and_nothing_else(
+    tmp_path: Path, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = Hook("echo $$ > pid; exec sleep 100", Path(), {}, notes.append)
+
+    def interrupt(_: float) -> None:
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("r2po.sweep.hook.time.sleep", interrupt)
+    with hook:
+        hook.tell("done", "")
+    assert notes == ["the hook for done was interrupted: ended"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_only_the_end_of_much_that_it_complains_of_is_kept(notes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_file(*_: object, **__: object) -> None:
+        raise AssertionError("a disk may be full")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", no_file)
+    tracemalloc.start()
+    run("head -c 30000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo at last >&2; exit 4", notes)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert notes == ["the hook for failed failed with exit code 4: at last"]
+    assert most < 2**20
+
+
+def test_what_it_leaves_running_is_not_waited_for(notes: list[str]) -> None:
+    began = time.monotonic()
+    run("sleep 10 & echo oops >&2; exit 5", notes)
+    assert notes == ["the hook for failed failed with exit code 5: oops"]
+    assert time.monotonic() - began < 10
 
 
 def test_a_sweep_tells_of_its_first_failure_and_of_its_end(tmp_path: Path, notes: list[str]) -> None:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from r2po.analysis.evaluation.report import FOLDER
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.runlog.jsonl import write_atomically
+from r2po.runlog.race import race_note
 
 FILE = "made_from.json"
 _PACKAGE = Path(__file__).parents[2]
@@ -45,6 +46,7 @@ class Kept:
         self._folder = parts[0].path
         self._logs = logs
         about = [str(self._folder), logs, options, _code(), [_facts(part) for part in parts]]
+        about += filter(None, [race_note(self._folder)])  # it goes by other folders too
         self._made_from = hashlib.sha256(repr(about).encode(errors="surrogatepass")).hexdigest()
 
     @property

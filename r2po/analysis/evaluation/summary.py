@@ -11,6 +11,7 @@ from r2po.analysis.logs.load import LogDirectory
 from r2po.analysis.logs.revisions import figures, revisions_of
 from r2po.analysis.logs.run_data import SUCCESS_METRICS, RunData
 from r2po.rounding import mean, sample_std, spread
+from r2po.runlog.race import race_note
 
 FRESH = ("reevaluated_mean_reward", "reevaluated_final_reward")
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward", *FRESH)
@@ -75,6 +76,7 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
     """
     per_run = [summarise_run(run) for run in logs.runs]
     averaged = [] if parts else per_run
+    race = race_note(logs.path)
     return {
         "label": label,
         "num_runs": len(per_run),
@@ -90,6 +92,7 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
         "reevaluated_num_runs": sum(row[FRESH[0]] is not None for row in per_run),
         "differences": differences(logs.runs),
         "problems": list(logs.problems),
+        **({"race": race} if race else {}),
         "per_run_summaries": per_run,
     }
 

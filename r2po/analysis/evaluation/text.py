@@ -47,7 +47,7 @@ def runs_text(
     rows = summary["per_run_summaries"]
     findings = [f"the runs differ in {line}" for line in summary["differences"]]
     findings += [f"left out: {line}" for line in summary["problems"]]
-    findings += [*left_out, *_mark(basis)]
+    findings += [*([summary["race"]] if "race" in summary else []), *left_out, *_mark(basis)]
     heading = _heading(summary["label"], path, rows)
     return _join(heading, _table(rows, basis), _over_runs(summary, basis), revisions, _notes(rows) + findings)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from r2po.analysis.logs.built_in import OURS
-from r2po.analysis.logs.comparable import copied, named, uneven_budgets, unfinished
+from r2po.analysis.logs.comparable import about_runs, named, uneven_budgets
 from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.logs.run_data import RunData
 from r2po.rounding import mean, sample_std
@@ -81,7 +81,7 @@ def group_of(experiment: ExperimentLogs, metric: str, beside: Sequence[Experimen
         notes.append(f"{len(experiment.runs) - len(known)} of {len(experiment.runs)} runs do not have this metric")
     if len(finite) < len(known):
         notes.append(f"{len(known) - len(finite)} of {len(known)} values are not finite and left out")
-    notes += [*unfinished(named([experiment])), *copied(named([experiment]))]
+    notes += about_runs(named([experiment]))
     ours = next((each for each in beside if each.method == OURS), None)
     if ours is not None and experiment.protocol != ours.protocol:
         notes.append(f"run under the protocol {experiment.protocol!r}, R2PO under {ours.protocol!r}")

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from r2po.analysis.statistics.arrays import finite
+from r2po.rounding import mean, sample_std
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,14 @@ def standings(groups: Sequence[ArrayLike], error: float, intervals: int) -> list
     if any(array.size < 2 for array in arrays):
         raise ValueError("a race needs two values of each group")
     degrees = sum(array.size - 1 for array in arrays)
-    shared = sum(float(np.var(array, ddof=1)) * (array.size - 1) for array in arrays) / degrees
+    variances = [sample_std(array) ** 2 for array in arrays]  # of equal decimals exactly 0
+    shared = sum(variance * (array.size - 1) for variance, array in zip(variances, arrays, strict=True)) / degrees
     found = []
-    for array in arrays:
-        spread = sqrt(max(float(np.var(array, ddof=1)), shared))
+    for variance, array in zip(variances, arrays, strict=True):
+        spread = sqrt(max(variance, shared))
         half = -float(stdtrit(array.size - 1, error / intervals / 2)) * spread / sqrt(array.size)
         half = half if shared > 0 else inf  # nothing varies: nothing is known of the spread
-        centre = float(np.mean(array))
+        centre = mean(array)
         found.append(Standing(centre, centre - half, centre + half))
     return found
 

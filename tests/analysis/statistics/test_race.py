@@ -91,3 +91,12 @@ def test_only_what_lies_below_the_leader_is_hopeless() -> None:
 def test_too_few_values_and_such_as_are_none_are_refused(groups: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="race"):
         standings(groups, 0.05, 2)
+
+
+@pytest.mark.parametrize(("low", "high", "runs"), [(0.1, 0.3, 3), (0.6, 0.7, 6), (-0.75, -0.7, 7)])
+def test_if_nothing_varies_but_by_rounding_nothing_is_known(low: float, high: float, runs: int) -> None:
+    summed_otherwise = [high, *[high * (1 + 1e-15)] * (runs - 1)]
+    for values in ([high] * runs, summed_otherwise):
+        found = standings([[low] * runs, values], ERROR, 2)
+        assert [each.high for each in found] == [inf, inf]
+        assert hopeless(found) == []
