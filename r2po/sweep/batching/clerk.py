@@ -6,20 +6,21 @@ finds the batch that its call is in, or what came of it; nothing that was answer
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.llm.types import AttemptFailed
+from r2po.runlog.batched import OUT, SENT
+from r2po.sweep.batching.collecting import Collected, parts
 from r2po.sweep.batching.courier import Courier, Pauses
 from r2po.sweep.batching.desk import AllDesks, Desk
 from r2po.sweep.batching.messages import BatchAnswer, BatchCall
-from r2po.sweep.batching.record import DROPPED, OUT, SENT, WRITTEN, BatchRecord, Identity, read_all
+from r2po.sweep.batching.record import DROPPED, WRITTEN, BatchRecord, Identity, read_all
 from r2po.sweep.messages import Key
 
 FOLDER = "batches"
@@ -42,13 +43,6 @@ class BatchTerms:
     collect_s: float = 300.0
     pauses: Pauses = field(default_factory=Pauses)
     resend: Collection[str] = ()
-
-
-@dataclass
-class _Collected:
-    calls: dict[Identity, BatchCall] = field(default_factory=dict)
-    bytes: int = 0
-    since: float = 0.0
 
 
 class Clerk:
@@ -75,7 +69,7 @@ class Clerk:
         self._by_place = {desk.place: desk for desk in desks.all}
         self._name_of = name_of
         self._lock = threading.RLock()
-        self._collected: dict[tuple[str, str], _Collected] = {}
+        self._collected: dict[tuple[str, str], Collected] = {}
         self._waiting: dict[Identity, list[Key]] = {}
         self._latest: dict[Identity, tuple[BatchRecord, int]] = {}
         self._couriers: list[Courier] = []
@@ -145,12 +139,7 @@ class Clerk:
 
     def _collect(self, identity: Identity, call: BatchCall) -> None:
         desk = self._desks.of(call.run, call.role)
-        collected = self._collected.setdefault(desk.place, _Collected())
-        if not collected.calls:
-            collected.since = self._took_at
-        if identity not in collected.calls:
-            collected.calls[identity] = call
-            collected.bytes += _size(call)
+        self._collected.setdefault(desk.place, Collected()).add(identity, call, self._took_at)
 
     def forget(self, runs: Collection[int]) -> None:
         """These runs are gone: nobody waits for what they asked; what is sent already stays on record."""
@@ -165,8 +154,7 @@ class Clerk:
                     continue
                 del self._waiting[identity]
                 for collected in self._collected.values():
-                    call = collected.calls.pop(identity, None)
-                    collected.bytes -= _size(call) if call else 0
+                    collected.leave_out(identity)
 
     def tick(self, under_way: Collection[int]) -> None:
         """Send what is collected, once no more can come, or once it was collected for long enough.
@@ -182,12 +170,10 @@ class Clerk:
                 desk = self._by_place[place]
                 full = len(collected.calls) >= desk.batches.most_items or collected.bytes >= desk.batches.most_bytes
                 if collected.calls and (all_wait or full or now - collected.since >= self._terms.collect_s):
-                    calls = list(collected.calls.items())
-                    collected.calls, collected.bytes = {}, 0
-                    self._send(desk, calls)
+                    self._send(desk, collected.take())
 
     def _send(self, desk: Desk, calls: list[tuple[Identity, BatchCall]]) -> None:
-        for part in _parts(calls, desk.batches.most_items, desk.batches.most_bytes):
+        for part in parts(calls, desk.batches.most_items, desk.batches.most_bytes):
             contents = [(identity, call.body) for identity, call in part]
             record = BatchRecord.write(self._folder, desk.batches.address, desk.model, contents)
             self._records.append(record)
@@ -273,25 +259,3 @@ def unfinished(out: Sequence[BatchRecord]) -> str:
         f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
         "with --cancel-batches cancels them"
     )
-
-
-def _size(call: BatchCall) -> int:
-    """Return about how many bytes a request takes."""
-    return len(json.dumps(call.body))
-
-
-def _parts(
-    calls: list[tuple[Identity, BatchCall]], most_items: int, most_bytes: int
-) -> Iterable[list[tuple[Identity, BatchCall]]]:
-    """Yield the calls in parts, none of them too large unless a single call is."""
-    part: list[tuple[Identity, BatchCall]] = []
-    size = 0
-    for identity, call in calls:
-        own = _size(call)
-        if part and (len(part) >= most_items or size + own > most_bytes):
-            yield part
-            part, size = [], 0
-        part.append((identity, call))
-        size += own
-    if part:
-        yield part

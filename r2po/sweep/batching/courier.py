@@ -15,7 +15,8 @@ from typing import TypeVar
 from r2po.errors import RunStopped
 from r2po.llm.providers.batches.batches import GONE, Batches, Found, Outcome
 from r2po.llm.types import AttemptFailed
-from r2po.sweep.batching.record import FETCHED, REFUSED, SENDING, SENT, WRITTEN, BatchRecord, now
+from r2po.runlog.batched import SENDING, SENT
+from r2po.sweep.batching.record import FETCHED, REFUSED, WRITTEN, BatchRecord, now
 
 T = TypeVar("T")
 GROWTH = 1.5
