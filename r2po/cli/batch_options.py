@@ -96,6 +96,6 @@ def cancel(sweep: Sweep) -> None:
 
 def out(sweep: Sweep) -> str:
     """Return what is to be said of batches that servers go on with, when a sweep stops."""
-    from r2po.sweep.batching.clerk import unfinished
+    from r2po.sweep.batching.record import unfinished
 
     return "" if sweep.clerk is None else unfinished(sweep.clerk.out)

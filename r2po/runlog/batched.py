@@ -67,9 +67,9 @@ def check_not_in_batches(runs: Iterable[Path]) -> None:
         for batch in sorted(folder.glob("r2po-*")):
             for name in _under_way(batch, names):
                 raise InputError(
-                    f"calls of {names[name]} are under way in batch {batch.name}, or may be: continue with a sweep that "
-                    f"has this run and --batch, which fetches the answers; without it they would be paid twice (to give "
-                    f"them up: delete {batch})"
+                    f"calls of {names[name]} are under way in batch {batch.name}, or may be: a sweep with this run and "
+                    "--batch fetches the answers; without it they would be paid twice (to give them up: delete "
+                    f"{batch})"
                 )
 
 
@@ -84,8 +84,8 @@ def _under_way(batch: Path, names: Mapping[str, Path]) -> list[str]:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{batch} is damaged ({error or type(error).__name__}): nothing more is asked before it is put right, since "
-            "it says what was paid for; put back a copy, or delete it to ask its calls again"
+            f"{batch} is damaged ({error or type(error).__name__}): nothing more is asked before it is put right, "
+            "since it says what was paid for; put back a copy, or delete it to ask its calls again"
         ) from None
     return [name for name in names if name in asked]
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.llm.types import AttemptFailed
-from r2po.runlog.batched import OUT, SENT
+from r2po.runlog.batched import OUT, SENT, note_batches
 from r2po.sweep.batching.collecting import Collected, parts
 from r2po.sweep.batching.courier import Courier, Pauses
 from r2po.sweep.batching.desk import AllDesks, Desk
+from r2po.sweep.batching.elsewhere import Elsewhere
 from r2po.sweep.batching.messages import BatchAnswer, BatchCall
 from r2po.sweep.batching.record import DROPPED, WRITTEN, BatchRecord, Identity, read_all
 from r2po.sweep.messages import Key
@@ -52,7 +53,8 @@ class Clerk:
         folder: Folder of the sweep.
         terms: How batches are made and watched.
         desks: Where the calls are collected.
-        name_of: Returns the name of a run in the sweep.
+        name_of: Returns the name of a run in the sweep: its path from where the folder of the sweep is.
+        runs: The runs that may hand in calls.
 
     Raises:
         InputError: A batch on disk is damaged, or there is none of an id in ``terms``.
@@ -61,8 +63,11 @@ class Clerk:
         problem: Why the sweep cannot go on; empty while it can.
     """
 
-    def __init__(self, folder: Path, terms: BatchTerms, desks: AllDesks, name_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, folder: Path, terms: BatchTerms, desks: AllDesks, name_of: Callable[[int], str], runs: Iterable[int] = ()
+    ) -> None:
         self.problem = ""
+        self._logs = folder.parent
         self._folder = folder / FOLDER
         self._terms = terms
         self._desks = desks
@@ -77,12 +82,16 @@ class Clerk:
         self._answers: deque[BatchAnswer] = deque()
         self._notes: deque[str] = deque()
         self._took_at = 0.0
-        self._records = self._read()
+        self._elsewhere = Elsewhere(self._folder)
+        self._asked_for: set[int] = set()
+        self._noted: set[str] = set()
+        self._records = self._read(runs)
 
-    def _read(self) -> list[BatchRecord]:
+    def _read(self, runs: Iterable[int]) -> list[BatchRecord]:
         """Return the batches on disk. One that was only written was never sent: its calls will come again."""
         records = read_all(self._folder)
-        out = [record.own_id for record in records if record.state in OUT]
+        theirs = {each.own_id: each for run in runs for each, _ in self._elsewhere.of(self._path(run))}
+        out = [record.own_id for record in (*records, *theirs.values()) if record.state in OUT]
         dropped = [record.own_id for record in records if record.state == DROPPED]
         for own_id in sorted({*self._terms.resend} - {*out, *dropped}):
             there = ", ".join(out) or "none"
@@ -93,12 +102,30 @@ class Clerk:
             if record.state == WRITTEN or record.own_id in self._terms.resend:
                 record.advance(DROPPED)
             self._remember(record)
+        for record in theirs.values():
+            if record.own_id in self._terms.resend:
+                record.advance(DROPPED)
         return records
+
+    def _path(self, run: int) -> Path:
+        return self._logs / self._name_of(run)
 
     def _remember(self, record: BatchRecord) -> None:
         if record.state != DROPPED:
             for place, identity in enumerate(record.calls):
                 self._latest[identity] = record, place
+
+    def _look_elsewhere(self, run: int) -> None:
+        """Remember what sweeps of other names sent for a run, once this process has it."""
+        name = self._name_of(run)
+        for record, called in self._elsewhere.of(self._path(run)):
+            for place, call in enumerate(record.calls):
+                own = replace(call, run=name)
+                if call.run == called and (own not in self._latest or self._is_later(record, own)):
+                    self._latest[own] = record, place
+
+    def _is_later(self, record: BatchRecord, identity: Identity) -> bool:
+        return record.sending_at > self._latest[identity][0].sending_at
 
     def open(self) -> None:
         """Go on with the batches that were under way, at the servers that the sweep asks."""
@@ -120,6 +147,9 @@ class Clerk:
         """Take a call: its outcome is at hand, or under way, or it will be in the next batch."""
         identity = Identity(self._name_of(call.run), call.iteration, call.address)
         with self._lock:
+            if call.run not in self._asked_for:
+                self._asked_for.add(call.run)
+                self._look_elsewhere(call.run)
             record, place = self._latest.get(identity, (None, 0))
             if record is not None and not record.is_out and not call.again:
                 outcome = record.outcome(place) if record.fetched_at else None
@@ -130,12 +160,21 @@ class Clerk:
             self._waiting.setdefault(identity, []).append(call.key)
             if record is None or not record.is_out:
                 self._collect(identity, call)
-            elif record.own_id not in self._carried:
+            elif not self._is_carried(record):
                 self._failed(
                     f"batch {record.own_id} of {len(record.calls)} calls is at {record.server}, which was asked for "
                     f"{record.model}, and the sweep asks another server or model now; lead it there again, or, to pay "
                     f"again: --resend-batch {record.own_id}"
                 )
+
+    def _is_carried(self, record: BatchRecord) -> bool:
+        """Whether a batch is looked after; one of another sweep is from now on, if its server is asked."""
+        desk = self._by_place.get((record.server, record.model))
+        if record.own_id not in self._carried and desk is not None:
+            self._elsewhere.keep(record)
+            self._records.append(record)
+            self._dispatch(record, desk)
+        return record.own_id in self._carried
 
     def _collect(self, identity: Identity, call: BatchCall) -> None:
         desk = self._desks.of(call.run, call.role)
@@ -176,9 +215,18 @@ class Clerk:
         for part in parts(calls, desk.batches.most_items, desk.batches.most_bytes):
             contents = [(identity, call.body) for identity, call in part]
             record = BatchRecord.write(self._folder, desk.batches.address, desk.model, contents)
+            for name in {identity.run for identity, _ in part} - self._noted:
+                self._note_in(name)
             self._records.append(record)
             self._remember(record)
             self._dispatch(record, desk)
+
+    def _note_in(self, name: str) -> None:
+        """Let a run say that calls of it are here, before one is sent."""
+        run = self._logs / name
+        if run.is_dir():  # it is, as long as nobody deletes it under its process
+            note_batches(run, self._folder, name)
+        self._noted.add(name)
 
     def _dispatch(self, record: BatchRecord, desk: Desk) -> None:
         courier = Courier(
@@ -196,10 +244,12 @@ class Clerk:
 
     def _ended(self, record: BatchRecord) -> None:
         with self._lock:
-            for place, identity in enumerate(record.calls):
-                outcome = record.outcome(place)
-                for run, number in self._waiting.pop(identity, []):
-                    self._answers.append(BatchAnswer(run, outcome, call=number))
+            for identity in list(self._waiting):  # another sweep may have called its runs by other names
+                latest, place = self._latest.get(identity, (None, 0))
+                if latest is record:
+                    outcome = record.outcome(place)
+                    for run, number in self._waiting.pop(identity):
+                        self._answers.append(BatchAnswer(run, outcome, call=number))
             record.release()
 
     def _failed(self, reason: str) -> None:
@@ -247,15 +297,3 @@ class Clerk:
             )
         if not self.out:
             note("no batches are under way")
-
-
-def unfinished(out: Sequence[BatchRecord]) -> str:
-    """Return what a stopped sweep says of the batches that servers go on with; empty if there are none."""
-    if not out:
-        return ""
-    noun, go = ("batch", "goes") if len(out) == 1 else ("batches", "go")
-    calls, servers = sum(len(record.calls) for record in out), ", ".join(sorted({record.server for record in out}))
-    return (
-        f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
-        "with --cancel-batches cancels them"
-    )

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from r2po.errors import InputError
 from r2po.llm.providers.batches.batches import Item, Outcome
-from r2po.runlog.batched import CALLS, OUT, SENDING, SENT, STATE
+from r2po.runlog.batched import CALLS, OUT, SENT, STATE
 from r2po.runlog.jsonl import dump, write_atomically, write_json
 
 WRITTEN, FETCHED, REFUSED, DROPPED = "written", "fetched", "refused", "dropped"
@@ -216,6 +216,18 @@ def check_none_out(folder: Path) -> None:
             f"{len(out)} batch(es) of {calls} calls are under way, or may be: add --batch, which fetches their "
             f"answers; without it they would be paid twice (to give them up: delete {folder})"
         )
+
+
+def unfinished(out: Sequence[BatchRecord]) -> str:
+    """Return what a stopped sweep says of the batches that servers go on with; empty if there are none."""
+    if not out:
+        return ""
+    noun, go = ("batch", "goes") if len(out) == 1 else ("batches", "go")
+    calls, servers = sum(len(record.calls) for record in out), ", ".join(sorted({record.server for record in out}))
+    return (
+        f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
+        "with --cancel-batches cancels them"
+    )
 
 
 def now() -> str:

@@ -19,8 +19,8 @@ from r2po.errors import InputError
 from r2po.llm.providers.batches.batches import Outcome
 from r2po.sweep.batching import clerk as clerks
 from r2po.sweep.batching import courier as couriers
-from r2po.sweep.batching.clerk import BatchTerms, Clerk, unfinished
-from r2po.sweep.batching.record import check_none_out, read_all
+from r2po.sweep.batching.clerk import BatchTerms, Clerk
+from r2po.sweep.batching.record import check_none_out, read_all, unfinished
 from tests.llm.fake_servers.batching import (
     ANSWERED,
     BATCHING,
