@@ -122,15 +122,16 @@ class Transport:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
         return self._value(path, self._exchange("GET", path, None, timeout_s, most_bytes=most_bytes), told_error)
 
-    def get_lines(self, path: str, *, most_bytes: int) -> list[Any]:
-        """Get JSON values that stand on a line each; otherwise as ``post_json``."""
+    def get_lines(self, path: str, *, most_bytes: int) -> tuple[list[Any], int]:
+        """Get JSON values that stand on a line each, and how many lines are none; otherwise as ``post_json``."""
         answer = self._exchange("GET", path, None, None, most_bytes=most_bytes)
         if not 200 <= answer.status < 300:
             raise self._refused(path, answer, loads(answer.body), answer.status)
         values = [loads(line, self._redaction.reply) for line in answer.body.splitlines() if line.strip()]
-        if NOT_JSON in values:
+        known = [value for value in values if value is not NOT_JSON]
+        if values and not known:
             raise self._unusable(path, answer, "not JSON lines in UTF-8")
-        return values
+        return known, len(values) - len(known)
 
     def post_file(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
         """Post a file with some fields, as a form; otherwise as ``post_json``."""

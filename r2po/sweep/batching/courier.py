@@ -6,6 +6,7 @@ the server; what cannot be looked up ends the sweep with a line, since the other
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from r2po.errors import RunStopped
-from r2po.llm.providers.batches.batches import GONE, Batches, Found, Outcome
+from r2po.llm.providers.batches.batches import GONE, Batches, Found, Outcome, Standing
 from r2po.llm.types import AttemptFailed
 from r2po.runlog.batched import SENDING, SENT
 from r2po.sweep.batching.record import FETCHED, REFUSED, WRITTEN, BatchRecord, now
@@ -121,8 +122,7 @@ class Courier:
         elif record.state == SENDING:
             self._sent(self._settled("the process ended then"))
         if record.state == SENT:
-            self._watch()
-            self._fetch()
+            self._fetch(self._watch())
         self._ended(record)
 
     def _send(self) -> None:
@@ -204,8 +204,8 @@ class Courier:
         record.advance(SENT, name=name, sent_at=now())
         self._note(f"batch {record.own_id}: {len(record.calls)} calls to {record.model} are under way as {name}")
 
-    def _watch(self) -> None:
-        """Wait until nothing more comes of the batch."""
+    def _watch(self) -> Standing:
+        """Wait until nothing more comes of the batch; returns what the server says of it then."""
         pause_s = self._pauses.first_s
         while True:
             self._pause(pause_s)
@@ -215,42 +215,63 @@ class Courier:
                 where = f"{self.record.name} at {self._batches.address}"
                 raise BatchStopped(f"a batch of {len(self.record.calls)} calls failed ({where}): {standing.refusal}")
             if standing.is_over:
-                return
+                return standing
             pause_s = min(pause_s * GROWTH, max(self._pauses.longest_s, self._pauses.first_s))
 
-    def _fetch(self) -> None:
+    def _fetch(self, standing: Standing) -> None:
         record, names = self.record, self.record.names()
-        told = self._repeated(lambda: self._batches.results(record.name, names), is_known=True)
-        outcomes: dict[str, Outcome] = {name: told[name] for name in names if name in told}
+        outcomes = self._repeated(lambda: self._read(standing), is_known=True, patience_s=self._pauses.longest_s)
         record.fetched(outcomes)
         assert record.state == FETCHED
         answered = sum(outcome.is_answer for outcome in outcomes.values())
         others = len(names) - answered
         self._note(f"batch {record.own_id}: {answered} answered{f', {others} not' if others else ''}")
 
-    def _repeated(self, ask: Callable[[], T], *, is_known: bool = False) -> T:
+    def _read(self, standing: Standing) -> dict[str, Outcome]:
+        """Return the results; those that the server counts must be there, or they would be paid for again."""
+        record, names = self.record, self.record.names()
+        told = self._batches.results(record.name, names)
+        outcomes = {name: told.outcomes[name] for name in names if name in told.outcomes}
+        answered = sum(outcome.is_answer for outcome in outcomes.values())
+        if answered + told.unreadable < (standing.answered or 0):
+            counts = f"{standing.answered} answers in {record.name}, and its results have {answered}"
+            raise AttemptFailed(f"{self._batches.address} counts {counts}", retryable=True, status=200)
+        return outcomes
+
+    def _repeated(self, ask: Callable[[], T], *, is_known: bool = False, patience_s: float = math.inf) -> T:
         """Ask what costs nothing, until it is answered.
 
         Args:
             ask: Asks.
             is_known: Whether the server has the batch.
+            patience_s: How long it is asked again after answers that cannot be used.
 
         Raises:
             BatchStopped: The server will not answer.
         """
-        pause_s, said = min(FIRST_RETRY_S, self._pauses.first_s), False
+        pause_s, said, unusable_s = min(FIRST_RETRY_S, self._pauses.first_s), False, 0.0
         while True:
             try:
                 return ask()
             except AttemptFailed as failure:
                 if not failure.retryable:
                     raise self._unanswered(failure, is_known=is_known) from None
-                reason = failure.reason
+                reason, is_unusable = failure.reason, 200 <= (failure.status or 0) < 300
+                if is_unusable and unusable_s >= patience_s:
+                    raise self._unread(reason) from None
             if not said:
                 self._note(f"batch {self.record.own_id}: {reason}; asked again until that is answered")
                 said = True
             self._pause(pause_s)
+            unusable_s += pause_s if is_unusable else 0.0
             pause_s = min(pause_s * 2, LONGEST_RETRY_S)
+
+    def _unread(self, reason: str) -> BatchStopped:
+        own_id = self.record.own_id
+        return BatchStopped(
+            f"batch {own_id} is over, and its results cannot be read: {reason}; the same command asks for them again; "
+            f"to send its calls again, and pay again: --resend-batch {own_id}"
+        )
 
     def _unanswered(self, failure: AttemptFailed, *, is_known: bool) -> BatchStopped:
         own_id = self.record.own_id

@@ -267,7 +267,9 @@ class BatchingAnthropic(Batching, FakeAnthropic):
     def _shown(self, batch: Batch) -> Any:
         over = self.is_over(batch)
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-        counts["succeeded" if over else "processing"] = len(batch.requests)
+        for fate in batch.fates:
+            told = {ANSWERED: "succeeded", EXPIRED: "expired"}.get(fate, "errored")
+            counts["processing" if not over else "canceled" if batch.is_cancelled else told] += 1
         return {
             "id": batch.name,
             "type": "message_batch",

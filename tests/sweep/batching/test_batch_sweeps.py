@@ -178,8 +178,8 @@ def test_calls_in_a_batch_of_any_sweep_are_made_by_nobody_else(monkeypatch: pyte
         with pytest.raises(SweepStopped, match="max_llm_calls is reached"):
             run(server, monkeypatch, "shared", None, caps=Caps(max_llm_calls=2))
         made = len(server.chats)
-        call = Identity("nim_props/run_2", 2, "address"), {}
-        batch = BatchRecord.write(tmp_path / "shared/logs/other/batches", server.url, server.model, [call])
+        call = Identity("nim_props/run_2", 2, "address")
+        batch = BatchRecord.write(tmp_path / "shared/logs/other/batches", server.url, server.model, [(call, {})])
         batch.advance(SENDING, sending_at=now())
         note_batches(tmp_path / "shared/logs/nim_props/run_2", batch.folder.parent, "nim_props/run_2")
         told = rf"calls of logs/nim_props/run_2 are under way in batch {batch.own_id}, or may be: a sweep with this run"

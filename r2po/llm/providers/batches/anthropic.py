@@ -19,6 +19,7 @@ from r2po.llm.providers.batches.batches import (
     Found,
     Item,
     Outcome,
+    Results,
     Standing,
     is_older,
 )
@@ -62,12 +63,15 @@ class AnthropicBatches(Batches):
 
     def standing(self, name: str) -> Standing:
         """Return how far a batch is."""
-        return Standing(string(self._transport.get_json(self._path(name)), "processing_status") == _ENDED)
+        batch = self._transport.get_json(self._path(name))
+        is_over = string(batch, "processing_status") == _ENDED
+        return Standing(is_over, answered=count(batch, "request_counts", "succeeded"))
 
-    def results(self, name: str, items: Sequence[str]) -> dict[str, Outcome]:  # noqa: ARG002 - the lines name them
+    def results(self, name: str, items: Sequence[str]) -> Results:  # noqa: ARG002 - the lines name them
         """Return what came of the requests of a batch that is over."""
-        lines = self._transport.get_lines(f"{self._path(name)}/results", most_bytes=MOST_RESULT_BYTES)
-        return {string(line, "custom_id"): self._outcome(entry(line, "result")) for line in lines}
+        lines, unreadable = self._transport.get_lines(f"{self._path(name)}/results", most_bytes=MOST_RESULT_BYTES)
+        outcomes = {string(line, "custom_id"): self._outcome(entry(line, "result")) for line in lines}
+        return Results(outcomes, unreadable)
 
     def cancel(self, name: str) -> None:
         """Ask the server to stop."""
@@ -79,7 +83,7 @@ class AnthropicBatches(Batches):
     def _ended(self, name: str) -> Collection[str]:
         """Return the names of the requests of a batch that has ended; none if its results are gone."""
         try:
-            return self.results(name, ())
+            return self.results(name, ()).outcomes.keys()
         except AttemptFailed as failure:
             if failure.status == GONE:
                 return ()

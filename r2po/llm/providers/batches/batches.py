@@ -56,10 +56,25 @@ class Standing:
     Attributes:
         is_over: Whether nothing more will come of it.
         refusal: Why the server has not accepted it at all; empty if it has.
+        answered: How many of its requests a model answered, as the server counts them; None if it does not tell.
     """
 
     is_over: bool
     refusal: str = ""
+    answered: int | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of the requests of a batch.
+
+    Attributes:
+        outcomes: By the names of the requests; some may be missing.
+        unreadable: How many more there are that cannot be read.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,8 +149,11 @@ class Batches(ABC):
         """Return how far a batch is."""
 
     @abstractmethod
-    def results(self, name: str, items: Sequence[str]) -> dict[str, Outcome]:
-        """Return what came of the requests of a batch that is over, by their names; some may be missing.
+    def results(self, name: str, items: Sequence[str]) -> Results:
+        """Return what came of the requests of a batch that is over.
+
+        An ``AttemptFailed`` whose status is a good one says that there must be results, and where they should be is
+        nothing that can be read: they may come later.
 
         Args:
             name: The server's name for the batch.

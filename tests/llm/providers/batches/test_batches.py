@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from r2po.errors import InputError
-from r2po.llm.providers.batches.batches import Batches, Item, Outcome, Standing, batches_of, is_older
+from r2po.llm.providers.batches.batches import Batches, Item, Outcome, batches_of, is_older
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request
 from tests.llm.fake_servers import SERVERS, FakeOpenAI
@@ -44,8 +44,8 @@ def made(batches: Batches, *bodies: Any, own_id: str = "r2po-1") -> dict[str, Ou
     """Send a batch, look at it once, and return its results."""
     items = [Item(f"{own_id}-{place}", body) for place, body in enumerate(bodies)]
     name = batches.send(own_id, items, batches.prepare(own_id, items))
-    assert batches.standing(name) == Standing(True)
-    return batches.results(name, [item.name for item in items])
+    assert batches.standing(name).is_over
+    return dict(batches.results(name, [item.name for item in items]).outcomes)
 
 
 def in_a_batch(server: Batching, request: Request) -> Reply:
@@ -174,7 +174,7 @@ def test_a_cancelled_batch_is_over(server: Batching) -> None:
     assert not batches.standing(name).is_over
     batches.cancel(name)
     assert batches.standing(name).is_over
-    assert not batches.results(name, ["r2po-1-0"])["r2po-1-0"].is_answer
+    assert not batches.results(name, ["r2po-1-0"]).outcomes["r2po-1-0"].is_answer
 
 
 @pytest.mark.parametrize("name", ["Ollama", "OpenRouter"])
