@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -48,6 +50,9 @@ class Transport:
 
     Raises:
         InputError: The address, a header or the proxy cannot be used.
+
+    Attributes:
+        clock_ahead: How far the server's clock is ahead of ours, by the date of its last answer; zero until it tells.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Transport:
         network.check_proxy(self.base_url, self._proxies)
         self._under_way: set[Exchange] = set()
         self._is_closed = False
+        self.clock_ahead = timedelta()
         self._closing = threading.Lock()
         self._session = requests.Session()
         self._session.headers.update(sent)
@@ -193,6 +199,7 @@ class Transport:
             with self._closing:
                 self._under_way.discard(exchange)
         if not overdue and exchange.answer is not None:
+            self.clock_ahead = _ahead(exchange.answer.headers.get("Date"), self.clock_ahead)
             return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.
         unreachable = False
@@ -272,3 +279,12 @@ class Transport:
         reason = f"{self.base_url}{path}: the answer is {what}: {found}"
         kind = AttemptFailed if answer.stream is None else UnusableStream
         return kind(reason, retryable=True, status=answer.status)
+
+
+def _ahead(date: str | None, known: timedelta) -> timedelta:
+    """Return how far a server's clock is ahead, by the date of an answer; what is known if it tells none."""
+    try:
+        told = parsedate_to_datetime(date or "")
+        return told.replace(tzinfo=told.tzinfo or timezone.utc) - datetime.now(timezone.utc)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return known

@@ -17,18 +17,19 @@ from r2po.errors import InputError
 from r2po.llm.types import AttemptFailed
 from r2po.runlog.batched import OUT, SENT, note_batches
 from r2po.sweep.batching.collecting import Collected, parts
-from r2po.sweep.batching.courier import Courier, Pauses
+from r2po.sweep.batching.courier import Courier
 from r2po.sweep.batching.desk import AllDesks, Desk
 from r2po.sweep.batching.elsewhere import Elsewhere
 from r2po.sweep.batching.messages import BatchAnswer, BatchCall
+from r2po.sweep.batching.pauses import Pauses
 from r2po.sweep.batching.record import DROPPED, WRITTEN, BatchRecord, Identity, read_all
 from r2po.sweep.messages import Key
 
 FOLDER = "batches"
 QUIET_S = 0.3
 """Calls that a run makes at once come within that time."""
-GRACE_S = 1.0
-"""How long a batch that is being sent is waited for when the sweep stops."""
+GRACE_S, WRITING_S = 15.0, 0.25
+"""How long a batch that is being sent is waited for when the sweep stops, and one whose end is being written down."""
 
 
 @dataclass(frozen=True)
@@ -269,10 +270,10 @@ class Clerk:
         for courier in self._couriers:
             courier.stop()
         for courier in self._couriers:
-            courier.wait(until, if_sending=True)
+            courier.wait_for_sending(until)
         for desk in self._desks.all:
             desk.batches.close()
-        until = time.monotonic() + GRACE_S / 4  # what has just come is written down
+        until = time.monotonic() + WRITING_S
         for courier in self._couriers:
             courier.wait(until)
 

@@ -10,13 +10,13 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TypeVar
 
 from r2po.errors import RunStopped
 from r2po.llm.providers.batches.batches import GONE, Batches, Found, Outcome, Standing
 from r2po.llm.types import AttemptFailed
 from r2po.runlog.batched import SENDING, SENT
+from r2po.sweep.batching.pauses import Pauses
 from r2po.sweep.batching.record import FETCHED, REFUSED, WRITTEN, BatchRecord, now
 
 T = TypeVar("T")
@@ -24,27 +24,14 @@ GROWTH = 1.5
 """Each pause is so many times as long as the one before it, up to the longest."""
 NOT_TAKEN = frozenset({429, 503, 529})
 """Statuses by which a server says that it takes nothing more now."""
+SURELY = 429
+"""The one of them that does not come from a proxy before it, which may have passed the batch on."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 300.0
 """Pauses between attempts that cost nothing, as long as they get no answer."""
 
 
 class BatchStopped(RunStopped):
     """A batch cannot go on: the server refuses it, or it is not known whether it was sent."""
-
-
-@dataclass(frozen=True)
-class Pauses:
-    """How long is waited between looks at a server, in seconds.
-
-    Attributes:
-        first_s: Before the first look whether a batch is over.
-        longest_s: Between two such looks at most.
-        settle_s: How long a batch that may have been sent is looked for.
-    """
-
-    first_s: float = 60.0
-    longest_s: float = 600.0
-    settle_s: float = 120.0
 
 
 class Courier:
@@ -79,6 +66,7 @@ class Courier:
         self._ended = ended
         self._failed = failed
         self._stopping = threading.Event()
+        self._sending = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"batch-{record.own_id}", daemon=True)
 
     def start(self) -> None:
@@ -89,15 +77,17 @@ class Courier:
         """Leave the batch where it is, as soon as possible."""
         self._stopping.set()
 
-    def wait(self, until: float, *, if_sending: bool = False) -> None:
-        """Wait for the end of the thread, up to a time of ``time.monotonic``.
+    def wait(self, until: float) -> None:
+        """Wait for the end of the thread, up to a time of ``time.monotonic``."""
+        self._thread.join(max(0.0, until - time.monotonic()))
 
-        Args:
-            until: That time.
-            if_sending: Whether to wait only for a batch that is being sent just now: its name is worth it.
+    def wait_for_sending(self, until: float) -> None:
+        """Wait for a batch that is being sent just now, up to a time; cut in the middle, nobody knows what came of it.
+
+        After ``stop``, nothing more is sent once this has returned in time.
         """
-        if not if_sending or self.record.state == SENDING:
-            self._thread.join(max(0.0, until - time.monotonic()))
+        if self._sending.acquire(timeout=max(0.0, until - time.monotonic())):
+            self._sending.release()
 
     def _run(self) -> None:
         try:
@@ -130,16 +120,18 @@ class Courier:
         items = record.items()
         prepared = self._repeated(lambda: self._batches.prepare(record.own_id, items))
         while True:
-            record.advance(SENDING, prepared=prepared, sending_at=now())
-            try:
-                name = self._batches.send(record.own_id, items, prepared)
-            except AttemptFailed as failure:
-                name = self._after_failure(failure)
-            else:
-                name = name or self._settled("the server did not say how it is called")
-            if name:
-                self._sent(name)
-                return
+            with self._sending:
+                self._pause(0.0)  # nothing is sent after a stop
+                record.advance(SENDING, prepared=prepared, sending_at=now())
+                try:
+                    name = self._batches.send(record.own_id, items, prepared)
+                except AttemptFailed as failure:
+                    name = self._after_failure(failure)
+                else:
+                    name = name or self._settled("the server did not say how it is called")
+                if name:
+                    self._sent(name)
+                    return
             self._pause(pause_s)
             pause_s = min(pause_s * 2, LONGEST_RETRY_S)
 
@@ -153,7 +145,7 @@ class Courier:
             self.record.advance(REFUSED, problem=failure.reason)
             raise BatchStopped(f"a batch of {len(self.record.calls)} calls is refused: {failure.reason}")
         if failure.status in NOT_TAKEN:
-            name = self._settled(failure.reason, is_sure=True)
+            name = self._settled(failure.reason, may_resend=True, at_once=failure.status == SURELY)
             if not name:
                 self.record.advance(WRITTEN)
             return name
@@ -163,29 +155,36 @@ class Courier:
         record = self.record
         return self._batches.find(record.own_id, len(record.calls), record.since, self._others())
 
-    def _settled(self, why: str, *, is_sure: bool = False) -> str:
+    def _settled(self, why: str, *, may_resend: bool = False, at_once: bool = False) -> str:
         """Return the server's name for a batch that may have been sent, once its list of batches shows it.
 
-        If the server said for sure that it did not take the batch, and does not list it, the name is empty.
+        Args:
+            why: Why that is not known.
+            may_resend: Whether the name may be empty if the list does not show the batch: the server said that it did
+                not take it.
+            at_once: Whether the first look at the list is enough for that.
 
         Raises:
-            BatchStopped: It does not, or there is no list.
+            BatchStopped: It does not, or there is no list, or a batch that may be this one does not end.
         """
-        waited_s, pause_s, said = 0.0, min(FIRST_RETRY_S, self._pauses.settle_s / 4), False
+        waited_s, pause_s, doubted_s = 0.0, min(FIRST_RETRY_S, self._pauses.settle_s / 4), 0.0
         while True:
             try:
                 found = self._looked_for()
             except AttemptFailed as failure:
                 state = f"the server does not list its batches: {failure.reason}"
             else:
-                if found.name or (is_sure and not found.doubtful):
+                is_settled = at_once or waited_s >= self._pauses.settle_s
+                if found.name or (may_resend and is_settled and not found.doubtful):
                     return found.name
                 state = f"it is not in the list of batches of {self._batches.address}"
                 if found.doubtful:
-                    if not said:
+                    if not doubted_s:
                         self._note(f"batch {self.record.own_id} may be {found.doubtful}: its end will tell")
-                    said, waited_s = True, 0.0
+                    if doubted_s >= self._pauses.doubt_s:
+                        raise BatchStopped(self._unsettled(why, f"it may be {found.doubtful}, which does not end"))
                     self._pause(self._pauses.first_s)
+                    waited_s, doubted_s = 0.0, doubted_s + self._pauses.first_s
                     continue
             if waited_s >= self._pauses.settle_s:
                 raise BatchStopped(self._unsettled(why, state))

@@ -27,7 +27,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.batched import SENDING, note_batches
 from r2po.sweep import pool, worker
 from r2po.sweep.batching.clerk import BatchTerms
-from r2po.sweep.batching.courier import Pauses
+from r2po.sweep.batching.pauses import Pauses
 from r2po.sweep.batching.record import DROPPED, BatchRecord, Identity, now
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped

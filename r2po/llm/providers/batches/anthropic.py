@@ -22,6 +22,7 @@ from r2po.llm.providers.batches.batches import (
     Results,
     Standing,
     is_older,
+    is_younger,
 )
 from r2po.llm.providers.payload import count, entries, entry, string
 from r2po.llm.types import AttemptFailed
@@ -47,13 +48,14 @@ class AnthropicBatches(Batches):
         return string(self._transport.post_json(_PATH, body), "id")
 
     def find(self, own_id: str, items: int, since: datetime, others: Collection[str]) -> Found:
-        """Look for a batch in the list of the server."""
+        """Look for a batch in the list of the server: it was made about when it was sent."""
         doubtful = ""
         for batch in self._newest_first():
-            name = string(batch, "id")
-            if is_older(entry(batch, "created_at"), since):
+            name, made, sent = string(batch, "id"), entry(batch, "created_at"), since + self._transport.clock_ahead
+            if is_older(made, sent):
                 break
-            if name in others or sum(count(batch, "request_counts", each) or 0 for each in _COUNTS) != items:
+            requests = sum(count(batch, "request_counts", each) or 0 for each in _COUNTS)
+            if is_younger(made, sent) or name in others or requests != items:
                 continue
             if string(batch, "processing_status") != _ENDED:
                 doubtful = name

@@ -15,7 +15,7 @@ from r2po.llm.types import AttemptFailed, Provider
 MOST_RESULT_BYTES = 512 * 2**20
 """Longest file of results accepted: that of a full batch of long answers."""
 CLOCKS_DIFFER = timedelta(hours=1)
-"""How far a server's clock may be behind: batches that it calls older than that are not the one that is looked for."""
+"""How far clocks may differ: batches that a server calls older or younger than that are not the one looked for."""
 MOST_PAGES = 100
 """Pages of a server's list of batches that are read to find one of them."""
 GONE = 404
@@ -188,17 +188,24 @@ def batches_of(provider: Provider) -> Batches | None:
 
 def is_older(told: float | str | None, since: datetime) -> bool:
     """Whether a batch was made before a time, by what a server tells: seconds or a date; without either, it was not."""
+    made = _made(told)
+    return made is not None and made < since - CLOCKS_DIFFER
+
+
+def is_younger(told: float | str | None, since: datetime) -> bool:
+    """Whether a batch was made so long after a time that it was not sent then, by what a server tells."""
+    made = _made(told)
+    return made is not None and made > since + CLOCKS_DIFFER
+
+
+def _made(told: float | str | None) -> datetime | None:
     try:
         if isinstance(told, str):
             made = datetime.fromisoformat(_plain(told))
-            made = made if made.tzinfo else made.replace(tzinfo=timezone.utc)
-        elif told is None:
-            return False
-        else:
-            made = datetime.fromtimestamp(told, timezone.utc)
+            return made if made.tzinfo else made.replace(tzinfo=timezone.utc)
+        return None if told is None else datetime.fromtimestamp(told, timezone.utc)
     except (ValueError, OverflowError, OSError):
-        return False
-    return made < since - CLOCKS_DIFFER
+        return None
 
 
 def _plain(date: str) -> str:
