@@ -144,6 +144,10 @@ class Transport:
         form = {"files": {"file": (name, content)}, "data": fields}
         return self._object(path, self._exchange("POST", path, None, None, form=form), failures.told_error)
 
+    def delete(self, path: str) -> None:
+        """Delete what is at a path; otherwise as ``get_json``."""
+        self._value(path, self._exchange("DELETE", path, None, None), failures.told_error)
+
     def take(self, path: str, status: int, body: Any, told_error: Callable[[Any], Any]) -> dict[str, Any]:
         """Return the object in an answer that came by another way than from this path, judged as if from there.
 

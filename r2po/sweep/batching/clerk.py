@@ -10,12 +10,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from r2po.errors import InputError
-from r2po.llm.types import AttemptFailed
-from r2po.runlog.batched import OUT, SENT, note_batches
+from r2po.runlog.batched import OUT, note_batches
+from r2po.sweep.batching.cancelling import cancel_all
 from r2po.sweep.batching.collecting import Collected, parts
 from r2po.sweep.batching.courier import Courier
 from r2po.sweep.batching.desk import AllDesks, Desk
@@ -86,6 +86,7 @@ class Clerk:
         self._elsewhere = Elsewhere(self._folder)
         self._asked_for: set[int] = set()
         self._noted: set[str] = set()
+        self._loaded: dict[str, BatchRecord] = {}
         self._records = self._read(runs)
 
     def _read(self, runs: Iterable[int]) -> list[BatchRecord]:
@@ -118,15 +119,10 @@ class Clerk:
 
     def _look_elsewhere(self, run: int) -> None:
         """Remember what sweeps of other names sent for a run, once this process has it."""
-        name = self._name_of(run)
-        for record, called in self._elsewhere.of(self._path(run)):
-            for place, call in enumerate(record.calls):
-                own = replace(call, run=name)
-                if call.run == called and (own not in self._latest or self._is_later(record, own)):
-                    self._latest[own] = record, place
-
-    def _is_later(self, record: BatchRecord, identity: Identity) -> bool:
-        return record.sending_at > self._latest[identity][0].sending_at
+        for identity, record, place in self._elsewhere.calls_of(self._path(run), self._name_of(run)):
+            known, _ = self._latest.get(identity, (None, 0))
+            if known is None or record.sending_at > known.sending_at:
+                self._latest[identity] = record, place
 
     def open(self) -> None:
         """Go on with the batches that were under way, at the servers that the sweep asks."""
@@ -148,16 +144,17 @@ class Clerk:
         """Take a call: its outcome is at hand, or under way, or it will be in the next batch."""
         identity = Identity(self._name_of(call.run), call.iteration, call.address)
         with self._lock:
+            self._took_at = time.monotonic()
             if call.run not in self._asked_for:
                 self._asked_for.add(call.run)
                 self._look_elsewhere(call.run)
             record, place = self._latest.get(identity, (None, 0))
             if record is not None and not record.is_out and not call.again:
                 outcome = record.outcome(place) if record.fetched_at else None
+                self._loaded[record.own_id] = record
                 if outcome is not None and outcome.is_answer:
                     self._answers.append(BatchAnswer(call.run, outcome, call=call.call))
                     return
-            self._took_at = time.monotonic()
             self._waiting.setdefault(identity, []).append(call.key)
             if record is None or not record.is_out:
                 self._collect(identity, call)
@@ -205,12 +202,20 @@ class Clerk:
         now = time.monotonic()
         with self._lock:
             waiting = {key[0] for keys in self._waiting.values() for key in keys}
-            all_wait = waiting.issuperset(under_way) and now - self._took_at >= QUIET_S
+            is_quiet = now - self._took_at >= QUIET_S
+            all_wait = waiting.issuperset(under_way) and is_quiet
+            if is_quiet:
+                self._release()
             for place, collected in self._collected.items():
                 desk = self._by_place[place]
                 full = len(collected.calls) >= desk.batches.most_items or collected.bytes >= desk.batches.most_bytes
                 if collected.calls and (all_wait or full or now - collected.since >= self._terms.collect_s):
                     self._send(desk, collected.take())
+
+    def _release(self) -> None:
+        """Keep results that were handed out from disk there only."""
+        while self._loaded:
+            self._loaded.popitem()[1].release()
 
     def _send(self, desk: Desk, calls: list[tuple[Identity, BatchCall]]) -> None:
         for part in parts(calls, desk.batches.most_items, desk.batches.most_bytes):
@@ -283,18 +288,4 @@ class Clerk:
         Raises:
             InputError: A server does not.
         """
-        for record in self.out:
-            desk = self._by_place.get((record.server, record.model))
-            if record.state != SENT or desk is None:
-                why = "it is not known whether the server has it" if desk else "no run to come asks its model"
-                note(f"batch {record.own_id} at {record.server} is left alone: {why}")
-                continue
-            try:
-                desk.batches.cancel(record.name)
-            except AttemptFailed as failure:
-                raise InputError(f"batch {record.own_id} is not cancelled: {failure.reason}") from None
-            note(
-                f"batch {record.own_id} of {len(record.calls)} calls ({record.name}): the server is asked to cancel it"
-            )
-        if not self.out:
-            note("no batches are under way")
+        cancel_all(self.out, self._by_place, note)

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import TypeVar
 
 from r2po.errors import RunStopped
@@ -114,6 +115,8 @@ class Courier:
         if record.state == SENT:
             self._fetch(self._watch())
         self._ended(record)
+        with suppress(AttemptFailed):  # what is left there costs nothing
+            self._batches.discard(record.prepared)
 
     def _send(self) -> None:
         record, pause_s = self.record, FIRST_RETRY_S

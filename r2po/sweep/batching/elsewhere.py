@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from r2po.runlog.batched import noted_batches
-from r2po.sweep.batching.record import DROPPED, WRITTEN, BatchRecord, read_all
+from r2po.sweep.batching.record import DROPPED, WRITTEN, BatchRecord, Identity, read_all
 
 
 class Elsewhere:
@@ -35,6 +36,17 @@ class Elsewhere:
             for record in self._all(folder):
                 if any(call.run == name for call in record.calls) and (now := self._now(record)) is not None:
                     yield now, name
+
+    def calls_of(self, run: Path, name: str) -> Iterator[tuple[Identity, BatchRecord, int]]:
+        """Yield the calls of a run in these batches, as those of a run of this name, and their places there.
+
+        Raises:
+            InputError: As above.
+        """
+        for record, called in self.of(run):
+            for place, call in enumerate(record.calls):
+                if call.run == called:
+                    yield replace(call, run=name), record, place
 
     def keep(self, record: BatchRecord) -> None:
         """Let this object stand for its batch from now on: this process carries it."""

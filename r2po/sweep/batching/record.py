@@ -147,9 +147,9 @@ class BatchRecord:
 
     def advance(self, state: str, **told: str) -> None:
         """Write down that it has come further, and anything else that is known now."""
-        self.state = state
         for key, value in told.items():
             setattr(self, key, value)
+        self.state = state  # last: other threads go by it
         self.save()
 
     def save(self) -> None:

@@ -130,6 +130,8 @@ class BatchingOpenAI(Batching, FakeOpenAI):
         plain, _, query = path.partition("?")
         if plain == "/files":
             self.step(handler, "upload", lambda: self._upload(body))
+        elif plain.startswith("/files/") and handler.command == "DELETE":
+            self.step(handler, "delete", lambda: self._delete(plain.split("/")[2]))
         elif plain.startswith("/files/"):
             self.step(handler, "results", lambda: self.files[plain.split("/")[2]])
         elif plain == "/batches" and body is not None:
@@ -150,6 +152,10 @@ class BatchingOpenAI(Batching, FakeOpenAI):
         name = f"file-{len(self.files) + 1}"
         self.files[name] = content[1]
         return {"id": name, "object": "file", "purpose": "batch"}
+
+    def _delete(self, name: str) -> Any:
+        del self.files[name]
+        return {"id": name, "object": "file", "deleted": True}
 
     def _create(self, body: Any) -> Batch:
         assert (body["endpoint"], body["completion_window"]) == ("/v1/chat/completions", "24h")

@@ -164,6 +164,9 @@ class Batches(ABC):
     def cancel(self, name: str) -> None:
         """Ask the server to stop; what is answered already can be fetched."""
 
+    def discard(self, prepared: str) -> None:  # noqa: B027 - most leave nothing behind
+        """Delete what ``prepare`` has made for a batch that was fetched."""
+
     def close(self) -> None:
         """End the calls under way, and make no more."""
         self._transport.close()

@@ -89,6 +89,11 @@ class OpenAIBatches(Batches):
         """Ask the server to stop."""
         self._transport.post_json(f"/batches/{_quoted(name)}/cancel", {})
 
+    def discard(self, prepared: str) -> None:
+        """Delete the file of requests; those of the results stay, since another process may read them."""
+        if prepared:
+            self._transport.delete(f"/files/{_quoted(prepared)}")
+
     def _lines(self, file: str) -> tuple[list[Any], int]:
         return self._transport.get_lines(f"/files/{_quoted(file)}/content", most_bytes=MOST_RESULT_BYTES)
 
