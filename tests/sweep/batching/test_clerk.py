@@ -486,7 +486,8 @@ def test_results_read_after_a_restart_do_not_stay_in_memory(tmp_path: Path, serv
     later = make_clerk(tmp_path, desk)
     later.take(call(desk, 0))
     (record,) = later._loaded.values()
-    assert record._outcomes is not None
+    loaded = record._outcomes
+    assert loaded is not None
     time.sleep(clerks.QUIET_S + 0.05)
     later.tick(RUNS)
     assert record._outcomes is None
