@@ -81,6 +81,7 @@ class Sweep:
             self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
         )
         if options.batch is None:
+            check_none_out(folder_of(name, runs) / FOLDER)
             check_not_in_batches(run.path for run in self._todo)
         desks = None if options.batch is None else Desks(self._todo, environ)
         self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
@@ -96,8 +97,6 @@ class Sweep:
         if options.batch is not None and desks is not None:
             indices = [run.index for run in self._todo]
             self.clerk = Clerk(self.manifest.folder, options.batch, desks, self.board.names.__getitem__, indices)
-        else:
-            check_none_out(self.manifest.folder / FOLDER)
         self._screen = SweepScreen()
         self._hook = Hook(options.hook, self.manifest.folder, environ, self._say)
         self._endings: dict[int, Ended] = {}
