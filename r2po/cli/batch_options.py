@@ -66,6 +66,10 @@ def check(options: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is for batches: add --batch")
     if options.batch and options.ray is not None:
         raise InputError("--batch and --ray exclude each other: one process sends the batches, on this machine")
+    for name in ("resend_batch", "dry_run", "approve_cost"):
+        if options.cancel_batches and getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"--cancel-batches runs nothing, and {option} is for what is run: leave one out")
     if options.batch_hours and not options.dry_run:
         raise InputError("--batch-hours is for a forecast: add --dry-run")
 
@@ -73,7 +77,7 @@ def check(options: argparse.Namespace) -> None:
 def terms(options: argparse.Namespace) -> BatchTerms | None:
     """Return how batches are made and watched; None without them."""
     from r2po.sweep.batching.clerk import BatchTerms
-    from r2po.sweep.batching.courier import Pauses
+    from r2po.sweep.batching.pauses import Pauses
 
     if not options.batch:
         return None
@@ -94,8 +98,15 @@ def cancel(sweep: Sweep) -> None:
     sweep.manifest.close()
 
 
-def out(sweep: Sweep) -> str:
-    """Return what is to be said of batches that servers go on with, when a sweep stops."""
-    from r2po.sweep.batching.clerk import unfinished
+def out(sweep: Sweep | None, *, surely: bool = False) -> str:
+    """Return what is to be said of batches that servers go on with, when a sweep stops.
 
-    return "" if sweep.clerk is None else unfinished(sweep.clerk.out)
+    Args:
+        sweep: The sweep, if it has begun.
+        surely: Whether to leave out those of which nobody knows whether a server has them.
+    """
+    from r2po.runlog.batched import SENT
+    from r2po.sweep.batching.record import unfinished
+
+    records = [] if sweep is None or sweep.clerk is None else sweep.clerk.out
+    return unfinished([record for record in records if not surely or record.state == SENT])

@@ -180,7 +180,8 @@ def run(options: argparse.Namespace) -> int:
         if _must_be_approved(options):  # that was the cap: a higher --max-cost would not be one
             setting = setting.replace("--max-cost ", "--approve-cost ")
         remedy = f"; raise it with {setting}" if setting else ""
-        raise SweepStopped(f"{stop}{remedy}\nto continue: {again(setting)}") from None
+        stop_line = f"{stop}{remedy}{batch_options.out(sweep, surely=True)}"
+        raise SweepStopped(f"{stop_line}\nto continue: {again(setting)}") from None
     return 0
 
 

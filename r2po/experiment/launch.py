@@ -45,6 +45,7 @@ from r2po.llm.store import CallStore
 from r2po.llm.types import SEARCH, Provider
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory, RunLockedError
+from r2po.runlog.batched import check_not_in_batches
 from r2po.runlog.lock import NO_LOCKS
 from r2po.runlog.records import Result
 
@@ -62,6 +63,8 @@ class Place:
     """Makes the gate at which its calls wait."""
     identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     """What the servers told of the models by role, when the sweep made the first contact."""
+    in_batches: bool = False
+    """Whether its calls are made in batches; if not, none may be under way in one."""
 
 
 def launch(
@@ -166,6 +169,8 @@ def _run(
 ) -> Result:
     with closing(directory):
         directory.lock()
+        if place is None or not place.in_batches:
+            check_not_in_batches([directory.path])
         observer.opened(directory)
         if place is None and not directory.keeps_others_out:  # a sweep says it of its folder
             observer.note(NO_LOCKS.format(path=directory.path))

@@ -57,8 +57,16 @@ class Prices(Section):
 
         A provider that does not say what it wrote does not charge for it.
         """
-        usual = self._usual(usage)
-        return usual if usual is None or usage.price_share is None else usual * usage.price_share
+        usual, share = self._usual(usage), usage.price_share
+        if usual is None or share is None:
+            return usual
+        return usual * share + self._cached_beside(usage, share)
+
+    def _cached_beside(self, usage: Usage, share: float) -> float:
+        """Return what cached tokens cost beside their share: Gemini takes all of their price in batches."""
+        if usage.cached_price_share is None or self.cached is None:
+            return 0.0
+        return (usage.cached_price_share - share) * (usage.cached_tokens or 0) * self.cached / PER
 
     def _usual(self, usage: Usage) -> float | None:
         if usage.prompt_tokens is None or usage.completion_tokens is None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -50,6 +52,9 @@ class Transport:
 
     Raises:
         InputError: The address, a header or the proxy cannot be used.
+
+    Attributes:
+        clock_ahead: How far the server's clock is ahead of ours, by the date of its last answer; zero until it tells.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Transport:
         network.check_proxy(self.base_url, self._proxies)
         self._under_way: set[Exchange] = set()
         self._is_closed = False
+        self.clock_ahead = timedelta()
         self._closing = threading.Lock()
         self._session = requests.Session()
         self._session.headers.update(sent)
@@ -124,20 +130,25 @@ class Transport:
         """Get any JSON value; otherwise as ``post_json``. A path that begins with ``..`` is beside the base URL."""
         return self._value(path, self._exchange("GET", path, None, timeout_s, most_bytes=most_bytes), told_error)
 
-    def get_lines(self, path: str, *, most_bytes: int) -> list[Any]:
-        """Get JSON values that stand on a line each; otherwise as ``post_json``."""
+    def get_lines(self, path: str, *, most_bytes: int) -> tuple[list[Any], int]:
+        """Get JSON values that stand on a line each, and how many lines are none; otherwise as ``post_json``."""
         answer = self._exchange("GET", path, None, None, most_bytes=most_bytes)
         if not 200 <= answer.status < 300:
             raise self._refused(path, answer, loads(answer.body), answer.status)
         values = [loads(line, self._redaction.reply) for line in answer.body.splitlines() if line.strip()]
-        if NOT_JSON in values:
+        known = [value for value in values if value is not NOT_JSON]
+        if values and not known:
             raise self._unusable(path, answer, "not JSON lines in UTF-8")
-        return values
+        return known, len(values) - len(known)
 
     def post_file(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> dict[str, Any]:
         """Post a file with some fields, as a form; otherwise as ``post_json``."""
         form = {"files": {"file": (name, content)}, "data": fields}
         return self._object(path, self._exchange("POST", path, None, None, form=form), failures.told_error)
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path; otherwise as ``get_json``."""
+        self._value(path, self._exchange("DELETE", path, None, None), failures.told_error)
 
     def take(self, path: str, status: int, body: Any, told_error: Callable[[Any], Any]) -> dict[str, Any]:
         """Return the object in an answer that came by another way than from this path, judged as if from there.
@@ -194,6 +205,7 @@ class Transport:
             with self._closing:
                 self._under_way.discard(exchange)
         if not overdue and exchange.answer is not None:
+            self.clock_ahead = _ahead(exchange.answer.headers.get("Date"), self.clock_ahead)
             return exchange.answer
         # Raised here and not where the error was caught, so that no context drags the request and its headers along.
         unreachable = False
@@ -273,3 +285,12 @@ class Transport:
         reason = f"{self.base_url}{path}: the answer is {what}: {found}"
         kind = AttemptFailed if answer.stream is None else UnusableStream
         return kind(reason, retryable=True, status=answer.status)
+
+
+def _ahead(date: str | None, known: timedelta) -> timedelta:
+    """Return how far a server's clock is ahead, by the date of an answer; what is known if it tells none."""
+    try:
+        told = parsedate_to_datetime(date or "")
+        return told.replace(tzinfo=told.tzinfo or timezone.utc) - datetime.now(timezone.utc)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return known

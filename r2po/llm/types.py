@@ -177,6 +177,8 @@ class Provider(ABC):
     """Another way for requests to the server than a call each, if one is taken; few providers look at it."""
     price_share: float | None = None
     """The part of the usual prices that its replies cost, as in batches; None if they cost all of them."""
+    cached_price_share: float | None = None
+    """The part that tokens from its cache cost in batches, where it is another one."""
 
     @property
     def address(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, TypeVar
 
 N = TypeVar("N", int, float)
@@ -29,6 +29,7 @@ class Usage:
         cache_write_tokens: Tokens of the prompt that were written to the provider's cache.
         price_share: The part of the usual prices that the reply costs, as in a batch; None if it costs all of them.
             Of a sum of replies, it is not known.
+        cached_price_share: The part that cached tokens cost, where it is another one.
     """
 
     prompt_tokens: int | None = None
@@ -37,6 +38,7 @@ class Usage:
     reasoning_tokens: int | None = None
     cache_write_tokens: int | None = None
     price_share: float | None = None
+    cached_price_share: float | None = None
 
     def __post_init__(self) -> None:
         """Take a count that no reply can have, as servers may say, for unknown."""
@@ -49,6 +51,11 @@ class Usage:
         """Tokens of the prompt and the reply."""
         return plus(self.prompt_tokens, self.completion_tokens)
 
+    def at(self, share: float | None, cached_share: float | None) -> Usage:
+        """Return the counts of a reply that costs a part of the prices; its cached tokens may cost another part."""
+        is_other = share is not None and self.cached_tokens
+        return replace(self, price_share=share, cached_price_share=cached_share if is_other else None)
+
     @property
     def record(self) -> dict[str, Any]:
         """The counts by name, as they are logged; what is known of few replies is left out where it is not known."""
@@ -56,9 +63,9 @@ class Usage:
 
     def __add__(self, other: Usage) -> Usage:
         """Add up; a count that one of them does not have is unknown."""
-        *counts, _ = map(plus, astuple(self), astuple(other))
+        *counts, _, _ = map(plus, astuple(self), astuple(other))
         return Usage(*counts)
 
 
-_RARE = ("cache_write_tokens", "price_share")
+_RARE = ("cache_write_tokens", "price_share", "cached_price_share")
 """Most providers do not tell what was written to a cache, and most replies cost the usual prices."""

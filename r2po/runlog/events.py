@@ -139,10 +139,13 @@ def _fields(event: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any
     return {name: event[name] for name in kinds}
 
 
+_SHARES = ("price_share", "cached_price_share")
+
+
 def _usage(event: Mapping[str, Any]) -> Mapping[str, Any]:
     usage: Mapping[str, Any] = event["usage"]
     for name, count in usage.items():
-        if type(count) not in (int, type(None)) and not (name == "price_share" and type(count) is float):
+        if type(count) not in (int, type(None)) and not (name in _SHARES and type(count) is float):
             raise ValueError(f"call {event['call']}: {name} is {_shown(count)}")
     return usage
 

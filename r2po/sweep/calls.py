@@ -87,7 +87,7 @@ def _seconds_of_iteration(
     config: Config, roles: Sequence[_Role], pilot: Pilot, record: OnRecord, *, in_batches: bool
 ) -> float | None:
     """Return what an iteration takes: as on record, or what its calls and its rollouts take; None if not known."""
-    if not in_batches and record.iterations and record.elapsed_s:
+    if not in_batches and record.iterations and record.elapsed_s and not record.was_in_batches:
         return record.elapsed_s / record.iterations
     waiting = [role.waiting_s(config, pilot.planned) for role in roles]
     known = [each for each in waiting if each is not None]
@@ -158,8 +158,8 @@ class _Role:
         if self._batch_s is not None:
             return self._batch_s, BATCHED
         for record, basis in ((self._own, RECORD), (self._of_model, OF_MODEL)):
-            if record is not None and record.replies:
-                return record.latency_s / record.replies, basis
+            if record is not None and record.timed:
+                return record.latency_s / record.timed, basis
         if is_stand_in(self._config):
             return 0.0, STAND_IN
         return (None, UNKNOWN) if given is None else (given, GIVEN)
@@ -181,41 +181,51 @@ class _Role:
         cached = self._share_cached()
         out = calls * self.reply_tokens[0]
         most = None if self.most_reply_tokens is None else calls * self.most_reply_tokens
-        usual, share = self._cost(tokens, cached, out), self._share_paid
+        usual, paid = self._cost(tokens, cached, out), self._cost(tokens, cached, out, self._share_paid)
         return Amounts(
             calls,
             tokens,
             None if cached is None else cached * tokens,
             out,
-            _part(usual, share),
-            None if most is None else _part(self._cost(tokens, cached, most), share),
-            saved=_part(usual, 1 - share),
+            paid,
+            None if most is None else self._cost(tokens, cached, most, self._share_paid),
+            saved=None if usual is None or paid is None else usual - paid,
         )
 
     @property
-    def _share_paid(self) -> float:
-        """The part of the prices that calls cost."""
+    def _share_paid(self) -> float | None:
+        """The part of the prices that calls cost; None for all of them."""
         if self._batch_s is None or self.prices is None:
-            return 1.0
+            return None
         return BATCH if self.prices.batch is None else self.prices.batch
 
     def _share_cached(self) -> float | None:
         """Return the part of prompts that is read from the provider's cache; None if no server told that."""
         usage = self._own.usage if self._own else None
+        if self._batch_s is not None and usage and usage.cache_write_tokens:
+            return 0.0  # what wrote them was marked, and nothing is in batches
         if usage and usage.prompt_tokens and usage.cached_tokens is not None:
             return usage.cached_tokens / usage.prompt_tokens
         return 0.0 if is_stand_in(self._config) else None
 
-    def _cost(self, tokens: float, cached: float | None, out: float) -> float | None:
+    def _cost(self, tokens: float, cached: float | None, out: float, share: float | None = None) -> float | None:
         """Return what tokens cost; where it is not known what a cache saves, it saves nothing."""
         if self.prices is None:
             return None
         read = tokens * (cached or 0.0)
         usage = Usage(round(tokens), round(read), round(out), None, round(self._share_written() * tokens))
-        return self.prices.cost(usage)
+        return self.prices.cost(usage if share is None else usage.at(share, self._cached_share_paid()))
+
+    def _cached_share_paid(self) -> float | None:
+        try:
+            return provider_of(self._config, self._environ).cached_price_share
+        except InputError:  # as below
+            return None
 
     def _share_written(self) -> float:
-        """Return the part of prompts that is written to the provider's cache."""
+        """Return the part of prompts that is written to the provider's cache: none in batches."""
+        if self._batch_s is not None:
+            return 0.0
         usage = self._own.usage if self._own else None
         if usage and usage.prompt_tokens:
             return (usage.cache_write_tokens or 0) / usage.prompt_tokens
@@ -224,10 +234,6 @@ class _Role:
         except InputError:  # a key is missing, say; a run would tell
             writes = self._config.prompt_cache is not False
         return self._pilot.stable_share if writes else 0.0
-
-
-def _part(cost: float | None, share: float) -> float | None:
-    return None if cost is None else share * cost
 
 
 def _prices(config: Config) -> Prices | None:

@@ -25,12 +25,14 @@ class RoleRecord:
         replies: Their number in complete iterations.
         iterations: For each of these replies, its iteration.
         usage: Their tokens.
-        latency_s: Seconds from requests to replies.
+        timed: Those of them that tell how long a server takes: replies in batches do not.
+        latency_s: Seconds from their requests to their replies.
     """
 
     replies: int = 0
     iterations: list[int] = field(default_factory=list)
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0, None, 0))
+    timed: int = 0
     latency_s: float = 0.0
 
     def count(self, iteration: int, usage: Usage, latency_s: float) -> None:
@@ -38,7 +40,9 @@ class RoleRecord:
         self.replies += 1
         self.iterations.append(iteration)
         self.usage += replace(usage, cache_write_tokens=usage.cache_write_tokens or 0)
-        self.latency_s += latency_s
+        if usage.price_share is None:
+            self.timed += 1
+            self.latency_s += latency_s
 
 
 @dataclass
@@ -61,6 +65,11 @@ class OnRecord:
     def iterations(self) -> int:
         """The iterations of all these runs."""
         return sum(self.done)
+
+    @property
+    def was_in_batches(self) -> bool:
+        """Whether some of the replies came in batches: how long the iterations took tells nothing of others then."""
+        return any(role.timed < role.replies for role in self.roles.values())
 
     @property
     def replies(self) -> int:
@@ -97,6 +106,7 @@ def together(records: Iterable[RoleRecord]) -> RoleRecord:
     for record in records:
         total.iterations += record.iterations
         total.replies += record.replies
+        total.timed += record.timed
         total.latency_s += record.latency_s
         total.usage += record.usage
     return total

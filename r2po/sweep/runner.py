@@ -46,6 +46,7 @@ def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> 
         run.seed,
         gate=lambda client, budget: _gate(run, client, budget, channel),
         identities=run.identities,
+        in_batches=run.in_batches,
     )
     try:
         launch(

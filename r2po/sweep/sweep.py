@@ -11,6 +11,7 @@ from r2po import cores
 from r2po.errors import InputError
 from r2po.llm.outage import Outage
 from r2po.runlog import RunDirectory
+from r2po.runlog.batched import check_not_in_batches
 from r2po.runlog.condition import condition_of
 from r2po.sweep.batching.clerk import FOLDER, Clerk
 from r2po.sweep.batching.courier import BatchStopped
@@ -76,6 +77,9 @@ class Sweep:
         self._todo, silent = after_first_contacts(
             self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
         )
+        if options.batch is None:
+            check_none_out(folder_of(name, runs) / FOLDER)
+            check_not_in_batches(run.path for run in self._todo)
         desks = None if options.batch is None else Desks(self._todo, environ)
         self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
         self._racing = Racing(options.race, self.runs)
@@ -99,9 +103,8 @@ class Sweep:
         self._outages = Outages(self.manifest.folder)
         self.clerk: Clerk | None = None
         if options.batch is not None and desks is not None:
-            self.clerk = Clerk(self.manifest.folder, options.batch, desks, self.board.names.__getitem__)
-        else:
-            check_none_out(self.manifest.folder / FOLDER)
+            indices = [run.index for run in self._todo]
+            self.clerk = Clerk(self.manifest.folder, options.batch, desks, self.board.names.__getitem__, indices)
         self._screen = SweepScreen()
         self._hook = Hook(options.hook, self.manifest.folder, environ, self._say)
         self._endings: dict[int, Ended] = {}

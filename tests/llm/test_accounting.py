@@ -377,3 +377,13 @@ def test_time_spent_on_calls_without_a_reply_counts(tmp_path: Path) -> None:
     store = CallStore(tmp_path)
     assert earlier_seconds([], store) == pytest.approx(100 * 365.24 * 86400, rel=1e-3)
     store.close()
+
+
+def test_cached_tokens_cost_all_of_their_price_in_batches_of_gemini() -> None:
+    """A million tokens at 1.25, of which 800,000 are read at 0.125: 0.2 * 1.25 / 2 + 0.8 * 0.125."""
+    usage = Usage(1_000_000, 800_000, 0).at(0.5, 1.0)
+    assert Prices(input=1.25, cached=0.125, output=10.0).cost(usage) == pytest.approx(0.225)
+    assert Prices(input=1.25, output=10.0).cost(usage) == pytest.approx(0.625)  # nobody said that they cost less
+    assert Usage(**usage.record) == usage
+    assert "cached_price_share" not in Usage(10, 0, 0).at(0.5, 1.0).record
+    assert Usage(10, 5, 0).at(None, 1.0) == Usage(10, 5, 0)

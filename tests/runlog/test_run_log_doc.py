@@ -97,7 +97,7 @@ def explained(section: str) -> set[str]:
 
 def test_every_file_has_a_row(run: Path) -> None:
     there = {path.name + ("/" if path.is_dir() else "") for path in run.iterdir()}
-    assert there | {"evaluations.jsonl", "best_policy.py"} == explained(DOC.split("\n## ")[0])
+    assert there | {"evaluations.jsonl", "best_policy.py", "batches.json"} == explained(DOC.split("\n## ")[0])
 
 
 def test_every_key_is_explained_where_it_stands(run: Path) -> None:

@@ -26,12 +26,14 @@ from r2po.llm.gate import Gate
 from r2po.llm.prices import Prices
 from r2po.llm.providers import embedded_code
 from r2po.llm.tokens import features_of, usual_tokens
+from r2po.llm.usage import Usage
 from r2po.prompts.windows import HistoryWindow
 from r2po.runlog.events import read_calls
 from r2po.sweep import calls, pilots
 from r2po.sweep.amounts import Amounts
 from r2po.sweep.forecast import Forecast, Terms, _dearest, _State, forecast
 from r2po.sweep.forecast_report import as_json, check_approved, count
+from r2po.sweep.on_record import OnRecord, together
 from r2po.sweep.pilot import Pilot, RolePilot, fly
 from r2po.sweep.plan import SweepRequest, plan
 from r2po.sweep.sweep import Sweep, SweepStopped
@@ -523,3 +525,14 @@ def test_a_forecast_with_batches_refuses_models_without(tmp_path: Path) -> None:
     request = experiments(tmp_path, EMBEDDED)
     with pytest.raises(InputError, match="'embedded/search' has none"):
         forecast(plan(request), Terms(batch_hours=1.0), {})
+
+
+def test_replies_in_batches_tell_nothing_of_how_long_a_server_takes() -> None:
+    record = OnRecord()
+    role = record.roles["search"]
+    role.count(1, Usage(10, 0, 5), 2.0)
+    before = record.was_in_batches
+    role.count(2, Usage(10, 0, 5, price_share=0.5), 3600.0)
+    assert (role.replies, role.timed, role.latency_s) == (2, 1, 2.0)
+    assert (before, record.was_in_batches) == (False, True)
+    assert (together([role, role]).timed, together([role, role]).latency_s) == (2, 4.0)

@@ -69,8 +69,8 @@ class Anthropic(WireFormat):
 
     @property
     def writes_cache(self) -> bool:
-        """Whether it marks prompts."""
-        return self._marks_prompts
+        """Whether it marks prompts: not in batches, whose replies come hours after what was written is forgotten."""
+        return self._marks_prompts and self.line is None
 
     def batches(self) -> Batches | None:
         """Return its batches."""

@@ -43,6 +43,7 @@ class Gemini(WireFormat):
     served_names = ("modelVersion",)
     schema_words = ("responseSchema", "response_schema", "responseMimeType", "response_mime_type", "JSON mode")
     stream_form = StreamForm(GeminiAssembly, asked={}, path=lambda path: f"{path.removesuffix(_WHOLE)}{_IN_PIECES}")
+    cached_price_share = 1.0  # its guide: they cost what they do in other traffic
     key_refusals = frozenset({400, 401, 403})  # 400: a key that it does not know, or a place that it does not serve
 
     def context_length(self) -> int | None:

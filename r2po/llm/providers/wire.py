@@ -156,7 +156,7 @@ class WireFormat(Provider, ABC):
         reply = self._reply(payload, body)
         if in_pieces:
             self._chat.count(reply.usage)
-        usage = replace(reply.usage, price_share=self.price_share)
+        usage = reply.usage.at(self.price_share, self.cached_price_share)
         return replace(reply, usage=usage, served=self._named(payload, self.served_names), note=self._chat.note)
 
     def close(self) -> None:

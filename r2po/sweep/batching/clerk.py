@@ -6,27 +6,30 @@ finds the batch that its call is in, or what came of it; nothing that was answer
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from r2po.errors import InputError
-from r2po.llm.types import AttemptFailed
-from r2po.sweep.batching.courier import Courier, Pauses
+from r2po.runlog.batched import OUT, note_batches
+from r2po.sweep.batching.cancelling import cancel_all
+from r2po.sweep.batching.collecting import Collected, parts
+from r2po.sweep.batching.courier import Courier
 from r2po.sweep.batching.desk import AllDesks, Desk
+from r2po.sweep.batching.elsewhere import Elsewhere
 from r2po.sweep.batching.messages import BatchAnswer, BatchCall
-from r2po.sweep.batching.record import DROPPED, OUT, SENT, WRITTEN, BatchRecord, Identity, read_all
+from r2po.sweep.batching.pauses import Pauses
+from r2po.sweep.batching.record import DROPPED, WRITTEN, BatchRecord, Identity, read_all
 from r2po.sweep.messages import Key
 
 FOLDER = "batches"
 QUIET_S = 0.3
 """Calls that a run makes at once come within that time."""
-GRACE_S = 1.0
-"""How long a batch that is being sent is waited for when the sweep stops."""
+GRACE_S, WRITING_S = 15.0, 0.25
+"""How long a batch that is being sent is waited for when the sweep stops, and one whose end is being written down."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,6 @@ class BatchTerms:
     resend: Collection[str] = ()
 
 
-@dataclass
-class _Collected:
-    calls: dict[Identity, BatchCall] = field(default_factory=dict)
-    bytes: int = 0
-    since: float = 0.0
-
-
 class Clerk:
     """Collects, sends and hands out. Runs are served by one thread; the couriers have theirs.
 
@@ -58,7 +54,8 @@ class Clerk:
         folder: Folder of the sweep.
         terms: How batches are made and watched.
         desks: Where the calls are collected.
-        name_of: Returns the name of a run in the sweep.
+        name_of: Returns the name of a run in the sweep: its path from where the folder of the sweep is.
+        runs: The runs that may hand in calls.
 
     Raises:
         InputError: A batch on disk is damaged, or there is none of an id in ``terms``.
@@ -67,15 +64,18 @@ class Clerk:
         problem: Why the sweep cannot go on; empty while it can.
     """
 
-    def __init__(self, folder: Path, terms: BatchTerms, desks: AllDesks, name_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, folder: Path, terms: BatchTerms, desks: AllDesks, name_of: Callable[[int], str], runs: Iterable[int] = ()
+    ) -> None:
         self.problem = ""
+        self._logs = folder.parent
         self._folder = folder / FOLDER
         self._terms = terms
         self._desks = desks
         self._by_place = {desk.place: desk for desk in desks.all}
         self._name_of = name_of
         self._lock = threading.RLock()
-        self._collected: dict[tuple[str, str], _Collected] = {}
+        self._collected: dict[tuple[str, str], Collected] = {}
         self._waiting: dict[Identity, list[Key]] = {}
         self._latest: dict[Identity, tuple[BatchRecord, int]] = {}
         self._couriers: list[Courier] = []
@@ -83,12 +83,17 @@ class Clerk:
         self._answers: deque[BatchAnswer] = deque()
         self._notes: deque[str] = deque()
         self._took_at = 0.0
-        self._records = self._read()
+        self._elsewhere = Elsewhere(self._folder)
+        self._asked_for: set[int] = set()
+        self._noted: set[str] = set()
+        self._loaded: dict[str, BatchRecord] = {}
+        self._records = self._read(runs)
 
-    def _read(self) -> list[BatchRecord]:
+    def _read(self, runs: Iterable[int]) -> list[BatchRecord]:
         """Return the batches on disk. One that was only written was never sent: its calls will come again."""
         records = read_all(self._folder)
-        out = [record.own_id for record in records if record.state in OUT]
+        theirs = {each.own_id: each for run in runs for each, _ in self._elsewhere.of(self._path(run))}
+        out = [record.own_id for record in (*records, *theirs.values()) if record.state in OUT]
         dropped = [record.own_id for record in records if record.state == DROPPED]
         for own_id in sorted({*self._terms.resend} - {*out, *dropped}):
             there = ", ".join(out) or "none"
@@ -99,11 +104,24 @@ class Clerk:
             if record.state == WRITTEN or record.own_id in self._terms.resend:
                 record.advance(DROPPED)
             self._remember(record)
+        for record in theirs.values():
+            if record.own_id in self._terms.resend:
+                record.advance(DROPPED)
         return records
+
+    def _path(self, run: int) -> Path:
+        return self._logs / self._name_of(run)
 
     def _remember(self, record: BatchRecord) -> None:
         if record.state != DROPPED:
             for place, identity in enumerate(record.calls):
+                self._latest[identity] = record, place
+
+    def _look_elsewhere(self, run: int) -> None:
+        """Remember what sweeps of other names sent for a run, once this process has it."""
+        for identity, record, place in self._elsewhere.calls_of(self._path(run), self._name_of(run)):
+            known, _ = self._latest.get(identity, (None, 0))
+            if known is None or record.sending_at > known.sending_at:
                 self._latest[identity] = record, place
 
     def open(self) -> None:
@@ -126,31 +144,39 @@ class Clerk:
         """Take a call: its outcome is at hand, or under way, or it will be in the next batch."""
         identity = Identity(self._name_of(call.run), call.iteration, call.address)
         with self._lock:
+            self._took_at = time.monotonic()
+            if call.run not in self._asked_for:
+                self._asked_for.add(call.run)
+                self._look_elsewhere(call.run)
             record, place = self._latest.get(identity, (None, 0))
             if record is not None and not record.is_out and not call.again:
                 outcome = record.outcome(place) if record.fetched_at else None
+                self._loaded[record.own_id] = record
                 if outcome is not None and outcome.is_answer:
                     self._answers.append(BatchAnswer(call.run, outcome, call=call.call))
                     return
-            self._took_at = time.monotonic()
             self._waiting.setdefault(identity, []).append(call.key)
             if record is None or not record.is_out:
                 self._collect(identity, call)
-            elif record.own_id not in self._carried:
+            elif not self._is_carried(record):
                 self._failed(
                     f"batch {record.own_id} of {len(record.calls)} calls is at {record.server}, which was asked for "
                     f"{record.model}, and the sweep asks another server or model now; lead it there again, or, to pay "
                     f"again: --resend-batch {record.own_id}"
                 )
 
+    def _is_carried(self, record: BatchRecord) -> bool:
+        """Whether a batch is looked after; one of another sweep is from now on, if its server is asked."""
+        desk = self._by_place.get((record.server, record.model))
+        if record.own_id not in self._carried and desk is not None:
+            self._elsewhere.keep(record)
+            self._records.append(record)
+            self._dispatch(record, desk)
+        return record.own_id in self._carried
+
     def _collect(self, identity: Identity, call: BatchCall) -> None:
         desk = self._desks.of(call.run, call.role)
-        collected = self._collected.setdefault(desk.place, _Collected())
-        if not collected.calls:
-            collected.since = self._took_at
-        if identity not in collected.calls:
-            collected.calls[identity] = call
-            collected.bytes += _size(call)
+        self._collected.setdefault(desk.place, Collected()).add(identity, call, self._took_at)
 
     def forget(self, runs: Collection[int]) -> None:
         """These runs are gone: nobody waits for what they asked; what is sent already stays on record."""
@@ -165,8 +191,7 @@ class Clerk:
                     continue
                 del self._waiting[identity]
                 for collected in self._collected.values():
-                    call = collected.calls.pop(identity, None)
-                    collected.bytes -= _size(call) if call else 0
+                    collected.leave_out(identity)
 
     def tick(self, under_way: Collection[int]) -> None:
         """Send what is collected, once no more can come, or once it was collected for long enough.
@@ -177,22 +202,37 @@ class Clerk:
         now = time.monotonic()
         with self._lock:
             waiting = {key[0] for keys in self._waiting.values() for key in keys}
-            all_wait = waiting.issuperset(under_way) and now - self._took_at >= QUIET_S
+            is_quiet = now - self._took_at >= QUIET_S
+            all_wait = waiting.issuperset(under_way) and is_quiet
+            if is_quiet:
+                self._release()
             for place, collected in self._collected.items():
                 desk = self._by_place[place]
                 full = len(collected.calls) >= desk.batches.most_items or collected.bytes >= desk.batches.most_bytes
                 if collected.calls and (all_wait or full or now - collected.since >= self._terms.collect_s):
-                    calls = list(collected.calls.items())
-                    collected.calls, collected.bytes = {}, 0
-                    self._send(desk, calls)
+                    self._send(desk, collected.take())
+
+    def _release(self) -> None:
+        """Keep results that were handed out from disk there only."""
+        while self._loaded:
+            self._loaded.popitem()[1].release()
 
     def _send(self, desk: Desk, calls: list[tuple[Identity, BatchCall]]) -> None:
-        for part in _parts(calls, desk.batches.most_items, desk.batches.most_bytes):
+        for part in parts(calls, desk.batches.most_items, desk.batches.most_bytes):
             contents = [(identity, call.body) for identity, call in part]
             record = BatchRecord.write(self._folder, desk.batches.address, desk.model, contents)
+            for name in {identity.run for identity, _ in part} - self._noted:
+                self._note_in(name)
             self._records.append(record)
             self._remember(record)
             self._dispatch(record, desk)
+
+    def _note_in(self, name: str) -> None:
+        """Let a run say that calls of it are here, before one is sent."""
+        run = self._logs / name
+        if run.is_dir():  # it is, as long as nobody deletes it under its process
+            note_batches(run, self._folder, name)
+        self._noted.add(name)
 
     def _dispatch(self, record: BatchRecord, desk: Desk) -> None:
         courier = Courier(
@@ -210,10 +250,12 @@ class Clerk:
 
     def _ended(self, record: BatchRecord) -> None:
         with self._lock:
-            for place, identity in enumerate(record.calls):
-                outcome = record.outcome(place)
-                for run, number in self._waiting.pop(identity, []):
-                    self._answers.append(BatchAnswer(run, outcome, call=number))
+            for identity in list(self._waiting):  # another sweep may have called its runs by other names
+                latest, place = self._latest.get(identity, (None, 0))
+                if latest is record:
+                    outcome = record.outcome(place)
+                    for run, number in self._waiting.pop(identity):
+                        self._answers.append(BatchAnswer(run, outcome, call=number))
             record.release()
 
     def _failed(self, reason: str) -> None:
@@ -233,10 +275,10 @@ class Clerk:
         for courier in self._couriers:
             courier.stop()
         for courier in self._couriers:
-            courier.wait(until, if_sending=True)
+            courier.wait_for_sending(until)
         for desk in self._desks.all:
             desk.batches.close()
-        until = time.monotonic() + GRACE_S / 4  # what has just come is written down
+        until = time.monotonic() + WRITING_S
         for courier in self._couriers:
             courier.wait(until)
 
@@ -246,52 +288,4 @@ class Clerk:
         Raises:
             InputError: A server does not.
         """
-        for record in self.out:
-            desk = self._by_place.get((record.server, record.model))
-            if record.state != SENT or desk is None:
-                why = "it is not known whether the server has it" if desk else "no run to come asks its model"
-                note(f"batch {record.own_id} at {record.server} is left alone: {why}")
-                continue
-            try:
-                desk.batches.cancel(record.name)
-            except AttemptFailed as failure:
-                raise InputError(f"batch {record.own_id} is not cancelled: {failure.reason}") from None
-            note(
-                f"batch {record.own_id} of {len(record.calls)} calls ({record.name}): the server is asked to cancel it"
-            )
-        if not self.out:
-            note("no batches are under way")
-
-
-def unfinished(out: Sequence[BatchRecord]) -> str:
-    """Return what a stopped sweep says of the batches that servers go on with; empty if there are none."""
-    if not out:
-        return ""
-    noun, go = ("batch", "goes") if len(out) == 1 else ("batches", "go")
-    calls, servers = sum(len(record.calls) for record in out), ", ".join(sorted({record.server for record in out}))
-    return (
-        f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
-        "with --cancel-batches cancels them"
-    )
-
-
-def _size(call: BatchCall) -> int:
-    """Return about how many bytes a request takes."""
-    return len(json.dumps(call.body))
-
-
-def _parts(
-    calls: list[tuple[Identity, BatchCall]], most_items: int, most_bytes: int
-) -> Iterable[list[tuple[Identity, BatchCall]]]:
-    """Yield the calls in parts, none of them too large unless a single call is."""
-    part: list[tuple[Identity, BatchCall]] = []
-    size = 0
-    for identity, call in calls:
-        own = _size(call)
-        if part and (len(part) >= most_items or size + own > most_bytes):
-            yield part
-            part, size = [], 0
-        part.append((identity, call))
-        size += own
-    if part:
-        yield part
+        cancel_all(self.out, self._by_place, note)

@@ -18,14 +18,13 @@ from uuid import uuid4
 
 from r2po.errors import InputError
 from r2po.llm.providers.batches.batches import Item, Outcome
+from r2po.runlog.batched import CALLS, OUT, SENT, STATE
 from r2po.runlog.jsonl import dump, write_atomically, write_json
 
-WRITTEN, SENDING, SENT, FETCHED, REFUSED, DROPPED = "written", "sending", "sent", "fetched", "refused", "dropped"
-"""How far a batch is. ``SENDING`` is the one state in which it is not known whether the server has it."""
-OUT = (SENDING, SENT)
-"""States of batches of which something may still come."""
+WRITTEN, FETCHED, REFUSED, DROPPED = "written", "fetched", "refused", "dropped"
+"""How far a batch is, beside ``SENDING`` and ``SENT``; with ``SENDING``, nobody knows whether the server has it."""
 SCHEMA_VERSION = 1
-_STATE, _CALLS, _REQUESTS, _RESULTS = "state.json", "calls.jsonl", "requests.jsonl", "results.jsonl"
+_REQUESTS, _RESULTS = "requests.jsonl", "results.jsonl"
 _KEPT = ("server", "model", "items", "state", "prepared", "name", "sending_at", "sent_at", "fetched_at", "problem")
 
 
@@ -75,7 +74,7 @@ class BatchRecord:
         own = folder / f"r2po-{uuid4().hex[:16]}"
         own.mkdir(parents=True)
         record = cls(own, server, model, [call for call, _ in calls])
-        write_atomically(own / _CALLS, _lines(vars(call) for call in record.calls))
+        write_atomically(own / CALLS, _lines(vars(call) for call in record.calls))
         bodies = ({"name": record.item(place), "body": body} for place, (_, body) in enumerate(calls))
         write_atomically(own / _REQUESTS, _lines(bodies))
         record.save()
@@ -90,12 +89,12 @@ class BatchRecord:
         Raises:
             InputError: It is damaged.
         """
-        path = folder / _STATE
+        path = folder / STATE
         if not path.exists():
             return None
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-            calls = [Identity(**each) for each in _read_lines(folder / _CALLS)]
+            calls = [Identity(**each) for each in _read_lines(folder / CALLS)]
             record = cls(folder, calls=calls, **{key: told[key] for key in _KEPT if key != "items"})
             schema, items = int(told["schema"]), int(told["items"])
             record.check()
@@ -107,7 +106,7 @@ class BatchRecord:
         if schema > SCHEMA_VERSION:
             raise InputError(f"{path} has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
         if items != len(calls):
-            raise InputError(f"{folder} is damaged: {_STATE} says {items} calls, and {_CALLS} has {len(calls)}")
+            raise InputError(f"{folder} is damaged: {STATE} says {items} calls, and {CALLS} has {len(calls)}")
         return record
 
     @property
@@ -148,15 +147,15 @@ class BatchRecord:
 
     def advance(self, state: str, **told: str) -> None:
         """Write down that it has come further, and anything else that is known now."""
-        self.state = state
         for key, value in told.items():
             setattr(self, key, value)
+        self.state = state  # last: other threads go by it
         self.save()
 
     def save(self) -> None:
         """Write its state, whole or not at all."""
         told = {key: len(self.calls) if key == "items" else getattr(self, key) for key in _KEPT}
-        write_json(self.folder / _STATE, {"schema": SCHEMA_VERSION, **told})
+        write_json(self.folder / STATE, {"schema": SCHEMA_VERSION, **told})
         _sync(self.folder)
 
     def fetched(self, outcomes: dict[str, Outcome]) -> None:
@@ -217,6 +216,18 @@ def check_none_out(folder: Path) -> None:
             f"{len(out)} batch(es) of {calls} calls are under way, or may be: add --batch, which fetches their "
             f"answers; without it they would be paid twice (to give them up: delete {folder})"
         )
+
+
+def unfinished(out: Sequence[BatchRecord]) -> str:
+    """Return what a stopped sweep says of the batches that servers go on with; empty if there are none."""
+    if not out:
+        return ""
+    noun, go = ("batch", "goes") if len(out) == 1 else ("batches", "go")
+    calls, servers = sum(len(record.calls) for record in out), ", ".join(sorted({record.server for record in out}))
+    return (
+        f"; {len(out)} {noun} of {calls} calls {go} on at {servers}: what continues the sweep fetches the answers, and "
+        "with --cancel-batches cancels them"
+    )
 
 
 def now() -> str:

@@ -130,6 +130,8 @@ class BatchingOpenAI(Batching, FakeOpenAI):
         plain, _, query = path.partition("?")
         if plain == "/files":
             self.step(handler, "upload", lambda: self._upload(body))
+        elif plain.startswith("/files/") and handler.command == "DELETE":
+            self.step(handler, "delete", lambda: self._delete(plain.split("/")[2]))
         elif plain.startswith("/files/"):
             self.step(handler, "results", lambda: self.files[plain.split("/")[2]])
         elif plain == "/batches" and body is not None:
@@ -150,6 +152,10 @@ class BatchingOpenAI(Batching, FakeOpenAI):
         name = f"file-{len(self.files) + 1}"
         self.files[name] = content[1]
         return {"id": name, "object": "file", "purpose": "batch"}
+
+    def _delete(self, name: str) -> Any:
+        del self.files[name]
+        return {"id": name, "object": "file", "deleted": True}
 
     def _create(self, body: Any) -> Batch:
         assert (body["endpoint"], body["completion_window"]) == ("/v1/chat/completions", "24h")
@@ -267,7 +273,9 @@ class BatchingAnthropic(Batching, FakeAnthropic):
     def _shown(self, batch: Batch) -> Any:
         over = self.is_over(batch)
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-        counts["succeeded" if over else "processing"] = len(batch.requests)
+        for fate in batch.fates:
+            told = {ANSWERED: "succeeded", EXPIRED: "expired"}.get(fate, "errored")
+            counts["processing" if not over else "canceled" if batch.is_cancelled else told] += 1
         return {
             "id": batch.name,
             "type": "message_batch",

@@ -253,6 +253,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve(None)
 
+    def do_DELETE(self) -> None:
+        self._serve(None)
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         is_form = self.headers.get("Content-Type", "").startswith("multipart/")

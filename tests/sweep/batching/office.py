@@ -11,9 +11,9 @@ from r2po.llm.providers.batches.batches import Batches, Outcome, batches_of
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, ProviderSettings, Request
 from r2po.sweep.batching.clerk import BatchTerms, Clerk
-from r2po.sweep.batching.courier import Pauses
 from r2po.sweep.batching.desk import Desk
 from r2po.sweep.batching.messages import BatchCall
+from r2po.sweep.batching.pauses import Pauses
 from tests.llm.fake_servers.batching import Batching
 
 SOON = Pauses(0.005, 0.02, 0.05)

@@ -18,14 +18,17 @@ from typing import Any
 
 import pytest
 
+import r2po
 from r2po.analysis.logs.load import load_runs_of
 from r2po.analysis.logs.spending import spending_of
 from r2po.errors import InputError
 from r2po.llm.ledger import Caps
 from r2po.runlog import RunDirectory
+from r2po.runlog.batched import SENDING, note_batches
 from r2po.sweep import pool, worker
 from r2po.sweep.batching.clerk import BatchTerms
-from r2po.sweep.batching.courier import Pauses
+from r2po.sweep.batching.pauses import Pauses
+from r2po.sweep.batching.record import DROPPED, BatchRecord, Identity, now
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
 from r2po.sweep.worker_process import WorkerProcess
@@ -121,6 +124,7 @@ def logs_of(folder: str) -> dict[str, Any]:
     found = results(Path(folder))
     for log in found.values():
         log.pop("result.json")
+        log.pop("batches.json", None)
         log["run.yaml"]["config"].pop("prices")
     return found
 
@@ -168,6 +172,27 @@ def test_results_are_those_of_live_calls_at_a_part_of_the_price_whatever_fails(
     assert [{**reply["usage"], "price_share": share} for reply in live] == [reply["usage"] for reply in batch]
     assert [reply["sent"] for reply in live] == [reply["sent"] for reply in batch]
     assert [reply["served"] for reply in live] == [reply["served"] for reply in batch]
+
+
+def test_calls_in_a_batch_of_any_sweep_are_made_by_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with BatchingOpenAI(player) as server:
+        with pytest.raises(SweepStopped, match="max_llm_calls is reached"):
+            run(server, monkeypatch, "shared", None, caps=Caps(max_llm_calls=2))
+        made = len(server.chats)
+        call = Identity("nim_props/run_2", 2, "address")
+        batch = BatchRecord.write(tmp_path / "shared/logs/other/batches", server.url, server.model, [(call, {})])
+        batch.advance(SENDING, sending_at=now())
+        note_batches(tmp_path / "shared/logs/nim_props/run_2", batch.folder.parent, "nim_props/run_2")
+        told = rf"calls of logs/nim_props/run_2 are under way in batch {batch.own_id}, or may be: a sweep with this run"
+        with pytest.raises(InputError, match=told):
+            run(server, monkeypatch, "shared", None)
+        monkeypatch.chdir(tmp_path / "shared")
+        with pytest.raises(InputError, match=told):
+            r2po.run("props.yaml", resume=2)
+        assert len(server.chats) == made
+        batch.advance(DROPPED)
+        r2po.run("props.yaml", resume=2)
+        assert len(server.chats) == made + 1
 
 
 def test_a_cap_counts_half_the_price_of_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,11 @@ import pytest
 
 from r2po.errors import InputError
 from r2po.llm.providers.batches.batches import Outcome
+from r2po.runlog.jsonl import write_atomically
 from r2po.sweep.batching import clerk as clerks
 from r2po.sweep.batching import courier as couriers
-from r2po.sweep.batching.clerk import BatchTerms, Clerk, unfinished
-from r2po.sweep.batching.record import check_none_out, read_all
+from r2po.sweep.batching.clerk import BatchTerms, Clerk
+from r2po.sweep.batching.record import BatchRecord, check_none_out, read_all, unfinished
 from tests.llm.fake_servers.batching import (
     ANSWERED,
     BATCHING,
@@ -87,10 +88,10 @@ def test_keys_are_in_no_file(tmp_path: Path, server: Batching) -> None:
 def test_nothing_that_was_answered_is_asked_again(tmp_path: Path, server: Batching) -> None:
     desk = OneDesk(server)
     served(make_clerk(tmp_path, desk), desk, RUNS)
-    steps = len(server.steps)
+    steps = server.steps.copy()
     later = make_clerk(tmp_path, OneDesk(server))
     assert texts(served(later, desk, RUNS)) == RIGHT
-    assert len(server.steps) == steps
+    assert [step for step in server.steps if step != "delete"] == [step for step in steps if step != "delete"]
     assert len(server.prompts_answered) == 3
 
 
@@ -467,3 +468,77 @@ def test_an_answer_to_a_run_that_is_gone_is_not_handed_to_the_one_that_begins_ag
     assert sorted(answer.run for answer in clerk.answers()) == [0, 2]
     assert texts(served(clerk, desk, [1])) == {1: True}
     assert len(server.prompts_answered) == 3
+
+
+@AT_ONE
+def test_the_requests_uploaded_are_deleted_once_the_batch_was_fetched(tmp_path: Path, server: Batching) -> None:
+    desk = OneDesk(server)
+    clerk = make_clerk(tmp_path, desk)
+    assert texts(served(clerk, desk, RUNS)) == RIGHT
+    wait_until(lambda: "delete" in server.steps)
+    wait_until(lambda: list(server.files) == ["batch_1-output_file_id"])  # type: ignore[attr-defined]
+
+
+@AT_ONE
+def test_results_read_after_a_restart_do_not_stay_in_memory(tmp_path: Path, server: Batching) -> None:
+    desk = OneDesk(server)
+    served(make_clerk(tmp_path, desk), desk, RUNS)
+    later = make_clerk(tmp_path, desk)
+    later.take(call(desk, 0))
+    (record,) = later._loaded.values()
+    loaded = record._outcomes
+    assert loaded is not None
+    time.sleep(clerks.QUIET_S + 0.05)
+    later.tick(RUNS)
+    assert record._outcomes is None
+    assert texts(served(later, desk, RUNS)) == RIGHT
+
+
+@AT_ONE
+def test_a_batch_is_no_longer_than_the_server_takes(
+    tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = OneDesk(server)
+    two = len(json.dumps(desk.bodies[0])) + len(json.dumps(desk.bodies[1]))
+    monkeypatch.setattr(type(desk.batches), "most_bytes", two)
+    assert texts(served(make_clerk(tmp_path, desk), desk, RUNS)) == RIGHT
+    assert sorted(len(batch.requests) for batch in server.batches) == [1, 2]
+
+
+@AT_ONE
+@pytest.mark.parametrize(("name", "most"), [("most_items", 2), ("most_bytes", 2)])
+def test_a_full_batch_is_sent_though_other_runs_are_busy(
+    tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    desk = OneDesk(server)
+    monkeypatch.setattr(type(desk.batches), name, most)
+    clerk = Clerk(tmp_path, BatchTerms(60.0, SOON), desk, str)
+    for run in (0, 1):
+        clerk.take(call(desk, run))
+    clerk.tick(RUNS)
+    wait_until(lambda: len(clerk._answers) == 2)
+
+
+@AT_ONE
+def test_results_are_on_disk_before_the_batch_is_called_fetched(
+    tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a kill between the two would lose them; in memory, the time comes with the state."""
+    seen: list[tuple[str, bool]] = []
+    assign = BatchRecord.__setattr__
+
+    def watched(path: Path, data: bytes) -> None:
+        if path.name == "results.jsonl":
+            seen.append((json.loads(path.with_name("state.json").read_text())["state"], True))
+        write_atomically(path, data)
+
+    def assigned(record: BatchRecord, name: str, value: Any) -> None:
+        assign(record, name, value)
+        if (name, value) == ("state", "fetched"):
+            seen.append(("in memory", bool(record.fetched_at)))
+
+    monkeypatch.setattr("r2po.sweep.batching.record.write_atomically", watched)
+    monkeypatch.setattr(BatchRecord, "__setattr__", assigned)
+    desk = OneDesk(server)
+    assert texts(served(make_clerk(tmp_path, desk), desk, RUNS)) == RIGHT
+    assert seen == [("sent", True), ("in memory", True)]

@@ -19,8 +19,10 @@ from r2po.llm.providers.batches.batches import (
     Found,
     Item,
     Outcome,
+    Results,
     Standing,
     is_older,
+    is_younger,
 )
 from r2po.llm.providers.payload import count, entries, entry, string
 from r2po.llm.types import AttemptFailed
@@ -46,13 +48,14 @@ class AnthropicBatches(Batches):
         return string(self._transport.post_json(_PATH, body), "id")
 
     def find(self, own_id: str, items: int, since: datetime, others: Collection[str]) -> Found:
-        """Look for a batch in the list of the server."""
+        """Look for a batch in the list of the server: it was made about when it was sent."""
         doubtful = ""
         for batch in self._newest_first():
-            name = string(batch, "id")
-            if is_older(entry(batch, "created_at"), since):
+            name, made, sent = string(batch, "id"), entry(batch, "created_at"), since + self._transport.clock_ahead
+            if is_older(made, sent):
                 break
-            if name in others or sum(count(batch, "request_counts", each) or 0 for each in _COUNTS) != items:
+            requests = sum(count(batch, "request_counts", each) or 0 for each in _COUNTS)
+            if is_younger(made, sent) or name in others or requests != items:
                 continue
             if string(batch, "processing_status") != _ENDED:
                 doubtful = name
@@ -62,12 +65,15 @@ class AnthropicBatches(Batches):
 
     def standing(self, name: str) -> Standing:
         """Return how far a batch is."""
-        return Standing(string(self._transport.get_json(self._path(name)), "processing_status") == _ENDED)
+        batch = self._transport.get_json(self._path(name))
+        is_over = string(batch, "processing_status") == _ENDED
+        return Standing(is_over, answered=count(batch, "request_counts", "succeeded"))
 
-    def results(self, name: str, items: Sequence[str]) -> dict[str, Outcome]:  # noqa: ARG002 - the lines name them
+    def results(self, name: str, items: Sequence[str]) -> Results:  # noqa: ARG002 - the lines name them
         """Return what came of the requests of a batch that is over."""
-        lines = self._transport.get_lines(f"{self._path(name)}/results", most_bytes=MOST_RESULT_BYTES)
-        return {string(line, "custom_id"): self._outcome(entry(line, "result")) for line in lines}
+        lines, unreadable = self._transport.get_lines(f"{self._path(name)}/results", most_bytes=MOST_RESULT_BYTES)
+        outcomes = {string(line, "custom_id"): self._outcome(entry(line, "result")) for line in lines}
+        return Results(outcomes, unreadable)
 
     def cancel(self, name: str) -> None:
         """Ask the server to stop."""
@@ -79,7 +85,7 @@ class AnthropicBatches(Batches):
     def _ended(self, name: str) -> Collection[str]:
         """Return the names of the requests of a batch that has ended; none if its results are gone."""
         try:
-            return self.results(name, ())
+            return self.results(name, ()).outcomes.keys()
         except AttemptFailed as failure:
             if failure.status == GONE:
                 return ()

@@ -15,7 +15,7 @@ from r2po.llm.types import AttemptFailed, Provider
 MOST_RESULT_BYTES = 512 * 2**20
 """Longest file of results accepted: that of a full batch of long answers."""
 CLOCKS_DIFFER = timedelta(hours=1)
-"""How far a server's clock may be behind: batches that it calls older than that are not the one that is looked for."""
+"""How far clocks may differ: batches that a server calls older or younger than that are not the one looked for."""
 MOST_PAGES = 100
 """Pages of a server's list of batches that are read to find one of them."""
 GONE = 404
@@ -56,10 +56,25 @@ class Standing:
     Attributes:
         is_over: Whether nothing more will come of it.
         refusal: Why the server has not accepted it at all; empty if it has.
+        answered: How many of its requests a model answered, as the server counts them; None if it does not tell.
     """
 
     is_over: bool
     refusal: str = ""
+    answered: int | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of the requests of a batch.
+
+    Attributes:
+        outcomes: By the names of the requests; some may be missing.
+        unreadable: How many more there are that cannot be read.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,8 +149,11 @@ class Batches(ABC):
         """Return how far a batch is."""
 
     @abstractmethod
-    def results(self, name: str, items: Sequence[str]) -> dict[str, Outcome]:
-        """Return what came of the requests of a batch that is over, by their names; some may be missing.
+    def results(self, name: str, items: Sequence[str]) -> Results:
+        """Return what came of the requests of a batch that is over.
+
+        An ``AttemptFailed`` whose status is a good one says that there must be results, and where they should be is
+        nothing that can be read: they may come later.
 
         Args:
             name: The server's name for the batch.
@@ -145,6 +163,9 @@ class Batches(ABC):
     @abstractmethod
     def cancel(self, name: str) -> None:
         """Ask the server to stop; what is answered already can be fetched."""
+
+    def discard(self, prepared: str) -> None:  # noqa: B027 - most leave nothing behind
+        """Delete what ``prepare`` has made for a batch that was fetched."""
 
     def close(self) -> None:
         """End the calls under way, and make no more."""
@@ -170,17 +191,24 @@ def batches_of(provider: Provider) -> Batches | None:
 
 def is_older(told: float | str | None, since: datetime) -> bool:
     """Whether a batch was made before a time, by what a server tells: seconds or a date; without either, it was not."""
+    made = _made(told)
+    return made is not None and made < since - CLOCKS_DIFFER
+
+
+def is_younger(told: float | str | None, since: datetime) -> bool:
+    """Whether a batch was made so long after a time that it was not sent then, by what a server tells."""
+    made = _made(told)
+    return made is not None and made > since + CLOCKS_DIFFER
+
+
+def _made(told: float | str | None) -> datetime | None:
     try:
         if isinstance(told, str):
             made = datetime.fromisoformat(_plain(told))
-            made = made if made.tzinfo else made.replace(tzinfo=timezone.utc)
-        elif told is None:
-            return False
-        else:
-            made = datetime.fromtimestamp(told, timezone.utc)
+            return made if made.tzinfo else made.replace(tzinfo=timezone.utc)
+        return None if told is None else datetime.fromtimestamp(told, timezone.utc)
     except (ValueError, OverflowError, OSError):
-        return False
-    return made < since - CLOCKS_DIFFER
+        return None
 
 
 def _plain(date: str) -> str:

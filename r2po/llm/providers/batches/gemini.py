@@ -17,6 +17,7 @@ from r2po.llm.providers.batches.batches import (
     Found,
     Item,
     Outcome,
+    Results,
     Standing,
 )
 from r2po.llm.providers.payload import entries, entry, string
@@ -24,10 +25,13 @@ from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed
 
 _PAGE = 100
-_OVER = frozenset({"SUCCEEDED", "CANCELLED", "EXPIRED", "FAILED"})
+_SUCCEEDED = "SUCCEEDED"
+_OVER = frozenset({_SUCCEEDED, "CANCELLED", "EXPIRED", "FAILED"})
 _STATUSES = {1: 499, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 12: 501, 13: 500, 14: 503, 16: 401}
 """HTTP statuses by the codes of gRPC, which stand in the errors of single requests."""
 _CANCELLED = 499
+_DIGITS = 10
+"""A count of requests with as many digits is none."""
 
 
 class GeminiBatches(Batches):
@@ -64,24 +68,26 @@ class GeminiBatches(Batches):
         """Return how far a batch is."""
         operation = self._operation(name)
         if _state(operation) != "FAILED":
-            return Standing(_state(operation) in _OVER)
+            return Standing(_state(operation) in _OVER, answered=_answered(operation))
         return Standing(True, self.redact(string(operation, "error", "message")) or "it does not say why")
 
-    def results(self, name: str, items: Sequence[str]) -> dict[str, Outcome]:
+    def results(self, name: str, items: Sequence[str]) -> Results:
         """Return what came of the requests of a batch that is over."""
         operation = self._operation(name)
         answers = _answers(operation)
         if entry(operation, "response", "responsesFile"):
             raise AttemptFailed(f"{self.address}/v1beta/{name}: its results are in a file", retryable=False)
-        if not answers:
+        if not answers and _state(operation) != _SUCCEEDED:
             why = f"the batch ended as {_state(operation).lower() or 'unknown'} before it was answered"
-            return {item: Outcome(None, reason=why) for item in items}
-        # Some answers come without the key that was sent; their order is that of the requests.
-        in_order = items if len(items) == len(answers) else [""] * len(answers)
-        return {
-            string(answer, "metadata", "key") or item: self._outcome(answer)
-            for item, answer in zip(in_order, answers, strict=True)
-        }
+            return Results({item: Outcome(None, reason=why) for item in items})
+        keys = [string(answer, "metadata", "key") for answer in answers]
+        if not all(keys) or not answers:
+            # Some answers come without the key that was sent; their order is that of the requests, if all are there.
+            if len(answers) != len(items):
+                told = f"{len(answers)} answers to {len(items)} requests, not all with their keys"
+                raise AttemptFailed(f"{self.address}: {name} has {told}", retryable=True, status=200)
+            keys = [key or item for key, item in zip(keys, items, strict=True)]
+        return Results({key: self._outcome(answer) for key, answer in zip(keys, answers, strict=True)})
 
     def cancel(self, name: str) -> None:
         """Ask the server to stop."""
@@ -123,6 +129,12 @@ def _told(operation: Any) -> Any:
 def _state(operation: Any) -> str:
     """Return the state without what stands before it, as in ``BATCH_STATE_RUNNING`` and ``JOB_STATE_RUNNING``."""
     return string(_told(operation), "state").rpartition("STATE_")[2]
+
+
+def _answered(operation: Any) -> int | None:
+    """Return how many requests were answered; the protocol writes large integers as strings."""
+    told = entry(_told(operation), "batchStats", "successfulRequestCount")
+    return int(told) if isinstance(told, str | int) and str(told).isdecimal() and len(str(told)) < _DIGITS else None
 
 
 def _answers(operation: Any) -> list[dict[str, Any]]:

@@ -18,15 +18,17 @@ from r2po.llm.providers.batches.batches import (
     Found,
     Item,
     Outcome,
+    Results,
     Standing,
 )
-from r2po.llm.providers.payload import entries, entry, string
+from r2po.llm.providers.payload import count, entries, entry, string
 from r2po.llm.types import AttemptFailed
 
 ENDPOINT = "/v1/chat/completions"
 """What the requests ask, under its full path at OpenAI whatever the base URL."""
 OWN_ID = "r2po_batch"
-_OVER = frozenset({"completed", "expired", "cancelled"})
+_COMPLETED = "completed"
+_OVER = frozenset({_COMPLETED, "expired", "cancelled"})
 _PAGE = 100
 
 
@@ -66,25 +68,34 @@ class OpenAIBatches(Batches):
         batch = self._batch(name)
         status = string(batch, "status")
         if status != "failed":
-            return Standing(status in _OVER)
+            return Standing(status in _OVER, answered=count(batch, "request_counts", "completed"))
         told = [string(error, "message") for error in entries(batch, "errors", "data")]
         reasons = list(dict.fromkeys(filter(None, told)))
         return Standing(True, self.redact("; ".join(reasons)) or "it does not say why")
 
-    def results(self, name: str, items: Sequence[str]) -> dict[str, Outcome]:  # noqa: ARG002 - the files name them
+    def results(self, name: str, items: Sequence[str]) -> Results:  # noqa: ARG002 - the files name them
         """Return what came of the requests of a batch that is over."""
         batch = self._batch(name)
-        files = [string(batch, key) for key in ("output_file_id", "error_file_id")]
-        lines = [
-            line
-            for file in filter(None, files)
-            for line in self._transport.get_lines(f"/files/{_quoted(file)}/content", most_bytes=MOST_RESULT_BYTES)
-        ]
-        return {string(line, "custom_id"): self._outcome(line) for line in lines}
+        files = [file for key in ("output_file_id", "error_file_id") if (file := string(batch, key))]
+        if not files and string(batch, "status") == _COMPLETED:
+            raise AttemptFailed(
+                f"{self.address}: {name} is completed and names no file of results", retryable=True, status=200
+            )
+        read = [self._lines(file) for file in files]
+        outcomes = {string(line, "custom_id"): self._outcome(line) for lines, _ in read for line in lines}
+        return Results(outcomes, sum(unreadable for _, unreadable in read))
 
     def cancel(self, name: str) -> None:
         """Ask the server to stop."""
         self._transport.post_json(f"/batches/{_quoted(name)}/cancel", {})
+
+    def discard(self, prepared: str) -> None:
+        """Delete the file of requests; those of the results stay, since another process may read them."""
+        if prepared:
+            self._transport.delete(f"/files/{_quoted(prepared)}")
+
+    def _lines(self, file: str) -> tuple[list[Any], int]:
+        return self._transport.get_lines(f"/files/{_quoted(file)}/content", most_bytes=MOST_RESULT_BYTES)
 
     def _batch(self, name: str) -> Any:
         return self._transport.get_json(f"/batches/{_quoted(name)}")

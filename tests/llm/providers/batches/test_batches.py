@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from r2po.errors import InputError
-from r2po.llm.providers.batches.batches import Batches, Item, Outcome, Standing, batches_of, is_older
+from r2po.llm.providers.batches.batches import Batches, Item, Outcome, batches_of, is_older
 from r2po.llm.registry import provider_for
 from r2po.llm.types import AttemptFailed, Provider, ProviderSettings, Reply, Request
+from r2po.runlog import events
 from tests.llm.fake_servers import SERVERS, FakeOpenAI
 from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, INVALID, Batching, BatchingGemini
 from tests.llm.fake_servers.core import status
@@ -44,8 +45,8 @@ def made(batches: Batches, *bodies: Any, own_id: str = "r2po-1") -> dict[str, Ou
     """Send a batch, look at it once, and return its results."""
     items = [Item(f"{own_id}-{place}", body) for place, body in enumerate(bodies)]
     name = batches.send(own_id, items, batches.prepare(own_id, items))
-    assert batches.standing(name) == Standing(True)
-    return batches.results(name, [item.name for item in items])
+    assert batches.standing(name).is_over
+    return dict(batches.results(name, [item.name for item in items]).outcomes)
 
 
 def in_a_batch(server: Batching, request: Request) -> Reply:
@@ -174,7 +175,7 @@ def test_a_cancelled_batch_is_over(server: Batching) -> None:
     assert not batches.standing(name).is_over
     batches.cancel(name)
     assert batches.standing(name).is_over
-    assert not batches.results(name, ["r2po-1-0"])["r2po-1-0"].is_answer
+    assert not batches.results(name, ["r2po-1-0"]).outcomes["r2po-1-0"].is_answer
 
 
 @pytest.mark.parametrize("name", ["Ollama", "OpenRouter"])
@@ -216,3 +217,39 @@ def test_results_that_are_too_long_are_not_read(server: Batching, monkeypatch: p
     server._reply = lambda prompt: "x" * 5000
     with pytest.raises(AttemptFailed, match="the answer is too long"):
         made(batches_at(server), _body(server, "a"))
+
+
+def test_gemini_says_that_its_cached_tokens_are_not_halved() -> None:
+    with BatchingGemini(str) as server:
+        payload = {
+            "candidates": [{"content": {"parts": [{"text": "yes"}]}, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 10, "cachedContentTokenCount": 8, "candidatesTokenCount": 1},
+        }
+        provider = provider_at(server)
+        provider.line, provider.price_share = lambda _request, _body: (200, payload), 0.5
+        usage = provider.complete(make_request("a")).usage
+        assert (usage.price_share, usage.cached_price_share) == (0.5, 1.0)
+        event = {"call": 1, "usage": usage.record}
+        assert events._usage(event) == event["usage"], "logs can be read"
+
+
+def test_requests_in_batches_mark_nothing_for_a_cache_of_five_minutes() -> None:
+    with BATCHING["Anthropic"](str) as server:
+        settings = ProviderSettings(server.environ, prompt_cache=True)
+        request = replace(make_request("a long beginning; the rest"), stable=(len("a long beginning; "),))
+        live, batched = (provider_for(server.model, settings) for _ in range(2))
+        bodies: list[Any] = []
+
+        def line(_request: Request, body: Any) -> tuple[int, Any]:
+            bodies.append(body)
+            return 500, {}
+
+        batched.line = line
+        with pytest.raises(AttemptFailed):
+            batched.complete(request)
+        live.complete(request)
+        plain = provider_for(server.model, replace(settings, prompt_cache=False))
+        plain.complete(request)
+        assert [provider.writes_cache for provider in (live, batched, plain)] == [True, False, False]
+        assert "cache_control" in str(server.chats[0])
+        assert bodies == [server.chats[1]]
