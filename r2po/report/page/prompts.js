@@ -113,10 +113,14 @@ function promptNode(call) {
   return [about, h("div", { class: "prompt" }, ...open.map((each) => sectionNode(each, isNew, before)), same, rest)];
 }
 
+/** Of the questions of an iteration, the one to show at first: its reply was used, or it has one. */
+const firstOf = (calls) => calls.find((each) => each.reply != null && !each.refusal) || calls.find((each) => each.reply != null) || calls[0];
+
 function roleNode(role, calls) {
   const wanted = picked.get(role);
-  const call = calls[wanted == null ? Math.max(0, calls.findIndex((each) => !each.refusal)) : Math.min(wanted, calls.length - 1)];
-  const name = (each) => `sample ${each.sample}, attempt ${each.attempt}${each.refusal ? " (not used)" : ""}`;
+  const call = wanted == null ? firstOf(calls) : calls[Math.min(wanted, calls.length - 1)];
+  const fate = (each) => (each.reply == null ? " (never answered)" : each.refusal ? " (not used)" : "");
+  const name = (each) => `sample ${each.sample}, attempt ${each.attempt}${fate(each)}`;
   const select = calls.length > 1 ? h("select", { "aria-label": `which question to ${role}` }, ...calls.map((each, at) => h("option", { value: at, selected: each === call }, name(each)))) : null;
   if (select) select.addEventListener("change", () => { picked.set(role, Number(select.value)); drawPrompts(); });
   return h("div", { class: "role" }, h("h3", {}, `Question to ${role}`, select), ...promptNode(call));
