@@ -39,3 +39,20 @@ def test_a_question_that_a_kill_left_without_a_reply_was_answered_after_all(brow
         assert watched.texts("#prompts option") == ["sample 0, attempt 1 (never answered)", "sample 0, attempt 1"]
         assert watched.page.input_value("#prompts select") == "1"
         assert watched.text("#prompts .role .mute").endswith("not in the question before (iteration 1)")
+
+
+_COUNT_SORTS = """
+    window.sorts = 0;
+    const sort = Array.prototype.sort;
+    Array.prototype.sort = function (...by) { window.sorts += 1; return sort.apply(this, by); };
+"""
+
+
+def test_a_long_run_is_not_sorted_once_for_each_candidate(browser: Any, tmp_path: Path) -> None:
+    """What grows with the square of the iterations freezes the browser; a clock would only tell on a quiet machine."""
+    sorts = []
+    for many in (20, 200):
+        run = write_run(tmp_path / f"{many}", 1, [float(n % 7) for n in range(many)])
+        with opened(browser, page_of(tmp_path, run), begin=_COUNT_SORTS) as watched:
+            sorts.append(watched.page.evaluate("window.sorts"))
+    assert 0 < sorts[1] <= sorts[0] + 10

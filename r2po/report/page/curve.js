@@ -108,7 +108,7 @@ function drawCurve() {
   for (const [name, value] of Object.entries({ id: "cursor", y1: 22, y2: (small ? 240 : 310) - 36, stroke: colour("--chosen"), "stroke-width": 2, "pointer-events": "none" })) cursor.setAttribute(name, value);
   plot.append(cursor);
   figure.replaceChildren(plot);
-  drawCurveLegend();
+  drawCurveLegend(range);
   moveCursor();
 }
 
@@ -120,7 +120,7 @@ function moveCursor() {
   cursor.setAttribute("x2", x);
 }
 
-function drawCurveLegend() {
+function drawCurveLegend(range) {
   const core = run.core;
   const stages = core.stages.length ? core.stages : ["candidate"];
   const dots = stages.map((stage) => [stageVariable(stage) === "--proposal" ? "dot hollow" : "dot full", stage.replaceAll("_", " ")]);
@@ -128,7 +128,7 @@ function drawCurveLegend() {
   const rest = [["rule kept", "kept"], ["rule best", "best so far"]];
   if (core.heldout && isNumber(core.heldout.reward)) rest.push(["diamond", "best policy, fresh episodes"]);
   if (isNumber(core.target)) rest.push(["rule target", `target ${number(core.target)}`]);
-  const below = drawnCandidates().filter((each) => each.reward < rewardRange()[0]).length;
+  const below = drawnCandidates().filter((each) => each.reward < range[0]).length;
   if (below) rest.push(["below", `${plural(below, "candidate")} below this picture`]);
   find("#curve-legend").replaceChildren(
     ...[...dots, ...rest].map(([mark, text]) => h("span", {}, h("i", { class: mark }), text)),
