@@ -56,3 +56,72 @@ def test_a_long_run_is_not_sorted_once_for_each_candidate(browser: Any, tmp_path
         with opened(browser, page_of(tmp_path, run), begin=_COUNT_SORTS) as watched:
             sorts.append(watched.page.evaluate("window.sorts"))
     assert 0 < sorts[1] <= sorts[0] + 10
+
+
+def five(folder: Path, name: str = "a") -> Path:
+    """Write a run of five iterations, of which the fourth is the best."""
+    return write_run(folder / name, 1, [1.0, 2.0, 3.0, 9.0, 5.0])
+
+
+def test_back_returns_to_what_was_shown_before(browser: Any, tmp_path: Path) -> None:
+    with opened(browser, page_of(tmp_path, five(tmp_path))) as watched:
+        page = watched.page
+        assert page.evaluate("location.hash") == "#i=4"
+        watched.press("Home", "End")
+        assert watched.iteration == 5
+        page.focus(".skip")
+        watched.press("Enter")  # names an element, and chooses nothing
+        assert watched.iteration == 5
+        for expected in (5, 1, 4):
+            page.go_back()
+            assert watched.iteration == expected
+        page.go_forward()
+        assert watched.iteration == 1
+
+
+def test_back_from_a_run_to_the_overview(browser: Any, tmp_path: Path) -> None:
+    page = page_of(tmp_path, five(tmp_path), five(tmp_path, "b"))
+    with opened(browser, page) as watched:
+        for place, name in enumerate("ab"):
+            watched.page.locator("#outcomes button").nth(place).click()
+            watched.page.wait_for_selector(f"#about:has-text('{name}/run_1')")
+            assert watched.page.evaluate("location.hash") == f"#run=run{place + 1}&i=4"
+        watched.press("Home")
+        watched.page.go_back()
+        assert watched.iteration == 4
+        watched.page.go_back()
+        watched.page.wait_for_selector("#about:has-text('a/run_1')")
+        watched.page.go_back()
+        watched.page.wait_for_selector("#run", state="hidden")
+        watched.press("Home", "m")  # of no run
+        assert watched.page.evaluate("location.hash") == ""
+        watched.page.go_forward()
+        watched.page.wait_for_selector("#run")
+        assert watched.iteration == 4
+
+
+def test_what_was_sought_in_one_run_is_not_said_of_the_next(browser: Any, tmp_path: Path) -> None:
+    runs = [five(tmp_path), five(tmp_path, "b")]
+    write_calls(runs[0], [(2, "a needle", "reply")])
+    with opened(browser, page_of(tmp_path, *runs), "#run=run1&i=2") as watched:
+        watched.page.wait_for_selector("#prompts .role")
+        watched.page.fill("#sought", "needle")
+        watched.page.press("#sought", "Enter")
+        assert watched.text("#found") == "in 1 iteration: 2 "
+        watched.page.locator("#outcomes button").nth(1).click()
+        watched.page.wait_for_selector("#about:has-text('b/run_1')")
+        assert watched.text("#found") == ""
+        assert watched.page.input_value("#sought") == ""
+
+
+def test_an_old_link_is_not_a_damaged_page(browser: Any, tmp_path: Path) -> None:
+    page = page_of(tmp_path, five(tmp_path), five(tmp_path, "b"))
+    with opened(browser, page, "#run=run9&i=2") as watched:
+        assert watched.text("#failure") == "The address asks for a run called run9, which this page does not have."
+        watched.page.evaluate("location.hash = '#run=run2&i=99'")
+        watched.page.wait_for_selector("#run")
+        assert watched.text("#failure").startswith("The address asks for an iteration that this run does not have")
+        assert watched.iteration == 4
+        watched.page.evaluate("location.hash = '#run=run2&i=2'")
+        watched.page.wait_for_selector("#failure", state="hidden")
+        assert watched.iteration == 2

@@ -14,13 +14,19 @@ function choose(at, keep) {
   const place = Math.max(0, Math.min(last, at));
   if (place === run.at || last < 0) return;
   run.at = place;
-  const address = addressOf(run.id, iteration().n);
-  if (keep) history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
+  remember(keep);
   for (const each of views) each.move();
 }
 
-const addressOf = (id, n) => `#${id === "run" ? "" : `run=${id}&`}i=${n}`;
+/** Put what is shown into the address, as a step of its own that Back leaves again, or in place of the last one. */
+function remember(keep) {
+  const at = iteration() ? [`i=${iteration().n}`] : [];
+  const address = `#${[...(run.id === "run" ? [] : [`run=${run.id}`]), ...at].join("&")}`;
+  try {
+    if (keep) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  } catch { /* A page inside another one (srcdoc) has no address of its own. */ }
+}
 
 /** What the address asks for. */
 function asked() {

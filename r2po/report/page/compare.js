@@ -79,8 +79,7 @@ function openButton(place) {
   const button = h("button", { type: "button", class: "link" }, visible(each.name));
   button.addEventListener("click", async () => {
     if (each.file) { location.href = each.file; return; }
-    history.pushState(null, "", `#run=${each.id}`);
-    try { await openRun(each.id, null); } catch (error) { fail(error); }
+    try { await openRun(each.id, null, true); } catch (error) { fail(error); }
     find("#run").scrollIntoView({ block: "start" });
   });
   return button;

@@ -15,6 +15,14 @@ function leftOut(text) {
   return text.startsWith(MARK) ? `… ${plural(Number(text.slice(1)), "step")} of a rollout, in the log but not in this page …` : visible(text);
 }
 
+/** Forget what was sought and picked: it was of another run. */
+function forgetReading() {
+  sought = "";
+  picked.clear();
+  find("#sought").value = "";
+  find("#found").replaceChildren();
+}
+
 /** A line, with what is sought marked in it. */
 function lineNode(line, fresh) {
   const text = leftOut(textOf(line));

@@ -24,7 +24,7 @@ function columnsOfIterations() {
 
 function drawIterations() {
   const fold = find("#iterations-fold");
-  if (!fold.open) return;
+  if (!fold.open || !run.core) return;
   const columns = columnsOfIterations();
   const value = columns[Math.min(order.column, columns.length - 1)][1];
   const sorted = d3.range(run.core.iterations.length).sort((one, other) => (order.descending ? d3.descending : d3.ascending)(value(one) ?? -Infinity, value(other) ?? -Infinity));
