@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ UNKNOWN = "\N{EN DASH}"
 """Stands for what no log tells; never a 0."""
 STAND_IN = "embedded stand-in: no language model answered"
 
+_HALF_A_CENT = 0.005
 _HASH = 10
 """So many digits of a hash are shown."""
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
@@ -178,7 +180,12 @@ def _count(value: Any) -> str:
 
 
 def _money(value: Any) -> str:
-    return f"{value:,.2f}" if isinstance(value, int | float) else UNKNOWN
+    """Write money with two digits after the point; what would then read 0.00 with its first two digits."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return UNKNOWN
+    if 0 < abs(value) < _HALF_A_CENT:
+        return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
+    return f"{value:,.2f}"
 
 
 def settings_of(told: Description | None) -> list[list[str]]:

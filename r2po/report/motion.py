@@ -203,7 +203,7 @@ def _film(setting: Setting, play: Play, asked: _Asked) -> str:
 def _roll_out(setting: Setting, play: Play, asked: _Asked) -> tuple[int, int]:
     missing = [pair for pair in asked.missing if pair[1].get("params")]
     different, started, told = 0, time.process_time(), time.monotonic()
-    for done, (place, candidate) in enumerate(_best_first(missing)):
+    for done, (place, candidate) in enumerate(best_first(missing)):
         if time.process_time() - started > asked.seconds:
             return different, len(missing) - done
         if time.monotonic() - told > TELL_EVERY_S:
@@ -240,7 +240,7 @@ def index_of(candidate: Values) -> int:
     return int(order[(len(order) - 1) // 2])
 
 
-def _best_first(missing: Sequence[tuple[int, Values]]) -> Iterator[tuple[int, Values]]:
+def best_first(missing: Sequence[tuple[int, Values]]) -> Iterator[tuple[int, Values]]:
     """Yield the candidates that set a new best first: what readers look at, if time is short."""
     best = -math.inf
     first: list[tuple[int, Values]] = []

@@ -52,7 +52,6 @@ def _outcome(core: Values) -> Values:
     done = [each for each in core["iterations"] if is_finite(each.get("reward"))]
     last: Values = core["iterations"][-1] if core["iterations"] else {}
     badges = core["head"]["badges"]
-    costs = [row["cost"] for row in core["spent"]]
     return {
         "name": core["head"]["run"],
         "numbers": [each["n"] for each in done],
@@ -63,7 +62,7 @@ def _outcome(core: Values) -> Values:
         "last": last.get("reward"),
         "episodes": last.get("episodes"),
         "calls": last.get("calls"),
-        "cost": sum(costs) if costs and None not in costs else None,
+        "cost": core["cost"],
         "complete": core["head"]["complete"],
         "stand_in": any("stand-in" in badge for badge in badges),
         "replay": any(badge.startswith("replay") for badge in badges),

@@ -60,3 +60,14 @@ def write_calls(run: Path, calls: list[tuple[int, str, str]], **changes: Any) ->
         lines.append({"event": "reply", **at, **said, "usage": usage, "sent": {}, "latency_s": 1.5, **changes})
         before = prompt
     (run / "llm_calls.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def with_cost(folder: Path, cost: Any) -> Path:
+    """Write a run whose result names what it cost, and whose log of calls is damaged."""
+    run = write_run(folder, 1, [1.0, 2.0])
+    write_calls(run, [(1, "prompt", "reply"), (2, "prompt", "reply")])
+    calls = run / "llm_calls.jsonl"
+    calls.write_text("{broken\n" + calls.read_text())
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "cost": cost}))
+    return run

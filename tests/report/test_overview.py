@@ -11,6 +11,7 @@ from r2po.report.overview import UNSET, Member, badges_of, member_of, overview_o
 from r2po.report.packing import pack
 from r2po.runlog import open_run
 from tests.analysis.made_logs import write_run
+from tests.report.runs import with_cost
 
 
 def member(folder: Path, number: int, rewards: Sequence[float], **changes: Any) -> Member:
@@ -61,6 +62,13 @@ def test_the_outcomes_of_runs(tmp_path: Path) -> None:
     assert [first[key] for key in ("best", "heldout", "last", "iterations", "complete")] == [7.0, 6.5, 3.0, 3, True]
     assert (first["file"], second["id"]) == ("pages/one.html", "run2")
     assert [second[key] for key in ("heldout", "complete", "cost")] == [None, False, None]
+
+
+def test_money_is_known_without_the_log_of_calls(tmp_path: Path) -> None:
+    run = with_cost(tmp_path / "a", 0.0042)
+    core = blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core
+    assert core["spent"] == []
+    assert overview_of([member_of(1, "a", core)], {})["runs"][0]["cost"] == 0.0042
 
 
 @pytest.mark.parametrize(("stand_ins", "badge"), [(1, ["embedded stand-in: 1 of these runs"]), (0, [])])
