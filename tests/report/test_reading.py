@@ -125,3 +125,36 @@ def test_an_old_link_is_not_a_damaged_page(browser: Any, tmp_path: Path) -> None
         watched.page.evaluate("location.hash = '#run=run2&i=2'")
         watched.page.wait_for_selector("#failure", state="hidden")
         assert watched.iteration == 2
+
+
+_RAW = r"""() => {
+    const raw = /[\u061c\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\x00-\x08\x0b-\x1f\x7f-\x9f]/;
+    for (const fold of document.querySelectorAll("details")) fold.open = true;
+    const found = raw.test(document.title) ? ["title"] : [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const texts = node.data != null ? [node.data] : Array.from(node.attributes, (each) => each.value);
+        if (!node.parentElement.closest("script") && node.nodeName !== "SCRIPT") {
+            found.push(...texts.filter((each) => raw.test(each)));
+        }
+    }
+    return found;
+}"""
+
+
+def test_no_name_of_a_log_turns_a_line_of_the_page(browser: Any, tmp_path: Path, hostile: Path) -> None:
+    """Neither as text nor in a label; first folds are opened, then what they are filled with is looked at.
+
+    Plot itself writes spaces of no width (U+200B) into tips.
+    """
+    page = page_of(tmp_path, hostile, five(tmp_path))
+    with opened(browser, page, "#run=run1&i=2") as watched:
+        for mode in ("changed", "full"):
+            watched.page.click(f"[data-mode={mode}]")
+            watched.page.evaluate(_RAW)
+            watched.page.locator("#curve svg > g[aria-label=dot] circle").first.hover(force=True)
+            assert watched.page.evaluate(_RAW) == []
+        assert "b⟦U+202E⟧live" in watched.text("#curve svg > g[aria-label=tip]")
+        assert watched.page.title().endswith("hostile_120000/run_1")
+        assert "⟦U+202E⟧live" in watched.text("#calls")
+        assert "⟦U+202E⟧live" in watched.text("#settings")

@@ -25,7 +25,7 @@ function remember(keep) {
   try {
     if (keep) history.pushState(null, "", address);
     else history.replaceState(null, "", address);
-  } catch { /* A page inside another one (srcdoc) has no address of its own. */ }
+  } catch { /* A page that another one holds may have no address of its own. */ }
 }
 
 /** What the address asks for. */
@@ -57,8 +57,8 @@ view(() => {
   find("#slider").max = Math.max(1, total);
   find("#slider").value = run.at + 1;
   find("#slider").setAttribute("aria-valuetext", each ? `iteration ${each.n}` : "no iteration");
-  find("#now").textContent = each ? `Iteration ${each.n} of ${run.core.iterations[total - 1].n}` : "No iteration yet";
-  find("#now-rewards").textContent = each ? `mean ${number(each.reward)}, best ${number(each.best)}` : "";
+  say(find("#now"), each ? `Iteration ${each.n} of ${run.core.iterations[total - 1].n}` : "No iteration yet");
+  say(find("#now-rewards"), each ? `mean ${number(each.reward)}, best ${number(each.best)}` : "");
 });
 
 function listenToControls() {

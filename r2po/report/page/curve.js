@@ -74,7 +74,7 @@ function curveMarks(small, range) {
   const best = core.iterations.filter((each) => isNumber(each.best) && each.best >= range[0]);
   const last = core.iterations[core.iterations.length - 1];
   const hollow = (each) => stageVariable(each.stage) === "--proposal";
-  const tip = { x: "i", y: "reward", title: curveTip, fill: colour("--card"), stroke: colour("--line") };
+  const tip = tipOf({ x: "i", y: "reward", title: curveTip });
   return [
     isNumber(core.target) ? Plot.ruleY([core.target], { stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "5,4" }) : null,
     Plot.link(pairs().map((each) => ({ ...each, low: Math.max(each.low, range[0]), high: Math.max(each.high, range[0]) })), { x1: "n", x2: "n", y1: "low", y2: "high", stroke: "currentColor", strokeOpacity: 0.16 }),
@@ -101,13 +101,12 @@ function drawCurve() {
     marks: curveMarks(small, range),
   });
   const best = run.core.best;
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", `Mean return of ${plural(run.core.candidates.length, "candidate")} over ${plural(run.core.iterations.length, "iteration")}${best == null ? "" : `; the best, ${number(run.core.iterations[bestPlace()].best)}, is of iteration ${best}`}.`);
+  named(plot, `Mean return of ${plural(run.core.candidates.length, "candidate")} over ${plural(run.core.iterations.length, "iteration")}${best == null ? "" : `; the best, ${number(run.core.iterations[bestPlace()].best)}, is of iteration ${best}`}.`);
   choosesByPoint(plot);
   const cursor = document.createElementNS("http://www.w3.org/2000/svg", "line");
   for (const [name, value] of Object.entries({ id: "cursor", y1: 22, y2: (small ? 240 : 310) - 36, stroke: colour("--chosen"), "stroke-width": 2, "pointer-events": "none" })) cursor.setAttribute(name, value);
   plot.append(cursor);
-  figure.replaceChildren(plot);
+  put(figure, plot);
   drawCurveLegend(range);
   moveCursor();
 }
@@ -130,7 +129,8 @@ function drawCurveLegend(range) {
   if (isNumber(core.target)) rest.push(["rule target", `target ${number(core.target)}`]);
   const below = drawnCandidates().filter((each) => each.reward < range[0]).length;
   if (below) rest.push(["below", `${plural(below, "candidate")} below this picture`]);
-  find("#curve-legend").replaceChildren(
+  put(
+    find("#curve-legend"),
     ...[...dots, ...rest].map(([mark, text]) => h("span", {}, h("i", { class: mark }), text)),
     failed ? h("span", {}, `${plural(failed, "candidate")} failed: not drawn`) : "",
   );

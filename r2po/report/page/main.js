@@ -8,7 +8,7 @@ let opening = "";
 function fail(error) {
   const box = find("#failure");
   box.hidden = false;
-  box.textContent = `This page cannot be read: a block is damaged, or the browser is too old (it needs DecompressionStream, from 2023 on). ${error}`;
+  say(box, `This page cannot be read: a block is damaged, or the browser is too old (it needs DecompressionStream, from 2023 on). ${error}`);
   document.documentElement.dataset.ready = "failed";
 }
 
@@ -16,7 +16,7 @@ function fail(error) {
 function missed(what) {
   const box = find("#failure");
   box.hidden = !what;
-  box.textContent = what;
+  say(box, what);
 }
 
 /** Choose the iteration that the address asks for, else the best one. */
