@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from r2po.report import report
 from r2po.report.blocks import Wanted
 from r2po.report.report import write_report
 from tests.analysis.made_logs import write_run
@@ -158,3 +161,34 @@ def test_no_name_of_a_log_turns_a_line_of_the_page(browser: Any, tmp_path: Path,
         assert watched.page.title().endswith("hostile_120000/run_1")
         assert "⟦U+202E⟧live" in watched.text("#calls")
         assert "⟦U+202E⟧live" in watched.text("#settings")
+
+
+def test_pages_beside_the_overview_are_found_whatever_its_name(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an address, # begins a fragment, and %25 is a percent sign."""
+    monkeypatch.setattr(report, "LARGEST", 10)
+    runs = [five(tmp_path), five(tmp_path, "b")]
+    page = tmp_path / "sweep #2 100%25.html"
+    write_report([str(run) for run in runs], page, BARE)
+    with opened(browser, page) as watched:
+        watched.page.locator("#outcomes button").nth(1).click()
+        watched.page.wait_for_selector("#about:has-text('b/run_1')")
+        assert watched.iteration == 4
+    with opened(browser, page, "#run=run1&i=2", ready=False) as watched:
+        watched.page.wait_for_selector("#about:has-text('a/run_1')")
+        assert watched.iteration == 2
+
+
+def test_an_axis_of_equal_returns_tells_them(browser: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", 1, [5.0, 5.0], config={"optimum": None})
+    lines = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["candidates"] = [{**each, "returns": [5.0] * 4} for each in line["candidates"]]
+    (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "heldout_reward": None, "heldout_std": None}))
+    with opened(browser, page_of(tmp_path, run)) as watched:
+        ticks = [float(text) for text in watched.texts("#curve [aria-label='y-axis tick label'] text")]
+        assert min(ticks) < 5.0 < max(ticks)
+        assert all("000" not in text for text in watched.texts("#curve [aria-label='y-axis tick label'] text"))

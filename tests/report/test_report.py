@@ -47,7 +47,15 @@ def test_runs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (line,) = write_report([str(tmp_path / "a")], tmp_path / "page.html", BARE, told.append)
     assert line.startswith("2 runs side by side: ")
     assert "run_3" in told[0]
+    assert "2 runs side by side</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "a/run_3 is left out: nothing of it can be read" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_one_run_that_can_be_read_is_not_several(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0])
+    (tmp_path / "a" / "run_2").mkdir()
+    (line,) = write_report([str(tmp_path / "a")], tmp_path / "page.html", BARE)
+    assert line.startswith("1 run side by side: ")
 
 
 def test_many_large_runs_get_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,8 +60,12 @@ function rewardRange() {
   const [low, high] = [d3.quantile(all, 0.05), d3.quantile(all, 0.95)];
   const limit = low - 1.5 * (high - low || 1);
   const bottom = Math.min(d3.min(all.filter((each) => each >= limit)), ...others, d3.quantile(kept.sort(d3.ascending), 0.1) ?? Infinity);
-  return [bottom, Math.max(all[all.length - 1], ...others)];
+  const top = Math.max(all[all.length - 1], ...others);
+  return top > bottom ? [bottom, top] : around(top);
 }
+
+/** A range around a value, for the axis of what is everywhere the same. */
+const around = (value) => [value - (Math.abs(value) || 1) / 2, value + (Math.abs(value) || 1) / 2];
 
 const drawnCandidates = () => run.core.candidates.filter((each) => isNumber(each.reward) && each.at !== undefined);
 
