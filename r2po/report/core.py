@@ -23,6 +23,7 @@ from r2po.report.head import (
     tiles_of_run,
 )
 from r2po.report.layout import is_discrete, layout_of
+from r2po.report.machine_paths import without_paths
 from r2po.report.packing import Values
 from r2po.report.space import policy_space
 from r2po.runlog.facts import MethodFacts
@@ -85,7 +86,7 @@ def core_of_run(run: RunData) -> Values:
                 "episodes": int(run.episodes[place]),
                 "steps": int(run.steps[place]),
                 "llm_s": float(run.llm_s[place]),
-                "notes": [each.problem] if each.problem else [],
+                "notes": [without_paths(each.problem)] if each.problem else [],
             }
         )
     return {

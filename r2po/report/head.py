@@ -14,6 +14,7 @@ from r2po.analysis.lineage.words import brief
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import RunData, models_label
+from r2po.report.machine_paths import last_part, without_paths
 from r2po.report.packing import Values
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Description
@@ -27,8 +28,6 @@ _HASH = 10
 """So many digits of a hash are shown."""
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 """Of an address, in a log of somebody else: r2po refuses configs with them."""
-_SEPARATOR = re.compile(r"[/\\]")
-_PLACE = re.compile(r"(?:~|/|[A-Za-z]:\\).*")
 
 
 def run_name(path: Path) -> str:
@@ -61,7 +60,7 @@ def head_of_log(log: Log, done: int) -> Values:
         "environment": task.get("label") or "?",
         "task": task.get("name") or "",
         "gym_id": config.get("gym_env_name") or "",
-        "missing": list(log.missing),
+        "missing": list(map(without_paths, log.missing)),
         "complete": log.is_complete,
     }
 
@@ -78,7 +77,7 @@ def head_of_run(run: RunData) -> Values:
         "environment": run.task["label"] or "?",
         "task": name,
         "gym_id": "",
-        "missing": [*run.notes, *([run.unread] if run.num_iterations and run.unread else [])],
+        "missing": list(map(without_paths, [*run.notes, *([run.unread] if run.num_iterations and run.unread else [])])),
         "complete": run.complete,
     }
 
@@ -223,5 +222,4 @@ def _told(value: Any) -> str:
         return ", ".join(f"{key}: {_told(each)}" for key, each in value.items())
     if isinstance(value, list):
         return ", ".join(map(_told, value))
-    text = _CREDENTIALS.sub("//", str(value))
-    return f"…/{_SEPARATOR.split(text.rstrip('/'))[-1]}" if _PLACE.fullmatch(text) else text
+    return last_part(_CREDENTIALS.sub("//", str(value)))

@@ -23,6 +23,7 @@ from r2po.experiment.setting import Setting
 from r2po.report.filming import Filmed, film
 from r2po.report.films import DRAWN
 from r2po.report.head import run_name
+from r2po.report.machine_paths import without_paths
 from r2po.report.maps import grid_of
 from r2po.report.packing import Values
 from r2po.report.states import pack_states
@@ -205,8 +206,8 @@ def _roll_out_and_film(log: Log, setting: Setting, play: Play, asked: _Asked) ->
 
 
 def _one_line(error: Exception, log: Log) -> str:
-    """Return the text of an error without the place of the log: pages are passed on."""
-    text = " ".join(str(error).replace(str(log.path), run_name(log.path)).split())[:300]
+    """Return the text of an error without the places of the machine: pages are passed on."""
+    text = " ".join(without_paths(str(error).replace(str(log.path), run_name(log.path))).split())[:300]
     return text if isinstance(error, R2POError) else f"{type(error).__name__}: {text}"
 
 

@@ -128,4 +128,4 @@ def test_a_renderer_that_fails_keeps_the_pictures_before_it(improving: Path, mon
     places, found = filmed(improving, Wanted(films=True), renderer, monkeypatch)
     assert places == best_places(found)[:1]
     assert "1 with pictures" in found.core["motion"]
-    assert "no more pictures could be taken: OSError: cannot open " in found.core["motion"]
+    assert "no more pictures could be taken: OSError: cannot open …/a.ttf" in found.core["motion"]
