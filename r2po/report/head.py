@@ -26,8 +26,9 @@ STAND_IN = "embedded stand-in: no language model answered"
 _HALF_A_CENT = 0.005
 _HASH = 10
 """So many digits of a hash are shown."""
-_CREDENTIALS = re.compile(r"//[^/\s]*@")
-"""Of an address, in a log of somebody else: r2po refuses configs with them."""
+_CREDENTIALS = re.compile(r"(?<=:)//\S*@")
+_QUERY = re.compile(r"(?<=://)([^\s?]+\?)\S+")
+"""Of an address, in a log of somebody else: both may hold keys. r2po refuses configs with a password."""
 
 
 def run_name(path: Path) -> str:
@@ -222,4 +223,4 @@ def _told(value: Any) -> str:
         return ", ".join(f"{key}: {_told(each)}" for key, each in value.items())
     if isinstance(value, list):
         return ", ".join(map(_told, value))
-    return last_part(_CREDENTIALS.sub("//", str(value)))
+    return last_part(_QUERY.sub(r"\1…", _CREDENTIALS.sub("//", str(value))))
