@@ -55,7 +55,7 @@ def core_of_log(log: Log, spent: Sequence[Values]) -> Values:
         "settings": settings_of(log.description),
         "made_with": made_with(log.description),
         "spent": spent,
-        "cost": (log.result or {}).get("cost"),
+        "cost": log.result.get("cost") if log.result else None,
         "best": best["n"] if best else None,
         "target": config.get("optimum"),
         "heldout": _heldout(log),

@@ -11,7 +11,7 @@ import pytest
 from r2po.report import report
 from r2po.report.blocks import Wanted
 from r2po.report.report import write_report
-from tests.analysis.made_logs import write_run
+from tests.analysis.made_logs import K, write_run
 from tests.report.browsing import opened
 from tests.report.runs import write_calls
 
@@ -181,14 +181,20 @@ def test_pages_beside_the_overview_are_found_whatever_its_name(
 
 
 def test_an_axis_of_equal_returns_tells_them(browser: Any, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "a", 1, [5.0, 5.0], config={"optimum": None})
-    lines = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
-    for line in lines:
-        line["candidates"] = [{**each, "returns": [5.0] * 4} for each in line["candidates"]]
-    (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    result = json.loads((run / "result.json").read_text())
-    (run / "result.json").write_text(json.dumps({**result, "heldout_reward": None, "heldout_std": None}))
-    with opened(browser, page_of(tmp_path, run)) as watched:
-        ticks = [float(text) for text in watched.texts("#curve [aria-label='y-axis tick label'] text")]
-        assert min(ticks) < 5.0 < max(ticks)
-        assert all("000" not in text for text in watched.texts("#curve [aria-label='y-axis tick label'] text"))
+    """Plot alone would write the one tick as 5.000000, in the curve and in the overview."""
+    runs = [write_run(tmp_path / name, 1, [5.0, 5.0], heldout=5.0, config={"optimum": None}) for name in "ab"]
+    for run in runs:
+        lines = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
+        for line in lines:
+            line["candidates"] = [{**each, "returns": [5.0] * K} for each in line["candidates"]]
+        (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with opened(browser, page_of(tmp_path, *runs), "#run=run1&i=1") as watched:
+        for axis in (
+            "#curve svg [aria-label='y-axis tick label']",
+            "#panels figure > svg [aria-label='y-axis tick label']",
+        ):
+            ticks = [float(text) for text in watched.texts(f"{axis} text")]
+            assert min(ticks) < 5.0 < max(ticks)
+        shown = watched.texts("#panels [aria-label$='axis tick label'] text")
+        assert "5.0" in shown
+        assert not [text for text in shown if "000" in text]

@@ -19,6 +19,12 @@ function drawOverview() {
   drawDifferences();
 }
 
+/** A range around numbers that are all the same, which have none of their own; else undefined, and Plot finds one. */
+function ifEqual(values) {
+  const [low, high] = d3.extent(values.filter(isNumber));
+  return low !== undefined && low === high ? around(low) : undefined;
+}
+
 /** One environment: each run as a thin line, each experiment as its median between its quartiles. */
 function panel(environment) {
   const members = overview.experiments.map((each, place) => ({ ...each, place })).filter((each) => each.environment === environment.name);
@@ -31,9 +37,10 @@ function panel(environment) {
     return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), Plot.line(all, { x: "x", y: "reward", z: "one", stroke, strokeWidth: 1, strokeOpacity: 0.28 }), Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2, strokeDasharray: experimentDashes(each.place) })];
   });
   const numbers = d3.extent(members.flatMap((each) => each.runs.flatMap((one) => overview.runs[one].numbers)));
+  const rewards = members.flatMap((each) => each.runs.flatMap((one) => overview.runs[one].rewards));
   const plot = Plot.plot({
     width: wide, height: 290, marginLeft: LEFT, marginBottom: 36, style: { background: "transparent", fontSize: "12.5px" },
-    x: { label: "iteration", labelAnchor: "right", ticks: numbers[0] == null ? [] : wholeTicks(numbers, wide < 600 ? 5 : 10), tickFormat: String }, y: { grid: true, label: "mean return of the kept policy" },
+    x: { label: "iteration", labelAnchor: "right", ticks: numbers[0] == null ? [] : wholeTicks(numbers, wide < 600 ? 5 : 10), tickFormat: String }, y: { grid: true, label: "mean return of the kept policy", domain: ifEqual([environment.target, ...rewards]) },
     marks: [isNumber(environment.target) ? Plot.ruleY([environment.target], { stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "5,4" }) : null, ...marks],
   });
   named(plot, `${environment.label}: ${members.map((each) => `${each.label}, ${plural(each.runs.length, "run")}`).join("; ")}.`);
@@ -59,7 +66,7 @@ function outcomesFigure(members, width) {
   const tip = tipOf({ x: "value", y: "experiment", title: (each) => `${each.run}\n${each.words}: ${number(each.value)}` });
   const plot = Plot.plot({
     width, height: 44 + 46 * members.length, marginLeft: Math.min(190, width * 0.35), marginBottom: 34, style: { background: "transparent", fontSize: "12.5px" },
-    x: { grid: true, label: "mean return", nice: true }, y: { label: null, domain: members.map((each) => visible(each.label)) },
+    x: { grid: true, label: "mean return", nice: true, domain: ifEqual(known.map((each) => each.value)) }, y: { label: null, domain: members.map((each) => visible(each.label)) },
     marks: [...dots, Plot.tip(known, Plot.pointer(tip))],
   });
   named(plot, `How ${plural(d3.sum(members, (each) => each.runs.length), "run")} came out: best, fresh episodes and last iteration of each; the table has the numbers.`);
