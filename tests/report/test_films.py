@@ -124,7 +124,7 @@ def test_what_has_no_pictures_is_said_of_it_alone(improving: Path, monkeypatch: 
 
 
 def test_a_renderer_that_fails_keeps_the_pictures_before_it(improving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    renderer = Renderer({"image": ""}, OSError("cannot open /home/someone/fonts/a.ttf"))
+    renderer = Renderer({"image": ""}, OSError("cannot open /srv/someone/fonts/a.ttf"))
     places, found = filmed(improving, Wanted(films=True), renderer, monkeypatch)
     assert places == best_places(found)[:1]
     assert "1 with pictures" in found.core["motion"]

@@ -103,7 +103,7 @@ def test_the_places_of_the_machine_do_not_reach_the_page(tmp_path: Path, monkeyp
     """Neither by settings nor by an error: whoever is sent a page need not know where it was made."""
 
     def fails(*_: object) -> None:
-        raise FileNotFoundError(2, "No such file or directory", "/home/someone/my models/a.xml")
+        raise FileNotFoundError(2, "No such file or directory", "/srv/someone/my models/a.xml")
 
     monkeypatch.setattr(motion, "Setting", fails)
     run = write_run(tmp_path / "a", 1, [1.0], config={"env_kwargs": {"xml_file": "../../someone/models/a.xml"}})
