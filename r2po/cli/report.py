@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=60.0,
         metavar="SECONDS",
-        help="how much processor time rolling out again may take, for each run (default: 60)",
+        help="how much processor time rolling out again and --frames may take, for each run (default: 60)",
     )
     parser.add_argument(
         "--frames",

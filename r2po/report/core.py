@@ -23,6 +23,7 @@ from r2po.report.head import (
     tiles_of_run,
 )
 from r2po.report.layout import is_discrete, layout_of
+from r2po.report.machine_paths import without_paths
 from r2po.report.packing import Values
 from r2po.report.space import policy_space
 from r2po.runlog.facts import MethodFacts
@@ -54,6 +55,7 @@ def core_of_log(log: Log, spent: Sequence[Values]) -> Values:
         "settings": settings_of(log.description),
         "made_with": made_with(log.description),
         "spent": spent,
+        "cost": log.result.get("cost") if log.result else None,
         "best": best["n"] if best else None,
         "target": config.get("optimum"),
         "heldout": _heldout(log),
@@ -84,7 +86,7 @@ def core_of_run(run: RunData) -> Values:
                 "episodes": int(run.episodes[place]),
                 "steps": int(run.steps[place]),
                 "llm_s": float(run.llm_s[place]),
-                "notes": [each.problem] if each.problem else [],
+                "notes": [without_paths(each.problem)] if each.problem else [],
             }
         )
     return {
@@ -94,6 +96,7 @@ def core_of_run(run: RunData) -> Values:
         "settings": setting_rows(dict(run.config)),
         "made_with": [],
         "spent": [],
+        "cost": None,
         "best": run.best_iteration if run.num_iterations else None,
         "target": run.target,
         "heldout": None if run.heldout is None else {"reward": run.heldout.reward, "std": run.heldout.std},

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from r2po.errors import InputError
 from r2po.experiment.rendering import make_rendered, picture
 from r2po.experiment.setting import Setting
 from r2po.policies import Policy
@@ -42,17 +43,18 @@ def film_of(setting: Setting, policy: Policy, seed: int, total: float) -> Values
 
     Returns:
         ``image``, all pictures in ``columns`` columns, of ``width`` and ``height`` each, as WebP in base64; their
-        number ``many``, and ``every``, by how many steps they are apart. None if the return came out otherwise, or if
-        the environment gives no pictures.
+        number ``many``, and ``every``, by how many steps they are apart. None if the return came out otherwise.
 
     Raises:
-        InputError: It cannot be drawn here.
+        InputError: It cannot be drawn here, or gives no pictures.
     """
     with closing(make_rendered(setting, "rgb_array")) as environment:
         fps = environment.metadata.get("render_fps") or DEFAULT_RENDER_FPS
         every = max(1, math.ceil(fps / PER_SECOND))
         pictures, found = _play(setting, environment, policy, seed, every)
-    if found != total or not pictures:
+    if not pictures:
+        raise InputError(f"{setting.brief.task.gym_id} gives no pictures")
+    if found != total:
         return None
     return {**_sheet(pictures), "every": every}
 

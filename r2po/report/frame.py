@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from r2po.installation import version
+from r2po.report.marks import shown
 from r2po.report.packing import Values
 from r2po.report.static_curve import static_curve
 from r2po.report.vendored import libraries
@@ -62,7 +64,10 @@ def _filled(blocks: Sequence[tuple[str, str]], **content: object) -> str:
     scripts = [library.source for library in libraries()] + [own_script()]
     style = own_style()
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_marked,
     )
     return environment.get_template("frame.j2").render(
         policy=security_policy(scripts, style),
@@ -73,6 +78,11 @@ def _filled(blocks: Sequence[tuple[str, str]], **content: object) -> str:
         version=version(),
         **content,
     )
+
+
+def _marked(value: object) -> object:
+    """Return what stands in the place of a variable: of texts, what may be shown; our own markup is as it is."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def security_policy(scripts: Sequence[str], style: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from r2po.analysis.lineage.words import brief
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.names import environment_key
 from r2po.analysis.logs.run_data import RunData, models_label
+from r2po.report.machine_paths import last_part, without_paths
 from r2po.report.packing import Values
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.race import race_note
@@ -22,12 +24,12 @@ UNKNOWN = "\N{EN DASH}"
 """Stands for what no log tells; never a 0."""
 STAND_IN = "embedded stand-in: no language model answered"
 
+_HALF_A_CENT = 0.005
 _HASH = 10
 """So many digits of a hash are shown."""
-_CREDENTIALS = re.compile(r"//[^/\s]*@")
-"""Of an address, in a log of somebody else: r2po refuses configs with them."""
-_SEPARATOR = re.compile(r"[/\\]")
-_PLACE = re.compile(r"(?:~|/|[A-Za-z]:\\).*")
+_CREDENTIALS = re.compile(r"(?<=:)//\S*@")
+_QUERY = re.compile(r"(?<=://)([^\s?]+\?)\S+")
+"""Of an address, in a log of somebody else: both may hold keys. r2po refuses configs with a password."""
 
 
 def run_name(path: Path) -> str:
@@ -60,7 +62,7 @@ def head_of_log(log: Log, done: int) -> Values:
         "environment": task.get("label") or "?",
         "task": task.get("name") or "",
         "gym_id": config.get("gym_env_name") or "",
-        "missing": list(log.missing),
+        "missing": list(map(without_paths, log.missing)),
         "complete": log.is_complete,
     }
 
@@ -77,7 +79,7 @@ def head_of_run(run: RunData) -> Values:
         "environment": run.task["label"] or "?",
         "task": name,
         "gym_id": "",
-        "missing": [*run.notes, *([run.unread] if run.num_iterations and run.unread else [])],
+        "missing": list(map(without_paths, [*run.notes, *([run.unread] if run.num_iterations and run.unread else [])])),
         "complete": run.complete,
     }
 
@@ -185,7 +187,12 @@ def _count(value: Any) -> str:
 
 
 def _money(value: Any) -> str:
-    return f"{value:,.2f}" if isinstance(value, int | float) else UNKNOWN
+    """Write money with two digits after the point; what would then read 0.00 with its first two digits."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return UNKNOWN
+    if 0 < abs(value) < _HALF_A_CENT:
+        return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
+    return f"{value:,.2f}"
 
 
 def settings_of(told: Description | None) -> list[list[str]]:
@@ -223,5 +230,4 @@ def _told(value: Any) -> str:
         return ", ".join(f"{key}: {_told(each)}" for key, each in value.items())
     if isinstance(value, list):
         return ", ".join(map(_told, value))
-    text = _CREDENTIALS.sub("//", str(value))
-    return f"…/{_SEPARATOR.split(text.rstrip('/'))[-1]}" if _PLACE.fullmatch(text) else text
+    return last_part(_QUERY.sub(r"\1…", _CREDENTIALS.sub("//", str(value))))

@@ -20,8 +20,10 @@ from r2po.config import Config
 from r2po.errors import R2POError
 from r2po.experiment.plugins import load_plugins_of
 from r2po.experiment.setting import Setting
-from r2po.report.films import DRAWN, film_of
+from r2po.report.filming import Filmed, film
+from r2po.report.films import DRAWN
 from r2po.report.head import run_name
+from r2po.report.machine_paths import without_paths
 from r2po.report.maps import grid_of
 from r2po.report.packing import Values
 from r2po.report.states import pack_states
@@ -84,23 +86,45 @@ def play_log(
     missing = [pair for pair in wanted if pair[0] not in play.rollouts and (motion == "all" or pair[1].get("shown"))]
     from_log = len(play.rollouts)
     asked = _Asked(missing, _best_ones(wanted, core) if films else [], seconds, tell)
-    problem, different, late = _again(log, play, asked) if missing or core["size"] else ("", 0, 0)
-    play.about = _about(from_log, len(play.rollouts) - from_log, problem, different, late)
-    play.notes += [f"{log.path.name}: {play.about}"] if problem or different or late else []
+    came = _again(log, play, asked) if missing or core["size"] else _Came()
+    play.about = _about(from_log, len(play.rollouts) - from_log, came)
+    play.notes += [] if came.is_whole else [f"{log.path.name}: {play.about}"]
     play.notes += damaged[:1]
     return play
 
 
-def _about(kept: int, again: int, problem: str, different: int, late: int) -> str:
+@dataclass
+class _Came:
+    """What came of rolling out again.
+
+    Attributes:
+        problem: Why nothing could be; empty if nothing kept it from it.
+        different: How many rollouts came out otherwise.
+        late: For how many there was no time.
+        filmed: What came of taking pictures.
+    """
+
+    problem: str = ""
+    different: int = 0
+    late: int = 0
+    filmed: Filmed = field(default_factory=Filmed)
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.problem or self.different or self.late) and self.filmed.is_whole
+
+
+def _about(kept: int, again: int, came: _Came) -> str:
     parts = [
         f"{kept} rollout{'' if kept == 1 else 's'} from the log" if kept else "",
         f"{again} rolled out again from their seeds, each with exactly the logged return" if again else "",
-        f"{different} not played, since rolling out again did not give the logged return (other versions of libraries?)"
-        if different
+        f"{came.different} not played, since rolling out again did not give the logged return "
+        "(other versions of libraries?)"
+        if came.different
         else "",
-        f"{late} not rolled out again within the limit of time" if late else "",
+        f"{came.late} not rolled out again within the limit of time" if came.late else "",
     ]
-    told = "; ".join(filter(None, [*parts, problem]))
+    told = "; ".join(filter(None, [*parts, came.problem, *came.filmed.words()]))
     return f"{told[0].upper()}{told[1:]}." if told else "No rollout can be played."
 
 
@@ -127,7 +151,7 @@ class _Asked:
     Attributes:
         missing: Candidates without a rollout, with their places.
         filmed: Candidates that are to have pictures.
-        seconds: How much processor time that may take.
+        seconds: How much processor time that may take, pictures included.
         tell: Called with how far it is.
     """
 
@@ -143,72 +167,66 @@ def _best_ones(wanted: Sequence[tuple[int, Values]], core: Values) -> list[tuple
     return [(place, each) for place, each in wanted if each.get("kept") and each["i"] in bests and each.get("params")]
 
 
-def _again(log: Log, play: Play, asked: _Asked) -> tuple[str, int, int]:
-    """Roll out again what is missing, look at the map, and take pictures.
-
-    Returns:
-        Why nothing could be rolled out, how many rollouts came out otherwise, and how many there was no time for.
-    """
+def _again(log: Log, play: Play, asked: _Asked) -> _Came:
+    """Roll out again what is missing, look at the map, and take pictures; returns what came of it."""
     if log.description is None:
-        return "without run.yaml, nothing can be rolled out again", 0, 0
+        return _Came("without run.yaml, nothing can be rolled out again")
     if log.description["config"].get("algorithm") is not None:
-        return "", 0, 0
+        return _Came()
     try:
         load_plugins_of(log.description, log.path)
         # All engines give the same numbers; this one needs no compilation.
         config = {**log.description["config"], "rollout_engine": "reference"}
         setting = Setting(Config(**config), log.description["seed"])
     except Exception as error:  # noqa: BLE001 - whatever keeps an old setting from being made, the page is made
-        return f"nothing could be rolled out again: {_one_line(error, log)}", 0, 0
+        return _Came(f"nothing could be rolled out again: {_one_line(error, log)}")
     with closing(setting):
         try:
             play.grid = grid_of(setting)
             if setting.policy.walled:
-                told = "policies that are programs are not run again" if asked.missing else ""
-                return told, 0, 0
-            counts = _roll_out(setting, play, asked)
-            return _film(setting, play, asked), *counts
+                return _Came("policies that are programs are not run again" if asked.missing else "")
+            return _roll_out_and_film(log, setting, play, asked)
         except Exception as error:  # noqa: BLE001 - as above: environments have errors of their own
-            return f"rolling out again failed: {_one_line(error, log)}", 0, 0
+            return _Came(f"rolling out again failed: {_one_line(error, log)}")
+
+
+def _roll_out_and_film(log: Log, setting: Setting, play: Play, asked: _Asked) -> _Came:
+    """Roll out again what is missing, and what is to have pictures; both within one limit of time."""
+    is_drawn = play.grid is not None or setting.brief.task.name in DRAWN
+    filmed = [] if is_drawn else asked.filmed
+    places = {place for place, _ in asked.missing}
+    missing = [*asked.missing, *(pair for pair in filmed if pair[0] not in places and pair[0] not in play.rollouts)]
+    deadline = time.process_time() + asked.seconds
+    different, late = _roll_out(setting, play, missing, deadline, asked.tell)
+    came = _Came("", different, late)
+    if asked.filmed and is_drawn:
+        came.problem = "pictures are only taken of environments that the page cannot draw itself"
+    came.filmed = film(setting, play.rollouts, filmed, deadline, asked.tell, lambda error: _one_line(error, log))
+    return came
 
 
 def _one_line(error: Exception, log: Log) -> str:
-    """Return the text of an error without the place of the log: pages are passed on."""
-    text = " ".join(str(error).replace(str(log.path), run_name(log.path)).split())[:300]
+    """Return the text of an error without the places of the machine: pages are passed on."""
+    text = " ".join(without_paths(str(error).replace(str(log.path), run_name(log.path))).split())[:300]
     return text if isinstance(error, R2POError) else f"{type(error).__name__}: {text}"
 
 
-def _film(setting: Setting, play: Play, asked: _Asked) -> str:
-    """Add pictures to rollouts; returns why there are none, if there is a reason to tell."""
-    if not asked.filmed:
-        return ""
-    if play.grid is not None or setting.brief.task.name in DRAWN:
-        return "pictures are only taken of environments that the page cannot draw itself"
-    try:
-        for done, (place, candidate) in enumerate(asked.filmed, 1):
-            asked.tell(f"taking pictures of the best policies: {done} of {len(asked.filmed)}")
-            index = index_of(candidate)
-            seed = setting.seeds(candidate["i"], candidate["j"])[index]
-            policy = setting.bind(setting.policy.load({"params": candidate["params"]}))
-            film = film_of(setting, policy, seed, candidate["returns"][index])
-            if film is None:
-                return "the environment gave no pictures of the logged rollouts"
-            if place in play.rollouts and play.rollouts[place]["k"] == index:
-                play.rollouts[place]["film"] = film
-    except Exception as error:  # noqa: BLE001 - renderers have errors of their own; what was rolled out stays
-        return f"no more pictures could be taken: {' '.join(str(error).split())[:300]}"
-    return ""
-
-
-def _roll_out(setting: Setting, play: Play, asked: _Asked) -> tuple[int, int]:
-    missing = [pair for pair in asked.missing if pair[1].get("params")]
-    different, started, told = 0, time.process_time(), time.monotonic()
-    for done, (place, candidate) in enumerate(_best_first(missing)):
-        if time.process_time() - started > asked.seconds:
+def _roll_out(
+    setting: Setting,
+    play: Play,
+    wanted: Sequence[tuple[int, Values]],
+    deadline: float,
+    tell: Callable[[str], None],
+) -> tuple[int, int]:
+    """Roll out again; returns how many came out otherwise, and for how many there was no time."""
+    missing = [pair for pair in wanted if pair[1].get("params")]
+    different, told = 0, time.monotonic()
+    for done, (place, candidate) in enumerate(best_first(missing)):
+        if time.process_time() > deadline:
             return different, len(missing) - done
         if time.monotonic() - told > TELL_EVERY_S:
             told = time.monotonic()
-            asked.tell(f"rolled out again: {done} of {len(missing)}")
+            tell(f"rolled out again: {done} of {len(missing)}")
         found = _rolled_out(setting, candidate)
         if found is None:
             different += 1
@@ -240,7 +258,7 @@ def index_of(candidate: Values) -> int:
     return int(order[(len(order) - 1) // 2])
 
 
-def _best_first(missing: Sequence[tuple[int, Values]]) -> Iterator[tuple[int, Values]]:
+def best_first(missing: Sequence[tuple[int, Values]]) -> Iterator[tuple[int, Values]]:
     """Yield the candidates that set a new best first: what readers look at, if time is short."""
     best = -math.inf
     first: list[tuple[int, Values]] = []

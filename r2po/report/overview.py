@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Member:
 
     Attributes:
         id: How its blocks are named; letters and digits only.
-        folder: The folder of its experiment, to tell experiments apart.
+        folder: The folder of its experiment, to tell experiments apart; only its name is shown.
         method: Its method, as tables call it.
         environment: Its task, likewise.
         target: The return that counts as solved, if its log names one.
@@ -31,7 +32,7 @@ class Member:
     """
 
     id: str
-    folder: str
+    folder: Path
     method: str
     environment: str
     target: float | None
@@ -40,7 +41,7 @@ class Member:
     outcome: Values
 
 
-def member_of(number: int, folder: str, core: Values) -> Member:
+def member_of(number: int, folder: Path, core: Values) -> Member:
     """Return a run as an overview shows it, given its number among all, its folder and its block ``core``."""
     head, shown = core["head"], dict(core["settings"])
     settings = {name: shown[name] for name in telling(shown) if name not in _NO_SETTINGS}
@@ -52,7 +53,6 @@ def _outcome(core: Values) -> Values:
     done = [each for each in core["iterations"] if is_finite(each.get("reward"))]
     last: Values = core["iterations"][-1] if core["iterations"] else {}
     badges = core["head"]["badges"]
-    costs = [row["cost"] for row in core["spent"]]
     return {
         "name": core["head"]["run"],
         "numbers": [each["n"] for each in done],
@@ -63,7 +63,7 @@ def _outcome(core: Values) -> Values:
         "last": last.get("reward"),
         "episodes": last.get("episodes"),
         "calls": last.get("calls"),
-        "cost": sum(costs) if costs and None not in costs else None,
+        "cost": core["cost"],
         "complete": core["head"]["complete"],
         "stand_in": any("stand-in" in badge for badge in badges),
         "replay": any(badge.startswith("replay") for badge in badges),
@@ -72,7 +72,7 @@ def _outcome(core: Values) -> Values:
 
 @dataclass
 class _Experiment:
-    folder: str
+    folder: Path
     settings: Mapping[str, str]
     label: str
     environment: str
@@ -137,8 +137,9 @@ def _label(experiments: Sequence[_Experiment]) -> None:
     for label in {(each.label, each.environment) for each in experiments}:
         twins = [each for each in experiments if (each.label, each.environment) == label]
         for number, each in enumerate(twins, 1):
-            alone = [other.folder for other in twins].count(each.folder) == 1
-            each.label += "" if len(twins) == 1 else f" ({each.folder})" if alone else f" ({each.folder}, {number})"
+            name = each.folder.name
+            alone = [other.folder.name for other in twins].count(name) == 1
+            each.label += "" if len(twins) == 1 else f" ({name})" if alone else f" ({name}, {number})"
 
 
 def _middle(runs: Sequence[Values]) -> Values:

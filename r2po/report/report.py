@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from r2po.analysis.output.files import folder_name, write_file
 from r2po.errors import InputError
@@ -101,7 +102,7 @@ class _Pages:
 
     def add(self, number: int, directory: RunDirectory, blocks: Blocks) -> None:
         """Add a run, given its number among all."""
-        member = member_of(number, directory.path.resolve().parent.name, blocks.core)
+        member = member_of(number, directory.path.resolve().parent, blocks.core)
         self.members.append(member)
         self._waiting[member.id] = blocks
         self._size += sum(map(len, blocks.packed.values()))
@@ -113,7 +114,8 @@ class _Pages:
         packed = [(run, sorted(blocks.packed.items())) for run, blocks in self._waiting.items()]
         blocks = [(f"{run}-{name}", block) for run, of_run in packed for name, block in of_run]
         overview = ("overview", pack(overview_of(self.members, self._files)))
-        what = f"{len(self.members)} runs side by side"
+        many = len(self.members)
+        what = f"{many} run{'' if many == 1 else 's'} side by side"
         page = overview_page(what, badges_of(self.members), self.left_out, [overview, *blocks])
         lines = [_written(self.output, page, what)]
         size = f"one file would have {self._size / 1e6:.0f} MB"
@@ -127,7 +129,7 @@ class _Pages:
         for run, blocks in self._waiting.items():
             name = f"{run}-{folder_name(blocks.core['head']['run'])}.html"
             write_file(self._folder / name, run_page(blocks.core, blocks.packed).encode())
-            self._files[run] = f"{self._folder.name}/{name}"
+            self._files[run] = quote(f"{self._folder.name}/{name}")  # an address: # and % mean something there
         self._waiting.clear()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from r2po.report.packing import Values
@@ -24,7 +25,7 @@ def spent_by_role(asked: Sequence[Asked], costs: Mapping[str, Any]) -> list[Valu
 
 def _row(role: str, asked: Sequence[Asked], cost: Any) -> Values:
     answered = [each for each in asked if each.reply is not None]
-    waited = sorted(each.seconds for each in answered if each.seconds is not None)
+    waited = [each.seconds for each in answered if each.seconds is not None]
     return {
         "role": role,
         "asked": len(asked),
@@ -32,7 +33,7 @@ def _row(role: str, asked: Sequence[Asked], cost: Any) -> Values:
         "refused": sum(bool(each.refusal) for each in answered),
         "failures": sum(each.failures for each in asked),
         "seconds": round(sum(waited), 3) if waited else None,
-        "median_s": round(waited[len(waited) // 2], 3) if waited else None,
+        "median_s": round(median(waited), 3) if waited else None,
         "tokens": {kind: _sum([each.usage.get(kind) for each in answered]) for kind in KINDS},
         "cost": cost if isinstance(cost, int | float) else None,
     }

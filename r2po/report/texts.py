@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
+from r2po.report.machine_paths import without_paths
 from r2po.report.packing import Values, pack
 from r2po.runlog.events import FILE, Failed, GaveUp, Replied, Requested, read_events
 from r2po.runlog.packing import fold
@@ -80,7 +81,7 @@ def read_asked(run: Path) -> tuple[list[Asked], str]:
             elif isinstance(event, GaveUp):
                 asked[event.request.call] = _asked(event.request, failures.get(event.request.call, 0))
     except InputError as error:
-        problem = str(error).replace(f"{run}/", "")
+        problem = without_paths(str(error).replace(f"{run}/", ""))
     return list(asked.values()), problem
 
 

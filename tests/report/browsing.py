@@ -66,7 +66,9 @@ class Watched:
 
 
 @contextmanager
-def opened(browser: Any, file: Path, address: str = "", *, ready: bool = True, **settings: Any) -> Iterator[Watched]:
+def opened(
+    browser: Any, file: Path, address: str = "", *, ready: bool = True, begin: str = "", **settings: Any
+) -> Iterator[Watched]:
     """Open a page, wait until it is drawn, and check in the end that it did nothing that it should not.
 
     Args:
@@ -74,6 +76,7 @@ def opened(browser: Any, file: Path, address: str = "", *, ready: bool = True, *
         file: The page.
         address: What follows its name, e.g. ``"#i=3"``.
         ready: Whether to wait, and to check.
+        begin: A script that runs before those of the page.
         settings: Of the browser's context; without any, a wide light window.
     """
     size = {"width": SIZES[settings.pop("size", "wide")], "height": 900}
@@ -85,6 +88,8 @@ def opened(browser: Any, file: Path, address: str = "", *, ready: bool = True, *
         page.on("pageerror", lambda error: watched.faults.append(f"error: {error}"))
         page.on("dialog", lambda dialog: _refuse(watched, dialog))
         page.on("request", lambda request: _note(watched, request.url))
+        if begin:
+            page.add_init_script(begin)
         page.goto(f"{file.as_uri()}{address}")
         if ready:
             page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=60_000)

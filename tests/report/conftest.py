@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.report.browsing import open_browser
 from tests.report.runs import make_hostile_run, make_run
 
 R2PO = "reflective_prompted_policy_optimization"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser; tests that ask for it are skipped where there is none."""
+    with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for pages; it is only asked for where there is a browser."""
+    return tmp_path_factory.mktemp("pages")
 
 
 @pytest.fixture(scope="session")

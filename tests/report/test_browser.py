@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,8 @@ from r2po.report.blocks import Wanted
 from r2po.report.report import write_report
 from r2po.runlog.events import read_calls
 from tests.analysis.published_format import folder_name, write_published_run
-from tests.report.browsing import Watched, open_browser, opened
+from tests.report.browsing import Watched, opened
 from tests.report.runs import LONG, LONGER, MARKUP, make_hostile_run, make_run
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def pages(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for pages; it is only asked for where there is a browser."""
-    return tmp_path_factory.mktemp("pages")
 
 
 def page_of(pages: Path, *runs: Path) -> Path:

@@ -3,17 +3,20 @@ from __future__ import annotations
 import base64
 import io
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from r2po.experiment.setting import Setting
-from r2po.report.blocks import Wanted, blocks_of
+from r2po.report import filming, motion
+from r2po.report.blocks import Blocks, Wanted, blocks_of
 from r2po.report.films import DRAWN, MOST, WIDTH, film_of
 from r2po.report.frame import own_script
-from r2po.report.packing import unpack
+from r2po.report.packing import Values, unpack
 from r2po.runlog import open_run
 from tests.builders import make_config
 from tests.report.runs import make_run
@@ -56,3 +59,73 @@ def test_the_best_policies_of_another_environment(logs: Path) -> None:
     rollouts = unpack(blocks.packed["motion"])["rollouts"]
     filmed = {blocks.core["candidates"][int(place)]["i"] for place, each in rollouts.items() if "film" in each}
     assert filmed == bests
+
+
+class Renderer:
+    """Stands for the environment's renderer, which is slow; its pictures have a test above.
+
+    Attributes:
+        answers: What it gives, one after the other; at last it gives pictures each time.
+    """
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def __call__(self, *_: object) -> Values | None:
+        answer = self.answers.pop(0) if self.answers else {"image": ""}
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def filmed(run: Path, wanted: Wanted, renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], Blocks]:
+    """Return the places of candidates with pictures, and the report, as if the page could not draw CartPole."""
+    monkeypatch.setattr(motion, "DRAWN", frozenset())
+    monkeypatch.setattr(filming, "film_of", renderer)
+    found = blocks_of(open_run(run), wanted, lambda _: None)
+    rollouts = unpack(found.packed["motion"])["rollouts"]
+    return [int(place) for place, each in rollouts.items() if "film" in each], found
+
+
+def best_places(found: Blocks) -> list[int]:
+    bests = {each["n"] for each in found.core["iterations"] if each["is_best"]}
+    return [place for place, each in enumerate(found.core["candidates"]) if each.get("kept") and each["i"] in bests]
+
+
+@pytest.fixture(scope="module")
+def improving(logs: Path) -> Path:
+    """A run in which several policies are better than all before, and of which prompts showed no rollout."""
+    return make_run(logs, "cartpole_props", "max_traj_length=20", "num_iterations=4", name="improving")
+
+
+def test_pictures_of_what_no_prompt_showed(improving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best policies have pictures whichever rollouts are played: their own are rolled out for that."""
+    places, found = filmed(improving, Wanted("shown", films=True), Renderer(), monkeypatch)
+    assert places == best_places(found)
+    assert len(places) > 1
+    assert f"{len(places)} with pictures by the environment's renderer" in found.core["motion"]
+    assert found.notes == []
+
+
+def test_pictures_keep_to_the_limit_of_time(improving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, *[0.0] * 4, 0.0, 9.0])  # the start, four rollouts, the first picture, the second one
+    monkeypatch.setattr(time, "process_time", lambda: next(clock))
+    places, found = filmed(improving, Wanted(seconds=5.0, films=True), Renderer(), monkeypatch)
+    assert places == best_places(found)[:1]
+    late = len(best_places(found)) - 1
+    assert f"{late} without pictures, for which there was no time" in found.notes[0]
+
+
+def test_what_has_no_pictures_is_said_of_it_alone(improving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, found = filmed(improving, Wanted(films=True), Renderer(None), monkeypatch)
+    assert places == best_places(found)[1:]
+    assert f"{len(places)} with pictures" in found.core["motion"]
+    assert "1 without pictures, since drawing did not give the logged return" in found.notes[0]
+
+
+def test_a_renderer_that_fails_keeps_the_pictures_before_it(improving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = Renderer({"image": ""}, OSError("cannot open /srv/someone/fonts/a.ttf"))
+    places, found = filmed(improving, Wanted(films=True), renderer, monkeypatch)
+    assert places == best_places(found)[:1]
+    assert "1 with pictures" in found.core["motion"]
+    assert "no more pictures could be taken: OSError: cannot open …/a.ttf" in found.core["motion"]

@@ -94,6 +94,22 @@ def test_foreign_names_are_text_without_scripts_too(hostile: Path) -> None:
     assert "ProPS on &lt;/script&gt;&lt;script&gt;alert(1)" in page
 
 
+def test_foreign_names_turn_nothing_without_scripts_too(hostile: Path) -> None:
+    assert set(page_of(hostile)) & set("\u202e\u202c\x1b\ufeff\x9b") == set()
+    assert "⟦U+202E⟧live⟦U+202C⟧␛[31m⟦U+FEFF⟧⟦U+009B⟧</h1>" in page_of(hostile)
+
+
+@pytest.mark.parametrize("script", [each for each in SCRIPTS if each != "dom"])
+def test_texts_reach_the_screen_in_one_way(script: str) -> None:
+    """The functions of ``dom.js`` mark what controls a screen; whatever goes around them would not."""
+    text = (PAGE / f"{script}.js").read_text(encoding="utf-8")
+    around = re.compile(
+        r"\.textContent = |\.innerText|\.replaceChildren\(|createTextNode|"
+        r"setAttribute\(\"(aria-label|title)|title: \(?each"
+    )
+    assert [line for line in text.splitlines() if around.search(line) and "tipOf(" not in line] == []
+
+
 def test_ids_stand_once(cartpole: Path) -> None:
     ids = [attributes["id"] for _, attributes in Elements(page_of(cartpole)).found if "id" in attributes]
     assert len(ids) == len(set(ids))

@@ -13,7 +13,7 @@ from r2po.experiment.setting import Setting
 from r2po.report.blocks import Wanted, blocks_of
 from r2po.report.core import core_of_log
 from r2po.report.maps import grid_of
-from r2po.report.motion import Motion, Play, index_of, play_log
+from r2po.report.motion import Motion, Play, best_first, index_of, play_log
 from r2po.report.packing import Values, unpack
 from r2po.runlog import open_run
 from r2po.tasks import TASKS
@@ -67,6 +67,12 @@ def test_the_rollout_of_a_candidate() -> None:
     assert index_of({"returns": [5.0, 1.0, 3.0], "shown": [1]}) == 1
     assert index_of({"returns": [5.0, 1.0, 3.0]}) == 2
     assert index_of({"returns": [5.0, 1.0, 3.0, 2.0]}) == 3
+
+
+def test_new_bests_are_rolled_out_first() -> None:
+    rewards = [1.0, 0.5, 3.0, 3.0, -2.0, 4.0]
+    order = [place for place, _ in best_first([(place, {"reward": each}) for place, each in enumerate(rewards)])]
+    assert order == [0, 2, 5, 1, 3, 4]
 
 
 def test_programs_are_not_run_again(programs: Path) -> None:

@@ -11,11 +11,12 @@ from r2po.report.overview import UNSET, Member, badges_of, member_of, overview_o
 from r2po.report.packing import pack
 from r2po.runlog import open_run
 from tests.analysis.made_logs import write_run
+from tests.report.runs import with_cost
 
 
 def member(folder: Path, number: int, rewards: Sequence[float], **changes: Any) -> Member:
     run = write_run(folder, number, rewards, **changes)
-    return member_of(number, folder.name, blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core)
+    return member_of(number, folder, blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core)
 
 
 def test_median_and_quartiles_as_far_as_all_runs_go(tmp_path: Path) -> None:
@@ -47,6 +48,15 @@ def test_runs_of_one_folder_with_other_settings_are_another_experiment(tmp_path:
     assert overview["differences"]["values"][1] == [UNSET, "0.5", "0.5", UNSET]
 
 
+def test_folders_of_one_name_are_two_experiments(tmp_path: Path) -> None:
+    """Somebody's runs beside those of somebody else: medians over both would be of no experiment."""
+    members = [member(tmp_path / owner / "cartpole", 1, [1.0, 2.0]) for owner in "ab"]
+    overview = overview_of(members, {})
+    assert [each["runs"] for each in overview["experiments"]] == [[0], [1]]
+    assert [each["label"] for each in overview["experiments"]] == ["ProPS (cartpole, 1)", "ProPS (cartpole, 2)"]
+    assert str(tmp_path) not in str(overview)
+
+
 def test_the_seed_and_places_are_no_settings(tmp_path: Path) -> None:
     members = [member(tmp_path / "a", number, [1.0], config={"seed": number}) for number in (1, 2)]
     overview = overview_of(members, {})
@@ -61,6 +71,13 @@ def test_the_outcomes_of_runs(tmp_path: Path) -> None:
     assert [first[key] for key in ("best", "heldout", "last", "iterations", "complete")] == [7.0, 6.5, 3.0, 3, True]
     assert (first["file"], second["id"]) == ("pages/one.html", "run2")
     assert [second[key] for key in ("heldout", "complete", "cost")] == [None, False, None]
+
+
+def test_money_is_known_without_the_log_of_calls(tmp_path: Path) -> None:
+    run = with_cost(tmp_path / "a", 0.0042)
+    core = blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core
+    assert core["spent"] == []
+    assert overview_of([member_of(1, run.parent, core)], {})["runs"][0]["cost"] == 0.0042
 
 
 @pytest.mark.parametrize(("stand_ins", "badge"), [(1, ["embedded stand-in: 1 of these runs"]), (0, [])])

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from r2po.cli import main
 from r2po.errors import InputError
-from r2po.report import report
+from r2po.report import motion, report
 from r2po.report.blocks import Wanted, blocks_of
+from r2po.report.frame import run_page
 from r2po.report.packing import unpack
 from r2po.report.report import find_runs, write_report
 from r2po.runlog import open_run
@@ -47,7 +49,15 @@ def test_runs_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (line,) = write_report([str(tmp_path / "a")], tmp_path / "page.html", BARE, told.append)
     assert line.startswith("2 runs side by side: ")
     assert "run_3" in told[0]
+    assert "2 runs side by side</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "a/run_3 is left out: nothing of it can be read" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_one_run_that_can_be_read_is_not_several(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", 1, [1.0])
+    (tmp_path / "a" / "run_2").mkdir()
+    (line,) = write_report([str(tmp_path / "a")], tmp_path / "page.html", BARE)
+    assert line.startswith("1 run side by side: ")
 
 
 def test_many_large_runs_get_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +97,24 @@ def test_nothing_of_any_run_can_be_read(tmp_path: Path) -> None:
         (tmp_path / "a" / f"run_{number}").mkdir(parents=True)
     with pytest.raises(InputError, match="none of the 2 runs can be read"):
         write_report([str(tmp_path / "a")], tmp_path / "page.html", BARE)
+
+
+def test_the_places_of_the_machine_do_not_reach_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by settings nor by an error: whoever is sent a page need not know where it was made."""
+
+    def fails(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/srv/someone/my models/a.xml")
+
+    monkeypatch.setattr(motion, "Setting", fails)
+    run = write_run(tmp_path / "a", 1, [1.0], config={"env_kwargs": {"xml_file": "../../someone/models/a.xml"}})
+    lines = [json.loads(line) for line in (run / "iterations.jsonl").read_text().splitlines()]
+    lines[0]["candidates"][1]["params"] = [0.0] * 10
+    (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = blocks_of(open_run(run), Wanted(), lambda _: None)
+    assert "No such file or directory: '…/a.xml'" in found.core["motion"]
+    assert dict(found.core["settings"])["env_kwargs"] == "xml_file: …/a.xml"
+    told = [run_page(found.core, found.packed), *(str(unpack(block)) for block in found.packed.values())]
+    assert not [each for each in told if "someone" in each or str(tmp_path) in each]
 
 
 def test_a_password_in_an_address_does_not_reach_the_page(tmp_path: Path) -> None:

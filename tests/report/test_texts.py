@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,14 @@ def test_what_calls_took_is_counted_by_role(tmp_path: Path) -> None:
         "reasoning_tokens": None,
     }
     assert critic["cost"] is None
+
+
+@pytest.mark.parametrize(
+    ("waited", "median"), [((1.0, 100.0), 50.5), ((7.0, 1.0, 100.0), 7.0), ((2.0, 1.0, 4.0, 9.0), 3.0)]
+)
+def test_the_median_of_what_replies_took(waited: Sequence[float], median: float) -> None:
+    calls = [Asked(1, "search", sample, 1, "prompt", "reply", seconds=each) for sample, each in enumerate(waited)]
+    assert spent_by_role(calls, {})[0]["median_s"] == median
 
 
 def test_a_damaged_log_is_read_up_to_the_damage(tmp_path: Path) -> None:

@@ -14,13 +14,19 @@ function choose(at, keep) {
   const place = Math.max(0, Math.min(last, at));
   if (place === run.at || last < 0) return;
   run.at = place;
-  const address = addressOf(run.id, iteration().n);
-  if (keep) history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
+  remember(keep);
   for (const each of views) each.move();
 }
 
-const addressOf = (id, n) => `#${id === "run" ? "" : `run=${id}&`}i=${n}`;
+/** Put what is shown into the address, as a step of its own that Back leaves again, or in place of the last one. */
+function remember(keep) {
+  const at = iteration() ? [`i=${iteration().n}`] : [];
+  const address = `#${[...(run.id === "run" ? [] : [`run=${run.id}`]), ...at].join("&")}`;
+  try {
+    if (keep) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  } catch { /* A page that another one holds may have no address of its own. */ }
+}
 
 /** What the address asks for. */
 function asked() {
@@ -51,8 +57,8 @@ view(() => {
   find("#slider").max = Math.max(1, total);
   find("#slider").value = run.at + 1;
   find("#slider").setAttribute("aria-valuetext", each ? `iteration ${each.n}` : "no iteration");
-  find("#now").textContent = each ? `Iteration ${each.n} of ${run.core.iterations[total - 1].n}` : "No iteration yet";
-  find("#now-rewards").textContent = each ? `mean ${number(each.reward)}, best ${number(each.best)}` : "";
+  say(find("#now"), each ? `Iteration ${each.n} of ${run.core.iterations[total - 1].n}` : "No iteration yet");
+  say(find("#now-rewards"), each ? `mean ${number(each.reward)}, best ${number(each.best)}` : "");
 });
 
 function listenToControls() {

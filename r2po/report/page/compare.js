@@ -14,9 +14,15 @@ const experimentDashes = (place) => [null, "6,3", "2,3"][Math.floor(place / CHOI
 
 function drawOverview() {
   find("#overview").hidden = false;
-  find("#panels").replaceChildren(...overview.environments.map(panel));
+  put(find("#panels"), ...overview.environments.map(panel));
   drawOutcomes();
   drawDifferences();
+}
+
+/** A range around numbers that are all the same, which have none of their own; else undefined, and Plot finds one. */
+function ifEqual(values) {
+  const [low, high] = d3.extent(values.filter(isNumber));
+  return low !== undefined && low === high ? around(low) : undefined;
 }
 
 /** One environment: each run as a thin line, each experiment as its median between its quartiles. */
@@ -31,40 +37,39 @@ function panel(environment) {
     return [Plot.areaY(middle, { x: "x", y1: "low", y2: "high", fill: stroke, fillOpacity: 0.14 }), Plot.line(all, { x: "x", y: "reward", z: "one", stroke, strokeWidth: 1, strokeOpacity: 0.28 }), Plot.line(middle, { x: "x", y: "middle", stroke, strokeWidth: 2.2, strokeDasharray: experimentDashes(each.place) })];
   });
   const numbers = d3.extent(members.flatMap((each) => each.runs.flatMap((one) => overview.runs[one].numbers)));
+  const rewards = members.flatMap((each) => each.runs.flatMap((one) => overview.runs[one].rewards));
   const plot = Plot.plot({
     width: wide, height: 290, marginLeft: LEFT, marginBottom: 36, style: { background: "transparent", fontSize: "12.5px" },
-    x: { label: "iteration", labelAnchor: "right", ticks: numbers[0] == null ? [] : wholeTicks(numbers, wide < 600 ? 5 : 10), tickFormat: String }, y: { grid: true, label: "mean return of the kept policy" },
+    x: { label: "iteration", labelAnchor: "right", ticks: numbers[0] == null ? [] : wholeTicks(numbers, wide < 600 ? 5 : 10), tickFormat: String }, y: { grid: true, label: "mean return of the kept policy", domain: ifEqual([environment.target, ...rewards]) },
     marks: [isNumber(environment.target) ? Plot.ruleY([environment.target], { stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "5,4" }) : null, ...marks],
   });
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", `${environment.label}: ${members.map((each) => `${each.label}, ${plural(each.runs.length, "run")}`).join("; ")}.`);
+  named(plot, `${environment.label}: ${members.map((each) => `${each.label}, ${plural(each.runs.length, "run")}`).join("; ")}.`);
   const legend = members.map((each) => {
     const swatch = h("i", { class: "swatch" });
     swatch.style.background = experimentColour(each.place);
-    return h("span", {}, swatch, `${visible(each.label)} (${plural(each.runs.length, "run")})`);
+    return h("span", {}, swatch, `${each.label} (${plural(each.runs.length, "run")})`);
   });
-  return h("figure", {}, h("h3", {}, visible(environment.label)), h("div", { class: "legend" }, ...legend), plot, outcomesFigure(members, wide));
+  return h("figure", {}, h("h3", {}, environment.label), h("div", { class: "legend" }, ...legend), plot, outcomesFigure(members, wide));
 }
 
 const OUTCOMES = [["best", "best", "circle"], ["heldout", "best policy, fresh episodes", "diamond"], ["last", "last iteration", "triangle"]];
 
 /** How the runs of an environment came out: a mark for each run and outcome. */
 function outcomesFigure(members, width) {
-  const marks = members.flatMap((each) => each.runs.flatMap((one) => OUTCOMES.map(([name, words, symbol]) => ({ experiment: each.label, place: each.place, words, symbol, run: overview.runs[one].name, value: overview.runs[one][name] }))));
+  const marks = members.flatMap((each) => each.runs.flatMap((one) => OUTCOMES.map(([name, words, symbol]) => ({ experiment: visible(each.label), place: each.place, words, symbol, run: overview.runs[one].name, value: overview.runs[one][name] }))));
   const known = marks.filter((each) => isNumber(each.value));
   const hollow = (each) => each.symbol !== "diamond";
   const dots = OUTCOMES.map(([, words, symbol], row) => Plot.dot(known.filter((each) => each.words === words), {
     x: "value", y: "experiment", dy: 11 * (row - 1), symbol, r: 4, strokeWidth: 1.6,
     stroke: (each) => experimentColour(each.place), fill: (each) => (hollow(each) ? colour("--card") : experimentColour(each.place)),
   }));
-  const tip = { x: "value", y: "experiment", title: (each) => `${each.run}\n${each.words}: ${number(each.value)}`, fill: colour("--card"), stroke: colour("--line") };
+  const tip = tipOf({ x: "value", y: "experiment", title: (each) => `${each.run}\n${each.words}: ${number(each.value)}` });
   const plot = Plot.plot({
     width, height: 44 + 46 * members.length, marginLeft: Math.min(190, width * 0.35), marginBottom: 34, style: { background: "transparent", fontSize: "12.5px" },
-    x: { grid: true, label: "mean return", nice: true }, y: { label: null, domain: members.map((each) => each.label) },
+    x: { grid: true, label: "mean return", nice: true, domain: ifEqual(known.map((each) => each.value)) }, y: { label: null, domain: members.map((each) => visible(each.label)) },
     marks: [...dots, Plot.tip(known, Plot.pointer(tip))],
   });
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", `How ${plural(d3.sum(members, (each) => each.runs.length), "run")} came out: best, fresh episodes and last iteration of each; the table has the numbers.`);
+  named(plot, `How ${plural(d3.sum(members, (each) => each.runs.length), "run")} came out: best, fresh episodes and last iteration of each; the table has the numbers.`);
   const legend = OUTCOMES.map(([, words, symbol]) => h("span", {}, h("i", { class: `mark ${symbol}` }), words));
   return h("div", {}, h("div", { class: "legend" }, ...legend), plot);
 }
@@ -76,11 +81,10 @@ function experimentName(each) {
 
 function openButton(place) {
   const each = overview.runs[place];
-  const button = h("button", { type: "button", class: "link" }, visible(each.name));
+  const button = h("button", { type: "button", class: "link" }, each.name);
   button.addEventListener("click", async () => {
     if (each.file) { location.href = each.file; return; }
-    history.pushState(null, "", `#run=${each.id}`);
-    try { await openRun(each.id, null); } catch (error) { fail(error); }
+    try { await openRun(each.id, null, true); } catch (error) { fail(error); }
     find("#run").scrollIntoView({ block: "start" });
   });
   return button;
@@ -91,18 +95,18 @@ function drawOutcomes() {
   const rows = overview.runs.map((each, place) => {
     const numbers = [each.best, each.heldout, each.last].map(number);
     const state = [each.complete ? "" : "not complete", each.stand_in ? "stand-in" : "", each.replay ? "replay" : ""].filter(Boolean).join(", ");
-    const cells = [visible(experimentName(overview.experiments[each.experiment])), count(each.iterations), ...numbers, count(each.episodes), count(each.calls), number(each.cost), state];
+    const cells = [experimentName(overview.experiments[each.experiment]), count(each.iterations), ...numbers, count(each.episodes), count(each.calls), number(each.cost), state];
     return h("tr", {}, h("th", { scope: "row" }, openButton(place)), cells.map((text) => h("td", {}, text)));
   });
-  find("#outcomes").replaceChildren(h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+  put(find("#outcomes"), h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
 }
 
 function drawDifferences() {
   const box = find("#differences");
   const { names, values } = overview.differences;
   find("#differences-none").hidden = names.length > 0;
-  if (!names.length) { box.replaceChildren(); return; }
-  const head = h("tr", {}, h("th", { scope: "col" }, "setting"), overview.experiments.map((each) => h("th", { scope: "col" }, visible(experimentName(each)))));
-  const rows = names.map((name, row) => h("tr", {}, h("th", { scope: "row" }, name), values[row].map((value) => h("td", {}, visible(value)))));
-  box.replaceChildren(h("thead", {}, head), h("tbody", {}, rows));
+  if (!names.length) { put(box); return; }
+  const head = h("tr", {}, h("th", { scope: "col" }, "setting"), overview.experiments.map((each) => h("th", { scope: "col" }, experimentName(each))));
+  const rows = names.map((name, row) => h("tr", {}, h("th", { scope: "row" }, name), values[row].map((value) => h("td", {}, value))));
+  put(box, h("thead", {}, head), h("tbody", {}, rows));
 }

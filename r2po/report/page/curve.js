@@ -60,8 +60,12 @@ function rewardRange() {
   const [low, high] = [d3.quantile(all, 0.05), d3.quantile(all, 0.95)];
   const limit = low - 1.5 * (high - low || 1);
   const bottom = Math.min(d3.min(all.filter((each) => each >= limit)), ...others, d3.quantile(kept.sort(d3.ascending), 0.1) ?? Infinity);
-  return [bottom, Math.max(all[all.length - 1], ...others)];
+  const top = Math.max(all[all.length - 1], ...others);
+  return top > bottom ? [bottom, top] : around(top);
 }
+
+/** A range around a value, for the axis of what is everywhere the same. */
+const around = (value) => [value - (Math.abs(value) || 1) / 2, value + (Math.abs(value) || 1) / 2];
 
 const drawnCandidates = () => run.core.candidates.filter((each) => isNumber(each.reward) && each.at !== undefined);
 
@@ -74,7 +78,7 @@ function curveMarks(small, range) {
   const best = core.iterations.filter((each) => isNumber(each.best) && each.best >= range[0]);
   const last = core.iterations[core.iterations.length - 1];
   const hollow = (each) => stageVariable(each.stage) === "--proposal";
-  const tip = { x: "i", y: "reward", title: curveTip, fill: colour("--card"), stroke: colour("--line") };
+  const tip = tipOf({ x: "i", y: "reward", title: curveTip });
   return [
     isNumber(core.target) ? Plot.ruleY([core.target], { stroke: "currentColor", strokeOpacity: 0.45, strokeDasharray: "5,4" }) : null,
     Plot.link(pairs().map((each) => ({ ...each, low: Math.max(each.low, range[0]), high: Math.max(each.high, range[0]) })), { x1: "n", x2: "n", y1: "low", y2: "high", stroke: "currentColor", strokeOpacity: 0.16 }),
@@ -101,14 +105,13 @@ function drawCurve() {
     marks: curveMarks(small, range),
   });
   const best = run.core.best;
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", `Mean return of ${plural(run.core.candidates.length, "candidate")} over ${plural(run.core.iterations.length, "iteration")}${best == null ? "" : `; the best, ${number(run.core.iterations[bestPlace()].best)}, is of iteration ${best}`}.`);
+  named(plot, `Mean return of ${plural(run.core.candidates.length, "candidate")} over ${plural(run.core.iterations.length, "iteration")}${best == null ? "" : `; the best, ${number(run.core.iterations[bestPlace()].best)}, is of iteration ${best}`}.`);
   choosesByPoint(plot);
   const cursor = document.createElementNS("http://www.w3.org/2000/svg", "line");
   for (const [name, value] of Object.entries({ id: "cursor", y1: 22, y2: (small ? 240 : 310) - 36, stroke: colour("--chosen"), "stroke-width": 2, "pointer-events": "none" })) cursor.setAttribute(name, value);
   plot.append(cursor);
-  figure.replaceChildren(plot);
-  drawCurveLegend();
+  put(figure, plot);
+  drawCurveLegend(range);
   moveCursor();
 }
 
@@ -120,7 +123,7 @@ function moveCursor() {
   cursor.setAttribute("x2", x);
 }
 
-function drawCurveLegend() {
+function drawCurveLegend(range) {
   const core = run.core;
   const stages = core.stages.length ? core.stages : ["candidate"];
   const dots = stages.map((stage) => [stageVariable(stage) === "--proposal" ? "dot hollow" : "dot full", stage.replaceAll("_", " ")]);
@@ -128,9 +131,10 @@ function drawCurveLegend() {
   const rest = [["rule kept", "kept"], ["rule best", "best so far"]];
   if (core.heldout && isNumber(core.heldout.reward)) rest.push(["diamond", "best policy, fresh episodes"]);
   if (isNumber(core.target)) rest.push(["rule target", `target ${number(core.target)}`]);
-  const below = drawnCandidates().filter((each) => each.reward < rewardRange()[0]).length;
+  const below = drawnCandidates().filter((each) => each.reward < range[0]).length;
   if (below) rest.push(["below", `${plural(below, "candidate")} below this picture`]);
-  find("#curve-legend").replaceChildren(
+  put(
+    find("#curve-legend"),
     ...[...dots, ...rest].map(([mark, text]) => h("span", {}, h("i", { class: mark }), text)),
     failed ? h("span", {}, `${plural(failed, "candidate")} failed: not drawn`) : "",
   );

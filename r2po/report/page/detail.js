@@ -21,7 +21,7 @@ function callWords(call) {
 function refusedBefore(call) {
   const refused = callsOf(call.i).filter((each) => each.role === call.role && each.sample === call.sample && each.refusal && each.attempt < call.attempt);
   if (!refused.length) return null;
-  const items = refused.map((each) => h("div", { class: "refused" }, h("p", { class: "small" }, `Attempt ${each.attempt} was not used: ${visible(each.refusal)}`), ...replyOf(each)));
+  const items = refused.map((each) => h("div", { class: "refused" }, h("p", { class: "small" }, `Attempt ${each.attempt} was not used: ${each.refusal}`), ...replyOf(each)));
   return h("details", {}, h("summary", {}, `${refused.length === 1 ? "A reply" : `${refused.length} replies`} before it could not be used`), ...items);
 }
 
@@ -79,23 +79,24 @@ function drawDetail() {
   const each = iteration();
   const box = find("#candidates");
   if (!each) {
-    find("#iteration-heading").textContent = "No iteration yet";
-    box.replaceChildren(h("p", { class: "mute" }, "The log holds no complete iteration."));
+    say(find("#iteration-heading"), "No iteration yet");
+    put(box, h("p", { class: "mute" }, "The log holds no complete iteration."));
     return;
   }
   const tried = here();
   const many = tried.length > FEW;
-  find("#iteration-heading").textContent = `Iteration ${each.n}`;
-  find("#iteration-words").textContent = [
+  say(find("#iteration-heading"), `Iteration ${each.n}`);
+  const words = [
     isNumber(each.reward) ? "" : "no policy worked",
     each.is_best ? "better than all before" : "",
     each.llm_s == null ? "" : `replies took ${seconds(each.llm_s)}`,
     each.rollout_s == null ? "" : `rollouts ${seconds(each.rollout_s)}`,
     `${count(each.episodes)} episodes so far`,
-  ].filter(Boolean).join(" · ");
-  find("#iteration-notes").replaceChildren(...(each.notes || []).map((note) => h("li", {}, visible(note))));
+  ];
+  say(find("#iteration-words"), words.filter(Boolean).join(" · "));
+  put(find("#iteration-notes"), ...(each.notes || []).map((note) => h("li", {}, note)));
   box.className = many ? "" : "two";
-  box.replaceChildren(...tried.map((candidate) => candidateCard(candidate, many)));
+  put(box, ...tried.map((candidate) => candidateCard(candidate, many)));
 }
 
 view(drawDetail);

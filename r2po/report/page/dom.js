@@ -1,5 +1,6 @@
 "use strict";
-/* Making elements and showing texts. Text from a log reaches the screen as text only, never as markup. */
+/* Making elements and showing texts. Text from a log reaches the screen as text only, never as markup.
+   h, put, say, named and tipOf are the only ways there: they mark what controls a screen or turns a line. */
 
 const find = (selector) => document.querySelector(selector);
 
@@ -10,16 +11,38 @@ function h(tag, attributes, ...children) {
     if (value == null || value === false) continue;
     if (name === "on") for (const type in value) made.addEventListener(type, value[type]);
     else if (name === "style") for (const property in value) made.style.setProperty(property, value[property]);
-    else made.setAttribute(name, value === true ? "" : value);
+    else made.setAttribute(name, value === true ? "" : marked(value));
   }
-  made.append(...children.flat().filter((child) => child != null));
+  made.append(...contents(children));
   return made;
 }
 
+const marked = (value) => (typeof value === "string" ? visible(value) : value);
+const contents = (children) => children.flat().filter((child) => child != null).map(marked);
+
+/** Let an element hold these children and no others. */
+const put = (element, ...children) => element.replaceChildren(...contents(children));
+
+/** Let an element hold a text. */
+function say(element, text) {
+  element.textContent = visible(String(text));
+}
+
+/** Say what a figure shows, for those who cannot see it. */
+function named(figure, text) {
+  figure.setAttribute("role", "img");
+  figure.setAttribute("aria-label", visible(text));
+}
+
+/** A tip of a figure, given where it stands and its title. */
+const tipOf = (options) => ({ ...options, title: (each) => visible(options.title(each)), fill: colour("--card"), stroke: colour("--line") });
+
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]/;
 const TURNS = /[\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
 
 /** Return a text in which control characters are pictures and marks that turn its direction are codes. */
 function visible(text) {
+  if (!CONTROLS.test(text)) return text;
   return text
     .replace(/[\x00-\x08\x0b-\x1f]/g, (each) => String.fromCharCode(0x2400 + each.charCodeAt(0)))
     .replace(/\x7f/g, "\u2421")

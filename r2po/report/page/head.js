@@ -3,12 +3,12 @@
 
 function drawHead() {
   const { head, tiles } = run.core;
-  document.title = `${head.title} · ${head.run}`;
-  find("#title").textContent = visible(head.title);
-  find("#badges").replaceChildren(...head.badges.map((badge) => h("span", { class: "badge" }, visible(badge))));
-  find("#about").textContent = visible([head.run, ...head.about].join(" · "));
-  find("#tiles").replaceChildren(...tiles.map(([value, what]) => h("div", { class: "tile" }, h("b", {}, value), h("span", {}, visible(what)))));
-  find("#missing").replaceChildren(...head.missing.map((line) => h("li", {}, visible(line))));
+  document.title = visible(`${head.title} · ${head.run}`);
+  say(find("#title"), head.title);
+  put(find("#badges"), ...head.badges.map((badge) => h("span", { class: "badge" }, badge)));
+  say(find("#about"), [head.run, ...head.about].join(" · "));
+  put(find("#tiles"), ...tiles.map(([value, what]) => h("div", { class: "tile" }, h("b", {}, value), h("span", {}, what))));
+  put(find("#missing"), ...head.missing.map((line) => h("li", {}, line)));
 }
 
 view(drawHead, () => {});

@@ -13,7 +13,7 @@ function drawHeat() {
   const note = find("#heat-note");
   find("#heat-figure").hidden = !rows.size;
   if (!rows.size) {
-    note.textContent = run.core.sources.length ? "Policies are programs: their sources and what changed in them stand below." : "The log holds no parameters.";
+    say(note, run.core.sources.length ? "Policies are programs: their sources and what changed in them stand below." : "The log holds no parameters.");
     return;
   }
   const width = widthOf(canvas.parentElement);
@@ -34,8 +34,8 @@ function drawHeat() {
     context.lineWidth = 2;
     context.strokeRect(xOf(iteration().n - 0.5, width) - 1, 1, xOf(1, width) - xOf(0, width) + 2, rows.whole);
   }
-  canvas.setAttribute("aria-label", `${rows.size} parameters of the kept policy over ${run.core.iterations.length} iterations, as colours.`);
-  note.textContent = heatNote();
+  named(canvas, `${rows.size} parameters of the kept policy over ${run.core.iterations.length} iterations, as colours.`);
+  say(note, heatNote());
   drawChoices(find("#heat-legend"));
 }
 
@@ -56,7 +56,7 @@ const heatNote = () => `${run.core.layout.kind === "choices" ? "Colour: the acti
 function drawChoices(element) {
   const layout = run.core.layout;
   if (layout.kind === "choices") {
-    element.replaceChildren(...layout.values.map(([value, name], place) => {
+    put(element, ...layout.values.map(([value, name], place) => {
       const swatch = h("i", { class: "swatch" });
       swatch.style.background = choiceColour(place);
       return h("span", {}, swatch, `${value}: ${name}`);
@@ -69,7 +69,7 @@ function drawChoices(element) {
     swatch.style.background = rgb(diverging(share * largest, largest));
     return h("span", {}, swatch, number(share * largest));
   });
-  element.replaceChildren(...steps);
+  put(element, ...steps);
 }
 
 function heatTip(event) {
@@ -79,19 +79,19 @@ function heatTip(event) {
   const at = placeAt(event.clientX - box.left, box.width);
   const kept = run.core.iterations.length && event.clientX - box.left >= LEFT ? keptOf(at) : null;
   if (!kept || !kept.params || row < 0 || row >= kept.params.length) {
-    find("#heat-note").textContent = heatNote();
+    say(find("#heat-note"), heatNote());
     return;
   }
   const before = at > 0 ? keptOf(at - 1) : null;
   const was = before && before.params && before.params[row] !== kept.params[row] ? `; before: ${valueName(before.params[row])}` : "";
-  find("#heat-note").textContent = `Iteration ${kept.i}, ${parameterName(row)} = ${valueName(kept.params[row])}${was}`;
+  say(find("#heat-note"), `Iteration ${kept.i}, ${parameterName(row)} = ${valueName(kept.params[row])}${was}`);
 }
 
 function listenToHeat() {
   const canvas = find("#heat");
   choosesByPoint(canvas);
   canvas.addEventListener("pointermove", heatTip);
-  canvas.addEventListener("pointerleave", () => { find("#heat-note").textContent = heatNote(); });
+  canvas.addEventListener("pointerleave", () => { say(find("#heat-note"), heatNote()); });
 }
 
 view(drawHeat);

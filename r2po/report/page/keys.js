@@ -58,7 +58,7 @@ function pressed(event) {
 }
 
 function listenToKeys() {
-  find("#keys-list").replaceChildren(...KEYS.map(([keys, words]) => h("div", {}, h("dt", {}, keys), h("dd", {}, words))));
+  put(find("#keys-list"), ...KEYS.map(([keys, words]) => h("div", {}, h("dt", {}, keys), h("dd", {}, words))));
   find("#keys-close").addEventListener("click", showKeys);
   find("#keys-open").addEventListener("click", showKeys);
   addEventListener("keydown", pressed);

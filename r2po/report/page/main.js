@@ -1,20 +1,42 @@
 "use strict";
 /* The start: read the core, draw; then read texts and rollouts, and draw what needs them. */
 
+/** The run that was asked for last: blocks of one that was asked for before may come later. */
+let opening = "";
+
 /** Say why a page is not what it should be. */
 function fail(error) {
   const box = find("#failure");
   box.hidden = false;
-  box.textContent = `This page cannot be read: a block is damaged, or the browser is too old (it needs DecompressionStream, from 2023 on). ${error}`;
+  say(box, `This page cannot be read: a block is damaged, or the browser is too old (it needs DecompressionStream, from 2023 on). ${error}`);
   document.documentElement.dataset.ready = "failed";
 }
 
-async function openRun(id, n) {
-  takeCore(id, await readBlock(`${id}-core`));
+/** Say what an address asked for that the page does not hold: a link may be old, or mistyped. An empty text hides the line. */
+function missed(what) {
+  const box = find("#failure");
+  box.hidden = !what;
+  say(box, what);
+}
+
+/** Choose the iteration that the address asks for, else the best one. */
+function arrive(n) {
+  const place = n == null ? undefined : run.places.get(n);
+  run.at = place ?? Math.max(0, bestPlace() ?? 0);
+  missed(n != null && place === undefined ? `The address asks for an iteration that this run does not have; this is ${iteration() ? `iteration ${iteration().n}` : "its beginning"}.` : "");
+}
+
+/** Open a run at an iteration, or at its best; `keep` leaves a step in the history. */
+async function openRun(id, n, keep) {
+  opening = id;
+  const core = await readBlock(`${id}-core`);
+  if (opening !== id) return;
+  takeCore(id, core);
   player.step = 0;
+  forgetReading();
   find("#run").hidden = false;
-  const wanted = n == null ? undefined : run.places.get(n);
-  run.at = wanted === undefined ? Math.max(0, bestPlace() ?? 0) : wanted;
+  arrive(n);
+  remember(keep);
   drawAll();
   const [texts, motion] = await Promise.all([readBlock(`${id}-texts`), readBlock(`${id}-motion`)]);
   if (run.id !== id) return;
@@ -23,6 +45,15 @@ async function openRun(id, n) {
   drawDetail();
   drawPrompts();
   drawStage();
+}
+
+/** Go back to the overview. */
+function closeRun() {
+  opening = "";
+  play(false);
+  Object.assign(run, { id: "", core: null, texts: null, rollouts: null, tried: [], at: 0 });
+  find("#run").hidden = true;
+  scrollTo(0, 0);
 }
 
 function listenToPage() {
@@ -39,7 +70,8 @@ function listenToPage() {
   matchMedia("print").addEventListener("change", anew);
   addEventListener("beforeprint", () => { for (const fold of document.querySelectorAll("#run section > details")) fold.open = true; anew(); });
   addEventListener("afterprint", anew);
-  addEventListener("popstate", follow);
+  // An address may also name an element, such as that of the link which skips to the iteration: nothing is chosen then.
+  addEventListener("popstate", () => { if (!document.getElementById(location.hash.slice(1))) follow(); });
   for (const [fold, draw] of [["#iterations-fold", drawIterations]]) find(fold).addEventListener("toggle", draw);
 }
 
@@ -52,10 +84,17 @@ function drawEverything() {
 async function follow() {
   const { id, n } = asked();
   const wanted = overview ? id : "run";
-  if (wanted && wanted !== run.id) {
+  const other = overview && overview.runs.find((each) => each.id === wanted);
+  if (overview && !other) {
+    closeRun();
+    missed(wanted ? `The address asks for a run called ${wanted}, which this page does not have.` : "");
+  } else if (other && other.file) {
+    location.href = `${other.file}${n == null ? "" : `#i=${n}`}`;
+  } else if (wanted !== run.id) {
     try { await openRun(wanted, n); } catch (error) { fail(error); }
-  } else if (n != null && run.core && run.places.has(n)) {
-    run.at = run.places.get(n);
+  } else {
+    opening = run.id;
+    arrive(n);
     for (const each of views) each.move();
   }
 }

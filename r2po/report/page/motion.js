@@ -101,13 +101,13 @@ function drawStage() {
   const stage = find("#stage");
   const some = all.some(([, rollout]) => rollout);
   find("#motion-controls").hidden = !some;
-  find("#motion-words").textContent = run.core.motion;
-  if (!run.rollouts && run.core.candidates.length) { stage.replaceChildren(h("p", { class: "mute" }, "Rollouts are being read …")); return; }
+  say(find("#motion-words"), run.core.motion);
+  if (!run.rollouts && run.core.candidates.length) { put(stage, h("p", { class: "mute" }, "Rollouts are being read …")); return; }
   const longest = Math.max(1, ...all.map(([, rollout]) => (rollout ? rollout.T : 1)));
   player.longest = longest;
   find("#scrub").max = longest;
   find("#scrub").value = Math.round(player.step);
-  stage.replaceChildren(...all.map(([candidate, rollout]) => {
+  put(stage, ...all.map(([candidate, rollout]) => {
     const canvas = h("canvas", { role: "img", "aria-label": rollout ? `The ${candidate.stage} in step ${Math.round(player.step)} of ${rollout.T}` : "no rollout", hidden: !rollout });
     return h("figure", { class: rollout ? null : "empty" }, canvas, h("figcaption", { class: "small" }, ...caption(candidate, rollout)));
   }));
@@ -120,7 +120,7 @@ function redraw() {
   played().forEach(([candidate, rollout], at) => {
     if (!rollout || !figures[at]) return;
     drawRollout(figures[at].firstChild, candidate, rollout);
-    figures[at].lastChild.replaceChildren(...caption(candidate, rollout));
+    put(figures[at].lastChild, ...caption(candidate, rollout));
   });
   find("#scrub").value = Math.round(player.step);
 }
@@ -139,7 +139,7 @@ function tick(now) {
 function play(on) {
   player.playing = on;
   player.last = 0;
-  find("#play").textContent = on ? "Pause" : "Play";
+  say(find("#play"), on ? "Pause" : "Play");
   find("#play").setAttribute("aria-pressed", on);
   if (on) requestAnimationFrame(tick);
 }

@@ -15,14 +15,22 @@ function leftOut(text) {
   return text.startsWith(MARK) ? `… ${plural(Number(text.slice(1)), "step")} of a rollout, in the log but not in this page …` : visible(text);
 }
 
+/** Forget what was sought and picked: it was of another run. */
+function forgetReading() {
+  sought = "";
+  picked.clear();
+  find("#sought").value = "";
+  put(find("#found"));
+}
+
 /** A line, with what is sought marked in it. */
 function lineNode(line, fresh) {
   const text = leftOut(textOf(line));
-  const nodes = sought ? marked(text) : [text];
+  const nodes = sought ? soughtIn(text) : [text];
   return fresh ? h("span", { class: "new" }, ...nodes, "\n") : h("span", {}, ...nodes, "\n");
 }
 
-function marked(text) {
+function soughtIn(text) {
   const nodes = [];
   const lower = text.toLowerCase();
   const wanted = sought.toLowerCase();
@@ -76,7 +84,7 @@ function sectionNode(section, isNew, before) {
   const fresh = section.lines.filter(isNew).length;
   const words = before && fresh ? `${count(fresh)} new of ${plural(section.lines.length, "line")}` : `${plural(section.lines.length, "line")}${before ? ", unchanged" : ""}`;
   const pre = h("pre", {});
-  const fold = h("details", { open: mode === "changed" && (fresh > 0 || !before) }, h("summary", {}, visible(section.name), h("span", { class: "mute" }, words)), pre);
+  const fold = h("details", { open: mode === "changed" && (fresh > 0 || !before) }, h("summary", {}, section.name, h("span", { class: "mute" }, words)), pre);
   const fill = () => {
     if (!fold.open || pre.childNodes.length) return;
     if (mode === "changed" && before) pre.append(...changedNodes(section, isNew));
@@ -107,16 +115,20 @@ function promptNode(call) {
   if (mode === "full") return [about, fullText(call, isNew, before)];
   const sections = sectionsOf(call);
   const open = mode === "changed" && before ? sections.filter((each) => each.lines.some(isNew)) : sections;
-  const closed = sections.filter((each) => !open.includes(each)).map((each) => visible(each.name));
+  const closed = sections.filter((each) => !open.includes(each)).map((each) => each.name);
   const rest = closed.length ? h("p", { class: "mute small unchanged" }, `Unchanged: ${closed.join(", ")}`) : null;
   const same = before && !open.length ? h("p", { class: "mute small unchanged" }, "The same question as before.") : null;
   return [about, h("div", { class: "prompt" }, ...open.map((each) => sectionNode(each, isNew, before)), same, rest)];
 }
 
+/** Of the questions of an iteration, the one to show at first: its reply was used, or it has one. */
+const firstOf = (calls) => calls.find((each) => each.reply != null && !each.refusal) || calls.find((each) => each.reply != null) || calls[0];
+
 function roleNode(role, calls) {
   const wanted = picked.get(role);
-  const call = calls[wanted == null ? Math.max(0, calls.findIndex((each) => !each.refusal)) : Math.min(wanted, calls.length - 1)];
-  const name = (each) => `sample ${each.sample}, attempt ${each.attempt}${each.refusal ? " (not used)" : ""}`;
+  const call = wanted == null ? firstOf(calls) : calls[Math.min(wanted, calls.length - 1)];
+  const fate = (each) => (each.reply == null ? " (never answered)" : each.refusal ? " (not used)" : "");
+  const name = (each) => `sample ${each.sample}, attempt ${each.attempt}${fate(each)}`;
   const select = calls.length > 1 ? h("select", { "aria-label": `which question to ${role}` }, ...calls.map((each, at) => h("option", { value: at, selected: each === call }, name(each)))) : null;
   if (select) select.addEventListener("change", () => { picked.set(role, Number(select.value)); drawPrompts(); });
   return h("div", { class: "role" }, h("h3", {}, `Question to ${role}`, select), ...promptNode(call));
@@ -127,13 +139,13 @@ function drawPrompts() {
   const core = run.core;
   find("#prompt-controls").hidden = !core.roles.length;
   find("#find").hidden = !core.roles.length;
-  if (!core.roles.length) { box.replaceChildren(h("p", { class: "mute" }, "This method asks no language model.")); return; }
-  if (!run.texts) { box.replaceChildren(h("p", { class: "mute" }, "Texts are being read …")); return; }
+  if (!core.roles.length) { put(box, h("p", { class: "mute" }, "This method asks no language model.")); return; }
+  if (!run.texts) { put(box, h("p", { class: "mute" }, "Texts are being read …")); return; }
   const calls = iteration() ? d3.groups(callsOf(iteration().n), (call) => call.role) : [];
-  const problem = run.texts.problem ? h("p", { class: "fault" }, visible(run.texts.problem)) : null;
+  const problem = run.texts.problem ? h("p", { class: "fault" }, run.texts.problem) : null;
   const none = calls.length ? null : h("p", { class: "mute" }, "The log holds no question of this iteration.");
   box.className = calls.length > 1 ? "two" : "";
-  box.replaceChildren(...[problem, none].filter(Boolean), ...calls.map(([role, all]) => roleNode(role, all)));
+  put(box, ...[problem, none].filter(Boolean), ...calls.map(([role, all]) => roleNode(role, all)));
 }
 
 function listenToPrompts() {
@@ -154,11 +166,11 @@ const MOST_FOUND = 60;
 function search() {
   sought = find("#sought").value;
   const box = find("#found");
-  if (!sought || !run.texts) { box.replaceChildren(); drawPrompts(); return; }
+  if (!sought || !run.texts) { put(box); drawPrompts(); return; }
   const found = iterationsWith(sought);
   const buttons = found.slice(0, MOST_FOUND).map((n) => h("button", { type: "button", class: "link", on: { click: () => chooseNumber(n, true) } }, String(n)));
   const more = found.length > MOST_FOUND ? ` and ${found.length - MOST_FOUND} more` : "";
-  box.replaceChildren(found.length ? `in ${plural(found.length, "iteration")}: ` : "in no prompt and no reply", ...buttons.flatMap((each) => [each, " "]), more);
+  put(box, found.length ? `in ${plural(found.length, "iteration")}: ` : "in no prompt and no reply", ...buttons.flatMap((each) => [each, " "]), more);
   drawPrompts();
 }
 

@@ -29,11 +29,10 @@ function returnsFigure(candidate, width) {
     marks: [
       Plot.barY(sorted, { x: (_, place) => place, y1: 0, y2: (each) => end(each.value), fill: (each) => (isShown(each) ? colour("--chosen") : stageColour(candidate.stage)), fillOpacity: 0.8 }),
       Plot.ruleY([candidate.reward].filter(isNumber), { stroke: colour("--kept"), strokeWidth: 1.5, strokeDasharray: "5,3" }),
-      Plot.tip(sorted, Plot.pointerX({ x: (_, place) => place, y: "value", title: tip, fill: colour("--card"), stroke: colour("--line") })),
+      Plot.tip(sorted, Plot.pointerX(tipOf({ x: (_, place) => place, y: "value", title: tip }))),
     ],
   });
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", `Returns of ${returns.length} rollouts from ${number(d3.min(returns))} to ${number(d3.max(returns))}, mean ${number(candidate.reward)}.`);
+  named(plot, `Returns of ${returns.length} rollouts from ${number(d3.min(returns))} to ${number(d3.max(returns))}, mean ${number(candidate.reward)}.`);
   return h("figure", {}, plot, h("p", { class: "mute small" }, returnsWords(candidate)));
 }
 

@@ -38,7 +38,7 @@ function withoutEqual(rows) {
 }
 
 function differenceTable(rows, wide) {
-  const side = (part, mark) => [h("td", { class: "line" }, part ? String(part[0]) : ""), h("td", { class: part && mark ? mark : null }, part ? visible(part[1]) : "")];
+  const side = (part, mark) => [h("td", { class: "line" }, part ? String(part[0]) : ""), h("td", { class: part && mark ? mark : null }, part ? part[1] : "")];
   const body = rows.flatMap((row) => {
     if (row.skipped) return [h("tr", { class: "skipped" }, h("td", { colspan: wide ? 4 : 2 }, `… ${plural(row.skipped, "equal line")}`))];
     const changed = row.kind !== "e";

@@ -31,7 +31,7 @@ function spaceMarks(known, first, share) {
   const y = (each) => each.place[1];
   const trail = run.tried.slice(Math.max(0, run.at - 15), run.at + 1).map((tried) => known.find((each) => tried.includes(each.candidate) && each.candidate.kept)).filter(Boolean);
   const size = (each) => 2.4 + 3.8 * share(each.candidate.reward);
-  const tip = { x, y, title: (each) => `iteration ${each.candidate.i}, ${each.candidate.stage}\nmean return ${number(each.candidate.reward)}`, fill: colour("--card"), stroke: colour("--line") };
+  const tip = tipOf({ x, y, title: (each) => `iteration ${each.candidate.i}, ${each.candidate.stage}\nmean return ${number(each.candidate.reward)}` });
   return [
     Plot.dot(first, { x, y, r: 2.2, fill: colour("--mute"), fillOpacity: 0.45 }),
     Plot.line(trail, { x, y, stroke: colour("--chosen"), strokeOpacity: 0.35 }),
@@ -48,9 +48,9 @@ function drawSpace() {
   find("#space-controls").hidden = !space;
   find("#space-words").hidden = !space;
   if (!space) {
-    figure.replaceChildren(h("p", { class: "mute" }, run.core.sources.length ? "Programs have no places in a plane; their lineage stands at each of them." : "There are no two different policies with known parameters."));
-    find("#space-note").textContent = "";
-    find("#space-legend").replaceChildren();
+    put(figure, h("p", { class: "mute" }, run.core.sources.length ? "Programs have no places in a plane; their lineage stands at each of them." : "There are no two different policies with known parameters."));
+    say(find("#space-note"), "");
+    put(find("#space-legend"));
     return;
   }
   const { known, first } = points();
@@ -70,18 +70,17 @@ function drawSpace() {
     x: { domain: ranges[0], label: labels[0], grid: true, ticks: width < 600 ? 5 : 10 }, y: { domain: ranges[1], label: labels[1], grid: true },
     marks: spaceMarks(inside, warm, share),
   });
-  plot.setAttribute("role", "img");
-  plot.setAttribute("aria-label", `${usable.length} policies; ${labels[0]} against ${labels[1]}.`);
+  named(plot, `${usable.length} policies; ${labels[0]} against ${labels[1]}.`);
   plot.style.cursor = "pointer";
   plot.addEventListener("click", () => { if (plot.value) choose(plot.value.candidate.at, true); });
-  figure.replaceChildren(plot);
+  put(figure, plot);
   const ramp = [0, 0.25, 0.5, 0.75, 1].map((step) => {
     const swatch = h("i", { class: "swatch" });
     swatch.style.background = sequential(step);
     return h("span", {}, swatch, number(low + step * (high - low)));
   });
-  find("#space-legend").replaceChildren(h("span", {}, "mean return:"), ...ramp, first.length ? h("span", {}, h("i", { class: "dot warm" }), "warm-up") : "");
-  find("#space-note").textContent = `Outside this picture: ${usable.length - inside.length} of ${plural(usable.length, "candidate")}${first.length ? `, ${first.length - warm.length} of ${first.length} warm-up policies` : ""}.`;
+  put(find("#space-legend"), h("span", {}, "mean return:"), ...ramp, first.length ? h("span", {}, h("i", { class: "dot warm" }), "warm-up") : "");
+  say(find("#space-note"), `Outside this picture: ${usable.length - inside.length} of ${plural(usable.length, "candidate")}${first.length ? `, ${first.length - warm.length} of ${first.length} warm-up policies` : ""}.`);
 }
 
 function listenToSpace() {

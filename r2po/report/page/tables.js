@@ -24,7 +24,7 @@ function columnsOfIterations() {
 
 function drawIterations() {
   const fold = find("#iterations-fold");
-  if (!fold.open) return;
+  if (!fold.open || !run.core) return;
   const columns = columnsOfIterations();
   const value = columns[Math.min(order.column, columns.length - 1)][1];
   const sorted = d3.range(run.core.iterations.length).sort((one, other) => (order.descending ? d3.descending : d3.ascending)(value(one) ?? -Infinity, value(other) ?? -Infinity));
@@ -41,7 +41,7 @@ function drawIterations() {
     const cells = columns.map(([, of], place) => (place ? h("td", {}, number(of(at))) : h("th", { scope: "row" }, h("button", { type: "button", class: "link", on: { click: () => choose(at, true) } }, String(of(at))))));
     return h("tr", { "data-at": at, class: run.core.iterations[at].is_best ? "best" : null, on: { click: () => choose(at, true) } }, cells);
   });
-  find("#iterations").replaceChildren(h("thead", {}, h("tr", {}, headings)), h("tbody", {}, rows));
+  put(find("#iterations"), h("thead", {}, h("tr", {}, headings)), h("tbody", {}, rows));
   markRow();
 }
 
@@ -55,8 +55,8 @@ function markRow() {
 function drawCalls() {
   const problem = run.core.calls_problem;
   find("#calls-fold").hidden = !run.core.spent.length && !problem;
-  find("#calls-words").textContent = visible(problem);
-  if (!run.core.spent.length) { find("#calls").replaceChildren(); return; }
+  say(find("#calls-words"), problem);
+  if (!run.core.spent.length) { put(find("#calls")); return; }
   const names = ["role", "questions", "replies", "not used", "failed attempts", "seconds", "median s", "prompt tokens", "of them cached", "reply tokens", "of them thoughts", "money"];
   const rows = run.core.spent.map((row) => {
     const { tokens } = row;
@@ -65,11 +65,11 @@ function drawCalls() {
     const used = [tokens.prompt_tokens, tokens.cached_tokens, tokens.completion_tokens, tokens.reasoning_tokens].map(count);
     return h("tr", {}, h("th", { scope: "row" }, row.role), [...cells, ...times, ...used, number(row.cost)].map((cell) => h("td", {}, cell)));
   });
-  find("#calls").replaceChildren(h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+  put(find("#calls"), h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
 }
 
 function drawSettings() {
-  find("#settings").replaceChildren(...[...run.core.settings, ...run.core.made_with].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, visible(value)))));
+  put(find("#settings"), ...[...run.core.settings, ...run.core.made_with].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
 view(drawIterations, markRow);

@@ -44,14 +44,17 @@ const callsOf = (n) => (run.texts && run.texts.byIteration.get(n)) || [];
 const promptOf = (call) => Array.from(call.lines, (line) => run.texts.lines[line]).join("\n");
 const isWhole = (call) => !call.folds || !Array.from(call.lines).some((line) => run.texts.lines[line].startsWith(MARK));
 
-/** The call whose reply became a candidate. */
-const callOf = (candidate) => candidate.call && callsOf(candidate.i).find((call) => call.key === candidate.call);
+/** The call whose reply became a candidate. A run that was killed during a call and resumed asked the same once more. */
+function callOf(candidate) {
+  const same = candidate.call ? callsOf(candidate.i).filter((call) => call.key === candidate.call) : [];
+  return same.find((call) => call.reply != null) || same[0];
+}
 
-/** The last call of the same role before this one, in an earlier iteration if there is one. */
+/** The last answered call of the same role before this one, in an earlier iteration if there is one. */
 function callBefore(call) {
   const all = run.texts.calls.filter((each) => each.role === call.role);
-  const earlier = all.filter((each) => each.i < call.i && !each.refusal);
-  return earlier[earlier.length - 1] || all[all.indexOf(call) - 1] || null;
+  const before = all.slice(0, all.indexOf(call)).filter((each) => each.reply != null);
+  return before.findLast((each) => each.i < call.i && !each.refusal) || before[before.length - 1] || null;
 }
 
 /** Numbers of the iterations in which a prompt, a reply or thoughts hold a text; letter case does not count. */
