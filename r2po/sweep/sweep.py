@@ -78,7 +78,7 @@ class Sweep:
             self._todo, environ, waits=options.max_outage_s > 0, has_begun=lambda: any(map(has_reply, self.runs))
         )
         if options.batch is None:
-            check_none_out(folder_of(name, runs) / FOLDER)
+            check_none_out(folder / FOLDER)
             check_not_in_batches(run.path for run in self._todo)
         desks = None if options.batch is None else Desks(self._todo, environ)
         self._todo = [replace(run, in_batches=desks is not None) for run in self._todo]
