@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
+from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle, without_calls
 from r2po.sweep.member import Member
 from r2po.sweep.messages import Key
@@ -110,9 +112,26 @@ class Accounts(Ledger):
         return self._runs[number].name
 
     def take(self, number: int) -> None:
-        """This process makes a run from now on: what it uses is known here."""
+        """This process makes a run from now on: what it uses is known here, and what it has used is in its log."""
         self._held.add(number)
         self._made.add(number)
+        self.read(number)
+
+    def read(self, number: int) -> None:
+        """Count what a run has used by its log, which nobody writes now."""
+        if self.counts:
+            self._read_log(number)
+            self._add_up()
+
+    def lose_all(self) -> None:
+        """The runs of this process are cut off: their calls under way may be paid for, and count as their logs say."""
+        if not self.counts:
+            return
+        for key in [key for key in self._set_aside if key != _OTHERS]:
+            self.settle(key, Amount(1))
+        for number in self._held:
+            self._read_log(number)
+        self._add_up()
 
     def give_back(self, number: int) -> None:
         """This process makes a run no longer."""
@@ -164,7 +183,12 @@ class Accounts(Ledger):
                 if number is None or number in self._held or (member.id, name) in self._read:
                     continue
                 self._read.add((member.id, name))
-                self._known[number] = max(self._known[number], self._usage(number), key=_size)
+                self._read_log(number)
+
+    def _read_log(self, number: int) -> None:
+        """Count what the log of a run tells; one that is damaged tells nothing, and its run will say so."""
+        with suppress(InputError):
+            self._known[number] = max(self._known[number], self._usage(number), key=_size)
 
     def _set_aside_for(self, live: Sequence[Member]) -> None:
         sums: dict[str, Amount] = defaultdict(Amount)

@@ -147,6 +147,8 @@ class Claims:
             elif name in failed:
                 self._pass(run, Ended(run.index, "failed", failed[name]))
             elif RunDirectory(run.path).is_complete:
+                if all(name not in member.used for member in others):  # somebody made it who is no part of the sweep
+                    self._accounts.read(run.index)
                 found = read_progress(run.index, run.path, run.config.num_iterations or 0)
                 self._listener.hear(found)
                 self._pass(run, Ended(run.index, found.state, found.now))
@@ -162,11 +164,9 @@ class Claims:
         return self._left[start:] + self._left[:start]
 
     def _claim(self, run: PlannedRun, name: str) -> bool:
-        self._accounts.take(run.index)
-        self._accounts.tell(self._members.me)
         if not self._members.claim(name):
-            self._accounts.give_back(run.index)
             return False
+        self._accounts.take(run.index)  # only now nobody else writes to its log
         self._left.remove(run)
         self._held[run.index] = run
         return True

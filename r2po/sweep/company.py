@@ -136,9 +136,14 @@ class Company:
 
     def leave(self) -> None:
         """Give all runs back."""
-        if self._members is not None:
-            self._members.leave()
-        self.manifest.close()
+        try:
+            if self._members is not None:
+                self._accounts.lose_all()
+                self._accounts.tell(self._members.me)
+        finally:
+            if self._members is not None:
+                self._members.leave()
+            self.manifest.close()
 
 
 def where_they_stand(sweep: Path, runs: Sequence[PlannedRun]) -> list[Progress]:
