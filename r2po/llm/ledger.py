@@ -93,6 +93,10 @@ class Ledger:
         """Return whether a call fits only if those under way take less than they may."""
         return self._obstacle(sum(self._set_aside.values(), self.used), following) is not None
 
+    def waits_alone(self, following: Amount, owner: Hashable = None) -> bool:  # noqa: ARG002 - as above
+        """Return whether a call must wait, but for no cap that holds for all: others may go meanwhile."""
+        return False
+
     def set_aside(self, key: Hashable, following: Amount) -> None:
         """Set aside what a call may take."""
         self._set_aside[key] = following

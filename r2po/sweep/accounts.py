@@ -72,6 +72,13 @@ class Accounts(Ledger):
         own = self._ledger_of(owner)
         return super().must_wait(following) or (own is not None and own.must_wait(following))
 
+    def waits_alone(self, following: Amount, owner: Hashable = None) -> bool:
+        """Return whether a call must wait for the budget of its experiment alone."""
+        own = self._ledger_of(owner)
+        if own is None or not own.must_wait(following) or self.obstacle(following, owner) is not None:
+            return False
+        return not super().must_wait(following)
+
     def set_aside(self, key: Hashable, following: Amount) -> None:
         """Set aside what a call may take."""
         super().set_aside(key, following)

@@ -150,13 +150,19 @@ class Coordinator:
         """Return the requests that can be answered now."""
         verdicts = list(self._stops())
         for provider in () if self._asked.paused else self._providers.values():
-            while provider.queue:
-                verdict = self._verdict(provider, provider.queue[0], now)
+            for ask in self._in_turn(provider):
+                verdict = self._verdict(provider, ask, now)
                 if verdict is None:
                     break
-                provider.queue.popleft()
+                provider.queue.remove(ask)
                 verdicts.append(verdict)
         return verdicts
+
+    def _in_turn(self, provider: ServerQueue) -> Iterator[PermitRequest]:
+        """Yield the requests in their order; those that wait for the budget of their experiment let the others pass."""
+        for ask in list(provider.queue):
+            if provider.breaker.gave_up or not self.ledger.waits_alone(ask.following, ask.run):
+                yield ask
 
     def _stops(self) -> Iterator[Verdict]:
         """Answer the runs that are to stop at their next call."""
@@ -176,7 +182,8 @@ class Coordinator:
             for provider in self._providers.values()
             if provider.queue
             for wait in [provider.wait_s(now)]
-            if wait is not None and not self.ledger.must_wait(provider.queue[0].following, provider.queue[0].run)
+            for ask in [next(self._in_turn(provider), None)]
+            if wait is not None and ask is not None and not self.ledger.must_wait(ask.following, ask.run)
         ]
         return min(waits, default=None)
 
