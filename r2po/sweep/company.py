@@ -64,7 +64,7 @@ class Company:
         self._claims: Claims | None = None
         self._members: Members | None = None
         folder = folder_of(name, runs)
-        manifest = None if worker else Manifest.open(folder, runs, note, request)
+        manifest: Manifest | None = None
         is_first = True
         try:
             if not alone:
@@ -73,9 +73,9 @@ class Company:
                 self._check_caps(self._members)
                 if not self._members.locks_hold and worker:
                     note(NO_LOCKS)
-                with self._members.locked():
-                    manifest = manifest or Manifest.join(folder, runs, note, request, alone=is_first)
-            assert manifest is not None
+            with self.turn():
+                take_up = Manifest.join if worker else Manifest.open
+                manifest = take_up(folder, runs, note, request, alone=is_first)
             if is_first and manifest.race is not None:  # it was the race of an earlier command
                 manifest.race = None
                 manifest.write()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -118,7 +118,9 @@ class Sweep:
 
     def _make_runs(self) -> None:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
-        try:
+        with ExitStack() as whatever_happens:  # if its output is gone, a screen cannot even be closed
+            for end in (self._company.leave, self._ear.close, self._screen.close, self._outages.close):
+                whatever_happens.callback(end)
             self._ear.begin()
             self._say_what_begins()
             for index, condition in sorted(self._damaged.items()):
@@ -136,11 +138,6 @@ class Sweep:
             self.manifest.refresh()
             for line in deferred(self.manifest):
                 self._screen.note(line)
-        finally:
-            self._outages.close()
-            self._screen.close()
-            self._ear.close()
-            self._company.leave()
         if self._ear.must_stop and self.board.total.done < len(self.runs):
             raise KeyboardInterrupt
 

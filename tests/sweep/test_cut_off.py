@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps
 from r2po.sweep.claims import Claims
-from r2po.sweep.messages import PermitRequest
+from r2po.sweep.manifest import read
+from r2po.sweep.members import at_work
+from r2po.sweep.messages import Ended, PermitRequest
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.process.processes import write_config
@@ -79,3 +82,34 @@ def test_a_process_that_dies_while_others_look_is_read_by_who_takes_its_run(
     assert other._company.coordinator.ledger.used.calls == 3
     for each in (killed, other):
         each._company.leave()
+
+
+def test_runs_are_given_back_although_the_screen_cannot_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = joined(tmp_path)
+
+    def gone(_screen: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("r2po.sweep.screen.SweepScreen.close", gone)
+    monkeypatch.setattr("r2po.sweep.sweep.Sweep._say_what_begins", gone)
+    with pytest.raises(BrokenPipeError):
+        one.run()
+    assert not at_work(tmp_path / "logs/mine")
+
+
+def test_a_command_that_is_refused_leaves_what_others_know_of_failures(tmp_path: Path) -> None:
+    one, _ = joined(tmp_path)
+    one.hear(Ended(0, "failed", "no money"))
+    request = SweepRequest([str(tmp_path / "config.yaml")], (), (1, 2))
+    with pytest.raises(InputError, match="works on this sweep with caps"):
+        Sweep(request, SweepOptions(name="mine", quiet=True), {})
+    assert read(tmp_path / "logs/mine").failures == {"nim/run_1": "no money"}
+    capped = SweepOptions(name="mine", quiet=True, caps=Caps(max_llm_calls=3))
+    beside = Sweep(request, capped, {})  # the failures are those of a process that is still at work
+    assert read(tmp_path / "logs/mine").failures == {"nim/run_1": "no money"}
+    for each in (beside, one):
+        each._company.leave()
+    Sweep(request, capped, {})._company.leave()
+    assert read(tmp_path / "logs/mine").failures == {}
