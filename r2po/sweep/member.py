@@ -15,6 +15,7 @@ from typing import Any
 from r2po.llm.ledger import Amount
 
 SCHEMA_VERSION = 1
+_SETS = ("held", "elsewhere", "again")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Member:
         used: What its runs have used in all, those included that it made earlier.
         aside: What the calls that are under way may use, by run.
         failed: Why runs failed.
+        elsewhere: Those of them that failed for a reason that may be one of this process only.
         again: Runs that failed and are made once more, by whoever comes to them.
+        hungry: Whether it would make more runs, but the others have all.
         paces: What it knows of servers.
     """
 
@@ -64,7 +67,9 @@ class Member:
     used: dict[str, Amount] = field(default_factory=dict)
     aside: dict[str, Amount] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
+    hungry: bool = False
     paces: dict[str, Pace] = field(default_factory=dict)
 
     @classmethod
@@ -77,7 +82,8 @@ class Member:
 
     def as_json(self) -> bytes:
         """Return the content of its file."""
-        content = {"schema": SCHEMA_VERSION, **vars(self), "held": sorted(self.held), "again": sorted(self.again)}
+        content = {"schema": SCHEMA_VERSION, **vars(self)}
+        content |= {key: sorted(content[key]) for key in _SETS}
         for key in ("used", "aside"):
             content[key] = {run: list(vars(amount).values()) for run, amount in content[key].items()}
         content["paces"] = {server: vars(pace) for server, pace in self.paces.items()}
@@ -94,7 +100,7 @@ def read_member(data: bytes) -> Member:
         content: dict[str, Any] = json.loads(data)
         if content.pop("schema") != SCHEMA_VERSION:
             raise ValueError("another version wrote it")
-        for key in ("held", "again"):
+        for key in _SETS:
             content[key] = set(content[key])
         for key in ("used", "aside"):
             content[key] = {run: Amount(*amount) for run, amount in content[key].items()}

@@ -112,9 +112,13 @@ class Pool:
             take_over_limit(worker.process.pid)
         started = [index for worker in self._workers for index in worker.runs]
         too_many = max(0, len(started) - self._jobs)
-        latest = sorted(started, key=lambda index: self._begun[index], reverse=True)[:too_many]
-        self._coordinator.given_back = set(latest)
+        self._coordinator.given_back = self._begun_last(too_many)
         return Answer("", self._coordinator.under_way, len(started), too_many)
+
+    def _begun_last(self, count: int) -> set[int]:
+        """Return so many of the runs that are under way."""
+        started = [index for worker in self._workers for index in worker.runs]
+        return set(sorted(started, key=lambda index: self._begun[index], reverse=True)[: max(0, count)])
 
     @property
     def waiting(self) -> set[int]:

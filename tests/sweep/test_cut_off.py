@@ -21,11 +21,11 @@ from tests.sweep.sweeping import SMALL
 SERVER = "http://server"
 
 
-def joined(folder: Path, calls: int = 3) -> tuple[Sweep, Claims]:
-    """Return one of the processes that work on a sweep of two runs, and its claims."""
+def joined(folder: Path, calls: int = 3, runs: int = 2) -> tuple[Sweep, Claims]:
+    """Return one of the processes that work on a sweep of two runs or more, and its claims."""
     values = {**SMALL, "method": "props", "llm_model_name": "embedded/search", "logdir": str(folder / "logs/nim")}
     options = SweepOptions(name="mine", worker=True, quiet=True, caps=Caps(max_llm_calls=calls))
-    sweep = Sweep(SweepRequest([str(write_config(folder, values))], (), (1, 2)), options, {})
+    sweep = Sweep(SweepRequest([str(write_config(folder, values))], (), tuple(range(1, runs + 1))), options, {})
     claims = sweep._company.divide(sweep)
     claims.offer(sweep.runs)
     return sweep, claims
