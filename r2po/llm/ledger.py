@@ -27,6 +27,11 @@ class Amount:
         return Amount(self.calls + other.calls, plus(self.tokens, other.tokens), plus(self.cost, other.cost))
 
 
+def larger(one: Amount, other: Amount) -> Amount:
+    """Return the later of two amounts that the same run had used at different times: it only grows."""
+    return max(one, other, key=lambda amount: (amount.calls, amount.tokens or 0, amount.cost or 0.0))
+
+
 def without_calls(used: Amount, under_way: int) -> Amount:
     """Return what was used without calls that are under way, which are counted when they end."""
     return replace(used, calls=max(used.calls - under_way, 0))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from r2po.errors import InputError
-from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle, without_calls
+from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle, larger, without_calls
 from r2po.sweep.member import Member
 from r2po.sweep.messages import Key
 
@@ -180,7 +180,7 @@ class Accounts(Ledger):
                 continue
             # When this process began to count, it took calls under way for lost ones; who makes them knows better.
             is_better = is_current and name in member.held
-            self._known[number] = amount if is_better else max(self._known[number], amount, key=_size)
+            self._known[number] = amount if is_better else larger(self._known[number], amount)
 
     def _read_lost(self, lost: Sequence[Member], others: Sequence[Member], live: set[str]) -> None:
         going_on = {name for member in others if member.id in live for name in member.held}
@@ -195,7 +195,7 @@ class Accounts(Ledger):
     def _read_log(self, number: int) -> None:
         """Count what the log of a run tells; one that is damaged tells nothing, and its run will say so."""
         with suppress(InputError):
-            self._known[number] = max(self._known[number], self._usage(number), key=_size)
+            self._known[number] = larger(self._known[number], self._usage(number))
 
     def _set_aside_for(self, live: Sequence[Member]) -> None:
         sums: dict[str, Amount] = defaultdict(Amount)
@@ -226,8 +226,3 @@ class Accounts(Ledger):
         cap = f"{found.cap}_each"
         whose = self._runs[cast("int", number)].experiment
         return replace(found, cap=cap, reason=found.reason.replace(found.cap, cap, 1), whose=whose)
-
-
-def _size(amount: Amount) -> tuple[int, float, float]:
-    """Order what a run has used at different times: it only grows."""
-    return amount.calls, amount.tokens or 0, amount.cost or 0.0

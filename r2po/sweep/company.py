@@ -13,8 +13,9 @@ from r2po.sweep.claims import Claims
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import read_shared
 from r2po.sweep.manifest import Manifest, folder_of, name_of
-from r2po.sweep.members import Members, held_in
+from r2po.sweep.members import Members
 from r2po.sweep.messages import Ended, Listener, Progress
+from r2po.sweep.onlookers import held_in
 from r2po.sweep.plan import PlannedRun, SweepRequest
 from r2po.sweep.sharing import SharedCoordinator
 

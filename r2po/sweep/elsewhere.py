@@ -23,8 +23,10 @@ def may_pass_elsewhere(error: R2POError) -> bool:
     """Whether a run that stopped may get further in another process: it has another account, or another network."""
     if isinstance(error, OutageTooLong):
         return True
-    failure = error.__cause__
-    if not isinstance(error, CallFailed) or not isinstance(failure, AttemptFailed):
+    # At the first contact, what made the call fail is an error of the input.
+    failed = error if isinstance(error, CallFailed) else error.__cause__
+    failure = failed.__cause__ if isinstance(failed, CallFailed) else None
+    if not isinstance(failure, AttemptFailed):
         return False
     return (
         failure.unreachable or failure.status in OF_ACCOUNTS or (failure.status == NO_CREDIT and not failure.retryable)

@@ -51,6 +51,7 @@ class Member:
         elsewhere: Those of them that failed for a reason that may be one of this process only.
         again: Runs that failed and are made once more, by whoever comes to them.
         hungry: Whether it would make more runs, but the others have all.
+        unlocked: Whether it grants calls without a lock, and tells of each before: the others must do so too.
         paces: What it knows of servers.
     """
 
@@ -70,6 +71,7 @@ class Member:
     elsewhere: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
     hungry: bool = False
+    unlocked: bool = False
     paces: dict[str, Pace] = field(default_factory=dict)
 
     @classmethod
@@ -90,16 +92,22 @@ class Member:
         return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
 
 
+class NewerSchema(ValueError):
+    """A newer version of r2po wrote the file."""
+
+
 def read_member(data: bytes) -> Member:
     """Return what a file says.
 
     Raises:
+        NewerSchema: A newer version wrote it.
         ValueError: It is not what this version writes.
     """
     try:
         content: dict[str, Any] = json.loads(data)
-        if content.pop("schema") != SCHEMA_VERSION:
-            raise ValueError("another version wrote it")
+        schema = content.pop("schema")
+        if schema > SCHEMA_VERSION:
+            raise NewerSchema(f"it has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
         for key in _SETS:
             content[key] = set(content[key])
         for key in ("used", "aside"):

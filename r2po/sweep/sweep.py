@@ -23,9 +23,9 @@ from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.endings import SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import place_of
-from r2po.sweep.members import at_work
 from r2po.sweep.memory import Memory, fitting_runs
 from r2po.sweep.messages import DEFERRED, GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
+from r2po.sweep.onlookers import at_work
 from r2po.sweep.options import SweepOptions
 from r2po.sweep.order import ordered
 from r2po.sweep.outages import Outages

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from r2po.errors import InputError
 from r2po.llm.client import CallFailed
 from r2po.llm.outage import OutageTooLong
 from r2po.llm.store import CallStore
@@ -115,6 +116,9 @@ def test_which_failures_may_be_those_of_one_process(failure: AttemptFailed, may:
         error = CallFailed("it failed", retryable=failure.retryable, store=store)
         error.__cause__ = failure
         assert may_pass_elsewhere(error) is may
+        at_first = InputError("it failed")
+        at_first.__cause__ = error
+        assert may_pass_elsewhere(at_first) is may
         assert not may_pass_elsewhere(CallFailed("too long a prompt", retryable=False, store=store))
     assert may_pass_elsewhere(OutageTooLong("no answer for 24 h"))
 
