@@ -155,7 +155,7 @@ def _start(
         if failed.retryable or failed.replies:
             raise
         directory.remove()
-        raise InputError(str(failed)) from None
+        raise InputError(str(failed)) from failed
 
 
 def _run(

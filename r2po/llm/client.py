@@ -279,7 +279,7 @@ class Client:
                 if wait_s is None:
                     tried = f" ({made} attempts)" if made > 1 else ""
                     reason = f"{failed.reason}{patience.too_long}{tried}"
-                    raise CallFailed(reason, retryable=failed.retryable, store=self.store) from None
+                    raise CallFailed(reason, retryable=failed.retryable, store=self.store) from failed
                 renew(wait_s)
                 if wait_s:
                     with self._lock:

@@ -27,6 +27,11 @@ class Amount:
         return Amount(self.calls + other.calls, plus(self.tokens, other.tokens), plus(self.cost, other.cost))
 
 
+def larger(one: Amount, other: Amount) -> Amount:
+    """Return the later of two amounts that the same run had used at different times: it only grows."""
+    return max(one, other, key=lambda amount: (amount.calls, amount.tokens or 0, amount.cost or 0.0))
+
+
 @dataclass(frozen=True)
 class Caps:
     """Limits on a run or a sweep, earlier processes included; None for none. See docs/config.md."""
@@ -87,6 +92,10 @@ class Ledger:
     def must_wait(self, following: Amount, owner: Hashable = None) -> bool:  # noqa: ARG002 - as above
         """Return whether a call fits only if those under way take less than they may."""
         return self._obstacle(sum(self._set_aside.values(), self.used), following) is not None
+
+    def waits_alone(self, following: Amount, owner: Hashable = None) -> bool:  # noqa: ARG002 - as above
+        """Return whether a call must wait, but for no cap that holds for all: others may go meanwhile."""
+        return False
 
     def set_aside(self, key: Hashable, following: Amount) -> None:
         """Set aside what a call may take."""

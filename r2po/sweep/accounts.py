@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
-from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle
+from r2po.errors import InputError
+from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle, larger
 from r2po.sweep.member import Member
 from r2po.sweep.messages import Key
 
@@ -70,6 +72,13 @@ class Accounts(Ledger):
         own = self._ledger_of(owner)
         return super().must_wait(following) or (own is not None and own.must_wait(following))
 
+    def waits_alone(self, following: Amount, owner: Hashable = None) -> bool:
+        """Return whether a call must wait for the budget of its experiment alone."""
+        own = self._ledger_of(owner)
+        if own is None or not own.must_wait(following) or self.obstacle(following, owner) is not None:
+            return False
+        return not super().must_wait(following)
+
     def set_aside(self, key: Hashable, following: Amount) -> None:
         """Set aside what a call may take."""
         super().set_aside(key, following)
@@ -109,9 +118,26 @@ class Accounts(Ledger):
         return self._runs[number].name
 
     def take(self, number: int) -> None:
-        """This process makes a run from now on: what it uses is known here."""
+        """This process makes a run from now on: what it uses is known here, and what it has used is in its log."""
         self._held.add(number)
         self._made.add(number)
+        self.read(number)
+
+    def read(self, number: int) -> None:
+        """Count what a run has used by its log, which nobody writes now."""
+        if self.counts:
+            self._read_log(number)
+            self._add_up()
+
+    def lose_all(self) -> None:
+        """The runs of this process are cut off: their calls under way may be paid for, and count as their logs say."""
+        if not self.counts:
+            return
+        for key in [key for key in self._set_aside if key != _OTHERS]:
+            self.settle(key, Amount(1))
+        for number in self._held:
+            self._read_log(number)
+        self._add_up()
 
     def give_back(self, number: int) -> None:
         """This process makes a run no longer."""
@@ -153,7 +179,7 @@ class Accounts(Ledger):
                 continue
             # When this process began to count, it took calls under way for lost ones; who makes them knows better.
             is_better = is_current and name in member.held
-            self._known[number] = amount if is_better else max(self._known[number], amount, key=_size)
+            self._known[number] = amount if is_better else larger(self._known[number], amount)
 
     def _read_lost(self, lost: Sequence[Member], others: Sequence[Member], live: set[str]) -> None:
         going_on = {name for member in others if member.id in live for name in member.held}
@@ -163,7 +189,12 @@ class Accounts(Ledger):
                 if number is None or number in self._held or (member.id, name) in self._read:
                     continue
                 self._read.add((member.id, name))
-                self._known[number] = max(self._known[number], self._usage(number), key=_size)
+                self._read_log(number)
+
+    def _read_log(self, number: int) -> None:
+        """Count what the log of a run tells; one that is damaged tells nothing, and its run will say so."""
+        with suppress(InputError):
+            self._known[number] = larger(self._known[number], self._usage(number))
 
     def _set_aside_for(self, live: Sequence[Member]) -> None:
         sums: dict[str, Amount] = defaultdict(Amount)
@@ -194,8 +225,3 @@ class Accounts(Ledger):
         cap = f"{found.cap}_each"
         whose = self._runs[cast("int", number)].experiment
         return replace(found, cap=cap, reason=found.reason.replace(found.cap, cap, 1), whose=whose)
-
-
-def _size(amount: Amount) -> tuple[int, float, float]:
-    """Order what a run has used at different times: it only grows."""
-    return amount.calls, amount.tokens or 0, amount.cost or 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -9,6 +10,7 @@ from r2po.runlog import RunDirectory
 from r2po.sweep.accounts import Accounts
 from r2po.sweep.batching.clerk import Clerk
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.elsewhere import InARow, is_for_others
 from r2po.sweep.from_logs import read_progress
 from r2po.sweep.members import Members
 from r2po.sweep.memory import Memory
@@ -55,7 +57,9 @@ class Claims:
         self._tried: set[str] = set()
         self._held: dict[int, PlannedRun] = {}
         self._not_before: dict[int, float] = {}
-        self._look_at = float("-inf")
+        self._look_at = self._shared_at = float("-inf")
+        self._share: int | None = None
+        self._in_a_row = InARow()
 
     def offer(self, runs: Iterable[PlannedRun]) -> None:
         """Add runs that are to be made, in this order."""
@@ -105,23 +109,56 @@ class Claims:
             return None
         with self._members.locked():
             run = self._find(now, out)
+            self._tell_hunger(run is None and bool(self._left))
         if run is None:
             self._look_at = now + LOOK_S
         return run
 
+    def _tell_hunger(self, is_hungry: bool) -> None:
+        me = self._members.me
+        if me.hungry != is_hungry:
+            me.hungry = is_hungry
+            self._members.write()
+
     def ended(self, ended: Ended) -> bool:
-        """A run came to an end here, and is given back; returns whether that settles it, or it is to be tried again."""
-        run = self._held.pop(ended.run, None)
+        """A run came to an end here, and is given back; returns whether that settles it, or it is to be tried again.
+
+        Raises:
+            SweepStopped: Too many failed in a row for a reason that may be one of this process only.
+        """
+        run, me, name = self._held.pop(ended.run, None), self._members.me, self._names[ended.run]
         if run is None:
             return True
         if ended.state == "failed":
-            self._members.me.failed[self._names[ended.run]] = ended.reason
+            me.failed[name] = ended.reason
+            if ended.elsewhere:
+                me.elsewhere.add(name)
         self._release(ended.run)
+        if self._patient and self._has_company:
+            self._in_a_row.count(ended)
+            if is_for_others(name, me, self._members.others()):
+                self._left.append(run)
+                return False
         if ended.state != "running" or not self._patient:
             return True
         self._not_before[ended.run] = time.monotonic() + LATER_S
         self._left.append(run)
         return False
+
+    @property
+    def _has_company(self) -> bool:
+        """Whether another process is at work that makes whatever run it finds."""
+        return any(member.worker for member in self._members.live())
+
+    def share(self) -> int | None:
+        """Return how many runs this process may have while others find none to make; None if nobody lacks runs."""
+        now = time.monotonic()
+        if now - self._shared_at >= LOOK_S:
+            self._shared_at = now
+            live = self._members.live()
+            left = len(self._left) + len(self._held)
+            self._share = math.ceil(left / (1 + len(live))) if any(member.hungry for member in live) else None
+        return self._share
 
     def _release(self, run: int) -> None:
         self._accounts.tell(self._members.me)
@@ -133,10 +170,12 @@ class Claims:
         others = self._members.others()
         self._accounts.hear(others, self._members.is_live)
         held = {run: member for member in others if self._members.is_live(member) for run in member.held}
-        failed = {run: reason for member in others for run, reason in member.failed.items()}
+        me = self._members.me
+        failed = {run: reason for member in (me, *others) for run, reason in member.failed.items()}
+        lonely = not any(member.worker and self._members.is_live(member) for member in others)
         deferred = self._deferred()
         self._tried = {run for member in others for run in member.again}
-        again = self._tried | self._members.me.again
+        again = self._tried | me.again | failed.keys()
         for run in sorted(self._in_order(), key=lambda run: (self._names[run.index] in again, _is_out(run, out))):
             name = self._names[run.index]
             if run.index in self._left_out:  # just now, since another run had ended
@@ -146,13 +185,15 @@ class Claims:
             elif name in held:
                 if not self._patient:
                     self._pass(run, Ended(run.index, "running", f"{run.path} is being run by another process"))
-            elif name in failed:
+            elif name in failed and (not is_for_others(name, me, others) or (name in me.failed and lonely)):
                 self._pass(run, Ended(run.index, "failed", failed[name]))
             elif RunDirectory(run.path).is_complete:
+                if all(name not in member.used for member in others):  # somebody made it who is no part of the sweep
+                    self._accounts.read(run.index)
                 found = read_progress(run.index, run.path, run.config.num_iterations or 0)
                 self._listener.hear(found)
                 self._pass(run, Ended(run.index, found.state, found.now))
-            elif now >= self._not_before.get(run.index, now) and self._claim(run, name):
+            elif name not in me.failed and now >= self._not_before.get(run.index, now) and self._claim(run, name):
                 return run
         return None
 
@@ -164,11 +205,9 @@ class Claims:
         return self._left[start:] + self._left[:start]
 
     def _claim(self, run: PlannedRun, name: str) -> bool:
-        self._accounts.take(run.index)
-        self._accounts.tell(self._members.me)
         if not self._members.claim(name):
-            self._accounts.give_back(run.index)
             return False
+        self._accounts.take(run.index)  # only now nobody else writes to its log
         self._left.remove(run)
         self._held[run.index] = run
         return True
@@ -221,6 +260,17 @@ class ClaimingPool(Pool):
 
     def _startable(self) -> Sequence[PlannedRun]:
         return [*self._waiting, *self._claims.free()]
+
+    @property
+    def _most(self) -> int:
+        share = self._claims.share()
+        return super()._most if share is None else min(super()._most, max(1, share))
+
+    def _tick(self) -> None:
+        share = self._claims.share()
+        if share is not None:  # others have nothing to do: they get what this process has begun last
+            self._coordinator.given_back |= self._beyond(max(1, share))
+        super()._tick()
 
     def _next(self) -> PlannedRun | None:
         if self._waiting:

@@ -13,8 +13,9 @@ from r2po.sweep.claims import Claims
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import read_shared
 from r2po.sweep.manifest import Manifest, folder_of, name_of
-from r2po.sweep.members import Members, held_in
+from r2po.sweep.members import Members
 from r2po.sweep.messages import Ended, Listener, Progress
+from r2po.sweep.onlookers import held_in
 from r2po.sweep.plan import PlannedRun, SweepRequest
 from r2po.sweep.sharing import SharedCoordinator
 
@@ -64,7 +65,7 @@ class Company:
         self._claims: Claims | None = None
         self._members: Members | None = None
         folder = folder_of(name, runs)
-        manifest = None if worker else Manifest.open(folder, runs, note, request)
+        manifest: Manifest | None = None
         is_first = True
         try:
             if not alone:
@@ -73,9 +74,9 @@ class Company:
                 self._check_caps(self._members)
                 if not self._members.locks_hold and worker:
                     note(NO_LOCKS)
-                with self._members.locked():
-                    manifest = manifest or Manifest.join(folder, runs, note, request, alone=is_first)
-            assert manifest is not None
+            with self.turn():
+                take_up = Manifest.join if worker else Manifest.open
+                manifest = take_up(folder, runs, note, request, alone=is_first)
             if is_first and manifest.race is not None:  # it was the race of an earlier command
                 manifest.race = None
                 manifest.write()
@@ -136,9 +137,14 @@ class Company:
 
     def leave(self) -> None:
         """Give all runs back."""
-        if self._members is not None:
-            self._members.leave()
-        self.manifest.close()
+        try:
+            if self._members is not None:
+                self._accounts.lose_all()
+                self._accounts.tell(self._members.me)
+        finally:
+            if self._members is not None:
+                self._members.leave()
+            self.manifest.close()
 
 
 def where_they_stand(sweep: Path, runs: Sequence[PlannedRun]) -> list[Progress]:

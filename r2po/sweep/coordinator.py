@@ -199,7 +199,7 @@ class Coordinator:
         return verdicts
 
     def _grants(self, provider: ServerQueue, now: float) -> Iterator[Verdict]:
-        """Answer in order; only who waits for an outage to end lets those pass that ask another model."""
+        """Answer in order; who waits for the end of an outage, or for its own budget, lets those pass who do not."""
         queue, passed, out = provider.queue, list[PermitRequest](), set[str]()
         while queue:
             ask = queue[0]
@@ -210,9 +210,16 @@ class Coordinator:
             elif self._is_out(ask):
                 passed.append(queue.popleft())
                 out.add(ask.model)
+            elif self.ledger.waits_alone(ask.following, ask.run):
+                passed.append(queue.popleft())
             else:
                 break
         queue.extendleft(reversed(passed))
+
+    def _first_for_each_model(self, provider: ServerQueue) -> list[PermitRequest]:
+        """Return the first requests for each model but those that wait for the budget of their experiment."""
+        asks = [ask for ask in provider.queue if not self.ledger.waits_alone(ask.following, ask.run)]
+        return list({ask.model: ask for ask in reversed(asks)}.values())
 
     def _stops(self) -> Iterator[Verdict]:
         """Answer the runs that are to stop at their next call."""
@@ -232,7 +239,7 @@ class Coordinator:
         waits = [
             wait
             for provider in self._providers.values()
-            for ask in {ask.model: ask for ask in reversed(provider.queue)}.values()  # the first for each model
+            for ask in self._first_for_each_model(provider)
             for wait in [provider.wait_s(ask.model, now)]
             if wait is not None and not self.ledger.must_wait(ask.following, ask.run)
         ]

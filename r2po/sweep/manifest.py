@@ -61,8 +61,12 @@ class Manifest:
         planned: Sequence[PlannedRun],
         note: Callable[[str], None],
         request: SweepRequest | None = None,
+        *,
+        alone: bool = True,
     ) -> Manifest:
         """Create or reopen the manifest of a sweep in ``folder_of`` it; nobody else opens it until ``close``.
+
+        Unless it is ``alone``, others are at work, whose failures stay.
 
         Raises:
             InputError: Another process runs the sweep, or a sweep of this name has other runs.
@@ -75,7 +79,8 @@ class Manifest:
             note(NO_LOCKS.format(path=folder.parent))
         manifest = cls._taken_up(folder, planned, note, request)
         manifest._lock = lock
-        manifest.failures = {}
+        if alone:
+            manifest.failures = {}
         manifest.write()
         return manifest
 

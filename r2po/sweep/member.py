@@ -15,6 +15,7 @@ from typing import Any
 from r2po.llm.ledger import Amount
 
 SCHEMA_VERSION = 1
+_SETS = ("held", "elsewhere", "again")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class Member:
         used: What its runs have used in all, those included that it made earlier.
         aside: What the calls that are under way may use, by run.
         failed: Why runs failed.
+        elsewhere: Those of them that failed for a reason that may be one of this process only.
         again: Runs that failed and are made once more, by whoever comes to them.
+        hungry: Whether it would make more runs, but the others have all.
+        unlocked: Whether it grants calls without a lock, and tells of each before: the others must do so too.
         paces: What it knows of servers.
     """
 
@@ -64,7 +68,10 @@ class Member:
     used: dict[str, Amount] = field(default_factory=dict)
     aside: dict[str, Amount] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
+    hungry: bool = False
+    unlocked: bool = False
     paces: dict[str, Pace] = field(default_factory=dict)
 
     @classmethod
@@ -77,24 +84,31 @@ class Member:
 
     def as_json(self) -> bytes:
         """Return the content of its file."""
-        content = {"schema": SCHEMA_VERSION, **vars(self), "held": sorted(self.held), "again": sorted(self.again)}
+        content = {"schema": SCHEMA_VERSION, **vars(self)}
+        content |= {key: sorted(content[key]) for key in _SETS}
         for key in ("used", "aside"):
             content[key] = {run: list(vars(amount).values()) for run, amount in content[key].items()}
         content["paces"] = {server: vars(pace) for server, pace in self.paces.items()}
         return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
 
 
+class NewerSchema(ValueError):
+    """A newer version of r2po wrote the file."""
+
+
 def read_member(data: bytes) -> Member:
     """Return what a file says.
 
     Raises:
+        NewerSchema: A newer version wrote it.
         ValueError: It is not what this version writes.
     """
     try:
         content: dict[str, Any] = json.loads(data)
-        if content.pop("schema") != SCHEMA_VERSION:
-            raise ValueError("another version wrote it")
-        for key in ("held", "again"):
+        schema = content.pop("schema")
+        if schema > SCHEMA_VERSION:
+            raise NewerSchema(f"it has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")
+        for key in _SETS:
             content[key] = set(content[key])
         for key in ("used", "aside"):
             content[key] = {run: Amount(*amount) for run, amount in content[key].items()}

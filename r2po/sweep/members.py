@@ -10,22 +10,30 @@ least one sees the other, whatever the locks of this file system are worth.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from r2po.errors import InputError, R2POError
+from r2po.llm.ledger import larger
 from r2po.runlog.jsonl import write_atomically
 from r2po.runlog.lock import Lock
-from r2po.sweep.member import Member, is_running, machine_of, read_member
+from r2po.sweep.endings import SweepStopped
+from r2po.sweep.member import Member, NewerSchema, is_running, read_member
 
 FOLDER = "workers"
 BEAT_S = 2.0
 """A process says at least so often that it is there."""
 STALE_S = 60.0
 """One on another machine that has said nothing for so long is gone: file servers may show a file half a minute late."""
+FAILING_S = STALE_S - 10.0
+"""After so long without being able to say that it is there, a process stops, before the others take it for gone."""
+LONG_OVER_S = 3600.0
+"""Nobody needs the file any more of a process that was killed so long ago: its runs are known from their logs."""
+READS = 3
+"""A network drive may refuse to read a file that is just being replaced; the next attempt finds the new one."""
 LOCK_WAIT_S = 5.0
 """Nobody holds the lock for longer than a few milliseconds, unless it stands still."""
 RETRY_S = 0.002
@@ -54,37 +62,100 @@ class Members:
         self.locks_hold = True
         self._folder = sweep / FOLDER
         self._seen: dict[str, _Seen] = {}
-        self._locked = False
+        self._keeps_out: bool | None = None
+        self._is_stuck = False
+        self._fails_since: float | None = None
+        self._problem = ""
         self._written_at = float("-inf")
         self._file_time = time.time()
 
     def join(self) -> bool:
-        """Begin; returns whether nobody else is at work. What earlier processes left behind is removed then."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Begin; returns whether nobody else is at work. What earlier processes left behind is removed.
+
+        Raises:
+            InputError: The folder cannot be written to, or a newer version of r2po works on the sweep.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make {self._folder}: {error.strerror or error}") from None
+        self._lock_once()
         with self.locked():
-            self.write()
+            if not self.write():
+                raise InputError(f"cannot write to {self._folder}: {self._problem}")
             alone = not self.live()
             if alone:
                 self._remove(self._files())
+            else:
+                self._inherit()
+            self._remove(self._temporary(alone=alone))
         return alone
+
+    def _inherit(self) -> None:
+        """Remove the files of those that have ended, and of those killed long ago; what they said, this one says.
+
+        Where runs failed is still asked for: such files stay.
+        """
+        over = [
+            member
+            for member in self.others()
+            if not (member.failed or member.again) and (member.over or self._is_long_gone(member))
+        ]
+        for member in over:
+            for run, amount in member.used.items():
+                self.me.used[run] = larger(amount, self.me.used.get(run, amount))
+        if over and self.write():
+            self._remove([self._path(member.id) for member in over])
+
+    def _is_long_gone(self, member: Member) -> bool:
+        return not self.is_live(member) and self._file_time - self._seen[member.id].written_at >= LONG_OVER_S
+
+    def _temporary(self, *, alone: bool) -> list[Path]:
+        """Return what processes left that were killed while they wrote: nobody writes for long, or without a lock."""
+        found = [*self._folder.glob(".*.json.tmp"), *self._folder.parent.glob(".sweep.json.*.tmp")]
+        if alone and self._keeps_out:
+            return found
+        old = []
+        for path in found:
+            with suppress(OSError):
+                if self._file_time - path.stat().st_mtime >= STALE_S:
+                    old.append(path)
+        return old
 
     def leave(self) -> None:
         """End: give all runs back. What they have used stays to be read, as long as anybody is at work."""
         self.me.over = True
         self.me.held.clear()
         self.me.aside.clear()
-        with suppress(OSError), self.locked():
+        with suppress(OSError, R2POError), self.locked():
             self.write()
             if not self.live():
                 self._remove([*self._files(), self._path(self.me.id)])
 
-    def write(self) -> None:
-        """Tell the others what ``me`` says."""
+    def write(self) -> bool:
+        """Tell the others what ``me`` says; returns whether that was possible: drives fail for a moment.
+
+        Raises:
+            SweepStopped: It has not been possible for so long that the others may take this process for gone.
+        """
         self.me.beat += 1
         path = self._path(self.me.id)
-        write_atomically(path, self.me.as_json(), sync=False)
-        self._written_at = time.monotonic()
-        self._file_time = path.stat().st_mtime
+        try:
+            if self._fails_since is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, self.me.as_json(), sync=False)
+            self._file_time = path.stat().st_mtime
+        except OSError as error:
+            self._fail(error)
+            return False
+        self._written_at, self._fails_since = time.monotonic(), None
+        return True
+
+    def _fail(self, error: OSError) -> None:
+        now, self._problem = time.monotonic(), error.strerror or str(error)
+        self._fails_since = now if self._fails_since is None else self._fails_since
+        if now - self._fails_since >= FAILING_S:
+            raise SweepStopped(f"{self._folder} could not be written to for {FAILING_S:.0f} s: {self._problem}")
 
     def beat(self) -> None:
         """Write if nothing was written for a while."""
@@ -93,7 +164,10 @@ class Members:
 
     def others(self) -> list[Member]:
         """Return what all others say; also those that are gone, until nobody is left who worked beside them."""
-        found = {path.stem: seen for path in self._files() if (seen := self._look(path)) is not None}
+        # A list that is read while a file is replaced may lack it: what was there before is looked for by its name.
+        known = [self._path(member) for member in self._seen]
+        paths = dict.fromkeys([*self._files(), *known])
+        found = {path.stem: seen for path in paths if (seen := self._look(path)) is not None}
         self._seen = found
         return [seen.member for seen in found.values()]
 
@@ -115,46 +189,57 @@ class Members:
     def claim(self, run: str) -> bool:
         """Take a run that nobody holds; returns whether it is this process's now."""
         self.me.held.add(run)
-        self.write()
-        if not any(run in other.held for other in self.live()):
+        if self.write() and not any(run in other.held for other in self.live()):
             return True
         self.me.held.discard(run)
         self.write()
         return False
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep the others from claiming and from granting calls until the block ends.
+    def locked(self) -> Iterator[bool]:
+        """Keep the others from claiming and from granting calls until the block ends; tells whether they are kept out.
 
-        Where locks do not hold, it keeps nobody out; nor does it wait for long for a process that stands still.
+        Where locks do not hold, it keeps nobody out. Nor does it while a process stands still that holds the lock: that
+        is waited for once, and not again before the lock was free.
         """
-        if self._locked:
-            yield
+        if self._keeps_out is not None:
+            yield self._keeps_out
             return
         lock = self._lock()
-        self._locked = True
+        self._keeps_out = lock is not None and lock.holds
         try:
-            yield
+            yield self._keeps_out
         finally:
-            self._locked = False
+            self._keeps_out = None
             if lock is not None:
                 lock.close()
 
     def _lock(self) -> Lock | None:
-        deadline = time.monotonic() + LOCK_WAIT_S
+        deadline = time.monotonic() + (0.0 if self._is_stuck else LOCK_WAIT_S)
         while True:
             try:
                 lock = Lock(self._folder / ".lock")
             except BlockingIOError:  # noqa: PERF203 - trying again is what it is for
                 if time.monotonic() >= deadline:
+                    self._is_stuck = True
                     return None
                 time.sleep(RETRY_S)
+            except InputError:  # the drive fails for a moment
+                return None
             else:
-                self.locks_hold = lock.holds
+                self.locks_hold, self._is_stuck = lock.holds, False
                 return lock
 
+    def _lock_once(self) -> None:
+        """Raise an InputError if there are no locks here at all."""
+        with suppress(BlockingIOError):
+            Lock(self._folder / ".lock").close()
+
     def _files(self) -> list[Path]:
-        return [path for path in self._folder.glob("*.json") if path.stem != self.me.id]
+        try:
+            return [path for path in self._folder.glob("*.json") if path.stem != self.me.id]
+        except OSError:
+            return []
 
     def _path(self, member: str) -> Path:
         return self._folder / f"{member}.json"
@@ -162,15 +247,31 @@ class Members:
     def _look(self, path: Path) -> _Seen | None:
         """Read a file, if it is another one than before: it is opened all the same, as network drives then ask anew."""
         before = self._seen.get(path.stem)
-        try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-                if before is not None and before.stamp == stamp:
-                    return before
+        for _ in range(READS):
+            try:
+                return self._read(path, before)
+            except FileNotFoundError:  # noqa: PERF203 - as above
+                return None
+            except NewerSchema as error:
+                raise InputError(f"{path}: {error}") from None
+            except ValueError:  # not ours
+                return before
+            except OSError:
+                continue
+        return before  # it is there, whatever it says now
+
+    def _read(self, path: Path, before: _Seen | None) -> _Seen | None:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if before is not None and before.stamp == stamp:
+                return before
+            try:
                 member = read_member(file.read())
-        except (OSError, ValueError):  # removed since, or not ours
-            return None
+            except NewerSchema:
+                if self._file_time - status.st_mtime >= STALE_S:  # and is at work no longer
+                    return None
+                raise
         if member.id != path.stem:
             return None
         changed_at = float("-inf") if before is None else time.monotonic()
@@ -178,28 +279,5 @@ class Members:
 
     def _remove(self, files: Collection[Path]) -> None:
         for path in files:
-            path.unlink(missing_ok=True)
-
-
-def at_work(sweep: Path) -> bool:
-    """Whether some process works on a sweep, for who does not take part."""
-    return any(not is_gone and not member.over for member, _, is_gone in seen_from_outside(sweep))
-
-
-def held_in(sweep: Path) -> set[str]:
-    """Return the runs that some process makes now, as the manifest calls them, for who does not take part."""
-    return {
-        run for member, _, is_gone in seen_from_outside(sweep) if not is_gone and not member.over for run in member.held
-    }
-
-
-def seen_from_outside(sweep: Path) -> list[tuple[Member, float, bool]]:
-    """Return, for who only looks: what each process says, the seconds since it wrote, and whether it seems gone."""
-    found: list[tuple[Member, float, bool]] = []
-    for path in sorted((sweep / FOLDER).glob("*.json")):
-        with suppress(OSError, ValueError):  # removed since, or not ours
-            member = read_member(path.read_bytes())
-            age_s = max(0.0, time.time() - path.stat().st_mtime)
-            is_here = member.machine == machine_of(socket.gethostname())
-            found.append((member, age_s, age_s >= STALE_S or (is_here and not is_running(member.pid))))
-    return found
+            with suppress(OSError):
+                path.unlink(missing_ok=True)

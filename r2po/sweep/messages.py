@@ -161,12 +161,14 @@ class Ended:
             is made again; ``DEFERRED`` if a race left it out.
         reason: Why it is not complete.
         may_pass: Whether a run that failed may get further if it is made again.
+        elsewhere: Whether a run that failed may get further in another process, with another account.
     """
 
     run: int
     state: str = "complete"
     reason: str = ""
     may_pass: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,14 @@ class Pool:
         self._size = workers
         for worker in self._workers:
             take_over_limit(worker.process.pid)
-        started = [index for worker in self._workers for index in worker.runs]
-        leaving = self._coordinator.leaving
-        staying = sorted(set(started) - leaving, key=lambda index: self._begun[index])
-        back = leaving.union(staying[self._jobs :])
+        back = self._coordinator.leaving | self._beyond(self._jobs)
         self._coordinator.given_back = back
-        return Answer("", self._coordinator.under_way, len(started), len(back))
+        return Answer("", self._coordinator.under_way, self._under_way, len(back))
+
+    def _beyond(self, count: int) -> set[int]:
+        """Return the runs that began last, of those under way that stay, but for so many."""
+        staying = {index for worker in self._workers for index in worker.runs} - self._coordinator.leaving
+        return set(sorted(staying, key=lambda index: self._begun[index])[count:])
 
     @property
     def waiting(self) -> set[int]:

@@ -23,6 +23,7 @@ from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.batching.line import batch_gate
 from r2po.sweep.batching.messages import BatchChannel
+from r2po.sweep.elsewhere import may_pass_elsewhere
 from r2po.sweep.from_logs import after, from_result, read_unchecked
 from r2po.sweep.gate import SweepCapReached, SweepGate
 from r2po.sweep.messages import Channel, Ended, Note, Progress
@@ -62,7 +63,7 @@ def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> 
     except RunLockedError as error:
         return Ended(run.index, "running", str(error))
     except R2POError as error:
-        return Ended(run.index, "failed", str(error), may_pass(error))
+        return Ended(run.index, "failed", str(error), may_pass(error), may_pass_elsewhere(error))
     except Exception as error:  # noqa: BLE001 - a fault in one run must not end the others
         return Ended(run.index, "failed", _unexpected(error))
     return Ended(run.index)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from r2po.llm.ledger import Amount
 from r2po.sweep.accounts import Accounts
 from r2po.sweep.coordinator import Coordinator, ServerQueue
 from r2po.sweep.member import Member, Pace
 from r2po.sweep.members import BEAT_S, Members
-from r2po.sweep.messages import AttemptOutcome, Instruction, Verdict
+from r2po.sweep.messages import AttemptOutcome, Instruction, PermitRequest, Verdict
 
 LOOK_S = 0.05
 """While a cap makes calls wait for those of other processes, it looks so often whether these have ended."""
 TELL_S = 0.2
 """What a call has taken, and that a server wants no calls, is told within this time."""
-
+NOTICE_S = 1.0
+"""Nobody takes longer to grant calls under the lock; who then looks again reads that another grants without it."""
 LEAST_CLOSURE_S = 5.0
 """All spare a server that wants no calls for so long. If they did for each refusal, its rate would go unused."""
 
@@ -28,7 +30,8 @@ class SharedCoordinator(Coordinator):
         self._accounts = accounts
         self._members = members
         self._looked_at = self._told_at = self._heard_at = float("-inf")
-        self._untold = False
+        self._untold = self._tells_first = False
+        self._unlocked_at = float("-inf")
         self._beats: dict[str, int] = {}
         self._lost: Mapping[str, Member] = {}
 
@@ -64,13 +67,42 @@ class SharedCoordinator(Coordinator):
             return refused + super().grants(now)  # none is granted that a cap forbids
         if not self._has_turn(now):
             return refused
-        with self._members.locked():
-            self._hear(now)
+        with self._members.locked() as keeps_out:
+            others = self._hear(now)
+            if not self._is_told_of(keeps_out, now):
+                return refused
+            self._tells_first = not keeps_out or any(each.unlocked for each in others)
             verdicts = super().grants(now)
             if any(not verdict.reached for verdict in verdicts):
                 self._tell(now)
         self._looked_at = float("-inf") if verdicts else now
         return refused + verdicts
+
+    def _is_told_of(self, keeps_out: bool, now: float) -> bool:
+        """Whether the others know by now that this process grants calls without the lock, if it has to."""
+        me = self._members.me
+        if me.unlocked == keeps_out:
+            me.unlocked, self._unlocked_at = not keeps_out, now
+            self._tell(now)
+        # Where locks hold, others may be about to grant calls, and have not read this.
+        return keeps_out or not self._members.locks_hold or now - self._unlocked_at >= NOTICE_S
+
+    def _verdict(self, provider: ServerQueue, ask: PermitRequest, now: float) -> Verdict | None:
+        """Answer a request. Without a lock, others are told first, so of two at once, one sees the other."""
+        if (
+            not self._tells_first
+            or provider.wait_s(ask.model, now) != 0
+            or self.ledger.must_wait(ask.following, ask.run)
+        ):
+            return super()._verdict(provider, ask, now)
+        self.ledger.set_aside(ask.key, ask.following)
+        is_told = self._tell(now)
+        self._hear(now)
+        self.ledger.settle(ask.key, Amount())
+        verdict = super()._verdict(provider, ask, now) if is_told else None
+        if verdict is None or verdict.reached:
+            self._tell(now)
+        return verdict
 
     def wait_s(self, now: float) -> float | None:
         """Return the seconds until ``grants`` may answer more; under a cap, other processes may make room."""
@@ -91,6 +123,9 @@ class SharedCoordinator(Coordinator):
 
     def exchange(self, now: float) -> None:
         """Tell the others what is new, or only that this process is there; and hear what they tell, now and then."""
+        if self._members.me.unlocked and now - self._told_at >= BEAT_S:
+            with self._members.locked() as keeps_out:  # whoever stood still may go on
+                self._members.me.unlocked = not keeps_out
         if now - self._told_at >= (TELL_S if self._untold and (self._accounts.counts or self._is_closed) else BEAT_S):
             self._tell(now)
         if now - self._heard_at >= BEAT_S:
@@ -109,13 +144,15 @@ class SharedCoordinator(Coordinator):
         ]
         return bool(waits) and now - self._looked_at >= (LOOK_S if 0 in waits else TELL_S)
 
-    def _tell(self, now: float) -> None:
-        self._told_at, self._untold = now, False
+    def _tell(self, now: float) -> bool:
+        self._told_at = now
         me = self._members.me
         self._accounts.tell(me)
         limiters = {_name(name): provider.limiter for name, provider in self._providers.items() if name}
         me.paces = {name: Pace(limiter.rate(now), limiter.closed_s(now)) for name, limiter in limiters.items()}
-        self._members.write()
+        is_told = self._members.write()
+        self._untold = not is_told
+        return is_told
 
     def _give_way(self) -> list[Verdict]:
         """Refuse what runs ask that another process has claimed too: they stop before they ask their model again."""
@@ -129,7 +166,8 @@ class SharedCoordinator(Coordinator):
                     verdicts.append(Verdict(ask.run, reason, call=ask.call, taken=True))
         return verdicts
 
-    def _hear(self, now: float) -> None:
+    def _hear(self, now: float) -> Sequence[Member]:
+        """Take over what the others say; returns those that are at work."""
         self._heard_at = now
         others = self._members.others()
         self._accounts.hear(others, self._members.is_live)
@@ -144,6 +182,7 @@ class SharedCoordinator(Coordinator):
             closed_s = max((each.paces.get(server, Pace()).closed_s for each in news), default=0.0)
             if closed_s >= LEAST_CLOSURE_S:
                 provider.limiter.spare(now + closed_s)
+        return [each for each in others if self._members.is_live(each)]
 
     def _live(self) -> Sequence[Member]:
         return self._members.live()

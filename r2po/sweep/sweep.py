@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -27,9 +28,9 @@ from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.endings import STOPPED, SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import place_of
-from r2po.sweep.members import at_work
 from r2po.sweep.memory import Memory, fitting_runs
 from r2po.sweep.messages import DEFERRED, GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
+from r2po.sweep.onlookers import at_work
 from r2po.sweep.options import SweepOptions
 from r2po.sweep.order import ordered
 from r2po.sweep.outages import Outages
@@ -127,6 +128,8 @@ class Sweep:
                 stop = stopped(self._endings, self._reached, self.board.names)
             except SweepStopped as lost:
                 stop = lost
+            except BatchStopped as refused:
+                stop = SweepStopped(str(refused), events=("failed",))
             for event in ("done",) if stop is None else stop.events:
                 self._hook.tell(event, self._done() if stop is None else str(stop))
         if stop is not None:
@@ -134,7 +137,9 @@ class Sweep:
 
     def _make_runs(self) -> None:
         self._screen = make_screen(self.board, quiet=self._options.quiet)
-        try:
+        with ExitStack() as whatever_happens:  # if its output is gone, a screen cannot even be closed
+            for end in (self._company.leave, self._ear.close, self._screen.close, self._outages.close):
+                whatever_happens.callback(end)
             self._ear.begin()
             begins = what_begins(self.runs, self._todo, self._damaged, self._rebuilt, self.manifest)
             for text in (*begins, *self._notes, *told(Orders(), self._ear.orders, self.manifest.folder)):
@@ -154,13 +159,6 @@ class Sweep:
             self.manifest.refresh()
             for line in deferred(self.manifest):
                 self._screen.note(line)
-        except BatchStopped as stop:
-            raise SweepStopped(str(stop)) from None
-        finally:
-            self._outages.close()
-            self._screen.close()
-            self._ear.close()
-            self._company.leave()
         if self._ear.must_stop and self.board.total.done + self._racing.deferred < len(self.runs):
             raise KeyboardInterrupt
 
