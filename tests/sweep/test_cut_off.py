@@ -93,7 +93,7 @@ def test_runs_are_given_back_although_the_screen_cannot_be_closed(
         raise BrokenPipeError
 
     monkeypatch.setattr("r2po.sweep.screen.SweepScreen.close", gone)
-    monkeypatch.setattr("r2po.sweep.sweep.Sweep._say_what_begins", gone)
+    monkeypatch.setattr("r2po.sweep.sweep.what_begins", lambda *_: gone(None))
     with pytest.raises(BrokenPipeError):
         one.run()
     assert not at_work(tmp_path / "logs/mine")
