@@ -54,7 +54,7 @@ _COUNT_SORTS = """
 def test_a_long_run_is_not_sorted_once_for_each_candidate(browser: Any, tmp_path: Path) -> None:
     """What grows with the square of the iterations freezes the browser; a clock would only tell on a quiet machine."""
     sorts = []
-    for many in (20, 200):
+    for many in (10, 80):
         run = write_run(tmp_path / f"{many}", 1, [float(n % 7) for n in range(many)])
         with opened(browser, page_of(tmp_path, run), begin=_COUNT_SORTS) as watched:
             sorts.append(watched.page.evaluate("window.sorts"))
@@ -163,6 +163,7 @@ def test_no_name_of_a_log_turns_a_line_of_the_page(browser: Any, tmp_path: Path,
         assert "⟦U+202E⟧live" in watched.text("#settings")
 
 
+@pytest.mark.slow
 def test_pages_beside_the_overview_are_found_whatever_its_name(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +181,7 @@ def test_pages_beside_the_overview_are_found_whatever_its_name(
         assert watched.iteration == 2
 
 
+@pytest.mark.slow
 def test_an_axis_of_equal_returns_tells_them(browser: Any, tmp_path: Path) -> None:
     """Plot alone would write the one tick as 5.000000, in the curve and in the overview."""
     runs = [write_run(tmp_path / name, 1, [5.0, 5.0], heldout=5.0, config={"optimum": None}) for name in "ab"]

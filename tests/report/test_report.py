@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,13 @@ def test_many_large_runs_get_files_of_their_own(tmp_path: Path, monkeypatch: pyt
     for number in (1, 2):
         write_run(tmp_path / "a", number, [1.0])
     monkeypatch.setattr(report, "LARGEST", 10)
-    lines = write_report([str(tmp_path / "a")], tmp_path / "page.html", BARE)
-    files = sorted(path.name for path in (tmp_path / "page_runs").iterdir())
+    lines = write_report([str(tmp_path / "a")], tmp_path / "page #2 5%25.html", BARE)
+    files = sorted(path.name for path in (tmp_path / "page #2 5%25_runs").iterdir())
     assert files == ["run1-a-run-1.html", "run2-a-run-2.html"]
     assert "keep them beside it" in lines[1]
+    (block,) = re.findall('id="data-overview">([^<]+)<', (tmp_path / "page #2 5%25.html").read_text(encoding="utf-8"))
+    links = [each["file"] for each in unpack(block)["runs"]]
+    assert links == [f"page%20%232%205%2525_runs/{file}" for file in files]
 
 
 @pytest.mark.parametrize(
