@@ -212,7 +212,8 @@ def test_a_batch_whose_answer_was_lost_is_found_in_the_list(tmp_path: Path, serv
 
 def test_it_is_found_among_many(tmp_path: Path, server: Batching, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists come in pages, and others use the same account meanwhile."""
-    monkeypatch.setattr(f"{type(OneDesk(server).batches).__module__}._PAGE", 5)
+    for module in ("batches", "gemini"):
+        monkeypatch.setattr(f"r2po.llm.providers.batches.{module}.PAGE", 5)
     hang_up_after_sending(server)
     accept = server.accept
 

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from r2po.llm.failures import told_status
 from r2po.llm.providers.batches.batches import (
     GONE,
-    MOST_PAGES,
     MOST_RESULT_BYTES,
     Batches,
     Found,
@@ -23,13 +22,13 @@ from r2po.llm.providers.batches.batches import (
     Standing,
     is_older,
     is_younger,
+    listed,
 )
-from r2po.llm.providers.payload import count, entries, entry, string
+from r2po.llm.providers.payload import count, entry, string
 from r2po.llm.types import AttemptFailed
 
 _PATH = "/v1/messages/batches"
 _ENDED = "ended"
-_PAGE = 100
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 _WHY = {
     "expired": "the batch expired before it was answered",
@@ -92,14 +91,7 @@ class AnthropicBatches(Batches):
             raise
 
     def _newest_first(self) -> Iterator[dict[str, Any]]:
-        after = ""
-        for _ in range(MOST_PAGES):
-            page = self._transport.get_json(f"{_PATH}?limit={_PAGE}{after}")
-            listed = entries(page, "data")
-            yield from listed
-            if not listed or not entry(page, "has_more"):
-                return
-            after = f"&after_id={quote(string(listed[-1], 'id'), safe='')}"
+        return listed(self._transport, _PATH, "after_id")
 
     def _outcome(self, result: Any) -> Outcome:
         kind = string(result, "type")

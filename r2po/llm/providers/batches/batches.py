@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, Protocol, runtime_checkable
+from urllib.parse import quote
 
 from r2po.errors import InputError
+from r2po.llm.providers.payload import entries, entry, string
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed, Provider
 
@@ -18,6 +20,8 @@ CLOCKS_DIFFER = timedelta(hours=1)
 """How far clocks may differ: batches that a server calls older or younger than that are not the one looked for."""
 MOST_PAGES = 100
 """Pages of a server's list of batches that are read to find one of them."""
+PAGE = 100
+"""Batches on such a page."""
 GONE = 404
 
 
@@ -215,3 +219,15 @@ def _plain(date: str) -> str:
     """Return a date as Python 3.10 reads it: without the fraction of a second, and with digits for ``Z``."""
     head, dot, tail = date.replace("Z", "+00:00").partition(".")
     return f"{head}{tail.lstrip('0123456789')}" if dot else head
+
+
+def listed(transport: Transport, path: str, after: str) -> Iterator[dict[str, Any]]:
+    """Yield what a list holds whose pages go on behind the last one's id, which ``after`` is the name of."""
+    place = ""
+    for _ in range(MOST_PAGES):
+        page = transport.get_json(f"{path}?limit={PAGE}{place}")
+        found = entries(page, "data")
+        yield from found
+        if not found or not entry(page, "has_more"):
+            return
+        place = f"&{after}={quote(string(found[-1], 'id'), safe='')}"

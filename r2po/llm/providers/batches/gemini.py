@@ -13,6 +13,7 @@ from urllib.parse import quote
 from r2po.llm.providers.batches.batches import (
     MOST_PAGES,
     MOST_RESULT_BYTES,
+    PAGE,
     Batches,
     Found,
     Item,
@@ -24,7 +25,6 @@ from r2po.llm.providers.payload import entries, entry, string
 from r2po.llm.transport import Transport
 from r2po.llm.types import AttemptFailed
 
-_PAGE = 100
 _SUCCEEDED = "SUCCEEDED"
 _OVER = frozenset({_SUCCEEDED, "CANCELLED", "EXPIRED", "FAILED"})
 _STATUSES = {1: 499, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 12: 501, 13: 500, 14: 503, 16: 401}
@@ -100,7 +100,7 @@ class GeminiBatches(Batches):
     def _listed(self) -> Iterator[dict[str, Any]]:
         token = ""
         for _ in range(MOST_PAGES):
-            page = self._transport.get_json(f"/v1beta/batches?pageSize={_PAGE}{token}", most_bytes=MOST_RESULT_BYTES)
+            page = self._transport.get_json(f"/v1beta/batches?pageSize={PAGE}{token}", most_bytes=MOST_RESULT_BYTES)
             yield from entries(page, "operations")
             if not string(page, "nextPageToken"):
                 return

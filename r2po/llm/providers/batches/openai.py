@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 from r2po.llm.providers.batches.batches import (
-    MOST_PAGES,
     MOST_RESULT_BYTES,
     Batches,
     Found,
@@ -20,6 +19,7 @@ from r2po.llm.providers.batches.batches import (
     Outcome,
     Results,
     Standing,
+    listed,
 )
 from r2po.llm.providers.payload import count, entries, entry, string
 from r2po.llm.types import AttemptFailed
@@ -29,7 +29,6 @@ ENDPOINT = "/v1/chat/completions"
 OWN_ID = "r2po_batch"
 _COMPLETED = "completed"
 _OVER = frozenset({_COMPLETED, "expired", "cancelled"})
-_PAGE = 100
 
 
 class OpenAIBatches(Batches):
@@ -101,14 +100,7 @@ class OpenAIBatches(Batches):
         return self._transport.get_json(f"/batches/{_quoted(name)}")
 
     def _listed(self) -> Iterator[dict[str, Any]]:
-        after = ""
-        for _ in range(MOST_PAGES):
-            page = self._transport.get_json(f"/batches?limit={_PAGE}{after}")
-            listed = entries(page, "data")
-            yield from listed
-            if not listed or not entry(page, "has_more"):
-                return
-            after = f"&after={_quoted(string(listed[-1], 'id'))}"
+        return listed(self._transport, "/batches", "after")
 
     def _outcome(self, line: Any) -> Outcome:
         status = entry(line, "response", "status_code")
