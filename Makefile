@@ -16,6 +16,8 @@ stamp := $(VENV)/.installed
 baselines := $(VENV)/.baselines-installed
 weights := $(VENV)/.weights-installed
 checked := .
+# One more than there are cores: many tests wait for servers and for processes.
+workers = $$("$(python)" -c 'import os; print((os.cpu_count() or 1) + 1)')
 # The extras that tests use; those that are missing here are tested where they are installed by hand.
 tested := dev,fast,sb3,build,completion,docs,tokens
 
@@ -74,7 +76,7 @@ lint: $(baselines) ## ruff, mypy --strict, and which room may import which
 	$(VENV)/bin/lint-imports --no-logo
 
 pytest: $(baselines) ## all tests, on all cores
-	$(python) -m pytest -n auto
+	$(python) -m pytest -n $(workers)
 
 slow: $(baselines) ## the tests that take long, the one of a Ray cluster included
 	@tools/setup "$(VENV)" $(tested),ray

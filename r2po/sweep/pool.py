@@ -154,7 +154,7 @@ class Pool:
 
     @property
     def _goes_on(self) -> bool:
-        return (self._is_any_left or self._under_way > 0) and not self._may_stop()
+        return (self._under_way > 0 or (self._is_any_left and not self._is_stopping)) and not self._may_stop()
 
     @property
     def _is_any_left(self) -> bool:

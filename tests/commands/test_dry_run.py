@@ -42,6 +42,7 @@ def test_excerpts_of_the_latest_rollouts_do_not_add_up(window: dict[str, Any], t
     assert 0.9 * longest < expected < 1.5 * longest
 
 
+@pytest.mark.slow
 def test_a_search_for_programs_is_expected_to_send_about_what_it_sends(tmp_path: Path) -> None:
     """Its rounds make prompts grow; reflections begin with the second, and one question is asked in the first alone."""
     overrides = ["llm_model_name=embedded/code", "num_iterations=4", "num_evaluation_episodes=2", "candidates=3"]

@@ -294,6 +294,7 @@ WITH_PLUGINS = {
     "sb3_baselines",
     "list",
     "reevaluate",
+    "report",
     "watch",
     "export",
     "check-task",

@@ -156,7 +156,7 @@ ROUNDS = {
 }
 
 
-@pytest.mark.parametrize("columns", [80, 56])
+@pytest.mark.parametrize("columns", [pytest.param(80, marks=pytest.mark.slow), 56])
 def test_rounds_of_programs_take_a_row_each_whatever_was_repaired(columns: int, tmp_path: Path) -> None:
     write_config(tmp_path, ROUNDS)
     with FakeOllama(player) as server:

@@ -24,13 +24,13 @@ from tests.codes import Coder, make_code_config, run_code
 DOC = (Path(__file__).parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip("` "): part for part in DOC.split("\n## ")[1:]}
 
-ONLY_SOMETIMES = {"raw_params", "prompts", "cut", "isolation", "failure", "notes", "tuning"} | {
+ONLY_SOMETIMES = {"raw_params", "prompts", "cut", "isolation", "failure", "notes", "tuning", "race"} | {
     *("servers", "served", "plugins"),
     *("success", "successes", "best_success", "heldout_success", "heldout_failure", "deterministic"),
 }
 """Keys that are there only where parameters were clipped, where prompts have changed since the run began, where a
 reply that was cut off is used, where a server answered, where policies are code, where one failed, where a method takes
-notes or tunes constants, where a task tells success, or where there are plugins."""
+notes or tunes constants, where a race was held, where a task tells success, or where there are plugins."""
 
 
 @pytest.mark.parametrize("section", [name for name, text in SECTIONS.items() if "| key | meaning |" in text])

@@ -76,7 +76,9 @@ def test_what_is_complete_is_not_run_again(tmp_path: Path) -> None:
     assert {name: log for name, log in results(tmp_path).items() if "run_3" not in name} == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_one_signal_stops_all_at_once_and_the_command_it_names_goes_on(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

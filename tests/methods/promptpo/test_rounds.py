@@ -331,7 +331,7 @@ def test_a_resumed_search_equals_an_uninterrupted_one(tmp_path: Path, monkeypatc
         )
 
 
-@pytest.mark.parametrize("by_position", [False, True])
+@pytest.mark.parametrize("by_position", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_replay_gives_the_same_bytes(by_position: bool, tmp_path: Path, monkeypatch: Patch) -> None:
     replies = {"search/1/0": block(CRASH), "search/1/1": block(LEFT), "repair": block(RIGHT), "search/2": block(GOOD)}
     run(make_run_config(tmp_path / "first", num_iterations=2, repairs=2), Model(replies), monkeypatch)
