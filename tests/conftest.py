@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ def stay_on_this_machine() -> None:
 
 
 stay_on_this_machine()
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: interrupts are tested, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

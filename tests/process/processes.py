@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -82,9 +81,6 @@ def start(
 
     Unless it is to be ``fresh``, it may be forked from a process that has loaded r2po.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Whoever started the tests in the background turned Ctrl-C off, for all processes below as well.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     pipes: Mapping[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     forked = not fresh and not (more.keys() - {"start_new_session"}) and can_be_forked(command, env)
     return (Forked if forked else subprocess.Popen)(command, cwd=folder, env=dict(env), text=True, **{**pipes, **more})

@@ -278,6 +278,7 @@ def test_a_wrong_key_is_told_before_there_is_a_run(server: Served, tmp_path: Pat
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_four_slots_busy(server: Served, tmp_path: Path) -> None:
     values = {key: value for key, value in BRIEF.items() if key != "seed"}
     write_config(tmp_path, {**values, "method": "r2po", "gym_env_name": "CartPole-v1", "max_output_tokens": 1500})

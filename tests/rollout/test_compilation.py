@@ -40,6 +40,7 @@ assert wrong == [], wrong
 """
 
 
+@pytest.mark.slow
 def test_other_threads_import_scipy_meanwhile() -> None:
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=120)
 

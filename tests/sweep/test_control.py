@@ -321,6 +321,7 @@ def test_nothing_to_set_is_refused_in_one_line(capsys: pytest.CaptureFixture[str
     assert one_line(capsys.readouterr().err) == expected
 
 
+@pytest.mark.slow
 def test_workers_are_paused_resumed_and_stopped_together_and_keep_to_a_cap_set_meanwhile(
     tmp_path: Path, say: Say
 ) -> None:

@@ -56,7 +56,9 @@ def test_the_soft_limit_is_raised_as_far_as_needed_and_allowed() -> None:
     assert done.stdout.splitlines() == ["100 100 400", "300 300 400", "400 400 400", "400 400 400"]
 
 
-@pytest.mark.parametrize(("soft", "hard", "told"), [(48, 4096, False), (140, 140, True)])
+@pytest.mark.parametrize(
+    ("soft", "hard", "told"), [pytest.param(48, 4096, False, marks=pytest.mark.slow), (140, 140, True)]
+)
 def test_no_run_fails_for_want_of_files(soft: int, hard: int, told: bool, tmp_path: Path) -> None:
     configs = write_experiments(tmp_path, num_iterations=1)
     code = LIMITED.format(soft=soft, hard=hard)

@@ -308,6 +308,7 @@ def test_max_llm_calls_is_never_exceeded(most: int, tmp_path: Path, monkeypatch:
     assert len(model.requests) == most
 
 
+@pytest.mark.slow
 def test_a_resumed_search_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: Patch) -> None:
     replies = {
         "search/1/0": block(CRASH), "search/1/1": "No.", "repair/1": block(LEFT), "search/2/0": block(GOOD),
