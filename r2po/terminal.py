@@ -18,7 +18,7 @@ from r2po.errors import R2POError
 if TYPE_CHECKING:
     from rich.console import Console
 
-_TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
 """Characters that turn the direction of writing, so that a line can read otherwise than it is."""
 
 _HALVES = range(0xD800, 0xE000)
@@ -26,7 +26,7 @@ _HALVES = range(0xD800, 0xE000)
 
 _SHOWN = {
     **{code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"},
-    **{code: f"\\u{code:04x}" for code in (*_TURNS, *_HALVES)},
+    **{code: f"\\u{code:04x}" for code in (*TURNS, *_HALVES)},
 }
 
 

@@ -75,3 +75,16 @@ def test_programs_of_a_model_need_linux(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     with pytest.raises(NoWallError, match=r"need Linux: .* this is Darwin; policies .* numbers run here$"):
         wall.prefix("limits")
+
+
+def test_a_process_runs_until_it_has_ended_whether_or_not_it_was_waited_for() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert machine.is_running(process.pid)
+        assert process.stdin is not None
+        process.stdin.close()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
+        assert machine.is_running(process.pid) == (sys.platform != "linux")
+    assert not machine.is_running(process.pid)
+    assert not machine.is_running(2**70)

@@ -6,17 +6,19 @@ would pass for one that the prompt has.
 
 from __future__ import annotations
 
+from r2po.terminal import TURNS
+
 _PICTURES = 0x2400
 _DELETE = 0x2421
 _CONTROLS = [code for code in range(0x20) if chr(code) not in "\t\n"]
-_TURNS = (0x061C, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
+_UNSEEN = (0x200B, 0x2028, 0x2029, 0x2060, 0xFEFF)
 
 _SHOWN = {
     **{code: chr(_PICTURES + code) for code in _CONTROLS},
     0x7F: chr(_DELETE),
     **{
         code: f"\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}U+{code:04X}\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
-        for code in (*range(0x80, 0xA0), *_TURNS)
+        for code in (*range(0x80, 0xA0), *TURNS, *_UNSEEN)
     },
 }
 

@@ -62,8 +62,8 @@ def _keeps_out(path: Path, flock: Callable[[io.TextIOWrapper, int], None], how: 
     return False
 
 
-def take_lock(path: Path, patience_s: float) -> Lock:
-    """Take a lock, waiting a while for others who hold it for a moment.
+def take_lock(path: Path, patience_s: float, every_s: float = 0.02) -> Lock:
+    """Take a lock, waiting a while for others who hold it for a moment: it is tried so often.
 
     Raises:
         BlockingIOError: Another process holds it all the time.
@@ -76,4 +76,4 @@ def take_lock(path: Path, patience_s: float) -> Lock:
         except BlockingIOError:  # noqa: PERF203 - that is what it waits for
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(every_s)

@@ -76,12 +76,12 @@ class Claims:
 
     def free(self) -> list[PlannedRun]:
         """Return the runs that are left and that no other process holds."""
-        held = {run for member in self._members.live() for run in member.held}
+        held = self._members.held()
         return [run for run in self._left if self._names[run.index] not in held]
 
     def waiting(self) -> set[int]:
         """Return the runs that nobody makes now and nobody has begun."""
-        held = {run for member in self._members.live() for run in member.held}
+        held = self._members.held()
         return {
             run.index
             for run in self._left

@@ -116,8 +116,7 @@ class Company:
 
     def free(self, runs: Iterable[int]) -> list[int]:
         """Return those of these runs that no other process makes now."""
-        live = [] if self._members is None else self._members.live()
-        held = {run for member in live for run in member.held}
+        held = set() if self._members is None else self._members.held()
         return [run for run in runs if self.manifest.runs[run]["run"] not in held]
 
     def accepts(self, ended: Ended) -> bool:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from r2po.errors import InputError, R2POError
 from r2po.llm.ledger import larger
+from r2po.machine import is_running
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.lock import Lock
+from r2po.runlog.lock import Lock, take_lock
 from r2po.sweep.endings import SweepStopped
-from r2po.sweep.member import Member, NewerSchema, is_running, read_member
+from r2po.sweep.member import Member, NewerSchema, read_member
 
 FOLDER = "workers"
 BEAT_S = 2.0
@@ -175,6 +176,10 @@ class Members:
         """Return what the others say that are at work now."""
         return [member for member in self.others() if self.is_live(member)]
 
+    def held(self) -> set[str]:
+        """Return the runs that others make now."""
+        return {run for member in self.live() for run in member.held}
+
     def is_live(self, member: Member) -> bool:
         """Whether a process that ``others`` returned is still at work, as far as can be known from here."""
         if member.over:
@@ -189,7 +194,7 @@ class Members:
     def claim(self, run: str) -> bool:
         """Take a run that nobody holds; returns whether it is this process's now."""
         self.me.held.add(run)
-        if self.write() and not any(run in other.held for other in self.live()):
+        if self.write() and run not in self.held():
             return True
         self.me.held.discard(run)
         self.write()
@@ -215,20 +220,15 @@ class Members:
                 lock.close()
 
     def _lock(self) -> Lock | None:
-        deadline = time.monotonic() + (0.0 if self._is_stuck else LOCK_WAIT_S)
-        while True:
-            try:
-                lock = Lock(self._folder / ".lock")
-            except BlockingIOError:  # noqa: PERF203 - trying again is what it is for
-                if time.monotonic() >= deadline:
-                    self._is_stuck = True
-                    return None
-                time.sleep(RETRY_S)
-            except InputError:  # the drive fails for a moment
-                return None
-            else:
-                self.locks_hold, self._is_stuck = lock.holds, False
-                return lock
+        try:
+            lock = take_lock(self._folder / ".lock", 0.0 if self._is_stuck else LOCK_WAIT_S, RETRY_S)
+        except BlockingIOError:
+            self._is_stuck = True
+            return None
+        except InputError:  # the drive fails for a moment
+            return None
+        self.locks_hold, self._is_stuck = lock.holds, False
+        return lock
 
     def _lock_once(self) -> None:
         """Raise an InputError if there are no locks here at all."""

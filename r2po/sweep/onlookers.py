@@ -7,7 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from r2po.sweep.member import Member, is_running, machine_of, read_member
+from r2po.machine import is_running
+from r2po.sweep.member import Member, machine_of, read_member
 from r2po.sweep.members import FOLDER, STALE_S
 
 

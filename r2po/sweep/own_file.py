@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from r2po.machine import is_running
+
 
 def own_path(folder: Path, kind: str) -> Path:
     """Return the path of this process's own file of a kind."""
@@ -30,18 +32,8 @@ def paths_of_the_living(folder: Path, kind: str) -> Iterator[Path]:
 
 def _is_of_the_dead(path: Path, kind: str) -> bool:
     name, _, process = path.stem.rpartition("-")
-    return name == f"{kind}-{_host()}" and not _is_alive(process)
+    return name == f"{kind}-{_host()}" and not (process.isdecimal() and is_running(int(process)))
 
 
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
