@@ -45,8 +45,8 @@ class Kept:
     def __init__(self, parts: Sequence[ExperimentLogs], logs: str, options: Sequence[object]) -> None:
         self._folder = parts[0].path
         self._logs = logs
-        about = [str(self._folder), logs, options, _code(), [_facts(part) for part in parts]]
-        about += filter(None, [race_note(self._folder)])  # it goes by other folders too
+        race = race_note(self._folder)  # it goes by other folders too
+        about = [str(self._folder), logs, options, _code(), race, [_facts(part) for part in parts]]
         self._made_from = hashlib.sha256(repr(about).encode(errors="surrogatepass")).hexdigest()
 
     @property
