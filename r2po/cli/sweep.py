@@ -210,8 +210,8 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps, rul
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
-        from r2po.sweep.forecast import Terms, forecast
-        from r2po.sweep.forecast_report import as_json, check_approved, money, print_forecast
+        from r2po.sweep.forecast.forecast import Terms, forecast
+        from r2po.sweep.forecast.report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
         from r2po.sweep.racing import Racing
 

@@ -15,7 +15,7 @@ from r2po.installation import NAME
 from r2po.runlog.lock import Lock
 from r2po.sweep.control import Answer, Orders, answers, change
 from r2po.sweep.manifest import FILE, LOCK, find
-from r2po.sweep.onlookers import at_work
+from r2po.sweep.members.onlookers import at_work
 
 WAIT_S = 5.0
 """How long a command waits for an answer: file servers show a new file after a while."""

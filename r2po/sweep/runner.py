@@ -23,9 +23,9 @@ from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.records import IterationRecord, Result
 from r2po.sweep.batching.line import batch_gate
 from r2po.sweep.batching.messages import BatchChannel
-from r2po.sweep.elsewhere import may_pass_elsewhere
 from r2po.sweep.from_logs import after, from_result, read_unchecked
 from r2po.sweep.gate import SweepCapReached, SweepGate
+from r2po.sweep.members.elsewhere import may_pass_elsewhere
 from r2po.sweep.messages import Channel, Ended, Note, Progress
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import may_pass

@@ -18,8 +18,8 @@ from r2po.sweep.control import Orders, read_orders, told
 from r2po.sweep.endings import deferred
 from r2po.sweep.from_logs import ended_at, read_shared
 from r2po.sweep.manifest import Manifest
+from r2po.sweep.members.onlookers import held_in, seen_from_outside
 from r2po.sweep.messages import Progress
-from r2po.sweep.onlookers import held_in, seen_from_outside
 from r2po.sweep.outages import read_outages
 from r2po.sweep.screen import headline, table
 from r2po.terminal import console as make_console

@@ -21,25 +21,25 @@ from r2po.sweep.batching.record import check_none_out
 from r2po.sweep.beginning import set_aside_damaged_results, what_begins
 from r2po.sweep.board import Board
 from r2po.sweep.caps import SET, check_prices, counted, usage_of
-from r2po.sweep.claims import ClaimingPool
-from r2po.sweep.company import Company, where_they_stand
 from r2po.sweep.contacts import after_first_contacts, has_reply
 from r2po.sweep.control import Ear, Orders, told
 from r2po.sweep.endings import STOPPED, SweepStopped, deferred, stopped, with_remedy
 from r2po.sweep.hook import Hook
 from r2po.sweep.manifest import place_of
-from r2po.sweep.memory import Memory, fitting_runs
+from r2po.sweep.members.onlookers import at_work
 from r2po.sweep.messages import DEFERRED, GIVEN_BACK, Ended, Instruction, Note, Progress, Verdict
-from r2po.sweep.onlookers import at_work
 from r2po.sweep.options import SweepOptions
 from r2po.sweep.order import ordered
 from r2po.sweep.outages import Outages
 from r2po.sweep.plan import SweepRequest, check_runs, plan
 from r2po.sweep.racing import Racing
 from r2po.sweep.ray_backend import RayBackend, require_ray
-from r2po.sweep.room import jobs_at_once
 from r2po.sweep.screen import SweepScreen, make_screen
 from r2po.sweep.second_chance import QUEUED
+from r2po.sweep.workers.claims import ClaimingPool
+from r2po.sweep.workers.company import Company, where_they_stand
+from r2po.sweep.workers.memory import Memory, fitting_runs
+from r2po.sweep.workers.room import jobs_at_once
 
 __all__ = ["Sweep", "SweepOptions", "SweepStopped"]
 

@@ -18,7 +18,7 @@ from importlib import import_module
 
 from r2po.cli import main
 
-HEAVY = ("r2po.registration", "r2po.experiment.launch", "r2po.sweep.pool", "r2po.commands.reevaluate")
+HEAVY = ("r2po.registration", "r2po.experiment.launch", "r2po.sweep.workers.pool", "r2po.commands.reevaluate")
 
 
 def run_group(commands: Sequence[Sequence[str]]) -> None:

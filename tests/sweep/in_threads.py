@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import pytest
 
 from r2po.sweep.sweep import Sweep
-from r2po.sweep.worker import _Worker
-from r2po.sweep.worker_process import WorkerProcess
+from r2po.sweep.workers.process import WorkerProcess
+from r2po.sweep.workers.worker import _Worker
 
 
 class _Process:
@@ -46,8 +46,8 @@ def use_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(_code: int) -> NoReturn:
         raise SystemExit
 
-    monkeypatch.setattr("r2po.sweep.worker.os", SimpleNamespace(_exit=leave))
-    monkeypatch.setattr("r2po.sweep.pool.spawn", _spawn)
+    monkeypatch.setattr("r2po.sweep.workers.worker.os", SimpleNamespace(_exit=leave))
+    monkeypatch.setattr("r2po.sweep.workers.pool.spawn", _spawn)
 
 
 class UnderWay:

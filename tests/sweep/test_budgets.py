@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from r2po.llm.ledger import Amount, Caps
-from r2po.sweep.accounts import Account, Accounts
 from r2po.sweep.coordinator import Coordinator
+from r2po.sweep.members.accounts import Account, Accounts
 from r2po.sweep.messages import ANSWERED, AttemptOutcome, PermitRequest
 
 SERVER = "http://server"

@@ -32,8 +32,8 @@ from r2po.sweep.from_logs import read_unchecked
 from r2po.sweep.manifest import LOCK, Manifest
 from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Instruction, PermitRequest, Progress
 from r2po.sweep.plan import SweepRequest, plan
-from r2po.sweep.pool import Pool
 from r2po.sweep.sweep import Sweep, SweepOptions
+from r2po.sweep.workers.pool import Pool
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import NIM, finish, one_line, player, wait_until, write_config
 from tests.sweep.sweeping import results, start_sweep, write_experiments
@@ -396,11 +396,11 @@ def test_a_stop_waits_for_calls_and_only_a_while_for_runs_that_make_none(monkeyp
     it.ask(PermitRequest(0, SERVER))
     it.grants(0.0)
     assert pool.obey(Instruction(stopping=True), 1, 1) == Answer("", 1, 0)
-    monkeypatch.setattr("r2po.sweep.pool.SETTLE_S", -1.0)
+    monkeypatch.setattr("r2po.sweep.workers.pool.SETTLE_S", -1.0)
     assert not pool._may_stop()
     it.end(AttemptOutcome(0, ANSWERED, used=Amount(1)), 1.0)
     assert pool._may_stop()
-    monkeypatch.setattr("r2po.sweep.pool.SETTLE_S", 100.0)
+    monkeypatch.setattr("r2po.sweep.workers.pool.SETTLE_S", 100.0)
     assert not pool._may_stop()
 
 

@@ -25,7 +25,7 @@ from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate, kind_of
 from r2po.sweep.messages import ABANDONED, ANSWERED, FAILED, REFUSED, UNANSWERED, AttemptOutcome, PermitRequest, Verdict
-from r2po.sweep.worker import _Worker
+from r2po.sweep.workers.worker import _Worker
 from tests.builders import open_client
 from tests.scripted import Scripted
 

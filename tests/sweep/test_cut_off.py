@@ -9,12 +9,12 @@ import pytest
 
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps
-from r2po.sweep.claims import Claims
 from r2po.sweep.manifest import read
+from r2po.sweep.members.onlookers import at_work
 from r2po.sweep.messages import Ended, PermitRequest
-from r2po.sweep.onlookers import at_work
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions
+from r2po.sweep.workers.claims import Claims
 from tests.process.processes import write_config
 from tests.sweep.sweeping import SMALL
 

@@ -13,12 +13,12 @@ from r2po.llm.client import CallFailed
 from r2po.llm.outage import OutageTooLong
 from r2po.llm.store import CallStore
 from r2po.llm.types import AttemptFailed
-from r2po.sweep.claims import ClaimingPool, Claims
-from r2po.sweep.elsewhere import may_pass_elsewhere
 from r2po.sweep.endings import SweepStopped
 from r2po.sweep.manifest import read
+from r2po.sweep.members.elsewhere import may_pass_elsewhere
 from r2po.sweep.messages import Ended
 from r2po.sweep.sweep import Sweep
+from r2po.sweep.workers.claims import ClaimingPool, Claims
 from tests.llm.fake_ollama import FakeOllama, status
 from tests.process.processes import finish, player, wait_until, write_config
 from tests.sweep.sweeping import start_sweep

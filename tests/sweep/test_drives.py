@@ -14,10 +14,10 @@ from r2po.errors import InputError
 from r2po.llm.ledger import Caps
 from r2po.runlog.lock import Lock
 from r2po.sweep.endings import SweepStopped
-from r2po.sweep.members import FAILING_S, LOCK_WAIT_S, LONG_OVER_S, STALE_S
-from r2po.sweep.sharing import NOTICE_S
-from tests.sweep.test_accounts import CALL, process
-from tests.sweep.test_members import dead_process, file_of, member, rewrite
+from r2po.sweep.members.members import FAILING_S, LOCK_WAIT_S, LONG_OVER_S, STALE_S
+from r2po.sweep.members.sharing import NOTICE_S
+from tests.sweep.members.test_accounts import CALL, process
+from tests.sweep.members.test_members import dead_process, file_of, member, rewrite
 
 
 class Clock:

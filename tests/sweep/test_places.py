@@ -14,8 +14,8 @@ from r2po.llm.outage import Sign, Target
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import ANSWERED, UNANSWERED, AttemptOutcome, Ended, PermitRequest
 from r2po.sweep.places import who_gives_way
-from r2po.sweep.pool import Pool
-from r2po.sweep.worker_process import WorkerProcess
+from r2po.sweep.workers.pool import Pool
+from r2po.sweep.workers.process import WorkerProcess
 from tests.llm.fake_ollama import FakeOllama
 from tests.llm.fake_servers import FakeOpenAI
 from tests.process.processes import player, wait_until, write_config

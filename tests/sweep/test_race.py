@@ -31,10 +31,10 @@ from r2po.sweep.endings import deferred
 from r2po.sweep.manifest import DamagedError, read
 from r2po.sweep.messages import Ended, Instruction, Progress
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
-from r2po.sweep.pool import Pool
 from r2po.sweep.race import Race, Rule, told
 from r2po.sweep.racing import Racing
 from r2po.sweep.sweep import Sweep, SweepOptions
+from r2po.sweep.workers.pool import Pool
 from tests.process.processes import NIM, write_config
 
 VALUES = {**NIM, "llm_model_name": "embedded/search", "num_iterations": 1, "heldout_episodes": 1}

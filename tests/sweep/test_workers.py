@@ -16,8 +16,8 @@ import pytest
 from r2po.cli import main
 from r2po.errors import InputError
 from r2po.sweep.manifest import find, read
+from r2po.sweep.members.onlookers import seen_from_outside
 from r2po.sweep.messages import Ended
-from r2po.sweep.onlookers import seen_from_outside
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.status import print_status
 from r2po.sweep.sweep import Sweep, SweepOptions

@@ -25,13 +25,13 @@ from r2po.errors import InputError
 from r2po.llm.ledger import Caps
 from r2po.runlog import RunDirectory
 from r2po.runlog.batched import SENDING, note_batches
-from r2po.sweep import pool, worker
 from r2po.sweep.batching.clerk import BatchTerms
 from r2po.sweep.batching.pauses import Pauses
 from r2po.sweep.batching.record import DROPPED, BatchRecord, Identity, now
 from r2po.sweep.plan import SweepRequest
 from r2po.sweep.sweep import Sweep, SweepOptions, SweepStopped
-from r2po.sweep.worker_process import WorkerProcess
+from r2po.sweep.workers import pool, worker
+from r2po.sweep.workers.process import WorkerProcess
 from tests.llm.fake_servers import FakeOllama, FakeOpenAI, FakeOpenRouter
 from tests.llm.fake_servers.batching import ANSWERED, BATCHING, EXPIRED, FAILED, LOST, BatchingOpenAI
 from tests.llm.fake_servers.core import FakeServer, status

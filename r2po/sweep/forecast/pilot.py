@@ -34,7 +34,7 @@ from r2po.rollout import Rollouts
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import Appender
 from r2po.runlog.records import IterationRecord
-from r2po.sweep.on_record import size_of
+from r2po.sweep.forecast.on_record import size_of
 
 FOLDER = "r2po-forecast-"
 _FEWEST = 3

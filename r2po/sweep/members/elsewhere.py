@@ -9,7 +9,7 @@ from r2po.llm.client import CallFailed
 from r2po.llm.outage import OutageTooLong
 from r2po.llm.types import AttemptFailed
 from r2po.sweep.endings import SweepStopped
-from r2po.sweep.member import Member
+from r2po.sweep.members.member import Member
 from r2po.sweep.messages import Ended
 
 OF_ACCOUNTS = frozenset({401, 402, 403})

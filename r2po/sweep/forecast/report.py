@@ -11,8 +11,8 @@ from rich.table import Table
 from r2po.errors import InputError
 from r2po.experiment.summary import clock
 from r2po.llm.ledger import Caps
-from r2po.sweep.amounts import ASSUMED, LIMITED, Amounts, Basis
-from r2po.sweep.forecast import ExperimentForecast, Forecast
+from r2po.sweep.forecast.amounts import ASSUMED, LIMITED, Amounts, Basis
+from r2po.sweep.forecast.forecast import ExperimentForecast, Forecast
 from r2po.terminal import console as make_console
 
 SCHEMA_VERSION = 1

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from r2po.runlog import RunDirectory
-from r2po.sweep.accounts import Accounts
 from r2po.sweep.batching.clerk import Clerk
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.elsewhere import InARow, is_for_others
 from r2po.sweep.from_logs import read_progress
-from r2po.sweep.members import Members
-from r2po.sweep.memory import Memory
+from r2po.sweep.members.accounts import Accounts
+from r2po.sweep.members.elsewhere import InARow, is_for_others
+from r2po.sweep.members.members import Members
 from r2po.sweep.messages import DEFERRED, Ended, Listener
 from r2po.sweep.plan import PlannedRun
-from r2po.sweep.pool import Pool
+from r2po.sweep.workers.memory import Memory
+from r2po.sweep.workers.pool import Pool
 
 LOOK_S = 2.0
 """If all runs that are left are held by others, it looks so often whether one was given back."""

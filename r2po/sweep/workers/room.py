@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from r2po.config import Config
-from r2po.sweep.descriptors import fitting, needed, raise_limit
+from r2po.sweep.workers.descriptors import fitting, needed, raise_limit
 
 
 def jobs_at_once(

@@ -14,9 +14,20 @@ from r2po.llm.prices import BATCH, Prices
 from r2po.llm.registry import kind_of
 from r2po.llm.usage import Usage
 from r2po.methods import METHODS
-from r2po.sweep.amounts import ASSUMED, BATCHED, GIVEN, LIMITED, OF_MODEL, RECORD, STAND_IN, UNKNOWN, Amounts, Basis
-from r2po.sweep.on_record import OnRecord, RoleRecord
-from r2po.sweep.pilot import Pilot, RolePilot, is_stand_in
+from r2po.sweep.forecast.amounts import (
+    ASSUMED,
+    BATCHED,
+    GIVEN,
+    LIMITED,
+    OF_MODEL,
+    RECORD,
+    STAND_IN,
+    UNKNOWN,
+    Amounts,
+    Basis,
+)
+from r2po.sweep.forecast.on_record import OnRecord, RoleRecord
+from r2po.sweep.forecast.pilot import Pilot, RolePilot, is_stand_in
 
 ModelRecord = RoleRecord
 """What the replies of a model took, whoever asked."""

@@ -15,8 +15,8 @@ from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.endings import stopped
 from r2po.sweep.messages import GIVEN_BACK, Ended, Instruction, PermitRequest
-from r2po.sweep.pool import Pool
-from r2po.sweep.worker_process import WorkerProcess
+from r2po.sweep.workers.pool import Pool
+from r2po.sweep.workers.process import WorkerProcess
 
 
 @pytest.mark.parametrize(("jobs", "share"), [(1, 8), (2, 4), (3, 2), (8, 1), (100, 1)])
@@ -27,7 +27,7 @@ def test_each_run_has_its_share_of_the_cores(jobs: int, share: int, monkeypatch:
         given.append(count)
         raise InterruptedError
 
-    monkeypatch.setattr("r2po.sweep.pool.spawn", spawn)
+    monkeypatch.setattr("r2po.sweep.workers.pool.spawn", spawn)
     monkeypatch.setattr("r2po.cores.available", lambda: 8)
     run: Any = SimpleNamespace(index=0, servers=frozenset())
     pool = Pool(Coordinator(Ledger(Caps(), Amount())), None, workers=1, jobs=jobs)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def test_each_run_has_its_share_of_the_cores(jobs: int, share: int, monkeypatch:
 def test_a_worker_keeps_to_its_share() -> None:
     code = """
 from r2po import cores
-from r2po.sweep import worker
+from r2po.sweep.workers import worker
 
 cores.available = lambda: 8
 worker._Worker = lambda _connection, _problem: worker

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from r2po.llm.ledger import Amount
-from r2po.sweep.accounts import Accounts
 from r2po.sweep.coordinator import Coordinator, ServerQueue
-from r2po.sweep.member import Member, Pace
-from r2po.sweep.members import BEAT_S, Members
+from r2po.sweep.members.accounts import Accounts
+from r2po.sweep.members.member import Member, Pace
+from r2po.sweep.members.members import BEAT_S, Members
 from r2po.sweep.messages import AttemptOutcome, Instruction, PermitRequest, Verdict
 
 LOOK_S = 0.05

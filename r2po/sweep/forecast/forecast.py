@@ -16,15 +16,15 @@ from pathlib import Path
 from r2po import cores
 from r2po.config import Config
 from r2po.llm.types import CRITIC, SEARCH
-from r2po.sweep.amounts import Amounts, Basis
 from r2po.sweep.batching.desks import desks_of
-from r2po.sweep.calls import ModelRecord, amounts_of, models_of
+from r2po.sweep.forecast.amounts import Amounts, Basis
+from r2po.sweep.forecast.calls import ModelRecord, amounts_of, models_of
+from r2po.sweep.forecast.on_record import OnRecord, read_record, together
+from r2po.sweep.forecast.pilot import Pilot
+from r2po.sweep.forecast.pilots import pilots_of
 from r2po.sweep.from_logs import read_progress
-from r2po.sweep.memory import fitting_runs
-from r2po.sweep.on_record import OnRecord, read_record, together
-from r2po.sweep.pilot import Pilot
-from r2po.sweep.pilots import pilots_of
 from r2po.sweep.plan import PlannedRun, check_runs
+from r2po.sweep.workers.memory import fitting_runs
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from r2po.llm.ledger import Amount
-from r2po.sweep.member import Pace, read_member
-from r2po.sweep.members import STALE_S, Members
-from r2po.sweep.onlookers import held_in, seen_from_outside
+from r2po.sweep.members.member import Pace, read_member
+from r2po.sweep.members.members import STALE_S, Members
+from r2po.sweep.members.onlookers import held_in, seen_from_outside
 
 
 def member(sweep: Path) -> Members:

@@ -16,19 +16,19 @@ from r2po.llm.ledger import Amount, Caps
 from r2po.llm.registry import NoModel
 from r2po.llm.types import Question
 from r2po.runlog import RunLockedError
-from r2po.sweep.accounts import Account, Accounts
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.gate import SweepGate
-from r2po.sweep.members import Members
+from r2po.sweep.members.accounts import Account, Accounts
+from r2po.sweep.members.members import Members
+from r2po.sweep.members.sharing import LOOK_S, TELL_S, SharedCoordinator
 from r2po.sweep.messages import ANSWERED, FAILED, REFUSED, AttemptOutcome, Instruction, PermitRequest, Verdict
 from r2po.sweep.plan import SweepRequest
-from r2po.sweep.sharing import LOOK_S, TELL_S, SharedCoordinator
 from r2po.sweep.sweep import Sweep, SweepOptions
 from tests.builders import open_client
 from tests.process.processes import write_config
+from tests.sweep.members.test_members import dead_process, file_of, rewrite
 from tests.sweep.sweeping import SMALL
 from tests.sweep.test_coordinator import Line
-from tests.sweep.test_members import dead_process, file_of, rewrite
 
 SERVER = "http://server"
 NONE = Caps()

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from r2po.machine import is_running
-from r2po.sweep.member import Member, machine_of, read_member
-from r2po.sweep.members import FOLDER, STALE_S
+from r2po.sweep.members.member import Member, machine_of, read_member
+from r2po.sweep.members.members import FOLDER, STALE_S
 
 
 def at_work(sweep: Path) -> bool:

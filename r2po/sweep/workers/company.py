@@ -8,16 +8,16 @@ from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps
-from r2po.sweep.accounts import Account, Accounts
-from r2po.sweep.claims import Claims
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.from_logs import read_shared
 from r2po.sweep.manifest import Manifest, folder_of, name_of
-from r2po.sweep.members import Members
+from r2po.sweep.members.accounts import Account, Accounts
+from r2po.sweep.members.members import Members
+from r2po.sweep.members.onlookers import held_in
+from r2po.sweep.members.sharing import SharedCoordinator
 from r2po.sweep.messages import Ended, Listener, Progress
-from r2po.sweep.onlookers import held_in
 from r2po.sweep.plan import PlannedRun, SweepRequest
-from r2po.sweep.sharing import SharedCoordinator
+from r2po.sweep.workers.claims import Claims
 
 NO_CAPS = "{host}, process {pid}, works on this sweep without caps, so none would hold: stop it, or give none here"
 WITH_CAPS = "{host}, process {pid}, works on this sweep with caps, which would not hold: give this process the same"

@@ -29,12 +29,12 @@ from r2po.llm.tokens import features_of, usual_tokens
 from r2po.llm.usage import Usage
 from r2po.prompts.windows import HistoryWindow
 from r2po.runlog.events import read_calls
-from r2po.sweep import calls, pilots
-from r2po.sweep.amounts import Amounts
-from r2po.sweep.forecast import Forecast, Terms, _dearest, _State, forecast
-from r2po.sweep.forecast_report import as_json, check_approved, count
-from r2po.sweep.on_record import OnRecord, together
-from r2po.sweep.pilot import Pilot, RolePilot, fly
+from r2po.sweep.forecast import calls, pilots
+from r2po.sweep.forecast.amounts import Amounts
+from r2po.sweep.forecast.forecast import Forecast, Terms, _dearest, _State, forecast
+from r2po.sweep.forecast.on_record import OnRecord, together
+from r2po.sweep.forecast.pilot import Pilot, RolePilot, fly
+from r2po.sweep.forecast.report import as_json, check_approved, count
 from r2po.sweep.plan import SweepRequest, plan
 from r2po.sweep.sweep import Sweep, SweepStopped
 from tests.llm.fake_ollama import CHARS_PER_TOKEN, FakeOllama

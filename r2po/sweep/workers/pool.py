@@ -20,8 +20,6 @@ from r2po.sweep.batching.courier import BatchStopped
 from r2po.sweep.batching.messages import BatchCall
 from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.descriptors import take_over_limit
-from r2po.sweep.memory import Memory
 from r2po.sweep.messages import (
     GIVEN_BACK,
     AttemptOutcome,
@@ -37,7 +35,9 @@ from r2po.sweep.outages import first_to_start
 from r2po.sweep.places import who_gives_way
 from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import QUEUED, SecondChances
-from r2po.sweep.worker_process import WorkerProcess, spawn
+from r2po.sweep.workers.descriptors import take_over_limit
+from r2po.sweep.workers.memory import Memory
+from r2po.sweep.workers.process import WorkerProcess, spawn
 
 MOST_CRASHES = 5
 """How many crashes of its worker process a run survives: the run may be what causes them."""

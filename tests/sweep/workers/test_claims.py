@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from r2po.llm.ledger import Amount, Caps
-from r2po.sweep.accounts import Account, Accounts
-from r2po.sweep.claims import Claims
-from r2po.sweep.members import Members
+from r2po.sweep.members.accounts import Account, Accounts
+from r2po.sweep.members.members import Members
 from r2po.sweep.messages import Ended
+from r2po.sweep.workers.claims import Claims
 
 NAMES = [f"a/run_{seed}" for seed in (1, 2, 3)]
 

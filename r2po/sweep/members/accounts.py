@@ -10,7 +10,7 @@ from typing import cast
 
 from r2po.errors import InputError
 from r2po.llm.ledger import Amount, Caps, Ledger, Obstacle, larger
-from r2po.sweep.member import Member
+from r2po.sweep.members.member import Member
 from r2po.sweep.messages import Key
 
 _OTHERS = "others"

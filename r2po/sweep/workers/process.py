@@ -12,7 +12,7 @@ from typing import Any
 from r2po.plugins import loaded_places
 from r2po.signals import held_back
 from r2po.sweep.plan import PlannedRun
-from r2po.sweep.worker import work
+from r2po.sweep.workers.worker import work
 
 
 @dataclass(eq=False)

@@ -21,7 +21,7 @@ from r2po.errors import RunStopped
 from r2po.plugins import Place, load_places, loaded_places
 from r2po.rounding import mean
 from r2po.runlog.keys import CAP_KEYS
-from r2po.sweep.pilot import FOLDER, Pilot, RolePilot, fly, is_stand_in
+from r2po.sweep.forecast.pilot import FOLDER, Pilot, RolePilot, fly, is_stand_in
 
 _ALL_PILOTS_S = 20.0
 """What all pilots take together, where there are many: each makes a few iterations, however long they take."""

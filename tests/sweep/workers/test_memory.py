@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from r2po.llm.ledger import Amount, Caps, Ledger
-from r2po.sweep import memory
 from r2po.sweep.coordinator import Coordinator
-from r2po.sweep.memory import FIRST, RUN_BYTES, SETTLING_S, SHARE, WORKER_BYTES, Memory
-from r2po.sweep.pool import Pool
+from r2po.sweep.workers import memory
+from r2po.sweep.workers.memory import FIRST, RUN_BYTES, SETTLING_S, SHARE, WORKER_BYTES, Memory
+from r2po.sweep.workers.pool import Pool
 
 MB = 2**20
 WORKERS = 2
@@ -98,7 +98,7 @@ def test_what_a_process_has_to_itself() -> None:
 def test_a_pool_starts_no_more_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     worker = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()), runs={}, connection=None)
-    monkeypatch.setattr("r2po.sweep.pool.spawn", lambda _share: worker)
+    monkeypatch.setattr("r2po.sweep.workers.pool.spawn", lambda _share: worker)
     monkeypatch.setattr(Pool, "_send", lambda _self, _worker, run: sent.append(run.index))
     room = SimpleNamespace(fitting=lambda _now, _under_way, _pids: 3)
     pool = Pool(Coordinator(Ledger(Caps(), Amount())), Any, workers=1, jobs=9, memory=room)  # type: ignore[arg-type]

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from r2po.config import Config, resolve
-from r2po.sweep.descriptors import OF_A_PROCESS, descriptors_of, fitting, needed
+from r2po.sweep.workers.descriptors import OF_A_PROCESS, descriptors_of, fitting, needed
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import NIM, environ, finish, player, start
 from tests.sweep.sweeping import results, write_experiments
 
 RAISE = """
 import resource
-from r2po.sweep.descriptors import raise_limit
+from r2po.sweep.workers.descriptors import raise_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 400))
 for wanted in (50, 300, 5000, 200):
     print(raise_limit(wanted), *resource.getrlimit(resource.RLIMIT_NOFILE))

@@ -22,7 +22,7 @@ from r2po.machine import is_running
 from r2po.runlog.jsonl import write_atomically
 from r2po.runlog.lock import Lock, take_lock
 from r2po.sweep.endings import SweepStopped
-from r2po.sweep.member import Member, NewerSchema, read_member
+from r2po.sweep.members.member import Member, NewerSchema, read_member
 
 FOLDER = "workers"
 BEAT_S = 2.0
