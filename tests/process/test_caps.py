@@ -134,18 +134,18 @@ def test_a_cap_on_tokens_or_money(
 
 def test_a_cap_on_wall_time(run: Run, calm: Mapping[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     def slow(prompt: str) -> str:
-        time.sleep(0.3)
+        time.sleep(0.9)
         return player(prompt)
 
-    write_config(Path(), {**CARTPOLE, "max_wall_time_s": 1.0})
+    write_config(Path(), {**CARTPOLE, "max_wall_time_s": 3.0})
     with FakeOllama(slow) as server:
         began = time.monotonic()
         assert run(server, "--quiet") == 1
         assert 1 <= len(server.chats) <= 3
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < 20.0
         said = one_line(capsys.readouterr().err)
         assert "max_wall_time_s is reached: " in said
-        assert "of 1 s have passed, and the next call may take 0.3" in said
+        assert "of 3 s have passed, and the next call may take " in said
         # The time of the first process counts in the second.
         asked = len(server.chats)
         assert run(server, "--quiet", "--resume") == 1
