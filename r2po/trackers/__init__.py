@@ -6,6 +6,7 @@ same code. ``guard.py`` keeps whatever happens in a tracker away from the run.
 
 from r2po.trackers.registry import TRACKERS as TRACKERS
 from r2po.trackers.registry import check_trackers as check_trackers
+from r2po.trackers.registry import known_trackers as known_trackers
 from r2po.trackers.tracker import Ending as Ending
 from r2po.trackers.tracker import Point as Point
 from r2po.trackers.tracker import Sent as Sent

@@ -17,13 +17,22 @@ TRACKERS: Registry[Tracker] = Registry(
 )
 
 
+def known_trackers(names: Iterable[str]) -> list[str]:
+    """Return these names, each once.
+
+    Raises:
+        InputError: There is no tracker of a name.
+    """
+    return [TRACKERS.find(name).name for name in dict.fromkeys(names)]
+
+
 def check_trackers(names: Iterable[str]) -> list[Tracker]:
     """Return the trackers of these names, each once; imports none of them.
 
     Raises:
         InputError: There is none of a name, or a package that one needs is not installed.
     """
-    found = [TRACKERS.find(name) for name in dict.fromkeys(names)]
+    found = [TRACKERS[name] for name in known_trackers(names)]
     for tracker in found:
         missing = [module for module in tracker.modules if not _is_installed(module)]
         if missing:

@@ -120,7 +120,7 @@ class WandbSink(Sink):
         needs_key = self._mode not in ("offline", "disabled", "dryrun")
         if needs_key and not self._wandb.api.api_key and not os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
             raise PermissionError(
-                f"the mode is {self._mode!r}, and there is no key: `wandb login` stores one; WANDB_MODE=offline needs none"
+                f"the mode is {self._mode!r}, but W&B has no key: `wandb login` stores one; offline needs none"
             )
 
 
