@@ -92,6 +92,7 @@ def _send(run: RunDirectory, tracker: Tracker, environ: Mapping[str, str]) -> st
         feed = Feed(tracker, run.path, redaction_of(environ))
         feed.load()
         feed.reach()
+        feed.describe()
         had_ending = feed.ended
         for send in feed.waiting():
             send()

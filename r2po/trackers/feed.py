@@ -41,10 +41,14 @@ class Feed:
         self.sink = self._tracker.open(self._reader.run)
 
     def reach(self) -> None:
-        """Ask what the tracker has, and describe the run to it if it has nothing."""
+        """Ask what the tracker has."""
         assert self.sink is not None
         self._sent: Sent = self.sink.sent()
         self.ended = self._sent.ended
+
+    def describe(self) -> None:
+        """Describe the run to a tracker that has nothing of it."""
+        assert self.sink is not None
         if not self._sent.described:
             self.sink.describe()
 

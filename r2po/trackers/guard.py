@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,8 @@ class Guarded:
     def _silence(self, why: str) -> str:
         self._is_silent = True
         if self._feed.sink is not None:
-            self._feed.sink.abandon()
+            with suppress(Exception):
+                self._feed.sink.abandon()
         again = call("track", str(self._path), "--to", self._name)
         return f"{self._name} stopped: {self._redact(why)}; the run goes on; `{again}` sends it later"
 
@@ -103,7 +105,8 @@ class Guarded:
         try:
             self._timed(self._feed.load, self._limits.loading)
             self._is_loaded = True
-            self._timed(self._feed.reach, self._limits.reaching)
+            for do in (self._feed.reach, self._feed.describe):
+                self._timed(do, self._limits.reaching)
             while not self._is_silent:
                 is_over = self._is_over  # first: what is logged by then is sent below
                 for send in self._feed.waiting():

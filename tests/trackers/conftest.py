@@ -1,0 +1,19 @@
+"""Runs that trackers follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.trackers.runs import Make, make_run
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes a small run below the folder of the test."""
+
+    def made(*names: str, name: str = "exp", **values: object) -> Path:
+        return make_run(tmp_path / "logs" / name, *names, **values)
+
+    return made
