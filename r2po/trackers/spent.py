@@ -36,8 +36,8 @@ class Spent:
 
     def by(self, iteration: int) -> dict[str, float]:
         """Return what all iterations up to this one used, whose line is logged already, as scalars."""
-        for event in self._tail.new():
-            self._sort(event)
+        for line in self._tail.new():
+            self._sort(line)
         for number in sorted(number for number in self._to_come if number <= iteration):
             for role, event in self._to_come.pop(number):
                 self._count(role, event)

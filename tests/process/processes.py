@@ -121,7 +121,7 @@ def run_main(folder: Path, *options: str, server: FakeServer | None = None, **en
 
 def run_r2po(folder: Path, *arguments: str, **env: str) -> Completed:
     """Run ``r2po`` to its end."""
-    return finish(start(folder, [sys.executable, "-m", "r2po", *arguments], environ(**env)))
+    return finish(start(folder, [sys.executable, "-m", "r2po", *arguments], environ(None, **env)))
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:

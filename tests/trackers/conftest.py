@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.trackers.runs import Make, make_run
 def make(tmp_path: Path) -> Make:
     """Makes a small run below the folder of the test."""
 
-    def made(*names: str, name: str = "exp", **values: object) -> Path:
+    def made(*names: str, name: str = "exp", **values: Any) -> Path:
         return make_run(tmp_path / "logs" / name, *names, **values)
 
     return made

@@ -9,6 +9,7 @@ from typing import Any
 
 from r2po.experiment.launch import launch
 from r2po.experiment.observer import Observer
+from r2po.experiment.resolve import Resume
 from tests.builders import make_config
 from tests.trackers.recorder import RECORDER as RECORDER  # registers it
 
@@ -34,7 +35,7 @@ def make_run(
     """Make a run of Nim, or go on with the unfinished one, that these trackers follow; returns its directory."""
     settings = {**SMALL, "rollout_engine": "reference", "track": list(names), "seed": 1, **values}
     config = make_config("nim", settings.pop("method", "r2po"), logdir=str(logdir), **settings)
-    resume = "latest" if (logdir / "run_1").is_dir() else None
+    resume: Resume = "latest" if (logdir / "run_1").is_dir() else None
     launch(config, resume, environ or {}, observer or Observer())
     return logdir / "run_1"
 

@@ -22,7 +22,7 @@ WATCHED = [sys.executable, str(REPOSITORY / "tests/trackers/lookups.py")]
 
 def r2po(folder: Path, *arguments: str, **env: str) -> Completed:
     """Run a command of r2po, which says on its standard error what hosts it looks up."""
-    return finish(start(folder, [*WATCHED, *arguments], environ(HOME=str(folder), **env), fresh=True))
+    return finish(start(folder, [*WATCHED, *arguments], environ(None, HOME=str(folder), **env), fresh=True))
 
 
 def hosts(done: Completed) -> list[str]:
