@@ -1,7 +1,8 @@
 """TensorBoard: event files in the run directory, which ``tensorboard --logdir logs`` finds.
 
-Scalars are tensors of double precision: the plain scalar of an event has single precision. All of an iteration stand in
-one record, so that a kill leaves either all of them or none.
+TensorBoard shows scalars of single precision only: its fast loader, which is the default, leaves all others out. So
+each scalar is there twice, once to be shown, and once in double precision, with ``EXACT`` before its name, to be read.
+All of an iteration stand in one record, so that a kill leaves either all of them or none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any
 from r2po.trackers.tracker import Ending, Point, Sent, Sink, TrackedRun, Tracker
 
 FOLDER = "tensorboard"
+EXACT = "exact"
+PLUGIN = "r2po"
+"""No plugin of TensorBoard has this name, so that it keeps what has it without showing it."""
 CONFIG, RUN, RESULT = "config", "run", "result"
 """Tags of the texts; that of the best policy is the name of its file without an ending."""
 _PNG_HEAD = struct.Struct(">8s4x4sII")
@@ -87,7 +91,7 @@ class TensorBoardSink(Sink):
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        values = [*map(_scalar, *zip(*scalars.items(), strict=True))] if scalars else []
+        values = [each for tag, value in scalars.items() for each in _scalar(tag, value)]
         values += [_text(tag, text) for tag, text in texts.items()]
         values += [_image(tag, data) for tag, data in (figures or {}).items() if _PNG_HEAD.size <= len(data)]
         now = time.time() if at is None else at
@@ -95,41 +99,42 @@ class TensorBoardSink(Sink):
         self._writer.flush()
 
 
-def _scalar(tag: str, value: float) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR
+def _scalar(tag: str, value: float) -> tuple[Any, Any]:
+    """Return a scalar as it is shown, and as it is."""
+    from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_SCALAR, DATA_CLASS_TENSOR
+    from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_FLOAT
 
-    return _value(tag, "scalars", DATA_CLASS_SCALAR, double=value)
+    shown = _value(tag, "scalars", DATA_CLASS_SCALAR, dtype=DT_FLOAT, float_val=[value])
+    return shown, _value(f"{EXACT}/{tag}", PLUGIN, DATA_CLASS_TENSOR, dtype=DT_DOUBLE, double_val=[value])
 
 
 def _text(tag: str, text: str) -> Any:
     """Return a text as a block of code: it is shown as Markdown, and must not be taken for any."""
-    from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR
-
     block = "\n".join(f"    {line}" for line in text.splitlines())
-    return _value(tag, "text", DATA_CLASS_TENSOR, texts=[block.encode()])
+    return _texts(tag, "text", [block.encode()])
 
 
 def _image(tag: str, data: bytes) -> Any:
-    from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_BLOB_SEQUENCE
-
     _, _, width, height = _PNG_HEAD.unpack_from(data)
-    texts = [str(width).encode(), str(height).encode(), data]
-    return _value(tag, "images", DATA_CLASS_BLOB_SEQUENCE, texts=texts)
+    return _texts(tag, "images", [str(width).encode(), str(height).encode(), data])
 
 
-def _value(tag: str, plugin: str, data_class: int, double: float | None = None, texts: Sequence[bytes] = ()) -> Any:
+def _texts(tag: str, plugin: str, texts: Sequence[bytes]) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_BLOB_SEQUENCE, DATA_CLASS_TENSOR
+    from tensorboard.compat.proto.types_pb2 import DT_STRING
+
+    data_class = DATA_CLASS_BLOB_SEQUENCE if plugin == "images" else DATA_CLASS_TENSOR
+    return _value(tag, plugin, data_class, [len(texts)], dtype=DT_STRING, string_val=texts)
+
+
+def _value(tag: str, plugin: str, data_class: int, shape: Sequence[int] = (), **tensor: Any) -> Any:
     from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-    from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_STRING
 
-    if double is not None:
-        tensor = TensorProto(dtype=DT_DOUBLE, double_val=[double], tensor_shape=TensorShapeProto())
-    else:
-        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(texts))])
-        tensor = TensorProto(dtype=DT_STRING, string_val=texts, tensor_shape=shape)
+    dims = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
     about = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=plugin), data_class=data_class)
-    return Summary.Value(tag=tag, tensor=tensor, metadata=about)
+    return Summary.Value(tag=tag, tensor=TensorProto(tensor_shape=dims, **tensor), metadata=about)
 
 
 TRACKER = Tracker("tensorboard", TensorBoardSink, ("tensorboard",), "tensorboard")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import struct
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
 import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from r2po.commands.track import send_runs
+from tests.process.processes import wait_until
 from tests.trackers.runs import Make, iterations, result, unfinish
 
 pytest.importorskip("tensorboard", reason="needs TensorBoard: pip install 'r2po[tensorboard]'")
@@ -23,7 +31,6 @@ def tensors(folder: Path) -> dict[str, list[tuple[int, float, Any]]]:
 
     accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     accumulator.Reload()
-    assert accumulator.Tags()["scalars"] == []  # those would be of single precision
     found = accumulator.Tags()["tensors"]
     events = {tag: accumulator.Tensors(tag) for tag in found}
     return {tag: [(x.step, x.wall_time, make_ndarray(x.tensor_proto)) for x in events[tag]] for tag in found}
@@ -42,11 +49,14 @@ def test_it_holds_the_doubles_of_the_log(make: Make) -> None:
     found = tensors(folder(run))
     logged = iterations(run)
     for tag, key in (("reward/kept", "reward"), ("reward/best", "best_reward"), ("budget/steps", "steps")):
-        assert [(step, value.item()) for step, _, value in found[tag]] == [(x["iteration"], x[key]) for x in logged]
-        assert {value.dtype.name for _, _, value in found[tag]} == {"float64"}
-    seconds = [value.item() for _, _, value in found["time/iteration_s"]]
+        exact = found[f"exact/{tag}"]
+        assert [(step, value.item()) for step, _, value in exact] == [(x["iteration"], x[key]) for x in logged]
+        assert {value.dtype.name for _, _, value in exact} == {"float64"}
+        shown = found[tag]
+        assert [(step, value.item()) for step, _, value in shown] == [(x["iteration"], float32(x[key])) for x in logged]
+    seconds = [value.item() for _, _, value in found["exact/time/iteration_s"]]
     assert seconds == [each["times"]["elapsed_s"] for each in logged]  # no number of single precision is that
-    assert found["heldout/mean"][0][2].item() == result(run)["heldout_reward"]
+    assert found["exact/heldout/mean"][0][2].item() == result(run)["heldout_reward"]
     config = found["config"][0][2].item().decode()
     assert "    gym_env_name: Nim-v0\n" in config
     assert all(line.startswith("    ") for line in config.splitlines())  # a block of code, no Markdown
@@ -54,20 +64,39 @@ def test_it_holds_the_doubles_of_the_log(make: Make) -> None:
     assert found["best_policy"][0][0] == 4
 
 
-def test_its_data_provider_shows_scalars(make: Make) -> None:
-    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
-    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-    from tensorboard.context import RequestContext
+def float32(value: float) -> float:
+    return float(np.float32(value))
 
+
+@pytest.mark.slow
+def test_the_pages_that_its_command_serves_have_all_scalars_and_texts(make: Make) -> None:
     run = make("tensorboard")
-    multiplexer = EventMultiplexer()
-    multiplexer.AddRunsFromDirectory(str(run.parent.parent))
-    multiplexer.Reload()
-    provider = MultiplexerDataProvider(multiplexer, str(run.parent.parent))
-    found = provider.read_scalars(RequestContext(), experiment_id="", plugin_name="scalars", downsample=1000)
-    ((name, tags),) = found.items()
-    assert name == "exp/run_1/tensorboard (stand-in)"
-    assert [each.value for each in tags["reward/kept"]] == [each["reward"] for each in iterations(run)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    options = ("--logdir", str(run.parent.parent), "--port", address.rpartition(":")[2], "--host", "127.0.0.1")
+    command = [sys.executable, "-m", "tensorboard.main", *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            name = "exp/run_1/tensorboard (stand-in)"
+            wait_until(lambda: "heldout/mean" in asked(f"{address}/data/plugin/scalars/tags").get(name, ()), server)
+            found = set(asked(f"{address}/data/plugin/scalars/tags")[name])
+            assert {"reward/kept", "reward/best", "budget/steps"} < found
+            assert not [tag for tag in found if tag.startswith("exact/")]
+            query = urllib.parse.urlencode({"run": name, "tag": "reward/kept"})
+            points = asked(f"{address}/data/plugin/scalars/scalars?{query}")
+            assert [value for _, _, value in points] == [float32(each["reward"]) for each in iterations(run)]
+            assert set(asked(f"{address}/data/plugin/text/tags")[name]) >= {"config", "result", "best_policy"}
+        finally:
+            server.terminate()
+
+
+def asked(address: str) -> Any:
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            return json.load(answer)
+    except OSError:  # it is not up yet
+        return {}
 
 
 def test_a_killed_run_goes_on_without_gap_or_duplicate(make: Make) -> None:
