@@ -18,3 +18,9 @@ def make(tmp_path: Path) -> Make:
         return make_run(tmp_path / "logs" / name, *names, **values)
 
     return made
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run that no tracker has seen."""
+    return make_run(tmp_path_factory.mktemp("finished") / "logs/exp")

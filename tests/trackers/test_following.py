@@ -196,6 +196,27 @@ def test_numbers_that_are_none_are_left_out(tmp_path: Path) -> None:
     assert not [name for name in third.values if name.startswith(("reward/kept", "reward/a"))]
 
 
+def test_baselines_keep_the_names_of_stable_baselines3(tmp_path: Path) -> None:
+    """The short version of a test with real training, which is slow."""
+    description = {"model": "none", "stand_in": False, "protocol": "controlled"}
+    run = write_run(tmp_path / "logs/sb3/ppo", 1, [1.0, 4.0], description=description, config={"algorithm": "PPO"})
+    lines = iterations(run)
+    for number, line in enumerate(lines, 1):
+        candidate = {"stage": "evaluation", "reward": line["reward"], "returns": [1.0, 2.0], "lengths": [10, 30]}
+        line |= {"candidates": [candidate], "training_episodes": 60 * number, "training_steps": 500 * number}
+        line["training_returns"] = [float(number)] * 60
+    (run / "iterations.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    reader = RunReader(run, Redaction([]))
+    first, second = reader.new_points()
+    assert first.values["rollout/ep_rew_mean"] == 1.0
+    assert second.values["rollout/ep_rew_mean"] == (40 * 1.0 + 60 * 2.0) / 100
+    assert second.values["eval/mean_reward"] == second.values["reward/kept"] == 4.0
+    assert second.values["eval/mean_ep_length"] == 20.0
+    assert (second.values["time/total_timesteps"], second.values["time/episodes"]) == (1000, 120)
+    assert not [name for name in second.values if name.startswith(("llm/", "time/llm"))]
+    assert (reader.run.experiment, reader.run.method, reader.run.logs) == ("sb3/ppo", "PPO", tmp_path / "logs")
+
+
 def test_every_name_is_in_the_table(make: Make) -> None:
     patterns = [re.sub("<[a-z]+>", "[A-Za-z0-9_. :-]+", name) for name in METRICS]
     names = {name for each in points(make("recorder")) for name in each} - {"step", "time"}

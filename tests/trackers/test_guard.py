@@ -13,7 +13,6 @@ from r2po.llm.redaction import Redaction
 from r2po.trackers import Ending, Point, Sent, Sink, TrackedRun, Tracker
 from r2po.trackers.following import Following
 from r2po.trackers.guard import Guarded, Limits
-from tests.trackers.runs import Make
 
 QUICK = Limits(call=0.2, loading=5.0, reaching=0.2, ending=5.0)
 CALLS = ("open", "sent", "describe", "log", "end", "close")
@@ -75,26 +74,26 @@ def follow(run: Path, sink: Troubled, limits: Limits) -> tuple[list[str], float]
 
 
 @pytest.mark.parametrize("at", CALLS)
-def test_whatever_a_tracker_raises_becomes_one_note_and_silence(at: str, make: Make) -> None:
+def test_whatever_a_tracker_raises_becomes_one_note_and_silence(at: str, finished: Path) -> None:
     sink = Troubled(at, fail)
-    notes, _ = follow(make(), sink, QUICK)
+    notes, _ = follow(finished, sink, QUICK)
     assert len(notes) == 1
     assert notes[0].startswith("troubled stopped: SystemExit: no more; the run goes on; ")
     assert sink.calls == list(CALLS[: CALLS.index(at) + 1])
 
 
-def test_without_trouble_there_is_no_note(make: Make) -> None:
+def test_without_trouble_there_is_no_note(finished: Path) -> None:
     sink = Troubled("", fail)
-    assert follow(make(), sink, QUICK)[0] == []
+    assert follow(finished, sink, QUICK)[0] == []
     assert sink.calls == list(CALLS)
     assert sink.abandoned == 0
 
 
 @pytest.mark.parametrize("at", ["sent", "log"])
-def test_a_tracker_that_does_not_answer_is_left(at: str, make: Make) -> None:
+def test_a_tracker_that_does_not_answer_is_left(at: str, finished: Path) -> None:
     ever = threading.Event()
     sink = Troubled(at, ever.wait)
-    notes, _ = follow(make(), sink, QUICK)
+    notes, _ = follow(finished, sink, QUICK)
     ever.set()
     assert len(notes) == 1
     assert "troubled stopped: it did not answer within 0.2 s" in notes[0]
@@ -103,33 +102,32 @@ def test_a_tracker_that_does_not_answer_is_left(at: str, make: Make) -> None:
     assert sink.calls[-1] == at  # it stays silent, even if it could go on
 
 
-def test_a_tracker_that_is_slow_is_left_too(make: Make) -> None:
+def test_a_tracker_that_is_slow_is_left_too(finished: Path) -> None:
     sink = Troubled("log", lambda: time.sleep(0.5))
-    notes, _ = follow(make(), sink, QUICK)
+    notes, _ = follow(finished, sink, QUICK)
     assert len(notes) == 1
     assert "0.2 s" in notes[0]
 
 
-def test_loading_has_a_limit_of_its_own(make: Make) -> None:
+def test_loading_has_a_limit_of_its_own(finished: Path) -> None:
     sink = Troubled("open", lambda: time.sleep(0.5))
-    assert follow(make(), sink, QUICK)[0] == []
+    assert follow(finished, sink, QUICK)[0] == []
     late = Troubled("open", lambda: time.sleep(1.0))
-    notes, _ = follow(make(name="other"), late, Limits(call=0.2, loading=0.2, reaching=0.2, ending=5.0))
+    notes, _ = follow(finished, late, Limits(call=0.2, loading=0.2, reaching=0.2, ending=5.0))
     assert len(notes) == 1
 
 
-def test_a_run_waits_no_longer_than_it_should_for_a_long_rest(make: Make) -> None:
-    run = make()
+def test_a_run_waits_no_longer_than_it_should_for_a_long_rest(finished: Path) -> None:
     sink = Troubled("close", lambda: time.sleep(60))
-    notes, took_s = follow(run, sink, Limits(call=60.0, loading=60.0, reaching=60.0, ending=0.3))
+    notes, took_s = follow(finished, sink, Limits(call=60.0, loading=60.0, reaching=60.0, ending=0.3))
     assert len(notes) == 1
     assert took_s < 30
 
 
-def test_a_run_is_never_held_up_before_its_end(make: Make) -> None:
+def test_a_run_is_never_held_up_before_its_end(finished: Path) -> None:
     ever = threading.Event()
     sink = Troubled("log", ever.wait)
-    guarded = Guarded(Tracker("troubled", sink.opened), make(), NONE, Limits(60.0, 60.0, 60.0, 60.0))
+    guarded = Guarded(Tracker("troubled", sink.opened), finished, NONE, Limits(60.0, 60.0, 60.0, 60.0))
     began = time.monotonic()
     for _ in range(1000):
         assert guarded.look() == ""
@@ -138,11 +136,11 @@ def test_a_run_is_never_held_up_before_its_end(make: Make) -> None:
     assert guarded.finish() == ""
 
 
-def test_one_tracker_does_not_trouble_another(make: Make) -> None:
-    run, notes = make(), list[str]()
+def test_one_tracker_does_not_trouble_another(finished: Path) -> None:
+    notes = list[str]()
     good, bad = Troubled("", fail), Troubled("log", fail)
     following = Following([Tracker("bad", bad.opened), Tracker("good", good.opened)], {}, notes.append, QUICK)
-    following.begin(run)
+    following.begin(finished)
     following.finish()
     assert good.calls == list(CALLS)
     assert [note.split()[0] for note in notes] == ["bad"]

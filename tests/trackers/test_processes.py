@@ -113,6 +113,7 @@ def test_a_sweep_with_all_three_trackers(tmp_path: Path) -> None:
         assert sent.stdout.splitlines() == [f"{run} to {name}: nothing new" for run in runs], sent.stderr
 
 
+@pytest.mark.slow
 def test_baselines_are_sent_too(tmp_path: Path) -> None:
     for module, name in PACKAGES.items():
         pytest.importorskip(module, reason=f"needs {name}: pip install 'r2po[sb3]'")
