@@ -61,7 +61,10 @@ class Guarded:
         self._problem = ""
         self._is_silent = self._is_loaded = False
         self._thread = threading.Thread(target=self._work, name=f"tracker-{tracker.name}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the system has no room for another thread
+            self._problem = str(error)
 
     def look(self) -> str:
         """Say that the log may have grown. Returns a note if the tracker has just become silent, else nothing."""

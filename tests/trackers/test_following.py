@@ -17,6 +17,7 @@ from r2po.commands.track import send_runs
 from r2po.config import changes, load_config
 from r2po.errors import InputError, RunStopped
 from r2po.llm.redaction import Redaction
+from r2po.llm.registry import PROVIDERS, NoModel, ProviderKind
 from r2po.runlog import RunDirectory
 from r2po.trackers.following import redaction_of
 from r2po.trackers.metrics import METRICS
@@ -24,6 +25,7 @@ from r2po.trackers.reading import RunReader, clean
 from r2po.trackers.registry import _is_installed
 from r2po.trackers.spent import Spent
 from tests.analysis.made_logs import write_run
+from tests.builders import register
 from tests.trackers import recorder
 from tests.trackers.recorder import file_of, points, read
 from tests.trackers.runs import Make, Notes, iterations, result, unfinish
@@ -234,6 +236,13 @@ def test_keys_are_blanked_in_whatever_is_sent(make: Make, monkeypatch: pytest.Mo
     assert KEY not in text
     said = clean(f"a {KEY} b {KEY}-w c \ud800", redaction_of({"OPENAI_API_KEY": KEY}))
     assert said == "a [key] b [key] c \\ud800"
+
+
+def test_a_key_is_blanked_whatever_its_variable_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = ProviderKind("lab", "Lab", "lab", lambda _: False, lambda *_: NoModel(), key_variable="LABWORD")
+    register(PROVIDERS, kind, monkeypatch)
+    environ = {"LABWORD": KEY, "MLFLOW_TRACKING_URI": "http://me:pass-0123456789-word@host:1/"}
+    assert clean(f"{KEY}, pass-0123456789-word", redaction_of(environ)) == "[key], [key]"
 
 
 def test_an_unknown_tracker_is_named_before_anything_starts(make: Make, tmp_path: Path) -> None:

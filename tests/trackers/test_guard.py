@@ -109,6 +109,15 @@ def test_a_tracker_that_is_slow_is_left_too(finished: Path) -> None:
     assert "0.2 s" in notes[0]
 
 
+def test_a_call_that_took_too_long_is_noticed_afterwards_too(finished: Path) -> None:
+    """A run may wait for a model meanwhile, and not look."""
+    sink = Troubled("log", lambda: time.sleep(0.5))
+    guarded = Guarded(Tracker("troubled", sink.opened), finished, NONE, QUICK)
+    guarded._thread.join()
+    assert "TimeoutError: a call took more than 0.2 s" in guarded.look()
+    assert sink.calls[-1] == "log"
+
+
 def test_loading_has_a_limit_of_its_own(finished: Path) -> None:
     sink = Troubled("open", lambda: time.sleep(0.5))
     assert follow(finished, sink, QUICK)[0] == []
