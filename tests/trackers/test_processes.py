@@ -19,6 +19,7 @@ from tests.process.processes import (
     run_main,
     run_r2po,
     stall_after,
+    start_fresh_main,
     start_main,
     wait_until,
     write_config,
@@ -96,6 +97,37 @@ def test_runs_are_sent_later_by_a_command(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert len(records(run / "iterations.jsonl")) == 8
     assert shlex.split(done.stderr)[:3] == ["error:", "unknown", "tracker"]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_in_tensorboard_and_wandb(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="needs the extra tensorboard")
+    pytest.importorskip("wandb.sdk", reason="needs the extra wandb")
+    from tests.trackers.test_tensorboard import tensors
+    from tests.trackers.test_wandb import files, rows
+
+    run = tmp_path / "logs/exp/run_1"
+    write_config(tmp_path, {**NIM, "num_iterations": 5, "logdir": "logs/exp", "track": ["tensorboard", "wandb"]})
+
+    def shown() -> list[int]:
+        return [step for step, _, _ in tensors(run / "tensorboard").get("reward/kept", [])]
+
+    def written() -> list[int]:
+        return [row["iteration"] for row in rows(files(tmp_path / "logs"))]
+
+    with FakeOllama(player) as server:
+        stall_after(server, 3)
+        process = start_fresh_main(tmp_path, "--quiet", server=server, HOME=str(tmp_path))
+        wait_until(lambda: (run / "tensorboard").exists() and shown() == written() == [1, 2, 3], process)
+        process.kill()
+        finish(process)
+    assert shown() == written() == [1, 2, 3]
+    with FakeOllama(player) as server:
+        options = ("--quiet", "--resume")
+        done = finish(start_fresh_main(tmp_path, *options, server=server, HOME=str(tmp_path)))
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    assert shown() == written() == [1, 2, 3, 4, 5]
+    assert len({path.name for path in files(tmp_path / "logs")}) == 1  # one run of W&B
 
 
 @pytest.mark.slow
