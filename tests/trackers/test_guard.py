@@ -113,7 +113,7 @@ def test_a_call_that_took_too_long_is_noticed_afterwards_too(finished: Path) -> 
     """A run may wait for a model meanwhile, and not look."""
     sink = Troubled("log", lambda: time.sleep(0.5))
     guarded = Guarded(Tracker("troubled", sink.opened), finished, NONE, QUICK)
-    guarded._thread.join()
+    guarded._thread.join(20)
     assert "TimeoutError: a call took more than 0.2 s" in guarded.look()
     assert sink.calls[-1] == "log"
 
