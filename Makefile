@@ -79,8 +79,8 @@ lint: $(baselines) ## ruff, mypy --strict, and which room may import which
 pytest: $(baselines) ## all tests, on all cores
 	$(python) -m pytest -n $(workers)
 
-slow: $(baselines) ## the tests that take long, the one of a Ray cluster included
-	@tools/setup "$(VENV)" $(tested),ray
+slow: $(baselines) ## the tests that take long, those of a Ray cluster and of trackers included
+	@tools/setup "$(VENV)" $(tested),ray,tensorboard,wandb,mlflow
 	$(python) -m pytest -n auto -m slow
 
 coverage: $(baselines) ## all tests, and which lines of r2po they run: a table, and pages in htmlcov/

@@ -9,17 +9,18 @@ from r2po.llm.registry import PROVIDERS, ProviderKind
 from r2po.methods import METHODS, Method
 from r2po.policies import FAMILIES, PolicyFamily
 from r2po.tasks import TASKS, Task
+from r2po.trackers import TRACKERS, Tracker
 
-Registered = TypeVar("Registered", bound=Task | Method | ProviderKind | type[PolicyFamily[Any]])
+Registered = TypeVar("Registered", bound=Task | Method | ProviderKind | Tracker | type[PolicyFamily[Any]])
 
-KINDS = "a Task, a Method, a class of policies (PolicyFamily) or a ProviderKind"
+KINDS = "a Task, a Method, a class of policies (PolicyFamily), a ProviderKind or a Tracker"
 
 
 def register(thing: Registered) -> Registered:
     """Register something of one's own, so that configs and options can name it, and return it.
 
     Its type decides where it goes: a ``Task`` (``read_card(path)`` makes one of a card), a ``Method``, a class derived
-    from ``PolicyFamily``, or a ``ProviderKind``. A reward has no registry: it is a text in a task's card
+    from ``PolicyFamily``, a ``ProviderKind`` or a ``Tracker``. A reward has no registry: it is a text in a task's card
     (``reward_source``), since prompts show it and it runs behind the wall around code.
 
     Registering the very same thing again changes nothing.
@@ -33,6 +34,8 @@ def register(thing: Registered) -> Registered:
         METHODS.register(thing)
     elif isinstance(thing, ProviderKind):
         PROVIDERS.register(thing)
+    elif isinstance(thing, Tracker):
+        TRACKERS.register(thing)
     elif isinstance(thing, type) and issubclass(thing, PolicyFamily):
         if not isinstance(getattr(thing, "name", None), str):
             raise InputError(f"cannot register {thing.__name__}: a class of policies needs a text as its 'name'")

@@ -65,6 +65,7 @@ SINCE: Mapping[str, str] = {
     "run.yaml:config.tune_evaluations": "",
     "run.yaml:config.tune_episodes": "",
     "run.yaml:config.plugins": "",
+    "run.yaml:config.track": "",
     "run.yaml:config.reevaluation_episodes": "",
     "result.json:critic_model": "",
     "run.yaml:sum": "",

@@ -19,6 +19,7 @@ from r2po.policies.linear import Linear
 from r2po.registry import Registry
 from r2po.tasks import TASKS, read_card
 from r2po.tasks.spaces import read_spaces
+from r2po.trackers import TRACKERS
 
 CARDS = Path(r2po.__file__).parent / "tasks/cards"
 
@@ -29,24 +30,27 @@ class Mine(Linear):
     name = "mine"
 
 
+REGISTRIES = (TASKS, METHODS, FAMILIES, PROVIDERS, TRACKERS)
+
 THINGS: dict[str, tuple[Registry[Any], Any]] = {
     "task": (TASKS, replace(TASKS["nim"], name="mine")),
     "card": (TASKS, replace(read_card(CARDS / "nim.yaml"), name="another")),
     "method": (METHODS, replace(METHODS["props"], name="mine")),
     "policies": (FAMILIES, Mine),
     "provider": (PROVIDERS, ProviderKind("mine", "Mine", "mine", lambda _: False, lambda *_: NoModel())),
+    "tracker": (TRACKERS, replace(TRACKERS["tensorboard"], name="mine")),
 }
 
 
 @pytest.mark.parametrize("what", THINGS)
 def test_a_thing_goes_where_its_type_says(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry, thing = THINGS[what]
-    for each in (TASKS, METHODS, FAMILIES, PROVIDERS):
+    for each in REGISTRIES:
         monkeypatch.setattr(each, "_items", dict(each))
     assert r2po.register(thing) is thing
     assert r2po.register(thing) is thing  # as when a module is imported twice
     assert registry[thing.name] is thing
-    assert [thing.name in each for each in (TASKS, METHODS, FAMILIES, PROVIDERS)].count(True) == 1
+    assert [thing.name in each for each in REGISTRIES].count(True) == 1
 
 
 def test_a_name_that_is_taken_stays_what_it_is() -> None:

@@ -73,6 +73,7 @@ def _completer(action: argparse.Action) -> Completer | None:
         "DIR": _folders,
         "ENV": _environments,
         "METHOD": _methods,
+        "TRACKER": _trackers,
         "KEY=VALUE": _settings,
         "KEY=V1,V2": _settings,
     }
@@ -113,6 +114,12 @@ def _methods(_prefix: str, **_: Any) -> list[str]:
     from r2po.methods import METHODS
 
     return list(METHODS)
+
+
+def _trackers(_prefix: str, **_: Any) -> list[str]:
+    from r2po.trackers import TRACKERS
+
+    return list(TRACKERS)
 
 
 def _settings(prefix: str, **_: Any) -> list[str]:

@@ -125,6 +125,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "logs/cartpole_r2po/run_1": "a run, into report.html",
         "logs/cartpole_r2po logs/cartpole_props --output both.html": "side by side",
     },
+    "track": {
+        "logs/cartpole_r2po --to tensorboard": "all runs of an experiment",
+        "logs/cartpole_r2po/run_1 --to wandb mlflow": "a run, to two of them",
+    },
     "watch": {
         "logs/cartpole_props/run_1": "in a window",
         "logs/cartpole_props/run_1 --output best.gif": "into a file",

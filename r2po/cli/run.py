@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
         from r2po.llm.budget import CapReached
         from r2po.llm.outage_gate import MAX_OUTAGE_S
         from r2po.llm.providers.replay import BY_POSITION, WHOLE
+        from r2po.trackers import known_trackers
 
     screen = Screen() if options.quiet else LiveView() if sys.stdout.isatty() else Lines()
     config = load_config(
@@ -81,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.fresh:
         config = config.model_copy(update={"resume_run": None})
+    if options.track is not None:
+        config = config.model_copy(update={"track": known_trackers(options.track)})
     if options.dry_run:
         from r2po.commands.dry_run import preview
 
@@ -144,6 +147,8 @@ def _how_to_continue(options: argparse.Namespace, number: int | None) -> str:
         command += ["--plugin", plugin]
     if options.overrides:
         command += ["--set", *options.overrides]
+    if options.track:
+        command += ["--track", *options.track]
     if options.seed is not None:
         command += ["--seed", str(options.seed)]
     if options.protocol is not None:

@@ -14,6 +14,7 @@ from r2po.cli.plugin_option import add_plugin_option
 from r2po.cli.seeds import DEFAULT_RUNS, seeds_of
 from r2po.cli.starting import add_override_option, amount, count, duration, folder_name, place, told_how_to_continue
 from r2po.cli.sweep_again import CPUS_PER_RUN, command_to_continue
+from r2po.cli.track_option import add_track_option
 from r2po.errors import InputError
 from r2po.signals import held_back
 
@@ -100,6 +101,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that ``main.py`` has too."""
     add_plugin_option(parser)
+    add_track_option(parser)
     parser.add_argument(
         "--runs", type=count, metavar="N", help=f"runs of each experiment, with seeds 1 to N (sweep: {DEFAULT_RUNS})"
     )
@@ -157,6 +159,7 @@ def run(options: argparse.Namespace) -> int:
         race=rule,
         first=first,
         batch=batch_options.terms(options),
+        track=options.track,
     )
     sweep: Sweep | None = None
 

@@ -83,6 +83,8 @@ def _kept(options: argparse.Namespace) -> Iterator[str]:
             yield from (f"--{name.replace('_', '-')}", str(value))
     if options.max_outage is not None:
         yield from ("--max-outage", in_option(options.max_outage))
+    if options.track:
+        yield from ("--track", *options.track)
     if options.first:
         yield from ("--first", *options.first)
     for name in ("accept_changed_prompts", "batch", "worker", "quiet"):

@@ -114,6 +114,7 @@ class Config(Section):
     keep_trajectories: Literal["none", "auto", "shown", "all"] = "auto"
     rollout_engine: EngineName = "auto"
     plugins: list[str] = Field(default=[])
+    track: list[str] = Field(default=[])
 
     # Environment and policy
     env_kwargs: dict[str, Any] | None = None

@@ -23,6 +23,7 @@ from r2po.policies import FAMILIES
 from r2po.prompts import HistoryWindow, RolloutWindow
 from r2po.prompts.wording import resolved
 from r2po.reading import YAML_ERRORS, read_text
+from r2po.trackers import known_trackers
 from r2po.validation import Section, first_problem
 
 SectionModel = TypeVar("SectionModel", bound=Section)
@@ -141,6 +142,7 @@ def resolve(values: Mapping[str, Any], source: str) -> Config:
     check_needs(config, source)
     check_own_card(config, values.get("task"), source)
     METHODS.find(config.method)
+    known_trackers(config.track)
     if config.policy is not None:
         FAMILIES.find(config.policy)
     config = filled(with_any_card(source, config))

@@ -36,6 +36,7 @@ from r2po.experiment.resolve import (
     run_to_resume,
 )
 from r2po.experiment.servers import name_idle_base_url
+from r2po.experiment.tracking import tracked
 from r2po.isolation.outcomes import WorkerNotReadyError
 from r2po.llm.budget import Budget
 from r2po.llm.client import CallFailed, Client, Model
@@ -89,6 +90,7 @@ def launch(
         InputError: Something that was given cannot be used; no run directory is left behind.
         RunStopped: The run stopped and can be resumed.
     """
+    observer = tracked(observer, config.track, environ)
     directory = run_to_resume(config, resume) if place is None else find_run(config, place.number)
     if directory is not None and directory.is_complete:
         if not directory.read_description().get("replay_of"):  # a replay's settings are its recorded run's

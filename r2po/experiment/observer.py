@@ -49,3 +49,71 @@ class Observer:
 
     def close(self) -> None:
         """The run is over, complete or not: leave the terminal as it was."""
+
+
+class Several(Observer):
+    """Tells each of several observers.
+
+    Args:
+        observers: They, in the order in which they are told.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def opened(self, directory: RunDirectory) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.opened(directory)
+
+    def started(
+        self, setting: Setting, directory: RunDirectory, client: Client, recorded: Sequence[IterationRecord]
+    ) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.started(setting, directory, client, recorded)
+
+    def note(self, text: str) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.note(text)
+
+    def asking(self, role: str) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.asking(role)
+
+    def receiving(self, characters: int) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.receiving(characters)
+
+    def failed(self, attempt: AttemptFailed, wait_s: float) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.failed(attempt, wait_s)
+
+    def evaluated(self, candidate: Candidate) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.evaluated(candidate)
+
+    def iterated(self, record: IterationRecord) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.iterated(record)
+
+    def reevaluating(self, done: int, total: int) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.reevaluating(done, total)
+
+    def finished(self, directory: RunDirectory, result: Result) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.finished(directory, result)
+
+    def close(self) -> None:
+        """Tell them."""
+        for each in self._observers:
+            each.close()

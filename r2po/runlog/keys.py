@@ -27,6 +27,7 @@ NEUTRAL_KEYS = CAP_KEYS | frozenset(
         "render_mode",
         "resume_run",
         "rollout_engine",
+        "track",
     }
 )
 """Keys that do not change what a run computes: they may differ on resume. Of ``prompts``, not the path of a folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -13,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
-from r2po.llm.redaction import Redaction, secrets_of
-from r2po.llm.registry import PROVIDERS
+from r2po.llm.known_keys import is_of_provider, secrets_in
+from r2po.llm.redaction import Redaction
 
 LIMIT_S = 60.0
 """How long a command may take; then it is ended, and whatever it has started."""
@@ -27,7 +25,6 @@ KEPT = 8_192
 DRAINED_S = 0.5
 SHORTEST_SECRET = 8
 """What stands in another variable, too, is no secret if it is shorter: servers without keys are given dummies."""
-_OF_A_PROVIDER = re.compile(r"\w+_(?:API_KEY|BASE_URL)")
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class Hook:
         self._folder = folder
         self._note = note
         self._limit_s = limit_s
-        hidden = _secrets(environ)
+        hidden = secrets_in(environ)
         self._redact = Redaction(hidden).message
         self._environ = _without(hidden)
         self._calls: list[_Call] = []
@@ -161,29 +158,11 @@ def _end(call: _Call) -> tuple[int, bytes]:
     return code, call.errors.last_line()
 
 
-def _secrets(environ: Mapping[str, str]) -> list[str]:
-    """Return what no command may see, the longest first: keys, and passwords in base URLs."""
-    found: set[str] = set()
-    for name in filter(_is_of_provider, environ):
-        value = environ[name].strip()
-        password = ""
-        if name.endswith("_BASE_URL"):
-            with suppress(ValueError):
-                password = urlsplit(value).password or ""
-            value = ""
-        found.update(secrets_of(value, password, ""))
-    return sorted(found, key=len, reverse=True)
-
-
 def _without(secrets: list[str]) -> dict[str, str]:
     """Return the environment of this process without providers' variables, and without others that hold a secret."""
     long = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
     return {
         name: value
         for name, value in os.environ.items()
-        if not _is_of_provider(name) and not any(secret in value for secret in long)
+        if not is_of_provider(name) and not any(secret in value for secret in long)
     }
-
-
-def _is_of_provider(name: str) -> bool:
-    return bool(_OF_A_PROVIDER.fullmatch(name)) or name in {kind.key_variable for kind in PROVIDERS.values()}

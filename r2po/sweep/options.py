@@ -29,6 +29,7 @@ class SweepOptions:
         hook: Command that is run when the sweep is done, a run fails or a cap is reached; None for none.
         race: Rule by which experiments get no more runs that are surely not the best; None to make all.
         batch: How calls are sent in batches; None to make each by itself.
+        track: Trackers that follow the runs; None for those that each config names.
     """
 
     name: str | None = None
@@ -44,3 +45,4 @@ class SweepOptions:
     hook: str | None = None
     race: Rule | None = None
     batch: BatchTerms | None = None
+    track: Sequence[str] | None = None

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from r2po.experiment.setting import Setting
 from r2po.installation import call
 from r2po.runlog import RunDirectory
 from r2po.sweep.variants import Variant, expand
+from r2po.trackers import check_trackers, known_trackers
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,19 @@ def plan(request: SweepRequest, note: Callable[[str], None] = lambda _: None) ->
     ]
     _check_distinct(runs)
     return runs
+
+
+def with_trackers(runs: Sequence[PlannedRun], names: Sequence[str] | None) -> list[PlannedRun]:
+    """Return runs that trackers of these names follow, or those of their configs for None. They are the same runs.
+
+    Raises:
+        InputError: There is no tracker of a name, or it is not installed.
+    """
+    if names is not None:
+        track = known_trackers(names)
+        runs = [replace(run, config=run.config.model_copy(update={"track": track})) for run in runs]
+    check_trackers(name for run in runs for name in run.config.track)
+    return list(runs)
 
 
 def check_runs(runs: Sequence[PlannedRun]) -> None:

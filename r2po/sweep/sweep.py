@@ -31,7 +31,7 @@ from r2po.sweep.messages import DEFERRED, GIVEN_BACK, Ended, Instruction, Note, 
 from r2po.sweep.options import SweepOptions
 from r2po.sweep.order import ordered
 from r2po.sweep.outages import Outages
-from r2po.sweep.plan import SweepRequest, check_runs, plan
+from r2po.sweep.plan import SweepRequest, check_runs, plan, with_trackers
 from r2po.sweep.racing import Racing
 from r2po.sweep.ray_backend import RayBackend, require_ray
 from r2po.sweep.screen import SweepScreen, make_screen
@@ -57,7 +57,7 @@ class Sweep:
     def __init__(self, request: SweepRequest, options: SweepOptions, environ: Mapping[str, str]) -> None:
         self._given = options
         self._notes: list[str] = []
-        name, runs = options.name or request.name, plan(request, self._note_before)
+        name, runs = options.name or request.name, with_trackers(plan(request, self._note_before), options.track)
         folder = place_of(name, runs)
         self._ear = Ear(folder, {"jobs": options.jobs, **vars(options.caps)}, joins=options.worker and at_work(folder))
         self._options = options = self._as_asked()

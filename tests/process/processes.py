@@ -119,9 +119,9 @@ def run_main(folder: Path, *options: str, server: FakeServer | None = None, **en
     return finish(start_main(folder, *options, server=server, **env))
 
 
-def run_r2po(folder: Path, *arguments: str) -> Completed:
+def run_r2po(folder: Path, *arguments: str, **env: str) -> Completed:
     """Run ``r2po`` to its end."""
-    return finish(start(folder, [sys.executable, "-m", "r2po", *arguments], environ()))
+    return finish(start(folder, [sys.executable, "-m", "r2po", *arguments], environ(None, **env)))
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:

@@ -16,6 +16,7 @@ from r2po.config.load import parse_override, read_yaml, validated, with_entry
 from r2po.errors import InputError, unknown
 from r2po.tasks import Task, task_for
 from r2po.tasks.spaces import Spaces, read_spaces
+from r2po.trackers import known_trackers
 from r2po.validation import Section
 
 AUTO = "auto"
@@ -38,6 +39,7 @@ class SB3Config(Section):
     algorithms: tuple[str, ...] | None = None
     env_kwargs: dict[str, Any] = Field(default={})
     render_mode: str | None = None
+    track: list[str] = Field(default=[])
 
     # The budget of a trial
     budget_mode: Literal["episodes", "steps"] = "episodes"
@@ -144,6 +146,7 @@ def _checked(config: SB3Config, source: str) -> SB3Config:
     for name in config.algorithm_hyperparams:
         if name not in ALGORITHMS:
             raise unknown("algorithm in algorithm_hyperparams", name, ALGORITHMS)
+    known_trackers(config.track)
     changes: dict[str, Any] = {}
     if config.budget_target is None and config.reference_logdir is None:
         if config.budget_mode == "steps":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,21 +17,28 @@ from r2po.baselines.sb3.hyperparameters import collect
 from r2po.baselines.sb3.plan import METHOD, Plan
 from r2po.baselines.sb3.screen import SuiteScreen
 from r2po.baselines.sb3.summary import algorithm_summary, trial_summary
+from r2po.baselines.sb3.tracking import TrackedSuite
 from r2po.baselines.sb3.zoo import find_zoo, zoo_entry
 from r2po.errors import InputError, RunStopped
 from r2po.runlog import RunDirectory
 from r2po.runlog.jsonl import write_json
+from r2po.trackers import check_trackers
 
 SUMMARY = "summary.json"
 
 
-def run_suite(config: SB3Config, trials: Sequence[int] | None, screen: SuiteScreen) -> None:
+def run_suite(
+    config: SB3Config, trials: Sequence[int] | None, screen: SuiteScreen, environ: Mapping[str, str] = os.environ
+) -> None:
     """Run the trials of a suite that are not complete: those of these numbers, from 1, or all of them for None.
+
+    The keys of ``environ`` are blanked in what trackers are sent.
 
     Raises:
         InputError: Something given cannot be used; no directory was made.
         RunStopped: A file could not be written; the same call continues.
     """
+    screen = TrackedSuite(screen, check_trackers(config.track), environ)
     plans = make_plans(config, trials)
     for plan in plans:
         _check_directory(plan)

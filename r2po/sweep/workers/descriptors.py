@@ -15,6 +15,8 @@ WALL = 4
 """The pipes to the process in which a policy that is code runs, and those open while it starts."""
 PASSING = 3
 """What is open for a moment: warm-up, result, trajectories, description; a module that is imported."""
+TRACKER = 6
+"""What a tracker of a run may have open: a file or a store, a connection, and a file that it sends."""
 OF_A_PROCESS = 64
 """What a worker has open before its first run (14 on Linux), and what libraries open once and keep."""
 UNLIMITED = 1 << 20
@@ -25,7 +27,7 @@ def descriptors_of(config: Config) -> int:
     """Return how many files and connections a run may have open at once."""
     at_once = min(config.max_concurrent_calls, METHODS[config.method].calls_per_iteration(dict(config)))
     servers = 1 if config.for_role(CRITIC) is config else 2
-    return LOGS + WALL + PASSING + at_once * servers
+    return LOGS + WALL + PASSING + at_once * servers + TRACKER * len(config.track)
 
 
 def needed(configs: Sequence[Config], jobs: int, workers: int) -> int:

@@ -38,6 +38,7 @@ def config(**changes: Any) -> Config:
 def test_a_run_needs_a_connection_for_each_call_at_once_and_for_each_server() -> None:
     one, two = (descriptors_of(config(method=method)) for method in ("props", "r2po"))  # calls of an iteration
     assert two == one + 1
+    assert descriptors_of(config(method="props", track=["tensorboard", "mlflow"])) > one + 2
     assert descriptors_of(config(method="r2po", max_concurrent_calls=1)) == one
     assert descriptors_of(config(method="r2po", critic_llm_model_name="ollama/other")) == two + 2
 
