@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
-from r2po.plugins import loaded_places
 from r2po.signals import held_back
 from r2po.sweep.cluster.driver import Connected, Failed, Obeyed, Order, Report, Start, drive
+from r2po.sweep.cluster.needs import needs_of
 from r2po.sweep.cluster.node import require_ray
 from r2po.sweep.cluster.slots import Losses, Node, next_node
 from r2po.sweep.cluster.token import token_in
@@ -55,7 +55,7 @@ class RayBackend:
     """Makes runs on a Ray cluster.
 
     Args:
-        folder: The sweep's folder, among its logs: nodes that do not see it make no runs.
+        folder: The sweep's folder, among its logs: on nodes that do not see it, runs work on copies.
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
         jobs: Largest number of runs under way; None for as many as the cores allow.
@@ -133,15 +133,8 @@ class RayBackend:
         # As a worker process: one that was forked would keep this end of the connection open.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        order = Order(
-            self._address,
-            self._cpus_per_run,
-            str(Path.cwd()),
-            str(token),
-            loaded_places(),
-            self._coordinator,
-            self._asked,
-        )
+        needs = needs_of(self._waiting)
+        order = Order(self._address, self._cpus_per_run, str(token), needs, self._coordinator, self._asked)
         self._process = context.Process(target=drive, args=(theirs, order), name="r2po-ray", daemon=True)
         resource_tracker.ensure_running()
         with held_back():
@@ -235,9 +228,11 @@ class RayBackend:
         for node, obstacle in report.refused:
             self._refused.append(f"node {node.name}: {obstacle}")
             self._listener.hear(Note(None, f"no runs on {self._refused[-1]}"))
+        for node, why in report.copying:
+            text = f"runs on node {node.name} work on copies, and all they record is written here at once: {why}"
+            self._listener.hear(Note(None, text))
         if self._refused and not self._was_usable and not report.pending:
-            need = "all nodes need a path that they share, and r2po"
-            raise InputError(f"no node of the Ray cluster can make runs ({self._refused[0]}); {need}")
+            raise InputError(f"no node of the Ray cluster can make runs ({self._refused[0]})")
         for message in report.news:
             if isinstance(message, Progress):
                 self._losses.progress(message.run, message.iterations)
