@@ -123,4 +123,9 @@ def can_hide_folders() -> bool:
     """Whether this system lets a user have mounts and processes of their own."""
     if not shutil.which("unshare"):
         return False
-    return subprocess.run([*PRIVATE, "sh", "-c", BLIND, "sh", os.sep + "mnt", os.sep, "true"], check=False, capture_output=True).returncode == 0
+    return (
+        subprocess.run(
+            [*PRIVATE, "sh", "-c", BLIND, "sh", os.sep + "mnt", os.sep, "true"], check=False, capture_output=True
+        ).returncode
+        == 0
+    )

@@ -14,14 +14,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from r2po.runlog import RunDirectory
+from r2po.runlog.intact import check_files
 from tests.llm.fake_ollama import FakeOllama
 from tests.process.processes import (
     REPOSITORY,
@@ -34,6 +34,7 @@ from tests.process.processes import (
     wait_until,
     write_config,
 )
+from tests.sweep.clusters import CLUSTERED, BlindNode, can_hide_folders, one_node, two_nodes
 from tests.sweep.sweeping import SMALL, results, run_sweep, start_sweep
 
 needs_ray = pytest.mark.skipif(
@@ -54,67 +55,6 @@ LAB: Mapping[str, Any] = {
 }
 RUNS = 6
 LOCKS = Path("/proc/locks")
-# Nodes talk over the machine's own address, which tests/conftest.py does not count as loopback: not guarded here.
-CLUSTERED = {
-    "PYTHONPATH": str(REPOSITORY),
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_agent_register_timeout_ms": "300000",  # a node gives up on its own agents where the machine is busy
-}
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-memory = {"object_store_memory": 100 * 2**20}
-head = {"num_cpus": 1, "include_dashboard": False, "gcs_server_port": int(sys.argv[1]), **memory}
-def start():
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    return cluster, cluster.add_node(num_cpus=2, **memory)
-cluster, node = start()
-print(cluster.address, flush=True)
-for line in sys.stdin:
-    if line == "lose the node\\n":
-        cluster.remove_node(node, allow_graceful=False)
-    elif line == "lose the head\\n":
-        cluster.remove_node(cluster.head_node, allow_graceful=False)
-    elif line == "lose the control store\\n":
-        cluster.head_node.kill_gcs_server()
-    else:
-        cluster.shutdown()
-        cluster, node = start()
-    print("done", flush=True)
-cluster.shutdown()
-"""
-
-
-class TwoNodes:
-    """A cluster of nodes with one core and with two, which is told what to lose."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._stdin, self._stdout = process.stdin, process.stdout
-        self.address = next((line.strip() for line in self._stdout if ":" in line), "")
-        assert self.address, "the cluster did not start"
-
-    def do(self, what: str) -> None:
-        self._stdin.write(f"{what}\n")
-        self._stdin.flush()
-        assert self._stdout.readline() == "done\n"
-
-
-@contextmanager
-def two_nodes(env: Mapping[str, str]) -> Iterator[TwoNodes]:
-    """Start a cluster, and end it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-c", CLUSTER, port], env=dict(env), text=True, **pipes) as process:
-        assert process.stdin is not None
-        try:
-            yield TwoNodes(process)
-        finally:
-            process.stdin.close()
-            process.wait(60)
 
 
 def under_way(folder: Path) -> int:
@@ -246,6 +186,152 @@ def test_plugins_are_loaded_on_each_node(tmp_path: Path) -> None:
         run, local = tmp_path / f"logs/lab/run_{number}", tmp_path / f"local/lab/run_{number}"
         assert trials(run) == trials(local)
         assert RunDirectory(run).read_description()["plugins"] == RunDirectory(local).read_description()["plugins"]
+
+
+needs_hidden_folders = pytest.mark.skipif(not can_hide_folders(), reason="a user may have no mounts of their own here")
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_nodes_that_do_not_see_the_logs_are_lost_and_others_continue_their_runs(tmp_path: Path) -> None:
+    """The head, which sees them, makes runs as well; in the end all is as on a disk that they share."""
+    command = ["config.yaml", "--runs", str(RUNS)]
+    write_config(tmp_path / "calm", VALUES)
+    write_config(tmp_path / "far", VALUES)
+    with FakeOllama(player) as server:
+        assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
+        calls = len(server.chats)
+    with FakeOllama(slow_player(0.2, 4)) as server:
+        env = environ(server, **CLUSTERED)
+        with one_node(env, 1) as cluster:
+            node = blind_node(tmp_path, "first", cluster.address, env)
+            options = ["--ray", cluster.address, "--cpus-per-run", "0.5"]
+            sweep = start_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            wait_until(lambda: iterations(tmp_path / "far") >= 2 * RUNS, sweep)
+            node.kill()
+            second = blind_node(tmp_path, "second", cluster.address, env)
+            done = finish(sweep)
+            second.kill()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert calls <= len(server.chats) <= calls + RUNS
+        assert_no_reply_was_lost(tmp_path / "far", server)
+    there = f"{tmp_path / 'far'} is not on this node (No such file or directory)"
+    assert sum("work on copies" in line and there in line for line in done.stdout.splitlines()) == 2
+    assert results(tmp_path / "far") == results(tmp_path / "calm")
+    for run in (tmp_path / "far").glob("logs/*/run_*"):
+        assert check_files(RunDirectory(run)) == []
+        assert listed(run) == listed(tmp_path / "calm" / run.relative_to(tmp_path / "far"))
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_the_command_is_killed_and_continues_on_a_node_that_does_not_see_the_logs(tmp_path: Path) -> None:
+    write_config(tmp_path / "calm", VALUES)
+    write_config(tmp_path / "far", VALUES)
+    command = ["config.yaml", "--runs", str(RUNS)]
+    with FakeOllama(player) as server:
+        assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
+        calls = len(server.chats)
+    with FakeOllama(slow_player(0.2, 4)) as server:
+        env = environ(server, **CLUSTERED)
+        with one_node(env, 0) as cluster:
+            node = blind_node(tmp_path, "node", cluster.address, env)
+            options = ["--ray", cluster.address, "--cpus-per-run", "0.5"]
+            sweep = start_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            wait_until(lambda: iterations(tmp_path / "far") >= RUNS, sweep)
+            sweep.kill()
+            assert finish(sweep).returncode == -signal.SIGKILL
+            again = run_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            node.kill()
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert calls <= len(server.chats) <= calls + RUNS
+        assert_no_reply_was_lost(tmp_path / "far", server)
+    assert results(tmp_path / "far") == results(tmp_path / "calm")
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_plugins_templates_and_no_keys_are_carried_to_nodes(tmp_path: Path) -> None:
+    """The key of the node is its own; that of the command's ``.env`` is in nothing that Ray keeps."""
+    far, kept = tmp_path / "far", tmp_path / "ray.json"
+    ignored = shutil.ignore_patterns("*cache*")
+    shutil.copytree(REPOSITORY / "tests/outside/lab", far / "code/lab", ignore=ignored)
+    (far / "code/lab/.env").write_text("OLLAMA_API_KEY=sk-of-the-plugin\n")
+    write_config(far, LAB)
+    (far / ".env").write_text("OLLAMA_API_KEY=sk-of-the-command\n")
+    env = environ(None, **CLUSTERED)
+    with one_node(env, 0) as cluster:
+        node = blind_node(tmp_path, "node", cluster.address, env, hidden=far)
+        command = ["config.yaml", "--runs", "2", "--plugin", "code/lab"]
+        done = run_sweep(far, *command, "--ray", cluster.address, server=None, **CLUSTERED)
+        kept.write_text(control_store(cluster.address, env))
+        node.kill()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "sk-of-the" not in done.stdout + kept.read_text()
+    here = run_sweep(far, *command, "--logs", "local")
+    assert here.returncode == 0, here.stdout + here.stderr
+    for number in (1, 2):
+        run, local = far / f"logs/lab/run_{number}", far / f"local/lab/run_{number}"
+        assert trials(run) == trials(local)
+        assert RunDirectory(run).read_description()["plugins"] == RunDirectory(local).read_description()["plugins"]
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_a_node_with_another_version_and_without_the_logs_is_refused(tmp_path: Path) -> None:
+    write_config(tmp_path / "far", {**VALUES, "llm_model_name": "embedded/search"})
+    shutil.copytree(REPOSITORY / "r2po", tmp_path / "other/r2po", symlinks=True)
+    with (tmp_path / "other/r2po/seeding.py").open("a") as file:
+        file.write("# changed\n")
+    env = environ(None, **CLUSTERED)
+    with one_node(env, 0) as cluster:
+        node = blind_node(tmp_path, "node", cluster.address, {**env, "PYTHONPATH": str(tmp_path / "other")})
+        done = run_sweep(tmp_path / "far", "config.yaml", "--ray", cluster.address, server=None, **CLUSTERED)
+        node.kill()
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no node of the Ray cluster can make runs" in done.stderr
+    assert "too, but with other source files than here" in done.stderr
+    assert list((tmp_path / "far").glob("logs/nim/*")) == []
+
+
+def blind_node(folder: Path, name: str, address: str, env: Mapping[str, str], hidden: Path | None = None) -> BlindNode:
+    """Start a node that does not see the folder of the sweep."""
+    (folder / name).mkdir()
+    return BlindNode(address, hidden or folder / "far", folder / name, env, folder / f"{name}.log")
+
+
+def control_store(address: str, env: Mapping[str, str]) -> str:
+    """Return what Ray keeps of tasks, actors and jobs, and what nodes and their processes have logged."""
+    code = (
+        "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); "
+        "from ray._private.state import state; print(state.job_table(), state.actor_table()); "
+        "from ray.experimental.internal_kv import _internal_kv_list, _internal_kv_get; "
+        "print([(key, _internal_kv_get(key)) for key in _internal_kv_list('')])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, address], env=dict(env), text=True, capture_output=True, check=True
+    )
+    session = Path("/tmp/ray/session_latest")  # noqa: S108 - where Ray puts it
+    logs = [path.read_text(errors="replace") for path in session.rglob("logs/*") if path.is_file()]
+    return told.stdout + "".join(logs)
+
+
+def assert_no_reply_was_lost(folder: Path, server: FakeOllama) -> None:
+    """No question was asked again whose reply is on record: those asked twice were under way when they were lost."""
+    recorded = sum(len(content["replies"]) for content in results(folder).values())
+    assert recorded <= len(server.chats) <= recorded + RUNS
+
+
+def listed(run: Path) -> list[str]:
+    return sorted(str(path.relative_to(run)) for path in run.rglob("*"))
 
 
 def test_without_ray_it_says_what_to_install(tmp_path: Path) -> None:

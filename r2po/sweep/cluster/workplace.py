@@ -1,7 +1,8 @@
 """The folder of a process on a node that does not see the files of a sweep: it stands for the root of the other one.
 
 A file that is ``/home/me/lab/code.py`` on the machine of the command is ``<root>/home/me/lab/code.py`` here, so that
-relative paths mean the same. What a process leaves behind that was killed, the next one on its node removes.
+relative paths mean the same. Ray ends processes without a word; what one leaves behind, the next one on its node
+removes.
 """
 
 from __future__ import annotations
