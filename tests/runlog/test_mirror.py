@@ -68,7 +68,7 @@ def test_after_a_write_that_did_not_get_there_nothing_more_is_written(tmp_path: 
         with pytest.raises(type(problem), match=str(problem)):
             log.append({"number": 1})
         copy.problem = None
-        with pytest.raises(OSError, match="an earlier write to .* failed"):
+        with pytest.raises(OSError, match=r"an earlier write to .* failed"):
             log.append({"number": 2})
         log.close()
     assert copy.files == {}

@@ -84,7 +84,7 @@ def test_a_new_file_takes_the_place_of_the_old_one_when_it_is_whole(tmp_path: Pa
     run = lent(tmp_path)
     run.write(piece(0, b"ne", name="result.json", anew=True, more=True))
     assert (tmp_path / "result.json").read_bytes() == b"old"
-    with pytest.raises(OSError, match="a part of .* is missing before byte 3"):
+    with pytest.raises(OSError, match=r"a part of .* is missing before byte 3"):
         run.write(piece(3, b"w", name="result.json", anew=True))
     run.write(piece(2, b"w", name="result.json", anew=True))
     assert (tmp_path / "result.json").read_bytes() == b"new"
@@ -137,7 +137,7 @@ def test_after_a_failed_write_nothing_more_is_written(
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             run.write(piece(2, b"b\n"))
-    with pytest.raises(OSError, match="an earlier write to .* failed"):
+    with pytest.raises(OSError, match=r"an earlier write to .* failed"):
         run.write(piece(4, b"c\n"))
 
 

@@ -234,5 +234,5 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(home: P
 
 def test_where_the_commands_own_ray_does_not_see_the_logs_no_copies_are_made(home: Path) -> None:
     receiver = Receiver(str(home.parent / "elsewhere/.token"), needs_of([]))
-    with pytest.raises(OSError, match="nor can Ray on the command's own node write there: .*elsewhere is not on this"):
+    with pytest.raises(OSError, match=r"nor can Ray on the command's own node write there: .*elsewhere is not on this"):
         answered(receiver.needs())
