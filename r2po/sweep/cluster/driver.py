@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -60,6 +60,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class GiveBack:
+    """These runs are to end at their next call: others can use their places."""
+
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Connected:
     """The cluster answers; its head does at this address."""
 
@@ -91,6 +98,7 @@ class Report:
         refused: Nodes that cannot make runs, and why: each once.
         lost: Runs whose process or node was lost, and how.
         copying: Nodes that do not see the files of the sweep, and why: each once. Their runs work on copies.
+        stranded: By outage, the runs that do nothing but wait for its end.
     """
 
     news: Sequence[Progress | Note]
@@ -103,6 +111,7 @@ class Report:
     ended: Sequence[Ended]
     lost: Sequence[tuple[int, str]]
     copying: Sequence[tuple[Node, str]] = ()
+    stranded: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def drive(connection: Connection[Any, Any], order: Order) -> None:
@@ -183,9 +192,12 @@ class _Driver:
                 self._connection.send(self._report())
                 due = time.monotonic() + TICK_S
 
-    def _do(self, message: Start | Instruction) -> None:
+    def _do(self, message: Start | GiveBack | Instruction) -> None:
         if isinstance(message, Instruction):
             self._connection.send(Obeyed(self._ray.get(self._clerk.obey.remote(message))))
+            return
+        if isinstance(message, GiveBack):
+            self._clerk.give_back.remote(message.runs)
             return
         node, needs, share = message.node, self._order.needs, max(1, int(self._order.cpus_per_run))
         at = {"scheduling_strategy": self._at(node)}
@@ -214,9 +226,9 @@ class _Driver:
             except self._ray.exceptions.RayError as error:
                 lost.append((run, _line(error)))
         refused, copying = self._nodes.update()
-        news, paces, reached, outages = self._ray.get(self._clerk.news.remote())
+        news, paces, reached, outages, stranded = self._ray.get(self._clerk.news.remote())
         nodes, pending = tuple(self._nodes.usable.values()), self._nodes.pending
-        return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost, copying)
+        return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost, copying, stranded)
 
     def _at(self, node: str) -> Any:
         """Keep something on one node: what runs elsewhere instead would be too much there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_a_run_on_a_copy_writes_what_it_writes_on_a_shared_disk(
     path = home / run.path
     copied: dict[str, bytes] = {}
     monkeypatch.setattr(copying, "pieces", lambda data: parts(data, 100))
-    monkeypatch.setattr(copying.shutil, "rmtree", lambda folder, **_: copied.update(content(Path(folder))))
+    monkeypatch.setattr(shutil, "rmtree", lambda folder, **_: copied.update(content(Path(folder))))
     calls = watch_calls(path, monkeypatch)
     assert machines.make() == Ended(run.index)
     assert content(path) == copied != {}
