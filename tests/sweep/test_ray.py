@@ -212,7 +212,7 @@ def test_nodes_that_do_not_see_the_logs_are_lost_and_others_continue_their_runs(
             sweep = start_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
             wait_until(lambda: iterations(tmp_path / "far") >= 2 * RUNS, sweep)
             node.kill()
-            second = blind_node(tmp_path, "second", cluster.address, env)
+            second = blind_node(tmp_path, "second", cluster.address, environ(None, **CLUSTERED), dotenv=server.environ)
             done = finish(sweep)
             second.kill()
         assert done.returncode == 0, done.stdout + done.stderr
@@ -260,7 +260,7 @@ def test_the_command_is_killed_and_continues_on_a_node_that_does_not_see_the_log
 @needs_hidden_folders
 @pytest.mark.filterwarnings("default")
 def test_plugins_templates_and_no_keys_are_carried_to_nodes(tmp_path: Path) -> None:
-    """The key of the node is its own; that of the command's ``.env`` is in nothing that Ray keeps."""
+    """Neither the key in the command's ``.env`` nor one beside a plugin is in anything that Ray keeps."""
     far, kept = tmp_path / "far", tmp_path / "ray.json"
     ignored = shutil.ignore_patterns("*cache*")
     shutil.copytree(REPOSITORY / "tests/outside/lab", far / "code/lab", ignore=ignored)
@@ -275,6 +275,7 @@ def test_plugins_templates_and_no_keys_are_carried_to_nodes(tmp_path: Path) -> N
         kept.write_text(control_store(cluster.address, env))
         node.kill()
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "Receiver" in kept.read_text()
     assert "sk-of-the" not in done.stdout + kept.read_text()
     here = run_sweep(far, *command, "--logs", "local")
     assert here.returncode == 0, here.stdout + here.stderr
@@ -304,25 +305,41 @@ def test_a_node_with_another_version_and_without_the_logs_is_refused(tmp_path: P
     assert list((tmp_path / "far").glob("logs/nim/*")) == []
 
 
-def blind_node(folder: Path, name: str, address: str, env: Mapping[str, str], hidden: Path | None = None) -> BlindNode:
-    """Start a node that does not see the folder of the sweep."""
+def blind_node(
+    folder: Path,
+    name: str,
+    address: str,
+    env: Mapping[str, str],
+    hidden: Path | None = None,
+    dotenv: Mapping[str, str] | None = None,
+) -> BlindNode:
+    """Start a node that does not see the folder of the sweep, in a folder of its own, perhaps with a ``.env``."""
     (folder / name).mkdir()
+    if dotenv is not None:
+        (folder / name / ".env").write_text("".join(f"{key}={value}\n" for key, value in dotenv.items()))
     return BlindNode(address, hidden or folder / "far", folder / name, env, folder / f"{name}.log")
 
 
+CONTROL_STORE = """
+import sys, ray
+from ray._private.state import state
+from ray._private.worker import global_worker
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_list
+ray.init(address=sys.argv[1], log_to_driver=False)
+print(global_worker.node.get_session_dir_path())
+print(state.job_table(), state.actor_table(None))
+print([(key, _internal_kv_get(key)) for key in _internal_kv_list(b"")])
+"""
+
+
 def control_store(address: str, env: Mapping[str, str]) -> str:
-    """Return what Ray keeps of tasks, actors and jobs, and what nodes and their processes have logged."""
-    code = (
-        "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); "
-        "from ray._private.state import state; print(state.job_table(), state.actor_table()); "
-        "from ray.experimental.internal_kv import _internal_kv_list, _internal_kv_get; "
-        "print([(key, _internal_kv_get(key)) for key in _internal_kv_list('')])"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code, address], env=dict(env), text=True, capture_output=True, check=True
-    )
-    session = Path("/tmp/ray/session_latest")
+    """Return what Ray keeps of jobs and actors, and what nodes and their processes have logged."""
+    command = [sys.executable, "-c", CONTROL_STORE, address]
+    told = subprocess.run(command, env=dict(env), text=True, capture_output=True, check=False)
+    assert told.returncode == 0, told.stderr
+    session = Path(told.stdout.splitlines()[0])
     logs = [path.read_text(errors="replace") for path in session.rglob("logs/*") if path.is_file()]
+    assert logs != []
     return told.stdout + "".join(logs)
 
 
