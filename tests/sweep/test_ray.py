@@ -24,6 +24,7 @@ import pytest
 from r2po.runlog import RunDirectory
 from r2po.runlog.intact import check_files
 from tests.llm.fake_ollama import FakeOllama
+from tests.llm.fake_servers import FakeOpenAI
 from tests.process.processes import (
     REPOSITORY,
     environ,
@@ -187,6 +188,28 @@ def test_plugins_are_loaded_on_each_node(tmp_path: Path) -> None:
         run, local = tmp_path / f"logs/lab/run_{number}", tmp_path / f"local/lab/run_{number}"
         assert trials(run) == trials(local)
         assert RunDirectory(run).read_description()["plugins"] == RunDirectory(local).read_description()["plugins"]
+
+
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.filterwarnings("default")
+def test_a_run_whose_server_dies_gives_the_only_place_to_one_of_another_server(tmp_path: Path) -> None:
+    write_config(tmp_path, {**VALUES, "num_iterations": 8, "logdir": "logs/dead"}, "dead.yaml")
+    well_values = {**VALUES, "num_iterations": 2, "logdir": "logs/well", "llm_model_name": FakeOpenAI.model}
+    write_config(tmp_path, well_values, "well.yaml")
+    with FakeOllama(slow_player(0.2, 1)) as dead, FakeOpenAI(player) as well:
+        more = {**CLUSTERED, **dead.environ}
+        with one_node(environ(well, **more), 1) as cluster:
+            command = ["dead.yaml", "well.yaml", "--runs", "1", "--ray", cluster.address, "--jobs", "1"]
+            sweep = start_sweep(tmp_path, *command, server=well, **more)
+            wait_until(lambda: len(dead.chats) >= 2, sweep)
+            dead.die()
+            wait_until((tmp_path / "logs/well/run_1/result.json").exists, sweep)
+            assert not (tmp_path / "logs/dead/run_1/result.json").exists()
+            dead.revive()
+            done = finish(sweep)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(tmp_path.glob("logs/*/run_*/result.json"))) == 2
 
 
 needs_hidden_folders = pytest.mark.skipif(not can_hide_folders(), reason="a user may have no mounts of their own here")
