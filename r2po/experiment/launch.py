@@ -66,6 +66,8 @@ class Place:
     """What the servers told of the models by role, when the sweep made the first contact."""
     in_batches: bool = False
     """Whether its calls are made in batches; if not, none may be under way in one."""
+    logdir: str = ""
+    """Where its ``run_N`` is, if that is not where the config says: the run works on a copy."""
 
 
 def launch(
@@ -91,7 +93,9 @@ def launch(
         RunStopped: The run stopped and can be resumed.
     """
     observer = tracked(observer, config.track, environ)
-    directory = run_to_resume(config, resume) if place is None else find_run(config, place.number)
+    directory = (
+        run_to_resume(config, resume) if place is None else find_run(place.logdir or config.logdir, place.number)
+    )
     if directory is not None and directory.is_complete:
         if not directory.read_description().get("replay_of"):  # a replay's settings are its recorded run's
             check_unchanged(config, directory)
@@ -136,7 +140,8 @@ def _alone(providers: Mapping[str, Provider], max_outage_s: float) -> GateOf:
 def _start(
     config: Config, models: Mapping[str, Model], observer: Observer, gate_of: GateOf, place: Place | None
 ) -> Result:
-    directory = RunDirectory.create(Path(config.logdir), None if place is None else place.number)
+    logdir, number = (config.logdir, None) if place is None else (place.logdir or config.logdir, place.number)
+    directory = RunDirectory.create(Path(logdir), number)
     try:
         return _run(config, models, directory, observer, gate_of, place)
     except RunLockedError:
@@ -151,7 +156,7 @@ def _start(
         if isinstance(error, BrokenPipeError) or directory.holds_work:
             raise
         directory.remove()
-        raise InputError(f"cannot begin a run in {config.logdir}: {error.strerror or error}") from None
+        raise InputError(f"cannot begin a run in {logdir}: {error.strerror or error}") from None
     except CallFailed as failed:
         # This was the first contact: the same error would come again, and there is nothing yet to keep.
         if failed.retryable or failed.replies:

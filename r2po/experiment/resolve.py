@@ -24,9 +24,9 @@ Resume = int | Literal["latest"] | None
 """Number of the run to continue, "latest" for the latest unfinished one, None for a new run."""
 
 
-def find_run(config: Config, number: int) -> RunDirectory | None:
+def find_run(logdir: str, number: int) -> RunDirectory | None:
     """Return ``run_N`` of an experiment; None if there is none."""
-    directory = RunDirectory(Path(config.logdir) / f"run_{number}")
+    directory = RunDirectory(Path(logdir) / f"run_{number}")
     return directory if directory.path.is_dir() else None
 
 

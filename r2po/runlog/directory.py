@@ -22,6 +22,7 @@ from r2po.runlog.chain import DESCRIPTION, KEY, Chain, checksum, origin, seal_js
 from r2po.runlog.consistency import check_evaluations, check_iterations, check_warmup
 from r2po.runlog.jsonl import DamagedLog, check, dump, indented, sums_of, unreadable, write_atomically
 from r2po.runlog.lock import Lock, RunLockedError
+from r2po.runlog.mirror import mirror_of
 from r2po.runlog.presence import holds_anything, is_there
 from r2po.runlog.records import (
     SCHEMA_VERSION,
@@ -142,6 +143,9 @@ class RunDirectory:
         with suppress(OSError):  # raised by the first one that is not empty
             for folder in self._new_parents:
                 folder.rmdir()
+        mirror = mirror_of(self.path)
+        if mirror is not None:
+            mirror.removed()
 
     @property
     def has_checksums(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from r2po.errors import InputError
 from r2po.runlog.chain import Chain
 from r2po.runlog.lock import RunLockedError
+from r2po.runlog.mirror import mirror_of
 
 
 class DamagedLog(InputError):
@@ -112,6 +113,7 @@ class Appender:
 
     def __init__(self, path: Path, *, sealed: bool = False) -> None:
         self._path = path
+        self._mirror = mirror_of(path)
         self._chain = Chain(path, sealed=sealed)
         try:
             self._file = path.open("ab")
@@ -144,7 +146,10 @@ class Appender:
             self._file.truncate(self._end)
         self._file.write(line)
         self._file.flush()
-        self._size = self._end = self._end + len(line)
+        start, self._end = self._end, self._end + len(line)
+        self._size = self._end
+        if self._mirror is not None:
+            self._mirror.appended(self._path, start, line, sync=sync)
         self._in_doubt = False
         if sync:
             os.fsync(self._file.fileno())
@@ -186,6 +191,9 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True, writer: str 
         if sync:
             os.fsync(file.fileno())
     temporary.replace(path)
+    mirror = mirror_of(path)
+    if mirror is not None:
+        mirror.replaced(path, data, sync=sync)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

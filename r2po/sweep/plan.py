@@ -59,7 +59,7 @@ class PlannedRun:
     @property
     def directory(self) -> RunDirectory | None:
         """The run directory, if it is there."""
-        return find_run(self.config, self.seed)
+        return find_run(self.config.logdir, self.seed)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _config(source: str, variant: Variant, request: SweepRequest, note: Callable
 def _priced(config: Config, note: Callable[[str], None]) -> Config:
     """Return the config of a run with its prices; what is wrong with a damaged run is said later."""
     assert config.seed is not None
-    directory = find_run(config, config.seed)
+    directory = find_run(config.logdir, config.seed)
     try:
         return priced(config, directory, note)
     except InputError:

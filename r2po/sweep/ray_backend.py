@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import multiprocessing
 import re
-import socket
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
-from r2po.plugins import loaded_places
 from r2po.signals import held_back
-from r2po.sweep.cluster.driver import Connected, Failed, Obeyed, Order, Report, Start, drive
+from r2po.sweep.cluster.driver import Connected, Failed, GiveBack, Obeyed, Order, Report, Start, drive
+from r2po.sweep.cluster.giving_way import GivingWay
+from r2po.sweep.cluster.head import answers
+from r2po.sweep.cluster.needs import needs_of
 from r2po.sweep.cluster.node import require_ray
-from r2po.sweep.cluster.slots import Losses, Node, next_node
+from r2po.sweep.cluster.slots import Losses, Node, next_node, slots
 from r2po.sweep.cluster.token import token_in
 from r2po.sweep.control import Answer
 from r2po.sweep.coordinator import Coordinator
@@ -55,7 +57,7 @@ class RayBackend:
     """Makes runs on a Ray cluster.
 
     Args:
-        folder: The sweep's folder, among its logs: nodes that do not see it make no runs.
+        folder: The sweep's folder, among its logs: on nodes that do not see it, runs work on copies.
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
         jobs: Largest number of runs under way; None for as many as the cores allow.
@@ -79,6 +81,7 @@ class RayBackend:
         self._jobs = jobs
         self._chances = SecondChances()
         self._losses = Losses()
+        self._giving_way = GivingWay()
         self._out: set[str] = set()
         self._asked: Instruction | None = None
         self._waiting: list[PlannedRun] = []
@@ -116,7 +119,7 @@ class RayBackend:
             InputError: The cluster cannot be reached, or none of its nodes can make runs; none is started.
             SweepStopped: The cluster is gone.
         """
-        if re.fullmatch(r"[^/]+:\d+", self._address) and not _answers(self._address):
+        if re.fullmatch(r"[^/]+:\d+", self._address) and not answers(self._address):
             raise InputError(f"cannot use the Ray cluster {self._address!r}: there is no connection to that address")
         self._waiting += runs
         with token_in(self._folder) as token:
@@ -133,15 +136,8 @@ class RayBackend:
         # As a worker process: one that was forked would keep this end of the connection open.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        order = Order(
-            self._address,
-            self._cpus_per_run,
-            str(Path.cwd()),
-            str(token),
-            loaded_places(),
-            self._coordinator,
-            self._asked,
-        )
+        needs = needs_of(self._waiting)
+        order = Order(self._address, self._cpus_per_run, str(token), needs, self._coordinator, self._asked)
         self._process = context.Process(target=drive, args=(theirs, order), name="r2po-ray", daemon=True)
         resource_tracker.ensure_running()
         with held_back():
@@ -159,11 +155,22 @@ class RayBackend:
                 return
             run = self._waiting.pop(first_to_start(self._waiting, self._out))
             self._under_way[run.index] = run, node.id
+            self._giving_way.began(run.index)
             self._send(Start(run, node.id))
 
     @property
     def _is_paused(self) -> bool:
         return self._asked is not None and self._asked.paused
+
+    def _give_places(self, report: Report) -> None:
+        """Take back runs that only wait for a server that is out, for as many others that find no place."""
+        if self._asked is not None and (self._asked.paused or self._asked.stopping):
+            return
+        ready = sum(run.servers.isdisjoint(self._out) for run in self._waiting)
+        places = sum(slots(node.cpus, self._cpus_per_run) for node in self._nodes)
+        places = places if self._jobs is None else min(places, self._jobs)
+        if going := self._giving_way.who(report.stranded, self._under_way, ready, places):
+            self._send(GiveBack(going))
 
     def _told_to_obey(self, asked: Instruction) -> int:
         """Pass on what people ask; returns the number of calls under way."""
@@ -176,7 +183,7 @@ class RayBackend:
             self._check_head()
         return message.calls
 
-    def _send(self, message: Start | Instruction) -> None:
+    def _send(self, message: Start | GiveBack | Instruction) -> None:
         assert self._connection is not None
         with suppress(OSError):  # it is gone; reading from it will tell
             self._connection.send(message)
@@ -205,7 +212,7 @@ class RayBackend:
         if now - self._checked_at < CHECK_S:
             return
         self._checked_at = now
-        if not self._head or _answers(self._head):
+        if not self._head or answers(self._head):
             self._head_at = now
         elif now - self._head_at > HEAD_S:
             raise self._gone(f"its head has not answered for {now - self._head_at:.0f} s")
@@ -235,9 +242,11 @@ class RayBackend:
         for node, obstacle in report.refused:
             self._refused.append(f"node {node.name}: {obstacle}")
             self._listener.hear(Note(None, f"no runs on {self._refused[-1]}"))
+        for node, why in report.copying:
+            text = f"runs on node {node.name} work on copies, and all they record is written here at once: {why}"
+            self._listener.hear(Note(None, text))
         if self._refused and not self._was_usable and not report.pending:
-            need = "all nodes need a path that they share, and r2po"
-            raise InputError(f"no node of the Ray cluster can make runs ({self._refused[0]}); {need}")
+            raise InputError(f"no node of the Ray cluster can make runs ({self._refused[0]})")
         for message in report.news:
             if isinstance(message, Progress):
                 self._losses.progress(message.run, message.iterations)
@@ -251,10 +260,15 @@ class RayBackend:
             self._lose(run, how)
         for ended in report.ended:
             self._finish(ended)
+        self._give_places(report)
         self._listener.tick(report.paces, report.reached, report.outages)
 
     def _finish(self, ended: Ended) -> None:
         run, _ = self._under_way.pop(ended.run)
+        gave_way = self._giving_way.ended(ended.run) and not (self._asked is not None and self._asked.stopping)
+        if ended.state == "waiting" and gave_way:
+            self._waiting.insert(0, run)
+            ended = replace(ended, state=GIVEN_BACK)
         ended = self._chances.after(ended)
         if ended.state == QUEUED:
             self._waiting.append(run)
@@ -263,6 +277,7 @@ class RayBackend:
     def _lose(self, index: int, how: str) -> None:
         """A run was lost with its process or its node: it continues on another one, or there after a while."""
         run, node = self._under_way.pop(index)
+        self._giving_way.ended(index)
         self._resting[node] = time.monotonic() + REST_S
         if self._losses.are_too_many(index):
             self._listener.hear(Ended(index, "failed", f"Ray lost it again and again: {how}"))
@@ -282,13 +297,3 @@ class RayBackend:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-
-
-def _answers(address: str) -> bool:
-    """Whether somebody listens at an address."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CHECK_S):
-            return True
-    except (OSError, ValueError):
-        return False

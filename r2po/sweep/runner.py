@@ -31,23 +31,27 @@ from r2po.sweep.plan import PlannedRun
 from r2po.sweep.second_chance import may_pass
 
 
-def make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock_wait_s: float = 0.0) -> Ended:
+def make_run(
+    run: PlannedRun, environ: Mapping[str, str], channel: Channel, lock_wait_s: float = 0.0, logdir: str = ""
+) -> Ended:
     """Run an experiment to its end, or say why that is impossible.
 
-    It waits up to ``lock_wait_s`` for a process that has the run: one on a lost node may hold it for a while.
+    It waits up to ``lock_wait_s`` for a process that has the run: one on a lost node may hold it for a while. Its
+    directory may be in another ``logdir`` than the config says.
     """
     until = time.monotonic() + lock_wait_s
-    while (ended := _make_run(run, environ, channel)).state == "running" and time.monotonic() < until:
+    while (ended := _make_run(run, environ, channel, logdir)).state == "running" and time.monotonic() < until:
         time.sleep(1.0)
     return ended
 
 
-def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel) -> Ended:
+def _make_run(run: PlannedRun, environ: Mapping[str, str], channel: Channel, logdir: str) -> Ended:
     place = Place(
         run.seed,
         gate=lambda client, budget: _gate(run, client, budget, channel),
         identities=run.identities,
         in_batches=run.in_batches,
+        logdir=logdir,
     )
     try:
         launch(

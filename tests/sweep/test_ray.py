@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,15 +15,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from r2po.runlog import RunDirectory
+from r2po.runlog.intact import check_files
 from tests.llm.fake_ollama import FakeOllama
+from tests.llm.fake_servers import FakeOpenAI
 from tests.process.processes import (
     REPOSITORY,
     environ,
@@ -34,6 +36,7 @@ from tests.process.processes import (
     wait_until,
     write_config,
 )
+from tests.sweep.clusters import CLUSTERED, BlindNode, can_hide_folders, one_node, two_nodes
 from tests.sweep.sweeping import SMALL, results, run_sweep, start_sweep
 
 needs_ray = pytest.mark.skipif(
@@ -54,67 +57,6 @@ LAB: Mapping[str, Any] = {
 }
 RUNS = 6
 LOCKS = Path("/proc/locks")
-# Nodes talk over the machine's own address, which tests/conftest.py does not count as loopback: not guarded here.
-CLUSTERED = {
-    "PYTHONPATH": str(REPOSITORY),
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_agent_register_timeout_ms": "300000",  # a node gives up on its own agents where the machine is busy
-}
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-memory = {"object_store_memory": 100 * 2**20}
-head = {"num_cpus": 1, "include_dashboard": False, "gcs_server_port": int(sys.argv[1]), **memory}
-def start():
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    return cluster, cluster.add_node(num_cpus=2, **memory)
-cluster, node = start()
-print(cluster.address, flush=True)
-for line in sys.stdin:
-    if line == "lose the node\\n":
-        cluster.remove_node(node, allow_graceful=False)
-    elif line == "lose the head\\n":
-        cluster.remove_node(cluster.head_node, allow_graceful=False)
-    elif line == "lose the control store\\n":
-        cluster.head_node.kill_gcs_server()
-    else:
-        cluster.shutdown()
-        cluster, node = start()
-    print("done", flush=True)
-cluster.shutdown()
-"""
-
-
-class TwoNodes:
-    """A cluster of nodes with one core and with two, which is told what to lose."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._stdin, self._stdout = process.stdin, process.stdout
-        self.address = next((line.strip() for line in self._stdout if ":" in line), "")
-        assert self.address, "the cluster did not start"
-
-    def do(self, what: str) -> None:
-        self._stdin.write(f"{what}\n")
-        self._stdin.flush()
-        assert self._stdout.readline() == "done\n"
-
-
-@contextmanager
-def two_nodes(env: Mapping[str, str]) -> Iterator[TwoNodes]:
-    """Start a cluster, and end it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-c", CLUSTER, port], env=dict(env), text=True, **pipes) as process:
-        assert process.stdin is not None
-        try:
-            yield TwoNodes(process)
-        finally:
-            process.stdin.close()
-            process.wait(60)
 
 
 def under_way(folder: Path) -> int:
@@ -246,6 +188,192 @@ def test_plugins_are_loaded_on_each_node(tmp_path: Path) -> None:
         run, local = tmp_path / f"logs/lab/run_{number}", tmp_path / f"local/lab/run_{number}"
         assert trials(run) == trials(local)
         assert RunDirectory(run).read_description()["plugins"] == RunDirectory(local).read_description()["plugins"]
+
+
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.filterwarnings("default")
+def test_a_run_whose_server_dies_gives_the_only_place_to_one_of_another_server(tmp_path: Path) -> None:
+    write_config(tmp_path, {**VALUES, "num_iterations": 8, "logdir": "logs/dead"}, "dead.yaml")
+    well_values = {**VALUES, "num_iterations": 2, "logdir": "logs/well", "llm_model_name": FakeOpenAI.model}
+    write_config(tmp_path, well_values, "well.yaml")
+    with FakeOllama(slow_player(0.2, 1)) as dead, FakeOpenAI(player) as well:
+        more = {**CLUSTERED, **dead.environ}
+        with one_node(environ(well, **more), 1) as cluster:
+            command = ["dead.yaml", "well.yaml", "--runs", "1", "--ray", cluster.address, "--jobs", "1"]
+            sweep = start_sweep(tmp_path, *command, server=well, **more)
+            wait_until(lambda: len(dead.chats) >= 2, sweep)
+            dead.die()
+            wait_until((tmp_path / "logs/well/run_1/result.json").exists, sweep)
+            assert not (tmp_path / "logs/dead/run_1/result.json").exists()
+            dead.revive()
+            done = finish(sweep)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(tmp_path.glob("logs/*/run_*/result.json"))) == 2
+
+
+needs_hidden_folders = pytest.mark.skipif(not can_hide_folders(), reason="a user may have no mounts of their own here")
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_nodes_that_do_not_see_the_logs_are_lost_and_others_continue_their_runs(tmp_path: Path) -> None:
+    """The head, which sees them, makes runs as well; in the end all is as on a disk that they share."""
+    command = ["config.yaml", "--runs", str(RUNS)]
+    write_config(tmp_path / "calm", VALUES)
+    write_config(tmp_path / "far", VALUES)
+    with FakeOllama(player) as server:
+        assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
+        calls = len(server.chats)
+    with FakeOllama(slow_player(0.2, 4)) as server:
+        env = environ(server, **CLUSTERED)
+        with one_node(env, 1) as cluster:
+            node = blind_node(tmp_path, "first", cluster.address, env)
+            options = ["--ray", cluster.address, "--cpus-per-run", "0.5"]
+            sweep = start_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            wait_until(lambda: iterations(tmp_path / "far") >= 2 * RUNS, sweep)
+            node.kill()
+            second = blind_node(tmp_path, "second", cluster.address, environ(None, **CLUSTERED), dotenv=server.environ)
+            done = finish(sweep)
+            second.kill()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert calls <= len(server.chats) <= calls + RUNS
+        assert_no_reply_was_lost(tmp_path / "far", server)
+    said = [line for line in done.stdout.splitlines() if "work on copies" in line]
+    assert len(said) == 2, done.stdout
+    assert re.search(rf"at once: {tmp_path}/far/logs/sweep-\w+ is not on this node$", said[0])
+    assert results(tmp_path / "far") == results(tmp_path / "calm")
+    for run in (tmp_path / "far").glob("logs/*/run_*"):
+        assert check_files(RunDirectory(run)) == []
+        assert listed(run) == listed(tmp_path / "calm" / run.relative_to(tmp_path / "far"))
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_the_command_is_killed_and_continues_on_a_node_that_does_not_see_the_logs(tmp_path: Path) -> None:
+    write_config(tmp_path / "calm", VALUES)
+    write_config(tmp_path / "far", VALUES)
+    command = ["config.yaml", "--runs", str(RUNS)]
+    with FakeOllama(player) as server:
+        assert run_sweep(tmp_path / "calm", *command, server=server).returncode == 0
+        calls = len(server.chats)
+    with FakeOllama(slow_player(0.2, 4)) as server:
+        env = environ(server, **CLUSTERED)
+        with one_node(env, 0) as cluster:
+            node = blind_node(tmp_path, "node", cluster.address, env)
+            options = ["--ray", cluster.address, "--cpus-per-run", "0.5"]
+            sweep = start_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            wait_until(lambda: iterations(tmp_path / "far") >= RUNS, sweep)
+            sweep.kill()
+            assert finish(sweep).returncode == -signal.SIGKILL
+            again = run_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            node.kill()
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert calls <= len(server.chats) <= calls + RUNS
+        assert_no_reply_was_lost(tmp_path / "far", server)
+    assert results(tmp_path / "far") == results(tmp_path / "calm")
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_plugins_templates_and_no_keys_are_carried_to_nodes(tmp_path: Path) -> None:
+    """Neither the key in the command's ``.env`` nor one beside a plugin is in anything that Ray keeps."""
+    far, kept = tmp_path / "far", tmp_path / "ray.json"
+    ignored = shutil.ignore_patterns("*cache*")
+    shutil.copytree(REPOSITORY / "tests/outside/lab", far / "code/lab", ignore=ignored)
+    (far / "code/lab/.env").write_text("OLLAMA_API_KEY=sk-of-the-plugin\n")
+    write_config(far, LAB)
+    (far / ".env").write_text("OLLAMA_API_KEY=sk-of-the-command\n")
+    env = environ(None, **CLUSTERED)
+    with one_node(env, 0) as cluster:
+        node = blind_node(tmp_path, "node", cluster.address, env, hidden=far)
+        command = ["config.yaml", "--runs", "2", "--plugin", "code/lab"]
+        done = run_sweep(far, *command, "--ray", cluster.address, server=None, **CLUSTERED)
+        kept.write_text(control_store(cluster.address, env))
+        node.kill()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Receiver" in kept.read_text()
+    assert "sk-of-the" not in done.stdout + kept.read_text()
+    here = run_sweep(far, *command, "--logs", "local")
+    assert here.returncode == 0, here.stdout + here.stderr
+    for number in (1, 2):
+        run, local = far / f"logs/lab/run_{number}", far / f"local/lab/run_{number}"
+        assert trials(run) == trials(local)
+        assert RunDirectory(run).read_description()["plugins"] == RunDirectory(local).read_description()["plugins"]
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
+def test_a_node_with_another_version_and_without_the_logs_is_refused(tmp_path: Path) -> None:
+    write_config(tmp_path / "far", {**VALUES, "llm_model_name": "embedded/search"})
+    shutil.copytree(REPOSITORY / "r2po", tmp_path / "other/r2po", symlinks=True)
+    with (tmp_path / "other/r2po/seeding.py").open("a") as file:
+        file.write("# changed\n")
+    env = environ(None, **CLUSTERED)
+    with one_node(env, 0) as cluster:
+        node = blind_node(tmp_path, "node", cluster.address, {**env, "PYTHONPATH": str(tmp_path / "other")})
+        done = run_sweep(tmp_path / "far", "config.yaml", "--ray", cluster.address, server=None, **CLUSTERED)
+        node.kill()
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no node of the Ray cluster can make runs" in done.stderr
+    assert "too, but with other source files than here" in done.stderr
+    assert list((tmp_path / "far").glob("logs/nim/*")) == []
+
+
+def blind_node(
+    folder: Path,
+    name: str,
+    address: str,
+    env: Mapping[str, str],
+    hidden: Path | None = None,
+    dotenv: Mapping[str, str] | None = None,
+) -> BlindNode:
+    """Start a node that does not see the folder of the sweep, in a folder of its own, perhaps with a ``.env``."""
+    (folder / name).mkdir()
+    if dotenv is not None:
+        (folder / name / ".env").write_text("".join(f"{key}={value}\n" for key, value in dotenv.items()))
+    return BlindNode(address, hidden or folder / "far", folder / name, env, folder / f"{name}.log")
+
+
+CONTROL_STORE = """
+import sys, ray
+from ray._private.state import state
+from ray._private.worker import global_worker
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_list
+ray.init(address=sys.argv[1], log_to_driver=False)
+print(global_worker.node.get_session_dir_path())
+print(state.job_table(), state.actor_table(None))
+print([(key, _internal_kv_get(key)) for key in _internal_kv_list(b"")])
+"""
+
+
+def control_store(address: str, env: Mapping[str, str]) -> str:
+    """Return what Ray keeps of jobs and actors, and what nodes and their processes have logged."""
+    command = [sys.executable, "-c", CONTROL_STORE, address]
+    told = subprocess.run(command, env=dict(env), text=True, capture_output=True, check=False)
+    assert told.returncode == 0, told.stderr
+    session = Path(told.stdout.splitlines()[0])
+    logs = [path.read_text(errors="replace") for path in session.rglob("logs/*") if path.is_file()]
+    assert logs != []
+    return told.stdout + "".join(logs)
+
+
+def assert_no_reply_was_lost(folder: Path, server: FakeOllama) -> None:
+    """No question was asked again whose reply is on record: those asked twice were under way when they were lost."""
+    recorded = sum(len(content["replies"]) for content in results(folder).values())
+    assert recorded <= len(server.chats) <= recorded + RUNS
+
+
+def listed(run: Path) -> list[str]:
+    return sorted(str(path.relative_to(run)) for path in run.rglob("*"))
 
 
 def test_without_ray_it_says_what_to_install(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from r2po.errors import InputError
 from r2po.llm.ledger import Caps, Ledger
 from r2po.llm.outage import Outage
 from r2po.sweep import ray_backend
-from r2po.sweep.cluster.driver import Connected, Failed, Obeyed, Report, Start
+from r2po.sweep.cluster.driver import Connected, Failed, GiveBack, Obeyed, Report, Start
+from r2po.sweep.cluster.head import answers
 from r2po.sweep.cluster.slots import MOST_LOSSES, Node
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.endings import SweepStopped
@@ -60,6 +61,7 @@ class Cluster:
         self.most = Counter[str]()
         self.most_in_all = 0
         self.under_way: dict[int, str] = {}
+        self.given_back: list[int] = []
         self._step = step
         self._head = head
 
@@ -79,9 +81,12 @@ class Cluster:
         except (EOFError, OSError):
             connection.close()
 
-    def _do(self, connection: Connection[Any, Any], message: Start | Instruction) -> None:
+    def _do(self, connection: Connection[Any, Any], message: Start | GiveBack | Instruction) -> None:
         if isinstance(message, Instruction):
             connection.send(Obeyed(3))
+            return
+        if isinstance(message, GiveBack):
+            self.given_back += message.runs
             return
         self.under_way[message.run.index] = message.node
         self.most_in_all = max(self.most_in_all, len(self.under_way))
@@ -228,7 +233,7 @@ def test_if_no_node_sees_the_folder_nothing_is_started(make: Any, runs: list[Pla
     with pytest.raises(InputError) as stop:
         backend.run(runs)
     told = "no node of the Ray cluster can make runs (node 10.0.0.2: /work is not on this node)"
-    assert str(stop.value) == f"{told}; all nodes need a path that they share, and r2po"
+    assert str(stop.value) == f"{told}"
     assert not cluster.under_way
     assert not list(tmp_path.glob(".ray-*"))
 
@@ -239,7 +244,7 @@ def test_a_head_that_does_not_answer_ends_the_sweep(
     monkeypatch.setattr(ray_backend, "HEAD_S", 0.05)
     monkeypatch.setattr(ray_backend, "CHECK_S", 0.02)
     head_is_lost = False
-    monkeypatch.setattr(ray_backend, "_answers", lambda _: not head_is_lost)
+    monkeypatch.setattr(ray_backend, "answers", lambda _: not head_is_lost)
 
     def step(under_way: dict[int, str]) -> Report:
         nonlocal head_is_lost
@@ -266,7 +271,7 @@ def test_a_driver_that_says_nothing_ends_the_sweep(
 def test_a_cluster_that_cannot_be_reached_is_an_error(
     make: Any, runs: list[PlannedRun], head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_backend, "_answers", lambda _: False)
+    monkeypatch.setattr(ray_backend, "answers", lambda _: False)
     backend, _, cluster = make(lambda _: NOTHING)
     with pytest.raises(InputError) as stop:
         backend.run(runs)
@@ -294,24 +299,66 @@ def test_what_the_driver_complains_of_is_passed_on(is_setup: bool, make: Any, ru
 
 def test_a_stop_on_the_way_lets_runs_end_and_starts_no_more(make: Any, runs: list[PlannedRun]) -> None:
     def step(under_way: dict[int, str]) -> Report:
-        return replace(NOTHING, nodes=(A, B), ended=[Ended(run, "waiting") for run in under_way if answers])
+        return replace(NOTHING, nodes=(A, B), ended=[Ended(run, "waiting") for run in under_way if told])
 
-    answers: list[Any] = []
+    told: list[Any] = []
     backend, heard, _ = make(step)
 
     def stop() -> None:
         if len(backend.waiting) == len(runs) - 6:
-            answers.append(backend.obey(Instruction(stopping=True), None, 0))
+            told.append(backend.obey(Instruction(stopping=True), None, 0))
 
     heard.at_tick = stop
     backend.run(runs)
-    assert [(answer.calls, answer.runs) for answer in answers] == [(3, 6)]
+    assert [(answer.calls, answer.runs) for answer in told] == [(3, 6)]
     assert [each.state for each in heard.ended] == ["waiting"] * 6
 
 
+def out(runs: list[PlannedRun], count: int) -> list[PlannedRun]:
+    """Return the runs, of which the first ones need a server that is out."""
+    return [replace(run, servers=frozenset({"dead"} if run.index < count else {"alive"})) for run in runs]
+
+
+def test_runs_that_only_wait_for_a_server_give_their_places_to_others(make: Any, runs: list[PlannedRun]) -> None:
+    """Of six places, one stays with a run that asks whether the server is back; then it is, and all go on."""
+    told: list[int] = []
+
+    def step(under_way: dict[int, str]) -> Report:
+        others = [run for run in under_way if run >= 8]
+        dead = [run for run in under_way if run < 8]
+        if sum(each.state == "complete" and each.run >= 8 for each in heard.ended) == 12:
+            return replace(NOTHING, nodes=(A, B), ended=[Ended(run) for run in dead])
+        back = [cluster.given_back.pop() for _ in list(cluster.given_back)]
+        told.extend(back)
+        ended = [*(Ended(run, "waiting", "given back") for run in back), *(Ended(run) for run in others[:1])]
+        outages = {"dead": Outage(1.0, "no answer")} if under_way else {}
+        return replace(NOTHING, nodes=(A, B), ended=ended, outages=outages, stranded={"dead": dead})
+
+    backend, heard, cluster = make(step)
+    backend.run(out(runs, 8))
+    assert sorted(each.run for each in heard.ended if each.state == "complete") == list(range(20))
+    assert sorted(told) == [1, 2, 3, 4, 5]
+    assert [each.state for each in heard.ended].count(GIVEN_BACK) == 5
+
+
+def test_runs_whose_places_nobody_needs_keep_them(make: Any, runs: list[PlannedRun]) -> None:
+    ticks = 0
+
+    def step(under_way: dict[int, str]) -> Report:
+        nonlocal ticks
+        ticks += 1
+        stranded = {"dead": list(under_way)}
+        ended = [Ended(run) for run in under_way] if ticks > 20 else []
+        return replace(NOTHING, nodes=(A, B), stranded=stranded, ended=ended)
+
+    backend, _, cluster = make(step)
+    backend.run(out(runs[:6], 6))
+    assert cluster.given_back == []
+
+
 def test_an_address_at_which_nobody_listens_does_not_answer(head: str) -> None:
-    assert ray_backend._answers(head)
+    assert answers(head)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert not ray_backend._answers(f"127.0.0.1:{port}")
-    assert not ray_backend._answers("nonsense")
+    assert not answers(f"127.0.0.1:{port}")
+    assert not answers("nonsense")

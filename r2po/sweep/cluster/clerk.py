@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from r2po.llm.outage import Outage
 from r2po.sweep.coordinator import Coordinator
@@ -17,6 +18,8 @@ from r2po.sweep.messages import (
     Progress,
     Verdict,
 )
+
+Stranded = dict[str, list[int]]
 
 
 class Clerk:
@@ -55,6 +58,11 @@ class Clerk:
         self._grant()
         return self._coordinator.under_way
 
+    async def give_back(self, runs: Collection[int]) -> None:
+        """These runs end at their next call, since others can use their places."""
+        self._coordinator.given_back.update(runs)
+        self._grant()
+
     async def forget(self, run: int) -> None:
         """A run has ended, or starts again because its node was lost: it no longer holds anything."""
         for key in [key for key in (*self._leases, *self._answers) if key[0] == run]:
@@ -63,11 +71,15 @@ class Clerk:
         self._coordinator.forget([run], time.monotonic())
         self._grant()
 
-    async def news(self) -> tuple[list[Progress | Note], dict[str, float], Verdict | None, dict[str, Outage]]:
-        """Return what was said since the last time, the paces, the first cap that stopped a run, and the outages."""
+    async def news(self) -> tuple[list[Progress | Note], dict[str, float], Verdict | None, dict[str, Outage], Stranded]:
+        """Return what was said since the last time, the paces, the first cap that stopped a run, and the outages.
+
+        The last part are, by outage, the runs that do nothing but wait for its end.
+        """
         news, self._news = self._news, []
-        now = time.monotonic()
-        return news, self._coordinator.paces(now), self._coordinator.reached, self._coordinator.outages(now)
+        now, coordinator = time.monotonic(), self._coordinator
+        stranded = {} if coordinator.is_paused else coordinator.stranded()
+        return news, coordinator.paces(now), coordinator.reached, coordinator.outages(now), stranded
 
     def _grant(self) -> None:
         now = time.monotonic()

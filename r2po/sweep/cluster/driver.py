@@ -16,17 +16,19 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from r2po.llm.outage import Outage
-from r2po.plugins import Place
 from r2po.sweep.cluster.clerk import Clerk
-from r2po.sweep.cluster.node import make_run_here, obstacle_here, require_ray
-from r2po.sweep.cluster.slots import Node, slots
+from r2po.sweep.cluster.needs import Needs
+from r2po.sweep.cluster.node import look_here, make_run_here, make_run_on_copy, require_ray
+from r2po.sweep.cluster.nodes import Nodes, done_of
+from r2po.sweep.cluster.receiver import Receiver
+from r2po.sweep.cluster.slots import Node
 from r2po.sweep.coordinator import Coordinator
 from r2po.sweep.messages import Ended, Instruction, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 
 TICK_S = 0.5
-LOOK_S = 2.0
-"""How often it looks which nodes live."""
+WRITERS = 64
+"""How many writes of runs on copies go on at once."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,15 @@ class Order:
     Attributes:
         address: Of the cluster, or "auto".
         cpus_per_run: Cores that are set aside for a run.
-        folder: The working directory of the sweep.
-        token: A file that a node must see.
+        token: A file among the logs, by which it is known who sees them.
+        needs: What the runs need.
         asked: What people ask of all runs.
     """
 
     address: str
     cpus_per_run: float
-    folder: str
     token: str
-    plugins: Sequence[tuple[Place, bool]]
+    needs: Needs
     coordinator: Coordinator
     asked: Instruction | None
 
@@ -56,6 +57,13 @@ class Start:
 
     run: PlannedRun
     node: str
+
+
+@dataclass(frozen=True)
+class GiveBack:
+    """These runs are to end at their next call: others can use their places."""
+
+    runs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,8 @@ class Report:
         pending: How many nodes are still looked at.
         refused: Nodes that cannot make runs, and why: each once.
         lost: Runs whose process or node was lost, and how.
+        copying: Nodes that do not see the files of the sweep, and why: each once. Their runs work on copies.
+        stranded: By outage, the runs that do nothing but wait for its end.
     """
 
     news: Sequence[Progress | Note]
@@ -100,6 +110,8 @@ class Report:
     refused: Sequence[tuple[Node, str]]
     ended: Sequence[Ended]
     lost: Sequence[tuple[int, str]]
+    copying: Sequence[tuple[Node, str]] = ()
+    stranded: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def drive(connection: Connection[Any, Any], order: Order) -> None:
@@ -147,16 +159,6 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-@dataclass
-class _Nodes:
-    """The nodes of the cluster, each of which is looked at before it gets runs."""
-
-    usable: dict[str, Node] = field(default_factory=dict)
-    refused: dict[str, Node] = field(default_factory=dict)
-    pending: dict[Any, Node] = field(default_factory=dict)
-    looked_at: float = float("-inf")
-
-
 class _Driver:
     """Starts runs as tasks, and reports."""
 
@@ -164,16 +166,18 @@ class _Driver:
         self._ray = ray
         self._connection = connection
         self._order = order
-        self._nodes = _Nodes()
+        self._nodes = Nodes(ray, order.cpus_per_run, self._look_at)
         self._under_way: dict[Any, int] = {}
-        self._clerk: Any = (
-            ray.remote(Clerk)
-            .options(num_cpus=0, max_concurrency=100_000, scheduling_strategy=self._at(_this_node(ray)))
-            .remote(order.coordinator)
+        here = self._at(str(ray.get_runtime_context().get_node_id()))
+        actor = {"num_cpus": 0, "scheduling_strategy": here}
+        self._clerk: Any = ray.remote(Clerk).options(max_concurrency=100_000, **actor).remote(order.coordinator)
+        self._receiver: Any = (
+            ray.remote(Receiver).options(max_concurrency=WRITERS, **actor).remote(order.token, order.needs)
         )
         # A lost run is started again by the process that has the sweep: Ray would put it where there is no room.
         self._make = ray.remote(num_cpus=order.cpus_per_run, max_retries=0)(make_run_here)
-        self._probe = ray.remote(num_cpus=0, max_retries=0)(obstacle_here)
+        self._make_on_copy = ray.remote(num_cpus=order.cpus_per_run, max_retries=0)(make_run_on_copy)
+        self._look = ray.remote(num_cpus=0, max_retries=0)(look_here)
         if order.asked is not None:
             self._clerk.obey.remote(order.asked)
         connection.send(Connected(ray.get_runtime_context().gcs_address))
@@ -188,82 +192,46 @@ class _Driver:
                 self._connection.send(self._report())
                 due = time.monotonic() + TICK_S
 
-    def _do(self, message: Start | Instruction) -> None:
+    def _do(self, message: Start | GiveBack | Instruction) -> None:
         if isinstance(message, Instruction):
             self._connection.send(Obeyed(self._ray.get(self._clerk.obey.remote(message))))
             return
-        order, share = self._order, max(1, int(self._order.cpus_per_run))
-        make = self._make.options(scheduling_strategy=self._at(message.node))
-        task = make.remote(message.run, self._clerk, order.folder, share, order.plugins)
+        if isinstance(message, GiveBack):
+            self._clerk.give_back.remote(message.runs)
+            return
+        node, needs, share = message.node, self._order.needs, max(1, int(self._order.cpus_per_run))
+        at = {"scheduling_strategy": self._at(node)}
+        if node in self._nodes.unseeing:
+            name = self._nodes.usable[node].name if node in self._nodes.usable else node
+            task = self._make_on_copy.options(**at).remote(message.run, self._clerk, self._receiver, share, name)
+        else:
+            task = self._make.options(**at).remote(message.run, self._clerk, needs.folder, share, needs.plugins)
         self._under_way[task] = message.run.index
 
+    def _look_at(self, node: str) -> Any:
+        needs = self._order.needs
+        look = self._look.options(scheduling_strategy=self._at(node))
+        return look.remote(needs.folder, self._order.token, needs.versions, self._receiver)
+
     def _report(self) -> Report:
-        done = self._done(self._under_way)
         ended, lost = [], []
-        for task in done:
+        for task in done_of(self._ray, self._under_way):
             run = self._under_way.pop(task)
             self._clerk.forget.remote(run)
+            self._receiver.forget.remote(run)
             try:
                 ended.append(self._ray.get(task))
             except self._ray.exceptions.RayTaskError as error:
                 ended.append(Ended(run, "failed", f"Ray: {_line(error)}"))
             except self._ray.exceptions.RayError as error:
                 lost.append((run, _line(error)))
-        refused = self._look()
-        news, paces, reached, outages = self._ray.get(self._clerk.news.remote())
-        nodes, pending = tuple(self._nodes.usable.values()), len(self._nodes.pending)
-        return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost)
-
-    def _done(self, tasks: Mapping[Any, object]) -> Sequence[Any]:
-        if not tasks:
-            return ()
-        done, _ = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=0)
-        return list(done)
-
-    def _look(self) -> list[tuple[Node, str]]:
-        """Look which nodes live, and at those that are new; return which of them cannot make runs, and why."""
-        nodes = self._nodes
-        if time.monotonic() - nodes.looked_at > LOOK_S:
-            alive = {node.id: node for node in map(_node, self._ray.nodes()) if node is not None}
-            nodes.usable = {key: node for key, node in nodes.usable.items() if key in alive}
-            known = {*nodes.usable, *nodes.refused, *(node.id for node in nodes.pending.values())}
-            for node in alive.values():
-                if node.id not in known and slots(node.cpus, self._order.cpus_per_run) > 0:
-                    probe = self._probe.options(scheduling_strategy=self._at(node.id))
-                    nodes.pending[probe.remote(self._order.folder, self._order.token)] = node
-            nodes.looked_at = time.monotonic()
-        return self._take_probes()
-
-    def _take_probes(self) -> list[tuple[Node, str]]:
-        refused = []
-        for probe in self._done(self._nodes.pending):
-            node = self._nodes.pending.pop(probe)
-            try:
-                obstacle = self._ray.get(probe)
-            except self._ray.exceptions.RayTaskError as error:  # r2po is not there, say
-                obstacle = str(error).strip().splitlines()[-1]
-            except self._ray.exceptions.RayError:
-                continue  # it is gone; if not, it is looked at again
-            if obstacle:
-                self._nodes.refused[node.id] = node
-                refused.append((node, obstacle))
-            else:
-                self._nodes.usable[node.id] = node
-        return refused
+        refused, copying = self._nodes.update()
+        news, paces, reached, outages, stranded = self._ray.get(self._clerk.news.remote())
+        nodes, pending = tuple(self._nodes.usable.values()), self._nodes.pending
+        return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost, copying, stranded)
 
     def _at(self, node: str) -> Any:
         """Keep something on one node: what runs elsewhere instead would be too much there."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         return NodeAffinitySchedulingStrategy(node, soft=False)
-
-
-def _this_node(ray: Any) -> str:
-    return str(ray.get_runtime_context().get_node_id())
-
-
-def _node(told: Mapping[str, Any]) -> Node | None:
-    """Read what Ray tells of a node; None if it is dead."""
-    if not told["Alive"]:
-        return None
-    return Node(told["NodeID"], told["NodeManagerAddress"], float(told["Resources"].get("CPU", 0.0)))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from r2po import cores
 from r2po.errors import InputError
 from r2po.installation import install
 from r2po.plugins import Place, load_places
+from r2po.runlog.origin import PACKAGES
+from r2po.sweep.cluster.carrying import Ask, answered
+from r2po.sweep.cluster.needs import difference, versions_here
+from r2po.sweep.cluster.seeing import obstacle_here
+from r2po.sweep.cluster.workplace import Workplace
 from r2po.sweep.messages import AttemptOutcome, Ended, Note, PermitRequest, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 
@@ -19,8 +23,10 @@ STALE_LOCK_S = 300.0
 """How long a resumed run waits for the lock of a lost node: file servers keep it for a while."""
 LEASE_S = 60.0
 """How long after a call's time limit its permit is free again: its node was lost."""
-PATIENCE_S = 10.0
-"""How long a new file may take to be seen on another node: clients of file servers remember what a folder held."""
+
+
+_workplaces: list[Workplace] = []
+"""That of this process, once it has one: plugins are imported from there, which cannot be taken back."""
 
 
 def require_ray() -> Any:
@@ -36,25 +42,54 @@ def require_ray() -> Any:
     return ray
 
 
-def obstacle_here(folder: str, token: str, patience_s: float = PATIENCE_S) -> str:
-    """Return why this node cannot make runs; empty if it can.
+@dataclass(frozen=True)
+class Look:
+    """What a look at a node has found.
 
-    ``folder`` is the working directory of the sweep, ``token`` the path of a file that the sweep has just made among
-    its logs: a folder of the same name on the node's own disk does not have it.
+    Attributes:
+        unseen: Why it does not see the files of the sweep; empty if it does.
+        obstacle: Why it can make no runs; empty if it can.
     """
+
+    unseen: str = ""
+    obstacle: str = ""
+
+
+def look_here(folder: str, token: str, versions: Mapping[str, str], receiver: Any) -> Look:
+    """Look whether this node sees the files of a sweep, or else can make runs on copies.
+
+    ``versions`` are those of the machine of the command, as ``versions_here`` gives them.
+    """
+    unseen = obstacle_here(folder, token)
+    if not unseen:
+        return Look()
+    differs = difference(versions_here([name for name in versions if name not in (*PACKAGES, "code")]), versions)
+    if differs:
+        return Look(unseen, differs)
     try:
-        os.chdir(folder)
-    except OSError as error:
-        return f"{folder} is not on this node ({error.strerror})"
-    path, until = Path(token), time.monotonic() + patience_s
-    if not path.parent.is_dir():
-        return f"{path.parent} is not on this node"
-    while not path.exists():
-        if time.monotonic() > until:
-            return f"{path.parent} on this node is another folder: a file that was just made there is missing"
-        time.sleep(0.2)
-        list(path.parent.iterdir())  # makes some clients of file servers look again
-    return ""
+        _workplace(_asking(receiver))
+    except (InputError, OSError) as error:
+        return Look(unseen, str(error))
+    return Look(unseen)
+
+
+def _asking(receiver: Any) -> Ask:
+    """Return what asks the receiver, an actor, and waits for its answer."""
+    ray = require_ray()
+
+    def ask(method: str, *args: Any) -> Any:
+        try:
+            return answered(ray.get(getattr(receiver, method).remote(*args)))
+        except ray.exceptions.RayError as error:
+            raise OSError(f"the machine of the command does not answer ({type(error).__name__})") from None
+
+    return ask
+
+
+def _workplace(ask: Ask) -> Workplace:
+    if not _workplaces:
+        _workplaces.append(Workplace(ask))
+    return _workplaces[0]
 
 
 class _Channel:
@@ -95,3 +130,24 @@ def make_run_here(run: PlannedRun, clerk: Any, folder: str, share: int, plugins:
         return Ended(run.index, "failed", str(error))
     require_ray().get(clerk.forget.remote(run.index))
     return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
+
+
+def make_run_on_copy(run: PlannedRun, clerk: Any, receiver: Any, share: int, node: str) -> Ended:
+    """Make a run on a node that does not see the sweep's files: on a copy, whose writes all go to the ``receiver``.
+
+    Keys and base URLs are those of the environment of ``ray start``, or of ``.env`` in the folder where it was called.
+    """
+    cores.limit(share)
+    from r2po.config.environ import read_environ
+    from r2po.sweep.cluster.copying import make_copied_run
+
+    ask = _asking(receiver)
+    try:
+        environ = read_environ()
+        workplace = _workplace(ask)
+    except (InputError, OSError) as error:
+        return Ended(run.index, "failed", f"{error} (on node {node})")
+    require_ray().get(clerk.forget.remote(run.index))
+    channel = _Channel(clerk, run.config.llm_timeout_s + LEASE_S)
+    ended = make_copied_run(run, environ, channel, ask, workplace, STALE_LOCK_S)
+    return replace(ended, reason=f"{ended.reason} (on node {node})") if ended.state == "failed" else ended

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from r2po.errors import InputError
-from r2po.sweep.cluster.node import obstacle_here
+from r2po.sweep.cluster.seeing import obstacle_here
 from r2po.sweep.cluster.token import token_in
 
 
@@ -37,7 +37,7 @@ def test_a_folder_of_the_same_name_on_another_disk_is_noticed(project: Path) -> 
 
 def test_a_file_that_is_seen_late_is_waited_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = project / "logs/sweep-1/.ray-1"
-    monkeypatch.setattr("r2po.sweep.cluster.node.time.sleep", lambda _: token.touch())
+    monkeypatch.setattr("r2po.sweep.cluster.seeing.time.sleep", lambda _: token.touch())
     assert obstacle_here(str(project), str(token)) == ""
 
 

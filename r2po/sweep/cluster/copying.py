@@ -1,0 +1,122 @@
+"""A run on a node that does not see its run directory: it works on a copy, and all that it writes goes back at once."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from r2po.runlog import RunLockedError
+from r2po.runlog.mirror import mirrored
+from r2po.sweep.cluster.carrying import Ask, Lent, Piece, pieces
+from r2po.sweep.cluster.workplace import Workplace, fetch
+from r2po.sweep.messages import AttemptOutcome, Channel, Ended, Note, PermitRequest, Progress, Verdict
+from r2po.sweep.plan import PlannedRun
+from r2po.sweep.runner import make_run
+
+
+class Carrier:
+    """Passes on what a run writes; returns when it is written on the machine of the command.
+
+    Args:
+        run: Index of the run.
+        folder: Its copy.
+    """
+
+    def __init__(self, ask: Ask, run: int, loan: int, folder: Path) -> None:
+        self._ask, self._run, self._loan, self._folder = ask, run, loan, folder
+
+    def appended(self, path: Path, start: int, data: bytes, *, sync: bool) -> None:
+        """Pass on new lines."""
+        self._carry(path, start, data, anew=False, sync=sync)
+
+    def replaced(self, path: Path, data: bytes, *, sync: bool) -> None:
+        """Pass on a whole file."""
+        self._carry(path, 0, data, anew=True, sync=sync)
+
+    def removed(self) -> None:
+        """Let the run directory be removed: the run never began."""
+        self._ask("remove", self._run, self._loan)
+
+    def _carry(self, path: Path, start: int, data: bytes, *, anew: bool, sync: bool) -> None:
+        name = path.relative_to(self._folder).as_posix()
+        for place, part, more in pieces(data):
+            self._ask("write", Piece(self._run, self._loan, name, start + place, part, more, anew, sync))
+
+
+def make_copied_run(
+    run: PlannedRun, environ: Mapping[str, str], channel: Channel, ask: Ask, workplace: Workplace, lock_wait_s: float
+) -> Ended:
+    """Make a run on a copy of its directory; it waits so long for a process that has it."""
+    until = time.monotonic() + lock_wait_s
+    while True:
+        try:
+            lent: Lent = ask("lend", run)
+            break
+        except RunLockedError as error:
+            if time.monotonic() > until:
+                return Ended(run.index, "running", str(error))
+            time.sleep(1.0)
+        except OSError as error:
+            return Ended(run.index, "failed", str(error))
+    for text in lent.notes:
+        channel.tell(Note(run.index, text))
+    try:
+        with workplace.entered(), _copied(run, lent, ask, workplace) as logdir:
+            ended = make_run(run, environ, _Translated(channel, workplace), logdir=logdir)
+    except (OSError, RunLockedError) as error:
+        ended = Ended(run.index, "failed", f"its copy cannot be made: {error}")
+    return replace(ended, reason=workplace.told(ended.reason))
+
+
+@contextmanager
+def _copied(run: PlannedRun, lent: Lent, ask: Ask, workplace: Workplace) -> Iterator[str]:
+    """Copy a run directory, and give its log directory, empty if that is where the config says, seen from here."""
+    logdir = "" if not Path(run.config.logdir).is_absolute() else str(workplace.path(run.config.logdir))
+    folder = Path(logdir or run.config.logdir) / run.path.name
+    try:
+        if not lent.is_new:
+            _fetch_run(run.index, lent, ask, folder)
+        with mirrored(folder, Carrier(ask, run.index, lent.loan, folder)):
+            yield logdir
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError, RunLockedError):  # nobody waits for it then
+            ask("give_back", run.index, lent.loan)
+
+
+def _fetch_run(run: int, lent: Lent, ask: Ask, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in lent.folders:
+        (folder / name).mkdir()
+    for name, size in lent.files.items():
+        fetch(_reader(ask, run, lent.loan, name), folder / name)
+        found = (folder / name).stat().st_size
+        if found != size:
+            raise OSError(f"{name} has {size} bytes, and {found} of them came")
+
+
+def _reader(ask: Ask, run: int, loan: int, name: str) -> Ask:
+    return lambda start: ask("read", run, loan, name, start)
+
+
+class _Translated:
+    """Connects a run to the coordinator, and names paths as they are on the machine of the command."""
+
+    def __init__(self, channel: Channel, workplace: Workplace) -> None:
+        self._channel, self._workplace = channel, workplace
+
+    def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
+        """Pass it on."""
+        return self._channel.ask(ask)
+
+    def tell(self, message: AttemptOutcome | Progress | Note) -> None:
+        """Pass it on, in words that are true there."""
+        if isinstance(message, Note):
+            message = replace(message, text=self._workplace.told(message.text))
+        elif isinstance(message, Progress):
+            message = replace(message, now=self._workplace.told(message.now))
+        self._channel.tell(message)
