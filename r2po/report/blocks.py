@@ -101,7 +101,7 @@ def told_by(directory: RunDirectory) -> Told:
 
 
 def play_of(told: Told, wanted: Wanted, tell: Callable[[str], None], before: Play | None = None) -> Play:
-    """Return the rollouts of a run; ``before`` is what an earlier look at the same log gave, which is not made again."""
+    """Return the rollouts of a run; what an earlier look at the same log gave, ``before``, is not made again."""
     if told.log is None:
         return kept_only("Logs of the published code do not hold states that can be drawn.")
     return play_log(told.log, told.core, wanted.motion, wanted.seconds, tell, films=wanted.films, before=before)

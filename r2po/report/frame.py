@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -69,21 +70,21 @@ def served_page(title: str, scripts: Sequence[str], style: str, *, several: bool
         style: Address of the style sheet.
         several: Whether it compares runs.
     """
-    content = {"title": title, "subtitle": "", "badges": [], "tiles": [], "missing": [], "curve": ""}
+    content: dict[str, Any] = {"title": title, "subtitle": "", "badges": [], "tiles": [], "missing": [], "curve": ""}
     return rendered("frame.j2", served=True, scripts=scripts, style=style, several=several, blocks=[], **content)
 
 
-def _filled(blocks: Sequence[tuple[str, str]], **content: object) -> str:
+def _filled(blocks: Sequence[tuple[str, str]], **content: Any) -> str:
     scripts = [library.source for library in libraries()] + [own_script()]
     style = own_style()
     policy = security_policy(scripts, style)
     return rendered("frame.j2", served=False, policy=policy, style=style, scripts=scripts, blocks=blocks, **content)
 
 
-def rendered(template: str, folder: Path = _HERE, **content: object) -> str:
+def rendered(template: str, /, folder: Path | None = None, **content: Any) -> str:
     """Return a page from a template, in which texts are escaped, and marked as ``shown`` does."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folder or _HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_marked,

@@ -121,6 +121,7 @@ async function start() {
   listenToPage();
   if (hasOverview()) await openOverview();
   await follow();
+  listenToSource();
   document.documentElement.dataset.ready ||= "yes";
 }
 

@@ -10,6 +10,7 @@ const REST = 1;
 function takeRollouts(block) {
   if (!block.after) run.rollouts = new Map();
   if (block.about !== undefined) Object.assign(run.core, { motion: block.about, maps: block.maps });
+  run.more = Boolean(block.more);
   for (const [place, rollout] of Object.entries(block.rollouts)) run.rollouts.set(Number(place), unpacked(rollout));
 }
 
