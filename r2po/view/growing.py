@@ -79,7 +79,7 @@ class Growing:
     def _take(self, line: bytes) -> None:
         self._lines += 1
         found = _BEGINNING.match(line)
-        told = (int(found[1]), float(found[2]), float(found[3])) if found else self._parsed(line)
+        told = (int(found[1]), _finite(float(found[2])), _finite(float(found[3]))) if found else self._parsed(line)
         if told is None:
             self.fault = self.fault or f"{self._path.name}, line {self._lines} is not an iteration"
             return

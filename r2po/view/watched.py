@@ -98,10 +98,11 @@ class WatchedRun:
 
     def _state(self, files: Files, moment: Moment) -> State:
         """Say what a run is, its damage apart."""
+        held = is_held(files.get(LOCK), moment.held)
+        grows = self._grows_unheld(files, moment, held=held)  # at each look: it compares with the one before
         if RESULT in files:
             return "done"
-        held = is_held(files.get(LOCK), moment.held)
-        if held or self.path in moment.elsewhere or self._grows_unheld(files, moment, held=held):
+        if held or grows or self.path in moment.elsewhere:
             return "running"
         return "stopped"
 

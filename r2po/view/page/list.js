@@ -9,7 +9,7 @@ function drawList() {
 
 function drawRows() {
   const listed = inOrder(listedRows());
-  drawChoices(rows.values());
+  drawChoices([...rows.values()]);
   placeRows(listed);
   drawTicks();
   say(find("#many"), listWords(listed));

@@ -18,6 +18,8 @@ const COLUMNS = [
   { name: "cost", words: "money", of: (row) => row.cost, number: true },
 ];
 
+const LONGEST_NAME = 70;
+const LONGEST_NOTE = 200;
 const FIRST_NUMBER = COLUMNS.findIndex((each) => each.number);
 
 /** Take in rows that are new or changed, and forget those that are gone. */
@@ -46,7 +48,7 @@ function rowElement(row) {
   const tick = h("input", { type: "checkbox", "aria-label": `compare ${row.experiment}/${row.run}` });
   tick.checked = ticked.has(row.id);
   tick.addEventListener("change", () => tickRun(row.id, tick.checked));
-  const name = h("a", { href: `/run/${row.id}` }, h("span", { class: "folder" }, `${row.experiment}/`), row.run);
+  const name = h("a", { href: `/run/${row.id}` }, h("span", { class: "folder" }, `${brief(row.experiment, LONGEST_NOTE)}/`), row.run);
   const seed = row.seed == null ? "" : `seed ${row.seed}`;
   const cells = [
     [h("span", { class: "bar-cell" }, ...progress(row.iterations, row.planned))],
@@ -57,16 +59,21 @@ function rowElement(row) {
   return h("tr", { "data-id": row.id, class: row.state },
     h("td", { class: "tick" }, tick),
     h("th", { scope: "row", title: [seed, row.protocol && `protocol ${row.protocol}`].filter(Boolean).join(", ") || null }, name),
-    ...[row.environment, row.method].map((text) => h("td", {}, text)),
-    h("td", {}, row.model, ...marks(row)),
-    h("td", {}, h("span", { class: `state ${row.state}` }, STATES[row.state]), row.note ? h("span", { class: "note" }, row.note) : null),
+    ...[row.environment, row.method].map((text) => h("td", {}, brief(text))),
+    h("td", {}, brief(row.model), ...marks(row)),
+    h("td", {}, h("span", { class: `state ${row.state}` }, STATES[row.state]), row.note ? h("span", { class: "note" }, brief(row.note, LONGEST_NOTE)) : null),
     ...cells.map((cell, at) => h("td", { class: "number", "data-words": COLUMNS[at + FIRST_NUMBER].words }, ...cell)));
+}
+
+/** A text of a log as far as a row has room; the page of the run has all of it. */
+function brief(text, longest = LONGEST_NAME) {
+  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
 }
 
 /** What readers must know of a run: that no language model answered, that it repeats another one, and the like. */
 function marks(row) {
   const stand = row.stand_in ? [h("span", { class: "mark-word", title: "the embedded stand-in answered, no language model" }, "stand-in")] : [];
-  return [...stand, ...row.marks.map((mark) => h("span", { class: "mark-word", title: mark }, mark.split(":")[0]))];
+  return [...stand, ...row.marks.map((mark) => h("span", { class: "mark-word", title: mark }, brief(mark.split(":")[0])))];
 }
 
 /** Money with two digits after the point; of less, the first two digits. */
