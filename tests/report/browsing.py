@@ -98,7 +98,7 @@ def opened(
             page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=60_000)
         yield watched
         if ready:
-            assert watched.faults == []
+            assert watched.faults == [], watched.faults
     finally:
         context.close()
 
