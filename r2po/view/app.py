@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,16 +28,16 @@ MOST_COMPARED = 2000
 _LARGEST = 10**12
 
 
-def make_app(root: Path, port: int, token: str, wanted: Wanted) -> Guard:
+def make_app(index: Index, port: int, token: str, wanted: Wanted) -> Guard:
     """Return the app behind its guard.
 
     Args:
-        root: The folder of logs, by its true path.
+        index: The runs.
         port: The port under which browsers find it.
         token: The secret of its address.
         wanted: What pages of runs are to hold.
     """
-    answers = _Answers(Index(root), Shelf(wanted))
+    answers = _Answers(index, Shelf(wanted))
     routes = [
         Route("/", answers.list),
         Route("/run/{run}", answers.run),

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_NUMBER = rb"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_NUMBER = rb"(-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?)"  # always finite
 _BEGINNING = re.compile(rb'\{"iteration":([0-9]{1,9}),"reward":' + _NUMBER + rb',"best_reward":' + _NUMBER + rb",")
 _PIECE = 1 << 20
 
@@ -53,8 +53,7 @@ class Growing:
             return
         self._inode = status.st_ino
         if status.st_size > self._offset:
-            for line in self._new_lines():
-                self._take(line)
+            self._take(self._new_lines())
 
     @property
     def last(self) -> Mapping[str, Any]:
@@ -76,19 +75,31 @@ class Growing:
                     self._offset += len(line) + 1
                     yield line
 
-    def _take(self, line: bytes) -> None:
-        self._lines += 1
-        found = _BEGINNING.match(line)
-        told = (int(found[1]), _finite(float(found[2])), _finite(float(found[3]))) if found else self._parsed(line)
+    def _take(self, lines: Iterator[bytes]) -> None:
+        match, numbers, rewards, best = _BEGINNING.match, self.numbers, self.rewards, self.best
+        for line in lines:
+            self._lines += 1
+            found = match(line)
+            if found is None and not self._take_otherwise(line):
+                self.fault = self.fault or f"{self._path.name}, line {self._lines} is not an iteration"
+                continue
+            if found is not None:
+                numbers.append(int(found[1]))
+                rewards.append(float(found[2]))
+                best.append(float(found[3]))
+            self._last = line
+
+    def _take_otherwise(self, line: bytes) -> bool:
+        """Take a line that begins otherwise; returns whether it is an iteration."""
+        told = self._parsed(line)
         if told is None:
-            self.fault = self.fault or f"{self._path.name}, line {self._lines} is not an iteration"
-            return
+            return False
         number, reward, best = told
         before = self.best[-1] if self.best else math.nan
         self.numbers.append(number)
         self.rewards.append(reward)
         self.best.append(_larger(before, reward) if math.isnan(best) else best)
-        self._last = line
+        return True
 
     def _parsed(self, line: bytes) -> tuple[int, float, float] | None:
         try:

@@ -17,8 +17,8 @@ from r2po.view.watched import Moment, WatchedRun
 
 APART_S = 1.0
 """Between two looks at the folder, however many pages ask."""
-SLICE_S = 1.0
-"""So long a look reads logs of the published code, which takes longer; the rest is for the next look."""
+SLICE_S = 0.4
+"""So long a look reads runs for the first time; the others are for the next look, so that the first ones show soon."""
 _DIGITS = 16
 
 
@@ -38,7 +38,14 @@ class Index:
         self._problems: list[str] = []
         self._version = 0
         self._looked = -APART_S
+        self._is_reading = True
         self._lock = threading.Lock()
+
+    def read_all(self) -> None:
+        """Read all runs once, so that the first page need not wait for it."""
+        while self._is_reading:
+            with self._lock:
+                self._look()
 
     def run(self, name: str) -> WatchedRun | None:
         """Return the run that an address names; it is looked up, and no path is made of it."""
@@ -56,7 +63,7 @@ class Index:
 
         Returns:
             ``cursor``; ``runs``, a row for each run that is new or changed; ``gone``, the runs that are not there;
-            ``sweeps`` and ``problems``, always all; ``busy``, whether something runs or is still to be read.
+            ``sweeps`` and ``problems``, always all; ``busy``, whether something runs; ``reading``, whether some are still to be read.
         """
         with self._lock:
             self._look()
@@ -72,7 +79,8 @@ class Index:
                 "gone": [name for name, version in self._gone.items() if version > since],
                 "sweeps": [each.row(self.root, self._known) for each in self._sweeps.values()] if only is None else [],
                 "problems": self._problems,
-                "busy": bool(states & {"running", "unread"}),
+                "busy": "running" in states,
+                "reading": "unread" in states,
             }
 
     def _row(self, run: WatchedRun) -> Values:
@@ -86,7 +94,7 @@ class Index:
     def _look(self) -> None:
         """Look at the folder, unless that was just done."""
         now = time.monotonic()
-        if now - self._looked < APART_S:
+        if now - self._looked < APART_S and not self._is_reading:
             return
         self._version += 1
         found = find_below(self.root)
@@ -100,6 +108,7 @@ class Index:
             self._gone[name] = self._version
         for name, path in there.items():
             self._look_at(name, path, moment)
+        self._is_reading = any(run.summary.state == "unread" for run in self._runs.values())
         self._looked = time.monotonic()
 
     def _look_at(self, name: str, path: Path, moment: Moment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from r2po.errors import InputError
 from r2po.report.blocks import Wanted
 from r2po.view.app import make_app
 from r2po.view.guards import new_token
+from r2po.view.index import Index
 
 ADDRESS = "127.0.0.1"
 PATIENCE_S = 1
@@ -34,9 +36,9 @@ def serve(root: Path, port: int, wanted: Wanted, tell: Callable[[str], None]) ->
     """
     with closing(_listening(port)) as listener:
         port = int(listener.getsockname()[1])
-        token = new_token()
+        token, index = new_token(), Index(root)
         config = uvicorn.Config(
-            make_app(root, port, token, wanted),
+            make_app(index, port, token, wanted),
             lifespan="off",
             ws="none",
             http="h11",
@@ -46,6 +48,7 @@ def serve(root: Path, port: int, wanted: Wanted, tell: Callable[[str], None]) ->
             server_header=False,
             timeout_graceful_shutdown=PATIENCE_S,
         )
+        threading.Thread(target=index.read_all, daemon=True).start()
         tell(f"http://{ADDRESS}:{port}/?token={token}")
         uvicorn.Server(config).run(sockets=[listener])
 

@@ -42,7 +42,7 @@ class Moment:
         now: Seconds, by a clock that never goes back.
         held: Files that are locked on this machine.
         elsewhere: Folders of the runs that a process of a sweep says it makes, on any machine.
-        until: From when on no log of the published code is read, since that takes longer.
+        until: From when on nothing is read that takes a while: a run for the first time, a log of the published code.
     """
 
     now: float
@@ -86,8 +86,10 @@ class WatchedRun:
             state = self._state(files, moment)
             if stamp == self.stamp and state == before.state and before.state != "unread":
                 return False
-            self.summary = self._summary(files, state, clock() < moment.until)
-            self.stamp = stamp if self.summary.state != "unread" else ()
+            if (before.state == "unread" or not _is_own(files)) and clock() > moment.until:
+                self.stamp = ()  # for the next look
+                return False
+            self.summary, self.stamp = self._summary(files, state), stamp
         except OSError as error:  # removed meanwhile, or not to be read
             links = []
             self.summary = Summary("damaged", f"cannot read {error.filename or self.path}: {error.strerror or error}")
@@ -117,12 +119,12 @@ class WatchedRun:
         self._size, self._was_held = size, held
         return moment.now - self._grew < IDLE_S
 
-    def _summary(self, files: Files, state: State, may_load: bool) -> Summary:
-        if DESCRIPTION in files or any(name in files and files[name].st_size for name in LOGS):
+    def _summary(self, files: Files, state: State) -> Summary:
+        if _is_own(files):
             return self._own(files, state)
         if not any(name in files for name in FOREIGN):
             return Summary(state, "nothing is logged yet", self._head(complete=False))
-        return self._foreign() if may_load else Summary("unread")
+        return self._foreign()
 
     def _own(self, files: Files, state: State) -> Summary:
         """Look at a run in this project's format."""
@@ -173,6 +175,11 @@ class WatchedRun:
         if not loaded.runs:
             return Summary("damaged", without_paths(loaded.problems[0]))
         return _of_published(loaded.runs[0])
+
+
+def _is_own(files: Files) -> bool:
+    """Whether a run is in this project's format."""
+    return DESCRIPTION in files or any(name in files and files[name].st_size for name in LOGS)
 
 
 def _of_published(run: RunData) -> Summary:

@@ -18,6 +18,7 @@ import uvicorn
 from r2po.report.blocks import Wanted
 from r2po.view.app import make_app
 from r2po.view.guards import Guard
+from r2po.view.index import Index
 from r2po.view.serving import _listening as listening
 
 PORT = 4711
@@ -47,7 +48,7 @@ class Asked:
     """The app for a folder of logs, asked as a page of it would."""
 
     def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
-        self.app: Guard = make_app(root.resolve(), PORT, TOKEN, wanted or Wanted())
+        self.app: Guard = make_app(Index(root.resolve()), PORT, TOKEN, wanted or Wanted())
 
     def get(self, address: str, **changes: Any) -> Answer:
         """Ask with the cookie and the headers of a page of this server; ``changes`` are those of ``ask``."""
@@ -105,7 +106,7 @@ def serving(root: Path, wanted: Wanted | None = None) -> Iterator[str]:
     """Serve a folder of logs in a thread; gives the address with its token."""
     listener = listening(0)
     port = listener.getsockname()[1]
-    app = make_app(root.resolve(), port, TOKEN, wanted or Wanted())
+    app = make_app(Index(root.resolve()), port, TOKEN, wanted or Wanted())
     settings: dict[str, Any] = {"lifespan": "off", "ws": "none", "http": "h11", "access_log": False, "log_config": None}
     server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

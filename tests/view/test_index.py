@@ -133,14 +133,14 @@ def test_logs_that_take_long_are_read_a_few_at_a_time(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_published_run(tmp_path / folder_name("cartpole", "r2po"), 1, [3.0, 5.0], method="r2po")
-    monkeypatch.setattr(index_module, "SLICE_S", 0.0)
+    monkeypatch.setattr(index_module, "SLICE_S", -1.0)
     index = Index(tmp_path)
     changes = index.changes(0)
-    assert ([row["state"] for row in changes["runs"]], changes["busy"]) == (["unread"], True)
+    assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["unread"], True)
     monkeypatch.setattr(index_module, "SLICE_S", 1.0)
     clock.passes()
     changes = index.changes(changes["cursor"])
-    assert ([row["state"] for row in changes["runs"]], changes["busy"]) == (["done"], False)
+    assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["done"], False)
 
 
 def test_only_what_changed_is_told(tmp_path: Path, clock: Clock) -> None:

@@ -122,6 +122,7 @@ async function start() {
   if (hasOverview()) await openOverview();
   await follow();
   listenToSource();
+  document.documentElement.dataset.at = performance.now();
   document.documentElement.dataset.ready ||= "yes";
 }
 

@@ -2,6 +2,7 @@
 /* Asking the server what has changed: often while something runs, seldom otherwise, not while nobody looks. */
 
 const OFTEN_MS = 2000;
+const AT_ONCE_MS = 50;
 const SELDOM_MS = 10000;
 
 const asking = { cursor: 0, timer: 0, under: false, take: null, only: () => null };
@@ -28,7 +29,7 @@ async function ask() {
     if (!answer.ok) throw new Error(answer.status === 403 ? "stale" : await answer.text());
     const changes = await answer.json();
     asking.cursor = changes.cursor;
-    pause = changes.busy ? OFTEN_MS : SELDOM_MS;
+    pause = changes.reading ? AT_ONCE_MS : changes.busy ? OFTEN_MS : SELDOM_MS;
     await asking.take(changes);
     say(find("#live"), "");
   } catch (error) {

@@ -44,6 +44,7 @@ async function start() {
   find("#untick").addEventListener("click", untick);
   drawHeadings();
   await keepAsking(takeChanges, () => null);
+  document.documentElement.dataset.at = performance.now();
   document.documentElement.dataset.ready = "yes";
 }
 
