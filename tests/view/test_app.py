@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from r2po.report.blocks import Wanted, blocks_of
+from r2po.report.overview import member_of, overview_of
 from r2po.report.packing import unpack
 from r2po.runlog import open_run
 from r2po.view import shelf
@@ -69,8 +71,6 @@ def test_the_limit_of_time_holds_for_all_questions_together(cartpole: Path) -> N
 def test_a_run_that_grew_is_read_anew_and_its_rollouts_stay(
     tmp_path: Path, cartpole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     run = tmp_path / "exp/run_1"
     shutil.copytree(cartpole, run)
     (run / "result.json").unlink()
@@ -175,8 +175,6 @@ def test_what_nobody_foresaw_ends_no_server(
 
 
 def test_a_comparison_is_that_of_a_report(cartpole: Path, frozenlake: Path) -> None:
-    from r2po.report.overview import member_of, overview_of
-
     asked = Asked(cartpole.parent.parent)
     names = [asked.id_of(f"{run.parent.name}/run_1") for run in (cartpole, frozenlake)]
     found = asked.get(f"/api/compare?runs={','.join(names)},gone").block

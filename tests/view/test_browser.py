@@ -49,7 +49,7 @@ def test_the_list_shows_what_the_logs_hold(browser: Any, address: str, cartpole:
         assert cells[3:6] == ["embedded/searchstand-in", "done", "5 of 5"]
         assert float(cells[6]) == pytest.approx(result["best_reward"], rel=1e-3)
         assert float(cells[7]) == pytest.approx(result["heldout_reward"], rel=1e-3)
-        assert cells[8] == "–"
+        assert cells[8] == "\N{EN DASH}"
         points = watched.page.locator("#runs polyline").first.get_attribute("points").split(" ")
         assert len(points) == 5
         assert watched.text("#many") == "3 runs"
@@ -198,7 +198,6 @@ def test_a_run_that_goes_on_updates_itself(browser: Any, cartpole: Path, tmp_pat
         page.click("#runs tbody a")
         ready(watched)
         watched.press("Home")
-        page.click("#candidates .reply summary") if page.locator("#candidates .reply summary").count() else None
         page.evaluate("document.querySelector('#candidates article').dataset.mine = 'still here'")
         add(run, lines[3])
         page.wait_for_selector("#slider[max='4']", timeout=SOON_MS)
@@ -290,10 +289,8 @@ def test_another_page_may_link_here_but_not_look_in(browser: Any, address: str, 
     page.write_text(f'<a id="a" href="{address}">runs</a><iframe src="{host}"></iframe><img src="{host}static/d3.js">')
     with opened(browser, page, ready=False) as watched:
         watched.page.context.set_offline(False)
-        asked = (
-            "fetch(%r, {mode: 'no-cors'}).then((answer) => answer.text()).catch(() => 'refused')" % f"{host}api/changes"
-        )
-        assert watched.page.evaluate(asked) in ("", "refused")
+        asked = "(place) => fetch(place, {mode: 'no-cors'}).then((answer) => answer.text()).catch(() => 'refused')"
+        assert watched.page.evaluate(asked, f"{host}api/changes") in ("", "refused")
         watched.page.click("#a")
         ready(watched)
         assert watched.page.locator("#runs tbody tr").count() == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,6 @@ def values(growing: Growing) -> list[tuple[int, float, float]]:
 
 @given(st.lists(REWARDS, max_size=12), st.lists(st.integers(0, 2000), max_size=8))
 def test_read_in_any_pieces_it_is_what_it_is_as_a_whole(rewards: list[Any], cuts: list[int]) -> None:
-    import tempfile
-
     data = b"".join(line_of(n, reward, reward) for n, reward in enumerate(rewards, 1))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "iterations.jsonl"
@@ -95,7 +94,8 @@ def test_what_is_no_number_is_none(text: str, tmp_path: Path) -> None:
     growing = Growing(path)
     read(path, growing)
     assert list(growing.numbers) == [1]
-    assert math.isnan(growing.rewards[0]) and math.isnan(growing.best[0])
+    assert math.isnan(growing.rewards[0])
+    assert math.isnan(growing.best[0])
 
 
 def test_a_file_that_shrank_or_was_replaced_is_read_from_its_beginning(tmp_path: Path) -> None:

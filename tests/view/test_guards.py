@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from r2po.view.guards import new_token
@@ -135,8 +137,6 @@ def test_tokens_are_long_and_differ() -> None:
 
 
 def test_no_web_socket_is_opened(asked: Asked) -> None:
-    import asyncio
-
     sent: list[object] = []
 
     async def send(message: object) -> None:

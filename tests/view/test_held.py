@@ -12,6 +12,14 @@ from r2po.runlog.lock import Lock
 from r2po.view import held
 from r2po.view.held import held_here, is_held, read_locks
 
+HOLDER = """
+import sys
+from pathlib import Path
+from r2po.runlog.lock import Lock
+lock = Lock(Path(sys.argv[1]))
+print(flush=True)
+input()
+"""
 TEXT = """\
 1: FLOCK  ADVISORY  WRITE 12749 fe:01:2252992 0 EOF
 1: -> FLOCK  ADVISORY  WRITE 12750 fe:01:77 0 EOF
@@ -30,8 +38,9 @@ def test_a_lock_of_another_process_is_seen_as_long_as_it_lives(tmp_path: Path) -
     if not held.LOCKS.exists():
         pytest.skip("this system does not list its locks")
     path = tmp_path / ".lock"
-    code = f"from r2po.runlog.lock import Lock; from pathlib import Path; l = Lock(Path({str(path)!r})); print(flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert is_held(path.stat(), held_here())

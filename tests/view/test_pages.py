@@ -51,7 +51,7 @@ def test_a_page_has_no_script_style_or_handler_of_its_own(page: str) -> None:
     assert [text.strip() for text in (*elements.texts["script"], *elements.texts["style"])] == [""] * len(
         elements.texts["script"]
     )
-    for tag, attributes in elements.found:
+    for _tag, attributes in elements.found:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         for name in ("src", "href"):
             address = attributes.get(name) or "#"
