@@ -63,8 +63,8 @@ class Index:
 
         Returns:
             ``cursor``; ``runs``, a row for each run that is new or changed; ``gone``, the runs that are not there;
-            ``sweeps`` and ``problems``, always all; ``busy``, whether something runs; ``reading``, whether some runs are
-            still to be read.
+            ``sweeps`` and ``problems``, always all; ``busy``, whether something runs; ``reading``, whether some
+            runs are still to be read.
         """
         with self._lock:
             self._look()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r2po.errors import InputError
+from r2po.report.machine_paths import without_paths
 from r2po.report.packing import Values
 from r2po.sweep.board import Board
 from r2po.sweep.control import Orders, read_orders, told
@@ -41,29 +42,39 @@ class WatchedSweep:
 
     def held(self) -> set[Path]:
         """Return the folders of the runs that a process says it makes."""
-        self._read()
-        if self._manifest is None:
+        try:
+            self._read()
+            if self._manifest is None:
+                return set()
+            return {_normal(self.folder.parent / run) for run in held_in(self.folder)}
+        except Exception as error:  # noqa: BLE001 - one odd file must not hide all the rest
+            self._manifest, self._problem = None, f"cannot be read: {type(error).__name__}: {error}"
             return set()
-        return {_normal(self.folder.parent / run) for run in held_in(self.folder)}
 
     def row(self, root: Path, look_up: LookUp) -> Values:
         """Return what the page of all runs is given of it."""
         name = str(self.folder.relative_to(root))
         if self._manifest is None:
-            return {"name": name, "problem": self._problem}
-        board = self._renewed(self._manifest, look_up)
-        total = board.total
+            return {"name": name, "problem": without_paths(self._problem)}
+        try:
+            return self._told(name, self._manifest, root, look_up)
+        except Exception as error:  # noqa: BLE001 - as above
+            return {"name": name, "problem": f"cannot be read: {type(error).__name__}: {without_paths(str(error))}"}
+
+    def _told(self, name: str, manifest: Manifest, root: Path, look_up: LookUp) -> Values:
+        board = self._renewed(manifest, look_up)
+        asked, total = self._asked(board), board.total
         return {
             "name": name,
             "problem": "",
             "beside": "" if self.folder.parent == root else f"{self.folder.parent.relative_to(root)}/",
-            "started": self._manifest.created[:16].replace("T", " "),
+            "started": manifest.created[:16].replace("T", " "),
             "runs": total.runs,
             "states": {state: total.states[state] for state in sorted(total.states)},
             "iterations": total.iterations,
             "to_go": total.to_go,
             "pace": rates(board, board.speed(time.monotonic())),
-            "asked": self._asked(board),
+            "asked": asked,
             "failures": [f"{run}: {why}" for run, why in sorted(self._failures(board).items())],
         }
 

@@ -93,6 +93,9 @@ class WatchedRun:
         except OSError as error:  # removed meanwhile, or not to be read
             links = []
             self.summary = Summary("damaged", f"cannot read {error.filename or self.path}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - one odd log must not hide the others
+            links = []
+            self.summary, self.stamp = Summary("damaged", f"cannot be read: {type(error).__name__}: {error}"), stamp
         if links:
             note = f"{', '.join(links[:3])}: links in the folder of a run are not followed"
             self.summary = Summary("damaged", note)

@@ -146,7 +146,7 @@ def test_no_web_socket_is_opened(asked: Asked) -> None:
         return {"type": "websocket.connect"}
 
     headers = [(name.encode(), value.encode()) for name, value in USUAL]
-    asyncio.run(asked.app({"type": "websocket", "path": "/", "headers": headers}, receive, send))  # type: ignore[arg-type]
+    asyncio.run(asked.app({"type": "websocket", "path": "/", "headers": headers}, receive, send))
     assert sent == []
 
 

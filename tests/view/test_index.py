@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(index_module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("r2po.view.index.time.monotonic", lambda: self.now)
 
     def passes(self, seconds: float = 2.0) -> None:
         self.now += seconds
@@ -74,7 +74,7 @@ def test_what_is_not_known_is_none_and_not_0(tmp_path: Path, clock: Clock) -> No
     for name in ("exp/run_1", "exp/run_2"):
         assert [found[name][key] for key in ("best", "heldout", "cost", "curve")] == [None, None, None, []]
     assert found["exp/run_2"]["note"] == "nothing is logged yet"
-    lines = [{"iteration": 1, "reward": None, "candidates": [], "times": {}}]
+    lines: list[dict[str, Any]] = [{"iteration": 1, "reward": None, "candidates": [], "times": {}}]
     write_lines(run, lines)
     assert rows(Index(tmp_path))["exp/run_1"]["curve"] == [None]
 
