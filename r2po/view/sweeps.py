@@ -46,7 +46,8 @@ class WatchedSweep:
             self._read()
             if self._manifest is None:
                 return set()
-            return {_normal(self.folder.parent / run) for run in held_in(self.folder)}
+            # Runs may lie elsewhere than beside the sweep; nothing is looked up on the disk.
+            return {Path(os.path.normpath(self.folder.parent / run)) for run in held_in(self.folder)}
         except Exception as error:  # noqa: BLE001 - one odd file must not hide all the rest
             self._manifest, self._problem = None, f"cannot be read: {type(error).__name__}: {error}"
             return set()
@@ -94,7 +95,7 @@ class WatchedSweep:
     def _renewed(self, manifest: Manifest, look_up: LookUp) -> Board:
         """Return the board with what is known of each run by now; it keeps the past, for the pace."""
         runs = [
-            _progress(place, entry, look_up(_normal(manifest.path(place))), manifest.failures.get(entry["run"], ""))
+            _progress(place, entry, look_up(manifest.path(place)), manifest.failures.get(entry["run"], ""))
             for place, entry in enumerate(manifest.runs)
         ]
         if self._board is None:
@@ -135,8 +136,3 @@ def _progress(place: int, entry: Mapping[str, Any], found: Summary | None, failu
         episodes=found.episodes or 0,
         cost=found.cost,
     )
-
-
-def _normal(path: Path) -> Path:
-    """Return a path without ``..``; nothing is looked up on the disk."""
-    return Path(os.path.normpath(path))

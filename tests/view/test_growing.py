@@ -43,6 +43,7 @@ def test_read_in_any_pieces_it_is_what_it_is_as_a_whole(rewards: list[Any], cuts
         whole = Growing(path)
         read(path, whole)
         assert values(growing) == values(whole)
+        assert (growing.fault, whole.fault) == ("", "")
         assert list(growing.numbers) == list(range(1, len(rewards) + 1))
         told = [math.nan if reward is None else float(reward) for reward in rewards]
         assert [repr(each) for each in growing.rewards] == [repr(each) for each in told]

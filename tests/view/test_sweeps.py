@@ -118,7 +118,7 @@ def test_runs_that_a_manifest_names_are_only_looked_up(tmp_path: Path) -> None:
 
 
 def test_a_run_that_a_process_of_the_sweep_makes_is_running(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("r2po.view.sweeps.held_in", lambda _: {"exp/run_2"})
+    monkeypatch.setattr("r2po.view.sweeps.held_in", lambda _: {"../paper/exp/run_2"})
     index = Index(swept)
     states = {row["run"]: row["state"] for row in index.changes(0)["runs"]}
     assert states == {"run_1": "done", "run_2": "running", "run_3": "stopped", "run_5": "damaged"}
