@@ -125,6 +125,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "logs/cartpole_r2po/run_1": "a run, into report.html",
         "logs/cartpole_r2po logs/cartpole_props --output both.html": "side by side",
     },
+    "view": {
+        "logs": "all runs under a folder",
+        "logs --port 8765": "on a port that a tunnel leads to",
+    },
     "watch": {
         "logs/cartpole_props/run_1": "in a window",
         "logs/cartpole_props/run_1 --output best.gif": "into a file",
