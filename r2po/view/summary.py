@@ -29,6 +29,7 @@ class Summary:
         numbers: The number of each iteration.
         rewards: Its mean return; not a number where no policy worked.
         best: The best so far, likewise.
+        highest: The best of a run of which only that is told, and no iterations.
         episodes: Spent in all.
         calls: Replies in all.
         heldout: Mean return of the best policy on fresh episodes.
@@ -47,6 +48,7 @@ class Summary:
     numbers: Sequence[int] = ()
     rewards: Sequence[float] = ()
     best: Sequence[float] = ()
+    highest: float | None = None
     episodes: int | None = None
     calls: int | None = None
     heldout: float | None = None
@@ -74,7 +76,7 @@ class Summary:
             "marks": [each for each in badges if "stand-in" not in each and each != "not complete"],
             "iterations": len(self.numbers),
             "planned": self.planned,
-            "best": known(self.best[-1]) if len(self.best) else None,
+            "best": known(self.best[-1]) if len(self.best) else self.highest,
             "curve": curve(self.best),
             "heldout": self.heldout,
             "cost": self.cost,

@@ -195,6 +195,7 @@ def _of_published(run: RunData) -> Summary:
         numbers=array("q", run.numbers.tolist()),
         rewards=array("d", run.rewards.tolist()),
         best=array("d", run.best_so_far.tolist() if some else []),
+        highest=run.metric("best_reward"),
         episodes=int(run.episodes[-1]) if some else None,
         heldout=run.metric("heldout_reward"),
         target=run.target,

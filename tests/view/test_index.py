@@ -129,6 +129,15 @@ def test_logs_of_the_published_code(tmp_path: Path, clock: Clock) -> None:
     assert (row["state"], row["iterations"], row["best"], row["cost"]) == ("done", 2, 5.0, None)
 
 
+def test_a_baseline_of_which_only_a_summary_is_kept(tmp_path: Path, clock: Clock) -> None:
+    run = tmp_path / "nim_sb3/ppo/run_1"
+    run.mkdir(parents=True)
+    (run / "summary.json").write_text(json.dumps({"mean_reward": 0.5, "best_reward": 1.0, "final_reward": 0.25}))
+    row = rows(Index(tmp_path))["nim_sb3/ppo/run_1"]
+    assert (row["method"], row["environment"], row["best"], row["iterations"]) == ("SB3-PPO", "Nim", 1.0, 0)
+    assert (row["curve"], row["heldout"]) == ([], None)
+
+
 def test_logs_that_take_long_are_read_a_few_at_a_time(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
