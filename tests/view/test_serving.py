@@ -43,7 +43,9 @@ def asked(port: int, path: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_it_serves_until_a_signal_and_says_nothing_more(number: signal.Signals, code: int, tmp_path: Path) -> None:
     write_run(tmp_path / "exp", 1, [1.0, 2.0])
     with started(str(tmp_path)) as (process, printed, port):

@@ -64,7 +64,8 @@ def test_a_sweep_is_counted_as_its_status_counts_it(swept: Path) -> None:
     assert row["pace"].startswith("left ")
 
 
-def test_a_real_sweep_and_what_is_asked_of_it(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_real_sweep_is_counted_as_its_status_counts_it(tmp_path: Path) -> None:
     (config,) = CONFIGS.rglob("cartpole_props.yaml")
     settings = ["num_iterations=2", "num_evaluation_episodes=2", "heldout_episodes=2", "llm_model_name=embedded/search"]
     settings += ["rollout_engine=reference", "warmup_episodes=2", "max_traj_length=20"]
@@ -77,11 +78,6 @@ def test_a_real_sweep_and_what_is_asked_of_it(tmp_path: Path) -> None:
     total = read_board(manifest)[0].total
     assert (row["runs"], row["states"], row["iterations"]) == (total.runs, dict(total.states), total.iterations)
     assert row["states"] == {"complete": 2}
-    assert main(["pause", str(manifest.folder)]) == 0
-    row = sweep_of(Index(tmp_path))
-    assert row["pace"] == "paused"
-    assert row["asked"][0].startswith("paused since")
-    assert str(tmp_path) not in json.dumps(row["asked"])
 
 
 def test_the_pace_is_what_was_seen(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +91,14 @@ def test_the_pace_is_what_was_seen(swept: Path, monkeypatch: pytest.MonkeyPatch)
     pace = sweep_of(index)["pace"]
     assert "0.2 calls/s" in pace  # an iteration of two calls in 10 s
     assert "0.4 episodes/s" in pace
+
+
+def test_what_is_asked_of_a_sweep(swept: Path) -> None:
+    assert main(["pause", str(swept / "paper/sweep-1")]) == 0
+    row = sweep_of(Index(swept))
+    assert row["pace"] == "paused"
+    assert row["asked"][0].startswith("paused since")
+    assert str(swept) not in json.dumps(row["asked"])
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 99}', '{"schema": 1}', "[" * 100_000])
