@@ -19,7 +19,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks import isolation_speed, mujoco_speed, rollout_speed, run_cost
+from benchmarks import isolation_speed, mujoco_speed, rollout_speed, run_cost, view_speed
 from benchmarks.envpool_speed import cartpole_rate
 from r2po.policies import make_policy
 from r2po.tasks import TASKS
@@ -84,6 +84,7 @@ PARTS: Mapping[str, Callable[[int], Any]] = MappingProxyType(
         "isolation": isolation_speed.measure,
         "help": lambda _rounds: run_cost.start_up()._asdict(),
         "runs": lambda _rounds: [_plain(row) for row in run_cost.rows()],
+        "view": lambda _rounds: view_speed.measure(),
     }
 )
 """What is measured, in this order, with a number of rounds."""

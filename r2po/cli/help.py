@@ -129,6 +129,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "logs/cartpole_r2po --to tensorboard": "all runs of an experiment",
         "logs/cartpole_r2po/run_1 --to wandb mlflow": "a run, to two of them",
     },
+    "view": {
+        "logs": "all runs under a folder",
+        "logs --port 8765": "on a port that a tunnel leads to",
+    },
     "watch": {
         "logs/cartpole_props/run_1": "in a window",
         "logs/cartpole_props/run_1 --output best.gif": "into a file",

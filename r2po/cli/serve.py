@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 
-from r2po.cli.starting import count, place
+from r2po.cli.starting import count, place, port
 from r2po.signals import held_back
-
-LARGEST_PORT = 65_535
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a GGUF file, or smollm2: a model for trials",
     )
-    parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument(
         "--context",
         type=count,
@@ -52,10 +49,3 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(instructions(model, served))
         sys.stdout.flush()
         raise RunStopped(why_it_ended(served))
-
-
-def _port(text: str) -> int:
-    port = partial(count, least=0)(text)
-    if port > LARGEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 0 to {LARGEST_PORT}")
-    return port

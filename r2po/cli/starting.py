@@ -13,6 +13,7 @@ from pathlib import Path
 
 from r2po.terminal import OutputLost
 
+LARGEST_PORT = 65_535
 UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -42,6 +43,14 @@ def count(text: str, least: int = 1) -> int:
         number = least - 1
     if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return number
+
+
+def port(text: str) -> int:
+    """Read a port from an option; 0 stands for a free one."""
+    number = count(text, least=0)
+    if number > LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 0 to {LARGEST_PORT}")
     return number
 
 

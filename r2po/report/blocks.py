@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from r2po.analysis.lineage.heading import facts_of
-from r2po.analysis.lineage.reading import read_log
+from r2po.analysis.lineage.reading import Log, read_log
 from r2po.analysis.logs.load import load_runs_of
 from r2po.analysis.logs.replies import RunReplies
 from r2po.analysis.logs.run_data import RunData
@@ -52,21 +52,62 @@ class Blocks:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the log of a run tells, before anything is rolled out again or packed.
+
+    Attributes:
+        core: The block ``core``, without what is known of rollouts: ``motion`` and ``maps``.
+        asked: All questions, in the order in which they were asked.
+        problem: Why questions are missing; empty if none are.
+        log: What could be read of a run in this project's format; None of one in the published code's.
+    """
+
+    core: Values
+    asked: list[Asked]
+    problem: str
+    log: Log | None
+
+
 def blocks_of(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]) -> Blocks:
     """Return the blocks of a run, in this project's or the published code's format.
 
     Raises:
         InputError: Nothing of it can be read.
     """
+    told = told_by(directory)
+    play = play_of(told, wanted, tell)
+    core = {**told.core, "motion": play.about, "maps": play.grid}
+    packed = {
+        "core": pack(core),
+        "texts": pack_texts(told.asked, told.problem, whole=wanted.whole_texts),
+        "motion": pack({"rollouts": play.rollouts}),
+    }
+    return Blocks(core, packed, play.notes)
+
+
+def told_by(directory: RunDirectory) -> Told:
+    """Return what the log of a run tells, in this project's or the published code's format.
+
+    Raises:
+        InputError: Nothing of it can be read.
+    """
     if directory.is_described or directory.has_begun:
-        return _of_log(directory, wanted, tell)
+        return _of_log(directory)
     loaded = load_runs_of([directory])
     if not loaded.runs:
         raise InputError(f"cannot report on {directory.path}: {loaded.problems[0]}")
-    return _of_published(loaded.runs[0], wanted)
+    return _of_published(loaded.runs[0])
 
 
-def _of_log(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]) -> Blocks:
+def play_of(told: Told, wanted: Wanted, tell: Callable[[str], None], before: Play | None = None) -> Play:
+    """Return the rollouts of a run; what an earlier look at the same log gave, ``before``, is not made again."""
+    if told.log is None:
+        return kept_only("Logs of the published code do not hold states that can be drawn.")
+    return play_log(told.log, told.core, wanted.motion, wanted.seconds, tell, films=wanted.films, before=before)
+
+
+def _of_log(directory: RunDirectory) -> Told:
     log = read_log(directory)
     asked, problem = read_asked(directory.path)
     accounts: dict[str, dict[str, Any]] = {} if log.result is None else log.result.get("accounting") or {}
@@ -77,14 +118,14 @@ def _of_log(directory: RunDirectory, wanted: Wanted, tell: Callable[[str], None]
     # A part of the calls would pass for all of them.
     core = core_of_log(log, [] if problem else spent_by_role(asked, costs))
     core["calls_problem"] = problem
-    play = play_log(log, core, wanted.motion, wanted.seconds, tell, films=wanted.films)
     if problem and problem not in core["head"]["missing"]:
         core["head"]["missing"].append(problem)
-    return _packed(core, asked, problem, play, wanted)
+    return Told(core, asked, problem, log)
 
 
-def _of_published(run: RunData, wanted: Wanted) -> Blocks:
+def _of_published(run: RunData) -> Told:
     core = core_of_run(run)
+    core["calls_problem"] = ""
     replies = RunReplies(run, prompts=True)
     asked: list[Asked] = []
     for each in core["iterations"]:
@@ -96,17 +137,4 @@ def _of_published(run: RunData, wanted: Wanted) -> Blocks:
         if len(tried) == len(told):
             for number, candidate in enumerate(tried):
                 candidate["call"] = f"{each['n']}.{number}"
-    play = kept_only("Logs of the published code do not hold states that can be drawn.")
-    return _packed(core, asked, "", play, wanted)
-
-
-def _packed(core: Values, asked: list[Asked], problem: str, play: Play, wanted: Wanted) -> Blocks:
-    core.setdefault("calls_problem", "")
-    core["motion"] = play.about
-    core["maps"] = play.grid
-    packed = {
-        "core": pack(core),
-        "texts": pack_texts(asked, problem, whole=wanted.whole_texts),
-        "motion": pack({"rollouts": play.rollouts}),
-    }
-    return Blocks(core, packed, play.notes)
+    return Told(core, asked, "", None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -21,7 +22,7 @@ _HERE = Path(__file__).parent
 _PAGE = _HERE / "page"
 
 SCRIPTS = (
-    *("dom", "colours", "data", "texts", "choosing", "head", "curve", "heat"),
+    *("dom", "colours", "blocks", "data", "texts", "choosing", "head", "curve", "heat"),
     *("strokes", "drawings", "grids", "motion", "returns", "parameters", "sources"),
     *("detail", "prompts", "space", "tables", "compare", "keys", "main"),
 )
@@ -60,24 +61,35 @@ def overview_page(title: str, badges: Sequence[str], left_out: Sequence[str], bl
     return _filled(blocks, several=True, title=title, subtitle="", badges=badges, tiles=[], missing=left_out, curve="")
 
 
-def _filled(blocks: Sequence[tuple[str, str]], **content: object) -> str:
+def served_page(title: str, scripts: Sequence[str], style: str, *, several: bool) -> str:
+    """Return a page for a server, whose scripts and style it gives by the addresses that stand here; it has no blocks.
+
+    Args:
+        title: Its title.
+        scripts: Addresses of the scripts, in their order.
+        style: Address of the style sheet.
+        several: Whether it compares runs.
+    """
+    content: dict[str, Any] = {"title": title, "subtitle": "", "badges": [], "tiles": [], "missing": [], "curve": ""}
+    return rendered("frame.j2", served=True, scripts=scripts, style=style, several=several, blocks=[], **content)
+
+
+def _filled(blocks: Sequence[tuple[str, str]], **content: Any) -> str:
     scripts = [library.source for library in libraries()] + [own_script()]
     style = own_style()
+    policy = security_policy(scripts, style)
+    return rendered("frame.j2", served=False, policy=policy, style=style, scripts=scripts, blocks=blocks, **content)
+
+
+def rendered(template: str, /, folder: Path | None = None, **content: Any) -> str:
+    """Return a page from a template, in which texts are escaped, and marked as ``shown`` does."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader(folder or _HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_marked,
     )
-    return environment.get_template("frame.j2").render(
-        policy=security_policy(scripts, style),
-        style=style,
-        scripts=scripts,
-        blocks=blocks,
-        libraries=libraries(),
-        version=version(),
-        **content,
-    )
+    return environment.get_template(template).render(libraries=libraries(), version=version(), **content)
 
 
 def _marked(value: object) -> object:
@@ -101,8 +113,18 @@ def _hash(text: str) -> str:
 
 @cache
 def own_script() -> str:
-    """Return the page's own script: its files joined, with names of their own."""
-    parts = [(_PAGE / f"{name}.js").read_text(encoding="utf-8").removeprefix('"use strict";\n') for name in SCRIPTS]
+    """Return the page's own script."""
+    return joined(script_file(name) for name in SCRIPTS)
+
+
+def script_file(name: str) -> Path:
+    """Return the file of a part of the page's own script."""
+    return _PAGE / f"{name}.js"
+
+
+def joined(files: Iterable[Path]) -> str:
+    """Return files as one script, whose names are its own."""
+    parts = [file.read_text(encoding="utf-8").removeprefix('"use strict";\n') for file in files]
     return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 
 

@@ -45,12 +45,18 @@ class Play:
         about: A sentence on where they come from, and what is missing.
         grid: The map of a grid world; None for other environments.
         notes: What the command should say.
+        again: The candidates whose rollouts were made again.
+        unlike: Those of which rolling out again gave another return than the logged one.
+        late: For how many there was no time.
     """
 
     rollouts: dict[int, Values] = field(default_factory=dict)
     about: str = ""
     grid: Values | None = None
     notes: list[str] = field(default_factory=list)
+    again: set[int] = field(default_factory=set)
+    unlike: set[int] = field(default_factory=set)
+    late: int = 0
 
 
 def kept_only(about: str) -> Play:
@@ -59,7 +65,14 @@ def kept_only(about: str) -> Play:
 
 
 def play_log(
-    log: Log, core: Values, motion: Motion, seconds: float, tell: Callable[[str], None], *, films: bool = False
+    log: Log,
+    core: Values,
+    motion: Motion,
+    seconds: float,
+    tell: Callable[[str], None],
+    *,
+    films: bool = False,
+    before: Play | None = None,
 ) -> Play:
     """Return the rollouts of a run.
 
@@ -70,27 +83,35 @@ def play_log(
         seconds: How long rolling out again may take.
         tell: Called with how far it is.
         films: Whether the best policies of an environment that the page cannot draw get pictures.
+        before: What an earlier look at the same log gave; its rollouts are taken over, in their order.
     """
     if motion == "none":
         return kept_only("This report was made without rollouts.")
     wanted = [(place, each) for place, each in enumerate(core["candidates"]) if each.get("returns")]
     if not wanted or (core["size"] == 0 and not any("source" in each for _, each in wanted)):
         return kept_only("The log holds no policies that could be rolled out.")
-    play = Play()
+    play = Play() if before is None else _continued(before)
     sums = {record["iteration"]: record.get("sums", {}).get("trajectories") for record in log.iterations}
     damaged: list[str] = []
-    for place, each in wanted:
+    for place, each in ((place, each) for place, each in wanted if place not in play.rollouts):
         found = _kept(log, each, sums.get(each["i"]), damaged)
         if found is not None:
             play.rollouts[place] = found
-    missing = [pair for pair in wanted if pair[0] not in play.rollouts and (motion == "all" or pair[1].get("shown"))]
-    from_log = len(play.rollouts)
+    known = play.rollouts.keys() | play.unlike
+    missing = [pair for pair in wanted if pair[0] not in known and (motion == "all" or pair[1].get("shown"))]
     asked = _Asked(missing, _best_ones(wanted, core) if films else [], seconds, tell)
     came = _again(log, play, asked) if missing or core["size"] else _Came()
-    play.about = _about(from_log, len(play.rollouts) - from_log, came)
+    came.different = len(play.unlike)
+    play.late = came.late
+    play.about = _about(len(play.rollouts) - len(play.again), len(play.again), came)
     play.notes += [] if came.is_whole else [f"{log.path.name}: {play.about}"]
     play.notes += damaged[:1]
     return play
+
+
+def _continued(before: Play) -> Play:
+    """Return a play that begins with what an earlier one has; a map does not change."""
+    return Play(dict(before.rollouts), grid=before.grid, again=set(before.again), unlike=set(before.unlike))
 
 
 @dataclass
@@ -197,8 +218,7 @@ def _roll_out_and_film(log: Log, setting: Setting, play: Play, asked: _Asked) ->
     places = {place for place, _ in asked.missing}
     missing = [*asked.missing, *(pair for pair in filmed if pair[0] not in places and pair[0] not in play.rollouts)]
     deadline = time.process_time() + asked.seconds
-    different, late = _roll_out(setting, play, missing, deadline, asked.tell)
-    came = _Came("", different, late)
+    came = _Came("", late=_roll_out(setting, play, missing, deadline, asked.tell))
     if asked.filmed and is_drawn:
         came.problem = "pictures are only taken of environments that the page cannot draw itself"
     came.filmed = film(setting, play.rollouts, filmed, deadline, asked.tell, lambda error: _one_line(error, log))
@@ -217,22 +237,23 @@ def _roll_out(
     wanted: Sequence[tuple[int, Values]],
     deadline: float,
     tell: Callable[[str], None],
-) -> tuple[int, int]:
-    """Roll out again; returns how many came out otherwise, and for how many there was no time."""
+) -> int:
+    """Roll out again; returns for how many there was no time."""
     missing = [pair for pair in wanted if pair[1].get("params")]
-    different, told = 0, time.monotonic()
+    told = time.monotonic()
     for done, (place, candidate) in enumerate(best_first(missing)):
         if time.process_time() > deadline:
-            return different, len(missing) - done
+            return len(missing) - done
         if time.monotonic() - told > TELL_EVERY_S:
             told = time.monotonic()
             tell(f"rolled out again: {done} of {len(missing)}")
         found = _rolled_out(setting, candidate)
         if found is None:
-            different += 1
+            play.unlike.add(place)
         else:
             play.rollouts[place] = found
-    return different, 0
+            play.again.add(place)
+    return 0
 
 
 def _rolled_out(setting: Setting, candidate: Values) -> Values | None:

@@ -41,11 +41,11 @@ class Member:
     outcome: Values
 
 
-def member_of(number: int, folder: Path, core: Values) -> Member:
-    """Return a run as an overview shows it, given its number among all, its folder and its block ``core``."""
+def member_of(name: str, folder: Path, core: Values) -> Member:
+    """Return a run as an overview shows it, given the name of its blocks, its folder and its block ``core``."""
     head, shown = core["head"], dict(core["settings"])
     settings = {name: shown[name] for name in telling(shown) if name not in _NO_SETTINGS}
-    own = (f"run{number}", folder, head["method"], head["environment"], core["target"])
+    own = (name, folder, head["method"], head["environment"], core["target"])
     return Member(*own, settings, head["badges"], _outcome(core))
 
 

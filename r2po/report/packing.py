@@ -17,9 +17,13 @@ Values = dict[str, Any]
 """What becomes a block: numbers, texts, lists and mappings. docs/report.md names them."""
 
 
-def pack(values: Mapping[str, Any]) -> str:
+SMALLEST, QUICKEST = 9, 1
+"""Levels of compression: of what is kept, and of what is sent once, on the same machine."""
+
+
+def pack(values: Mapping[str, Any], level: int = SMALLEST) -> str:
     """Return values as base64 of gzip of JSON."""
-    return base64.b64encode(gzip.compress(to_json(values), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(to_json(values), level, mtime=0)).decode()
 
 
 def unpack(block: str) -> Values:

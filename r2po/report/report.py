@@ -102,7 +102,7 @@ class _Pages:
 
     def add(self, number: int, directory: RunDirectory, blocks: Blocks) -> None:
         """Add a run, given its number among all."""
-        member = member_of(number, directory.path.resolve().parent, blocks.core)
+        member = member_of(f"run{number}", directory.path.resolve().parent, blocks.core)
         self.members.append(member)
         self._waiting[member.id] = blocks
         self._size += sum(map(len, blocks.packed.values()))

@@ -10,7 +10,7 @@ from typing import Any
 
 from r2po.errors import InputError
 from r2po.report.machine_paths import without_paths
-from r2po.report.packing import Values, pack
+from r2po.report.packing import SMALLEST, Values, pack
 from r2po.runlog.events import FILE, Failed, GaveUp, Replied, Requested, read_events
 from r2po.runlog.packing import fold
 
@@ -103,19 +103,20 @@ def _answered(event: Replied, failures: int) -> Asked:
     )
 
 
-def pack_texts(asked: Sequence[Asked], problem: str = "", *, whole: bool = False) -> str:
+def pack_texts(asked: Sequence[Asked], problem: str = "", *, whole: bool = False, level: int = SMALLEST) -> str:
     """Return the block of texts.
 
     Args:
         asked: All questions, in the order in which they were asked.
         problem: A line on questions that are missing.
         whole: Whether all rollouts in prompts are kept, however large the page becomes.
+        level: Of compression.
     """
-    block = pack(_values(asked, problem, 0))
+    block = pack(_values(asked, problem, 0), level)
     last = max((each.iteration for each in asked), default=0)
     if whole or len(block) <= LARGEST or last <= RECENT:
         return block
-    return pack(_values(asked, problem, last - RECENT))
+    return pack(_values(asked, problem, last - RECENT), level)
 
 
 def _values(asked: Sequence[Asked], problem: str, bare: int) -> Values:

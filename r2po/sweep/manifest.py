@@ -232,7 +232,7 @@ def read(folder: Path) -> Manifest:
         failures, race = dict(content["failures"]), content.get("race")
         manifest = Manifest(folder, list(content["runs"]), content["created"], failures, request, race)
         _check_types(manifest)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DamagedError(f"{path} is damaged or was not written by r2po") from None
     if schema > SCHEMA_VERSION:
         raise InputError(f"{path} has schema {schema}; this version of r2po reads up to {SCHEMA_VERSION}")

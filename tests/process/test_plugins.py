@@ -295,6 +295,7 @@ WITH_PLUGINS = {
     "list",
     "reevaluate",
     "report",
+    "view",
     "watch",
     "export",
     "check-task",

@@ -67,35 +67,38 @@ class Watched:
 
 @contextmanager
 def opened(
-    browser: Any, file: Path, address: str = "", *, ready: bool = True, begin: str = "", **settings: Any
+    browser: Any, place: Path | str, address: str = "", *, ready: bool = True, begin: str = "", **settings: Any
 ) -> Iterator[Watched]:
     """Open a page, wait until it is drawn, and check in the end that it did nothing that it should not.
 
     Args:
         browser: The browser.
-        file: The page.
+        place: The file of the page, or its address on a server, which alone it may then ask.
         address: What follows its name, e.g. ``"#i=3"``.
         ready: Whether to wait, and to check.
         begin: A script that runs before those of the page.
         settings: Of the browser's context; without any, a wide light window.
     """
     size = {"width": SIZES[settings.pop("size", "wide")], "height": 900}
-    context = browser.new_context(viewport=size, offline=True, **settings)
+    served = isinstance(place, str)
+    url = place if isinstance(place, str) else place.as_uri()
+    allowed = (*_OWN, *([url[: url.index("/", len("http://"))]] if served else []))
+    context = browser.new_context(viewport=size, offline=not served, **settings)
     try:
         page = context.new_page()
         watched = Watched(page)
         page.on("console", lambda message: watched.faults.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: watched.faults.append(f"error: {error}"))
         page.on("dialog", lambda dialog: _refuse(watched, dialog))
-        page.on("request", lambda request: _note(watched, request.url))
+        page.on("request", lambda request: _note(watched, request.url, allowed))
         if begin:
             page.add_init_script(begin)
-        page.goto(f"{file.as_uri()}{address}")
+        page.goto(f"{url}{address}")
         if ready:
             page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=60_000)
         yield watched
         if ready:
-            assert watched.faults == []
+            assert watched.faults == [], watched.faults
     finally:
         context.close()
 
@@ -105,6 +108,9 @@ def _refuse(watched: Watched, dialog: Any) -> None:
     dialog.dismiss()
 
 
-def _note(watched: Watched, url: str) -> None:
-    if not url.startswith(("file:", "data:", "blob:")):
+_OWN = ("file:", "data:", "blob:")
+
+
+def _note(watched: Watched, url: str, allowed: tuple[str, ...]) -> None:
+    if not url.startswith(allowed):
         watched.faults.append(f"request: {url}")

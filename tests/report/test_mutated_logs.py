@@ -29,7 +29,7 @@ def test_a_damaged_log_makes_a_page_or_an_error(seed: int, cartpole: Path, progr
     with suppress(R2POError):
         blocks = blocks_of(open_run(run), Wanted("shown", 5), lambda _: None)
         assert run_page(blocks.core, blocks.packed)
-        assert pack(overview_of([member_of(1, run.parent, blocks.core)], {}))
+        assert pack(overview_of([member_of("run1", run.parent, blocks.core)], {}))
 
 
 @pytest.mark.parametrize("value", [10**400, True, 1e300, "x", None, [], {"a": 1}])

@@ -16,7 +16,7 @@ from tests.report.runs import with_cost
 
 def member(folder: Path, number: int, rewards: Sequence[float], **changes: Any) -> Member:
     run = write_run(folder, number, rewards, **changes)
-    return member_of(number, folder, blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core)
+    return member_of(f"run{number}", folder, blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core)
 
 
 def test_median_and_quartiles_as_far_as_all_runs_go(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_money_is_known_without_the_log_of_calls(tmp_path: Path) -> None:
     run = with_cost(tmp_path / "a", 0.0042)
     core = blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core
     assert core["spent"] == []
-    assert overview_of([member_of(1, run.parent, core)], {})["runs"][0]["cost"] == 0.0042
+    assert overview_of([member_of("run1", run.parent, core)], {})["runs"][0]["cost"] == 0.0042
 
 
 @pytest.mark.parametrize(("stand_ins", "badge"), [(1, ["embedded stand-in: 1 of these runs"]), (0, [])])

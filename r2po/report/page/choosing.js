@@ -3,8 +3,9 @@
 
 const views = [];
 
-/** Declare what is drawn anew when another iteration is chosen, when the width or the colours change, or data came. */
-const view = (draw, move) => views.push({ draw, move: move || draw });
+/** Declare what is drawn anew when another iteration is chosen, when the width or the colours change, or data came.
+    What is `stays` shows the chosen iteration alone: it need not be drawn anew when others are added. */
+const view = (draw, move, stays = false) => views.push({ draw, move: move || draw, stays });
 
 const iteration = () => run.core.iterations[run.at];
 

@@ -14,6 +14,8 @@ const experimentDashes = (place) => [null, "6,3", "2,3"][Math.floor(place / CHOI
 
 function drawOverview() {
   find("#overview").hidden = false;
+  if (overview.badges) put(find("#marks"), ...overview.badges.map((badge) => h("span", { class: "badge" }, badge)));
+  if (overview.left_out) put(find("#left-out"), ...overview.left_out.map((line) => h("li", {}, line)));
   put(find("#panels"), ...overview.environments.map(panel));
   drawOutcomes();
   drawDifferences();

@@ -1,10 +1,9 @@
 "use strict";
-/* What the page knows of a run. Blocks are read from the page itself; a server could give the same ones. */
+/* What the page knows of a run. */
 
-/** Return the values of a block, which is base64 of gzip of JSON in an element of the page. */
-async function readBlock(name) {
-  const element = document.getElementById(`data-${name}`);
-  const bytes = Uint8Array.from(atob(element.textContent.trim()), (each) => each.charCodeAt(0));
+/** Return the values of a block, which is base64 of gzip of JSON. */
+async function inflated(block) {
+  const bytes = Uint8Array.from(atob(block.trim()), (each) => each.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 }

@@ -99,4 +99,4 @@ function drawDetail() {
   put(box, ...tried.map((candidate) => candidateCard(candidate, many)));
 }
 
-view(drawDetail);
+view(drawDetail, null, true);

@@ -90,8 +90,9 @@ function heatTip(event) {
 function listenToHeat() {
   const canvas = find("#heat");
   choosesByPoint(canvas);
-  canvas.addEventListener("pointermove", heatTip);
-  canvas.addEventListener("pointerleave", () => { say(find("#heat-note"), heatNote()); });
+  // The pointer also leaves a run that has just been closed.
+  canvas.addEventListener("pointermove", (event) => { if (run.core) heatTip(event); });
+  canvas.addEventListener("pointerleave", () => { if (run.core) say(find("#heat-note"), heatNote()); });
 }
 
 view(drawHeat);

@@ -8,7 +8,7 @@ let opening = "";
 function fail(error) {
   const box = find("#failure");
   box.hidden = false;
-  say(box, `This page cannot be read: a block is damaged, or the browser is too old (it needs DecompressionStream, from 2023 on). ${error}`);
+  say(box, `${UNREADABLE} ${error}`);
   document.documentElement.dataset.ready = "failed";
 }
 
@@ -38,12 +38,24 @@ async function openRun(id, n, keep) {
   arrive(n);
   remember(keep);
   drawAll();
-  const [texts, motion] = await Promise.all([readBlock(`${id}-texts`), readBlock(`${id}-motion`)]);
+  await Promise.all([readTexts(id), readRollouts(id)]);
+}
+
+/** Read the texts of the run that is shown, and draw what needs them. */
+async function readTexts(id) {
+  const texts = await readBlock(`${id}-texts`);
   if (run.id !== id) return;
   takeTexts(texts);
-  takeRollouts(motion);
   drawDetail();
   drawPrompts();
+}
+
+/** Read its rollouts, likewise. */
+async function readRollouts(id) {
+  const motion = await readBlock(`${id}-motion`);
+  if (run.id !== id) return;
+  takeRollouts(motion);
+  drawDetail();
   drawStage();
 }
 
@@ -107,8 +119,10 @@ async function start() {
   listenToPlayer();
   listenToKeys();
   listenToPage();
-  if (document.getElementById("data-overview")) await openOverview();
+  if (hasOverview()) await openOverview();
   await follow();
+  listenToSource();
+  document.documentElement.dataset.at = performance.now();
   document.documentElement.dataset.ready ||= "yes";
 }
 

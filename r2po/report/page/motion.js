@@ -6,9 +6,11 @@ const STEPS_PER_S = 50;
 const SHOWN = 2;
 const REST = 1;
 
-/** Take in the block of rollouts. */
+/** Take in the block of rollouts; a part of them is added to those that are there. */
 function takeRollouts(block) {
-  run.rollouts = new Map();
+  if (!block.after) run.rollouts = new Map();
+  if (block.about !== undefined) Object.assign(run.core, { motion: block.about, maps: block.maps });
+  run.more = Boolean(block.more);
   for (const [place, rollout] of Object.entries(block.rollouts)) run.rollouts.set(Number(place), unpacked(rollout));
 }
 
@@ -153,4 +155,4 @@ function listenToPlayer() {
   });
 }
 
-view(drawStage, () => { player.step = 0; drawStage(); });
+view(drawStage, () => { player.step = 0; drawStage(); }, true);

@@ -174,4 +174,4 @@ function search() {
   drawPrompts();
 }
 
-view(drawPrompts);
+view(drawPrompts, null, true);

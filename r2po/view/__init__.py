@@ -1,0 +1,1 @@
+"""Runs in the browser while they go on: a small server on this machine that only reads."""

@@ -1,0 +1,196 @@
+"""What the server answers to its own pages: blocks as a report has them, and nothing of other files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from r2po.report.blocks import Wanted, blocks_of, play_of
+from r2po.report.overview import member_of, overview_of
+from r2po.report.packing import unpack
+from r2po.runlog import open_run
+from r2po.view import shelf
+from tests.analysis.made_logs import iteration, write_run
+from tests.view.asked import Asked
+
+
+@pytest.fixture
+def asked(cartpole: Path) -> Asked:
+    return Asked(cartpole.parent.parent)
+
+
+def test_the_blocks_of_a_run_are_those_of_its_report(cartpole: Path, asked: Asked) -> None:
+    found = blocks_of(open_run(cartpole), Wanted(), lambda _: None)
+    name = asked.id_of("cartpole/run_1")
+    core = asked.get(f"/api/run/{name}/core").block
+    report = unpack(found.packed["core"])
+    apart = ("motion", "maps", "state")
+    assert {key: core[key] for key in core if key not in apart} == {
+        key: report[key] for key in report if key not in apart
+    }
+    assert core["state"] == "done"
+    assert asked.get(f"/api/run/{name}/texts").block == unpack(found.packed["texts"])
+    motion = asked.get(f"/api/run/{name}/motion").block
+    assert motion["rollouts"] == unpack(found.packed["motion"])["rollouts"]
+    assert (motion["about"], motion["maps"], motion["more"]) == (report["motion"], report["maps"], False)
+
+
+def test_a_map_comes_with_the_rollouts(frozenlake: Path) -> None:
+    asked = Asked(frozenlake.parent.parent)
+    motion = asked.get(f"/api/run/{asked.id_of('frozenlake/run_1')}/motion").block
+    assert (motion["maps"]["width"], motion["maps"]["height"]) == (4, 4)
+
+
+def test_rollouts_come_a_few_at_a_time_and_none_twice(
+    cartpole: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "SLICE_S", 0.0)
+    name = asked.id_of("cartpole/run_1")
+    whole = unpack(blocks_of(open_run(cartpole), Wanted(), lambda _: None).packed["motion"])["rollouts"]
+    first = asked.get(f"/api/run/{name}/motion").block
+    assert first["more"]
+    assert "still being made again" in first["about"]
+    assert len(first["rollouts"]) < len(whole)
+    monkeypatch.setattr(shelf, "SLICE_S", 10.0)
+    second = asked.get(f"/api/run/{name}/motion?after={first['have']}").block
+    assert (second["after"], second["more"]) == (first["have"], False)
+    assert not first["rollouts"].keys() & second["rollouts"].keys()
+    assert {**first["rollouts"], **second["rollouts"]} == whole
+
+
+def test_the_limit_of_time_holds_for_all_questions_together(cartpole: Path) -> None:
+    asked = Asked(cartpole.parent.parent, Wanted(seconds=0.0))
+    motion = asked.get(f"/api/run/{asked.id_of('cartpole/run_1')}/motion").block
+    assert not motion["more"]
+    assert "not rolled out again within the limit of time" in motion["about"]
+
+
+def test_a_run_that_grew_is_read_anew_and_its_rollouts_stay(
+    tmp_path: Path, cartpole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "exp/run_1"
+    shutil.copytree(cartpole, run)
+    (run / "result.json").unlink()
+    lines = (run / "iterations.jsonl").read_text().splitlines(keepends=True)
+    (run / "iterations.jsonl").write_text("".join(lines[:3]))
+    asked = Asked(tmp_path)
+    name = asked.id_of("exp/run_1")
+    first = asked.get(f"/api/run/{name}/motion").block
+    (run / "iterations.jsonl").write_text("".join(lines))
+    monkeypatch.setattr("r2po.view.index.APART_S", 0.0)
+    assert len(asked.get(f"/api/run/{name}/core").block["iterations"]) == 5
+    made: list[int] = []
+    before = play_of
+
+    def noted(told, wanted, tell, played):  # type: ignore[no-untyped-def]
+        made.extend(played.rollouts)
+        return before(told, wanted, tell, played)
+
+    monkeypatch.setattr(shelf, "play_of", noted)
+    second = asked.get(f"/api/run/{name}/motion?after={first['have']}").block
+    assert len(made) == first["have"] > 0
+    assert len(second["rollouts"]) == second["have"] - first["have"] > 0
+
+
+def test_a_last_line_without_its_end_is_no_fault_while_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0, 2.0], complete=False)
+    asked = Asked(tmp_path)
+    name = asked.id_of("exp/run_1")
+    with (run / "iterations.jsonl").open("a") as file:
+        file.write(json.dumps(iteration(3, 9.0))[:40])
+    monkeypatch.setattr("r2po.view.index.APART_S", 0.0)
+    core = asked.get(f"/api/run/{name}/core").block
+    assert (core["state"], len(core["iterations"])) == ("running", 2)
+    assert not any("torn" in line for line in core["head"]["missing"])
+    monkeypatch.setattr("r2po.view.watched.IDLE_S", 0.0)
+    (run / "warmup.jsonl").write_text("")
+    core = asked.get(f"/api/run/{name}/core").block
+    assert core["state"] == "stopped"
+    assert "the last line of iterations.jsonl is torn" in core["head"]["missing"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/run/nothing",
+        "/run/..%2f..%2fetc%2fpasswd",
+        "/run/../../etc/passwd",
+        "/api/run/nothing/core",
+        "/api/run/cartpole%2frun_1/core",
+        "/static/../app.py",
+        "/static/frame.j2",
+        "/static/%2e%2e%2fview.css",
+        "/api/run/ID/secret",
+        "/api/run/ID/../core",
+        "/api/compare?runs=nothing",
+        "/api/compare",
+        "/favicon.ico",
+    ],
+)
+def test_what_is_not_there_is_not_found(address: str, asked: Asked) -> None:
+    assert asked.get(address.replace("ID", asked.id_of("cartpole/run_1"))).status == 404
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "1.5", "१", "9" * 5000, "1e3", " 1"])
+def test_what_is_no_number_is_refused(number: str, asked: Asked) -> None:
+    assert asked.get(f"/api/changes?since={number}").status == 400
+    assert asked.get(f"/api/run/{asked.id_of('cartpole/run_1')}/motion?after={number}").status == 400
+
+
+def test_a_link_in_the_folder_of_a_run_is_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.jsonl"
+    secret.write_text('{"secret": "of others"}\n')
+    run = write_run(tmp_path / "logs/exp", 1, [1.0])
+    asked = Asked(tmp_path / "logs")
+    name = asked.id_of("exp/run_1")
+    (run / "trajectories").mkdir()
+    (run / "trajectories/iter_0001.npz").symlink_to(secret)
+    for block in ("core", "texts", "motion"):
+        answer = asked.get(f"/api/run/{name}/{block}")
+        assert (answer.status, answer.text) == (422, "iter_0001.npz: links in the folder of a run are not followed")
+
+
+def test_a_run_of_which_nothing_can_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "exp/run_1").mkdir(parents=True)
+    asked = Asked(tmp_path)
+    answer = asked.get(f"/api/run/{asked.id_of('exp/run_1')}/core")
+    assert answer.status == 422
+    assert "run_1" in answer.text
+    assert str(tmp_path) not in answer.text
+
+
+def test_what_nobody_foresaw_ends_no_server(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = asked.id_of("cartpole/run_1")
+    monkeypatch.setattr(shelf, "told_by", {"known": None}.__getitem__)
+    answer = asked.get(f"/api/run/{name}/core")
+    assert (answer.status, answer.text) == (500, answer.text)
+    assert answer.text.startswith("KeyError: ")
+    assert capsys.readouterr().err.startswith(f"error: /api/run/{name}/core: KeyError: ")
+
+
+def test_a_comparison_is_that_of_a_report(cartpole: Path, frozenlake: Path) -> None:
+    asked = Asked(cartpole.parent.parent)
+    names = [asked.id_of(f"{run.parent.name}/run_1") for run in (cartpole, frozenlake)]
+    found = asked.get(f"/api/compare?runs={','.join(names)},gone").block
+    cores = [blocks_of(open_run(run), Wanted(motion="none"), lambda _: None).core for run in (cartpole, frozenlake)]
+    members = [
+        member_of(name, run.parent, core) for name, run, core in zip(names, (cartpole, frozenlake), cores, strict=True)
+    ]
+    assert found.pop("left_out") == ["there is no run gone any more"]
+    assert found.pop("badges") == ["embedded stand-in: all of these runs"]
+    assert found == json.loads(json.dumps(overview_of(members, {})))
+
+
+def test_only_the_runs_of_a_page_are_told(cartpole: Path, frozenlake: Path) -> None:
+    asked = Asked(cartpole.parent.parent)
+    name = asked.id_of("frozenlake/run_1")
+    changes = asked.get(f"/api/changes?since=0&only={name}").json
+    assert [row["id"] for row in changes["runs"]] == [name]
+    assert asked.get("/api/changes?since=0&only=").json["runs"] == []
