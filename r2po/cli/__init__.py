@@ -42,6 +42,7 @@ COMMANDS = {
     "reevaluate": "roll the accepted candidates of runs out on fresh episodes, which no choice has biased",
     "show": "show how the policies of a run came about, as a tree of its iterations",
     "report": "write runs as a page for a browser: curves, policies, prompts, replies, rollouts in motion",
+    "reproduce": "make a part of a paper again, and say how far it is from the published figures",
     "watch": "show or record the best policy of a run",
     "export": "write the best policy of a run into a file",
     "prompt": "print the exact prompt and reply of a call",
