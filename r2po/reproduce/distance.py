@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr
 
-from r2po.analysis.output.scores import Score, difference
+from r2po.analysis.output.scores import Score
+from r2po.analysis.statistics.welch import welch_of
 
 NO_RUNS, NOT_PUBLISHED = "no runs", "not published"
 ONE_RUN = "one run has no standard error"
 ONE_PUBLISHED = "the published figure has no standard error"
+ROUNDING = 0.01**2 / 12
+"""Variance of what rounding to two decimals takes from a published mean, or adds to it: that of a uniform error."""
 EQUAL, NO_SCALE = "equal as printed, neither varies", "neither varies, so there is no scale"
 
 
@@ -31,14 +34,19 @@ class Distance:
 
 
 def of_means(ours: Score | None, published: Score | None) -> Distance:
-    """Return the distance of two means, each with the standard error of its own runs, and Welch's p."""
+    """Return the distance of two means, each with the standard error of its own runs, and Welch's p.
+
+    The published mean has the error of its rounding too: where runs hardly vary, it would be taken for a difference.
+    """
     if published is None or ours is None:
         return Distance(why=NOT_PUBLISHED if published is None else NO_RUNS)
     if min(ours.runs, published.runs) < 2:
         return Distance(why=ONE_RUN if ours.runs < 2 else ONE_PUBLISHED)
-    test = difference(ours, published)
-    if test is None:
+    if not ours.std and not published.std:
         return Distance(why=EQUAL if ours.shown_mean == published.shown_mean else NO_SCALE)
+    errors = (ours.std**2 / ours.runs, published.std**2 / published.runs + ROUNDING)
+    test = welch_of(ours.mean - published.mean, list(zip(errors, (ours.runs - 1, published.runs - 1), strict=True)))
+    assert test is not None
     return Distance(test.t, test.p)
 
 

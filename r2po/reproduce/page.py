@@ -134,12 +134,16 @@ def _groups(outcome: Outcome, numbers: dict[str, int]) -> Iterable[dict[str, Any
             "name": name,
             "columns": columns,
             "chart": chart(cells, columns),
-            "legend": legend(columns),
+            "legend": [key for key in legend(columns) if key.name in {cell.column for cell in cells if _has(cell)}],
             "rows": [
                 {"name": row, "cells": [_cell(outcome, found.get(column), numbers) for column in columns]}
                 for row, found in rows.items()
             ],
         }
+
+
+def _has(cell: Compared) -> bool:
+    return cell.distance.value is not None
 
 
 def _cell(outcome: Outcome, number: int | None, numbers: dict[str, int]) -> dict[str, Any] | None:
@@ -153,7 +157,7 @@ def _cell(outcome: Outcome, number: int | None, numbers: dict[str, int]) -> dict
         "why": cell.distance.why,
         "ours": _told(cell.ours),
         "published": _told(cell.published),
-        "reasons": [numbers[text] for text in reasons],
+        "reasons": sorted(numbers[text] for text in reasons),
     }
 
 
@@ -174,16 +178,23 @@ def _told(figure: Figure | None) -> str:
 
 
 def _reasons(outcome: Outcome, numbers: dict[str, int]) -> list[dict[str, str]]:
-    where: dict[str, dict[str, list[str]]] = {text: {} for text in numbers}
+    """Return each reason and where it holds: rows by column, in short where they are all that are compared."""
+    compared: dict[str, dict[str, None]] = {}
+    where: dict[str, dict[str, dict[str, None]]] = {text: {} for text in numbers}
     for cell, reasons in zip(outcome.cells, outcome.reasons, strict=True):
+        if cell.ours is not None and cell.published is not None:
+            compared.setdefault(cell.column, {})[cell.row] = None
         for text in reasons:
-            rows = where[text].setdefault(cell.column, [])
-            if cell.row not in rows:
-                rows.append(cell.row)
-    return [
-        {"text": text, "where": "; ".join(f"{column}: {', '.join(rows)}" for column, rows in found.items())}
-        for text, found in where.items()
-    ]
+            where[text].setdefault(cell.column, {})[cell.row] = None
+    told = []
+    for text, found in where.items():
+        columns = [
+            column if len(rows) == len(compared[column]) > 1 else f"{column}: {', '.join(rows)}"
+            for column, rows in found.items()
+        ]
+        everywhere = len(compared) > 1 and columns == list(compared)
+        told.append({"text": text, "where": "all that is compared" if everywhere else "; ".join(columns)})
+    return told
 
 
 def _figures(made: Made) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A part of a paper: its experiments, what is made of their runs, and the published figures beside which these stand."""
+"""A part of a paper: its experiments, what is made of their runs, and the published figures beside it."""
 
 from __future__ import annotations
 

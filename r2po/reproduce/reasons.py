@@ -95,8 +95,8 @@ def _spread(cell: Compared, _: Context) -> Iterator[str]:
     assert cell.published is not None
     if cell.published.std == 0 and cell.ours.std:
         yield (
-            "The published spread is 0.00 as printed, so the error of the difference is that of ours alone; a "
-            "published mean is exact to 0.005 only."
+            "The published spread is 0.00 as printed, so the error of the difference is that of our runs and of "
+            "rounding alone."
         )
     if cell.group == "Best reward":
         yield "Best rewards are maxima over noisy means, in ours and in the published figure: luck is part of both."

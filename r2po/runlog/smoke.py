@@ -11,7 +11,7 @@ from r2po.runlog.jsonl import write_json
 
 FILE = "smoke.json"
 SCHEMA_VERSION = 1
-NOTE = "smoke run: its tiny budget shows that all works, and says nothing about any method"
+NOTE = "smoke, tiny budgets which show that all works and say nothing about any method"
 
 
 def write_smoke(folder: Path) -> None:
