@@ -45,7 +45,7 @@ def why_left_out(configs: Sequence[SB3Config]) -> str:
         for config in configs:
             make_plans(config)
     except InputError as error:
-        return str(error)
+        return str(error).replace("--set ", "--set-sb3 ")  # the option is called so here
     return ""
 
 
