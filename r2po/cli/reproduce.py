@@ -105,8 +105,9 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return 0
     since = time.time()
-    with told_how_to_continue(lambda: f"; {CONTINUE}"):
-        problems = _make_runs(options, request, configs)
+    problems = _make_runs(options, request)
+    with told_how_to_continue(lambda: f"; {CONTINUE}"):  # the sweep says so itself
+        problems += _train(options, configs)
         _write(options, request, problems, missing, since)
     if problems:
         raise RunStopped("\n".join([f"not all runs are complete; {CONTINUE}", *problems]))
@@ -177,19 +178,27 @@ def _forecast(
     call(_sweep_options(options, request, *more))
 
 
-def _make_runs(options: argparse.Namespace, request: Request, configs: Sequence[SB3Config]) -> list[str]:
-    """Make or continue all runs; returns what went wrong with some, which keeps no other from its table."""
+def _make_runs(options: argparse.Namespace, request: Request) -> list[str]:
+    """Make or continue the runs of the sweep; returns what went wrong with some, which stops no other."""
     with held_back():
-        from r2po.reproduce.suites import run_suites
         from r2po.sweep.sweep import SweepStopped
 
-    problems = []
     request.mark_smoke()
     try:
         call(_sweep_options(options, request))
     except SweepStopped as stop:
-        problems.append(str(stop))
-    return [*problems, *run_suites(configs, lambda line: _tell(options, line), quiet=options.quiet)]
+        return [str(stop)]
+    return []
+
+
+def _train(options: argparse.Namespace, configs: Sequence[SB3Config]) -> list[str]:
+    """Run or continue the suites; returns what went wrong with some, likewise."""
+    if not configs:
+        return []
+    with held_back():
+        from r2po.reproduce.suites import run_suites
+
+    return run_suites(configs, lambda line: _tell(options, line), quiet=options.quiet)
 
 
 def _write(

@@ -80,7 +80,7 @@ PRICES = ["--set", "prices.input=1", "prices.output=2", "max_output_tokens=500"]
 
 def test_the_sweep_is_asked_for_the_cost_of_the_same_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(command, "call", lambda options: asked.append(options) or 0)
+    monkeypatch.setattr(command, "call", asked.append)
     more = ["--dry-run", "--json", "--reply-s", "8", "--jobs", "4", "--max-cost", "9", "--approve-cost", "7"]
     assert reproduce(*COST, *PRICES, "--output", str(tmp_path), *more) == 0
     (options,) = asked

@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_said(paper: str, table: str, asked: dict[str, obje
 def test_runs_of_another_model_and_smoke_have_folders_of_their_own() -> None:
     part = find_part("r2po", "core")
     folders = [
-        request_of(part, runs=2, **asked).place.folder.as_posix()  # type: ignore[arg-type]
+        request_of(part, runs=2, **asked).place.folder.as_posix()
         for asked in ({}, {"model": "ollama/x:1b"}, {"smoke": True}, {"smoke": True, "model": "ollama/x:1b"})
     ]
     assert folders == [
