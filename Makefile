@@ -7,8 +7,9 @@ UV ?= $(shell command -v uv 2>/dev/null)
 # Interpreter to make the virtual environment with, e.g. `make PYTHON=python3.12 setup`.
 PYTHON ?=
 
-# What the caller's own Python setup would change inside the virtual environment.
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX PIP_USER PIP_TARGET PIP_PREFIX UV_SYSTEM_PYTHON
+# What the caller's own Python setup would change inside the virtual environment. Without files of bytecode each of the
+# hundreds of processes that tests start would compile all of r2po anew.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX PIP_USER PIP_TARGET PIP_PREFIX UV_SYSTEM_PYTHON
 export UV
 
 python := $(VENV)/bin/python

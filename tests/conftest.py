@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ stay_on_this_machine()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: interrupts are tested, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reports have empty figures: drawing takes most of the time, and most tests look at texts and numbers."""
+
+    def render(_draw: object, _panel: object, suffixes: Sequence[str]) -> dict[str, bytes]:
+        return dict.fromkeys(suffixes, b"")
+
+    monkeypatch.setattr("r2po.analysis.evaluation.report.render", render)
 
 
 @pytest.fixture(scope="session")

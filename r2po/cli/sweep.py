@@ -210,6 +210,7 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps, rul
         from r2po.config.environ import read_environ
         from r2po.experiment.screen import say
         from r2po.llm.ledger import Caps
+        from r2po.sweep.caps import used_so_far
         from r2po.sweep.forecast.forecast import Terms, forecast
         from r2po.sweep.forecast.report import as_json, check_approved, money, print_forecast
         from r2po.sweep.plan import plan
@@ -225,7 +226,9 @@ def _foresee(options: argparse.Namespace, request: SweepRequest, caps: Caps, rul
         if options.json:
             sys.stdout.write(json.dumps(as_json(found), indent=1, ensure_ascii=False) + "\n")
         else:
-            print_forecast(found, caps, Caps(max_cost=options.max_cost_each))
+            each = Caps(max_cost=options.max_cost_each)
+            used = used_so_far(runs) if replace(caps, max_wall_time_s=None) != Caps() or each != Caps() else {}
+            print_forecast(found, caps, each, used)
         for note in dict.fromkeys(notes):  # beside the JSON, not in it
             print(note, file=sys.stderr if options.json else sys.stdout)
     if _must_be_approved(options):

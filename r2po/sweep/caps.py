@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.installation import NAME
 from r2po.llm.ledger import Amount, Caps
 from r2po.methods import METHODS
 from r2po.runlog import RunDirectory
-from r2po.sweep.from_logs import read_usage
+from r2po.sweep.from_logs import read_progress, read_usage
 from r2po.sweep.messages import Progress
 from r2po.sweep.plan import PlannedRun
 
@@ -36,6 +37,21 @@ def usage_of(runs: Sequence[PlannedRun], known: Sequence[Progress], number: int,
         counts = RunDirectory(run.path).read_result()["tokens"].values()
         said = all(count is not None for role in counts for count in (role["prompt_tokens"], role["completion_tokens"]))
         return Amount(stands.calls, stands.tokens if said else None, stands.cost)
+
+
+def used_so_far(runs: Sequence[PlannedRun]) -> dict[str, Amount]:
+    """Return what the runs of each experiment have used, by its log directory; None for what their logs do not tell."""
+    used: dict[str, Amount] = {}
+    for run in runs:
+        logdir = str(Path(run.config.logdir))
+        used.setdefault(logdir, Amount())
+        if run.directory is not None:
+            stands = read_progress(0, run.path, run.config.num_iterations or 0)
+            try:
+                used[logdir] += usage_of([run], [stands], 0)
+            except InputError:
+                used[logdir] += Amount(0, None, None)
+    return used
 
 
 def check_prices(runs: Sequence[PlannedRun], options: Mapping[str, Caps]) -> None:

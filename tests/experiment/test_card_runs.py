@@ -137,6 +137,7 @@ def test_the_parts_are_one_vector_and_each_episode_has_a_new_environment(folder:
             assert candidate["successes"] == [success for _, success in expected]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_the_run_directory_is_enough(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = folder / "logs" / "reach" / "run_1"
     recorded = RunDirectory(run).read_description()["config"]["task"]

@@ -109,6 +109,7 @@ def test_a_run_in_which_no_policy_worked(
         load_log_directory(tmp_path)
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_iterations_in_which_no_policy_worked_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,7 +150,13 @@ CHOOSING = ("r2po", "reptraj", "three_traj", "pure_search", "actor_second_pass")
 """Methods that keep the better of two candidates by their means."""
 
 
-@pytest.mark.parametrize("method", PROMPTED)
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=() if name in ("r2po", "props", "three_traj") else pytest.mark.slow)
+        for name in PROMPTED
+    ],
+)
 def test_a_full_run_is_200_calls_and_4000_episodes_after_the_warm_up(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,7 @@ def test_the_best_text_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert Moves.open_sessions == []
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_runs_with_texts_are_analysed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

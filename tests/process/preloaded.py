@@ -63,7 +63,7 @@ class Forked(subprocess.Popen[str]):
         self.pid = _loaded().fork(
             {
                 "command": list(arguments[_ARGS]),
-                "cwd": str(arguments[_CWD] or Path.cwd()),
+                "cwd": str(Path(arguments[_CWD] or "").absolute()),
                 "env": dict(arguments[_ENV]),
                 "session": bool(arguments[_SESSION]),
             },

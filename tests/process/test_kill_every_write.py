@@ -112,6 +112,7 @@ def test_a_kill_at_any_write_changes_nothing_and_costs_at_most_one_call(
     assert sum(interrupted) >= (2 * CALLS if step == 1 else 1)
 
 
+@pytest.mark.slow
 def test_one_run_survives_a_kill_at_every_point_in_turn(
     tmp_path: Path, server: FakeOllama, crasher: Crasher, calm: dict[str, Any]
 ) -> None:

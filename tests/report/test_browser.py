@@ -313,6 +313,9 @@ def test_colours_and_print_follow_the_reader(browser: Any, pages: Path, cartpole
         watched.page.emulate_media(media="print", color_scheme="dark")
         assert watched.page.evaluate(ink) == light
         assert watched.page.pdf()
+        watched.page.set_viewport_size({"width": 794, "height": 1123})  # A4
+        watched.page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 794, "no column is cut off"
         assert watched.page.locator("#iterations tbody tr").count() == 5
 
 

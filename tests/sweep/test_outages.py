@@ -366,7 +366,8 @@ class Ordeal:
         write_config(Path(), config_of("stormy", self.iterations))
         with FakeOllama(slowly(self.reply_s)) as server:
             sweep = start(["config.yaml"], self.runs, server)
-            wait_until(lambda: len(server.chats) >= 2 * self.runs)
+            wait_until(lambda: sweep.is_over or len(server.chats) >= 2 * self.runs)
+            assert not sweep.is_over, sweep.finish()
             server.die()
             time.sleep(self.phase_s)
             server._reply = slowly(5 * self.reply_s)

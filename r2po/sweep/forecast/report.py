@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
 
 from r2po.errors import InputError
 from r2po.experiment.summary import clock
-from r2po.llm.ledger import Caps
+from r2po.llm.ledger import Amount, Caps
+from r2po.llm.usage import plus
 from r2po.sweep.forecast.amounts import ASSUMED, LIMITED, Amounts, Basis
 from r2po.sweep.forecast.forecast import ExperimentForecast, Forecast
 from r2po.terminal import console as make_console
@@ -43,8 +44,15 @@ def _batches(forecast: Forecast) -> dict[str, Any]:
     return {} if hours is None else {"batch": {"hours": hours, "rounds": forecast.rounds, "saved": saved}}
 
 
-def print_forecast(forecast: Forecast, caps: Caps, each: Caps | None = None) -> None:
-    """Print a table with a line for each experiment and one for all, and what it rests on."""
+def print_forecast(forecast: Forecast, caps: Caps, each: Caps, used: Mapping[str, Amount]) -> None:
+    """Print a table with a line for each experiment and one for all, and what it rests on.
+
+    Args:
+        forecast: The forecast.
+        caps: Those of the whole sweep.
+        each: Those of each experiment.
+        used: What the runs of an experiment have used already, by its log directory.
+    """
     console = make_console()
     if not console.is_terminal:
         console.width = max(console.width, WIDTH)
@@ -52,7 +60,12 @@ def print_forecast(forecast: Forecast, caps: Caps, each: Caps | None = None) -> 
     total = sum(runs["runs"].values())
     console.print(f"forecast of {total} runs of {experiments} experiment{'s' * (experiments != 1)}")
     console.print(_table(forecast))
-    for line in [_duration(forecast), *_bases(forecast), *_unknown(forecast, caps), *_stopping(forecast, caps, each)]:
+    for line in [
+        _duration(forecast),
+        *_bases(forecast),
+        *_unknown(forecast, caps),
+        *_stopping(forecast, caps, each, used),
+    ]:
         console.print(line)
 
 
@@ -259,19 +272,28 @@ def _unknown(forecast: Forecast, caps: Caps) -> list[str]:
     return [*lines, *([f"* {damaged} runs are damaged, and left out"] if damaged else [])]
 
 
-def _stopping(forecast: Forecast, caps: Caps, each: Caps | None) -> list[str]:
+def _stopping(forecast: Forecast, caps: Caps, each: Caps, used: Mapping[str, Amount]) -> list[str]:
     """Say which caps would stop the sweep before its end; what is used already counts against them too."""
-    total = forecast.total
-    budget = None if each is None else each.max_cost
-    costs = [found.amounts.cost for found in forecast.experiments]
-    dear = 0 if budget is None else sum(cost is not None and cost > budget for cost in costs)
+    total, before = forecast.total, sum(used.values(), Amount())
     wanted = {
-        "--max-llm-calls": (caps.max_llm_calls, total.calls),
-        "--max-tokens": (caps.max_tokens, total.tokens_in + total.tokens_out),
-        "--max-cost": (caps.max_cost, total.cost),
+        "--max-llm-calls": (caps.max_llm_calls, before.calls, total.calls),
+        "--max-tokens": (caps.max_tokens, before.tokens, total.tokens_in + total.tokens_out),
+        "--max-cost": (caps.max_cost, before.cost, total.cost),
     }
-    return [
-        f"{option} {cap:g} would stop it before its end"
-        for option, (cap, expected) in wanted.items()
-        if cap is not None and expected is not None and expected > cap
-    ] + ([f"--max-cost-each {budget:g} would stop {dear} of {len(costs)} experiments before their end"] if dear else [])
+    lines = [
+        f"{option} {cap:g} would stop it before its end{f': {spent:.6g} are used already' if spent else ''}"
+        for option, (cap, spent, expected) in wanted.items()
+        if cap is not None and expected and spent is not None and spent + expected > cap
+    ]
+    budget, costs = each.max_cost, [_cost_in_all(found, used) for found in forecast.experiments if found.to_come]
+    dear = 0 if budget is None else sum(cost is not None and cost > budget for cost in costs)
+    if dear:
+        lines.append(
+            f"--max-cost-each {budget:g} would stop {dear} of {len(forecast.experiments)} experiments before their end"
+        )
+    return lines
+
+
+def _cost_in_all(experiment: ExperimentForecast, used: Mapping[str, Amount]) -> float | None:
+    """Return what an experiment will have cost at its end; None if that is not known."""
+    return plus(used.get(experiment.logdir, Amount()).cost, experiment.amounts.cost)

@@ -316,19 +316,24 @@ def test_watch_says_where_the_model_is(tmp_path: Path, capsys: pytest.CaptureFix
     assert load_log_directory(tmp_path / "logs/a2c").runs[0].algorithm == "A2C"
 
 
-def test_the_script_shows_its_progress(tmp_path: Path) -> None:
-    small = [
-        "zoo_hyperparams_dir=null",
-        "num_trials=1",
-        "budget_target=42",
-        "heldout_episodes=1",
-        f"logdir={tmp_path}/logs",
-    ]
-    command = [sys.executable, "sb3_baselines.py", "--config", str(SUITES / "nim_sb3.yaml"), "--algorithms", "a2c"]
-    done = subprocess.run(
-        [*command, "--set", *small], cwd=SUITES.parents[1], capture_output=True, text=True, check=True
-    )
+QUICK = ["zoo_hyperparams_dir=null", "num_trials=1", "budget_target=42", "heldout_episodes=1"]
+
+
+def test_the_command_shows_its_progress(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options = ["--config", str(SUITES / "nim_sb3.yaml"), "--algorithms", "a2c", "--set", f"logdir={tmp_path}/logs"]
+    assert main(["sb3_baselines", *options, *QUICK]) == 0
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert "A2C   Stable-Baselines3's defaults" in said.out
+    assert "A2C run_1: 42/42 episodes" in said.out
+    assert "2 training and 40 evaluation episodes" in said.out
+
+
+@pytest.mark.slow
+def test_the_script_does_what_the_command_does(tmp_path: Path) -> None:
+    """In a process that has not loaded PyTorch yet, which takes ten seconds."""
+    options = ["--config", str(SUITES / "nim_sb3.yaml"), "--algorithms", "a2c", "--set", f"logdir={tmp_path}/logs"]
+    command = [sys.executable, "sb3_baselines.py", *options, *QUICK]
+    done = subprocess.run(command, cwd=SUITES.parents[1], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    assert "A2C   Stable-Baselines3's defaults" in done.stdout
     assert "A2C run_1: 42/42 episodes" in done.stdout
-    assert "2 training and 40 evaluation episodes" in done.stdout

@@ -54,8 +54,8 @@ def fate(source: str, signature: Signature, observation: bytes) -> str:
     ("environment", "signature"),
     [
         ("cartpole", Signature(4, 2, discrete=True)),
-        ("swimmer", Signature(8, 2, discrete=False)),
-        ("nim", Signature(None, 3, discrete=True, first_action=1)),
+        pytest.param("swimmer", Signature(8, 2, discrete=False), marks=pytest.mark.slow),
+        pytest.param("nim", Signature(None, 3, discrete=True, first_action=1), marks=pytest.mark.slow),
     ],
 )
 def test_of_ten_samples_most_work_and_the_others_are_wrong_on_purpose(environment: str, signature: Signature) -> None:

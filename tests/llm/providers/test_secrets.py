@@ -173,7 +173,9 @@ def test_no_key_gets_out(
     assert_clean(tmp_path, outputs)
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "OpenAI" else pytest.mark.slow) for name in SERVERS]
+)
 def test_no_key_is_on_a_command_line(name: str, tmp_path: Path) -> None:
     kind = SERVERS[name]
     write_config(tmp_path, {**CARTPOLE, "llm_model_name": kind.model})

@@ -246,6 +246,7 @@ def test_what_a_search_cannot_do_is_not_missing(logs: Path) -> None:
     assert [curve.label for curve in figure.panels[0].curves] == ["R2PO", "Random search", "CMA-ES"]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_commands(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--preset", "search", "--logs-root", str(logs)]
     assert main(["paper_results_tables", *options, "--output-dir", str(tmp_path / "t")]) == 0

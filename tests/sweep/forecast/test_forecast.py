@@ -494,6 +494,16 @@ def test_the_table_fits_into_100_columns(tmp_path: Path, capsys: pytest.CaptureF
     assert "--max-cost-each 1e-05 would stop 2 of 2 experiments before their end" in lines
 
 
+def test_caps_are_compared_with_what_is_used_already_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = {**EMBEDDED, "num_iterations": 2, "logdir": str(tmp_path / "logs/short")}
+    path = str(write_config(tmp_path, values))
+    assert main(["sweep", path, "--runs", "1", "--quiet"]) == 0
+    for cap, lines in {"3": ["--max-llm-calls 3 would stop it before its end: 2 are used already"], "4": []}.items():
+        capsys.readouterr()
+        assert main(["sweep", path, "--runs", "2", "--dry-run", "--max-llm-calls", cap]) == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if "would stop" in line] == lines
+
+
 @pytest.mark.parametrize("option", [["--json"], ["--reply-s", "3"], ["--calls-per-minute", "60"]])
 def test_what_belongs_to_a_forecast_is_refused_without_one(
     option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
