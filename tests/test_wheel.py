@@ -44,6 +44,7 @@ def test_there_is_one_package_in_the_wheel_with_all_of_its_files(installed: Inst
     assert {"r2po/data/env.example", "r2po/py.typed", "r2po/prompts/templates/search.j2"} <= files
     page = {f"r2po/report/{name}" for name in ("frame.j2", "page/main.js", "page/page.css", "vendor/d3.min.js")}
     page |= {f"r2po/view/{name}" for name in ("list.j2", "page/list.js", "page/view.css")}
+    page |= {"r2po/reproduce/page.j2", "r2po/reproduce/page.css"}
     licences = {f"r2po/report/vendor/LICENSE.{name}" for name in ("d3", "plot")}
     assert page | licences <= files
 

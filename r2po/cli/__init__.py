@@ -44,6 +44,7 @@ COMMANDS = {
     "report": "write runs as a page for a browser: curves, policies, prompts, replies, rollouts in motion",
     "track": "send runs to TensorBoard, Weights & Biases or MLflow",
     "view": "show the runs of a folder in a browser, and keep up with those that go on",
+    "reproduce": "make a part of a paper again, and say how far it is from the published figures",
     "watch": "show or record the best policy of a run",
     "export": "write the best policy of a run into a file",
     "prompt": "print the exact prompt and reply of a call",

@@ -6,7 +6,10 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "which experiments": ("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
+    "which experiments": (
+        *("--table", "--model", "--smoke", "--only", "--without-sb3", "--set-sb3"),
+        *("--config", "--set", "--seed", "--protocol", "--algorithms", "--trials"),
+    ),
     "several runs": ("--runs", "--seeds", "--first", "--jobs", "--logs", "--name"),
     "caps of all runs together": ("--max-llm-calls", "--max-tokens", "--max-cost", "--max-cost-each", "--approve-cost"),
     "when servers are out": ("--max-outage",),
@@ -26,7 +29,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "what is written": (
         *("--formats", "--format", "--output-dir", "--output", "--figure", "--figures", "--layout", "--labels"),
-        *("--compare-output", "--reanalyze"),
+        *("--compare-output", "--reanalyze", "--report"),
     ),
     "what the page holds": ("--motion", "--motion-s", "--frames", "--texts"),
     "what is printed": (
@@ -132,6 +135,11 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "view": {
         "logs": "all runs under a folder",
         "logs --port 8765": "on a port that a tunnel leads to",
+    },
+    "reproduce": {
+        "r2po --table core --runs 2 --smoke": "see that all works, without a model",
+        "r2po --table core --dry-run": "what the whole table costs",
+        "props --model gpt-4o --approve-cost 300": "another paper, if that is enough",
     },
     "watch": {
         "logs/cartpole_props/run_1": "in a window",

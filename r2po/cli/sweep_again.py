@@ -28,13 +28,13 @@ def command_to_continue(
     Limits that were set while it was under way replace those of the command, which would be the later word.
 
     Where the shell has made a long list of a pattern, the sweep's folder stands for all that it says; not with
-    plugins, which are looked for beside the configs.
+    plugins, which are looked for beside the configs, and not where another command has named them (``is_whole``).
     """
     program: str = options.program
     given = {name: value for name, value in limits.items() if getattr(options, name) is not None and name != "max_cost"}
     settings = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
     settings += _about_cost(options, limits.get("max_cost"), setting)
-    if len(options.config) <= MOST_CONFIGS or options.plugins:
+    if len(options.config) <= MOST_CONFIGS or options.plugins or getattr(options, "is_whole", False):
         arguments = sys.argv[len(program.split()) :]
         return shlex.join([*command_of(program), *_with_settings(arguments, settings)])
     is_script = Path(sys.argv[0]).name == program

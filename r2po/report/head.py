@@ -13,11 +13,11 @@ from r2po.analysis.lineage.reading import Log
 from r2po.analysis.lineage.words import brief
 from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.names import environment_key
+from r2po.analysis.logs.raced import remarks_of
 from r2po.analysis.logs.run_data import RunData, models_label
 from r2po.report.machine_paths import last_part, without_paths
 from r2po.report.packing import Values
 from r2po.runlog.facts import NO_MODEL
-from r2po.runlog.race import race_note
 from r2po.runlog.records import Description
 
 UNKNOWN = "\N{EN DASH}"
@@ -102,9 +102,8 @@ def _badges(told: Description, result: Mapping[str, Any] | None) -> list[str]:
 
 
 def _raced(run: Path) -> list[str]:
-    """Say what a race has to do with the mean of the experiment of a run."""
-    note = race_note(run.resolve().parent)
-    return [note] if note else []
+    """Say what a race has to do with the mean of the experiment of a run, and whether the run is but smoke."""
+    return remarks_of(run.resolve().parent)
 
 
 def _planned(config: Mapping[str, Any]) -> int | None:

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from r2po.analysis.evaluation.report import FOLDER
 from r2po.analysis.logs.experiments import ExperimentLogs
+from r2po.analysis.logs.raced import remarks_of
 from r2po.runlog.jsonl import write_atomically
-from r2po.runlog.race import race_note
 
 FILE = "made_from.json"
 _PACKAGE = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ class Kept:
     def __init__(self, parts: Sequence[ExperimentLogs], logs: str, options: Sequence[object]) -> None:
         self._folder = parts[0].path
         self._logs = logs
-        race = race_note(self._folder)  # it goes by other folders too
+        race = remarks_of(self._folder)  # it goes by other folders too
         about = [str(self._folder), logs, options, _code(), race, [_facts(part) for part in parts]]
         self._made_from = hashlib.sha256(repr(about).encode(errors="surrogatepass")).hexdigest()
 

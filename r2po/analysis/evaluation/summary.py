@@ -8,10 +8,10 @@ from typing import Any
 
 from r2po.analysis.logs.comparable import differences
 from r2po.analysis.logs.load import LogDirectory
+from r2po.analysis.logs.raced import remarks_of
 from r2po.analysis.logs.revisions import figures, revisions_of
 from r2po.analysis.logs.run_data import SUCCESS_METRICS, RunData
 from r2po.rounding import mean, sample_std, spread
-from r2po.runlog.race import race_note
 
 FRESH = ("reevaluated_mean_reward", "reevaluated_final_reward")
 METRICS = ("mean_reward", "max_reward", "best_reward", "final_reward", "heldout_reward", *FRESH)
@@ -76,7 +76,7 @@ def summarise_runs(logs: LogDirectory, label: str, parts: Sequence[str] = ()) ->
     """
     per_run = [summarise_run(run) for run in logs.runs]
     averaged = [] if parts else per_run
-    race = race_note(logs.path)
+    race = "; ".join(remarks_of(logs.path))
     return {
         "label": label,
         "num_runs": len(per_run),

@@ -37,7 +37,7 @@ def build_tau_c_table(
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
     lines = [line for each in ruled for line in each.remarks]
-    usable = [each for each in ruled if each.runs and _setting(each)]
+    usable = [each for each in ruled if each.runs and setting_of(each)]
     ours = {*ENVIRONMENTS, *(each.environment for each in usable if each.variant and each.method == OURS)}
     tasks = {key: task_facts(key) for key in ENVIRONMENTS}
     tasks |= {each.environment: each.task for each in usable if each.environment in ours or each.method != OURS}
@@ -83,7 +83,7 @@ def build_published_tau_c_table() -> Table:
     return Table(title, [*heading, *METRICS.values()], rows, notes, [*heading, *METRICS], (0, 1))
 
 
-def _setting(experiment: ExperimentLogs) -> str:
+def setting_of(experiment: ExperimentLogs) -> str:
     """Return the setting of tau_c; empty if something else differs too."""
     if not experiment.variant:
         return "default"
@@ -92,17 +92,22 @@ def _setting(experiment: ExperimentLogs) -> str:
 
 
 def _settings(experiments: Sequence[ExperimentLogs]) -> list[str]:
-    others = {_setting(each) for each in experiments} - set(SETTINGS)
+    others = {setting_of(each) for each in experiments} - set(SETTINGS)
     return [*SETTINGS, *sorted(others)]
 
 
+def chosen_setting(experiments: Sequence[ExperimentLogs], setting: str) -> ExperimentLogs | None:
+    """Return the experiment of a setting: the main one first, then by rank; None if there is none."""
+    candidates = [each for each in experiments if setting_of(each) == setting]
+    return max(candidates, key=lambda each: (not each.variant, each.rank), default=None)
+
+
 def _chosen(experiments: Sequence[ExperimentLogs], setting: str, lines: list[str]) -> ExperimentLogs | None:
-    """Return the experiment of a setting: the main one first, then by rank."""
-    candidates = [each for each in experiments if _setting(each) == setting]
-    if not candidates:
-        return None
-    kept = max(candidates, key=lambda each: (not each.variant, each.rank))
-    lines += [left_out(each, kept, f"tau_c {setting}") for each in candidates if each is not kept]
+    """Return the experiment of a setting, and note the others that are left out."""
+    kept = chosen_setting(experiments, setting)
+    candidates = [each for each in experiments if setting_of(each) == setting]
+    if kept is not None:
+        lines += [left_out(each, kept, f"tau_c {setting}") for each in candidates if each is not kept]
     return kept
 
 

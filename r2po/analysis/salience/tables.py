@@ -61,21 +61,25 @@ def headline_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
 def _published_row(ours: Salience, published: PublishedSalience) -> list[Cell | str]:
     numbers = (published.old, published.strict, published.old_mention, published.strict_mention)
     *cells, last = [count_of(number, published.regressions) for number in numbers]
-    z = _share_z(ours.counts["regression"].strict_mention, published)
+    z = share_z(ours.counts["regression"].strict_mention, published.strict_mention, published.regressions)
     last = Cell(last.text, (*last.below, *(() if z is None else (f"z = {z:.1f}",))), plain=last.plain)
     return ["", "published", str(published.iterations), str(published.regressions), *cells, last]
 
 
-def _share_z(ours: Share, published: PublishedSalience) -> float | None:
+def share_z(ours: Share, count: int, total: int) -> float | None:
+    """Return our share minus one of ``count`` in ``total`` iterations, in standard errors; None if ours is not known.
+
+    The variance of ours is that of its interval. The runs of the other are not known: its iterations are taken to be as
+    much alike as ours.
+    """
     if ours.value is None or ours.interval is None:
         return None
     low, high = ours.interval
     variance = ((high - low) / (2 * Z95)) ** 2
-    # The published runs are not known: their iterations are taken to be as much alike as ours.
-    other = published.strict_mention / published.regressions
+    other = count / total
     smoothed = (ours.count + 0.5) / (ours.known + 1)
     effect = max(1.0, variance * ours.known / (smoothed * (1 - smoothed)))
-    return float((ours.value - other) / np.sqrt(variance + effect * other * (1 - other) / published.regressions))
+    return float((ours.value - other) / np.sqrt(variance + effect * other * (1 - other) / total))
 
 
 def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -> Table:

@@ -1,6 +1,6 @@
 """The folder of a process on a node that does not see the files of a sweep: it stands for the root of the other one.
 
-A file that is ``/home/me/lab/code.py`` on the machine of the command is ``<root>/home/me/lab/code.py`` here, so that
+A file that is ``/lab/code.py`` on the machine of the command is ``<root>/lab/code.py`` here, so that
 relative paths mean the same. Ray ends processes without a word; what one leaves behind, the next one on its node
 removes.
 """

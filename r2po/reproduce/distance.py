@@ -1,0 +1,57 @@
+"""How far our figure is from a published one, in standard errors of their difference. Unknown is unknown, never 0."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import ndtr
+
+from r2po.analysis.output.scores import Score
+from r2po.analysis.statistics.welch import welch_of
+
+NO_RUNS, NOT_PUBLISHED = "no runs", "not published"
+ONE_RUN = "one run has no standard error"
+ONE_PUBLISHED = "the published figure has no standard error"
+ROUNDING = 0.01**2 / 12
+"""Variance of what rounding to two decimals takes from a published mean, or adds to it: that of a uniform error."""
+EQUAL, NO_SCALE = "equal as printed, neither varies", "neither varies, so there is no scale"
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance, or why there is none.
+
+    Attributes:
+        value: Ours minus the published figure, in standard errors of the difference; None if it is not known.
+        p: Probability of one as large, if both are means of the same thing; None if it is not known.
+        why: Why there is no distance; else empty.
+    """
+
+    value: float | None = None
+    p: float | None = None
+    why: str = ""
+
+
+def of_means(ours: Score | None, published: Score | None) -> Distance:
+    """Return the distance of two means, each with the standard error of its own runs, and Welch's p.
+
+    The published mean has the error of its rounding too: where runs hardly vary, it would be taken for a difference.
+    """
+    if published is None or ours is None:
+        return Distance(why=NOT_PUBLISHED if published is None else NO_RUNS)
+    if min(ours.runs, published.runs) < 2:
+        return Distance(why=ONE_RUN if ours.runs < 2 else ONE_PUBLISHED)
+    if not ours.std and not published.std:
+        return Distance(why=EQUAL if ours.shown_mean == published.shown_mean else NO_SCALE)
+    errors = (ours.std**2 / ours.runs, published.std**2 / published.runs + ROUNDING)
+    test = welch_of(ours.mean - published.mean, list(zip(errors, (ours.runs - 1, published.runs - 1), strict=True)))
+    assert test is not None
+    return Distance(test.t, test.p)
+
+
+def of_z(z: float | None, *, known: bool) -> Distance:
+    """Return the distance that a z is; ``known`` says whether ours is known at all."""
+    if z is None or not math.isfinite(z):
+        return Distance(why=NO_SCALE if known else NO_RUNS)
+    return Distance(z, 2 * float(ndtr(-abs(z))))

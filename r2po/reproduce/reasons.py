@@ -1,0 +1,199 @@
+"""Why a difference from a published figure is to be expected: true reasons only, read from the runs' own logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from r2po.analysis.logs.run_data import RunData, models_label
+from r2po.config import Config, load_config
+from r2po.config.config import differences
+from r2po.errors import InputError
+from r2po.reproduce.compared import Compared
+from r2po.reproduce.part import Part
+from r2po.runlog import RunDirectory
+from r2po.runlog.facts import NO_MODEL
+
+PAPER_RUNS = 10
+_MUJOCO = ("mujoco", "gymnasium")
+_OTHERWISE_TOLD = frozenset({"llm_model_name", "critic_llm_model_name", "critic", "protocol", "logdir", "seed"})
+"""Keys about which there is a reason of their own, or none."""
+_READ_BY_LINE = ("props", "propsp")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What reasons depend on beside the runs.
+
+    Attributes:
+        part: The part of the paper.
+        configs: Folder of configs.
+        by_logdir: Config below it, by the name of its log directory.
+    """
+
+    part: Part
+    configs: Path
+    by_logdir: Mapping[str, str]
+
+
+def reasons_of(cell: Compared, context: Context) -> list[str]:
+    """Return the reasons of a cell, a sentence each; none where there is nothing to compare."""
+    if cell.ours is None or cell.published is None:
+        return []
+    found = [text for reason in _REASONS for text in reason(cell, context)]
+    return list(dict.fromkeys([*found, *context.part.remarks.get(cell.method, ())]))
+
+
+def _model(cell: Compared, context: Context) -> Iterator[str]:
+    asked = dict.fromkeys(models_label(run.model, run.critic_model) for run in cell.runs if run.model != NO_MODEL)
+    for model in asked:
+        if _base(model) == _base(context.part.model):
+            served = "which server and which build of it the paper asked is not known"
+            yield f"The model has the paper's name ({model}); {served}."
+        else:
+            yield f"Another model: {model}; the paper's is {context.part.model}."
+
+
+def _base(model: str) -> str:
+    """Return a model's name without provider and the mark of a cloud."""
+    return model.casefold().rpartition("/")[2].removesuffix("-cloud")
+
+
+def _prompts(cell: Compared, _: Context) -> Iterator[str]:
+    asking = [run for run in cell.runs if run.model != NO_MODEL]
+    if not asking or all(run.origin == "published" for run in asking):
+        return
+    yield (
+        "The prompts are those of this package: the same facts in other words and in another order, with errors set "
+        "right (docs/methods.md, deviations)."
+    )
+    for differing in dict.fromkeys(run.prompts for run in asking if run.prompts):
+        yield f"Prompts differ from this package's usual ones too: {differing}."
+    if cell.method in _READ_BY_LINE and any(run.task["policy"] == "linear" for run in asking):
+        yield (
+            "Linear ProPS and ProPS+ read only the first line of a reply in the paper's code; here the whole reply is "
+            "read, and an unusable one is asked for again."
+        )
+
+
+def _number(cell: Compared, _: Context) -> Iterator[str]:
+    runs = len(cell.runs)
+    if 0 < runs < PAPER_RUNS:
+        yield f"Ours rests on {runs} run{'' if runs == 1 else 's'}, the published figure on {PAPER_RUNS}."
+    raw = [run for run in cell.runs if not run.complete]
+    if raw:
+        far = ", ".join(f"{run.name}: {run.progress}" for run in raw[:3])
+        more = f", and {len(raw) - 3} more" if len(raw) > 3 else ""
+        yield f"{len(raw)} of {runs} runs did not reach their end, and count as far as they came ({far}{more})."
+
+
+def _spread(cell: Compared, _: Context) -> Iterator[str]:
+    assert cell.ours is not None
+    assert cell.published is not None
+    if cell.published.std == 0 and cell.ours.std:
+        yield (
+            "The published spread is 0.00 as printed, so the error of the difference is that of our runs and of "
+            "rounding alone."
+        )
+    if cell.group == "Best reward":
+        yield "Best rewards are maxima over noisy means, in ours and in the published figure: luck is part of both."
+
+
+def _protocol(cell: Compared, _: Context) -> Iterator[str]:
+    for protocol in dict.fromkeys(run.protocol for run in cell.runs):
+        if protocol == "controlled":
+            yield "Ours ran under the protocol controlled, whose settings are not the published ones."
+
+
+def _settings(cell: Compared, context: Context) -> Iterator[str]:
+    """Name each setting that differs from the config which stands for the published experiment."""
+    for run in cell.runs:
+        source = context.by_logdir.get(run.path.resolve().parent.name)
+        if source is None or run.method == "sb3" or not run.config:
+            continue
+        published = _published_config(context.configs / source)
+        if published is None:
+            continue
+        keys = [key for key in differences(published, run.config) if key.partition(".")[0] not in _OTHERWISE_TOLD]
+        if keys:
+            told = ", ".join(f"{key} {_value(published, key)} there, {_value(run.config, key)} here" for key in keys)
+            yield f"Settings that change a result differ from the published ones: {told}."
+
+
+@cache
+def _published_config(path: Path) -> Mapping[str, Any] | None:
+    try:
+        config: Config = load_config(path)
+    except InputError:
+        return None
+    return config.model_dump(mode="json")
+
+
+def _value(config: Mapping[str, Any], key: str) -> str:
+    value: Any = config
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    text = "none" if value is None else " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _suite(cell: Compared, _: Context) -> Iterator[str]:
+    assert cell.ours is not None
+    assert cell.published is not None
+    if cell.method != "sb3":
+        return
+    if cell.ours.label != cell.published.label:
+        yield "The best algorithm is another one than in the paper, and each figure is the largest of several."
+    yield (
+        "Models that were trained on normalised observations are evaluated with the same statistics, which the "
+        "paper's code leaves out (docs/baselines.md)."
+    )
+    versions = _versions(cell.runs)
+    named = ", ".join(f"{name} {versions[name]}" for name in ("stable-baselines3", "torch") if name in versions)
+    if named:
+        yield f"Ours ran with {named}; the paper's versions are not known."
+
+
+def _simulator(cell: Compared, _: Context) -> Iterator[str]:
+    versions = _versions(cell.runs)
+    if _is_mujoco(cell.runs) and "mujoco" in versions:
+        named = ", ".join(f"{name} {versions[name]}" for name in _MUJOCO if name in versions)
+        yield f"The simulator is {named}; the paper's version is not known, and rewards depend on it."
+
+
+def _is_mujoco(runs: Sequence[RunData]) -> bool:
+    names = ("swimmer", "hopper", "walker2d", "reacher", "halfcheetah", "invertedpendulum", "inverteddoublependulum")
+    return any(run.environment in names for run in runs)
+
+
+def _versions(runs: Sequence[RunData]) -> Mapping[str, str]:
+    """Return the versions that the first run records whose description can be read."""
+    for run in runs:
+        try:
+            told = RunDirectory(run.path).read_description().get("versions")
+        except (InputError, OSError):
+            continue
+        if isinstance(told, Mapping):
+            return {str(name): str(version) for name, version in told.items()}
+    return {}
+
+
+def _repeated(cell: Compared, _: Context) -> Iterator[str]:
+    if any(run.replay_of for run in cell.runs):
+        yield "Some of our runs are replays: they repeat a recorded sample, and are no other one."
+
+
+_REASONS: Sequence[Callable[[Compared, Context], Iterator[str]]] = (
+    _model,
+    _number,
+    _settings,
+    _protocol,
+    _prompts,
+    _simulator,
+    _suite,
+    _repeated,
+    _spread,
+)
