@@ -87,7 +87,7 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path) -> None:
         changes: dict[str, Any] = {"model": f"ollama/{MARKUP}{TURNED}", "versions": versions}
         changes["config"] = {"llm_model_name": f"ollama/{MARKUP}", "reasoning_effort": f"{MARKUP}{TURNED}"}
         make_runs(request.place.logs, each, 2, numbered, **changes)
-    problem = f"/home/somebody/secret/x.yaml: {MARKUP}{TURNED}"
+    problem = f"/data/secret/x.yaml: {MARKUP}{TURNED}"
     page = write_page(request, problems=[problem], missing=[MARKUP], commands=[MARKUP])
     with opened(browser, page) as watched:
         assert "<…/script><script>alert(1)" in watched.text("#missing")  # what looks like a path is cut short
