@@ -123,7 +123,8 @@ def launch(
     if directory is None:
         if place is None:
             name_unfinished(config, observer)
-        name_other_protocols(config, observer)
+        if place is None or not place.logdir:  # else whoever has the other runs says it
+            name_other_protocols(config, observer)
         name_idle_keys(config, observer)
         name_idle_base_url(config, providers, observer)
         if not search.is_stand_in and search.recording is None:
