@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -31,6 +32,7 @@ class Carrier:
 
     def __init__(self, ask: Ask, run: int, loan: int, folder: Path) -> None:
         self._ask, self._run, self._loan, self._folder = ask, run, loan, folder
+        self._sent = Counter[str]()
 
     def appended(self, path: Path, start: int, data: bytes, *, sync: bool) -> None:
         """Pass on new lines."""
@@ -48,17 +50,25 @@ class Carrier:
     def _carry(self, path: Path, start: int, data: bytes, *, anew: bool, sync: bool) -> None:
         name = path.relative_to(self._folder).as_posix()
         for place, part, more in pieces(data):
-            self._ask("write", Piece(self._run, self._loan, name, start + place, part, more, anew, sync))
+            self._sent[name] += 1
+            piece = Piece(self._run, self._loan, name, self._sent[name], start + place, part, more, anew, sync)
+            self._ask("write", piece)
 
 
 def make_copied_run(
-    run: PlannedRun, environ: Mapping[str, str], channel: Channel, ask: Ask, workplace: Workplace, lock_wait_s: float
+    run: PlannedRun,
+    loan: int,
+    environ: Mapping[str, str],
+    channel: Channel,
+    ask: Ask,
+    workplace: Workplace,
+    lock_wait_s: float,
 ) -> Ended:
-    """Make a run on a copy of its directory; it waits so long for a process that has it."""
+    """Make a run on a copy of its directory, lent under a number; it waits so long for a process that has it."""
     until = time.monotonic() + lock_wait_s
     while True:
         try:
-            lent: Lent = ask("lend", run)
+            lent: Lent = ask("lend", run, loan)
             break
         except RunLockedError as error:
             if time.monotonic() > until:
@@ -69,7 +79,7 @@ def make_copied_run(
     for text in lent.notes:
         channel.tell(Note(run.index, text))
     try:
-        with workplace.entered(), _copied(run, lent, ask, workplace) as folder:
+        with workplace.entered(), _copied(run, loan, lent, ask, workplace) as folder:
             told = _telling(run, workplace, folder)
             ended = make_run(run, environ, _Translated(channel, told), logdir=str(folder.parent))
             return replace(ended, reason=told(ended.reason))
@@ -80,26 +90,26 @@ def make_copied_run(
 
 
 @contextmanager
-def _copied(run: PlannedRun, lent: Lent, ask: Ask, workplace: Workplace) -> Iterator[Path]:
+def _copied(run: PlannedRun, loan: int, lent: Lent, ask: Ask, workplace: Workplace) -> Iterator[Path]:
     """Copy a run directory, into a folder that nothing else is in: only what was made here is removed."""
     try:
         with tempfile.TemporaryDirectory(prefix=COPY, dir=workplace.root, ignore_cleanup_errors=True) as made:
             folder = Path(made) / run.path.name
             if not lent.is_new:
-                _fetch_run(run.index, lent, ask, folder)
-            with mirrored(folder, Carrier(ask, run.index, lent.loan, folder)):
+                _fetch_run(run.index, loan, lent, ask, folder)
+            with mirrored(folder, Carrier(ask, run.index, loan, folder)):
                 yield folder
     finally:
         with suppress(OSError, RunLockedError):  # nobody waits for it then
-            ask("give_back", run.index, lent.loan)
+            ask("give_back", run.index, loan)
 
 
-def _fetch_run(run: int, lent: Lent, ask: Ask, folder: Path) -> None:
+def _fetch_run(run: int, loan: int, lent: Lent, ask: Ask, folder: Path) -> None:
     folder.mkdir()
     for name in lent.folders:
         (folder / name).mkdir()
     for name, size in lent.files.items():
-        fetch(_reader(ask, run, lent.loan, name), folder / name)
+        fetch(_reader(ask, run, loan, name), folder / name)
         found = (folder / name).stat().st_size
         if found != size:
             raise OSError(f"{name} has {size} bytes, and {found} of them came")

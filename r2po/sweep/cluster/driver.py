@@ -6,6 +6,7 @@ started. This one keeps no state but what is under way: it starts what it is tol
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -167,7 +168,8 @@ class _Driver:
         self._connection = connection
         self._order = order
         self._nodes = Nodes(ray, order.cpus_per_run, self._look_at)
-        self._under_way: dict[Any, int] = {}
+        self._under_way: dict[Any, tuple[int, int]] = {}
+        self._loans = itertools.count(1)
         here = self._at(str(ray.get_runtime_context().get_node_id()))
         actor = {"num_cpus": 0, "scheduling_strategy": here}
         self._clerk: Any = ray.remote(Clerk).options(max_concurrency=100_000, **actor).remote(order.coordinator)
@@ -200,13 +202,14 @@ class _Driver:
             self._clerk.give_back.remote(message.runs)
             return
         node, needs, share = message.node, self._order.needs, max(1, int(self._order.cpus_per_run))
-        at = {"scheduling_strategy": self._at(node)}
+        at, loan = {"scheduling_strategy": self._at(node)}, next(self._loans)
         if node in self._nodes.unseeing:
             name = self._nodes.usable[node].name if node in self._nodes.usable else node
-            task = self._make_on_copy.options(**at).remote(message.run, self._clerk, self._receiver, share, name)
+            actors = self._clerk, self._receiver
+            task = self._make_on_copy.options(**at).remote(message.run, loan, *actors, share, name)
         else:
             task = self._make.options(**at).remote(message.run, self._clerk, needs.folder, share, needs.plugins)
-        self._under_way[task] = message.run.index
+        self._under_way[task] = message.run.index, loan
 
     def _look_at(self, node: str) -> Any:
         needs = self._order.needs
@@ -216,9 +219,9 @@ class _Driver:
     def _report(self) -> Report:
         ended, lost = [], []
         for task in done_of(self._ray, self._under_way):
-            run = self._under_way.pop(task)
+            run, loan = self._under_way.pop(task)
             self._clerk.forget.remote(run)
-            self._receiver.forget.remote(run)
+            self._receiver.forget.remote(run, loan)
             try:
                 ended.append(self._ray.get(task))
             except self._ray.exceptions.RayTaskError as error:

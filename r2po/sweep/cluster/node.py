@@ -132,7 +132,7 @@ def make_run_here(run: PlannedRun, clerk: Any, folder: str, share: int, plugins:
     return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
 
-def make_run_on_copy(run: PlannedRun, clerk: Any, receiver: Any, share: int, node: str) -> Ended:
+def make_run_on_copy(run: PlannedRun, loan: int, clerk: Any, receiver: Any, share: int, node: str) -> Ended:
     """Make a run on a node that does not see the sweep's files: on a copy, whose writes all go to the ``receiver``.
 
     Keys and base URLs are those of the environment of ``ray start``, or of ``.env`` in the folder where it was called.
@@ -149,5 +149,5 @@ def make_run_on_copy(run: PlannedRun, clerk: Any, receiver: Any, share: int, nod
         return Ended(run.index, "failed", f"{error} (on node {node})")
     require_ray().get(clerk.forget.remote(run.index))
     channel = _Channel(clerk, run.config.llm_timeout_s + LEASE_S)
-    ended = make_copied_run(run, environ, channel, ask, workplace, STALE_LOCK_S)
+    ended = make_copied_run(run, loan, environ, channel, ask, workplace, STALE_LOCK_S)
     return replace(ended, reason=f"{ended.reason} (on node {node})") if ended.state == "failed" else ended

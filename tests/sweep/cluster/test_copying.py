@@ -73,6 +73,7 @@ class Machines:
     """
 
     def __init__(self, home: Path, node: Path, run: PlannedRun) -> None:
+        self.loan = 0
         self.left: int | None = None
         self.arrives = False
         self.alter: Callable[[Piece], Piece] = lambda piece: piece
@@ -105,11 +106,15 @@ class Machines:
             os.chdir(before)
 
     def close(self) -> None:
-        self.receiver.forget(self._run.index)
+        self.forget()
         self.workplace.close()
 
     def make(self) -> Ended:
-        return make_copied_run(self._run, {}, self.line, self.ask, self.workplace, 0.0)
+        self.loan += 1
+        return make_copied_run(self._run, self.loan, {}, self.line, self.ask, self.workplace, 0.0)
+
+    def forget(self) -> None:
+        self.receiver.forget(self._run.index, self.loan)
 
 
 @pytest.fixture
@@ -243,7 +248,7 @@ def test_lost_at_any_write_a_run_continues_and_no_recorded_reply_is_asked_for_ag
             assert machines.make().state == "complete"
             break
         except Killed:
-            machines.receiver.forget(run.index)
+            machines.forget()
     assert losses > 4
     assert written(path) == calm
     assert check_files(RunDirectory(path)) == []
@@ -261,7 +266,8 @@ def test_what_an_earlier_node_still_sends_is_refused(
     def stolen(piece: Piece) -> Piece:
         if piece.name == "llm_calls.jsonl":
             machines.alter = lambda piece: piece
-            answered(machines._do("lend", run))
+            machines.loan += 1
+            answered(machines._do("lend", run, machines.loan))
             here.update(content(home))
         return piece
 
@@ -270,8 +276,45 @@ def test_what_an_earlier_node_still_sends_is_refused(
     assert (ended.state, ended.reason) == ("running", "this run was given to another node by now")
     assert calls == []
     assert content(home) == here
-    machines.receiver.forget(run.index)
+    machines.forget()
     assert machines.make().state == "complete"
+
+
+def test_to_forget_an_old_loan_does_not_end_the_new_one(machines: Machines, run: PlannedRun, home: Path) -> None:
+    machines.ask("lend", run, 1)
+    machines.ask("lend", run, 2)
+    machines.loan = 2
+    machines.receiver.forget(run.index, 1)
+    machines.ask("write", Piece(run.index, 2, "run.yaml", 1, 0, b"x", more=False, anew=True, sync=True))
+    assert (home / run.path / "run.yaml").read_bytes() == b"x"
+    with pytest.raises(OSError, match="was given to another node by now"):  # what is late must not end it either
+        machines.ask("lend", run, 1)
+    machines.receiver.forget(run.index, 2)
+    with pytest.raises(OSError, match="was given to another node by now"):
+        machines.ask("lend", run, 2)
+    Lock(home / run.path / ".lock").close()
+
+
+@pytest.mark.parametrize("arrives", ["before", "after"])
+def test_what_is_asked_again_since_the_answer_was_lost_is_done_once(
+    machines: Machines, run: PlannedRun, home: Path, calm: dict[str, Any], monkeypatch: pytest.MonkeyPatch, arrives: str
+) -> None:
+    """The first of two may also arrive late, when others have been written since."""
+    ask, late = machines.ask, list[tuple[Any, ...]]()
+
+    def twice(method: str, *args: Any) -> Any:
+        if method == "needs":
+            return ask(method)
+        late.append((method, *args))
+        if arrives == "before" or len(late) > 3:
+            machines._do(*late.pop(0))
+        return ask(method, *args)
+
+    monkeypatch.setattr(copying, "pieces", lambda data: parts(data, 1000))
+    monkeypatch.setattr(machines, "ask", twice)
+    assert machines.make() == Ended(run.index)
+    assert written(home / run.path) == calm
+    assert check_files(RunDirectory(home / run.path)) == []
 
 
 def test_a_loan_that_ends_while_the_copy_is_made_is_no_fault_of_the_run(
@@ -282,7 +325,7 @@ def test_a_loan_that_ends_while_the_copy_is_made_is_no_fault_of_the_run(
     read = machines.receiver.read
 
     def too_late(*args: Any) -> Any:
-        machines.receiver.forget(run.index)
+        machines.forget()
         return read(*args)
 
     monkeypatch.setattr(machines.receiver, "read", too_late)
