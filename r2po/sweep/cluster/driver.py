@@ -212,9 +212,8 @@ class _Driver:
         self._under_way[task] = message.run.index, loan
 
     def _look_at(self, node: str) -> Any:
-        needs = self._order.needs
         look = self._look.options(scheduling_strategy=self._at(node))
-        return look.remote(needs.folder, self._order.token, needs.versions, self._receiver)
+        return look.remote(self._order.needs, self._order.token, self._receiver)
 
     def _report(self) -> Report:
         ended, lost = [], []
