@@ -19,7 +19,7 @@ from typing import Any
 from r2po.llm.outage import Outage
 from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.cluster.needs import Needs
-from r2po.sweep.cluster.node import look_here, make_run_here, make_run_on_copy, require_ray
+from r2po.sweep.cluster.node import look_here, make_run_here, make_run_on_copy, patiently, require_ray
 from r2po.sweep.cluster.nodes import Nodes, done_of
 from r2po.sweep.cluster.receiver import Receiver
 from r2po.sweep.cluster.slots import Node
@@ -28,6 +28,8 @@ from r2po.sweep.messages import Ended, Instruction, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 
 TICK_S = 0.5
+BUSY_S = 5.0
+"""How long a report waits for the receiver to answer."""
 WRITERS = 64
 """How many writes of runs on copies go on at once."""
 
@@ -147,17 +149,26 @@ def _serve(connection: Connection[Any, Any], order: Order) -> None:
         driver.serve()
     except (EOFError, OSError):
         raise
+    except _ReceiverLost as error:
+        _tell_lost(connection, "writes what runs on copies record", str(error))
     except ray.exceptions.RayActorError as error:
-        kind = type(error).__name__
-        what = "Ray has lost the process on this node that decides which calls are made"
-        connection.send(Failed(f"{what} ({kind}), as it does when this node or the head is gone", is_setup=False))
+        _tell_lost(connection, "decides which calls are made", type(error).__name__)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other process says it
         reason = f"what talks to it failed with {type(error).__name__}: {_line(error)}"
         connection.send(Failed(reason, is_setup=False))
 
 
+def _tell_lost(connection: Connection[Any, Any], does: str, kind: str) -> None:
+    what = f"Ray has lost the process on this node that {does}"
+    connection.send(Failed(f"{what} ({kind}), as it does when this node or the head is gone", is_setup=False))
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+class _ReceiverLost(Exception):
+    """The receiver is gone."""
 
 
 class _Driver:
@@ -227,10 +238,22 @@ class _Driver:
                 ended.append(Ended(run, "failed", f"Ray: {_line(error)}"))
             except self._ray.exceptions.RayError as error:
                 lost.append((run, _line(error)))
+        self._check_receiver()
         refused, copying = self._nodes.update()
-        news, paces, reached, outages, stranded = self._ray.get(self._clerk.news.remote())
+        told = patiently(lambda: self._ray.get(self._clerk.news.remote()))
+        news, paces, reached, outages, stranded = told
         nodes, pending = tuple(self._nodes.usable.values()), self._nodes.pending
         return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost, copying, stranded)
+
+    def _check_receiver(self) -> None:
+        """End the sweep if the receiver is gone, before what that did to runs is taken for faults of theirs."""
+        errors = self._ray.exceptions
+        try:
+            self._ray.get(self._receiver.is_there.remote(), timeout=BUSY_S)
+        except (errors.GetTimeoutError, errors.ActorUnavailableError):
+            return  # it writes a lot, or is back soon
+        except errors.RayActorError as error:
+            raise _ReceiverLost(type(error).__name__) from None
 
     def _at(self, node: str) -> Any:
         """Keep something on one node: what runs elsewhere instead would be too much there."""

@@ -59,6 +59,10 @@ class Receiver:
         self._lent: dict[int, tuple[int, LentRun, Lent]] = {}
         self._inputs: Sequence[Input] | None = None
 
+    def is_there(self) -> bool:
+        """Answer: whoever is gone cannot."""
+        return True
+
     @_refusing
     def needs(self) -> tuple[Needs, Sequence[Input]]:
         """Return what the runs need, and which files these are now."""
