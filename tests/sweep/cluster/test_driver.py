@@ -40,7 +40,7 @@ def driven(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection[Any
     monkeypatch.setattr(node, "require_ray", lambda: ray)
     monkeypatch.setattr(driver._Driver, "_at", lambda *_: None)
     ours, theirs = Pipe()
-    order = Order("auto", 1.0, "token", Needs("/lab", {}), Coordinator(Ledger({}, Caps())), None)
+    order = Order("auto", 1.0, "token", Needs("/lab", {}), Coordinator(Ledger(Caps())), None)
 
     def drive() -> None:
         try:

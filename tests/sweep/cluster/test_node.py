@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from r2po.sweep.cluster.receiver import Receiver
 from r2po.sweep.contacts import after_first_contacts
 from r2po.sweep.messages import PermitRequest, Verdict
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
+from r2po.tasks.spaces import make_environment
 from tests.llm.fake_servers import FakeOpenAI
 from tests.process.processes import NIM, player, write_config
 from tests.sweep.cluster.rays import Actor, ActorDiedError, ActorUnavailableError, Ray
@@ -135,8 +137,12 @@ def test_a_node_where_an_environment_cannot_be_made_is_refused(home: Path, monke
 
 def test_each_environment_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    make = fitness.make_environment
-    monkeypatch.setattr(fitness, "make_environment", lambda name, kwargs: (made.append(name), make(name, kwargs))[1])
+
+    def noted(name: str, kwargs: Mapping[str, Any]) -> Any:
+        made.append(name)
+        return make_environment(name, kwargs)
+
+    monkeypatch.setattr(fitness, "make_environment", noted)
     run = planned()[0]
     assert cannot_make([run, replace(run, index=1), *planned(gym_env_name="CartPole-v1")]) == ""
     assert made == [run.config.gym_env_name, "CartPole-v1"]
@@ -173,8 +179,8 @@ class Failing:
 
 def test_an_actor_that_is_not_available_is_asked_again_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(node.time, "sleep", slept.append)
-    monkeypatch.setattr(node.time, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(slept))
     write = Failing([ActorUnavailableError] * 3, None)
     permit = Failing([ActorUnavailableError], Verdict(1))
     ray = Ray(write=write, ask=permit)
