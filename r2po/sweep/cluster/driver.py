@@ -238,15 +238,16 @@ class _Driver:
                 ended.append(Ended(run, "failed", f"Ray: {_line(error)}"))
             except self._ray.exceptions.RayError as error:
                 lost.append((run, _line(error)))
-        self._check_receiver()
         refused, copying = self._nodes.update()
+        if self._nodes.unseeing or refused:
+            self._check_receiver()
         told = patiently(lambda: self._ray.get(self._clerk.news.remote()))
         news, paces, reached, outages, stranded = told
         nodes, pending = tuple(self._nodes.usable.values()), self._nodes.pending
         return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost, copying, stranded)
 
     def _check_receiver(self) -> None:
-        """End the sweep if the receiver is gone, before what that did to runs is taken for faults of theirs."""
+        """End the sweep if the receiver is gone, before what that did is taken for faults of runs or nodes."""
         errors = self._ray.exceptions
         try:
             self._ray.get(self._receiver.is_there.remote(), timeout=BUSY_S)

@@ -114,6 +114,33 @@ def test_a_receiver_that_is_busy_or_cannot_be_reached_for_the_moment_ends_nothin
     assert forgotten == [(7,), (7, 1), (7,), (7, 2)]  # by the clerk, and by the receiver: each loan by its number
 
 
+def test_a_node_that_could_not_be_given_anything_since_the_receiver_is_gone_is_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ray = Ray(
+        news=lambda: NEWS,
+        is_there=raising(ActorDiedError),
+        look_here=lambda *_: Look("unseen", "the machine of the command does not answer (ActorDiedError)"),
+    )
+    with driven(ray, monkeypatch) as connection:
+        failed = first(connection, lambda message: isinstance(message, Failed) or message.refused)
+    assert "that writes what runs on copies record" in failed.reason
+
+
+def test_where_no_run_is_on_a_copy_the_receiver_may_be_gone(run: PlannedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = Ray(
+        news=lambda: NEWS,
+        is_there=raising(ActorDiedError),
+        forget=lambda *_: None,
+        look_here=lambda *_: Look(),
+        make_run_here=lambda run, *_: Ended(run.index),
+    )
+    with driven(ray, monkeypatch) as connection:
+        first(connection, lambda report: report.nodes)
+        connection.send(Start(run, "far"))
+        assert first(connection, lambda report: report.ended).ended == [Ended(run.index)]
+
+
 def _noted(forgotten: list[Any], ray: Ray, name: str, args: tuple[Any, ...]) -> Any:
     if name == "forget":
         forgotten.append(args)
