@@ -121,15 +121,21 @@ def launch(
     elif replay_by_position:
         raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:
-        if place is None:
-            name_unfinished(config, observer)
-        name_other_protocols(config, observer)
+        _name_other_runs(config, observer, place)
         name_idle_keys(config, observer)
         name_idle_base_url(config, providers, observer)
         if not search.is_stand_in and search.recording is None:
             name_equal_samples(config, observer)
         return _start(config, models_of(config, providers), observer, gate_of, place)
     return _run(config, models_of(config, providers), directory, observer, gate_of, place, accept_changed_prompts)
+
+
+def _name_other_runs(config: Config, observer: Observer, place: Place | None) -> None:
+    """Say what is beside a new run; of a run on a copy, whoever has the others says it."""
+    if place is None:
+        name_unfinished(config, observer)
+    if place is None or not place.logdir:
+        name_other_protocols(config, observer)
 
 
 def _alone(providers: Mapping[str, Provider], max_outage_s: float) -> GateOf:
