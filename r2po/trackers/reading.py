@@ -96,6 +96,14 @@ def _seconds(at: object) -> float | None:
         return None
 
 
+def identity_of(path: Path) -> str:
+    """Return the identity of a run: a hash of its description, which says when it began, and of its number.
+
+    Runs of earlier versions say it in whole seconds only: then the number tells apart what began side by side.
+    """
+    return hashlib.sha256((path / DESCRIPTION).read_bytes() + path.name.encode()).hexdigest()[:_DIGITS]
+
+
 def _tracked(path: Path, description: Mapping[str, Any], redaction: Redaction) -> TrackedRun:
     config = description["config"]
     algorithm = config.get("algorithm")
@@ -106,7 +114,7 @@ def _tracked(path: Path, description: Mapping[str, Any], redaction: Redaction) -
     mark = " (stand-in)" if description["stand_in"] else " (replay)" if replayed else ""
     return TrackedRun(
         path=path,
-        identity=hashlib.sha256((path / DESCRIPTION).read_bytes()).hexdigest()[:_DIGITS],
+        identity=identity_of(path),
         logs=folder.parent,
         experiment=experiment,
         name=f"{path.name}{mark}",

@@ -15,7 +15,8 @@ class TrackedRun:
 
     Attributes:
         path: Its run directory.
-        identity: 16 hexadecimal digits that no other run has; they stay the same if logs are moved.
+        identity: 16 hexadecimal digits, a hash of ``run.yaml`` and of the name ``run_N``. They stay the same if logs are
+            moved or their folders renamed. A copy of the run under another number is another run.
         logs: The folder that has the log directories of all experiments.
         experiment: Name of the experiment: that of its log directory.
         name: ``run_N``, with "(stand-in)" or "(replay)" after it if no model answered.

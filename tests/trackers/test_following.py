@@ -21,14 +21,14 @@ from r2po.llm.registry import PROVIDERS, NoModel, ProviderKind
 from r2po.runlog import RunDirectory
 from r2po.trackers.following import redaction_of
 from r2po.trackers.metrics import METRICS
-from r2po.trackers.reading import RunReader, clean
+from r2po.trackers.reading import RunReader, clean, identity_of
 from r2po.trackers.registry import _is_installed
 from r2po.trackers.spent import Spent
 from tests.analysis.made_logs import write_run
 from tests.builders import register
 from tests.trackers import recorder
 from tests.trackers.recorder import file_of, points, read
-from tests.trackers.runs import Make, Notes, iterations, result, unfinish
+from tests.trackers.runs import Make, Notes, iterations, make_run, result, unfinish
 
 
 def test_a_run_is_sent_as_it_is_in_the_log(make: Make) -> None:
@@ -122,6 +122,29 @@ def test_a_stand_in_is_marked(make: Make) -> None:
     assert described["tags"]["stand_in"] == "true"
     assert described["tags"]["model"] == "embedded/search"
     assert re.fullmatch("[0-9a-f]{16}", described["identity"])
+
+
+def test_runs_of_one_seed_that_begin_in_the_same_second_are_two(make: Make) -> None:
+    run = make()
+    second = make_run(run.parent, anew=True)
+    for each in (run, second):  # as earlier versions wrote them
+        description = RunDirectory(each).read_description()
+        RunDirectory(each).write_description({**description, "created": "2025-01-01T00:00:00+00:00"})
+    assert (run / "run.yaml").read_bytes() == (second / "run.yaml").read_bytes()
+    assert identity_of(run) != identity_of(second)
+
+
+def test_when_a_run_began_tells_it_from_others_of_its_number_and_moving_it_does_not(make: Make, tmp_path: Path) -> None:
+    run, elsewhere = make(), tmp_path / "elsewhere/run_1"
+    identity = identity_of(run)
+    began = RunDirectory(run).read_description()["created"]
+    assert datetime.fromisoformat(began).isoformat(timespec="microseconds") == began
+    run.rename(tmp_path / "run_1")
+    elsewhere.parent.mkdir()
+    (tmp_path / "run_1").rename(elsewhere)
+    assert identity_of(elsewhere) == identity
+    again = make()  # the same config, place, seed and number
+    assert identity_of(again) != identity
 
 
 def test_a_replay_is_marked(make: Make) -> None:
