@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from r2po.errors import InputError
+
+
+class TrackerUnavailableError(InputError):
+    """A tracker takes no run at all, as it is set up; the text says why, in one line for people."""
+
 
 @dataclass(frozen=True)
 class TrackedRun:
@@ -15,8 +21,8 @@ class TrackedRun:
 
     Attributes:
         path: Its run directory.
-        identity: 16 hexadecimal digits, a hash of ``run.yaml`` and of the name ``run_N``. They stay the same if logs are
-            moved or their folders renamed. A copy of the run under another number is another run.
+        identity: 16 hexadecimal digits, a hash of ``run.yaml`` and of the name ``run_N``. They stay the same if logs
+            are moved or their folders renamed. A copy of the run under another number is another run.
         logs: The folder that has the log directories of all experiments.
         experiment: Name of the experiment: that of its log directory.
         name: ``run_N``, with "(stand-in)" or "(replay)" after it if no model answered.

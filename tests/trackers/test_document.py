@@ -26,6 +26,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     limits = f"{LIMITS.loading:g} seconds, the first answers of a server {LIMITS.reaching:g}, and the end of a run"
     assert limits in TEXT
     assert f"when files are sent, {LIMITS.ending:g}." in TEXT
+    assert f"for all of them together at most {LIMITS.ending:g} seconds" in TEXT
+    assert f"one that is still being loaded gets {LIMITS.stopped:g} seconds" in TEXT
 
 
 def test_all_trackers_are_named() -> None:

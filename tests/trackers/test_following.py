@@ -299,19 +299,24 @@ def test_runs_that_cannot_be_sent_are_told_and_the_others_are_sent(make: Make) -
     assert next(sending) == f"{other} to recorder: 4 iterations and its ending"
     with pytest.raises(RunStopped, match="1 was not sent"):
         next(sending)
-    assert len(said) == 1
-    assert f"{run} to recorder: not sent: " in said[0]
+    assert said[0] == "sending 2 runs to recorder"
+    assert len(said) == 2
+    assert f"{run} to recorder: not sent: " in said[1]
 
 
-def test_a_run_under_way_is_not_sent(make: Make) -> None:
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_run_that_another_process_has_is_not_sent(make: Make, *, complete: bool) -> None:
     run = make()
+    if not complete:
+        unfinish(run, left=2)
     directory = RunDirectory(run)
     directory.lock()
     said: list[str] = []
     with pytest.raises(RunStopped):
         list(send_runs([str(run)], ["recorder"], {}, said.append))
     directory.close()
-    assert "under way" in said[0]
+    assert "another process has it" in said[1]
+    assert ("under way" in said[1]) is not complete
 
 
 def test_a_path_without_runs_is_named(tmp_path: Path) -> None:
