@@ -121,7 +121,7 @@ def _tracked(path: Path, description: Mapping[str, Any], redaction: Redaction) -
         method=str(algorithm or config.get("method")),
         tags={name: clean(text, redaction) for name, text in _tags(description).items()},
         began=_seconds(description.get("created")),
-        config=yaml.safe_load(text),
+        config={**yaml.safe_load(text), "seed": description["seed"]},
         config_text=text,
     )
 

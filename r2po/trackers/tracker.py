@@ -29,8 +29,8 @@ class TrackedRun:
         method: Value of the config key ``method``; of a baseline, its algorithm.
         tags: Facts to find runs by, each a short text: ``environment``, ``model``, ``seed``, ``stand_in``, ...
         began: When it was begun, in seconds since 1970; None if that is not on record.
-        config: The resolved config, without keys.
-        config_text: The same as YAML.
+        config: The resolved config, without keys, and with the seed that the run has.
+        config_text: The resolved config as YAML.
     """
 
     path: Path
