@@ -130,9 +130,8 @@ def check_moved(folder: Path, path: Path) -> None:
     said: list[str] = []
     with pytest.raises(RunStopped):
         list(send_runs([str(moved)], ["mlflow"], {}, said.append))
-    assert (
-        f"moved/mlflow.db has been moved: files of the experiment 'exp' would go to {folder}/logs/mlflow-art" in said[1]
-    )
+    why = f"moved/mlflow.db has been moved: files of the experiment 'exp' would go to {folder}/logs/mlflow-artifacts"
+    assert why in said[1]
     assert not (folder / "logs").exists()
     (folder / "moved/mlflow.db").unlink()
     (folder / "moved").rename(folder / "anew")  # in one process, MLflow remembers the store that is gone
