@@ -268,6 +268,23 @@ def test_a_key_is_blanked_whatever_its_variable_is_called(monkeypatch: pytest.Mo
     assert clean(f"{KEY}, pass-0123456789-word", redaction_of(environ)) == "[key], [key]"
 
 
+def test_short_keys_and_passwords_are_blanked_too_and_the_config_stays_one(make: Make) -> None:
+    run = make()
+    redaction = redaction_of(
+        {"LAB_API_KEY": "CartPole", "MLFLOW_TRACKING_URI": "http://me:2short4u@host/", "A_KEY": "Nim"}
+    )
+    assert clean("CartPole 2short4u Nim", redaction) == "[key] [key] Nim"
+    directory = RunDirectory(run)
+    description = directory.read_description()
+    odd = {**description["config"], "description": "CartPole-v9", "critic": {"CartPole": ["CartPole"]}}
+    directory.write_description({**description, "config": odd})
+    sent = RunReader(run, redaction).run
+    assert yaml.safe_load(sent.config_text)["description"] == sent.config["description"] == "[key]-v9"
+    assert sent.config["critic"] == {"[key]": ["[key]"]}
+    assert sent.config["gym_env_name"] == "Nim-v0"
+    assert (sent.config["seed"], yaml.safe_load(sent.config_text)["seed"]) == (1, odd["seed"])
+
+
 def test_an_unknown_tracker_is_named_before_anything_starts(make: Make, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown tracker 'tensorbord' .did you mean 'tensorboard'"):
         make("tensorbord")
