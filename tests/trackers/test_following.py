@@ -19,6 +19,7 @@ from r2po.errors import InputError, RunStopped
 from r2po.llm.redaction import Redaction
 from r2po.llm.registry import PROVIDERS, NoModel, ProviderKind
 from r2po.runlog import RunDirectory
+from r2po.trackers import check_trackers
 from r2po.trackers.following import redaction_of
 from r2po.trackers.metrics import METRICS
 from r2po.trackers.reading import RunReader, clean, identity_of
@@ -299,6 +300,23 @@ def test_a_missing_extra_is_named_before_anything_starts(
     with pytest.raises(InputError, match=rf"tracker '{name}' needs the package.*pip install 'r2po\[{name}\]'"):
         make(name)
     assert not (tmp_path / "logs").exists()
+
+
+def test_all_missing_extras_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("r2po.trackers.registry.find_spec", lambda _: None)
+    with pytest.raises(InputError) as caught:
+        check_trackers(["wandb", "recorder", "mlflow"])
+    assert str(caught.value) == (
+        "tracker 'wandb' needs the package wandb; tracker 'mlflow' needs the packages mlflow, sqlalchemy, alembic, "
+        "not installed here: pip install 'r2po[wandb,mlflow]'"
+    )
+
+
+def test_a_tracker_that_is_no_list_gets_a_hint(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("gym_env_name: Nim-v0\nmethod: props\nllm_model_name: embedded/search\nlogdir: logs\n")
+    with pytest.raises(InputError, match=r"track is 'tensorboard'; expected a list: \[tensorboard\]"):
+        load_config(path, ["track=tensorboard"])
 
 
 def test_a_folder_of_the_name_of_a_package_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
