@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from r2po.commands.track import send_runs
 from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment import launch
@@ -31,6 +32,7 @@ from r2po.sweep.messages import AttemptOutcome, Ended, Note, PermitRequest, Prog
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
 from r2po.sweep.runner import make_run
 from tests.process.processes import NIM, logged, write_config
+from tests.trackers.recorder import points
 
 VALUES: Mapping[str, Any] = {
     **NIM,
@@ -405,3 +407,21 @@ def test_runs_of_another_protocol_beside_it_are_named_by_whoever_has_them(
     with closing(Machines(home, home.parent / "node", run)) as machines:
         assert machines.make().state == "complete"
     assert len([note for note in machines.line.notes if "was made under protocol" in note]) == 1
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_trackers_do_not_follow_a_copy_and_a_note_says_how_it_is_sent(home: Path, *, absolute: bool) -> None:
+    logdir = str(home / "logs/far") if absolute else "logs/far"
+    run = planned(logdir, track=["recorder"])
+    later = f"r2po track {logdir} --to recorder"
+    with closing(Machines(home, home.parent / "node", run)) as machines:
+        for _ in range(2):  # the second time, it is complete
+            machines.line.notes.clear()
+            assert machines.make().state == "complete"
+            (note,) = [each for each in machines.line.notes if each.startswith("no tracker")]
+            assert note == f"no tracker follows runs on nodes that do not see the logs; `{later}` sends them afterwards"
+    assert [*home.parent.rglob("*.recorded")] == []
+    assert list(send_runs([logdir], ["recorder"], {}, print)) == [
+        f"{home / run.path} to recorder: 3 iterations and its ending"
+    ]
+    assert len(points(home / run.path)) == 3
