@@ -15,7 +15,7 @@ from r2po.report.motion import Play
 from r2po.report.packing import QUICKEST, Values, pack
 from r2po.report.texts import pack_texts
 from r2po.runlog import RunDirectory
-from r2po.view.finding import links_in
+from r2po.view.finding import refused_below, refused_beside, why_refused
 from r2po.view.watched import Stamp, WatchedRun
 
 MOST = 4
@@ -25,8 +25,8 @@ SLICE_S = 2.0
 _TORN = re.compile(r"the last line of \S+ is torn")
 
 
-class Linked(R2POError):
-    """The folder of a run holds a link, which may lead out of the logs; the text names it."""
+class Refused(R2POError):
+    """The folder of a run holds what nobody may open, such as a link that leads out of the logs; the text names it."""
 
 
 @dataclass
@@ -73,8 +73,12 @@ class Shelf:
 
         Raises:
             InputError: Nothing of the run can be read.
-            Linked: Its folder holds a link.
+            Refused: Its folder holds what nobody may open.
         """
+        # Also of a run that is kept: not all of its files have been read.
+        refused = refused_below(run.path) + refused_beside(run.path)
+        if refused:
+            raise Refused(why_refused(refused))
         kept = self._read(run)
         make: dict[str, Callable[[], str]] = {
             "core": lambda: pack(_core(kept.told, run), QUICKEST),
@@ -89,9 +93,6 @@ class Shelf:
         with self._lock:
             found = self._kept.get(run.id)
             if found is None or found.stamp != run.stamp or not run.stamp:
-                links = links_in(run.path)
-                if links:
-                    raise Linked(f"{', '.join(links[:3])}: links in the folder of a run are not followed")
                 stamp = run.stamp
                 fresh = _Kept(stamp, told_by(RunDirectory(run.path)))
                 if found is not None and _is_continued(found.told, fresh.told):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Description
 from r2po.sweep.status import IDLE_S
-from r2po.view.finding import regular_files
+from r2po.view.finding import refused_below, refused_beside, regular_files, why_refused
 from r2po.view.growing import Growing
 from r2po.view.held import Held, is_held
 from r2po.view.summary import State, Summary
@@ -81,7 +81,10 @@ class WatchedRun:
         """
         before = self.summary
         try:
-            files, links = regular_files(self.path)
+            files, refused = regular_files(self.path)
+            refused += refused_beside(self.path)
+            if refused:
+                return self._refuse(refused)
             stamp = _stamp(files, (DESCRIPTION, *LOGS, RESULT, *FOREIGN))
             state = self._state(files, moment)
             if stamp == self.stamp and state == before.state and before.state != "unread":
@@ -91,14 +94,17 @@ class WatchedRun:
                 return False
             self.summary, self.stamp = self._summary(files, state), stamp
         except OSError as error:  # removed meanwhile, or not to be read
-            links = []
-            self.summary = Summary("damaged", f"cannot read {error.filename or self.path}: {error.strerror or error}")
+            note = f"cannot read {error.filename or self.path}: {error.strerror or error}"
+            self.summary, self.stamp = Summary("damaged", without_paths(note)), ()
         except Exception as error:  # noqa: BLE001 - one odd log must not hide the others
-            links = []
-            self.summary, self.stamp = Summary("damaged", f"cannot be read: {type(error).__name__}: {error}"), stamp
-        if links:
-            note = f"{', '.join(links[:3])}: links in the folder of a run are not followed"
-            self.summary = Summary("damaged", note)
+            note = f"cannot be read: {type(error).__name__}: {error}"
+            self.summary, self.stamp = Summary("damaged", without_paths(note)), stamp
+        return self.summary != before
+
+    def _refuse(self, refused: Sequence[str]) -> bool:
+        """Open nothing of a run that holds what nobody may open; returns whether that is new."""
+        before = self.summary
+        self.summary, self.stamp = Summary("damaged", why_refused(refused)), ()
         return self.summary != before
 
     def _state(self, files: Files, moment: Moment) -> State:
@@ -173,7 +179,10 @@ class WatchedRun:
         return head_of_log(log, len(self._growing.numbers))
 
     def _foreign(self) -> Summary:
-        """Look at a run in the published code's format."""
+        """Look at a run in the published code's format, which has folders of its own."""
+        refused = refused_below(self.path)
+        if refused:
+            return Summary("damaged", why_refused(refused))
         loaded = load_runs_of([RunDirectory(self.path)])
         if not loaded.runs:
             return Summary("damaged", without_paths(loaded.problems[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from r2po.report.packing import unpack
 from r2po.runlog import open_run
 from r2po.view import shelf
 from tests.analysis.made_logs import iteration, write_run
-from tests.view.asked import Asked
+from tests.view.asked import Asked, ends_in_time
 
 
 @pytest.fixture
@@ -152,7 +153,22 @@ def test_a_link_in_the_folder_of_a_run_is_not_followed(tmp_path: Path) -> None:
     (run / "trajectories/iter_0001.npz").symlink_to(secret)
     for block in ("core", "texts", "motion"):
         answer = asked.get(f"/api/run/{name}/{block}")
-        assert (answer.status, answer.text) == (422, "iter_0001.npz: links in the folder of a run are not followed")
+        assert (answer.status, answer.text) == (422, "iter_0001.npz: links are not followed")
+
+
+def test_a_pipe_in_the_folder_of_a_run_holds_nobody_up(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0])
+    write_run(tmp_path / "exp", 2, [1.0])
+    asked = Asked(tmp_path)
+    name = asked.id_of("exp/run_1")
+    assert asked.get(f"/api/run/{name}/core").status == 200
+    (run / "trajectories").mkdir()
+    os.mkfifo(run / "trajectories/iteration_0001.npz")
+    with ends_in_time():
+        for block in ("core", "texts", "motion"):
+            answer = asked.get(f"/api/run/{name}/{block}")
+            assert (answer.status, answer.text) == (422, "iteration_0001.npz: not a regular file, so it is not opened")
+    assert asked.get(f"/api/run/{asked.id_of('exp/run_2')}/core").status == 200
 
 
 def test_a_run_of_which_nothing_can_be_read_says_why(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from r2po.view.index import Index
 from r2po.view.watched import Moment, WatchedRun
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.analysis.published_format import folder_name, write_published_run
+from tests.view.asked import ends_in_time, watched_opening
 
 
 class Clock:
@@ -119,7 +121,37 @@ def test_logs_without_a_description_and_links_are_damage(tmp_path: Path, clock: 
     (tmp_path / "exp/run_2/llm_calls.jsonl").symlink_to("/etc/passwd")
     found = rows(Index(tmp_path))
     assert "it has no run.yaml" in found["exp/run_1"]["note"]
-    assert found["exp/run_2"]["note"] == "llm_calls.jsonl: links in the folder of a run are not followed"
+    assert found["exp/run_2"]["note"] == "llm_calls.jsonl: links are not followed"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+@pytest.mark.parametrize("name", ["run_1/run.yaml", "run_1/iterations.jsonl", "run_1/result.json", "race.json"])
+def test_only_regular_files_are_opened(name: str, kind: str, tmp_path: Path, clock: Clock) -> None:
+    exp = tmp_path / "logs/exp"
+    write_run(exp, 1, [1.0])
+    write_run(tmp_path / "logs/other", 1, [1.0])
+    (tmp_path / "secret").write_text("secret: 1\n")
+    (exp / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(exp / name)
+    else:
+        (exp / name).symlink_to(tmp_path / "secret")
+    with watched_opening() as paths, ends_in_time():
+        found = rows(Index(tmp_path / "logs"))
+    assert not [path for path in paths if path.endswith(("secret", f"exp/{name}"))]
+    assert found["exp/run_1"]["state"] == "damaged"
+    assert found["exp/run_1"]["note"].startswith(f"{Path(name).name}: ")
+    assert found["other/run_1"]["state"] == "done"
+
+
+def test_a_pipe_among_the_folders_of_a_published_run_is_not_opened(tmp_path: Path, clock: Clock) -> None:
+    run = write_published_run(tmp_path / folder_name("cartpole", "r2po"), 1, [3.0, 5.0], method="r2po")
+    path = next(each for each in sorted(run.rglob("*.txt")) if each.parent != run)
+    path.unlink()
+    os.mkfifo(path)
+    with ends_in_time():
+        (row,) = rows(Index(tmp_path)).values()
+    assert (row["state"], row["note"]) == ("damaged", f"{path.name}: not a regular file, so it is not opened")
 
 
 def test_logs_of_the_published_code(tmp_path: Path, clock: Clock) -> None:
