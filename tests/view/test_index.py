@@ -7,16 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from r2po.runlog.lock import Lock
 from r2po.sweep.status import IDLE_S
 from r2po.view import index as index_module
 from r2po.view.held import LOCKS, held_here
 from r2po.view.index import Index
-from r2po.view.watched import Moment, WatchedRun
+from r2po.view.watched import Moment, Slice, WatchedRun
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.analysis.published_format import folder_name, write_published_run
 from tests.view.asked import ends_in_time, watched_opening
@@ -173,15 +176,64 @@ def test_a_baseline_of_which_only_a_summary_is_kept(tmp_path: Path, clock: Clock
 def test_logs_that_take_long_are_read_a_few_at_a_time(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_published_run(tmp_path / folder_name("cartpole", "r2po"), 1, [3.0, 5.0], method="r2po")
+    for number in (1, 2):
+        write_published_run(tmp_path / folder_name("cartpole", "r2po"), number, [3.0, 5.0], method="r2po")
     monkeypatch.setattr(index_module, "SLICE_S", -1.0)
     index = Index(tmp_path)
     changes = index.changes(0)
-    assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["unread"], True)
-    monkeypatch.setattr(index_module, "SLICE_S", 1.0)
-    clock.passes()
-    changes = index.changes(changes["cursor"])
+    assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["done", "unread"], True)
+    changes = index.changes(changes["cursor"])  # at once
     assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["done"], False)
+
+
+def test_a_folder_that_takes_long_to_list_leaves_time_to_read(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 4):
+        write_run(tmp_path / "exp", number, [1.0])
+    listed = index_module.find_below
+    looks = []
+
+    def slowly(root: Path) -> Any:
+        clock.passes(10.0)
+        looks.append(clock.now)
+        return listed(root)
+
+    monkeypatch.setattr(index_module, "find_below", slowly)
+    monkeypatch.setattr(index_module, "SLICE_S", -1.0)  # so that each look reads one
+    index = Index(tmp_path)
+    states = [sorted(row["state"] for row in index.changes(0)["runs"]) for _ in range(3)]
+    assert states == [["done", "unread", "unread"], ["done", "done", "unread"], ["done", "done", "done"]]
+    assert len(looks) == 1
+    write_run(tmp_path / "zzz", 1, [1.0])
+    clock.passes(39.0)
+    index.changes(0)
+    assert len(looks) == 1
+    clock.passes(2.0)
+    assert rows(index)["zzz/run_1"]["state"] == "done"
+    assert len(looks) == 2
+
+
+def test_a_run_that_changes_all_the_time_keeps_no_other_one_waiting(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [
+        write_published_run(tmp_path / folder_name("cartpole", "r2po"), number, [3.0], method="r2po")
+        for number in (1, 2)
+    ]
+    index = Index(tmp_path)
+    index.changes(0)
+    monkeypatch.setattr(index_module, "SLICE_S", -1.0)
+    read: list[str] = []
+    before = WatchedRun._foreign
+    monkeypatch.setattr(WatchedRun, "_foreign", lambda run: read.append(run.path.name) or before(run))
+    for number in range(4):
+        for run in runs:
+            os.utime(run / "overall_log.txt", (number, number))
+        clock.passes()
+        index.changes(0)
+        index.changes(0)
+    assert read.count("run_2") == read.count("run_1") == 4
 
 
 def test_only_what_changed_is_told(tmp_path: Path, clock: Clock) -> None:
@@ -259,6 +311,40 @@ def test_a_run_is_running_as_long_as_a_process_holds_it(tmp_path: Path, clock: C
     assert rows(index)["exp/run_1"]["state"] == "stopped"
 
 
+def test_a_run_that_was_killed_here_while_nobody_looked_is_stopped(tmp_path: Path, clock: Clock) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0], complete=False)
+    with closing(Lock(run / ".lock")):
+        pass  # it was run before
+    index = Index(tmp_path)
+    assert rows(index)["exp/run_1"]["state"] == "stopped"
+    command = [sys.executable, "-c", HOLDER, str(run)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        write_lines(run, [iteration(1, 1.0), iteration(2, 2.0)])
+        process.kill()
+    for _ in range(3):
+        clock.passes()
+        assert rows(index)["exp/run_1"]["state"] == "stopped"
+    write_lines(run, [iteration(1, 1.0), iteration(2, 2.0), iteration(3, 2.0)])
+    clock.passes()
+    assert rows(index)["exp/run_1"]["state"] == "running"  # nobody here holds it, and somebody writes
+
+
+def test_a_run_that_grew_long_ago_is_not_running(tmp_path: Path, clock: Clock) -> None:
+    """As when nobody looked for a night."""
+    run = write_run(tmp_path / "exp", 1, [1.0], complete=False)
+    index = Index(tmp_path)
+    rows(index)
+    for age_s, state in ((IDLE_S - 60, "running"), (IDLE_S + 60, "stopped")):
+        write_lines(run, [iteration(1, 1.0)] * int(age_s))
+        os.utime(run / "iterations.jsonl", (time.time() - age_s,) * 2)
+        clock.passes()
+        assert rows(index)["exp/run_1"]["state"] == state
+    clock.passes(120)
+    assert rows(index)["exp/run_1"]["state"] == "stopped"
+
+
 def test_a_run_that_grows_without_a_holder_here_runs_elsewhere(tmp_path: Path, clock: Clock) -> None:
     run = write_run(tmp_path / "exp", 1, [1.0], complete=False)
     index = Index(tmp_path)
@@ -279,5 +365,6 @@ def test_looking_takes_no_lock_and_writes_nothing(cartpole: Path, clock: Clock) 
 
 def test_a_run_that_cannot_be_read_stays_in_the_list(tmp_path: Path) -> None:
     run = WatchedRun(tmp_path / "run_1", "r1")
-    assert run.look(Moment(0.0, held_here(), frozenset(), 1.0), lambda: 0.0)
+    assert run.look(Moment(0.0, 0.0, held_here(), frozenset()), Slice(1.0, lambda: 0.0))
     assert (run.summary.state, run.summary.note.startswith("cannot read")) == ("damaged", True)
+    assert str(tmp_path) not in run.summary.note
