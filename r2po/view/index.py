@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from r2po.report.packing import Values
@@ -57,6 +57,12 @@ class Index:
         with self._lock:
             self._look()
             return self._runs.get(name)
+
+    def runs(self, names: Iterable[str]) -> dict[str, WatchedRun | None]:
+        """Return several runs by name, likewise."""
+        with self._lock:
+            self._look()
+            return {name: self._runs.get(name) for name in names}
 
     def experiment_of(self, run: WatchedRun) -> str:
         """Return the folder of a run's experiment, from the folder of logs."""

@@ -59,6 +59,11 @@ class Summary:
     protocol: str = ""
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known what was run; else it can be compared with nothing."""
+        return self.head.get("method", "?") != "?" or bool(self.settings)
+
+    @property
     def is_stand_in(self) -> bool:
         """Whether an embedded stand-in answered instead of a language model."""
         return any("stand-in" in badge for badge in self.head.get("badges", ()))

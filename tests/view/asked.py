@@ -91,7 +91,8 @@ class Asked:
     """The app for a folder of logs, asked as a page of it would."""
 
     def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
-        self.app: Guard = make_app(Index(root.resolve()), PORT, TOKEN, wanted or Wanted())
+        self.index = Index(root.resolve())
+        self.app: Guard = make_app(self.index, PORT, TOKEN, wanted or Wanted())
 
     def get(self, address: str, **changes: Any) -> Answer:
         """Ask with the cookie and the headers of a page of this server; ``changes`` are those of ``ask``."""

@@ -201,7 +201,42 @@ def test_a_comparison_is_that_of_a_report(cartpole: Path, frozenlake: Path) -> N
     ]
     assert found.pop("left_out") == ["there is no run gone any more"]
     assert found.pop("badges") == ["embedded stand-in: all of these runs"]
+    assert found.pop("waiting") == 0
     assert found == json.loads(json.dumps(overview_of(members, {})))
+
+
+def test_runs_of_which_too_little_is_known_do_not_spoil_a_comparison(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "exp", number, [1.0, 2.0])
+    (tmp_path / "exp/run_3").mkdir()
+    (write_run(tmp_path / "exp", 4, [1.0]) / "run.yaml").write_text("a: [")
+    write_run(tmp_path / "exp", 5, [], complete=False)  # it has begun: its settings are known
+    asked = Asked(tmp_path)
+    found = asked.get(f"/api/compare?runs={','.join(row['id'] for row in asked.runs().values())}").block
+    assert [each["name"] for each in found["runs"]] == ["exp/run_1", "exp/run_2", "exp/run_5"]
+    assert [each["name"] for each in found["environments"]] == ["CartPole"]
+    assert "gym_env_name" not in found["differences"]["names"]
+    nothing, damaged = found["left_out"]
+    assert nothing == "exp/run_3 is left out: nothing is logged yet"
+    assert damaged.startswith("exp/run_4 is left out: run.yaml is damaged")
+
+
+def test_runs_that_are_still_to_be_read_join_a_comparison_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "exp", number, [1.0])
+    monkeypatch.setattr("r2po.view.index.SLICE_S", -1.0)
+    asked = Asked(tmp_path)
+    rows = asked.runs()
+    (unread,) = [row["id"] for row in rows.values() if row["state"] == "unread"]
+    monkeypatch.setattr(asked.index, "_look", lambda: None)
+    found = asked.get(f"/api/compare?runs={unread}").block
+    assert (found["runs"], found["waiting"]) == ([], 1)
+    assert found["left_out"] == ["exp/run_2 is left out: not read yet"]
+    monkeypatch.undo()
+    found = asked.get(f"/api/compare?runs={unread}").block
+    assert ([each["id"] for each in found["runs"]], found["waiting"]) == ([unread], 0)
 
 
 def test_only_the_runs_of_a_page_are_told(cartpole: Path, frozenlake: Path) -> None:

@@ -239,10 +239,16 @@ def test_the_list_and_a_comparison_keep_up(browser: Any, tmp_path: Path) -> None
         page.wait_for_selector("#runs tbody tr:nth-child(4)", timeout=SOON_MS)
         assert page.evaluate("document.activeElement.textContent") == "exp/run_1"
         shutil.rmtree(tmp_path / "none")
-        page.wait_for_selector("#runs tbody tr:nth-child(4)", state="detached", timeout=SOON_MS)
+        (tmp_path / "exp/run_4").mkdir()
+        page.wait_for_selector("#runs tbody tr:has-text('nothing is logged yet')", timeout=SOON_MS)
+        assert len(rows(watched)) == 4
         page.click("#tick-all")
         page.click("#compare")
         ready(watched)
+        assert watched.texts("#left-out li") == ["exp/run_4 is left out: nothing is logged yet"]
+        shutil.copytree(tmp_path / "exp/run_3", tmp_path / "exp/run_4", dirs_exist_ok=True)
+        page.wait_for_selector("#outcomes button:has-text('exp/run_4')", timeout=SOON_MS)
+        assert watched.texts("#left-out li") == []
         add(tmp_path / "exp/run_1", json.dumps(iteration(3, 9.5)) + "\n")
         page.wait_for_selector("#outcomes td:has-text('9.5')", timeout=SOON_MS)
 
