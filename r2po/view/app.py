@@ -112,7 +112,7 @@ class _Answers:
             return _none("run" if run is None else "block")
         if after is None:
             return PlainTextResponse("after: expected how many rollouts the page has", WRONG)
-        return PlainTextResponse(self._shelf.block(run, name, after))
+        return PlainTextResponse(self._shelf.block(run, name, after, request.query_params.get("stamp", "")))
 
     def compare(self, request: Request) -> Response:
         """The block that compares several runs."""

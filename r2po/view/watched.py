@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from r2po.view.summary import State, Summary
 
 DESCRIPTION, ITERATIONS, RESULT, LOCK = "run.yaml", "iterations.jsonl", "result.json", ".lock"
 LOGS = (ITERATIONS, "warmup.jsonl", "evaluations.jsonl", "llm_calls.jsonl")
+_DIGITS = 16
 FOREIGN = ("overall_log.txt", "summary.json")
 
 Files = Mapping[str, os.stat_result]
@@ -134,6 +136,7 @@ class WatchedRun:
         except Exception as error:  # noqa: BLE001 - one odd log must not hide the others
             note = f"cannot be read: {type(error).__name__}: {error}"
             self.summary, self.stamp = Summary("damaged", without_paths(note)), stamp
+        self.summary = replace(self.summary, stamp=digest_of(self.stamp))
         return self.summary != before
 
     def _refuse(self, refused: Sequence[str]) -> bool:
@@ -254,6 +257,15 @@ def _of_published(run: RunData) -> Summary:
         seed=run.seed,
         protocol=run.protocol,
     )
+
+
+def digest_of(stamp: Stamp) -> str:
+    """Name the state of the files that a page waits for; empty if it is not known.
+
+    The calls, and the lines of an iteration under way, are read with the iteration that they belong to.
+    """
+    shown = [each for each in stamp if each[0] in (DESCRIPTION, ITERATIONS, RESULT, *FOREIGN)]
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:_DIGITS] if stamp else ""
 
 
 def _stamp(files: Files, names: tuple[str, ...]) -> Stamp:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from r2po.report.blocks import Wanted, blocks_of, play_of
+from r2po.report.blocks import Told, Wanted, blocks_of, play_of, told_by
 from r2po.report.overview import member_of, overview_of
 from r2po.report.packing import unpack
-from r2po.runlog import open_run
+from r2po.runlog import RunDirectory, open_run
 from r2po.view import shelf
 from tests.analysis.made_logs import iteration, write_run
 from tests.view.asked import Asked, ends_in_time
@@ -28,7 +29,7 @@ def test_the_blocks_of_a_run_are_those_of_its_report(cartpole: Path, asked: Aske
     name = asked.id_of("cartpole/run_1")
     core = asked.get(f"/api/run/{name}/core").block
     report = unpack(found.packed["core"])
-    apart = ("motion", "maps", "state")
+    apart = ("motion", "maps", "state", "stamp")
     assert {key: core[key] for key in core if key not in apart} == {
         key: report[key] for key in report if key not in apart
     }
@@ -94,6 +95,62 @@ def test_a_run_that_grew_is_read_anew_and_its_rollouts_stay(
     second = asked.get(f"/api/run/{name}/motion?after={first['have']}").block
     assert len(made) == first["have"] > 0
     assert len(second["rollouts"]) == second["have"] - first["have"] > 0
+
+
+def test_texts_and_rollouts_are_those_of_the_core_that_is_shown(
+    tmp_path: Path, cartpole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a run that goes on quickly is read once for a page, and not once for each of its parts."""
+    monkeypatch.setattr("r2po.view.index.APART_S", 0.0)
+    run = tmp_path / "exp/run_1"
+    shutil.copytree(cartpole, run)
+    (run / "result.json").unlink()
+    lines = (run / "iterations.jsonl").read_text().splitlines(keepends=True)
+    (run / "iterations.jsonl").write_text("".join(lines[:2]))
+    asked = Asked(tmp_path)
+    name = asked.id_of("exp/run_1")
+    read: list[RunDirectory] = []
+    monkeypatch.setattr(shelf, "told_by", lambda told: read.append(told) or told_by(told))
+    core = asked.get(f"/api/run/{name}/core").block
+    (run / "iterations.jsonl").write_text("".join(lines[:3]))
+    for block in ("texts", "motion"):
+        assert asked.get(f"/api/run/{name}/{block}?stamp={core['stamp']}").status == 200
+    assert len(read) == 1
+    assert asked.runs()["exp/run_1"]["stamp"] != core["stamp"]
+    newer = asked.get(f"/api/run/{name}/core?stamp={core['stamp']}").block
+    assert (len(core["iterations"]), len(newer["iterations"]), len(read)) == (2, 3, 2)
+    assert asked.runs()["exp/run_1"]["stamp"] == newer["stamp"]
+    asked.get(f"/api/run/{name}/texts?stamp={core['stamp']}")  # another page has read it since
+    assert len(read) == 2
+
+
+def test_a_run_that_takes_long_to_read_keeps_no_other_one_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "exp", number, [1.0])
+    asked = Asked(tmp_path)
+    first, second = (asked.id_of(f"exp/run_{number}") for number in (1, 2))
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slowly(told: RunDirectory) -> Told:
+        if told.path.name == "run_1":
+            begun.set()
+            assert goes_on.wait(20)
+        return told_by(told)
+
+    monkeypatch.setattr(shelf, "told_by", slowly)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(asked.get(f"/api/run/{first}/core").status))
+    thread.start()
+    try:
+        assert begun.wait(20)
+        with ends_in_time():
+            assert asked.get(f"/api/run/{second}/core").status == 200
+    finally:
+        goes_on.set()
+        thread.join(20)
+    assert found == [200]
 
 
 def test_a_last_line_without_its_end_is_no_fault_while_the_run_goes_on(

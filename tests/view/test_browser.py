@@ -219,6 +219,9 @@ def test_a_run_that_goes_on_updates_itself(browser: Any, cartpole: Path, tmp_pat
         assert any("not complete" in badge for badge in watched.texts("#badges .badge"))
         (run / "result.json").write_bytes(result)
         page.wait_for_selector("#badges:not(:has-text('not complete'))", state="attached", timeout=SOON_MS)
+        assert "result.json" not in watched.text("#missing")
+        (run / "result.json").write_bytes(result.replace(b"heldout_std", b"heldout_xyz"))
+        page.wait_for_selector("#missing:has-text('result.json')", timeout=SOON_MS)
 
 
 def add(run: Path, text: str) -> None:

@@ -51,6 +51,7 @@ def test_a_row_tells_what_the_log_holds(tmp_path: Path, clock: Clock) -> None:
     (run / "result.json").write_text(json.dumps({**result, "cost": 0.25}))
     row = rows(Index(tmp_path))["exp/run_1"]
     assert row.pop("id").isalnum()
+    assert row.pop("stamp").isalnum()
     assert row == {
         "experiment": "exp",
         "run": "run_1",
@@ -257,6 +258,20 @@ def test_only_what_changed_is_told(tmp_path: Path, clock: Clock) -> None:
     assert (gone["runs"], len(gone["gone"])) == ([], 1)
     assert index.run(gone["gone"][0]) is None
     assert index.changes(10**9)["whole"]  # the cursor of another server
+
+
+def test_a_result_that_is_written_anew_is_told(tmp_path: Path, clock: Clock) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0])
+    index = Index(tmp_path)
+    cursor = index.changes(0)["cursor"]
+    before = rows(index)["exp/run_1"]
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "heldout_std": 99.5}))  # no row shows it
+    (run / "llm_calls.jsonl").write_text("")
+    clock.passes()
+    after = rows(index, cursor)["exp/run_1"]
+    assert {**after, "stamp": before["stamp"]} == before
+    assert after["stamp"] != before["stamp"]
 
 
 def test_many_pages_that_ask_are_one_look(tmp_path: Path, clock: Clock) -> None:

@@ -33,7 +33,7 @@ async function takeChanges(changes) {
   if (overview && live.stale && Date.now() - live.compared > COMPARE_APART_MS) await compareAnew();
   if (!run.core || live.busy) return;
   const row = live.rows.get(nameOf(run.id));
-  if (row && (row.iterations !== run.core.iterations.length || row.state !== run.core.state)) await refresh();
+  if (row && (row.stamp !== run.core.stamp || row.state !== run.core.state)) await refresh();
 }
 
 /** Read the comparison anew. */
