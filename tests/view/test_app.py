@@ -110,7 +110,12 @@ def test_texts_and_rollouts_are_those_of_the_core_that_is_shown(
     asked = Asked(tmp_path)
     name = asked.id_of("exp/run_1")
     read: list[RunDirectory] = []
-    monkeypatch.setattr(shelf, "told_by", lambda told: read.append(told) or told_by(told))
+
+    def noted(directory: RunDirectory) -> Told:
+        read.append(directory)
+        return told_by(directory)
+
+    monkeypatch.setattr(shelf, "told_by", noted)
     core = asked.get(f"/api/run/{name}/core").block
     (run / "iterations.jsonl").write_text("".join(lines[:3]))
     for block in ("texts", "motion"):
@@ -130,7 +135,9 @@ def test_a_run_that_takes_long_to_read_keeps_no_other_one_waiting(
     for number in (1, 2):
         write_run(tmp_path / "exp", number, [1.0])
     asked = Asked(tmp_path)
-    first, second = (asked.id_of(f"exp/run_{number}") for number in (1, 2))
+    first, second = (asked.index.run(asked.id_of(f"exp/run_{number}")) for number in (1, 2))
+    assert first is not None
+    assert second is not None
     begun, goes_on = threading.Event(), threading.Event()
 
     def slowly(told: RunDirectory) -> Told:
@@ -140,17 +147,19 @@ def test_a_run_that_takes_long_to_read_keeps_no_other_one_waiting(
         return told_by(told)
 
     monkeypatch.setattr(shelf, "told_by", slowly)
-    found: list[int] = []
-    thread = threading.Thread(target=lambda: found.append(asked.get(f"/api/run/{first}/core").status))
+    own = shelf.Shelf(Wanted())
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(own.block(first, "core")), daemon=True)
     thread.start()
     try:
         assert begun.wait(20)
-        with ends_in_time():
-            assert asked.get(f"/api/run/{second}/core").status == 200
+        with ends_in_time(5):
+            assert own.block(second, "core")
+        assert found == []
     finally:
         goes_on.set()
         thread.join(20)
-    assert found == [200]
+    assert len(found) == 1
 
 
 def test_a_last_line_without_its_end_is_no_fault_while_the_run_goes_on(
@@ -217,15 +226,19 @@ def test_a_pipe_in_the_folder_of_a_run_holds_nobody_up(tmp_path: Path) -> None:
     run = write_run(tmp_path / "exp", 1, [1.0])
     write_run(tmp_path / "exp", 2, [1.0])
     asked = Asked(tmp_path)
-    name = asked.id_of("exp/run_1")
-    assert asked.get(f"/api/run/{name}/core").status == 200
+    first, second = (asked.index.run(asked.id_of(f"exp/run_{number}")) for number in (1, 2))
+    assert first is not None
+    assert second is not None
+    own = shelf.Shelf(Wanted())
+    own.block(first, "core")
     (run / "trajectories").mkdir()
-    os.mkfifo(run / "trajectories/iteration_0001.npz")
+    for path in (run / "trajectories/iteration_0001.npz", run / "llm_calls.jsonl"):
+        os.mkfifo(path)
     with ends_in_time():
         for block in ("core", "texts", "motion"):
-            answer = asked.get(f"/api/run/{name}/{block}")
-            assert (answer.status, answer.text) == (422, "iteration_0001.npz: not a regular file, so it is not opened")
-    assert asked.get(f"/api/run/{asked.id_of('exp/run_2')}/core").status == 200
+            with pytest.raises(shelf.Refused, match=r"^iteration_0001.npz: not a regular file, .*; llm_calls.jsonl: "):
+                own.block(first, block)
+        assert own.block(second, "core")
 
 
 def test_a_run_of_which_nothing_can_be_read_says_why(tmp_path: Path) -> None:

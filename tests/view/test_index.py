@@ -17,8 +17,10 @@ import pytest
 from r2po.runlog.lock import Lock
 from r2po.sweep.status import IDLE_S
 from r2po.view import index as index_module
+from r2po.view.finding import find_below
 from r2po.view.held import LOCKS, held_here
 from r2po.view.index import Index
+from r2po.view.summary import Summary
 from r2po.view.watched import Moment, Slice, WatchedRun
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.analysis.published_format import folder_name, write_published_run
@@ -192,7 +194,7 @@ def test_a_folder_that_takes_long_to_list_leaves_time_to_read(
 ) -> None:
     for number in range(1, 4):
         write_run(tmp_path / "exp", number, [1.0])
-    listed = index_module.find_below
+    listed = find_below
     looks = []
 
     def slowly(root: Path) -> Any:
@@ -227,7 +229,12 @@ def test_a_run_that_changes_all_the_time_keeps_no_other_one_waiting(
     monkeypatch.setattr(index_module, "SLICE_S", -1.0)
     read: list[str] = []
     before = WatchedRun._foreign
-    monkeypatch.setattr(WatchedRun, "_foreign", lambda run: read.append(run.path.name) or before(run))
+
+    def noted(run: WatchedRun) -> Summary:
+        read.append(run.path.name)
+        return before(run)
+
+    monkeypatch.setattr(WatchedRun, "_foreign", noted)
     for number in range(4):
         for run in runs:
             os.utime(run / "overall_log.txt", (number, number))
