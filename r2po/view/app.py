@@ -13,7 +13,7 @@ from starlette.routing import Route
 from r2po.errors import R2POError
 from r2po.report.blocks import Wanted
 from r2po.report.machine_paths import without_paths
-from r2po.report.overview import Member, badges_of, member_of, overview_of
+from r2po.report.overview import badges_of, member_of, overview_of
 from r2po.report.packing import QUICKEST, Values, pack, to_json
 from r2po.report.vendored import libraries
 from r2po.view.guards import Guard, headers_of
@@ -112,21 +112,26 @@ class _Answers:
             return _none("run" if run is None else "block")
         if after is None:
             return PlainTextResponse("after: expected how many rollouts the page has", WRONG)
-        return PlainTextResponse(self._shelf.block(run, name, after))
+        return PlainTextResponse(self._shelf.block(run, name, after, request.query_params.get("stamp", "")))
 
     def compare(self, request: Request) -> Response:
         """The block that compares several runs."""
-        names = list(dict.fromkeys(filter(None, request.query_params.get("runs", "").split(","))))[:MOST_COMPARED]
-        found = {name: self._index.run(name) for name in names}
-        members = [self._member(run) for run in found.values() if run is not None and run.summary.head]
-        left_out = [self._left_out(name, run) for name, run in found.items() if run is None or not run.summary.head]
-        if not members:
+        names = dict.fromkeys(filter(None, request.query_params.get("runs", "").split(",")))
+        found = self._index.runs(list(names)[:MOST_COMPARED])
+        # Each is looked at once: its summary may be another one a moment later.
+        known = {name: (run, run.summary) for name, run in found.items() if run is not None and run.summary.is_known}
+        members = [member_of(run.id, run.path.parent, summary.core()) for run, summary in known.values()]
+        left_out = [self._left_out(name, run) for name, run in found.items() if name not in known]
+        waiting = sum(run is not None and run.summary.state == "unread" for run in found.values())
+        if not members and not waiting:
             return PlainTextResponse("none of these runs can be read; choose some in the list of all runs", NOT_FOUND)
-        overview: Values = {**overview_of(members, {}), "badges": badges_of(members), "left_out": left_out}
+        overview: Values = {
+            **overview_of(members, {}),
+            "badges": badges_of(members),
+            "left_out": left_out,
+            "waiting": waiting,
+        }
         return PlainTextResponse(pack(overview, QUICKEST))
-
-    def _member(self, run: WatchedRun) -> Member:
-        return member_of(run.id, run.path.parent, run.summary.core())
 
     def _left_out(self, name: str, run: WatchedRun | None) -> str:
         if run is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from r2po.report.packing import Values
@@ -13,12 +15,14 @@ from r2po.view.finding import find_below
 from r2po.view.held import held_here
 from r2po.view.summary import Summary
 from r2po.view.sweeps import WatchedSweep
-from r2po.view.watched import Moment, WatchedRun
+from r2po.view.watched import Moment, Slice, WatchedRun
 
 APART_S = 1.0
 """Between two looks at the folder, however many pages ask."""
+LONG_S, SHARE = 0.5, 4
+"""A folder that takes longer to look at is looked at more seldom: so many times as long passes in between."""
 SLICE_S = 0.4
-"""So long a look reads runs for the first time; the others are for the next look, so that the first ones show soon."""
+"""So long runs are read for the first time at once; the others come later, so that the first ones show soon."""
 _DIGITS = 16
 
 
@@ -37,7 +41,8 @@ class Index:
         self._sweeps: dict[Path, WatchedSweep] = {}
         self._problems: list[str] = []
         self._version = 0
-        self._looked = -APART_S
+        self._looked, self._took = -math.inf, 0.0
+        self._elsewhere: frozenset[Path] = frozenset()
         self._is_reading = True
         self._lock = threading.Lock()
 
@@ -52,6 +57,12 @@ class Index:
         with self._lock:
             self._look()
             return self._runs.get(name)
+
+    def runs(self, names: Iterable[str]) -> dict[str, WatchedRun | None]:
+        """Return several runs by name, likewise."""
+        with self._lock:
+            self._look()
+            return {name: self._runs.get(name) for name in names}
 
     def experiment_of(self, run: WatchedRun) -> str:
         """Return the folder of a run's experiment, from the folder of logs."""
@@ -93,31 +104,40 @@ class Index:
         return run.summary if run is not None else None
 
     def _look(self) -> None:
-        """Look at the folder, unless that was just done."""
-        now = time.monotonic()
-        if now - self._looked < APART_S and not self._is_reading:
-            return
-        self._version += 1
+        """Look at the folder, unless that was just done; then read what takes a while, as far as there is time."""
+        began = time.monotonic()
+        if began - self._looked >= (SHARE * self._took if self._took > LONG_S else APART_S):
+            self._version += 1
+            self._list()
+            self._looked = time.monotonic()
+            self._took = self._looked - began
+        due = [run for run in self._runs.values() if run.is_due]
+        if due:
+            self._version += 1
+            self._look_at(due, Slice(SLICE_S, time.monotonic))
+        self._is_reading = any(run.is_due for run in due)
+
+    def _list(self) -> None:
+        """Look at the folder and all that is in it."""
         found = find_below(self.root)
         self._problems = found.problems
         self._sweeps = {folder: self._sweeps.get(folder) or WatchedSweep(folder) for folder in found.sweeps}
-        elsewhere = frozenset(path for sweep in self._sweeps.values() for path in sweep.held())
-        moment = Moment(now, held_here(), elsewhere, now + SLICE_S)
+        self._elsewhere = frozenset(path for sweep in self._sweeps.values() for path in sweep.held())
         there = {name_of(path, self.root): path for path in found.runs}
         for name in self._runs.keys() - there.keys():
             del self._runs[name], self._changed[name]
             self._gone[name] = self._version
-        for name, path in there.items():
-            self._look_at(name, path, moment)
-        self._is_reading = any(run.summary.state == "unread" for run in self._runs.values())
-        self._looked = time.monotonic()
-
-    def _look_at(self, name: str, path: Path, moment: Moment) -> None:
-        is_new = name not in self._runs
-        run = self._runs.setdefault(name, WatchedRun(path, name))
-        if run.look(moment, time.monotonic) or is_new:
+        for name in there.keys() - self._runs.keys():
             self._changed[name] = self._version
-        self._gone.pop(name, None)
+            self._gone.pop(name, None)
+        self._runs = {name: self._runs.get(name) or WatchedRun(path, name) for name, path in there.items()}
+        self._look_at([run for run in self._runs.values() if not run.is_due], None)
+
+    def _look_at(self, runs: Sequence[WatchedRun], time_slice: Slice | None) -> None:
+        moment = Moment(time.monotonic(), time.time(), held_here(), self._elsewhere)
+        for run in runs:
+            if run.look(moment, time_slice):
+                self._changed[run.id] = self._version
 
 
 def name_of(path: Path, root: Path) -> str:

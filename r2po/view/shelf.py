@@ -15,8 +15,8 @@ from r2po.report.motion import Play
 from r2po.report.packing import QUICKEST, Values, pack
 from r2po.report.texts import pack_texts
 from r2po.runlog import RunDirectory
-from r2po.view.finding import links_in
-from r2po.view.watched import Stamp, WatchedRun
+from r2po.view.finding import refused_below, refused_beside, why_refused
+from r2po.view.watched import Stamp, WatchedRun, digest_of
 
 MOST = 4
 """So many runs are kept; one with very long prompts takes some 50 MB."""
@@ -25,8 +25,8 @@ SLICE_S = 2.0
 _TORN = re.compile(r"the last line of \S+ is torn")
 
 
-class Linked(R2POError):
-    """The folder of a run holds a link, which may lead out of the logs; the text names it."""
+class Refused(R2POError):
+    """The folder of a run holds what nobody may open, such as a link that leads out of the logs; the text names it."""
 
 
 @dataclass
@@ -48,7 +48,14 @@ class _Kept:
     is_played: bool = False
     spent_s: float = 0.0
     texts: str = ""
+
+
+@dataclass
+class _Place:
+    """The place of a run on the shelf; who reads what stands there, or changes it, holds its lock."""
+
     lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: _Kept | None = None
 
 
 class Shelf:
@@ -60,47 +67,51 @@ class Shelf:
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._places: OrderedDict[str, _Place] = OrderedDict()
         self._lock = threading.Lock()
 
-    def block(self, run: WatchedRun, name: str, after: int = 0) -> str:
+    def block(self, run: WatchedRun, name: str, after: int = 0, stamp: str = "") -> str:
         """Return a block of a run.
 
         Args:
             run: The run.
             name: ``core``, ``texts`` or ``motion``.
             after: Of ``motion``, how many rollouts the page has already.
+            stamp: Of ``texts`` and ``motion``, the ``stamp`` of the core that the page shows: what was read for that
+                one is good enough, though the run goes on.
 
         Raises:
             InputError: Nothing of the run can be read.
-            Linked: Its folder holds a link.
+            Refused: Its folder holds what nobody may open.
         """
-        kept = self._read(run)
-        make: dict[str, Callable[[], str]] = {
-            "core": lambda: pack(_core(kept.told, run), QUICKEST),
-            "texts": lambda: self._texts(kept),
-            "motion": lambda: pack(self._motion(kept, after), QUICKEST),
-        }
-        with kept.lock:
+        with self._lock:
+            place = self._places.setdefault(run.id, _Place())
+            self._places.move_to_end(run.id)
+            while len(self._places) > MOST:
+                self._places.popitem(last=False)
+        with place.lock:
+            # Also of a run that is kept: not all of its files have been read.
+            refused = refused_below(run.path) + refused_beside(run.path)
+            if refused:
+                raise Refused(why_refused(refused))
+            kept = self._read(place, run, stamp if name != "core" else "")
+            make: dict[str, Callable[[], str]] = {
+                "core": lambda: pack(_core(kept, run), QUICKEST),
+                "texts": lambda: self._texts(kept),
+                "motion": lambda: pack(self._motion(kept, after), QUICKEST),
+            }
             return make[name]()
 
-    def _read(self, run: WatchedRun) -> _Kept:
+    def _read(self, place: _Place, run: WatchedRun, shown: str) -> _Kept:
         """Return a run, read anew if its files have changed; what it took to roll out again stays, if it only grew."""
-        with self._lock:
-            found = self._kept.get(run.id)
-            if found is None or found.stamp != run.stamp or not run.stamp:
-                links = links_in(run.path)
-                if links:
-                    raise Linked(f"{', '.join(links[:3])}: links in the folder of a run are not followed")
-                stamp = run.stamp
-                fresh = _Kept(stamp, told_by(RunDirectory(run.path)))
-                if found is not None and _is_continued(found.told, fresh.told):
-                    fresh.play, fresh.spent_s = found.play, found.spent_s
-                found = self._kept[run.id] = fresh
-            self._kept.move_to_end(run.id)
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
+        found, stamp = place.kept, run.stamp
+        if found is not None and ((stamp and found.stamp == stamp) or (shown and shown == digest_of(found.stamp))):
             return found
+        fresh = _Kept(stamp, told_by(RunDirectory(run.path)))
+        if found is not None and _is_continued(found.told, fresh.told):
+            fresh.play, fresh.spent_s = found.play, found.spent_s
+        place.kept = fresh
+        return fresh
 
     def _texts(self, kept: _Kept) -> str:
         if not kept.texts:
@@ -129,18 +140,19 @@ class Shelf:
         }
 
 
-def _core(told: Told, run: WatchedRun) -> Values:
+def _core(kept: _Kept, run: WatchedRun) -> Values:
     """Return the block ``core``. Of a run that goes on, a last line without its end is only being written."""
-    head = told.core["head"]
+    head = kept.told.core["head"]
     goes_on = run.summary.state == "running"
     missing = [line for line in head["missing"] if not (goes_on and _TORN.fullmatch(line))]
     words = "The policies' rollouts are being read …"
     return {
-        **told.core,
+        **kept.told.core,
         "head": {**head, "missing": missing},
         "motion": words,
         "maps": None,
         "state": run.summary.state,
+        "stamp": digest_of(kept.stamp),
     }
 
 

@@ -38,6 +38,7 @@ class Summary:
         settings: Name and value of each setting.
         seed: Its seed.
         protocol: Its protocol.
+        stamp: Names the state of the files that its page shows.
     """
 
     state: State
@@ -57,6 +58,12 @@ class Summary:
     settings: Sequence[Sequence[str]] = ()
     seed: int | None = None
     protocol: str = ""
+    stamp: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what was run; else it can be compared with nothing."""
+        return self.head.get("method", "?") != "?" or bool(self.settings)
 
     @property
     def is_stand_in(self) -> bool:
@@ -82,6 +89,7 @@ class Summary:
             "cost": self.cost,
             "seed": self.seed,
             "protocol": self.protocol,
+            "stamp": self.stamp,
         }
 
     def core(self) -> Values:

@@ -15,11 +15,12 @@ from r2po.report.packing import Values
 from r2po.sweep.board import Board
 from r2po.sweep.control import Orders, read_orders, told
 from r2po.sweep.manifest import FILE, Manifest, read
+from r2po.sweep.members.members import FOLDER as WORKERS
 from r2po.sweep.members.onlookers import held_in
 from r2po.sweep.messages import Progress
 from r2po.sweep.outages import read_outages
 from r2po.sweep.screen import rates
-from r2po.view.finding import regular_files
+from r2po.view.finding import regular_files, why_refused
 from r2po.view.summary import Summary, known
 
 LookUp = Callable[[Path], Summary | None]
@@ -44,12 +45,13 @@ class WatchedSweep:
         """Return the folders of the runs that a process says it makes."""
         try:
             self._read()
-            if self._manifest is None:
+            if self._manifest is None or self._refused():
                 return set()
             # Runs may lie elsewhere than beside the sweep; nothing is looked up on the disk.
             return {Path(os.path.normpath(self.folder.parent / run)) for run in held_in(self.folder)}
         except Exception as error:  # noqa: BLE001 - one odd file must not hide all the rest
             self._manifest, self._problem = None, f"cannot be read: {type(error).__name__}: {error}"
+            self._stamp = None  # it may be in order at the next look
             return set()
 
     def row(self, root: Path, look_up: LookUp) -> Values:
@@ -58,6 +60,9 @@ class WatchedSweep:
         if self._manifest is None:
             return {"name": name, "problem": without_paths(self._problem)}
         try:
+            refused = self._refused()
+            if refused:
+                return {"name": name, "problem": refused}
             return self._told(name, self._manifest, root, look_up)
         except Exception as error:  # noqa: BLE001 - as above
             return {"name": name, "problem": f"cannot be read: {type(error).__name__}: {without_paths(str(error))}"}
@@ -78,6 +83,11 @@ class WatchedSweep:
             "asked": asked,
             "failures": [f"{run}: {why}" for run, why in sorted(self._failures(board).items())],
         }
+
+    def _refused(self) -> str:
+        """Say what nobody may open in the folders that are read; empty if there is no such thing."""
+        folders = [each for each in (self.folder, self.folder / WORKERS) if each.is_dir() and not each.is_symlink()]
+        return why_refused([line for each in folders for line in regular_files(each)[1]])
 
     def _read(self) -> None:
         """Read the manifest, if it is another one than before."""

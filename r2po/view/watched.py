@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,19 @@ from r2po.runlog import RunDirectory
 from r2po.runlog.facts import NO_MODEL
 from r2po.runlog.records import Description
 from r2po.sweep.status import IDLE_S
-from r2po.view.finding import regular_files
+from r2po.view.finding import refused_below, refused_beside, regular_files, why_refused
 from r2po.view.growing import Growing
-from r2po.view.held import Held, is_held
+from r2po.view.held import Held, held_here, is_held
 from r2po.view.summary import State, Summary
 
 DESCRIPTION, ITERATIONS, RESULT, LOCK = "run.yaml", "iterations.jsonl", "result.json", ".lock"
 LOGS = (ITERATIONS, "warmup.jsonl", "evaluations.jsonl", "llm_calls.jsonl")
+_DIGITS = 16
 FOREIGN = ("overall_log.txt", "summary.json")
 
 Files = Mapping[str, os.stat_result]
 Stamp = tuple[tuple[str, int, int, int], ...]
+_NO_LOCK: Stamp = (("not looked at", 0, 0, 0),)
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,42 @@ class Moment:
 
     Attributes:
         now: Seconds, by a clock that never goes back.
+        wall: Seconds since 1970, as files have them.
         held: Files that are locked on this machine.
         elsewhere: Folders of the runs that a process of a sweep says it makes, on any machine.
-        until: From when on nothing is read that takes a while: a run for the first time, a log of the published code.
     """
 
     now: float
+    wall: float
     held: Held
     elsewhere: frozenset[Path]
-    until: float
+
+
+class Slice:
+    """So long a look reads what takes a while: runs for the first time, and logs of the published code.
+
+    It begins when the first one is read, and that one is read whatever it takes: else a folder that takes long to list
+    would leave no time for any.
+
+    Args:
+        seconds: How long.
+        clock: Returns the seconds by now.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._ends: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._ends is not None and self._clock() > self._ends
+
+    def begins(self) -> None:
+        """Something is read."""
+        if self._ends is None:
+            self._ends = self._clock() + self._seconds
 
 
 class WatchedRun:
@@ -59,6 +89,7 @@ class WatchedRun:
         id: Its name in addresses.
         summary: What the last look gave.
         stamp: Names the state of its files; with other files it is another one.
+        is_due: Whether there was no time to read it at the last look.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -66,59 +97,79 @@ class WatchedRun:
         self.id = name
         self.summary = Summary("unread")
         self.stamp: Stamp = ()
+        self.is_due = True
         self._growing = Growing(path / ITERATIONS)
         self._description: Description | None = None
         self._problem = ""
         self._described: Stamp = ()
-        self._size, self._was_held, self._grew = -1, False, -IDLE_S
+        self._size, self._was_held, self._lock, self._grew = -1, False, _NO_LOCK, -IDLE_S
 
-    def look(self, moment: Moment, clock: Any) -> bool:
+    def look(self, moment: Moment, time_slice: Slice | None) -> bool:
         """Look at the files; returns whether the summary is another one than before.
 
         Args:
             moment: When this is.
-            clock: Returns the seconds by now.
+            time_slice: How long to read what takes a while; None: not now.
         """
-        before = self.summary
+        before, no_time = self.summary, time_slice is None or time_slice.is_over
+        self.is_due = before.state == "unread" and no_time
+        if self.is_due:
+            return False
         try:
-            files, links = regular_files(self.path)
+            files, refused = regular_files(self.path)
+            refused += refused_beside(self.path)
+            if refused:
+                return self._refuse(refused)
             stamp = _stamp(files, (DESCRIPTION, *LOGS, RESULT, *FOREIGN))
             state = self._state(files, moment)
             if stamp == self.stamp and state == before.state and before.state != "unread":
                 return False
-            if (before.state == "unread" or not _is_own(files)) and clock() > moment.until:
-                self.stamp = ()  # for the next look
-                return False
+            if before.state == "unread" or not _is_own(files):
+                if time_slice is None or no_time:
+                    self.is_due = True
+                    return False
+                time_slice.begins()
             self.summary, self.stamp = self._summary(files, state), stamp
         except OSError as error:  # removed meanwhile, or not to be read
-            links = []
-            self.summary = Summary("damaged", f"cannot read {error.filename or self.path}: {error.strerror or error}")
+            note = f"cannot read {error.filename or self.path}: {error.strerror or error}"
+            self.summary, self.stamp = Summary("damaged", without_paths(note)), ()
         except Exception as error:  # noqa: BLE001 - one odd log must not hide the others
-            links = []
-            self.summary, self.stamp = Summary("damaged", f"cannot be read: {type(error).__name__}: {error}"), stamp
-        if links:
-            note = f"{', '.join(links[:3])}: links in the folder of a run are not followed"
-            self.summary = Summary("damaged", note)
+            note = f"cannot be read: {type(error).__name__}: {error}"
+            self.summary, self.stamp = Summary("damaged", without_paths(note)), stamp
+        self.summary = replace(self.summary, stamp=digest_of(self.stamp))
+        return self.summary != before
+
+    def _refuse(self, refused: Sequence[str]) -> bool:
+        """Open nothing of a run that holds what nobody may open; returns whether that is new."""
+        before = self.summary
+        self.summary, self.stamp = Summary("damaged", why_refused(refused)), ()
         return self.summary != before
 
     def _state(self, files: Files, moment: Moment) -> State:
         """Say what a run is, its damage apart."""
-        held = is_held(files.get(LOCK), moment.held)
-        grows = self._grows_unheld(files, moment, held=held)  # at each look: it compares with the one before
+        lock = _stamp(files, (LOCK,))
+        is_known = lock == self._lock
+        # The list of locks may be older than a process that has just begun.
+        held = is_held(files.get(LOCK), moment.held if is_known else held_here())
+        grows = self._grows_unheld(files, moment, held=held, is_known=is_known)  # compares with the look before
+        self._lock = lock
         if RESULT in files:
             return "done"
         if held or grows or self.path in moment.elsewhere:
             return "running"
         return "stopped"
 
-    def _grows_unheld(self, files: Files, moment: Moment, *, held: bool) -> bool:
+    def _grows_unheld(self, files: Files, moment: Moment, *, held: bool, is_known: bool) -> bool:
         """Whether its logs grew while nobody on this machine held it: then it runs on another one.
 
-        What was written before a process of this machine ended counts for nothing, or a killed run would go on.
+        That is known if nobody here held it at the last look and now, and nobody has taken the lock in between, which
+        would have changed the time of its file. Else it may be what a process of this machine wrote that was killed.
         """
-        size = sum(files[name].st_size for name in LOGS if name in files)
-        if size > self._size >= 0 and not held and not self._was_held:
-            self._grew = moment.now
+        logs = [files[name] for name in LOGS if name in files]
+        size = sum(each.st_size for each in logs)
+        if size > self._size >= 0 and not held and not self._was_held and is_known:
+            age_s = moment.wall - max(each.st_mtime for each in logs)
+            self._grew = moment.now - max(0.0, age_s)
         self._size, self._was_held = size, held
         return moment.now - self._grew < IDLE_S
 
@@ -173,7 +224,10 @@ class WatchedRun:
         return head_of_log(log, len(self._growing.numbers))
 
     def _foreign(self) -> Summary:
-        """Look at a run in the published code's format."""
+        """Look at a run in the published code's format, which has folders of its own."""
+        refused = refused_below(self.path)
+        if refused:
+            return Summary("damaged", why_refused(refused))
         loaded = load_runs_of([RunDirectory(self.path)])
         if not loaded.runs:
             return Summary("damaged", without_paths(loaded.problems[0]))
@@ -203,6 +257,15 @@ def _of_published(run: RunData) -> Summary:
         seed=run.seed,
         protocol=run.protocol,
     )
+
+
+def digest_of(stamp: Stamp) -> str:
+    """Name the state of the files that a page waits for; empty if it is not known.
+
+    The calls, and the lines of an iteration under way, are read with the iteration that they belong to.
+    """
+    shown = [each for each in stamp if each[0] in (DESCRIPTION, ITERATIONS, RESULT, *FOREIGN)]
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:_DIGITS] if stamp else ""
 
 
 def _stamp(files: Files, names: tuple[str, ...]) -> Stamp:

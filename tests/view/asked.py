@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import signal
+import sys
 import threading
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -20,9 +22,50 @@ from r2po.view.app import make_app
 from r2po.view.guards import Guard
 from r2po.view.index import Index
 from r2po.view.serving import _listening as listening
+from r2po.view.serving import config_of
 
 PORT = 4711
 TOKEN = "the-secret-of-this-address"
+
+
+@contextmanager
+def ends_in_time(seconds: int = 20) -> Iterator[None]:
+    """Let what waits for ever fail a test."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+_opened: list[list[str]] = []
+"""Lists of those who want to know what is opened now."""
+_has_hook: list[bool] = []
+
+
+@contextmanager
+def watched_opening() -> Iterator[list[str]]:
+    """Give the paths that are opened meanwhile."""
+    if not _has_hook:  # Python takes no hook out again
+        _has_hook.append(True)
+        sys.addaudithook(lambda event, told: _note(told[0]) if event == "open" else None)
+    paths: list[str] = []
+    _opened.append(paths)
+    try:
+        yield paths
+    finally:
+        _opened.remove(paths)
+
+
+def _note(path: object) -> None:
+    for paths in _opened:
+        paths.append(str(path))
 
 
 @dataclass
@@ -48,7 +91,8 @@ class Asked:
     """The app for a folder of logs, asked as a page of it would."""
 
     def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
-        self.app: Guard = make_app(Index(root.resolve()), PORT, TOKEN, wanted or Wanted())
+        self.index = Index(root.resolve())
+        self.app: Guard = make_app(self.index, PORT, TOKEN, wanted or Wanted())
 
     def get(self, address: str, **changes: Any) -> Answer:
         """Ask with the cookie and the headers of a page of this server; ``changes`` are those of ``ask``."""
@@ -107,8 +151,7 @@ def serving(root: Path, wanted: Wanted | None = None) -> Iterator[str]:
     listener = listening(0)
     port = listener.getsockname()[1]
     app = make_app(Index(root.resolve()), port, TOKEN, wanted or Wanted())
-    settings: dict[str, Any] = {"lifespan": "off", "ws": "none", "http": "h11", "access_log": False, "log_config": None}
-    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **settings))
+    server = uvicorn.Server(config_of(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

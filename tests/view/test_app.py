@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from r2po.report.blocks import Wanted, blocks_of, play_of
+from r2po.report.blocks import Told, Wanted, blocks_of, play_of, told_by
 from r2po.report.overview import member_of, overview_of
 from r2po.report.packing import unpack
-from r2po.runlog import open_run
+from r2po.runlog import RunDirectory, open_run
 from r2po.view import shelf
 from tests.analysis.made_logs import iteration, write_run
-from tests.view.asked import Asked
+from tests.view.asked import Asked, ends_in_time
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def test_the_blocks_of_a_run_are_those_of_its_report(cartpole: Path, asked: Aske
     name = asked.id_of("cartpole/run_1")
     core = asked.get(f"/api/run/{name}/core").block
     report = unpack(found.packed["core"])
-    apart = ("motion", "maps", "state")
+    apart = ("motion", "maps", "state", "stamp")
     assert {key: core[key] for key in core if key not in apart} == {
         key: report[key] for key in report if key not in apart
     }
@@ -95,6 +97,71 @@ def test_a_run_that_grew_is_read_anew_and_its_rollouts_stay(
     assert len(second["rollouts"]) == second["have"] - first["have"] > 0
 
 
+def test_texts_and_rollouts_are_those_of_the_core_that_is_shown(
+    tmp_path: Path, cartpole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a run that goes on quickly is read once for a page, and not once for each of its parts."""
+    monkeypatch.setattr("r2po.view.index.APART_S", 0.0)
+    run = tmp_path / "exp/run_1"
+    shutil.copytree(cartpole, run)
+    (run / "result.json").unlink()
+    lines = (run / "iterations.jsonl").read_text().splitlines(keepends=True)
+    (run / "iterations.jsonl").write_text("".join(lines[:2]))
+    asked = Asked(tmp_path)
+    name = asked.id_of("exp/run_1")
+    read: list[RunDirectory] = []
+
+    def noted(directory: RunDirectory) -> Told:
+        read.append(directory)
+        return told_by(directory)
+
+    monkeypatch.setattr(shelf, "told_by", noted)
+    core = asked.get(f"/api/run/{name}/core").block
+    (run / "iterations.jsonl").write_text("".join(lines[:3]))
+    for block in ("texts", "motion"):
+        assert asked.get(f"/api/run/{name}/{block}?stamp={core['stamp']}").status == 200
+    assert len(read) == 1
+    assert asked.runs()["exp/run_1"]["stamp"] != core["stamp"]
+    newer = asked.get(f"/api/run/{name}/core?stamp={core['stamp']}").block
+    assert (len(core["iterations"]), len(newer["iterations"]), len(read)) == (2, 3, 2)
+    assert asked.runs()["exp/run_1"]["stamp"] == newer["stamp"]
+    asked.get(f"/api/run/{name}/texts?stamp={core['stamp']}")  # another page has read it since
+    assert len(read) == 2
+
+
+def test_a_run_that_takes_long_to_read_keeps_no_other_one_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "exp", number, [1.0])
+    asked = Asked(tmp_path)
+    first, second = (asked.index.run(asked.id_of(f"exp/run_{number}")) for number in (1, 2))
+    assert first is not None
+    assert second is not None
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slowly(told: RunDirectory) -> Told:
+        if told.path.name == "run_1":
+            begun.set()
+            assert goes_on.wait(20)
+        return told_by(told)
+
+    monkeypatch.setattr(shelf, "told_by", slowly)
+    own = shelf.Shelf(Wanted())
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(own.block(first, "core")), daemon=True)
+    thread.start()
+    try:
+        assert begun.wait(20)
+        with ends_in_time(5):
+            assert own.block(second, "core")
+        assert found == []
+    finally:
+        goes_on.set()
+        thread.join(20)
+    assert len(found) == 1
+
+
 def test_a_last_line_without_its_end_is_no_fault_while_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +219,26 @@ def test_a_link_in_the_folder_of_a_run_is_not_followed(tmp_path: Path) -> None:
     (run / "trajectories/iter_0001.npz").symlink_to(secret)
     for block in ("core", "texts", "motion"):
         answer = asked.get(f"/api/run/{name}/{block}")
-        assert (answer.status, answer.text) == (422, "iter_0001.npz: links in the folder of a run are not followed")
+        assert (answer.status, answer.text) == (422, "iter_0001.npz: links are not followed")
+
+
+def test_a_pipe_in_the_folder_of_a_run_holds_nobody_up(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0])
+    write_run(tmp_path / "exp", 2, [1.0])
+    asked = Asked(tmp_path)
+    first, second = (asked.index.run(asked.id_of(f"exp/run_{number}")) for number in (1, 2))
+    assert first is not None
+    assert second is not None
+    own = shelf.Shelf(Wanted())
+    own.block(first, "core")
+    (run / "trajectories").mkdir()
+    for path in (run / "trajectories/iteration_0001.npz", run / "llm_calls.jsonl"):
+        os.mkfifo(path)
+    with ends_in_time():
+        for block in ("core", "texts", "motion"):
+            with pytest.raises(shelf.Refused, match=r"^iteration_0001.npz: not a regular file, .*; llm_calls.jsonl: "):
+                own.block(first, block)
+        assert own.block(second, "core")
 
 
 def test_a_run_of_which_nothing_can_be_read_says_why(tmp_path: Path) -> None:
@@ -185,7 +271,42 @@ def test_a_comparison_is_that_of_a_report(cartpole: Path, frozenlake: Path) -> N
     ]
     assert found.pop("left_out") == ["there is no run gone any more"]
     assert found.pop("badges") == ["embedded stand-in: all of these runs"]
+    assert found.pop("waiting") == 0
     assert found == json.loads(json.dumps(overview_of(members, {})))
+
+
+def test_runs_of_which_too_little_is_known_do_not_spoil_a_comparison(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "exp", number, [1.0, 2.0])
+    (tmp_path / "exp/run_3").mkdir()
+    (write_run(tmp_path / "exp", 4, [1.0]) / "run.yaml").write_text("a: [")
+    write_run(tmp_path / "exp", 5, [], complete=False)  # it has begun: its settings are known
+    asked = Asked(tmp_path)
+    found = asked.get(f"/api/compare?runs={','.join(row['id'] for row in asked.runs().values())}").block
+    assert [each["name"] for each in found["runs"]] == ["exp/run_1", "exp/run_2", "exp/run_5"]
+    assert [each["name"] for each in found["environments"]] == ["CartPole"]
+    assert "gym_env_name" not in found["differences"]["names"]
+    nothing, damaged = found["left_out"]
+    assert nothing == "exp/run_3 is left out: nothing is logged yet"
+    assert damaged.startswith("exp/run_4 is left out: run.yaml is damaged")
+
+
+def test_runs_that_are_still_to_be_read_join_a_comparison_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        write_run(tmp_path / "exp", number, [1.0])
+    monkeypatch.setattr("r2po.view.index.SLICE_S", -1.0)
+    asked = Asked(tmp_path)
+    rows = asked.runs()
+    (unread,) = [row["id"] for row in rows.values() if row["state"] == "unread"]
+    monkeypatch.setattr(asked.index, "_look", lambda: None)
+    found = asked.get(f"/api/compare?runs={unread}").block
+    assert (found["runs"], found["waiting"]) == ([], 1)
+    assert found["left_out"] == ["exp/run_2 is left out: not read yet"]
+    monkeypatch.undo()
+    found = asked.get(f"/api/compare?runs={unread}").block
+    assert ([each["id"] for each in found["runs"]], found["waiting"]) == ([unread], 0)
 
 
 def test_only_the_runs_of_a_page_are_told(cartpole: Path, frozenlake: Path) -> None:

@@ -189,6 +189,40 @@ def test_what_should_not_be_obeyed_is_shown(size: str, scheme: str, browser: Any
         page.screenshot(path=tmp_path / "run.png", full_page=True)
 
 
+INSIDE = """() => [...document.querySelectorAll('#panels svg')].flatMap((svg) => {
+  const edge = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].map((each) => each.getBoundingClientRect()).filter((each) => each.width
+    && (each.left < edge.left - 1 || each.right > edge.right + 1)).map((each) => each.left - edge.left);
+})"""
+
+
+def test_long_names_on_a_narrow_page(browser: Any, tmp_path: Path) -> None:
+    long = "an_experiment_that_sweeps_make_with_all_of_its_settings_in_its_name_W"
+    for name in (f"{long}1", f"{long}2"):
+        write_run(tmp_path / name, 1, [1.0, 2.0], config={"optimum": float(name[-1])})
+    with serving(tmp_path) as address, opened(browser, address, size="narrow") as watched:
+        page = watched.page
+        for place in (0, 1):
+            row = page.locator("#runs tbody tr").nth(place)
+            tick, name = row.locator("input").bounding_box(), row.locator("a").bounding_box()
+            assert tick["x"] + tick["width"] < name["x"]
+        page.click("#tick-all")
+        page.click("#compare")
+        ready(watched)
+        assert watched.fits()
+        assert page.evaluate(INSIDE) == []
+        assert {"W1)", "W2)"} <= {each[-3:] for each in watched.texts("#panels svg text") if "…" in each}
+        page.evaluate("document.querySelectorAll('#panels svg').forEach((each) => { each.dataset.narrow = 'yes'; })")
+        page.set_viewport_size({"width": 1200, "height": 800})
+        page.wait_for_selector("#panels svg:not([data-narrow])")  # drawn anew
+        assert page.evaluate(INSIDE) == []
+        page.go_back()
+        ready(watched)
+        page.locator("#runs tbody input").first.focus()
+        watched.press("Enter")  # on the box to tick, too
+        page.wait_for_url("**/run/*")
+
+
 def test_a_run_that_goes_on_updates_itself(browser: Any, cartpole: Path, tmp_path: Path) -> None:
     run = tmp_path / "logs/exp/run_1"
     shutil.copytree(cartpole, run)
@@ -219,6 +253,9 @@ def test_a_run_that_goes_on_updates_itself(browser: Any, cartpole: Path, tmp_pat
         assert any("not complete" in badge for badge in watched.texts("#badges .badge"))
         (run / "result.json").write_bytes(result)
         page.wait_for_selector("#badges:not(:has-text('not complete'))", state="attached", timeout=SOON_MS)
+        assert "result.json" not in watched.text("#missing")
+        (run / "result.json").write_bytes(result.replace(b"heldout_std", b"heldout_xyz"))
+        page.wait_for_selector("#missing:has-text('result.json')", timeout=SOON_MS)
 
 
 def add(run: Path, text: str) -> None:
@@ -239,10 +276,16 @@ def test_the_list_and_a_comparison_keep_up(browser: Any, tmp_path: Path) -> None
         page.wait_for_selector("#runs tbody tr:nth-child(4)", timeout=SOON_MS)
         assert page.evaluate("document.activeElement.textContent") == "exp/run_1"
         shutil.rmtree(tmp_path / "none")
-        page.wait_for_selector("#runs tbody tr:nth-child(4)", state="detached", timeout=SOON_MS)
+        (tmp_path / "exp/run_4").mkdir()
+        page.wait_for_selector("#runs tbody tr:has-text('nothing is logged yet')", timeout=SOON_MS)
+        assert len(rows(watched)) == 4
         page.click("#tick-all")
         page.click("#compare")
         ready(watched)
+        assert watched.texts("#left-out li") == ["exp/run_4 is left out: nothing is logged yet"]
+        shutil.copytree(tmp_path / "exp/run_3", tmp_path / "exp/run_4", dirs_exist_ok=True)
+        page.wait_for_selector("#outcomes button:has-text('exp/run_4')", timeout=SOON_MS)
+        assert watched.texts("#left-out li") == []
         add(tmp_path / "exp/run_1", json.dumps(iteration(3, 9.5)) + "\n")
         page.wait_for_selector("#outcomes td:has-text('9.5')", timeout=SOON_MS)
 

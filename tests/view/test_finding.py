@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from r2po.errors import InputError
-from r2po.view.finding import DEEPEST, find_below, links_in, open_logs, regular_files
+from r2po.view.finding import DEEPEST, find_below, open_logs, refused_below, regular_files
 
 
 def make(root: Path, *paths: str) -> None:
@@ -55,9 +57,30 @@ def test_files_that_are_links_or_no_files_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "run_1/trajectories/x.npz").symlink_to(tmp_path / "secret")
     (tmp_path / "run_1/warmup.jsonl").write_text("")
     os.mkfifo(tmp_path / "run_1/result.json")
-    files, links = regular_files(tmp_path / "run_1")
-    assert (list(files), links) == (["warmup.jsonl"], ["run.yaml"])
-    assert sorted(links_in(tmp_path / "run_1")) == ["run.yaml", "x.npz"]
+    files, refused = regular_files(tmp_path / "run_1")
+    here = ["result.json: not a regular file, so it is not opened", "run.yaml: links are not followed"]
+    assert (list(files), refused) == (["warmup.jsonl"], here)
+    assert refused_below(tmp_path / "run_1") == [*here, "x.npz: links are not followed"]
+
+
+def test_a_file_that_vanishes_while_a_folder_is_listed_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "run_1")
+    for name in ("result.json", "result.json.1234.tmp"):
+        (tmp_path / "run_1" / name).write_text("")
+    listed = os.scandir
+
+    @contextmanager
+    def vanishing(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with listed(folder) as listing:
+            entries = list(listing)
+        (tmp_path / "run_1/result.json.1234.tmp").unlink()
+        yield iter(entries)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    files, refused = regular_files(tmp_path / "run_1")
+    assert (list(files), refused) == (["result.json"], [])
 
 
 def test_a_folder_of_logs_is_wanted(tmp_path: Path) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from r2po.runlog.lock import Lock
 from r2po.sweep.status import IDLE_S
 from r2po.view import index as index_module
+from r2po.view.finding import find_below
 from r2po.view.held import LOCKS, held_here
 from r2po.view.index import Index
-from r2po.view.watched import Moment, WatchedRun
+from r2po.view.summary import Summary
+from r2po.view.watched import Moment, Slice, WatchedRun
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.analysis.published_format import folder_name, write_published_run
+from tests.view.asked import ends_in_time, watched_opening
 
 
 class Clock:
@@ -46,6 +53,7 @@ def test_a_row_tells_what_the_log_holds(tmp_path: Path, clock: Clock) -> None:
     (run / "result.json").write_text(json.dumps({**result, "cost": 0.25}))
     row = rows(Index(tmp_path))["exp/run_1"]
     assert row.pop("id").isalnum()
+    assert row.pop("stamp").isalnum()
     assert row == {
         "experiment": "exp",
         "run": "run_1",
@@ -119,7 +127,37 @@ def test_logs_without_a_description_and_links_are_damage(tmp_path: Path, clock: 
     (tmp_path / "exp/run_2/llm_calls.jsonl").symlink_to("/etc/passwd")
     found = rows(Index(tmp_path))
     assert "it has no run.yaml" in found["exp/run_1"]["note"]
-    assert found["exp/run_2"]["note"] == "llm_calls.jsonl: links in the folder of a run are not followed"
+    assert found["exp/run_2"]["note"] == "llm_calls.jsonl: links are not followed"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+@pytest.mark.parametrize("name", ["run_1/run.yaml", "run_1/iterations.jsonl", "run_1/result.json", "race.json"])
+def test_only_regular_files_are_opened(name: str, kind: str, tmp_path: Path, clock: Clock) -> None:
+    exp = tmp_path / "logs/exp"
+    write_run(exp, 1, [1.0])
+    write_run(tmp_path / "logs/other", 1, [1.0])
+    (tmp_path / "secret").write_text("secret: 1\n")
+    (exp / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(exp / name)
+    else:
+        (exp / name).symlink_to(tmp_path / "secret")
+    with watched_opening() as paths, ends_in_time():
+        found = rows(Index(tmp_path / "logs"))
+    assert not [path for path in paths if path.endswith(("secret", f"exp/{name}"))]
+    assert found["exp/run_1"]["state"] == "damaged"
+    assert found["exp/run_1"]["note"].startswith(f"{Path(name).name}: ")
+    assert found["other/run_1"]["state"] == "done"
+
+
+def test_a_pipe_among_the_folders_of_a_published_run_is_not_opened(tmp_path: Path, clock: Clock) -> None:
+    run = write_published_run(tmp_path / folder_name("cartpole", "r2po"), 1, [3.0, 5.0], method="r2po")
+    path = next(each for each in sorted(run.rglob("*.txt")) if each.parent != run)
+    path.unlink()
+    os.mkfifo(path)
+    with ends_in_time():
+        (row,) = rows(Index(tmp_path)).values()
+    assert (row["state"], row["note"]) == ("damaged", f"{path.name}: not a regular file, so it is not opened")
 
 
 def test_logs_of_the_published_code(tmp_path: Path, clock: Clock) -> None:
@@ -141,15 +179,69 @@ def test_a_baseline_of_which_only_a_summary_is_kept(tmp_path: Path, clock: Clock
 def test_logs_that_take_long_are_read_a_few_at_a_time(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_published_run(tmp_path / folder_name("cartpole", "r2po"), 1, [3.0, 5.0], method="r2po")
+    for number in (1, 2):
+        write_published_run(tmp_path / folder_name("cartpole", "r2po"), number, [3.0, 5.0], method="r2po")
     monkeypatch.setattr(index_module, "SLICE_S", -1.0)
     index = Index(tmp_path)
     changes = index.changes(0)
-    assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["unread"], True)
-    monkeypatch.setattr(index_module, "SLICE_S", 1.0)
-    clock.passes()
-    changes = index.changes(changes["cursor"])
+    assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["done", "unread"], True)
+    changes = index.changes(changes["cursor"])  # at once
     assert ([row["state"] for row in changes["runs"]], changes["reading"]) == (["done"], False)
+
+
+def test_a_folder_that_takes_long_to_list_leaves_time_to_read(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 4):
+        write_run(tmp_path / "exp", number, [1.0])
+    listed = find_below
+    looks = []
+
+    def slowly(root: Path) -> Any:
+        clock.passes(10.0)
+        looks.append(clock.now)
+        return listed(root)
+
+    monkeypatch.setattr(index_module, "find_below", slowly)
+    monkeypatch.setattr(index_module, "SLICE_S", -1.0)  # so that each look reads one
+    index = Index(tmp_path)
+    states = [sorted(row["state"] for row in index.changes(0)["runs"]) for _ in range(3)]
+    assert states == [["done", "unread", "unread"], ["done", "done", "unread"], ["done", "done", "done"]]
+    assert len(looks) == 1
+    write_run(tmp_path / "zzz", 1, [1.0])
+    clock.passes(39.0)
+    index.changes(0)
+    assert len(looks) == 1
+    clock.passes(2.0)
+    assert rows(index)["zzz/run_1"]["state"] == "done"
+    assert len(looks) == 2
+
+
+def test_a_run_that_changes_all_the_time_keeps_no_other_one_waiting(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [
+        write_published_run(tmp_path / folder_name("cartpole", "r2po"), number, [3.0], method="r2po")
+        for number in (1, 2)
+    ]
+    index = Index(tmp_path)
+    index.changes(0)
+    monkeypatch.setattr(index_module, "SLICE_S", -1.0)
+    read: list[str] = []
+    before = WatchedRun._foreign
+
+    def noted(run: WatchedRun) -> Summary:
+        read.append(run.path.name)
+        return before(run)
+
+    monkeypatch.setattr(WatchedRun, "_foreign", noted)
+    for number in range(4):
+        for run in runs:
+            os.utime(run / "overall_log.txt", (number, number))
+        clock.passes()
+        index.changes(0)
+        index.changes(0)
+    assert read.count("run_2") == read.count("run_1") == 4
 
 
 def test_only_what_changed_is_told(tmp_path: Path, clock: Clock) -> None:
@@ -173,6 +265,20 @@ def test_only_what_changed_is_told(tmp_path: Path, clock: Clock) -> None:
     assert (gone["runs"], len(gone["gone"])) == ([], 1)
     assert index.run(gone["gone"][0]) is None
     assert index.changes(10**9)["whole"]  # the cursor of another server
+
+
+def test_a_result_that_is_written_anew_is_told(tmp_path: Path, clock: Clock) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0])
+    index = Index(tmp_path)
+    cursor = index.changes(0)["cursor"]
+    before = rows(index)["exp/run_1"]
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "heldout_std": 99.5}))  # no row shows it
+    (run / "llm_calls.jsonl").write_text("")
+    clock.passes()
+    after = rows(index, cursor)["exp/run_1"]
+    assert {**after, "stamp": before["stamp"]} == before
+    assert after["stamp"] != before["stamp"]
 
 
 def test_many_pages_that_ask_are_one_look(tmp_path: Path, clock: Clock) -> None:
@@ -227,6 +333,40 @@ def test_a_run_is_running_as_long_as_a_process_holds_it(tmp_path: Path, clock: C
     assert rows(index)["exp/run_1"]["state"] == "stopped"
 
 
+def test_a_run_that_was_killed_here_while_nobody_looked_is_stopped(tmp_path: Path, clock: Clock) -> None:
+    run = write_run(tmp_path / "exp", 1, [1.0], complete=False)
+    with closing(Lock(run / ".lock")):
+        pass  # it was run before
+    index = Index(tmp_path)
+    assert rows(index)["exp/run_1"]["state"] == "stopped"
+    command = [sys.executable, "-c", HOLDER, str(run)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        write_lines(run, [iteration(1, 1.0), iteration(2, 2.0)])
+        process.kill()
+    for _ in range(3):
+        clock.passes()
+        assert rows(index)["exp/run_1"]["state"] == "stopped"
+    write_lines(run, [iteration(1, 1.0), iteration(2, 2.0), iteration(3, 2.0)])
+    clock.passes()
+    assert rows(index)["exp/run_1"]["state"] == "running"  # nobody here holds it, and somebody writes
+
+
+def test_a_run_that_grew_long_ago_is_not_running(tmp_path: Path, clock: Clock) -> None:
+    """As when nobody looked for a night."""
+    run = write_run(tmp_path / "exp", 1, [1.0], complete=False)
+    index = Index(tmp_path)
+    rows(index)
+    for age_s, state in ((IDLE_S - 60, "running"), (IDLE_S + 60, "stopped")):
+        write_lines(run, [iteration(1, 1.0)] * int(age_s))
+        os.utime(run / "iterations.jsonl", (time.time() - age_s,) * 2)
+        clock.passes()
+        assert rows(index)["exp/run_1"]["state"] == state
+    clock.passes(120)
+    assert rows(index)["exp/run_1"]["state"] == "stopped"
+
+
 def test_a_run_that_grows_without_a_holder_here_runs_elsewhere(tmp_path: Path, clock: Clock) -> None:
     run = write_run(tmp_path / "exp", 1, [1.0], complete=False)
     index = Index(tmp_path)
@@ -247,5 +387,6 @@ def test_looking_takes_no_lock_and_writes_nothing(cartpole: Path, clock: Clock) 
 
 def test_a_run_that_cannot_be_read_stays_in_the_list(tmp_path: Path) -> None:
     run = WatchedRun(tmp_path / "run_1", "r1")
-    assert run.look(Moment(0.0, held_here(), frozenset(), 1.0), lambda: 0.0)
+    assert run.look(Moment(0.0, 0.0, held_here(), frozenset()), Slice(1.0, lambda: 0.0))
     assert (run.summary.state, run.summary.note.startswith("cannot read")) == ("damaged", True)
+    assert str(tmp_path) not in run.summary.note

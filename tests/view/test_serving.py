@@ -8,25 +8,29 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from r2po.cli import main
+from r2po.view.app import MOST_COMPARED
 from tests.analysis.made_logs import write_run
 from tests.process.processes import PATIENCE_S, environ
+from tests.view.asked import TOKEN, serving
 
 ADDRESS = re.compile(r"^http://127\.0\.0\.1:(\d+)/\?token=([\w-]{32})$", re.MULTILINE)
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
+def started(
+    *arguments: str, command: Sequence[str] = (sys.executable, "-m", "r2po", "view")
+) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
     """Start the command; gives its process, what it printed first and its port."""
-    command = [sys.executable, "-m", "r2po", "view", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environ(), **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen([*command, *arguments], env=environ(), **pipes) as process:  # type: ignore[call-overload]
         try:
             printed = "".join(process.stdout.readline() for _ in range(3))
             found = ADDRESS.search(printed)
@@ -57,6 +61,54 @@ def test_it_serves_until_a_signal_and_says_nothing_more(number: signal.Signals, 
             process.send_signal(number)
             out, err = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, out, err) == (code, "", "")
+
+
+STUCK = """
+import sys, threading
+from r2po.cli import main
+from r2po.view.index import Index
+
+def changes(*_):
+    print("stuck", flush=True)
+    threading.Event().wait()
+
+Index.changes = changes
+sys.exit(main(["view", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize("signals", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_it_ends_though_a_thread_waits_for_ever(signals: int, tmp_path: Path) -> None:
+    """As for a drive that does not answer."""
+    write_run(tmp_path / "exp", 1, [1.0])
+    with started(str(tmp_path), command=(sys.executable, "-c", STUCK)) as (process, printed, port):
+        token = ADDRESS.findall(printed)[0][1]
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            request = f"GET /api/changes HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: r2po-view-{port}={token}\r\n\r\n"
+            connection.sendall(request.encode())
+            assert process.stdout is not None
+            assert process.stdout.readline() == "stuck\n"
+            for _ in range(signals):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.3)
+            out, err = process.communicate(timeout=PATIENCE_S)
+        assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_a_long_address_may_arrive_in_pieces(tmp_path: Path) -> None:
+    write_run(tmp_path / "exp", 1, [1.0])
+    names = ",".join(f"r{number:016x}" for number in range(MOST_COMPARED))
+    with serving(tmp_path) as address:
+        port = int(address.split(":")[2].split("/")[0])
+        head = f"Host: 127.0.0.1:{port}\r\nCookie: r2po-view-{port}={TOKEN}\r\nConnection: close\r\n\r\n"
+        request = f"GET /api/compare?runs={names} HTTP/1.1\r\n{head}".encode()
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
+            for at in (0, 1):
+                connection.sendall(request[at * 30_000 :][: 30_000 if not at else None])
+                time.sleep(0.2)  # so that the server reads it in two pieces
+            answer = connection.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 404 ")
+    assert "none of these runs can be read" in answer
 
 
 def test_it_listens_on_this_machine_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from r2po.view.index import Index
 from tests.analysis.made_logs import iteration, write_lines, write_run
 from tests.builders import CONFIGS
 from tests.process.processes import environ
+from tests.view.asked import ends_in_time, watched_opening
 
 
 def write_sweep(folder: Path, runs: list[str], planned: int = 3, failures: dict[str, str] | None = None) -> None:
@@ -110,6 +112,35 @@ def test_a_damaged_manifest_is_named_and_hides_nothing(text: str, swept: Path) -
     first, second = changes["sweeps"]
     assert (first["problem"], first["runs"]) == ("", 5)
     assert second["problem"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+@pytest.mark.parametrize("name", ["control.json", "workers/other-1.json", "outages-other-1.json", "workers"])
+def test_only_regular_files_of_a_sweep_are_opened(name: str, kind: str, swept: Path) -> None:
+    path = swept / "paper/sweep-1" / name
+    path.parent.mkdir(exist_ok=True)
+    (swept.parent / "secret").write_text("{}")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(swept.parent / "secret")
+    index = Index(swept)
+    with watched_opening() as paths, ends_in_time():
+        row = sweep_of(index)
+        assert len(index.changes(0)["runs"]) == 4
+    assert not [each for each in paths if each.endswith(("secret", name))]
+    assert row["problem"].startswith(f"{path.name}: ")
+    path.unlink()
+    assert sweep_of(index)["problem"] == ""
+
+
+def test_a_sweep_that_could_not_be_read_is_read_again(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "APART_S", 0.0)
+    index = Index(swept)
+    with monkeypatch.context() as odd:
+        odd.setattr("r2po.view.sweeps.held_in", {}.__getitem__)
+        assert sweep_of(index)["problem"].startswith("cannot be read: KeyError")
+    assert sweep_of(index)["problem"] == ""
 
 
 def test_runs_that_a_manifest_names_are_only_looked_up(tmp_path: Path) -> None:

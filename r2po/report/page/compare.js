@@ -54,6 +54,17 @@ function panel(environment) {
   return h("figure", {}, h("h3", {}, environment.label), h("div", { class: "legend" }, ...legend), plot, outcomesFigure(members, wide));
 }
 
+const LETTER = 7.2;
+/** Room for names beside a chart: what the longest takes, but for charts that would become too narrow. */
+const roomFor = (names, width) => Math.min(24 + LETTER * d3.max(names, (each) => each.length), width * 0.35, 300);
+
+/** A name as far as there is room: its beginning and its end, in which names of experiments differ most. */
+function shortened(name, room) {
+  const letters = [...name];
+  const half = Math.floor((room / LETTER - 3) / 2);
+  return letters.length <= 2 * half + 1 ? name : `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}`;
+}
+
 const OUTCOMES = [["best", "best", "circle"], ["heldout", "best policy, fresh episodes", "diamond"], ["last", "last iteration", "triangle"]];
 
 /** How the runs of an environment came out: a mark for each run and outcome. */
@@ -66,9 +77,11 @@ function outcomesFigure(members, width) {
     stroke: (each) => experimentColour(each.place), fill: (each) => (hollow(each) ? colour("--card") : experimentColour(each.place)),
   }));
   const tip = tipOf({ x: "value", y: "experiment", title: (each) => `${each.run}\n${each.words}: ${number(each.value)}` });
+  const names = members.map((each) => visible(each.label));
+  const room = roomFor(names, width);
   const plot = Plot.plot({
-    width, height: 44 + 46 * members.length, marginLeft: Math.min(190, width * 0.35), marginBottom: 34, style: { background: "transparent", fontSize: "12.5px" },
-    x: { grid: true, label: "mean return", nice: true, domain: ifEqual(known.map((each) => each.value)) }, y: { label: null, domain: members.map((each) => visible(each.label)) },
+    width, height: 44 + 46 * members.length, marginLeft: room, marginBottom: 34, style: { background: "transparent", fontSize: "12.5px" },
+    x: { grid: true, label: "mean return", nice: true, domain: ifEqual(known.map((each) => each.value)) }, y: { label: null, domain: names, tickFormat: (name) => shortened(name, room) },
     marks: [...dots, Plot.tip(known, Plot.pointer(tip))],
   });
   named(plot, `How ${plural(d3.sum(members, (each) => each.runs.length), "run")} came out: best, fresh episodes and last iteration of each; the table has the numbers.`);

@@ -75,7 +75,7 @@ function listenToPage() {
     if (innerWidth === width) return;
     width = innerWidth;
     clearTimeout(timer);
-    timer = setTimeout(() => { if (run.core) drawAll(); }, 80);
+    timer = setTimeout(drawEverything, 80);
   });
   const anew = () => { forgetColours(); drawEverything(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", anew);

@@ -16,6 +16,7 @@ const LIST_ACTIONS = {
   ArrowDown: () => moveTo(1),
   k: () => moveTo(-1),
   ArrowUp: () => moveTo(-1),
+  Enter: () => currentRow().querySelector("a").click(),
   x: () => currentRow()?.querySelector("input").click(),
   c: () => compareTicked(),
   "/": () => find("#text").focus(),
@@ -44,6 +45,7 @@ function pressedInList(event) {
   if (key === "Escape" && target.id === "text") { target.blur(); return; }
   if (find("#keys").open && key !== "?") return;
   if (/^(SELECT|TEXTAREA)$/.test(target.tagName) || (target.tagName === "INPUT" && target.type !== "checkbox")) return;
+  if (key === "Enter" && !(target.type === "checkbox" && currentRow())) return; // links and buttons know what to do
   if (!LIST_ACTIONS[key]) return;
   LIST_ACTIONS[key]();
   event.preventDefault();

@@ -23,18 +23,17 @@ view(() => {}, () => { if (live.following && !isNewest()) follows(false); });
 
 /** The runs that this page shows, as the server calls them. */
 function shownRuns() {
-  if (overview) return overview.runs.map((each) => each.id);
-  return hasOverview() ? [] : [nameOf("run")];
+  return hasOverview() ? (new URLSearchParams(location.search).get("runs") || "").split(",") : [nameOf("run")];
 }
 
 async function takeChanges(changes) {
   for (const each of changes.runs) live.rows.set(each.id, each);
   if (run.core && changes.gone.includes(nameOf(run.id))) missed("This run is no longer there: this page shows what it was.");
-  if (changes.runs.length && !changes.whole) live.stale = true;
+  if (changes.runs.length && (!changes.whole || (overview && overview.waiting))) live.stale = true;
   if (overview && live.stale && Date.now() - live.compared > COMPARE_APART_MS) await compareAnew();
   if (!run.core || live.busy) return;
   const row = live.rows.get(nameOf(run.id));
-  if (row && (row.iterations !== run.core.iterations.length || row.state !== run.core.state)) await refresh();
+  if (row && (row.stamp !== run.core.stamp || row.state !== run.core.state)) await refresh();
 }
 
 /** Read the comparison anew. */
