@@ -100,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.json and not options.dry_run:
         raise InputError("--json is for a forecast: add --dry-run")
+    request.check_marks()
     configs, missing = _suites(options, request)
     _forecast(options, request, configs, missing)
     if options.dry_run:
@@ -183,9 +184,10 @@ def _make_runs(options: argparse.Namespace, request: Request) -> list[str]:
     with held_back():
         from r2po.sweep.sweep import SweepStopped
 
-    request.mark_smoke()
+    asked = _sweep_options(options, request)
+    asked.when_accepted = request.mark_smoke  # before there is any run, and not if there will be none
     try:
-        call(_sweep_options(options, request))
+        call(asked)
     except SweepStopped as stop:
         return [str(stop)]
     return []
