@@ -11,7 +11,12 @@ TABLES, FIGURES = ("md", "csv", "latex", "json", "png"), ("pdf", "svg")
 
 def beside(place: Place, reference: str = "published") -> list[str]:
     """Return the option that puts published figures beside ours; none where nothing is compared."""
-    return [] if place.smoke else ["--reference", reference]
+    return ["--reference", reference] if place.compared and not place.smoke else []
+
+
+def logged(place: Place, reference: str = "published") -> list[str]:
+    """Return what makes tables of logged rewards, with published figures beside them where they are compared."""
+    return beside(place, reference) or ["--as-published"]
 
 
 def _environments(place: Place) -> list[str]:
@@ -24,7 +29,7 @@ def results(preset: str, place: Place, reference: str = "published") -> list[Com
     tables = [*logs, *rows, "--formats", *TABLES, "--output-dir"]
     curves = [*logs, *rows, "--formats", *FIGURES, "--output"]
     return [
-        Command("paper_results_tables", [*tables, place.file("tables"), *beside(place, reference)]),
+        Command("paper_results_tables", [*tables, place.file("tables"), *logged(place, reference)]),
         Command("paper_results_tables", [*tables, place.file("tables_on_fresh_episodes")]),
         Command("paper_reward_curves", [*curves, place.file("curves/reward.png")]),
         Command("paper_reward_curves", [*curves, place.file("curves/incumbent.png"), "--value", "incumbent"]),

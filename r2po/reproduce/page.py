@@ -65,6 +65,7 @@ def page_of(outcome: Outcome, made: Made) -> str:
         problems=list(map(without_paths, made.problems)),
         smoke=outcome.smoke,
         stand_in=outcome.stand_in,
+        compares=bool(outcome.told) or not outcome.smoke,
         chance=_chance(outcome),
         source=f"{outcome.part.source[0].upper()}{outcome.part.source[1:]}.",
         groups=list(_groups(outcome, numbers)),
@@ -100,7 +101,7 @@ def _subtitle(outcome: Outcome) -> str:
 def _tiles(outcome: Outcome) -> list[tuple[str, str]]:
     there = sum(cell.ours is not None for cell in outcome.cells)
     tiles = [(f"{there} of {len(outcome.cells)}", "figures that we have")]
-    if outcome.smoke:
+    if outcome.smoke and not outcome.told:
         return [*tiles, (UNKNOWN, "distances: smoke runs are not compared")]
     told = outcome.told
     tiles.append((str(len(told)), "figures with a distance from the published one"))

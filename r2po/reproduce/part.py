@@ -36,6 +36,7 @@ class Place:
         runs: Runs of each experiment.
         smoke: Whether budgets are tiny, so that nothing is compared with published figures.
         environments: Short names of those that were asked for; all of the part if empty.
+        compared: Whether published figures may stand beside ours: no run in the logs is smoke or a stand-in's.
     """
 
     logs: Path
@@ -43,6 +44,7 @@ class Place:
     runs: int
     smoke: bool
     environments: Sequence[str] = ()
+    compared: bool = True
 
     @property
     def from_logs(self) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.files import to_json, write_file
 from r2po.installation import shipped_configs
+from r2po.reproduce.compared import is_comparable
 from r2po.reproduce.outcome import Outcome, as_csv, as_json, outcome_of
 from r2po.reproduce.page import Made, page_of
 from r2po.reproduce.part import Command
@@ -17,14 +19,20 @@ from r2po.reproduce.reasons import Context
 from r2po.reproduce.request import Request, logdirs
 
 PAGE, SCRIPT = "index.html", "commands.sh"
+ALONE = "Tables, tests and figures have no published figures beside ours: some runs are smoke or those of a stand-in."
 REPORTS = ("first", "all", "none")
 
 
 def commands_of(request: Request, experiments: Sequence[ExperimentLogs], report: str) -> list[Command]:
     """Return the commands that make everything beside the page, in their order."""
-    place = request.place
+    place = replace(request.place, compared=_all_comparable(experiments))
     summaries = Command("eval_all_results", [*place.from_logs, "--figures", "experiments"])
     return [summaries, *request.part.commands(place), *_report(request, experiments, report)]
+
+
+def _all_comparable(experiments: Sequence[ExperimentLogs]) -> bool:
+    """Whether tables may have published figures: a table is of all runs in the logs."""
+    return all(is_comparable(run) for each in experiments for run in each.runs)
 
 
 def _report(request: Request, experiments: Sequence[ExperimentLogs], which: str) -> list[Command]:
@@ -73,7 +81,8 @@ def write_page(
     write_file(place.folder / SCRIPT, _script(commands).encode())
     files = sorted(path for path in place.folder.rglob("*") if path.is_file() and path.stat().st_mtime >= since - 1)
     files = [path for path in files if path.name != PAGE]
-    lines = [*missing, *_incomplete(experiments, request), *_lacking(outcome)]
+    alone = [] if place.smoke or _all_comparable(experiments) else [ALONE]
+    lines = [*missing, *alone, *_incomplete(experiments, request), *_lacking(outcome)]
     made = Made(place.folder, files, [_told(each, request) for each in commands], problems, lines)
     page = write_file(place.folder / PAGE, page_of(outcome, made).encode())
     return outcome, [page, *files]

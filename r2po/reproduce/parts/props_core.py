@@ -28,7 +28,7 @@ def _commands(place: Place) -> Sequence[Command]:
     tables = [*logs, "--formats", *making.TABLES, "--output-dir"]
     curves = [*logs, "--formats", *making.FIGURES, "--output"]
     return [
-        Command("paper_results_tables", [*tables, place.file("tables"), *making.beside(place, "props")]),
+        Command("paper_results_tables", [*tables, place.file("tables"), *making.logged(place, "props")]),
         Command("paper_results_tables", [*tables, place.file("tables_on_fresh_episodes")]),
         Command("paper_reward_curves", [*curves, place.file("curves/reward.png")]),
         Command("paper_reward_curves", [*curves, place.file("curves/incumbent.png"), "--value", "incumbent"]),
