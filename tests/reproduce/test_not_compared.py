@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from r2po.analysis.logs.experiments import find_experiments
 from r2po.cli.inside import call_quietly
 from r2po.reproduce import making, writing
 from r2po.reproduce.outcome import SMOKE, as_json
@@ -32,10 +33,10 @@ def written(folder: Path, monkeypatch: pytest.MonkeyPatch, *, marked: bool = Fal
         logdir = make_runs(request.place.logs, each, 2, climbing, **changes)
         if marked:
             write_smoke(logdir)
-    experiments = writing.find_experiments(request.place.logs, request.place.runs)
+    experiments = find_experiments(request.place.logs, request.place.runs)
     commands = writing.commands_of(request, experiments, "none")
-    for each in commands[1:]:  # the first one sums up each log directory
-        call_quietly(each.name, each.arguments)
+    for command in commands[1:]:  # the first one sums up each log directory
+        call_quietly(command.name, command.arguments)
     writing.write_page(request, experiments, commands, [], [], 0.0)
     files = [path for path in request.place.folder.rglob("*") if path.is_file()]
     return {path.relative_to(request.place.folder).as_posix(): path.read_text(encoding="utf-8") for path in files}
