@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from scipy.special import ndtr
-
 from r2po.analysis.output.scores import Score
+from r2po.analysis.salience.beside import share_test
+from r2po.analysis.salience.signs import Share
 from r2po.analysis.statistics.welch import welch_of
 
 NO_RUNS, NOT_PUBLISHED = "no runs", "not published"
@@ -16,6 +15,7 @@ ONE_PUBLISHED = "the published figure has no standard error"
 ROUNDING = 0.01**2 / 12
 """Variance of what rounding to two decimals takes from a published mean, or adds to it: that of a uniform error."""
 EQUAL, NO_SCALE = "equal as printed, neither varies", "neither varies, so there is no scale"
+EQUAL_SHARES = "all or none have the sign, there and here"
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,12 @@ def of_means(ours: Score | None, published: Score | None) -> Distance:
     return Distance(test.t, test.p)
 
 
-def of_z(z: float | None, *, known: bool) -> Distance:
-    """Return the distance that a z is; ``known`` says whether ours is known at all."""
-    if z is None or not math.isfinite(z):
-        return Distance(why=NO_SCALE if known else NO_RUNS)
-    return Distance(z, 2 * float(ndtr(-abs(z))))
+def of_shares(ours: Share | None, count: int, total: int) -> Distance:
+    """Return the distance of our share from a published one of ``count`` in ``total``, and p of their score test."""
+    if not total:
+        return Distance(why=NOT_PUBLISHED)
+    runs = 0 if ours is None else sum(known > 0 for _, known in ours.by_run)
+    if ours is None or runs < 2:
+        return Distance(why=ONE_RUN if runs else NO_RUNS)
+    test = share_test(ours, count, total)
+    return Distance(why=EQUAL_SHARES) if test is None else Distance(test.t, test.p)

@@ -10,10 +10,9 @@ from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
 from r2po.analysis.salience.report import analyses_of, collect
 from r2po.analysis.salience.signs import Share
-from r2po.analysis.salience.tables import share_z
 from r2po.reproduce import making
 from r2po.reproduce.compared import Compared, Figure
-from r2po.reproduce.distance import NOT_PUBLISHED, Distance, of_z
+from r2po.reproduce.distance import of_shares
 from r2po.reproduce.part import Command, Experiment, Part, Place
 from r2po.reproduce.parts.r2po_core import PUBLISHED_MODEL
 from r2po.reproduce.settings import of_r2po
@@ -61,7 +60,7 @@ def _compare(experiments: Sequence[ExperimentLogs], place: Place) -> Sequence[Co
             share: Share | None = getattr(counts, sign) if counts else None
             figures = _figure(share), _published(published, sign)
             label = task_facts(environment)["label"]
-            far = _distance(share, published, sign)
+            far = of_shares(share, getattr(published, sign), published.regressions)
             cells.append(Compared(_GROUP, label, column, environment, METHOD, *figures, far, runs.get(environment, ())))
     return cells
 
@@ -75,14 +74,6 @@ def _figure(share: Share | None) -> Figure | None:
 def _published(published: PublishedSalience, sign: str) -> Figure | None:
     count, total = getattr(published, sign), published.regressions
     return Figure(f"{count / total:.1%}", f"{count} of {total}", count / total) if total else None
-
-
-def _distance(share: Share | None, published: PublishedSalience, sign: str) -> Distance:
-    if not published.regressions:
-        return Distance(why=NOT_PUBLISHED)
-    known = share is not None and share.value is not None
-    z = share_z(share, getattr(published, sign), published.regressions) if share is not None else None
-    return of_z(z, known=known)
 
 
 R2PO_SALIENCE = Part(
