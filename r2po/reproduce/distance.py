@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from r2po.analysis.output.scores import Score
+from r2po.analysis.output.scores import Score, difference
 from r2po.analysis.salience.beside import share_test
 from r2po.analysis.salience.signs import Share
-from r2po.analysis.statistics.welch import welch_of
 
 NO_RUNS, NOT_PUBLISHED = "no runs", "not published"
 ONE_RUN = "one run has no standard error"
 ONE_PUBLISHED = "the published figure has no standard error"
-ROUNDING = 0.01**2 / 12
-"""Variance of what rounding to two decimals takes from a published mean, or adds to it: that of a uniform error."""
 EQUAL, NO_SCALE = "equal as printed, neither varies", "neither varies, so there is no scale"
 EQUAL_SHARES = "all or none have the sign, there and here"
 
@@ -36,7 +33,7 @@ class Distance:
 def of_means(ours: Score | None, published: Score | None) -> Distance:
     """Return the distance of two means, each with the standard error of its own runs, and Welch's p.
 
-    The published mean has the error of its rounding too: where runs hardly vary, it would be taken for a difference.
+    It is the test that tables show below a published figure.
     """
     if published is None or ours is None:
         return Distance(why=NOT_PUBLISHED if published is None else NO_RUNS)
@@ -44,8 +41,7 @@ def of_means(ours: Score | None, published: Score | None) -> Distance:
         return Distance(why=ONE_RUN if ours.runs < 2 else ONE_PUBLISHED)
     if not ours.std and not published.std:
         return Distance(why=EQUAL if ours.shown_mean == published.shown_mean else NO_SCALE)
-    errors = (ours.std**2 / ours.runs, published.std**2 / published.runs + ROUNDING)
-    test = welch_of(ours.mean - published.mean, list(zip(errors, (ours.runs - 1, published.runs - 1), strict=True)))
+    test = difference(ours, published)
     assert test is not None
     return Distance(test.t, test.p)
 

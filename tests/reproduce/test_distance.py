@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from r2po.analysis.output.scores import Score
+from r2po.analysis.output.scores import Score, reference_lines
 from r2po.analysis.salience.signs import Share
 from r2po.reproduce import distance
 from r2po.reproduce.distance import of_means, of_shares
@@ -45,6 +45,13 @@ def test_what_rounding_explains_is_not_far() -> None:
     assert found.value is not None
     assert abs(found.value) < 2
     assert abs((29 / 30 - 0.97) / (1e-5 / math.sqrt(10))) > 1000  # without the error of rounding
+
+
+def test_tables_say_what_the_page_says() -> None:
+    ours, published = Score("", 29 / 30, 1e-5, 10), Score("", 0.97, 0.0, 10)
+    found = of_means(ours, published)
+    assert found.p is not None
+    assert reference_lines(ours, published, "")[1] == f"t = {found.value:+.2f}, p = {found.p:.3f}"
 
 
 @pytest.mark.parametrize(
