@@ -10,9 +10,10 @@ from typing import Any
 
 from r2po.analysis.output.tables import csv_cell
 from r2po.reproduce.compared import Compared
+from r2po.reproduce.context import Context
 from r2po.reproduce.distance import Distance
 from r2po.reproduce.part import Part
-from r2po.reproduce.reasons import Context, reasons_of
+from r2po.reproduce.reasons import reasons_of
 
 SCHEMA_VERSION = 1
 LEVEL = 0.05

@@ -12,10 +12,10 @@ from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.files import to_json, write_file
 from r2po.installation import shipped_configs
 from r2po.reproduce.compared import is_comparable
+from r2po.reproduce.context import Context
 from r2po.reproduce.outcome import Outcome, as_csv, as_json, outcome_of
 from r2po.reproduce.page import Made, page_of
 from r2po.reproduce.part import Command
-from r2po.reproduce.reasons import Context
 from r2po.reproduce.request import Request, logdirs
 
 PAGE, SCRIPT = "index.html", "commands.sh"

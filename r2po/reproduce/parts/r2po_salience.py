@@ -26,6 +26,10 @@ _SIGNS = {
     "old_mention": "old proxy + mention",
     "old": "old proxy",
 }
+_ALIKE = (
+    "The published shares are counts of all runs together. That iterations of a run are alike is known of ours; the "
+    "published ones are taken to be as much alike."
+)
 _GROUP = "Share of the regressions that have a sign"
 
 
@@ -89,10 +93,5 @@ R2PO_SALIENCE = Part(
         f"Edit patterns, of {method_facts('reptraj')['label']} too, are in the tables; the paper's figures of them are "
         "not part of this package.",
     ),
-    remarks={
-        METHOD: (
-            "The published shares are counts of all runs together. That iterations of a run are alike is known of "
-            "ours; the published ones are taken to be as much alike.",
-        )
-    },
+    remarks=lambda _: (_ALIKE,),
 )
