@@ -130,7 +130,7 @@ def request_of(
         InputError: Something does not fit together.
     """
     everything = part.experiments()
-    environments = [parse_environment(name) for name in only]
+    environments = list(dict.fromkeys(parse_environment(name) for name in only))
     for name in environments:
         if all(each.environment != name for each in everything):
             known = ", ".join(dict.fromkeys(each.environment for each in everything))
@@ -145,7 +145,8 @@ def request_of(
         raise InputError(f"--model: the table {part.name} of {part.paper} asks no model")
     model = STAND_IN if smoke and model is None and asking else model
     folder = Path(output) if output else Path("reproduced") / _folder(part, model, smoke=smoke)
-    place = Place(Path(logs) if logs else folder / "logs", folder / part.name, runs, smoke, tuple(environments))
+    own = folder / "_".join([part.name, *environments])  # what is made of a part of the table leaves the whole one
+    place = Place(Path(logs) if logs else folder / "logs", own, runs, smoke, tuple(environments))
     return Request(part, tuple(wanted), place, model, tuple(settings))
 
 

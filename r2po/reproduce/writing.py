@@ -11,6 +11,7 @@ from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.files import to_json, write_file
 from r2po.installation import shipped_configs
+from r2po.reproduce import making
 from r2po.reproduce.compared import is_comparable
 from r2po.reproduce.context import Context
 from r2po.reproduce.outcome import Outcome, as_csv, as_json, outcome_of
@@ -26,7 +27,7 @@ REPORTS = ("first", "all", "none")
 def commands_of(request: Request, experiments: Sequence[ExperimentLogs], report: str) -> list[Command]:
     """Return the commands that make everything beside the page, in their order."""
     place = replace(request.place, compared=_all_comparable(experiments))
-    summaries = Command("eval_all_results", [*place.from_logs, "--figures", "experiments"])
+    summaries = Command("eval_all_results", [*place.from_logs, *making.only(place), "--figures", "experiments"])
     return [summaries, *request.part.commands(place), *_report(request, experiments, report)]
 
 

@@ -34,7 +34,7 @@ def test_a_part_is_made_written_again_and_outlives_a_bad_run(
 
 
 def everything_is_there_and_says_that_it_is_smoke(done: Path) -> None:
-    folder = done / "tau_c"
+    folder = done / "tau_c_pong"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     tables = {f"{place}/tau_c_sensitivity" for place in ("tables", "tables_on_fresh_episodes")}
     assert names >= {f"{table}.{suffix}" for table in tables for suffix in ("md", "csv", "tex", "json", "png")}
@@ -56,7 +56,7 @@ def everything_is_there_and_says_that_it_is_smoke(done: Path) -> None:
 
 def the_same_command_only_writes_again(done: Path) -> None:
     results = {path: path.stat().st_mtime_ns for path in done.glob("logs/*/run_1/*")}
-    page = done / "tau_c/index.html"
+    page = done / "tau_c_pong/index.html"
     before = page.read_bytes()
     page.unlink()
     assert reproduce(*SMALL, "--output", str(done)) == 0
@@ -68,9 +68,9 @@ def a_bad_run_is_named_and_keeps_no_other_from_its_table(done: Path) -> None:
     (bad,) = done.glob("logs/pong_tau_c_sensitivity_half/run_1")
     (bad / "run.yaml").write_text("{", encoding="utf-8")
     assert reproduce(*SMALL, "--output", str(done)) == 1
-    page = (done / "tau_c/index.html").read_text(encoding="utf-8")
+    page = (done / "tau_c_pong/index.html").read_text(encoding="utf-8")
     assert "pong_tau_c_sensitivity_half" in page
-    cells = json.loads((done / "tau_c/cells.json").read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((done / "tau_c_pong/cells.json").read_text(encoding="utf-8"))["cells"]
     assert [cell["column"] for cell in cells if cell["ours"] is None] == ["tau_c half"] * 3
 
 
@@ -173,6 +173,6 @@ def test_the_core_table_from_its_runs_to_its_page(tmp_path: Path) -> None:
 def test_other_tables_from_their_runs_to_their_page(tmp_path: Path, paper: str, table: str) -> None:
     asked = ["--table", table, "--only", "pong", "--runs", "2", "--smoke", "--without-sb3", "--report", "none"]
     assert reproduce(paper, *asked, "--output", str(tmp_path), "--quiet") == 0
-    page = (tmp_path / table / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / f"{table}_pong" / "index.html").read_text(encoding="utf-8")
     assert "smoke" in page
     assert "has made nothing" not in page

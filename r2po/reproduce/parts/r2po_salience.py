@@ -39,8 +39,7 @@ def _experiments() -> Sequence[Experiment]:
 
 def _commands(place: Place) -> Sequence[Command]:
     only = ["--only-method", METHOD, "--only-method", "reptraj"]
-    only += [text for name in place.environments for text in ("--only-env", name)]
-    asked = [*place.from_logs, *only, "--formats", *making.TABLES, "pdf", *making.beside(place)]
+    asked = [*place.from_logs, *only, *making.only(place), "--formats", *making.TABLES, "pdf", *making.beside(place)]
     return [
         Command(
             "paper_salience_analysis", [*asked, "--mention-mode", mode, "--output-dir", place.file(f"salience_{mode}")]
