@@ -196,7 +196,12 @@ def test_what_cannot_be_done_is_one_line(
 
 def test_cancelling_batches_ends_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(command, "call", lambda options: asked.append(options) or 0)
+
+    def call(options: Any) -> int:
+        asked.append(options)
+        return 0
+
+    monkeypatch.setattr(command, "call", call)
     assert reproduce("r2po", "--batch", "--cancel-batches", "--output", str(tmp_path)) == 0
     (options,) = asked
     assert options.cancel_batches
