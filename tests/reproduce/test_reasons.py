@@ -53,11 +53,11 @@ CARTPOLE = "cartpole/cartpole_reflective_prompted_policy_optimization.yaml"
 
 
 def test_luck_is_part_of_noisy_tasks_alone(tmp_path: Path) -> None:
-    found = made(tmp_path, runs=2, only=["maze", "nim", "cartpole"])
-    assert all(LUCK in reasons(found, row=row) for row in ("CartPole", "Nim"))  # rollouts of Nim differ in the logs
+    found = made(tmp_path, runs=2, only=["maze", "cartpole"])
+    assert all(LUCK in reasons(found, row=row) for row in ("CartPole", "Maze"))  # rollouts in these logs differ
     assert LUCK not in reasons(found, group="Mean reward over the iterations")
     alike_rollouts(tmp_path / "logs")
-    again = outcome(request_for(tmp_path, only=["maze", "nim", "cartpole"]))
+    again = outcome(request_for(tmp_path, only=["maze", "cartpole"]))
     assert LUCK not in reasons(again, row="Maze")
     assert LUCK in reasons(again)
 
