@@ -45,4 +45,6 @@ def first_problem(error: pydantic.ValidationError, sections: Collection[str] = (
             if each["type"] == "literal_error" and list(each["loc"][:-1]) == parts
         ]
         return f"{key} is {found}; expected {' or '.join(['a section of keys', *beside])}"
+    if problem["type"] == "list_type" and isinstance(problem["input"], str):
+        return f"{key} is {found}; expected a list: [{found[1:-1]}]"
     return f"{key} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -6,19 +6,13 @@ import argparse
 import sys
 
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.starting import place
+from r2po.cli.run_options import add_paths
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_plugin_option(parser)
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        type=place,
-        metavar="RUN|LOGDIR",
-        help="run directories, e.g. logs/cartpole_r2po/run_1; a log directory stands for all of its runs",
-    )
+    add_paths(parser)
     parser.add_argument(
         "--to",
         nargs="+",

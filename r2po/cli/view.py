@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from r2po.cli.plugin_option import add_plugin_option
-from r2po.cli.report import MOTION, seconds
+from r2po.cli.run_options import add_motion
 from r2po.cli.starting import place, port
 from r2po.signals import held_back
 
@@ -15,20 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_plugin_option(parser)
     parser.add_argument("logs", type=place, metavar="LOGS", help="folder of logs, e.g. logs")
     parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1 (default: a free one)")
-    parser.add_argument(
-        "--motion",
-        choices=MOTION,
-        default="all",
-        help="rollouts to play: one of each candidate, rolled out again where the log kept none; those that prompts "
-        "showed; or none (default: all)",
-    )
-    parser.add_argument(
-        "--motion-s",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how much processor time rolling out again may take, for each run that is opened (default: 60)",
-    )
+    add_motion(parser, "rolling out again may take, for each run that is opened")
 
 
 def run(options: argparse.Namespace) -> int:

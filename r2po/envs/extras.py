@@ -16,6 +16,14 @@ EXTRAS: dict[str, tuple[str, str]] = {
 """By the package or module of an environment's entry point: the extra, and a module that it must have brought."""
 
 
+def module_of(entry_point: str) -> str:
+    """Return the module that an extra must have brought for an entry point; "" if it needs none."""
+    needed = (
+        module for package, (_, module) in EXTRAS.items() if entry_point.startswith((f"{package}:", f"{package}."))
+    )
+    return next(needed, "")
+
+
 def lacking(gym_id: str) -> str:
     """Return in one line what is not installed that an environment needs; "" if nothing is known to be missing.
 

@@ -15,7 +15,7 @@ from typing import Any
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from r2po.envs.extras import lacking
+from r2po.envs.extras import lacking, module_of
 from r2po.errors import InputError
 from r2po.plugins import import_for_id
 
@@ -41,6 +41,19 @@ def spec(gym_id: str) -> EnvSpec:
         InputError: Its module may not be imported, or cannot.
     """
     return gymnasium.spec(registered_id(gym_id))
+
+
+def modules_of(gym_id: str) -> set[str]:
+    """Return the top-level modules that the code of an environment is known to be in and to need.
+
+    Raises:
+        gymnasium.error.Error: The id is not registered.
+        InputError: Its module may not be imported, or cannot.
+    """
+    entry_point = spec(gym_id).entry_point
+    if not isinstance(entry_point, str):
+        return {entry_point.__module__.partition(".")[0]} if entry_point is not None else set()
+    return {entry_point.partition(":")[0].partition(".")[0], module_of(entry_point)} - {""}
 
 
 def registered_id(gym_id: str) -> str:

@@ -48,7 +48,9 @@ from r2po.methods import METHODS
 from r2po.runlog import RunDirectory, RunLockedError
 from r2po.runlog.batched import check_not_in_batches
 from r2po.runlog.lock import NO_LOCKS
+from r2po.runlog.mirror import mirror_of
 from r2po.runlog.records import Result
+from r2po.trackers.later import how_to_send
 
 GateOf = Callable[[Client, Budget], Gate]
 """Makes the gate at which the calls of a run wait."""
@@ -92,7 +94,7 @@ def launch(
         InputError: Something that was given cannot be used; no run directory is left behind.
         RunStopped: The run stopped and can be resumed.
     """
-    observer = tracked(observer, config.track, environ)
+    observer = _followed(config, environ, observer, place)
     directory = (
         run_to_resume(config, resume) if place is None else find_run(place.logdir or config.logdir, place.number)
     )
@@ -121,15 +123,31 @@ def launch(
     elif replay_by_position:
         raise InputError(f"--replay-by-position needs a replay; llm_model_name is {config.llm_model_name!r}")
     if directory is None:
-        if place is None:
-            name_unfinished(config, observer)
-        name_other_protocols(config, observer)
+        _name_other_runs(config, observer, place)
         name_idle_keys(config, observer)
         name_idle_base_url(config, providers, observer)
         if not search.is_stand_in and search.recording is None:
             name_equal_samples(config, observer)
         return _start(config, models_of(config, providers), observer, gate_of, place)
     return _run(config, models_of(config, providers), directory, observer, gate_of, place, accept_changed_prompts)
+
+
+def _name_other_runs(config: Config, observer: Observer, place: Place | None) -> None:
+    """Say what is beside a new run; of a run on a copy, whoever has the others says it."""
+    if place is None:
+        name_unfinished(config, observer)
+    if place is None or not place.logdir:
+        name_other_protocols(config, observer)
+
+
+def _followed(config: Config, environ: Mapping[str, str], observer: Observer, place: Place | None) -> Observer:
+    """Let the trackers follow a run, but not one that works on a copy: what they write beside it would be lost."""
+    if place is None or mirror_of(Path(place.logdir or config.logdir) / f"run_{place.number}") is None:
+        return tracked(observer, config.track, environ)
+    if config.track:
+        later = how_to_send(Path(config.logdir), config.track)
+        observer.note(f"no tracker follows runs on nodes that do not see the logs; `{later}` sends them afterwards")
+    return observer
 
 
 def _alone(providers: Mapping[str, Provider], max_outage_s: float) -> GateOf:

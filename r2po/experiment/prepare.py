@@ -178,7 +178,7 @@ def _description(setting: Setting, models: Mapping[str, Model]) -> dict[str, Any
         "task": setting.brief.task.facts(),
         "prompts": setting.prompts,
         **({"plugins": plugins} if plugins else {}),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
         "rollout_engine": setting.engine.name,
         **_wall(setting),
         "versions": _versions(config),

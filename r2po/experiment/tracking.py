@@ -51,8 +51,8 @@ class _Trackers(Observer):
     def finished(self, directory: RunDirectory, result: Result) -> None:  # noqa: ARG002 - it is in result.json
         """All is there; the trackers may lack something even of a run that was complete before."""
         self._following.begin(directory.path)
-        self._following.finish()
+        self._following.finish(complete=True)
 
     def close(self) -> None:
         """If the run was stopped, send what the log holds."""
-        self._following.finish()
+        self._following.finish(complete=False)

@@ -41,7 +41,11 @@ class Redaction:
 
     def reply(self, text: str) -> str:
         """Return a text that is recorded, with each secret blanked that is no word that a model may use."""
-        return _without([secret for secret in self._exact if len(secret) >= _MIN_SECRET_LENGTH_IN_REPLIES], text)
+        return self.text(text, _MIN_SECRET_LENGTH_IN_REPLIES)
+
+    def text(self, text: str, shortest: int) -> str:
+        """Return a text with each secret blanked that has at least so many characters."""
+        return _without([secret for secret in self._exact if len(secret) >= shortest], text)
 
     def message(self, text: str | bytes) -> str:
         """Return a text for people, as one short printable line without any secret or the greater part of one.

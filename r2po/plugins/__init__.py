@@ -10,7 +10,7 @@ This room knows modules and files; it knows nothing of what they register.
 from __future__ import annotations
 
 from r2po.plugins.asking import allow_import, import_for_id, require
-from r2po.plugins.finding import Place
+from r2po.plugins.finding import Place, shown
 from r2po.plugins.loading import (
     Plugin,
     load_installed,
@@ -33,4 +33,5 @@ __all__ = [
     "loaded_places",
     "owner_of",
     "require",
+    "shown",
 ]

@@ -115,6 +115,7 @@ class Appender:
         self._path = path
         self._mirror = mirror_of(path)
         self._chain = Chain(path, sealed=sealed)
+        is_new = not path.exists()
         try:
             self._file = path.open("ab")
         except IsADirectoryError as error:
@@ -123,6 +124,8 @@ class Appender:
         try:
             self._size = self._size_now()
             self._end = self._read()
+            if is_new and self._mirror is not None:  # it may stay empty
+                self._mirror.appended(path, 0, b"", sync=False)
         except BaseException:
             self._file.close()
             raise

@@ -22,7 +22,10 @@ class Mirror(Protocol):
     """
 
     def appended(self, path: Path, start: int, data: bytes, *, sync: bool) -> None:
-        """A file of lines has new ones from ``start`` on; what stood there was the torn rest of a line."""
+        """A file of lines has new ones from ``start`` on; what stood there was the torn rest of a line.
+
+        There are none if the file is new.
+        """
 
     def replaced(self, path: Path, data: bytes, *, sync: bool) -> None:
         """A file was written anew."""

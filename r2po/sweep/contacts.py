@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from r2po.config import Config
 from r2po.errors import InputError
 from r2po.experiment.resolve import by_model, contact, provider_of
 from r2po.llm.outage import Target
 from r2po.llm.providers.server import UnreachableError
+from r2po.llm.registry import kind_of
 from r2po.runlog.events import FILE, Replied, read_events
 from r2po.sweep.plan import PlannedRun
 
@@ -53,10 +55,17 @@ def after_first_contacts(
             run,
             identities={role: provider.identity for role, provider in asks[run.index].items()},
             servers=frozenset(str(targets[contact(config)]) for config in asked[run.index].values()),
+            keys=frozenset(name for config in asked[run.index].values() if (name := _key_of(config, environ))),
         )
         for run in runs
     ]
     return contacted, {each: str(silent[each.address]) for each in targets.values() if each.address in silent}
+
+
+def _key_of(config: Config, environ: Mapping[str, str]) -> str:
+    """Return the variable of the key of a config's model; empty if it has none, or none is set."""
+    name = kind_of(config.llm_model_name).key_variable if config.llm_model_name else ""
+    return name if name and environ.get(name, "").strip() else ""
 
 
 def has_reply(run: PlannedRun) -> bool:

@@ -38,6 +38,7 @@ class PlannedRun:
         accept_changed_prompts: Whether it is continued even if its prompts are made from other texts by now.
         identities: What the servers told of its models by role, when the sweep made the first contact.
         servers: The models that it asks and where, as outages are named.
+        keys: Environment variables whose keys the first contact was made with.
         in_batches: Whether its calls are sent in batches.
     """
 
@@ -49,6 +50,7 @@ class PlannedRun:
     accept_changed_prompts: bool = False
     identities: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     servers: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
     in_batches: bool = False
 
     @property

@@ -13,3 +13,4 @@ from r2po.trackers.tracker import Sent as Sent
 from r2po.trackers.tracker import Sink as Sink
 from r2po.trackers.tracker import TrackedRun as TrackedRun
 from r2po.trackers.tracker import Tracker as Tracker
+from r2po.trackers.tracker import TrackerUnavailableError as TrackerUnavailableError

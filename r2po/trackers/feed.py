@@ -26,13 +26,14 @@ class Feed:
     Attributes:
         points: How many iterations were sent.
         ended: Whether the tracker has the ending.
+        had_ending: Whether it had that before.
         sink: What takes the run; None until it is open.
     """
 
     def __init__(self, tracker: Tracker, path: Path, redaction: Redaction) -> None:
         self._tracker, self._path, self._redaction = tracker, path, redaction
         self.points = 0
-        self.ended = False
+        self.ended = self.had_ending = False
         self.sink: Sink | None = None
 
     def load(self) -> None:
@@ -44,7 +45,7 @@ class Feed:
         """Ask what the tracker has."""
         assert self.sink is not None
         self._sent: Sent = self.sink.sent()
-        self.ended = self._sent.ended
+        self.ended = self.had_ending = self._sent.ended
 
     def describe(self) -> None:
         """Describe the run to a tracker that has nothing of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -49,13 +50,32 @@ class Following:
         for each in self._guarded:
             self._tell(each.look())
 
-    def finish(self) -> None:
-        """The run is over, complete or not."""
+    def finish(self, *, complete: bool) -> None:
+        """The run is over. Wait for what its trackers still send, but not for long.
+
+        Args:
+            complete: Whether it came to its end; else it was stopped, and somebody may wait for that.
+        """
         guarded, self._guarded = self._guarded, []
-        for each in guarded:
-            each.look()  # all of them take what is left at once
-        for each in guarded:
-            self._tell(each.finish())
+        limits = self._limits
+        for each in guarded:  # all of them take what is left at once
+            each.end(limits.ending, limits.ending if complete else limits.stopped)
+        try:
+            self._wait_for(guarded)
+        except BaseException:  # Ctrl-C once more
+            for each in guarded:
+                each.abandon()
+            raise
+
+    def _wait_for(self, guarded: Sequence[Guarded]) -> None:
+        says_at = time.monotonic() + self._limits.unsaid
+        while left := [each for each in guarded if not each.is_done]:
+            left[0].wait()
+            for each in left:
+                self._tell(each.look())
+            if time.monotonic() > says_at and (names := [each.name for each in left if not each.is_done]):
+                says_at = float("inf")
+                self._note(f"waiting for {' and '.join(names)}, at most {self._limits.ending:g} s")
 
     def _tell(self, text: str) -> None:
         if text:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from r2po.runlog.lock import take_lock
-from r2po.trackers.tracker import Ending, Point, Sent, Sink, TrackedRun, Tracker
+from r2po.trackers.tracker import Ending, Point, Sent, Sink, TrackedRun, Tracker, TrackerUnavailableError
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlflow-artifacts"
@@ -20,6 +23,7 @@ PATIENCE_S = 60.0
 """How long it waits for another process that makes the tables of a new store."""
 IDENTITY, DESCRIBED, ENDED = "r2po.run", "r2po.described", "r2po.ended"
 """Tags of a run: which one it is, and what of it has been sent."""
+FINISHED = "FINISHED"
 COUNTER = "budget/episodes"
 """A metric that every iteration has."""
 MOST_METRICS, MOST_PARAMS, LONGEST_PARAM, LONGEST_TAG = 1000, 100, 6000, 5000
@@ -64,7 +68,8 @@ class MlflowSink(Sink):
         self._id = found[0].info.run_id
         tags = found[0].data.tags
         history = self._client.get_metric_history(self._id, COUNTER)
-        return Sent(DESCRIBED in tags, max((each.step for each in history), default=0), ENDED in tags)
+        ended = ENDED in tags and found[0].info.status == FINISHED
+        return Sent(DESCRIBED in tags, max((each.step for each in history), default=0), ended)
 
     def describe(self) -> None:
         """Send the config as parameters, and the tags."""
@@ -95,8 +100,8 @@ class MlflowSink(Sink):
             self._client.log_text(self._id, text, name)
         for path in ending.files:
             self._client.log_artifact(self._id, str(path))
-        self._client.set_tag(self._id, ENDED, "true")
-        self._client.set_terminated(self._id, "FINISHED", end_time=round(ending.point.time * 1000))
+        self._client.set_terminated(self._id, FINISHED, end_time=round(ending.point.time * 1000))
+        self._client.set_tag(self._id, ENDED, "true")  # the last of all: what a kill leaves out is sent again
 
     def close(self, *, complete: bool) -> None:
         """Mark a run that was stopped."""
@@ -108,13 +113,31 @@ class MlflowSink(Sink):
         name = self._tracked.experiment
         found = self._client.get_experiment_by_name(name)
         if found is not None:
+            if self._is_own:
+                self._check_place(found.artifact_location)
             return str(found.experiment_id)
         place = {"artifact_location": (self._tracked.logs / ARTIFACTS).as_uri()} if self._is_own else {}
         return str(self._client.create_experiment(name, **place))
 
+    def _check_place(self, location: str) -> None:
+        """Refuse a store whose files would go elsewhere: MLflow keeps the path, and logs may be moved or copied."""
+        there, here = _path_of(location), self._tracked.logs / ARTIFACTS
+        if there is not None and there.resolve() != here.resolve():
+            store = self._tracked.logs / STORE
+            raise TrackerUnavailableError(
+                f"{store} has been moved: files of the experiment {self._tracked.experiment!r} would go to {there}; "
+                f"move the store aside, and the logs fill a new one"
+            )
+
     def _metrics(self, point: Point) -> list[Any]:
         at = round(point.time * 1000)
         return [self._entities.Metric(name, value, at, point.step) for name, value in point.values.items()]
+
+
+def _path_of(location: str) -> Path | None:
+    """Return the folder that an address of files names; None if it names something else."""
+    parts = urlsplit(location)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ from r2po.trackers.spent import Spent
 from r2po.trackers.tail import LogTail
 from r2po.trackers.tracker import Ending, Point, TrackedRun
 
+SHORTEST_KEY = 8
+"""Shorter keys are not blanked in what is sent: words and numbers may look like them."""
 _DIGITS = 16
 
 
@@ -85,7 +87,16 @@ class RunReader:
 
 def clean(text: str, redaction: Redaction) -> str:
     """Return a text without keys, as any server takes it: replies may hold half a surrogate pair."""
-    return redaction.reply(text).encode("utf-8", "backslashreplace").decode()
+    return redaction.text(text, SHORTEST_KEY).encode("utf-8", "backslashreplace").decode()
+
+
+def _cleaned(value: Any, redaction: Redaction) -> Any:
+    """Return a value of a config with all its texts clean."""
+    if isinstance(value, Mapping):
+        return {_cleaned(key, redaction): _cleaned(each, redaction) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(each, redaction) for each in value]
+    return clean(value, redaction) if isinstance(value, str) else value
 
 
 def _seconds(at: object) -> float | None:
@@ -96,25 +107,33 @@ def _seconds(at: object) -> float | None:
         return None
 
 
+def identity_of(path: Path) -> str:
+    """Return the identity of a run: a hash of its description, which says when it began, and of its number.
+
+    Runs of earlier versions say it in whole seconds only: then the number tells apart what began side by side.
+    """
+    return hashlib.sha256((path / DESCRIPTION).read_bytes() + path.name.encode()).hexdigest()[:_DIGITS]
+
+
 def _tracked(path: Path, description: Mapping[str, Any], redaction: Redaction) -> TrackedRun:
     config = description["config"]
     algorithm = config.get("algorithm")
     folder = path.parent if algorithm is None else path.parent.parent
     experiment = folder.name if algorithm is None else f"{folder.name}/{path.parent.name}"
     replayed = description.get("replay_of")
-    text = clean(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True), redaction)
+    sent = _cleaned(dict(config), redaction)  # not its YAML: [key] would be a list there
     mark = " (stand-in)" if description["stand_in"] else " (replay)" if replayed else ""
     return TrackedRun(
         path=path,
-        identity=hashlib.sha256((path / DESCRIPTION).read_bytes()).hexdigest()[:_DIGITS],
+        identity=identity_of(path),
         logs=folder.parent,
         experiment=experiment,
         name=f"{path.name}{mark}",
         method=str(algorithm or config.get("method")),
         tags={name: clean(text, redaction) for name, text in _tags(description).items()},
         began=_seconds(description.get("created")),
-        config=yaml.safe_load(text),
-        config_text=text,
+        config={**sent, "seed": description["seed"]},
+        config_text=yaml.safe_dump(sent, sort_keys=False, allow_unicode=True),
     )
 
 

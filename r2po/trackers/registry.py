@@ -33,13 +33,20 @@ def check_trackers(names: Iterable[str]) -> list[Tracker]:
         InputError: There is none of a name, or a package that one needs is not installed.
     """
     found = [TRACKERS[name] for name in known_trackers(names)]
-    for tracker in found:
-        missing = [module for module in tracker.modules if not _is_installed(module)]
-        if missing:
-            remedy = f": {install(tracker.extra)}" if tracker.extra else ""
-            need = f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}"
-            raise InputError(f"tracker {tracker.name!r} needs {need}, not installed here{remedy}")
+    lacking = {tracker.name: _lacks(tracker) for tracker in found}
+    if any(lacking.values()):
+        needs = "; ".join(
+            f"tracker {name!r} needs the package{'s' * (len(lacks) > 1)} {', '.join(lacks)}"
+            for name, lacks in lacking.items()
+            if lacks
+        )
+        extras = ",".join(dict.fromkeys(tracker.extra for tracker in found if tracker.extra and lacking[tracker.name]))
+        raise InputError(f"{needs}, not installed here{f': {install(extras)}' if extras else ''}")
     return found
+
+
+def _lacks(tracker: Tracker) -> list[str]:
+    return [module for module in tracker.modules if not _is_installed(module)]
 
 
 def _is_installed(module: str) -> bool:

@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from r2po.errors import InputError
+
+
+class TrackerUnavailableError(InputError):
+    """A tracker takes no run at all, as it is set up; the text says why, in one line for people."""
+
 
 @dataclass(frozen=True)
 class TrackedRun:
@@ -15,15 +21,16 @@ class TrackedRun:
 
     Attributes:
         path: Its run directory.
-        identity: 16 hexadecimal digits that no other run has; they stay the same if logs are moved.
+        identity: 16 hexadecimal digits, a hash of ``run.yaml`` and of the name ``run_N``. They stay the same if logs
+            are moved or their folders renamed. A copy of the run under another number is another run.
         logs: The folder that has the log directories of all experiments.
         experiment: Name of the experiment: that of its log directory.
         name: ``run_N``, with "(stand-in)" or "(replay)" after it if no model answered.
         method: Value of the config key ``method``; of a baseline, its algorithm.
         tags: Facts to find runs by, each a short text: ``environment``, ``model``, ``seed``, ``stand_in``, ...
         began: When it was begun, in seconds since 1970; None if that is not on record.
-        config: The resolved config, without keys.
-        config_text: The same as YAML.
+        config: The resolved config, without keys, and with the seed that the run has.
+        config_text: The resolved config as YAML.
     """
 
     path: Path

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from r2po.trackers.tracker import Ending, Point, Sent, Sink, TrackedRun, Tracker
+from r2po.trackers.tracker import Ending, Point, Sent, Sink, TrackedRun, Tracker, TrackerUnavailableError
 from r2po.trackers.wandb_file import sent_in
 
 PROJECT = "r2po"
 STEP = "iteration"
 COMPLETE = "complete"
 """In the summary of a run whose ending is there."""
+_NAMES = {"dryrun": "offline", "run": "online"}
+"""Modes that have two names."""
 _QUIET = {
     "console": "off",
     "disable_code": True,
@@ -45,7 +48,9 @@ class WandbSink(Sink):
         self._run: Any = None
         self._settings: Any = wandb.setup(settings=wandb.Settings(silent=True)).settings
         chosen = "mode" in self._settings.model_fields_set
-        self._mode = self._settings.mode if chosen else "offline"
+        self._mode = _NAMES.get(self._settings.mode, self._settings.mode) if chosen else "offline"
+        if self._mode == "disabled":
+            raise TrackerUnavailableError("W&B is switched off by its mode 'disabled' (WANDB_MODE, or its settings)")
 
     def sent(self) -> Sent:
         """Read what offline files hold, or ask the server."""
@@ -71,9 +76,10 @@ class WandbSink(Sink):
         folder = Path(self._run.settings.files_dir)
         for name, text in ending.texts.items():
             (folder / name).write_text(text, "utf-8")
-            self._run.save(str(folder / name), base_path=str(folder), policy="now")
-        for path in ending.files:
-            self._run.save(str(path), base_path=str(path.parent), policy="now")
+        for path in ending.files:  # W&B itself would make links to them, which break when logs are moved
+            shutil.copyfile(path, folder / path.name)
+        for name in [*ending.texts, *(path.name for path in ending.files)]:
+            self._run.save(str(folder / name), base_path=str(folder), policy="now", glob=False)
         self._run.summary.update({**ending.point.values, COMPLETE: True})
 
     def close(self, *, complete: bool) -> None:
@@ -109,7 +115,7 @@ class WandbSink(Sink):
             job_type=tracked.method,
             name=tracked.name,
             tags=[tag.removesuffix("_of") for tag in marks],
-            config={**tracked.tags, **tracked.config},
+            config={**tracked.tags, **{key: value for key, value in tracked.config.items() if value is not None}},
             settings=self._wandb.Settings(mode=self._mode, **_QUIET),
         )
         self._run.define_metric(STEP)
@@ -117,9 +123,8 @@ class WandbSink(Sink):
 
     def _check_key(self) -> None:
         """Refuse to go online without a key: W&B would ask for one on the terminal."""
-        needs_key = self._mode not in ("offline", "disabled", "dryrun")
-        if needs_key and not self._wandb.api.api_key and not os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-            raise PermissionError(
+        if self._mode != "offline" and not self._wandb.api.api_key and not os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+            raise TrackerUnavailableError(
                 f"the mode is {self._mode!r}, but W&B has no key: `wandb login` stores one; offline needs none"
             )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from r2po.errors import InputError
 from r2po.trackers.tracker import Sent
 
 _BLOCK = 1 << 15
@@ -45,11 +46,19 @@ def row(record: Any) -> Iterator[tuple[str, Any]]:
 
 
 def records(path: Path) -> Iterator[Any]:
-    """Yield the records of a file, up to the first that is not whole: what a killed process leaves."""
+    """Yield the records of a file, up to the first that is not whole: what a killed process leaves.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    from google.protobuf.message import DecodeError
     from wandb.proto.wandb_internal_pb2 import Record
 
-    for data in _joined(path.read_bytes()):
-        yield Record.FromString(data)
+    try:
+        for data in _joined(path.read_bytes()):
+            yield Record.FromString(data)
+    except DecodeError as error:
+        raise InputError(f"{path} is damaged: {error}") from None
 
 
 def _joined(data: bytes) -> Iterator[bytes]:

@@ -101,7 +101,7 @@ def test_in_a_sweep_the_others_go_on(tmp_path: Path) -> None:
         write_config(tmp_path, {**OPENAI, "method": method, "logdir": f"logs/{method}"}, f"{method}.yaml")
     with FakeOpenAI(player) as server:
         tell(server, 1400)
-        done = run_sweep(tmp_path, "props.yaml", "r2po.yaml", "--runs", "1", server=server)  # type: ignore[arg-type]
+        done = run_sweep(tmp_path, "props.yaml", "r2po.yaml", "--runs", "1", server=server)
     assert done.returncode == 1
     assert (tmp_path / "logs/props/run_1/result.json").exists()
     assert not (tmp_path / "logs/r2po/run_1/result.json").exists()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.llm.fake_ollama import FakeOllama
 from tests.llm.fake_servers import FakeServer
 from tests.process.processes import NIM, Completed, environ, finish, logged, start, write_config
 
@@ -29,7 +28,7 @@ def start_sweep(folder: Path, *arguments: str, server: FakeServer | None = None,
     return start(folder, command, environ(server, **env), start_new_session=True)
 
 
-def run_sweep(folder: Path, *arguments: str, server: FakeOllama | None = None, **env: str) -> Completed:
+def run_sweep(folder: Path, *arguments: str, server: FakeServer | None = None, **env: str) -> Completed:
     """Run a sweep to its end."""
     return finish(start_sweep(folder, *arguments, server=server, **env))
 

@@ -206,8 +206,9 @@ def test_over_ray_a_sign_is_answered_and_the_outages_are_told() -> None:
             await clerk.ask(PermitRequest(run, SERVER), 60.0)
             answer = await clerk.tell(AttemptOutcome(run, UNANSWERED, sign=GONE))
             assert answer == Verdict(run, outage=expected)
-        *_, outages = await clerk.news()
+        *_, outages, stranded = await clerk.news()
         assert outages.keys() == {SERVER}
+        assert stranded == {}
         await clerk.forget(0)
         await clerk.forget(1)
 

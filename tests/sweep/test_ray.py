@@ -282,6 +282,47 @@ def test_the_command_is_killed_and_continues_on_a_node_that_does_not_see_the_log
 @needs_ray
 @needs_hidden_folders
 @pytest.mark.filterwarnings("default")
+@pytest.mark.skipif(not LOCKS.exists(), reason="this system does not tell which processes there are")
+def test_the_process_that_writes_for_nodes_is_killed_and_no_run_is_taken_for_failed(tmp_path: Path) -> None:
+    """A node whose environment leads to another server makes no runs meanwhile."""
+    write_config(tmp_path / "far", {**VALUES, "llm_model_name": FakeOpenAI.model})
+    command = ["config.yaml", "--runs", str(RUNS)]
+    with FakeOpenAI(slow_player(0.2, 4)) as server:
+        env = environ(server, **CLUSTERED)
+        with one_node(env, 0) as cluster:
+            astray = blind_node(tmp_path, "astray", cluster.address, environ(None, **CLUSTERED))
+            node = blind_node(tmp_path, "node", cluster.address, env)
+            options = ["--ray", cluster.address, "--cpus-per-run", "0.5"]
+            sweep = start_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            wait_until(lambda: iterations(tmp_path / "far") >= RUNS, sweep)
+            (receiver,) = processes_called("ray::Receiver")
+            os.kill(receiver, signal.SIGKILL)
+            done = finish(sweep)
+            again = run_sweep(tmp_path / "far", *command, *options, server=server, **CLUSTERED)
+            node.kill()
+            astray.kill()
+    assert done.returncode == 1, done.stdout + done.stderr
+    error, how = done.stderr.splitlines()
+    assert "Ray has lost the process on this node that writes what runs on copies record" in error
+    assert how.startswith("to continue: ")
+    assert "failed" not in done.stdout
+    assert re.search(
+        r"the environment there leads to https://api\.openai\.com/v1 \(\S+\), and the sweep asks", done.stdout
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    recorded = sum(len(content["replies"]) for content in results(tmp_path / "far").values())
+    assert recorded <= len(server.chats) <= recorded + RUNS
+
+
+def processes_called(name: str) -> list[int]:
+    found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if path.read_bytes().startswith(name.encode())]
+    return [int(path.parent.name) for path in found]
+
+
+@pytest.mark.slow
+@needs_ray
+@needs_hidden_folders
+@pytest.mark.filterwarnings("default")
 def test_plugins_templates_and_no_keys_are_carried_to_nodes(tmp_path: Path) -> None:
     """Neither the key in the command's ``.env`` nor one beside a plugin is in anything that Ray keeps."""
     far, kept = tmp_path / "far", tmp_path / "ray.json"

@@ -30,14 +30,19 @@ class Notes(Observer):
 
 
 def make_run(
-    logdir: Path, *names: str, observer: Observer | None = None, environ: dict[str, str] | None = None, **values: Any
+    logdir: Path,
+    *names: str,
+    observer: Observer | None = None,
+    environ: dict[str, str] | None = None,
+    anew: bool = False,
+    **values: Any,
 ) -> Path:
-    """Make a run of Nim, or go on with the unfinished one, that these trackers follow; returns its directory."""
+    """Make a run of Nim, or go on with the last one, that these trackers follow; returns its directory."""
     settings = {**SMALL, "rollout_engine": "reference", "track": list(names), "seed": 1, **values}
     config = make_config("nim", settings.pop("method", "r2po"), logdir=str(logdir), **settings)
-    resume: Resume = "latest" if (logdir / "run_1").is_dir() else None
+    resume: Resume = "latest" if (logdir / "run_1").is_dir() and not anew else None
     launch(config, resume, environ or {}, observer or Observer())
-    return logdir / "run_1"
+    return logdir / f"run_{len([*logdir.glob('run_*/')])}"
 
 
 def unfinish(run: Path, left: int) -> None:

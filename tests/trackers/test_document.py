@@ -11,6 +11,7 @@ from r2po.cli import main
 from r2po.trackers import TRACKERS
 from r2po.trackers.guard import LIMITS
 from r2po.trackers.metrics import METRICS
+from r2po.trackers.reading import SHORTEST_KEY
 from tests.process.processes import NIM, write_config
 
 TEXT = (Path(__file__).parents[2] / "docs/trackers.md").read_text(encoding="utf-8")
@@ -26,6 +27,12 @@ def test_the_limits_are_those_of_the_code() -> None:
     limits = f"{LIMITS.loading:g} seconds, the first answers of a server {LIMITS.reaching:g}, and the end of a run"
     assert limits in TEXT
     assert f"when files are sent, {LIMITS.ending:g}." in TEXT
+    assert f"for all of them together at most {LIMITS.ending:g} seconds" in TEXT
+    assert f"one that is still being loaded gets {LIMITS.stopped:g} seconds" in TEXT
+
+
+def test_how_short_a_key_may_be_is_that_of_the_code() -> None:
+    assert f"if they have at least {SHORTEST_KEY} characters" in TEXT
 
 
 def test_all_trackers_are_named() -> None:

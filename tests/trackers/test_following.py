@@ -19,16 +19,17 @@ from r2po.errors import InputError, RunStopped
 from r2po.llm.redaction import Redaction
 from r2po.llm.registry import PROVIDERS, NoModel, ProviderKind
 from r2po.runlog import RunDirectory
+from r2po.trackers import check_trackers
 from r2po.trackers.following import redaction_of
 from r2po.trackers.metrics import METRICS
-from r2po.trackers.reading import RunReader, clean
+from r2po.trackers.reading import RunReader, clean, identity_of
 from r2po.trackers.registry import _is_installed
 from r2po.trackers.spent import Spent
 from tests.analysis.made_logs import write_run
 from tests.builders import register
 from tests.trackers import recorder
 from tests.trackers.recorder import file_of, points, read
-from tests.trackers.runs import Make, Notes, iterations, result, unfinish
+from tests.trackers.runs import Make, Notes, iterations, make_run, result, unfinish
 
 
 def test_a_run_is_sent_as_it_is_in_the_log(make: Make) -> None:
@@ -122,6 +123,29 @@ def test_a_stand_in_is_marked(make: Make) -> None:
     assert described["tags"]["stand_in"] == "true"
     assert described["tags"]["model"] == "embedded/search"
     assert re.fullmatch("[0-9a-f]{16}", described["identity"])
+
+
+def test_runs_of_one_seed_that_begin_in_the_same_second_are_two(make: Make) -> None:
+    run = make()
+    second = make_run(run.parent, anew=True)
+    for each in (run, second):  # as earlier versions wrote them
+        description = RunDirectory(each).read_description()
+        RunDirectory(each).write_description({**description, "created": "2025-01-01T00:00:00+00:00"})
+    assert (run / "run.yaml").read_bytes() == (second / "run.yaml").read_bytes()
+    assert identity_of(run) != identity_of(second)
+
+
+def test_when_a_run_began_tells_it_from_others_of_its_number_and_moving_it_does_not(make: Make, tmp_path: Path) -> None:
+    run, elsewhere = make(), tmp_path / "elsewhere/run_1"
+    identity = identity_of(run)
+    began = RunDirectory(run).read_description()["created"]
+    assert datetime.fromisoformat(began).isoformat(timespec="microseconds") == began
+    run.rename(tmp_path / "run_1")
+    elsewhere.parent.mkdir()
+    (tmp_path / "run_1").rename(elsewhere)
+    assert identity_of(elsewhere) == identity
+    again = make()  # the same config, place, seed and number
+    assert identity_of(again) != identity
 
 
 def test_a_replay_is_marked(make: Make) -> None:
@@ -245,6 +269,23 @@ def test_a_key_is_blanked_whatever_its_variable_is_called(monkeypatch: pytest.Mo
     assert clean(f"{KEY}, pass-0123456789-word", redaction_of(environ)) == "[key], [key]"
 
 
+def test_short_keys_and_passwords_are_blanked_too_and_the_config_stays_one(make: Make) -> None:
+    run = make()
+    redaction = redaction_of(
+        {"LAB_API_KEY": "CartPole", "MLFLOW_TRACKING_URI": "http://me:2short4u@host/", "A_KEY": "Nim"}
+    )
+    assert clean("CartPole 2short4u Nim", redaction) == "[key] [key] Nim"
+    directory = RunDirectory(run)
+    description = directory.read_description()
+    odd = {**description["config"], "description": "CartPole-v9", "critic": {"CartPole": ["CartPole"]}}
+    directory.write_description({**description, "config": odd})
+    sent = RunReader(run, redaction).run
+    assert yaml.safe_load(sent.config_text)["description"] == sent.config["description"] == "[key]-v9"
+    assert sent.config["critic"] == {"[key]": ["[key]"]}
+    assert sent.config["gym_env_name"] == "Nim-v0"
+    assert (sent.config["seed"], yaml.safe_load(sent.config_text)["seed"]) == (1, odd["seed"])
+
+
 def test_an_unknown_tracker_is_named_before_anything_starts(make: Make, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown tracker 'tensorbord' .did you mean 'tensorboard'"):
         make("tensorbord")
@@ -259,6 +300,23 @@ def test_a_missing_extra_is_named_before_anything_starts(
     with pytest.raises(InputError, match=rf"tracker '{name}' needs the package.*pip install 'r2po\[{name}\]'"):
         make(name)
     assert not (tmp_path / "logs").exists()
+
+
+def test_all_missing_extras_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("r2po.trackers.registry.find_spec", lambda _: None)
+    with pytest.raises(InputError) as caught:
+        check_trackers(["wandb", "recorder", "mlflow"])
+    assert str(caught.value) == (
+        "tracker 'wandb' needs the package wandb; tracker 'mlflow' needs the packages mlflow, sqlalchemy, alembic, "
+        "not installed here: pip install 'r2po[wandb,mlflow]'"
+    )
+
+
+def test_a_tracker_that_is_no_list_gets_a_hint(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("gym_env_name: Nim-v0\nmethod: props\nllm_model_name: embedded/search\nlogdir: logs\n")
+    with pytest.raises(InputError, match=r"track is 'tensorboard'; expected a list: \[tensorboard\]"):
+        load_config(path, ["track=tensorboard"])
 
 
 def test_a_folder_of_the_name_of_a_package_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,19 +334,24 @@ def test_runs_that_cannot_be_sent_are_told_and_the_others_are_sent(make: Make) -
     assert next(sending) == f"{other} to recorder: 4 iterations and its ending"
     with pytest.raises(RunStopped, match="1 was not sent"):
         next(sending)
-    assert len(said) == 1
-    assert f"{run} to recorder: not sent: " in said[0]
+    assert said[0] == "sending 2 runs to recorder"
+    assert len(said) == 2
+    assert f"{run} to recorder: not sent: " in said[1]
 
 
-def test_a_run_under_way_is_not_sent(make: Make) -> None:
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_run_that_another_process_has_is_not_sent(make: Make, *, complete: bool) -> None:
     run = make()
+    if not complete:
+        unfinish(run, left=2)
     directory = RunDirectory(run)
     directory.lock()
     said: list[str] = []
     with pytest.raises(RunStopped):
         list(send_runs([str(run)], ["recorder"], {}, said.append))
     directory.close()
-    assert "under way" in said[0]
+    assert "another process has it" in said[1]
+    assert ("under way" in said[1]) is not complete
 
 
 def test_a_path_without_runs_is_named(tmp_path: Path) -> None:

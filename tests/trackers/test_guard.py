@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from r2po.trackers import Ending, Point, Sent, Sink, TrackedRun, Tracker
 from r2po.trackers.following import Following
 from r2po.trackers.guard import Guarded, Limits
 
-QUICK = Limits(call=0.2, loading=5.0, reaching=0.2, ending=5.0)
+QUICK = Limits(call=0.2, loading=5.0, reaching=0.2, ending=5.0, unsaid=60.0)
+LONG = Limits(60.0, 60.0, 60.0, 60.0, 60.0, 60.0)
 CALLS = ("open", "sent", "describe", "log", "end", "close")
 NONE = Redaction([])
 
@@ -60,16 +62,16 @@ def fail() -> None:
     raise SystemExit("no more")
 
 
-def follow(run: Path, sink: Troubled, limits: Limits) -> tuple[list[str], float]:
+def follow(run: Path, sink: Troubled, limits: Limits, *, complete: bool = True) -> tuple[list[str], float]:
     """Let a sink follow a run that is complete; return the notes, and how long that took."""
     notes: list[str] = []
     following = Following([Tracker("troubled", sink.opened)], {}, notes.append, limits)
     began = time.monotonic()
     following.begin(run)
     following.look()
-    following.finish()
+    following.finish(complete=complete)
     following.look()
-    following.finish()
+    following.finish(complete=complete)
     return notes, time.monotonic() - began
 
 
@@ -122,27 +124,71 @@ def test_loading_has_a_limit_of_its_own(finished: Path) -> None:
     sink = Troubled("open", lambda: time.sleep(0.5))
     assert follow(finished, sink, QUICK)[0] == []
     late = Troubled("open", lambda: time.sleep(1.0))
-    notes, _ = follow(finished, late, Limits(call=0.2, loading=0.2, reaching=0.2, ending=5.0))
+    notes, _ = follow(finished, late, replace(QUICK, loading=0.2))
     assert len(notes) == 1
 
 
 def test_a_run_waits_no_longer_than_it_should_for_a_long_rest(finished: Path) -> None:
     sink = Troubled("close", lambda: time.sleep(60))
-    notes, took_s = follow(finished, sink, Limits(call=60.0, loading=60.0, reaching=60.0, ending=0.3))
+    notes, took_s = follow(finished, sink, replace(LONG, ending=0.3))
     assert len(notes) == 1
     assert took_s < 30
+
+
+@pytest.mark.parametrize(("complete", "limits"), [(True, "ending"), (False, "stopped")])
+def test_the_end_of_a_run_waits_a_little_for_a_tracker_that_hangs_while_loading(
+    finished: Path, limits: str, *, complete: bool
+) -> None:
+    ever = threading.Event()
+    sink = Troubled("open", ever.wait)
+    notes, took_s = follow(finished, sink, replace(LONG, **{limits: 0.2}), complete=complete)
+    ever.set()
+    assert len(notes) == 1
+    assert notes[0].startswith("troubled stopped: it was still loading 0.2 s after the run; ")
+    assert took_s < 30
+
+
+def test_trackers_that_hang_are_waited_for_together_and_the_screen_says_so(finished: Path) -> None:
+    ever = threading.Event()
+    notes = list[str]()
+    trackers = [Tracker(f"t{number}", Troubled("log", ever.wait).opened) for number in range(20)]
+    following = Following(trackers, {}, notes.append, replace(LONG, ending=0.5, unsaid=0.0))
+    following.begin(finished)
+    began = time.monotonic()
+    following.finish(complete=True)
+    ever.set()
+    assert time.monotonic() - began < 8  # one after the other, 10 s
+    assert notes[0].startswith("waiting for t0 and t1 and ")
+    assert notes[0].endswith("t19, at most 0.5 s")
+    assert ["0.5 s after the run; " in note for note in notes] == [False, *[True] * 20]
+
+
+def test_whoever_interrupts_the_wait_waits_no_longer(finished: Path) -> None:
+    ever = threading.Event()
+    sink = Troubled("close", ever.wait)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    following = Following([Tracker("troubled", sink.opened)], {}, interrupt, replace(LONG, unsaid=0.0))
+    following.begin(finished)
+    with pytest.raises(KeyboardInterrupt):
+        following.finish(complete=False)
+    ever.set()
+    assert sink.abandoned == 1
 
 
 def test_a_run_is_never_held_up_before_its_end(finished: Path) -> None:
     ever = threading.Event()
     sink = Troubled("log", ever.wait)
-    guarded = Guarded(Tracker("troubled", sink.opened), finished, NONE, Limits(60.0, 60.0, 60.0, 60.0))
+    guarded = Guarded(Tracker("troubled", sink.opened), finished, NONE, LONG)
     began = time.monotonic()
     for _ in range(1000):
         assert guarded.look() == ""
     assert time.monotonic() - began < 30
     ever.set()
-    assert guarded.finish() == ""
+    guarded.send_all()
+    assert guarded.problem == ""
 
 
 def test_one_tracker_does_not_trouble_another(finished: Path) -> None:
@@ -150,6 +196,6 @@ def test_one_tracker_does_not_trouble_another(finished: Path) -> None:
     good, bad = Troubled("", fail), Troubled("log", fail)
     following = Following([Tracker("bad", bad.opened), Tracker("good", good.opened)], {}, notes.append, QUICK)
     following.begin(finished)
-    following.finish()
+    following.finish(complete=True)
     assert good.calls == list(CALLS)
     assert [note.split()[0] for note in notes] == ["bad"]

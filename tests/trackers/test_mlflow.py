@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from r2po.commands.track import send_runs
+from r2po.errors import RunStopped
+from r2po.llm.redaction import Redaction
+from r2po.trackers.feed import Feed
+from r2po.trackers.mlflow import ENDED, TRACKER
 from tests.process.processes import NIM, REPOSITORY, Completed, environ, finish, start, write_config
-from tests.trackers.runs import SMALL, iterations, result, unfinish
+from tests.trackers.runs import SMALL, iterations, make_run, result, unfinish
 
 for module in ("mlflow", "sqlalchemy", "alembic"):
     pytest.importorskip(module, reason="needs MLflow: pip install 'r2po[mlflow]'")
@@ -77,3 +82,58 @@ def check(folder: Path, run: Path) -> None:
     assert yaml.safe_load((files / "config.yaml").read_text())["gym_env_name"] == "Nim-v0"
     assert json.loads((files / "best_policy.json").read_text())["params"] == result(run)["best_params"]
     assert not (folder / "mlruns").exists()
+
+
+def test_what_a_kill_at_the_end_leaves_is_put_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    path = make_run(tmp_path / "logs/exp")
+
+    def send() -> Feed:
+        feed = Feed(TRACKER, path, Redaction([]))
+        for do in (feed.load, feed.reach, feed.describe):
+            do()
+        for batch in feed.waiting():
+            batch()
+        return feed
+
+    feed = send()
+    client = feed.sink._client  # type: ignore[union-attr]
+    set_tag = client.set_tag
+
+    def killed(run: str, key: str, value: str) -> None:
+        if key == ENDED:
+            raise KeyboardInterrupt
+        set_tag(run, key, value)
+
+    monkeypatch.setattr(client, "set_tag", killed)
+    with pytest.raises(KeyboardInterrupt):
+        feed.close()
+    assert stored(tmp_path)[1].info.status == "FINISHED"
+    again = send()
+    assert (again.points, again.had_ending) == (0, False)
+    again.close()
+    client, found = stored(tmp_path)
+    assert (found.info.status, found.data.tags[ENDED]) == ("FINISHED", "true")
+    client.update_run(found.info.run_id, status="RUNNING")  # as an earlier version left it, when killed in between
+    again = send()
+    assert not again.had_ending
+    again.close()
+    assert stored(tmp_path)[1].info.status == "FINISHED"
+    assert send().had_ending
+    check_moved(tmp_path, path)
+
+
+def check_moved(folder: Path, path: Path) -> None:
+    """After the logs are moved, nothing goes to the old place, and the line says why; in a new store, all is there."""
+    (folder / "logs").rename(folder / "moved")
+    moved = folder / "moved/exp" / path.name
+    said: list[str] = []
+    with pytest.raises(RunStopped):
+        list(send_runs([str(moved)], ["mlflow"], {}, said.append))
+    why = f"moved/mlflow.db has been moved: files of the experiment 'exp' would go to {folder}/logs/mlflow-artifacts"
+    assert why in said[1]
+    assert not (folder / "logs").exists()
+    (folder / "moved/mlflow.db").unlink()
+    (folder / "moved").rename(folder / "anew")  # in one process, MLflow remembers the store that is gone
+    moved = folder / "anew/exp" / path.name
+    assert list(send_runs([str(moved)], ["mlflow"], {}, print)) == [f"{moved} to mlflow: 4 iterations and its ending"]

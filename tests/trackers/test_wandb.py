@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.process.processes import NIM, REPOSITORY, environ, finish, run_main, start, write_config
-from tests.trackers.runs import SMALL, iterations, result, unfinish
+from tests.trackers.runs import SMALL, iterations, make_run, result, unfinish
 
 pytest.importorskip("wandb.sdk", reason="needs Weights & Biases: pip install 'r2po[wandb]'")
 pytest.importorskip("google.protobuf", reason="needs Weights & Biases: pip install 'r2po[wandb]'")
@@ -82,7 +82,8 @@ def test_an_offline_run_holds_the_numbers_of_the_log_and_reaches_nobody(folder: 
     assert list(about.tags) == ["stand_in"]
     config = {item.key: json.loads(item.value_json) for item in about.config.update}
     assert config["num_iterations"] == 4
-    assert config["seed"] is None or config["seed"] == 1
+    assert config["seed"] == 1
+    assert "seed: null" in (run / "run.yaml").read_text()
     sent = folder / "logs/wandb" / path.parent.name / "files"
     assert json.loads((sent / "result.json").read_text()) == result(run)
     assert yaml.safe_load((sent / "config.yaml").read_text())["gym_env_name"] == "Nim-v0"
@@ -123,8 +124,29 @@ def again(folder: Path, run: Path) -> None:
 def test_without_a_key_it_does_not_ask_for_one(folder: Path) -> None:
     done = finish(start(folder, command(), environ(HOME=str(folder), WANDB_MODE="online"), fresh=True))
     assert done.returncode == 0, done.stderr
-    assert "wandb stopped: PermissionError: the mode is 'online', but W&B has no key" in done.stdout
+    assert "wandb stopped: the mode is 'online', but W&B has no key" in done.stdout
     assert result(folder / "logs/exp/run_1")["iterations"] == 4
+
+
+@pytest.mark.slow
+def test_files_of_any_name_are_kept_as_files_and_the_old_name_of_the_mode_is_known(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "logs [1] *?/exp")
+    (run / "curve [2].png").write_bytes(b"a figure")
+    send = [sys.executable, "-m", "r2po", "track", str(run), "--to", "wandb"]
+    done = finish(start(tmp_path, send, environ(HOME=str(tmp_path), WANDB_MODE="disabled"), fresh=True))
+    assert done.returncode == 1
+    assert f"{run} to wandb: not sent: W&B is switched off by its mode 'disabled'" in done.stderr
+    assert not (run.parent.parent / "wandb").exists()
+    done = finish(start(tmp_path, send, environ(HOME=str(tmp_path), WANDB_MODE="dryrun"), fresh=True))
+    assert done.stdout == f"{run} to wandb: 4 iterations and its ending\n", done.stderr
+    (path,) = files(run.parent.parent)
+    kept = path.parent / "files"
+    assert (kept / "curve [2].png").read_bytes() == b"a figure"
+    assert not [each for each in kept.rglob("*") if each.is_symlink()]
+    sent = {each.path for record in records(path) for each in record.files.files}
+    assert sent >= {"curve [2].png", "best_policy.json", "config.yaml", "result.json"}
+    done = finish(start(tmp_path, send, environ(HOME=str(tmp_path), WANDB_MODE="dryrun"), fresh=True))
+    assert done.stdout == f"{run} to wandb: nothing new\n"
 
 
 def command() -> list[str]:

@@ -98,7 +98,7 @@ class Plan:
             "stand_in": False,
             "method": FACTS,
             "task": self.config.task.facts(),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "created": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
             "versions": versions(PACKAGES.values()),
             "code_revision": code_revision(),
             "hyperparameter_source": dict(self.hyperparameters.source),

@@ -46,7 +46,7 @@ class TrackedSuite(SuiteScreen):
     def trial_finished(self, plan: Plan, result: dict[str, Any]) -> None:
         """All is there."""
         self._screen.trial_finished(plan, result)
-        self._following.finish()
+        self._following.finish(complete=True)
 
     def algorithm_finished(self, name: str, summary: dict[str, Any]) -> None:
         """Tell the screen."""
@@ -54,5 +54,5 @@ class TrackedSuite(SuiteScreen):
 
     def close(self) -> None:
         """Send what the log holds of a trial that was stopped."""
-        self._following.finish()
+        self._following.finish(complete=False)
         self._screen.close()

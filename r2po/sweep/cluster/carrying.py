@@ -48,14 +48,12 @@ class Lent:
     """A run directory that a node may make a copy of.
 
     Attributes:
-        loan: Its number: as soon as the run is lent again, what comes under an older number is refused.
         is_new: Whether the run was not there before.
         files: Sizes of its files, by name.
         folders: Names of its folders.
         notes: Lines for the user.
     """
 
-    loan: int
     is_new: bool
     files: Mapping[str, int]
     folders: Sequence[str]
@@ -68,8 +66,9 @@ class Piece:
 
     Attributes:
         run: Index of the run.
-        loan: Number of its loan.
+        loan: Number of its loan: as soon as the run is lent again, what comes under an older number is refused.
         name: The file, from the run directory.
+        number: Counts the pieces of this file, from 1: one that comes again is there already.
         start: Where the part begins: in the file, also if it is a new file in the place of the old one.
         more: Whether the write goes on.
         anew: Whether the file is replaced.
@@ -79,6 +78,7 @@ class Piece:
     run: int
     loan: int
     name: str
+    number: int
     start: int
     data: bytes
     more: bool

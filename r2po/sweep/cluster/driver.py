@@ -6,6 +6,7 @@ started. This one keeps no state but what is under way: it starts what it is tol
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ from typing import Any
 from r2po.llm.outage import Outage
 from r2po.sweep.cluster.clerk import Clerk
 from r2po.sweep.cluster.needs import Needs
-from r2po.sweep.cluster.node import look_here, make_run_here, make_run_on_copy, require_ray
+from r2po.sweep.cluster.node import look_here, make_run_here, make_run_on_copy, patiently, require_ray
 from r2po.sweep.cluster.nodes import Nodes, done_of
 from r2po.sweep.cluster.receiver import Receiver
 from r2po.sweep.cluster.slots import Node
@@ -27,6 +28,8 @@ from r2po.sweep.messages import Ended, Instruction, Note, Progress, Verdict
 from r2po.sweep.plan import PlannedRun
 
 TICK_S = 0.5
+BUSY_S = 5.0
+"""How long a report waits for the receiver to answer."""
 WRITERS = 64
 """How many writes of runs on copies go on at once."""
 
@@ -146,17 +149,26 @@ def _serve(connection: Connection[Any, Any], order: Order) -> None:
         driver.serve()
     except (EOFError, OSError):
         raise
+    except _ReceiverLost as error:
+        _tell_lost(connection, "writes what runs on copies record", str(error))
     except ray.exceptions.RayActorError as error:
-        kind = type(error).__name__
-        what = "Ray has lost the process on this node that decides which calls are made"
-        connection.send(Failed(f"{what} ({kind}), as it does when this node or the head is gone", is_setup=False))
+        _tell_lost(connection, "decides which calls are made", type(error).__name__)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other process says it
         reason = f"what talks to it failed with {type(error).__name__}: {_line(error)}"
         connection.send(Failed(reason, is_setup=False))
 
 
+def _tell_lost(connection: Connection[Any, Any], does: str, kind: str) -> None:
+    what = f"Ray has lost the process on this node that {does}"
+    connection.send(Failed(f"{what} ({kind}), as it does when this node or the head is gone", is_setup=False))
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+class _ReceiverLost(Exception):
+    """The receiver is gone."""
 
 
 class _Driver:
@@ -167,7 +179,8 @@ class _Driver:
         self._connection = connection
         self._order = order
         self._nodes = Nodes(ray, order.cpus_per_run, self._look_at)
-        self._under_way: dict[Any, int] = {}
+        self._under_way: dict[Any, tuple[int, int]] = {}
+        self._loans = itertools.count(1)
         here = self._at(str(ray.get_runtime_context().get_node_id()))
         actor = {"num_cpus": 0, "scheduling_strategy": here}
         self._clerk: Any = ray.remote(Clerk).options(max_concurrency=100_000, **actor).remote(order.coordinator)
@@ -200,25 +213,25 @@ class _Driver:
             self._clerk.give_back.remote(message.runs)
             return
         node, needs, share = message.node, self._order.needs, max(1, int(self._order.cpus_per_run))
-        at = {"scheduling_strategy": self._at(node)}
+        at, loan = {"scheduling_strategy": self._at(node)}, next(self._loans)
         if node in self._nodes.unseeing:
             name = self._nodes.usable[node].name if node in self._nodes.usable else node
-            task = self._make_on_copy.options(**at).remote(message.run, self._clerk, self._receiver, share, name)
+            actors = self._clerk, self._receiver
+            task = self._make_on_copy.options(**at).remote(message.run, loan, *actors, share, name)
         else:
             task = self._make.options(**at).remote(message.run, self._clerk, needs.folder, share, needs.plugins)
-        self._under_way[task] = message.run.index
+        self._under_way[task] = message.run.index, loan
 
     def _look_at(self, node: str) -> Any:
-        needs = self._order.needs
         look = self._look.options(scheduling_strategy=self._at(node))
-        return look.remote(needs.folder, self._order.token, needs.versions, self._receiver)
+        return look.remote(self._order.needs, self._order.token, self._receiver)
 
     def _report(self) -> Report:
         ended, lost = [], []
         for task in done_of(self._ray, self._under_way):
-            run = self._under_way.pop(task)
+            run, loan = self._under_way.pop(task)
             self._clerk.forget.remote(run)
-            self._receiver.forget.remote(run)
+            self._receiver.forget.remote(run, loan)
             try:
                 ended.append(self._ray.get(task))
             except self._ray.exceptions.RayTaskError as error:
@@ -226,9 +239,22 @@ class _Driver:
             except self._ray.exceptions.RayError as error:
                 lost.append((run, _line(error)))
         refused, copying = self._nodes.update()
-        news, paces, reached, outages, stranded = self._ray.get(self._clerk.news.remote())
+        if self._nodes.unseeing or refused:
+            self._check_receiver()
+        told = patiently(lambda: self._ray.get(self._clerk.news.remote()))
+        news, paces, reached, outages, stranded = told
         nodes, pending = tuple(self._nodes.usable.values()), self._nodes.pending
         return Report(news, paces, reached, outages, nodes, pending, refused, ended, lost, copying, stranded)
+
+    def _check_receiver(self) -> None:
+        """End the sweep if the receiver is gone, before what that did is taken for faults of runs or nodes."""
+        errors = self._ray.exceptions
+        try:
+            self._ray.get(self._receiver.is_there.remote(), timeout=BUSY_S)
+        except (errors.GetTimeoutError, errors.ActorUnavailableError):
+            return  # it writes a lot, or is back soon
+        except errors.RayActorError as error:
+            raise _ReceiverLost(type(error).__name__) from None
 
     def _at(self, node: str) -> Any:
         """Keep something on one node: what runs elsewhere instead would be too much there."""

@@ -32,6 +32,7 @@ class LentRun:
         self._turn = threading.Lock()
         self._logs: dict[str, _Log] = {}
         self._parts: dict[str, io.BufferedWriter] = {}
+        self._done: dict[str, int] = {}
         self._was_written = False
         self._closed = ""
         directory.lock()
@@ -65,6 +66,8 @@ class LentRun:
     def write(self, piece: Piece) -> None:
         """Write a piece; when this returns, it is written as surely as the piece says.
 
+        A piece that comes again, since its answer was lost, is there already.
+
         Raises:
             OSError: It does not follow what was written before, an earlier one failed, or this one.
             RunLockedError: Another process has written to the file, or the run was lent to another node since.
@@ -73,13 +76,14 @@ class LentRun:
             if self._closed:
                 raise RunLockedError(self._closed)
             path = self._path(piece.name)
+            if piece.number <= self._done.get(piece.name, 0):
+                return
             self._was_written = True
             if piece.anew:
                 self._replace(path, piece)
-                return
-            if piece.name not in self._logs:
-                self._logs[piece.name] = _Log(path)
-            self._logs[piece.name].append(piece)
+            else:
+                self._append(path, piece)
+            self._done[piece.name] = piece.number
 
     def remove(self) -> None:
         """Delete it, if it was made for this loan: the run never began."""
@@ -104,10 +108,17 @@ class LentRun:
                     file.close()
             self._directory.close()
 
+    def _append(self, path: Path, piece: Piece) -> None:
+        if piece.name not in self._logs:
+            self._logs[piece.name] = _Log(path)
+        self._logs[piece.name].append(piece)
+
     def _replace(self, path: Path, piece: Piece) -> None:
         temporary = path.with_name(f".{path.name}.tmp")
         if piece.start == 0:
             path.parent.mkdir(exist_ok=True)
+            if piece.name in self._parts:  # it is begun anew, and nothing of the old one may be written later
+                self._parts.pop(piece.name).close()
             self._parts[piece.name] = temporary.open("wb")
         file = self._parts.get(piece.name)
         if file is None or file.tell() != piece.start:

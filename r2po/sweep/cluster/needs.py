@@ -11,15 +11,17 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
+from r2po.envs.making import modules_of
 from r2po.installation import NAME, shipped_configs
 from r2po.llm.providers.replay import PREFIX, recorded_run
 from r2po.methods import METHODS
 from r2po.plugins import Place, loaded
 from r2po.plugins.sources import SUFFIXES, roots_of
 from r2po.prompts.wording import STYLES
-from r2po.runlog.origin import versions
+from r2po.runlog.origin import PACKAGES, versions
 from r2po.sweep.plan import PlannedRun
 
 
@@ -34,6 +36,7 @@ class Needs:
         sums: Hashes of their source files, by name.
         carried: Absolute paths of the files that the node is sent.
         fixed: Absolute paths of files that the node must have itself: what the runs record names them so.
+        samples: A run of each experiment.
     """
 
     folder: str
@@ -42,6 +45,7 @@ class Needs:
     sums: Mapping[str, str] = field(default_factory=dict)
     carried: Sequence[str] = ()
     fixed: Sequence[str] = ()
+    samples: Sequence[PlannedRun] = ()
 
 
 def needs_of(runs: Sequence[PlannedRun]) -> Needs:
@@ -61,6 +65,7 @@ def needs_of(runs: Sequence[PlannedRun]) -> Needs:
         {plugin.name: plugin.sha256 for plugin in plugins},
         tuple(dict.fromkeys(map(os.path.normpath, carried))),
         tuple(str(file) for name in named if Path(name).is_absolute() for file in _below(Path(name))),
+        tuple({(run.source, run.overrides): run for run in runs}.values()),
     )
 
 
@@ -95,7 +100,12 @@ def _code() -> str:
 
 
 def _packages(runs: Sequence[PlannedRun]) -> list[str]:
-    return sorted({package for run in runs if (package := METHODS[run.config.method].package)})
+    """Return the packages of methods, and the distributions of environments."""
+    modules = {module for run in runs for module in modules_of(run.config.gym_env_name)}.difference(PACKAGES)
+    distributions = metadata.packages_distributions() if modules else {}  # that takes a while
+    found = {name for module in modules for name in distributions.get(module, ())}
+    found |= {package for run in runs if (package := METHODS[run.config.method].package)}
+    return sorted(found.difference(PACKAGES))
 
 
 def _named_by(run: PlannedRun) -> Iterator[str]:
@@ -110,7 +120,10 @@ def _named_by(run: PlannedRun) -> Iterator[str]:
 
 
 def _files_of(place: Place) -> Iterator[Path]:
-    """Yield the files of a plugin that is no installed package, and those beside it that it has imported."""
+    """Yield the files of a plugin that is no installed package, and those beside it that it has imported.
+
+    What lies in hidden folders beside it is not among them.
+    """
     for root in roots_of(sys.modules[place.top]):
         yield from _below(root) if root.is_dir() else [root]
     ours = [sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -119,7 +132,9 @@ def _files_of(place: Place) -> Iterator[Path]:
         if not isinstance(file, str) or name.partition(".")[0] == NAME:
             continue
         path = Path(file).absolute()
-        if path.is_relative_to(place.folder) and path.is_file() and not any(map(path.is_relative_to, ours)):
+        if not path.is_relative_to(place.folder) or any(map(path.is_relative_to, ours)) or not path.is_file():
+            continue
+        if not any(part.startswith(".") for part in path.relative_to(place.folder).parts):
             yield path
 
 

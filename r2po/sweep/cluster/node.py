@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from r2po import cores
-from r2po.errors import InputError
+from r2po.config.environ import read_environ
+from r2po.errors import InputError, R2POError
 from r2po.installation import install
 from r2po.plugins import Place, load_places
 from r2po.runlog.origin import PACKAGES
 from r2po.sweep.cluster.carrying import Ask, answered
-from r2po.sweep.cluster.needs import difference, versions_here
+from r2po.sweep.cluster.fitness import cannot_make, other_servers
+from r2po.sweep.cluster.needs import Needs, difference, versions_here
 from r2po.sweep.cluster.seeing import obstacle_here
 from r2po.sweep.cluster.workplace import Workplace
 from r2po.sweep.messages import AttemptOutcome, Ended, Note, PermitRequest, Progress, Verdict
@@ -21,6 +24,8 @@ from r2po.sweep.plan import PlannedRun
 
 STALE_LOCK_S = 300.0
 """How long a resumed run waits for the lock of a lost node: file servers keep it for a while."""
+UNAVAILABLE_S = 60.0
+"""How long an actor may not be available: Ray says so if it cannot reach it for the moment."""
 LEASE_S = 60.0
 """How long after a call's time limit its permit is free again: its node was lost."""
 
@@ -55,22 +60,28 @@ class Look:
     obstacle: str = ""
 
 
-def look_here(folder: str, token: str, versions: Mapping[str, str], receiver: Any) -> Look:
-    """Look whether this node sees the files of a sweep, or else can make runs on copies.
-
-    ``versions`` are those of the machine of the command, as ``versions_here`` gives them.
-    """
-    unseen = obstacle_here(folder, token)
-    if not unseen:
-        return Look()
-    differs = difference(versions_here([name for name in versions if name not in (*PACKAGES, "code")]), versions)
-    if differs:
-        return Look(unseen, differs)
+def look_here(needs: Needs, token: str, receiver: Any) -> Look:
+    """Look whether this node sees the files of a sweep, or else can make runs on copies, and of which servers."""
+    unseen = obstacle_here(needs.folder, token)
     try:
-        _workplace(_asking(receiver))
-    except (InputError, OSError) as error:
+        return Look(unseen, _obstacle_to_copies(needs, _asking(receiver)) if unseen else _obstacle_to_runs(needs))
+    except (R2POError, OSError) as error:
         return Look(unseen, str(error))
-    return Look(unseen)
+
+
+def _obstacle_to_runs(needs: Needs) -> str:
+    load_places(needs.plugins)
+    return other_servers(needs.samples, read_environ())
+
+
+def _obstacle_to_copies(needs: Needs, ask: Ask) -> str:
+    known = [name for name in needs.versions if name not in (*PACKAGES, "code")]
+    if differs := difference(versions_here(known), needs.versions):
+        return differs
+    environ = read_environ()  # that of the folder of `ray start`
+    workplace = _workplace(ask)
+    with workplace.entered():
+        return workplace.told(other_servers(needs.samples, environ) or cannot_make(needs.samples))
 
 
 def _asking(receiver: Any) -> Ask:
@@ -79,16 +90,30 @@ def _asking(receiver: Any) -> Ask:
 
     def ask(method: str, *args: Any) -> Any:
         try:
-            return answered(ray.get(getattr(receiver, method).remote(*args)))
+            return answered(patiently(lambda: ray.get(getattr(receiver, method).remote(*args))))
         except ray.exceptions.RayError as error:
             raise OSError(f"the machine of the command does not answer ({type(error).__name__})") from None
 
     return ask
 
 
+def patiently(ask: Callable[[], Any]) -> Any:
+    """Ask an actor, and ask again for a while if it is not available: whatever is asked may arrive twice."""
+    ray = require_ray()
+    until = time.monotonic() + UNAVAILABLE_S
+    while True:
+        try:
+            return ask()
+        except ray.exceptions.ActorUnavailableError:  # noqa: PERF203 - that is what it waits for
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+
+
 def _workplace(ask: Ask) -> Workplace:
     if not _workplaces:
         _workplaces.append(Workplace(ask))
+    _workplaces[0].restore(ask)
     return _workplaces[0]
 
 
@@ -101,10 +126,13 @@ class _Channel:
         self._lease_s = lease_s
 
     def ask(self, ask: PermitRequest | AttemptOutcome) -> Verdict:
-        told = isinstance(ask, AttemptOutcome)
-        verdict = self._ray.get(self._clerk.tell.remote(ask) if told else self._clerk.ask.remote(ask, self._lease_s))
+        verdict = patiently(lambda: self._ray.get(self._asked(ask)))
         assert isinstance(verdict, Verdict)
         return verdict
+
+    def _asked(self, ask: PermitRequest | AttemptOutcome) -> Any:
+        told = isinstance(ask, AttemptOutcome)
+        return self._clerk.tell.remote(ask) if told else self._clerk.ask.remote(ask, self._lease_s)
 
     def tell(self, message: AttemptOutcome | Progress | Note) -> None:
         self._clerk.tell.remote(message)
@@ -117,7 +145,6 @@ def make_run_here(run: PlannedRun, clerk: Any, folder: str, share: int, plugins:
     most ``share`` cores.
     """
     cores.limit(share)
-    from r2po.config.environ import read_environ
     from r2po.sweep.runner import make_run
 
     try:
@@ -126,28 +153,34 @@ def make_run_here(run: PlannedRun, clerk: Any, folder: str, share: int, plugins:
         return Ended(run.index, "failed", f"{folder} is no longer on this node ({error.strerror})")
     try:
         load_places(plugins)
+        environ = read_environ()
+        problem = other_servers([run], environ)
     except InputError as error:
-        return Ended(run.index, "failed", str(error))
-    require_ray().get(clerk.forget.remote(run.index))
-    return make_run(run, read_environ(), _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
+        problem = str(error)
+    if problem:
+        return Ended(run.index, "failed", problem)
+    patiently(lambda: require_ray().get(clerk.forget.remote(run.index)))
+    return make_run(run, environ, _Channel(clerk, run.config.llm_timeout_s + LEASE_S), STALE_LOCK_S)
 
 
-def make_run_on_copy(run: PlannedRun, clerk: Any, receiver: Any, share: int, node: str) -> Ended:
+def make_run_on_copy(run: PlannedRun, loan: int, clerk: Any, receiver: Any, share: int, node: str) -> Ended:
     """Make a run on a node that does not see the sweep's files: on a copy, whose writes all go to the ``receiver``.
 
     Keys and base URLs are those of the environment of ``ray start``, or of ``.env`` in the folder where it was called.
     """
     cores.limit(share)
-    from r2po.config.environ import read_environ
     from r2po.sweep.cluster.copying import make_copied_run
 
     ask = _asking(receiver)
     try:
         environ = read_environ()
         workplace = _workplace(ask)
+        problem = other_servers([run], environ)
     except (InputError, OSError) as error:
-        return Ended(run.index, "failed", f"{error} (on node {node})")
-    require_ray().get(clerk.forget.remote(run.index))
+        problem = str(error)
+    if problem:
+        return Ended(run.index, "failed", f"{problem} (on node {node})")
+    patiently(lambda: require_ray().get(clerk.forget.remote(run.index)))
     channel = _Channel(clerk, run.config.llm_timeout_s + LEASE_S)
-    ended = make_copied_run(run, environ, channel, ask, workplace, STALE_LOCK_S)
+    ended = make_copied_run(run, loan, environ, channel, ask, workplace, STALE_LOCK_S)
     return replace(ended, reason=f"{ended.reason} (on node {node})") if ended.state == "failed" else ended

@@ -6,7 +6,6 @@ It is an actor beside the process that talks to Ray. If it ends, no node can wri
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -26,6 +25,7 @@ from r2po.sweep.plan import PlannedRun
 
 P = ParamSpec("P")
 T = TypeVar("T")
+TAKEN = "this run was given to another node by now"
 
 
 def _refusing(method: Callable[Concatenate[Receiver, P], T]) -> Callable[Concatenate[Receiver, P], T | Refused]:
@@ -55,9 +55,13 @@ class Receiver:
         self._needs = needs
         self._obstacle = obstacle_here(needs.folder, token)
         self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._lent: dict[int, tuple[int, LentRun]] = {}
+        self._latest: dict[int, int] = {}
+        self._lent: dict[int, tuple[int, LentRun, Lent]] = {}
         self._inputs: Sequence[Input] | None = None
+
+    def is_there(self) -> bool:
+        """Answer: whoever is gone cannot."""
+        return True
 
     @_refusing
     def needs(self) -> tuple[Needs, Sequence[Input]]:
@@ -78,12 +82,20 @@ class Receiver:
             return file.read(PIECE_BYTES)
 
     @_refusing
-    def lend(self, run: PlannedRun) -> Lent:
-        """Lock a run directory, which is made if need be; an earlier loan of the run ends."""
+    def lend(self, run: PlannedRun, loan: int) -> Lent:
+        """Lock a run directory, which is made if need be; an earlier loan of the run ends.
+
+        Loans have numbers that grow. Asked for the same one again, since the answer was lost, it answers as before.
+        """
         notes = _Notes()
         if run.directory is None:
             name_other_protocols(run.config, notes)
         with self._lock:
+            if loan < self._latest.get(run.index, 0):
+                raise OSError(TAKEN)
+            self._latest[run.index] = loan
+            if run.index in self._lent and self._lent[run.index][0] == loan:
+                return self._lent[run.index][2]
             self._end(run.index)
             directory, is_new = run.directory, False
             if directory is None:
@@ -95,9 +107,9 @@ class Receiver:
             except BaseException:
                 lent.close()
                 raise
-            loan = next(self._numbers)
-            self._lent[run.index] = loan, lent
-            return Lent(loan, is_new, files, folders, notes.texts)
+            told = Lent(is_new, files, folders, notes.texts)
+            self._lent[run.index] = loan, lent, told
+            return told
 
     @_refusing
     def read(self, run: int, loan: int, name: str, start: int) -> bytes:
@@ -119,21 +131,23 @@ class Receiver:
         """A run has ended on its node."""
         self._find(run, loan).give_back()
 
-    def forget(self, run: int) -> None:
-        """A run has ended, or was lost with its node: its loan ends."""
+    def forget(self, run: int, loan: int) -> None:
+        """A run has ended, or was lost with its node: this loan ends, and a newer one does not."""
         with self._lock:
-            self._end(run)
+            self._latest[run] = max(self._latest.get(run, 0), loan + 1)
+            if run in self._lent and self._lent[run][0] <= loan:
+                self._end(run)
 
     def _end(self, run: int) -> None:
-        _, lent = self._lent.pop(run, (0, None))
-        if lent is not None:
+        if run in self._lent:
+            _, lent, _ = self._lent.pop(run)
             lent.close()
 
     def _find(self, run: int, loan: int) -> LentRun:
         with self._lock:
-            number, lent = self._lent.get(run, (0, None))
+            number, lent, _ = self._lent.get(run, (0, None, None))
         if lent is None or number != loan:
-            raise RunLockedError("this run was given to another node by now")
+            raise RunLockedError(TAKEN)
         return lent
 
 

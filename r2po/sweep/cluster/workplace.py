@@ -37,11 +37,12 @@ class Workplace:
     def __init__(self, ask: Ask, parent: Path | None = None) -> None:
         needs, inputs = ask("needs")
         self._folder: str = needs.folder
+        self._inputs: Sequence[Input] = inputs
         parent = parent or Path(tempfile.gettempdir())
         _remove_left(parent)
         self.root, self._lock = _new_root(parent)
         try:
-            self._fill(ask, inputs)
+            self._fill(ask)
             with self.entered():
                 self._load(needs)
         except BaseException as error:
@@ -73,9 +74,26 @@ class Workplace:
         shutil.rmtree(self.root, ignore_errors=True)
         self._lock.close()
 
-    def _fill(self, ask: Ask, inputs: Sequence[Input]) -> None:
+    def restore(self, ask: Ask) -> None:
+        """Make what is gone of it once more: temporary folders are cleared. Plugins stay loaded.
+
+        Raises:
+            InputError: A file has changed since.
+            OSError: A file cannot be carried, or written.
+        """
+        is_locked = (self.root / LOCK).is_file()
+        carried = all(self.path(each.path).is_file() for each in self._inputs if not each.fixed)
+        if is_locked and carried and self.path(self._folder).is_dir():
+            return
+        if not is_locked:
+            self.root.mkdir(exist_ok=True)
+            self._lock.close()
+            self._lock = Lock(self.root / LOCK)
+        self._fill(ask)
+
+    def _fill(self, ask: Ask) -> None:
         self.path(self._folder).mkdir(parents=True, exist_ok=True)
-        for index, each in enumerate(inputs):
+        for index, each in enumerate(self._inputs):
             if each.fixed:
                 _check_there(each)
             else:

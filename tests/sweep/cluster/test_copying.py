@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from r2po.commands.track import send_runs
+from r2po.config import Config
+from r2po.errors import InputError
+from r2po.experiment import launch
 from r2po.llm.providers.embedded import EmbeddedSearch
 from r2po.llm.types import Reply, Request
 from r2po.runlog import RunDirectory, mirror
@@ -18,6 +21,7 @@ from r2po.runlog.batched import note_batches
 from r2po.runlog.events import Replied, Requested, read_events
 from r2po.runlog.intact import check_files
 from r2po.runlog.lock import Lock
+from r2po.runlog.mirror import mirrored
 from r2po.sweep.cluster import copying
 from r2po.sweep.cluster.carrying import Piece, Refused, answered
 from r2po.sweep.cluster.copying import make_copied_run
@@ -28,6 +32,7 @@ from r2po.sweep.messages import AttemptOutcome, Ended, Note, PermitRequest, Prog
 from r2po.sweep.plan import PlannedRun, SweepRequest, plan
 from r2po.sweep.runner import make_run
 from tests.process.processes import NIM, logged, write_config
+from tests.trackers.recorder import points
 
 VALUES: Mapping[str, Any] = {
     **NIM,
@@ -70,6 +75,7 @@ class Machines:
     """
 
     def __init__(self, home: Path, node: Path, run: PlannedRun) -> None:
+        self.loan = 0
         self.left: int | None = None
         self.arrives = False
         self.alter: Callable[[Piece], Piece] = lambda piece: piece
@@ -102,11 +108,15 @@ class Machines:
             os.chdir(before)
 
     def close(self) -> None:
-        self.receiver.forget(self._run.index)
+        self.forget()
         self.workplace.close()
 
     def make(self) -> Ended:
-        return make_copied_run(self._run, {}, self.line, self.ask, self.workplace, 0.0)
+        self.loan += 1
+        return make_copied_run(self._run, self.loan, {}, self.line, self.ask, self.workplace, 0.0)
+
+    def forget(self) -> None:
+        self.receiver.forget(self._run.index, self.loan)
 
 
 @pytest.fixture
@@ -176,7 +186,14 @@ def test_a_run_on_a_copy_writes_what_it_writes_on_a_shared_disk(
     path = home / run.path
     copied: dict[str, bytes] = {}
     monkeypatch.setattr(copying, "pieces", lambda data: parts(data, 100))
-    monkeypatch.setattr(shutil, "rmtree", lambda folder, **_: copied.update(content(Path(folder))))
+
+    @contextmanager
+    def watched(folder: Path, mirror: mirror.Mirror) -> Iterator[None]:
+        with mirrored(folder, mirror):
+            yield
+        copied.update(content(folder))
+
+    monkeypatch.setattr(copying, "mirrored", watched)
     calls = watch_calls(path, monkeypatch)
     assert machines.make() == Ended(run.index)
     assert content(path) == copied != {}
@@ -184,6 +201,26 @@ def test_a_run_on_a_copy_writes_what_it_writes_on_a_shared_disk(
     assert check_files(RunDirectory(path)) == []
     assert len(calls) == len(calm["llm_calls.jsonl"])
     Lock(path / ".lock").close()
+    assert [*(home.parent / "node").rglob("run_1")] == []
+
+
+def test_a_log_directory_that_goes_up_beyond_the_root_is_not_that_of_the_node(home: Path) -> None:
+    run = planned("../" * 40 + str(home / "logs/far").lstrip("/"))
+    with closing(Machines(home, home.parent / "node", run)) as machines:
+        assert machines.make() == Ended(run.index)
+        (home / run.path / "result.json").unlink()
+        assert machines.make() == Ended(run.index)
+    assert check_files(RunDirectory(home / run.path)) == []
+    assert (home / run.path / "result.json").is_file()
+
+
+def test_logs_without_a_line_come_back_too(home: Path) -> None:
+    calm, far = (planned(f"logs/{name}", method="random_search", warmup_episodes=0) for name in ("calm", "far"))
+    assert make_run(calm, {}, Line()).state == "complete"
+    with closing(Machines(home, home.parent / "node", far)) as machines:
+        assert machines.make().state == "complete"
+    assert (home / calm.path / "llm_calls.jsonl").read_bytes() == b""
+    assert content(home / far.path).keys() == content(home / calm.path).keys()
 
 
 def parts(data: bytes, size: int) -> list[tuple[int, bytes, bool]]:
@@ -213,7 +250,7 @@ def test_lost_at_any_write_a_run_continues_and_no_recorded_reply_is_asked_for_ag
             assert machines.make().state == "complete"
             break
         except Killed:
-            machines.receiver.forget(run.index)
+            machines.forget()
     assert losses > 4
     assert written(path) == calm
     assert check_files(RunDirectory(path)) == []
@@ -231,7 +268,8 @@ def test_what_an_earlier_node_still_sends_is_refused(
     def stolen(piece: Piece) -> Piece:
         if piece.name == "llm_calls.jsonl":
             machines.alter = lambda piece: piece
-            answered(machines._do("lend", run))
+            machines.loan += 1
+            answered(machines._do("lend", run, machines.loan))
             here.update(content(home))
         return piece
 
@@ -240,8 +278,71 @@ def test_what_an_earlier_node_still_sends_is_refused(
     assert (ended.state, ended.reason) == ("running", "this run was given to another node by now")
     assert calls == []
     assert content(home) == here
-    machines.receiver.forget(run.index)
+    machines.forget()
     assert machines.make().state == "complete"
+
+
+def test_to_forget_an_old_loan_does_not_end_the_new_one(machines: Machines, run: PlannedRun, home: Path) -> None:
+    machines.ask("lend", run, 1)
+    machines.ask("lend", run, 2)
+    machines.loan = 2
+    machines.receiver.forget(run.index, 1)
+    machines.ask("write", Piece(run.index, 2, "run.yaml", 1, 0, b"x", more=False, anew=True, sync=True))
+    assert (home / run.path / "run.yaml").read_bytes() == b"x"
+    with pytest.raises(OSError, match="was given to another node by now"):  # what is late must not end it either
+        machines.ask("lend", run, 1)
+    machines.receiver.forget(run.index, 2)
+    with pytest.raises(OSError, match="was given to another node by now"):
+        machines.ask("lend", run, 2)
+    Lock(home / run.path / ".lock").close()
+
+
+@pytest.mark.parametrize("arrives", ["before", "after"])
+def test_what_is_asked_again_since_the_answer_was_lost_is_done_once(
+    machines: Machines, run: PlannedRun, home: Path, calm: dict[str, Any], monkeypatch: pytest.MonkeyPatch, arrives: str
+) -> None:
+    """The first of two may also arrive late, when others have been written since."""
+    ask, late = machines.ask, list[tuple[Any, ...]]()
+
+    def twice(method: str, *args: Any) -> Any:
+        if method == "needs":
+            return ask(method)
+        late.append((method, *args))
+        if arrives == "before" or len(late) > 3:
+            machines._do(*late.pop(0))
+        return ask(method, *args)
+
+    monkeypatch.setattr(copying, "pieces", lambda data: parts(data, 1000))
+    monkeypatch.setattr(machines, "ask", twice)
+    assert machines.make() == Ended(run.index)
+    assert written(home / run.path) == calm
+    assert check_files(RunDirectory(home / run.path)) == []
+
+
+def test_a_loan_that_ends_while_the_copy_is_made_is_no_fault_of_the_run(
+    machines: Machines, run: PlannedRun, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machines.make().state == "complete"
+    before = content(home)
+    read = machines.receiver.read
+
+    def too_late(*args: Any) -> Any:
+        machines.forget()
+        return read(*args)
+
+    monkeypatch.setattr(machines.receiver, "read", too_late)
+    assert machines.make() == Ended(run.index, "running", "this run was given to another node by now")
+    assert content(home) == before
+
+
+def test_why_a_run_never_began_is_told_if_its_removal_cannot_be(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines.receiver, "write", lambda _: Refused("the disk is full"))
+    monkeypatch.setattr(machines.receiver, "remove", lambda *_: Refused("the disk does not answer"))
+    ended = machines.make()
+    assert ended.state == "failed"
+    assert "the disk is full" in ended.reason
 
 
 def test_a_disk_that_is_full_there_ends_the_run_before_a_call(
@@ -292,10 +393,35 @@ def test_calls_under_way_in_a_batch_are_not_made_on_a_node(machines: Machines, r
     Lock(path / ".lock").close()
 
 
-def test_runs_of_another_protocol_beside_it_are_named(home: Path) -> None:
+def test_runs_of_another_protocol_beside_it_are_named_by_whoever_has_them(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = planned("logs/far", protocol="controlled")
     assert make_run(other, {}, Line()).state == "complete"
-    run = plan(SweepRequest([write_config(Path(), {**VALUES, "logdir": "logs/far"}).name], [], [2]))[0]
+    run = plan(SweepRequest([write_config(Path(), {**VALUES, "logdir": str(home / "logs/far")}).name], [], [2]))[0]
+
+    def unreadable(config: Config, _observer: object) -> None:
+        raise InputError(f"cannot read {config.logdir!r}: Permission denied")
+
+    monkeypatch.setattr(launch, "name_other_protocols", unreadable)
     with closing(Machines(home, home.parent / "node", run)) as machines:
         assert machines.make().state == "complete"
-    assert [note for note in machines.line.notes if "was made under protocol" in note] != []
+    assert len([note for note in machines.line.notes if "was made under protocol" in note]) == 1
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_trackers_do_not_follow_a_copy_and_a_note_says_how_it_is_sent(home: Path, *, absolute: bool) -> None:
+    logdir = str(home / "logs/far") if absolute else "logs/far"
+    run = planned(logdir, track=["recorder"])
+    later = f"r2po track {logdir} --to recorder"
+    with closing(Machines(home, home.parent / "node", run)) as machines:
+        for _ in range(2):  # the second time, it is complete
+            machines.line.notes.clear()
+            assert machines.make().state == "complete"
+            (note,) = [each for each in machines.line.notes if each.startswith("no tracker")]
+            assert note == f"no tracker follows runs on nodes that do not see the logs; `{later}` sends them afterwards"
+    assert [*home.parent.rglob("*.recorded")] == []
+    assert list(send_runs([logdir], ["recorder"], {}, print)) == [
+        f"{home / run.path} to recorder: 3 iterations and its ending"
+    ]
+    assert len(points(home / run.path)) == 3

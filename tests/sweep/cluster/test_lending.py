@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,8 +31,11 @@ def lent() -> Iterator[Callable[[Path], LentRun]]:
 Lend = Callable[[Path], LentRun]
 
 
+numbers = itertools.count(1)
+
+
 def piece(start: int, data: bytes, *, name: str = "log.jsonl", more: bool = False, anew: bool = False) -> Piece:
-    return Piece(0, 1, name, start, data, more, anew, sync=True)
+    return Piece(0, 1, name, next(numbers), start, data, more, anew, sync=True)
 
 
 @given(st.binary(max_size=40), st.integers(1, 9))
@@ -92,6 +97,25 @@ def test_a_new_file_takes_the_place_of_the_old_one_when_it_is_whole(tmp_path: Pa
     assert (tmp_path / "trajectories/iteration_0001.npz").read_bytes() == b"arrays"
     with pytest.raises(OSError, match="is missing before byte 2"):
         run.write(piece(2, b"w", name="other.json", anew=True))
+
+
+def test_a_new_file_that_is_begun_anew_has_nothing_of_the_old_one(tmp_path: Path, lent: Lend) -> None:
+    run = lent(tmp_path)
+    run.write(piece(0, b"a longer one", name="result.json", anew=True, more=True))
+    run.write(piece(0, b"new", name="result.json", anew=True))
+    run.close()
+    assert (tmp_path / "result.json").read_bytes() == b"new"
+
+
+def test_a_piece_that_comes_again_is_there_already(tmp_path: Path, lent: Lend) -> None:
+    run = lent(tmp_path)
+    first, second = piece(0, b"one\n"), piece(4, b"two\n")
+    whole = replace(first, name="result.json", anew=True)
+    newer = replace(second, name="result.json", anew=True, start=0)
+    for each in (first, first, second, second, first, whole, newer, whole):
+        run.write(each)
+    assert (tmp_path / "log.jsonl").read_bytes() == b"one\ntwo\n"
+    assert (tmp_path / "result.json").read_bytes() == b"two\n"
 
 
 def test_it_is_synced_when_its_last_piece_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lent: Lend) -> None:

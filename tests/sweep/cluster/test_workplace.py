@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,16 @@ def test_what_is_compared_is_what_results_depend_on(tmp_path: Path, monkeypatch:
     assert versions_here([])["code"] == before
     (tmp_path / "code.py").write_text("a = 2\n")
     assert versions_here([])["code"] != before
+
+
+@pytest.mark.skipif(importlib.util.find_spec("Box2D") is None, reason="Box2D is not installed")
+def test_the_packages_of_environments_are_compared_too(home: Path) -> None:
+    assert home.is_dir()
+    needs = needs_of(planned(gym_env_name="LunarLander-v3"))
+    (name,) = needs.versions.keys() - versions_here([]).keys()
+    assert needs.versions[name] == metadata.version(name)
+    there = {key: value for key, value in needs.versions.items() if key != name}
+    assert difference(there, needs.versions).startswith(f"{name} is not installed there and ")
 
 
 def test_templates_are_carried_with_the_same_relative_path_and_hidden_files_are_not(
@@ -181,13 +193,29 @@ def python(code: str, *arguments: str, given: bytes = b"") -> subprocess.Complet
     return subprocess.run(command, env=env, input=given, capture_output=True, check=False)
 
 
+HIDING = """
+import importlib.util, sys
+from pathlib import Path
+import beside, tools
+here = Path(__file__).parent
+sys.path.append(str(here / ".hidden"))
+if (here / ".hidden").is_dir():
+    import secret
+    spec = importlib.util.spec_from_file_location("by_hand", here / ".secret.py")
+    sys.modules["by_hand"] = importlib.util.module_from_spec(spec)
+"""
+
+
 @pytest.fixture
 def plugin(home: Path) -> Path:
     folder = home.parent / "mine"
     (folder / "tools/data").mkdir(parents=True)
-    (folder / "mine.py").write_text("import beside, tools\n")
+    (folder / "mine.py").write_text(HIDING)
     (folder / "beside.py").write_text("")
     (folder / "unused.py").write_text("")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden/secret.py").write_text("")
+    (folder / ".secret.py").write_text("")
     (folder / "tools/__init__.py").write_text("")
     (folder / ".env").write_text("OPENAI_API_KEY=sk-secret\n")
     return folder
