@@ -62,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="draw the tests as well: .png, .pdf, .svg",
     )
+    parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")
     add_methods_option(parser, "test R2PO against these methods, in this order")
     add_logs_options(parser)
     add_reference_options(parser, "the published tests")
@@ -88,6 +89,7 @@ def _report(options: argparse.Namespace) -> Report:
     from r2po.analysis.logs.built_in import OURS
     from r2po.analysis.logs.comparable import choose, cohorts
     from r2po.analysis.logs.fresh import basis_of, runs_of, settled
+    from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.significance.report import conditions_of, significance_rows, tested_ones
     from r2po.analysis.significance.rules import resolved
     from r2po.analysis.significance.tables import Report
@@ -106,7 +108,9 @@ def _report(options: argparse.Namespace) -> Report:
     basis = basis_of(runs_of(experiments), as_published=options.as_published, with_reference=with_reference)
     warn([*lines, *basis.warnings(metric)])
     members = cohorts(settled(experiments, basis)) or [(None, [])]
-    parts = [(cohort, significance_rows(part, metric, mode, rules)) for cohort, part in members]
+    only = {parse_environment(name, (each.task for each in everything)) for name in options.envs}
+    rows_of = [(cohort, significance_rows(part, metric, mode, rules)) for cohort, part in members]
+    parts = [(cohort, [row for row in rows if not only or row.environment in only]) for cohort, rows in rows_of]
     conditions = [conditions_of(rows, part) for (_, rows), (_, part) in zip(parts, members, strict=True)]
     return Report(parts, metric, mode, rules, with_reference, basis.notes(metric), conditions)
 

@@ -100,6 +100,9 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.json and not options.dry_run:
         raise InputError("--json is for a forecast: add --dry-run")
+    _check(options, request)
+    if options.cancel_batches:
+        return call(_sweep_options(options, request, *(["--dry-run"] if options.dry_run else [])))
     configs, missing = _suites(options, request)
     _forecast(options, request, configs, missing)
     if options.dry_run:
@@ -112,6 +115,17 @@ def run(options: argparse.Namespace) -> int:
     if problems:
         raise RunStopped("\n".join([f"not all runs are complete; {CONTINUE}", *problems]))
     return 0
+
+
+def _check(options: argparse.Namespace, request: Request) -> None:
+    """Refuse what would have no effect, and runs beside others of another kind."""
+    if options.set_sb3 and not request.suites:
+        there = any(each.method == "sb3" for each in request.part.experiments())
+        why = (
+            "--without-sb3 leaves its suites out" if there else f"the table {request.part.name} has none of its suites"
+        )
+        raise InputError(f"--set-sb3 is for Stable-Baselines3, and {why}; leave out --set-sb3")
+    request.check_marks()
 
 
 def _tell(options: argparse.Namespace, line: str) -> None:
@@ -183,9 +197,10 @@ def _make_runs(options: argparse.Namespace, request: Request) -> list[str]:
     with held_back():
         from r2po.sweep.sweep import SweepStopped
 
-    request.mark_smoke()
+    asked = _sweep_options(options, request)
+    asked.when_accepted = request.mark_smoke  # before there is any run, and not if there will be none
     try:
-        call(_sweep_options(options, request))
+        call(asked)
     except SweepStopped as stop:
         return [str(stop)]
     return []
@@ -213,6 +228,8 @@ def _write(
     lacking = [*missing, *_perform(options, commands)]
     outcome, files = write_page(request, experiments, commands, problems, lacking, since)
     told = f"{len(outcome.told)} of {len(outcome.cells)} figures have a distance from the published one"
+    if not outcome.cells:
+        told = "this table has no published figures of what was asked for"
     if outcome.warnings:
         told = "; ".join(outcome.warnings)
     print(f"{files[0]}: {told}; {len(files) - 1} files beside it")  # noqa: T201 - the answer

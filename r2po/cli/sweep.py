@@ -29,7 +29,7 @@ LOGS = Path("logs")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.set_defaults(program=parser.prog)
+    parser.set_defaults(program=parser.prog, when_accepted=None)
     parser.add_argument(
         "config",
         nargs="+",
@@ -174,6 +174,8 @@ def run(options: argparse.Namespace) -> int:
         with told_how_to_continue(how_to_continue):
             environ = read_environ() if options.quiet else read_environ(say)
             sweep = Sweep(request, how, environ)
+            if options.when_accepted is not None:
+                options.when_accepted()
             if options.cancel_batches:
                 batch_options.cancel(sweep)
             else:
@@ -244,7 +246,7 @@ def without_extras(options: argparse.Namespace) -> argparse.Namespace:
     """Return the options of ``main.py`` as those of a sweep."""
     names = ("seeds", "logs", "name", "max_llm_calls", "max_tokens", "max_cost", "max_cost_each", "ray", "approve_cost")
     more = ("first", "hook", "race", "worker", "dry_run", "json", "calls_per_minute", "reply_s", "batch")
-    extras: dict[str, Any] = dict.fromkeys((*names, *more, *batch_options.DETAILS))
+    extras: dict[str, Any] = dict.fromkeys((*names, *more, *batch_options.DETAILS, "when_accepted"))
     return argparse.Namespace(**{**extras, "cpus_per_run": CPUS_PER_RUN, "resend_batch": [], **vars(options)})
 
 

@@ -26,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_logs_options(parser)
     add_output_options(parser, "tau_c_sensitivity")
     add_reference_options(parser, "published figures, and a test of the difference,", alone="the table")
+    parser.add_argument("--envs", nargs="+", default=(), metavar="ENV", help="environments (default: all)")
     parser.add_argument(
         "--reanalyze", action="store_true", help="first write eval_report/ anew in each log directory that is read"
     )
@@ -35,16 +36,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the table in each format."""
     from r2po.analysis.logs.experiments import find_experiments
+    from r2po.analysis.logs.names import parse_environment
     from r2po.analysis.logs.tally import tally
     from r2po.analysis.output.writing import write_table
     from r2po.analysis.paper.tau_c import build_published_tau_c_table, build_tau_c_table
 
     if options.from_published:
-        if options.reanalyze:
-            raise InputError("--from-published reads no logs: leave out --reanalyze")
+        if options.reanalyze or options.envs:
+            raise InputError("--from-published reads no logs: leave out --reanalyze, --envs")
         table = build_published_tau_c_table()
     else:
-        found = find_experiments(options.logs_root, options.max_runs, parallel=True)
+        found = find_experiments(options.logs_root, options.max_runs, options.envs, parallel=True)
+        only = {parse_environment(name, (each.task for each in found)) for name in options.envs}
         experiments = [each for each in found if each.facts["revision_rule"] or not each.method]
         if not any(each.runs for each in experiments):
             reasons = [f"{each.path}: {problem}" for each in experiments for problem in each.problems]
@@ -53,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
         if options.reanalyze:
             _reanalyze(experiments, as_published=options.as_published)
         table, lines = build_tau_c_table(
-            experiments, with_reference=options.reference == "published", as_published=options.as_published
+            experiments,
+            with_reference=options.reference == "published",
+            as_published=options.as_published,
+            environments=only,
         )
         warn([*(f"{options.logs_root}: {line}" for line in tally(experiments)), *lines])
     show(write_table(table, Path(options.output_dir) / "tau_c_sensitivity", options.formats))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.scores import Score
 from r2po.reproduce.distance import Distance
+from r2po.runlog.smoke import smoke_note
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,23 @@ class Compared:
     published: Figure | None
     distance: Distance
     runs: Sequence[RunData] = ()
+
+    @property
+    def is_smoke(self) -> bool:
+        """Whether any of its runs stands in a directory that is marked as smoke."""
+        return any(map(is_smoke, self.runs))
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether an embedded stand-in answered in any of its runs."""
+        return any(run.stand_in for run in self.runs)
+
+
+def is_smoke(run: RunData) -> bool:
+    """Whether a run stands in a directory that is marked as smoke."""
+    return bool(smoke_note(run.path.parent))
+
+
+def is_comparable(run: RunData) -> bool:
+    """Whether a run may be compared with published figures: it is neither smoke nor a stand-in's."""
+    return not run.stand_in and not is_smoke(run)

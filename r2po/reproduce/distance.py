@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from scipy.special import ndtr
-
-from r2po.analysis.output.scores import Score
-from r2po.analysis.statistics.welch import welch_of
+from r2po.analysis.output.scores import Score, difference
+from r2po.analysis.salience.beside import share_test
+from r2po.analysis.salience.signs import Share
 
 NO_RUNS, NOT_PUBLISHED = "no runs", "not published"
 ONE_RUN = "one run has no standard error"
 ONE_PUBLISHED = "the published figure has no standard error"
-ROUNDING = 0.01**2 / 12
-"""Variance of what rounding to two decimals takes from a published mean, or adds to it: that of a uniform error."""
 EQUAL, NO_SCALE = "equal as printed, neither varies", "neither varies, so there is no scale"
+EQUAL_SHARES = "all or none have the sign, there and here"
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Distance:
 def of_means(ours: Score | None, published: Score | None) -> Distance:
     """Return the distance of two means, each with the standard error of its own runs, and Welch's p.
 
-    The published mean has the error of its rounding too: where runs hardly vary, it would be taken for a difference.
+    It is the test that tables show below a published figure.
     """
     if published is None or ours is None:
         return Distance(why=NOT_PUBLISHED if published is None else NO_RUNS)
@@ -44,14 +41,17 @@ def of_means(ours: Score | None, published: Score | None) -> Distance:
         return Distance(why=ONE_RUN if ours.runs < 2 else ONE_PUBLISHED)
     if not ours.std and not published.std:
         return Distance(why=EQUAL if ours.shown_mean == published.shown_mean else NO_SCALE)
-    errors = (ours.std**2 / ours.runs, published.std**2 / published.runs + ROUNDING)
-    test = welch_of(ours.mean - published.mean, list(zip(errors, (ours.runs - 1, published.runs - 1), strict=True)))
+    test = difference(ours, published)
     assert test is not None
     return Distance(test.t, test.p)
 
 
-def of_z(z: float | None, *, known: bool) -> Distance:
-    """Return the distance that a z is; ``known`` says whether ours is known at all."""
-    if z is None or not math.isfinite(z):
-        return Distance(why=NO_SCALE if known else NO_RUNS)
-    return Distance(z, 2 * float(ndtr(-abs(z))))
+def of_shares(ours: Share | None, count: int, total: int) -> Distance:
+    """Return the distance of our share from a published one of ``count`` in ``total``, and p of their score test."""
+    if not total:
+        return Distance(why=NOT_PUBLISHED)
+    runs = 0 if ours is None else sum(known > 0 for _, known in ours.by_run)
+    if ours is None or runs < 2:
+        return Distance(why=ONE_RUN if runs else NO_RUNS)
+    test = share_test(ours, count, total)
+    return Distance(why=EQUAL_SHARES) if test is None else Distance(test.t, test.p)

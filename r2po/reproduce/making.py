@@ -11,24 +11,35 @@ TABLES, FIGURES = ("md", "csv", "latex", "json", "png"), ("pdf", "svg")
 
 def beside(place: Place, reference: str = "published") -> list[str]:
     """Return the option that puts published figures beside ours; none where nothing is compared."""
-    return [] if place.smoke else ["--reference", reference]
+    return ["--reference", reference] if place.compared and not place.smoke else []
 
 
-def _environments(place: Place) -> list[str]:
+def logged(place: Place, reference: str = "published") -> list[str]:
+    """Return what makes tables of logged rewards, with published figures beside them where they are compared."""
+    return beside(place, reference) or ["--as-published"]
+
+
+def environments(place: Place) -> list[str]:
+    """Return the option that asks for some environments only; none if all of the part are wanted."""
     return ["--envs", *place.environments] if place.environments else []
+
+
+def only(place: Place) -> list[str]:
+    """Return the same for analyses that take one environment an option."""
+    return [text for name in place.environments for text in ("--only-env", name)]
 
 
 def results(preset: str, place: Place, reference: str = "published") -> list[Command]:
     """Return what makes the tables of results, the curves, and the tables at the same budget."""
-    logs, rows = [*place.from_logs, "--preset", preset], _environments(place)
+    logs, rows = [*place.from_logs, "--preset", preset], environments(place)
     tables = [*logs, *rows, "--formats", *TABLES, "--output-dir"]
     curves = [*logs, *rows, "--formats", *FIGURES, "--output"]
     return [
-        Command("paper_results_tables", [*tables, place.file("tables"), *beside(place, reference)]),
+        Command("paper_results_tables", [*tables, place.file("tables"), *logged(place, reference)]),
         Command("paper_results_tables", [*tables, place.file("tables_on_fresh_episodes")]),
         Command("paper_reward_curves", [*curves, place.file("curves/reward.png")]),
         Command("paper_reward_curves", [*curves, place.file("curves/incumbent.png"), "--value", "incumbent"]),
-        Command("paper_budget_tables", [*logs, "--formats", "md", "csv", "--output-dir", place.file("budget")]),
+        Command("paper_budget_tables", [*logs, *rows, "--formats", "md", "csv", "--output-dir", place.file("budget")]),
     ]
 
 
@@ -37,7 +48,8 @@ def significance(place: Place) -> list[Command]:
     made = []
     for mode in ("best", "all"):
         for metric in ("best_reward", "mean_reward", "final_reward"):
-            asked = ["--comparison-mode", mode, "--metric", metric, *place.from_logs, *beside(place)]
+            asked = ["--comparison-mode", mode, "--metric", metric, *place.from_logs, *environments(place)]
+            asked += beside(place)
             name = place.file(f"tests/{mode}_{metric}")
             made.append(Command("paper_significance_tests", [*asked, "--output", f"{name}.md"]))
             drawn = ["--output", f"{name}.json", "--figure", f"{name}.png"]
@@ -47,5 +59,5 @@ def significance(place: Place) -> list[Command]:
 
 def robust(methods: Sequence[str], place: Place) -> list[Command]:
     """Return what compares methods over all environments."""
-    asked = [*place.from_logs, "--methods", ",".join(methods), "--metric", "best_reward"]
+    asked = [*place.from_logs, *only(place), "--methods", ",".join(methods), "--metric", "best_reward"]
     return [Command("paper_robust_statistics", [*asked, "--output-dir", place.file("robust")])]

@@ -10,9 +10,10 @@ from typing import Any
 
 from r2po.analysis.output.tables import csv_cell
 from r2po.reproduce.compared import Compared
+from r2po.reproduce.context import Context
 from r2po.reproduce.distance import Distance
 from r2po.reproduce.part import Part
-from r2po.reproduce.reasons import Context, reasons_of
+from r2po.reproduce.reasons import reasons_of
 
 SCHEMA_VERSION = 1
 LEVEL = 0.05
@@ -28,7 +29,7 @@ class Outcome:
         part: The part of the paper.
         cells: All cells.
         reasons: Of each cell, why a difference is to be expected.
-        smoke: Whether budgets were tiny.
+        smoke: Whether budgets were tiny, in any run.
         stand_in: Whether an embedded stand-in answered in any run.
         models: The models that answered.
     """
@@ -55,7 +56,8 @@ class Outcome:
         """What every page must say at its top."""
         lines = []
         if self.smoke:
-            lines.append("smoke run: tiny budgets, no result of any method, no distances")
+            where = " of smoke" if self.told else ""
+            lines.append(f"smoke run: tiny budgets, no result of any method, no distances{where}")
         if self.stand_in:
             lines.append("embedded stand-in: no language model answered, no distances where it did")
         return lines
@@ -63,21 +65,15 @@ class Outcome:
 
 def outcome_of(part: Part, cells: Sequence[Compared], context: Context, *, smoke: bool) -> Outcome:
     """Return the cells with their reasons; those of smoke and of stand-ins without distances."""
-    kept = [_without_distance(cell, smoke=smoke) for cell in cells]
-    reasons = [[] if smoke or _is_stand_in(cell) else reasons_of(cell, context) for cell in kept]
-    stand_in = any(map(_is_stand_in, kept))
+    whys = [SMOKE if smoke or cell.is_smoke else STAND_IN if cell.is_stand_in else "" for cell in cells]
+    kept = [
+        replace(cell, distance=Distance(why=why)) if why and cell.ours is not None else cell
+        for cell, why in zip(cells, whys, strict=True)
+    ]
+    reasons = [[] if why else reasons_of(cell, context) for cell, why in zip(kept, whys, strict=True)]
     models = dict.fromkeys(run.model for cell in kept for run in cell.runs)
-    return Outcome(part, kept, reasons, smoke, stand_in, list(models))
-
-
-def _without_distance(cell: Compared, *, smoke: bool) -> Compared:
-    if cell.ours is None or not (smoke or _is_stand_in(cell)):
-        return cell
-    return replace(cell, distance=Distance(why=SMOKE if smoke else STAND_IN))
-
-
-def _is_stand_in(cell: Compared) -> bool:
-    return any(run.stand_in for run in cell.runs)
+    stand_in = any(cell.is_stand_in for cell in kept)
+    return Outcome(part, kept, reasons, SMOKE in whys, stand_in, list(models))
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:

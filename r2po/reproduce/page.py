@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from r2po.reproduce.outcome import LEVEL, Outcome, tables_of
 
 _HERE = Path(__file__).parent
 _FAR = 0.001
+_Places = dict[str, dict[str, dict[str, None]]]
+"""Rows by column, by group."""
 MOST_EMBEDDED = 3_000_000
 """Bytes of figures that the page itself carries; others are linked."""
 
@@ -65,6 +67,7 @@ def page_of(outcome: Outcome, made: Made) -> str:
         problems=list(map(without_paths, made.problems)),
         smoke=outcome.smoke,
         stand_in=outcome.stand_in,
+        compares=bool(outcome.told) or not outcome.smoke,
         chance=_chance(outcome),
         source=f"{outcome.part.source[0].upper()}{outcome.part.source[1:]}.",
         groups=list(_groups(outcome, numbers)),
@@ -100,7 +103,7 @@ def _subtitle(outcome: Outcome) -> str:
 def _tiles(outcome: Outcome) -> list[tuple[str, str]]:
     there = sum(cell.ours is not None for cell in outcome.cells)
     tiles = [(f"{there} of {len(outcome.cells)}", "figures that we have")]
-    if outcome.smoke:
+    if outcome.smoke and not outcome.told:
         return [*tiles, (UNKNOWN, "distances: smoke runs are not compared")]
     told = outcome.told
     tiles.append((str(len(told)), "figures with a distance from the published one"))
@@ -178,23 +181,32 @@ def _told(figure: Figure | None) -> str:
 
 
 def _reasons(outcome: Outcome, numbers: dict[str, int]) -> list[dict[str, str]]:
-    """Return each reason and where it holds: rows by column, in short where they are all that are compared."""
-    compared: dict[str, dict[str, None]] = {}
-    where: dict[str, dict[str, dict[str, None]]] = {text: {} for text in numbers}
+    """Return each reason and where it holds."""
+    compared: _Places = {}
+    where: dict[str, _Places] = {text: {} for text in numbers}
     for cell, reasons in zip(outcome.cells, outcome.reasons, strict=True):
         if cell.ours is not None and cell.published is not None:
-            compared.setdefault(cell.column, {})[cell.row] = None
+            compared.setdefault(cell.group, {}).setdefault(cell.column, {})[cell.row] = None
         for text in reasons:
-            where[text].setdefault(cell.column, {})[cell.row] = None
-    told = []
-    for text, found in where.items():
-        columns = [
-            column if len(rows) == len(compared[column]) > 1 else f"{column}: {', '.join(rows)}"
-            for column, rows in found.items()
-        ]
-        everywhere = len(compared) > 1 and columns == list(compared)
-        told.append({"text": text, "where": "all that is compared" if everywhere else "; ".join(columns)})
-    return told
+            where[text].setdefault(cell.group, {}).setdefault(cell.column, {})[cell.row] = None
+    return [{"text": text, "where": _where(found, compared)} for text, found in where.items()]
+
+
+def _where(found: _Places, compared: _Places) -> str:
+    """Name rows by column, in short where they are all that are compared; by group where these differ."""
+    told = {group: _in_group(columns, compared[group]) for group, columns in found.items()}
+    if told.keys() == compared.keys() and len({*told.values()}) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{group}: {place}" for group, place in told.items())
+
+
+def _in_group(found: Mapping[str, Mapping[str, None]], compared: Mapping[str, Mapping[str, None]]) -> str:
+    columns = [
+        column if len(rows) == len(compared[column]) > 1 else f"{column}: {', '.join(rows)}"
+        for column, rows in found.items()
+    ]
+    everywhere = len(compared) > 1 and columns == list(compared)
+    return "all that is compared" if everywhere else "; ".join(columns)
 
 
 def _figures(made: Made) -> list[dict[str, Any]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 from r2po.analysis.logs.experiments import ExperimentLogs
@@ -36,6 +35,7 @@ class Place:
         runs: Runs of each experiment.
         smoke: Whether budgets are tiny, so that nothing is compared with published figures.
         environments: Short names of those that were asked for; all of the part if empty.
+        compared: Whether published figures may stand beside ours: no run in the logs is smoke or a stand-in's.
     """
 
     logs: Path
@@ -43,6 +43,7 @@ class Place:
     runs: int
     smoke: bool
     environments: Sequence[str] = ()
+    compared: bool = True
 
     @property
     def from_logs(self) -> list[str]:
@@ -61,6 +62,10 @@ class Command(NamedTuple):
     arguments: Sequence[str]
 
 
+def _none(_: Compared) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of a paper. Adding one is a file in ``parts/`` and its line in the table there.
@@ -75,7 +80,7 @@ class Part:
         commands: What is made of the logs.
         compare: Our figures beside the published ones.
         missing: What the paper has and this lacks, a line for each thing.
-        remarks: Reasons to expect a difference that hold for all runs of some methods, by method.
+        remarks: Further reasons to expect a difference in a cell, which lie in the published figures.
     """
 
     paper: str
@@ -87,4 +92,4 @@ class Part:
     commands: Callable[[Place], Sequence[Command]]
     compare: Callable[[Sequence[ExperimentLogs], Place], Sequence[Compared]]
     missing: Sequence[str] = ()
-    remarks: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+    remarks: Callable[[Compared], Sequence[str]] = _none

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from r2po.analysis.logs.run_data import RunData, models_label
+import numpy as np
+
 from r2po.config import Config, load_config
 from r2po.config.config import differences
 from r2po.errors import InputError
 from r2po.reproduce.compared import Compared
-from r2po.reproduce.part import Part
-from r2po.runlog import RunDirectory
+from r2po.reproduce.context import Context
+from r2po.reproduce.model_reasons import of_model
+from r2po.reproduce.results import METRICS
+from r2po.reproduce.suite_reasons import of_settings, of_suite
+from r2po.reproduce.version_reasons import of_simulator
 from r2po.runlog.facts import NO_MODEL
+from r2po.tasks import TASKS
 
 PAPER_RUNS = 10
-_MUJOCO = ("mujoco", "gymnasium")
 _OTHERWISE_TOLD = frozenset({"llm_model_name", "critic_llm_model_name", "critic", "protocol", "logdir", "seed"})
 """Keys about which there is a reason of their own, or none."""
 _READ_BY_LINE = ("props", "propsp")
-
-
-@dataclass(frozen=True)
-class Context:
-    """What reasons depend on beside the runs.
-
-    Attributes:
-        part: The part of the paper.
-        configs: Folder of configs.
-        by_logdir: Config below it, by the name of its log directory.
-    """
-
-    part: Part
-    configs: Path
-    by_logdir: Mapping[str, str]
+_PAPER_OF_CODE = "r2po"
+"""The paper whose code the deviations in docs/methods.md are from."""
 
 
 def reasons_of(cell: Compared, context: Context) -> list[str]:
@@ -44,25 +34,10 @@ def reasons_of(cell: Compared, context: Context) -> list[str]:
     if cell.ours is None or cell.published is None:
         return []
     found = [text for reason in _REASONS for text in reason(cell, context)]
-    return list(dict.fromkeys([*found, *context.part.remarks.get(cell.method, ())]))
+    return list(dict.fromkeys([*found, *context.part.remarks(cell)]))
 
 
-def _model(cell: Compared, context: Context) -> Iterator[str]:
-    asked = dict.fromkeys(models_label(run.model, run.critic_model) for run in cell.runs if run.model != NO_MODEL)
-    for model in asked:
-        if _base(model) == _base(context.part.model):
-            served = "which server and which build of it the paper asked is not known"
-            yield f"The model has the paper's name ({model}); {served}."
-        else:
-            yield f"Another model: {model}; the paper's is {context.part.model}."
-
-
-def _base(model: str) -> str:
-    """Return a model's name without provider and the mark of a cloud."""
-    return model.casefold().rpartition("/")[2].removesuffix("-cloud")
-
-
-def _prompts(cell: Compared, _: Context) -> Iterator[str]:
+def _prompts(cell: Compared, context: Context) -> Iterator[str]:
     asking = [run for run in cell.runs if run.model != NO_MODEL]
     if not asking or all(run.origin == "published" for run in asking):
         return
@@ -72,7 +47,8 @@ def _prompts(cell: Compared, _: Context) -> Iterator[str]:
     )
     for differing in dict.fromkeys(run.prompts for run in asking if run.prompts):
         yield f"Prompts differ from this package's usual ones too: {differing}."
-    if cell.method in _READ_BY_LINE and any(run.task["policy"] == "linear" for run in asking):
+    by_line = context.part.paper == _PAPER_OF_CODE and cell.method in _READ_BY_LINE
+    if by_line and any(run.task["policy"] == "linear" for run in asking):
         yield (
             "Linear ProPS and ProPS+ read only the first line of a reply in the paper's code; here the whole reply is "
             "read, and an unusable one is asked for again."
@@ -98,8 +74,16 @@ def _spread(cell: Compared, _: Context) -> Iterator[str]:
             "The published spread is 0.00 as printed, so the error of the difference is that of our runs and of "
             "rounding alone."
         )
-    if cell.group == "Best reward":
+    if cell.group == METRICS["best_reward"] and _is_noisy(cell):
         yield "Best rewards are maxima over noisy means, in ours and in the published figure: luck is part of both."
+
+
+def _is_noisy(cell: Compared) -> bool:
+    """Whether means of rollouts are noisy: starts differ by seed, or else rollouts of a policy are seen to differ."""
+    task = TASKS.get(cell.environment)
+    if task is not None and not task.fixed_start:
+        return True
+    return any(bool(np.ptp(each)) for run in cell.runs for each in run.returns if each is not None and each.size)
 
 
 def _protocol(cell: Compared, _: Context) -> Iterator[str]:
@@ -140,60 +124,20 @@ def _value(config: Mapping[str, Any], key: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _suite(cell: Compared, _: Context) -> Iterator[str]:
-    assert cell.ours is not None
-    assert cell.published is not None
-    if cell.method != "sb3":
-        return
-    if cell.ours.label != cell.published.label:
-        yield "The best algorithm is another one than in the paper, and each figure is the largest of several."
-    yield (
-        "Models that were trained on normalised observations are evaluated with the same statistics, which the "
-        "paper's code leaves out (docs/baselines.md)."
-    )
-    versions = _versions(cell.runs)
-    named = ", ".join(f"{name} {versions[name]}" for name in ("stable-baselines3", "torch") if name in versions)
-    if named:
-        yield f"Ours ran with {named}; the paper's versions are not known."
-
-
-def _simulator(cell: Compared, _: Context) -> Iterator[str]:
-    versions = _versions(cell.runs)
-    if _is_mujoco(cell.runs) and "mujoco" in versions:
-        named = ", ".join(f"{name} {versions[name]}" for name in _MUJOCO if name in versions)
-        yield f"The simulator is {named}; the paper's version is not known, and rewards depend on it."
-
-
-def _is_mujoco(runs: Sequence[RunData]) -> bool:
-    names = ("swimmer", "hopper", "walker2d", "reacher", "halfcheetah", "invertedpendulum", "inverteddoublependulum")
-    return any(run.environment in names for run in runs)
-
-
-def _versions(runs: Sequence[RunData]) -> Mapping[str, str]:
-    """Return the versions that the first run records whose description can be read."""
-    for run in runs:
-        try:
-            told = RunDirectory(run.path).read_description().get("versions")
-        except (InputError, OSError):
-            continue
-        if isinstance(told, Mapping):
-            return {str(name): str(version) for name, version in told.items()}
-    return {}
-
-
 def _repeated(cell: Compared, _: Context) -> Iterator[str]:
     if any(run.replay_of for run in cell.runs):
         yield "Some of our runs are replays: they repeat a recorded sample, and are no other one."
 
 
 _REASONS: Sequence[Callable[[Compared, Context], Iterator[str]]] = (
-    _model,
+    of_model,
     _number,
     _settings,
+    of_settings,
     _protocol,
     _prompts,
-    _simulator,
-    _suite,
+    of_simulator,
+    of_suite,
     _repeated,
     _spread,
 )

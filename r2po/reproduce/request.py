@@ -14,7 +14,8 @@ from r2po.errors import InputError
 from r2po.installation import shipped_configs
 from r2po.reproduce.part import Experiment, Part, Place
 from r2po.reproduce.settings import SUITE
-from r2po.runlog.smoke import write_smoke
+from r2po.runlog import list_runs
+from r2po.runlog.smoke import FILE, smoke_note, write_smoke
 from r2po.sweep.variants import expand
 
 STAND_IN = "embedded/search"
@@ -74,8 +75,27 @@ class Request:
         smoke = SMOKE_SETTINGS if self.place.smoke else ()
         return [*named, *(text for text in smoke if _key(text) not in given), *self.settings]
 
+    def check_marks(self) -> None:
+        """Refuse smoke runs beside whole ones, and whole ones beside smoke: one mark is for all runs of a directory.
+
+        Raises:
+            InputError: A log directory holds runs of the other kind, or is marked for them.
+        """
+        for name in logdirs(self.experiments):
+            folder = self.place.logs / name
+            remedy = "give another folder with --output or --logs"
+            if self.place.smoke and not smoke_note(folder) and _has_runs(folder):
+                raise InputError(f"--smoke: {folder} holds runs that are not smoke, and would mark them so; {remedy}")
+            if not self.place.smoke and smoke_note(folder):
+                raise InputError(f"{folder} is for smoke runs ({FILE} in it), and these are none; {remedy}")
+
     def mark_smoke(self) -> None:
-        """Write into each log directory that its runs are smoke, if they are, before there are any."""
+        """Write into each log directory that its runs are smoke, if they are, before there are any.
+
+        Raises:
+            InputError: One holds runs that are not smoke.
+        """
+        self.check_marks()
         if self.place.smoke:
             for name in logdirs(self.experiments):
                 write_smoke(self.place.logs / name)
@@ -110,7 +130,7 @@ def request_of(
         InputError: Something does not fit together.
     """
     everything = part.experiments()
-    environments = [parse_environment(name) for name in only]
+    environments = list(dict.fromkeys(parse_environment(name) for name in only))
     for name in environments:
         if all(each.environment != name for each in everything):
             known = ", ".join(dict.fromkeys(each.environment for each in everything))
@@ -125,7 +145,8 @@ def request_of(
         raise InputError(f"--model: the table {part.name} of {part.paper} asks no model")
     model = STAND_IN if smoke and model is None and asking else model
     folder = Path(output) if output else Path("reproduced") / _folder(part, model, smoke=smoke)
-    place = Place(Path(logs) if logs else folder / "logs", folder / part.name, runs, smoke, tuple(environments))
+    own = folder / "_".join([part.name, *environments])  # what is made of a part of the table leaves the whole one
+    place = Place(Path(logs) if logs else folder / "logs", own, runs, smoke, tuple(environments))
     return Request(part, tuple(wanted), place, model, tuple(settings))
 
 
@@ -143,6 +164,12 @@ def _check_settings(settings: Sequence[str]) -> None:
             raise InputError("--set llm_model_name: give the model with --model")
     if len(expand(settings)) > 1:
         raise InputError("--set gives several values, and a reproduction has one experiment for each cell; give one")
+
+
+def _has_runs(folder: Path) -> bool:
+    """Whether a log directory, or that of an algorithm in it, has runs."""
+    below = [each for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
+    return any(map(list_runs, [folder, *below]))
 
 
 def _key(text: str) -> str:

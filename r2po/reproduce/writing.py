@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from r2po.analysis.logs.built_in import task_facts
 from r2po.analysis.logs.experiments import ExperimentLogs, find_experiments
 from r2po.analysis.logs.run_data import RunData
 from r2po.analysis.output.files import to_json, write_file
 from r2po.installation import shipped_configs
+from r2po.reproduce import making
+from r2po.reproduce.compared import is_comparable
+from r2po.reproduce.context import Context
 from r2po.reproduce.outcome import Outcome, as_csv, as_json, outcome_of
 from r2po.reproduce.page import Made, page_of
-from r2po.reproduce.part import Command
-from r2po.reproduce.reasons import Context
+from r2po.reproduce.part import Command, Place
 from r2po.reproduce.request import Request, logdirs
 
 PAGE, SCRIPT = "index.html", "commands.sh"
+ALONE = "Tables, tests and figures have no published figures beside ours: some runs are smoke or those of a stand-in."
 REPORTS = ("first", "all", "none")
 
 
 def commands_of(request: Request, experiments: Sequence[ExperimentLogs], report: str) -> list[Command]:
     """Return the commands that make everything beside the page, in their order."""
-    place = request.place
-    summaries = Command("eval_all_results", [*place.from_logs, "--figures", "experiments"])
+    place = replace(request.place, compared=_all_comparable(experiments))
+    summaries = Command("eval_all_results", [*place.from_logs, *making.only(place), "--figures", "experiments"])
     return [summaries, *request.part.commands(place), *_report(request, experiments, report)]
+
+
+def _all_comparable(experiments: Sequence[ExperimentLogs]) -> bool:
+    """Whether tables may have published figures: a table is of all runs in the logs."""
+    return all(is_comparable(run) for each in experiments for run in each.runs)
 
 
 def _report(request: Request, experiments: Sequence[ExperimentLogs], which: str) -> list[Command]:
@@ -73,7 +84,8 @@ def write_page(
     write_file(place.folder / SCRIPT, _script(commands).encode())
     files = sorted(path for path in place.folder.rglob("*") if path.is_file() and path.stat().st_mtime >= since - 1)
     files = [path for path in files if path.name != PAGE]
-    lines = [*missing, *_incomplete(experiments, request), *_lacking(outcome)]
+    alone = [] if place.smoke or _all_comparable(experiments) else [ALONE]
+    lines = [*missing, *alone, *_incomplete(experiments, request), *_unpublished(outcome, place), *_lacking(outcome)]
     made = Made(place.folder, files, [_told(each, request) for each in commands], problems, lines)
     page = write_file(place.folder / PAGE, page_of(outcome, made).encode())
     return outcome, [page, *files]
@@ -86,8 +98,16 @@ def _script(commands: Sequence[Command]) -> str:
 
 def _told(command: Command, request: Request) -> str:
     """Write a command without the places of the machine."""
-    text = shlex.join(["r2po", command.name, *command.arguments])
-    return text.replace(str(request.place.logs), "LOGS").replace(str(request.place.folder), "FOLDER")
+    places = {"LOGS": str(request.place.logs), "FOLDER": str(request.place.folder)}
+    return shlex.join(["r2po", command.name, *(_without_place(text, places) for text in command.arguments)])
+
+
+def _without_place(argument: str, places: Mapping[str, str]) -> str:
+    """Return an argument, with a name for the folder that it is, or is in."""
+    for name, place in places.items():
+        if argument == place or argument.startswith(f"{place}{os.sep}"):
+            return name + argument[len(place) :]
+    return argument
 
 
 def _incomplete(experiments: Sequence[ExperimentLogs], request: Request) -> list[str]:
@@ -103,6 +123,14 @@ def _incomplete(experiments: Sequence[ExperimentLogs], request: Request) -> list
 
 def _state(run: RunData) -> str:
     return f"{run.name} is not complete, {run.progress}{f' ({run.damage})' if run.damage else ''}"
+
+
+def _unpublished(outcome: Outcome, place: Place) -> list[str]:
+    """Name the environments that were asked for and of which this table has no figures."""
+    there = {cell.environment for cell in outcome.cells}
+    names = [task_facts(name)["label"] for name in place.environments if name not in there]
+    told = "what is made of the runs stands in the files"
+    return [f"There are no published figures of {', '.join(names)} in this table; {told}."] if names else []
 
 
 def _lacking(outcome: Outcome) -> list[str]:

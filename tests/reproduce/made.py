@@ -10,11 +10,11 @@ from typing import Any
 from r2po.analysis.logs.experiments import find_experiments
 from r2po.config import load_config
 from r2po.installation import shipped_configs
+from r2po.reproduce.context import Context
 from r2po.reproduce.outcome import Outcome, outcome_of
 from r2po.reproduce.page import Made, page_of
 from r2po.reproduce.part import Experiment
 from r2po.reproduce.parts import find_part
-from r2po.reproduce.reasons import Context
 from r2po.reproduce.request import Request, logdirs, request_of
 from tests.analysis.made_logs import write_run
 

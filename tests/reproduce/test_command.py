@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from r2po.cli import main
 from r2po.cli import reproduce as command
+from r2po.cli.inside import call_quietly
+from r2po.errors import InputError
+from r2po.reproduce import making, writing
+from r2po.reproduce.part import Command, Experiment
+from r2po.sweep.forecast.report import check_approved
+from r2po.sweep.sweep import SweepStopped
+from tests.reproduce.made import make_runs, request_for
 
 SMALL = ["r2po", "--table", "tau_c", "--smoke", "--only", "pong", "--runs", "1", "--report", "none", "--jobs", "1"]
 SMALL += ["--set", "rollout_engine=reference"]
@@ -20,12 +31,48 @@ def reproduce(*arguments: str) -> int:
     return main(["reproduce", *arguments])
 
 
+@pytest.mark.slow
 def test_a_part_is_made_written_again_and_outlives_a_bad_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One test, as its runs take most of its time."""
+    three_times(tmp_path, capsys)
+
+
+def test_what_is_made_of_runs_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with runs made by hand in the place of the sweep, and without reports of log directories."""
+    request = request_for(tmp_path, table="tau_c", only=["pong"], smoke=True, runs=1)
+
+    def make(options: argparse.Namespace) -> int:
+        options.when_accepted()
+        for each in request.runs:
+            if not list(tmp_path.glob(f"logs/{Path(each.config).stem}/run_1")):
+                make_runs(request.place.logs, each, 1, climbing, stand_in=True, model="embedded/search")
+            elif (request.place.logs / Path(each.config).stem / "run_1/run.yaml").read_text() == "{":
+                raise SweepStopped(f"{Path(each.config).stem}/run_1: run.yaml is damaged")
+        return 0
+
+    def quietly(name: str, arguments: Sequence[str]) -> list[str]:
+        return [] if name == "eval_all_results" else call_quietly(name, arguments)
+
+    monkeypatch.setattr(command, "call", make)
+    monkeypatch.setattr(command, "call_quietly", quietly)
+    monkeypatch.setattr(making, "TABLES", ("md", "csv", "latex", "json"))  # a picture takes longer than all of these
+    three_times(tmp_path, capsys, reports=False)
+
+
+def climbing(_: Experiment, number: int) -> Sequence[float]:
+    return [0.0, float(number)]
+
+
+def three_times(tmp_path: Path, capsys: pytest.CaptureFixture[str], *, reports: bool = True) -> None:
     assert reproduce(*SMALL, "--output", str(tmp_path), "--quiet") == 0
     everything_is_there_and_says_that_it_is_smoke(tmp_path)
+    if reports:
+        assert (tmp_path / "tau_c_pong/tables/tau_c_sensitivity.png").is_file()
+        each_log_directory_has_a_report(tmp_path)
     capsys.readouterr()
     the_same_command_only_writes_again(tmp_path)
     assert "no distances" in capsys.readouterr().out
@@ -34,10 +81,10 @@ def test_a_part_is_made_written_again_and_outlives_a_bad_run(
 
 
 def everything_is_there_and_says_that_it_is_smoke(done: Path) -> None:
-    folder = done / "tau_c"
+    folder = done / "tau_c_pong"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     tables = {f"{place}/tau_c_sensitivity" for place in ("tables", "tables_on_fresh_episodes")}
-    assert names >= {f"{table}.{suffix}" for table in tables for suffix in ("md", "csv", "tex", "json", "png")}
+    assert names >= {f"{table}.{suffix}" for table in tables for suffix in ("md", "csv", "tex", "json")}
     assert names >= {"index.html", "cells.json", "cells.csv", "commands.sh"}
     for table in tables:
         text = (folder / f"{table}.md").read_text(encoding="utf-8")
@@ -49,6 +96,9 @@ def everything_is_there_and_says_that_it_is_smoke(done: Path) -> None:
     assert cells["smoke"] is cells["stand_in"] is True
     assert len(cells["cells"]) == 9
     assert all(cell["ours"] is not None and cell["distance"] is None for cell in cells["cells"])
+
+
+def each_log_directory_has_a_report(done: Path) -> None:
     summaries = list((done / "logs").glob("*/eval_report/summary.json"))
     assert len(summaries) == 3
     assert all("smoke" in json.loads(path.read_text(encoding="utf-8"))["race"] for path in summaries)
@@ -56,7 +106,7 @@ def everything_is_there_and_says_that_it_is_smoke(done: Path) -> None:
 
 def the_same_command_only_writes_again(done: Path) -> None:
     results = {path: path.stat().st_mtime_ns for path in done.glob("logs/*/run_1/*")}
-    page = done / "tau_c/index.html"
+    page = done / "tau_c_pong/index.html"
     before = page.read_bytes()
     page.unlink()
     assert reproduce(*SMALL, "--output", str(done)) == 0
@@ -68,9 +118,9 @@ def a_bad_run_is_named_and_keeps_no_other_from_its_table(done: Path) -> None:
     (bad,) = done.glob("logs/pong_tau_c_sensitivity_half/run_1")
     (bad / "run.yaml").write_text("{", encoding="utf-8")
     assert reproduce(*SMALL, "--output", str(done)) == 1
-    page = (done / "tau_c/index.html").read_text(encoding="utf-8")
+    page = (done / "tau_c_pong/index.html").read_text(encoding="utf-8")
     assert "pong_tau_c_sensitivity_half" in page
-    cells = json.loads((done / "tau_c/cells.json").read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((done / "tau_c_pong/cells.json").read_text(encoding="utf-8"))["cells"]
     assert [cell["column"] for cell in cells if cell["ours"] is None] == ["tau_c half"] * 3
 
 
@@ -129,6 +179,10 @@ def test_nothing_begins_that_costs_more_than_was_approved(
         (["r2po", "--json"], "add --dry-run"),
         (["r2po", "--table", "search", "--model", "x"], "asks no model"),
         (["r2po", "--only", "hopper"], "whose environments are"),
+        (["r2po", "--without-sb3", "--set-sb3", "eval_episodes=1"], "--without-sb3 leaves its suites out"),
+        (["r2po", "--table", "search", "--set-sb3", "eval_episodes=1"], "the table search has none of its suites"),
+        (["r2po", "--cancel-batches"], "add --batch"),
+        (["r2po", "--cancel-batches", "--batch", "--dry-run", "--without-sb3"], "leave one out"),
         (["r2po", "--set", "temprature=1", "--without-sb3", "--only", "nim", "--dry-run"], "temperature"),
     ],
 )
@@ -140,6 +194,56 @@ def test_what_cannot_be_done_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cancelling_batches_ends_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def call(options: Any) -> int:
+        asked.append(options)
+        return 0
+
+    monkeypatch.setattr(command, "call", call)
+    assert reproduce("r2po", "--batch", "--cancel-batches", "--output", str(tmp_path)) == 0
+    (options,) = asked
+    assert options.cancel_batches
+    assert options.when_accepted is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_without_figures_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").mkdir()
+    monkeypatch.setattr(command, "call", lambda _: 0)
+    monkeypatch.setattr(command, "call_quietly", lambda *_: [])
+    asked = ["--table", "salience", "--only", "frozenlake", "--output", str(tmp_path), "--quiet"]
+    assert reproduce("r2po", *asked) == 0
+    assert "this table has no published figures of what was asked for" in capsys.readouterr().out
+    page = (tmp_path / "salience_frozenlake/index.html").read_text(encoding="utf-8")
+    assert "There are no published figures of FrozenLake in this table" in page
+
+
+def test_a_cost_that_is_not_known_names_the_options_that_tell_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("r2po.sweep.forecast.report._bases_of", lambda _: [SimpleNamespace(**UNPRICED)])
+    total = SimpleNamespace(cost_to_approve=None)
+    with pytest.raises(InputError, match=r"no prices of gpt-4o-mini \(set .* --set prices\.input=X prices\.output=Y"):
+        check_approved(SimpleNamespace(total=total), 5.0)  # type: ignore[arg-type]
+
+
+UNPRICED = {"without_prices": ("gpt-4o-mini",), "unlimited": ()}
+
+
+@pytest.mark.parametrize(("logs", "folder"), [("a", "/x/core"), (".", "core"), ("/data/logs", "/data/core")])
+def test_commands_on_the_page_name_folders_alone(logs: str, folder: str) -> None:
+    request = request_for(Path("out"))
+    request = replace(request, place=replace(request.place, logs=Path(logs), folder=Path(folder)))
+    place = request.place
+    made = Command("paper_results_tables", [*place.from_logs, "--a-table", place.file("tables"), f"{logs}/pong/run_1"])
+    expected = "r2po paper_results_tables --logs-root LOGS --max-runs 10 --a-table FOLDER/tables LOGS/pong/run_1"
+    assert writing._told(made, request) == expected
 
 
 def test_columns_without_their_extra_are_named(
@@ -173,6 +277,6 @@ def test_the_core_table_from_its_runs_to_its_page(tmp_path: Path) -> None:
 def test_other_tables_from_their_runs_to_their_page(tmp_path: Path, paper: str, table: str) -> None:
     asked = ["--table", table, "--only", "pong", "--runs", "2", "--smoke", "--without-sb3", "--report", "none"]
     assert reproduce(paper, *asked, "--output", str(tmp_path), "--quiet") == 0
-    page = (tmp_path / table / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / f"{table}_pong" / "index.html").read_text(encoding="utf-8")
     assert "smoke" in page
     assert "has made nothing" not in page

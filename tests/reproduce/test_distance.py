@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from itertools import combinations_with_replacement
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from r2po.analysis.output.scores import Score
+from r2po.analysis.output.scores import Score, reference_lines
+from r2po.analysis.salience.signs import Share
 from r2po.reproduce import distance
-from r2po.reproduce.distance import of_means, of_z
+from r2po.reproduce.distance import of_means, of_shares
 
 RUNS = st.integers(min_value=2, max_value=30)
 MEANS = st.floats(min_value=-1e4, max_value=1e4)
@@ -44,6 +47,13 @@ def test_what_rounding_explains_is_not_far() -> None:
     assert abs((29 / 30 - 0.97) / (1e-5 / math.sqrt(10))) > 1000  # without the error of rounding
 
 
+def test_tables_say_what_the_page_says() -> None:
+    ours, published = Score("", 29 / 30, 1e-5, 10), Score("", 0.97, 0.0, 10)
+    found = of_means(ours, published)
+    assert found.p is not None
+    assert reference_lines(ours, published, "")[1] == f"t = {found.value:+.2f}, p = {found.p:.3f}"
+
+
 @pytest.mark.parametrize(
     ("ours", "published", "why"),
     [
@@ -61,8 +71,55 @@ def test_what_is_not_known_has_no_distance(ours: Score | None, published: Score 
     assert (found.value, found.p, found.why) == (None, None, why)
 
 
-def test_a_z_is_a_distance_with_the_p_of_a_normal_one() -> None:
-    found = of_z(1.959964, known=True)
-    assert found.p == pytest.approx(0.05, abs=1e-6)
-    assert of_z(None, known=False).why == distance.NO_RUNS
-    assert of_z(math.inf, known=True).value is None
+@pytest.mark.parametrize(
+    ("ours", "published", "why"),
+    [
+        (None, (3, 9), distance.NO_RUNS),
+        (Share((), 7), (3, 9), distance.NO_RUNS),
+        (Share(((0, 0), (0, 0)), 7), (3, 9), distance.NO_RUNS),
+        (Share(((4, 5),), 0), (101, 323), distance.ONE_RUN),
+        (Share(((4, 5), (0, 0)), 3), (101, 323), distance.ONE_RUN),
+        (Share(((4, 5), (1, 2)), 3), (0, 0), distance.NOT_PUBLISHED),
+        (Share(((4, 4), (2, 2)), 0), (9, 9), distance.EQUAL_SHARES),
+    ],
+)
+def test_shares_without_a_distance(ours: Share | None, published: tuple[int, int], why: str) -> None:
+    found = of_shares(ours, *published)
+    assert (found.value, found.p, found.why) == (None, None, why)
+
+
+def test_a_known_distance_of_shares() -> None:
+    """Iterations of very many runs with one each are independent: it is the test of two shares."""
+    ours = Share(((1, 1),) * 60 + ((0, 1),) * 40, 0)
+    found = of_shares(ours, 150, 300)
+    error = math.sqrt(0.525 * 0.475 * (1 / 100 + 1 / 300))
+    assert found.value == pytest.approx(0.1 / error, rel=0.03)
+    assert found.p == pytest.approx(2 * stats.t.sf(0.1 / error, 99), rel=0.1)
+
+
+@pytest.mark.parametrize(("share", "runs", "each"), [(0.3, 2, 8), (0.95, 3, 5), (0.74, 3, 6)])
+@pytest.mark.parametrize("likeness", [0.0, 0.5])
+def test_equal_shares_are_seldom_far(share: float, runs: int, each: int, likeness: float) -> None:
+    """Of all outcomes of runs with the published share, by their exact probability, 5 % at most have p below 0.05."""
+    size = (1 - likeness) / likeness if likeness else 0.0
+    numbers = range(each + 1)
+    ahead = (
+        stats.betabinom.pmf(numbers, each, share * size, (1 - share) * size)
+        if size
+        else stats.binom.pmf(numbers, each, share)
+    )
+    wrong = 0.0
+    for counts in combinations_with_replacement(numbers, runs):
+        ways = math.factorial(runs) / math.prod(map(math.factorial, Counter(counts).values()))
+        found = of_shares(Share(tuple((count, each) for count in counts), 0), round(share * 10**6), 10**6)
+        if found.p is not None and found.p < 0.05:
+            wrong += ways * math.prod(ahead[count] for count in counts)
+    assert wrong <= 0.05
+
+
+def test_ten_runs_far_from_the_published_share_are_far() -> None:
+    """A test that finds nothing would pass all of the above: exact binomial p of 20 in 100 against 0.7 is tiny."""
+    assert stats.binomtest(20, 100, 0.7).pvalue < 1e-6
+    found = of_shares(Share(((2, 10),) * 10, 0), 700, 1000)
+    assert found.p is not None
+    assert found.p < 0.001

@@ -30,9 +30,9 @@ def numbered(_: Experiment, number: int) -> Sequence[float]:
 def made(folder: Path, runs: int = 3, **asked: Any) -> Outcome:
     changes = asked.pop("changes", {})
     request = request_for(folder, **{**CARTPOLE, **asked})
+    request.mark_smoke()
     for each in request.runs:
         make_runs(request.place.logs, each, runs, numbered, **changes)
-    request.mark_smoke()
     return outcome(request)
 
 

@@ -31,9 +31,14 @@ def page_of(folder: Path, **changes: Any) -> Path:
     return write_page(request)
 
 
-def test_it_shows_each_cell_with_its_distance(browser: Any, tmp_path: Path) -> None:
-    page = page_of(tmp_path)
-    found = outcome(request_for(tmp_path, only=["cartpole", "swimmer"]))
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page that no test changes; its logs lie beside its folder."""
+    return page_of(tmp_path_factory.mktemp("page"))
+
+
+def test_it_shows_each_cell_with_its_distance(browser: Any, page: Path) -> None:
+    found = outcome(request_for(page.parents[1], only=["cartpole", "swimmer"]))
     with opened(browser, page) as watched:
         cells = watched.texts("tbody td")
         assert len(cells) == len(found.cells) == 16
@@ -45,8 +50,8 @@ def test_it_shows_each_cell_with_its_distance(browser: Any, tmp_path: Path) -> N
         assert watched.fits()
 
 
-def test_links_to_reasons_can_be_reached_by_keys(browser: Any, tmp_path: Path) -> None:
-    with opened(browser, page_of(tmp_path)) as watched:
+def test_links_to_reasons_can_be_reached_by_keys(browser: Any, page: Path) -> None:
+    with opened(browser, page) as watched:
         for _ in range(4):  # the chart and the table can be scrolled by keys; then comes the first link
             watched.press("Tab")
             if watched.page.evaluate("document.activeElement.tagName") == "A":
@@ -58,8 +63,8 @@ def test_links_to_reasons_can_be_reached_by_keys(browser: Any, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("narrow", "light"), ("narrow", "dark"), ("wide", "dark")])
-def test_it_fits_and_can_be_read(browser: Any, tmp_path: Path, size: str, scheme: str) -> None:
-    with opened(browser, page_of(tmp_path), size=size, color_scheme=scheme) as watched:
+def test_it_fits_and_can_be_read(browser: Any, page: Path, size: str, scheme: str) -> None:
+    with opened(browser, page, size=size, color_scheme=scheme) as watched:
         assert watched.fits()
         for kind in ("td.far", "td.near", "body"):
             ratio = watched.page.evaluate(CONTRAST, kind)
@@ -101,15 +106,15 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path) -> None:
         assert watched.fits()
 
 
-def test_nothing_is_asked_for_and_no_script_may_run(browser: Any, tmp_path: Path) -> None:
-    page = page_of(tmp_path)
+def test_nothing_is_asked_for_and_no_script_may_run(browser: Any, page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
     assert policy is not None
     assert policy[1].startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
-    page.write_text(text.replace("</main>", "<script>document.title = 'ran'</script></main>"), encoding="utf-8")
-    with opened(browser, page, ready=False) as watched:
+    changed = tmp_path / "index.html"
+    changed.write_text(text.replace("</main>", "<script>document.title = 'ran'</script></main>"), encoding="utf-8")
+    with opened(browser, changed, ready=False) as watched:
         assert watched.page.title() != "ran"
 
 

@@ -16,6 +16,9 @@ FEW_RUNS = 5
 
 FEW_MARK = "†"
 
+ROUNDING = 0.01**2 / 12
+"""Variance of what rounding to two decimals takes from a published mean, or adds to it: that of a uniform error."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -57,7 +60,8 @@ def small_print(source: str, *, as_published: bool) -> str:
     """Return the note on published figures beside ours."""
     if as_published:
         return f"Small print: {source}; z is our difference from it in standard errors."
-    return f"Small print: {source}; t and p are Welch's test of our difference from it, which needs 2 runs."
+    test = "t and p are Welch's test of our difference from it, which needs 2 runs and counts its rounding as an error"
+    return f"Small print: {source}; {test}."
 
 
 def figures_of(
@@ -105,9 +109,16 @@ def score_of(label: str, values: Sequence[float]) -> Score | None:
     return Score(label, mean(values), sample_std(values), len(values))
 
 
-def difference(ours: Score, other: Score) -> TTest | None:
-    """Return Welch's test of two scores; None where one is of a single run, or neither varies."""
-    return welch_of(ours.mean - other.mean, [(each.std**2 / each.runs, each.runs - 1) for each in (ours, other)])
+def difference(ours: Score, published: Score) -> TTest | None:
+    """Return Welch's test of a score and a published one; None where one is of a single run, or neither varies.
+
+    The published mean has the error of its rounding too: where runs hardly vary, it would be taken for a difference.
+    """
+    if not ours.std and not published.std:
+        return None
+    errors = (ours.std**2 / ours.runs, published.std**2 / published.runs + ROUNDING)
+    degrees = (ours.runs - 1, published.runs - 1)
+    return welch_of(ours.mean - published.mean, list(zip(errors, degrees, strict=True)))
 
 
 def z_score(ours: Score, other: Score) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
@@ -27,13 +27,18 @@ METRICS: Mapping[str, str] = MappingProxyType(
 
 
 def build_tau_c_table(
-    experiments: Sequence[ExperimentLogs], *, with_reference: bool = False, as_published: bool = False
+    experiments: Sequence[ExperimentLogs],
+    *,
+    with_reference: bool = False,
+    as_published: bool = False,
+    environments: Collection[str] = (),
 ) -> tuple[Table, list[str]]:
     """Return a row per environment, method and setting, and a line for each folder that is left out or odd.
 
     The default setting is the method's main experiment, as in the published table, else the one that the study made for
     it. Methods beside R2PO are those that are not built in and have its revision rule. ``as_published`` takes logged
-    rewards, and tells the difference from published figures by z, else it is Welch's test.
+    rewards, and tells the difference from published figures by z, else it is Welch's test. Rows are those of
+    ``environments``, of all if there are none.
     """
     ruled = [each for each in experiments if each.facts["revision_rule"]]
     lines = [line for each in ruled for line in each.remarks]
@@ -41,6 +46,7 @@ def build_tau_c_table(
     ours = {*ENVIRONMENTS, *(each.environment for each in usable if each.variant and each.method == OURS)}
     tasks = {key: task_facts(key) for key in ENVIRONMENTS}
     tasks |= {each.environment: each.task for each in usable if each.environment in ours or each.method != OURS}
+    tasks = {key: task for key, task in tasks.items() if not environments or key in environments}
     shown = [each for each in usable if each.environment in tasks]
     basis = basis_of(runs_of(shown), as_published=as_published, with_reference=with_reference)
     usable = settled(shown, basis)

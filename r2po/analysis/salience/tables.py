@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from r2po.analysis.output.scores import p_text
 from r2po.analysis.output.tables import Cell, Table, decimals
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
+from r2po.analysis.salience.beside import share_test
 from r2po.analysis.salience.cells import ABOUT_SHARES, MODES, count_of, names, share_cell
 from r2po.analysis.salience.counts import DIRECTION_LABELS, Salience
 from r2po.analysis.salience.edits import CATEGORIES, RULES, EditRules
 from r2po.analysis.salience.returns import Direction
 from r2po.analysis.salience.revisions import Revision
-from r2po.analysis.salience.signs import DIRECTIONS, Share
-from r2po.analysis.statistics.clusters import Z95
+from r2po.analysis.salience.signs import DIRECTIONS
 
 GROUPS = {
     "identical": "worst = median = best",
@@ -51,8 +52,9 @@ def headline_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
     reference = []
     if with_reference:
         source = f"{SOURCE[0].upper()}{SOURCE[1:]}"
-        about = "z: our share of strict + mention minus the published one in standard errors of both, iterations of a "
-        reference = [f"{source}; {about}run being as much alike there as here"]
+        about = "t: our share of strict + mention minus the published one in standard errors, if both are equal, with "
+        alike = "as many degrees of freedom as our runs less one; iterations of a run being as much alike there as here"
+        reference = [f"{source}; {about}{alike}"]
     text = f"Mention: the critic's reply has {MODES[mode]}; only where there is a critic"
     texts = [PROXIES, text, ABOUT_SHARES, BOTH_FROM_SAME, *reference, *notes]
     return Table("Salience bias: signs among regressions", columns, rows, texts)
@@ -61,25 +63,10 @@ def headline_table(analyses: Sequence[Salience], mode: str, notes: Sequence[str]
 def _published_row(ours: Salience, published: PublishedSalience) -> list[Cell | str]:
     numbers = (published.old, published.strict, published.old_mention, published.strict_mention)
     *cells, last = [count_of(number, published.regressions) for number in numbers]
-    z = share_z(ours.counts["regression"].strict_mention, published.strict_mention, published.regressions)
-    last = Cell(last.text, (*last.below, *(() if z is None else (f"z = {z:.1f}",))), plain=last.plain)
+    test = share_test(ours.counts["regression"].strict_mention, published.strict_mention, published.regressions)
+    told = () if test is None else (f"t = {test.t:+.2f}, p = {p_text(test.p)}",)
+    last = Cell(last.text, (*last.below, *told), plain=last.plain)
     return ["", "published", str(published.iterations), str(published.regressions), *cells, last]
-
-
-def share_z(ours: Share, count: int, total: int) -> float | None:
-    """Return our share minus one of ``count`` in ``total`` iterations, in standard errors; None if ours is not known.
-
-    The variance of ours is that of its interval. The runs of the other are not known: its iterations are taken to be as
-    much alike as ours.
-    """
-    if ours.value is None or ours.interval is None:
-        return None
-    low, high = ours.interval
-    variance = ((high - low) / (2 * Z95)) ** 2
-    other = count / total
-    smoothed = (ours.count + 0.5) / (ours.known + 1)
-    effect = max(1.0, variance * ours.known / (smoothed * (1 - smoothed)))
-    return float((ours.value - other) / np.sqrt(variance + effect * other * (1 - other) / total))
 
 
 def groups_table(revisions: Sequence[Sequence[Revision]], notes: Sequence[str]) -> Table:

@@ -8,11 +8,15 @@ from math import sqrt
 from typing import Any
 
 from r2po.analysis.logs.built_in import BASELINES
+from r2po.analysis.output.scores import ROUNDING
 from r2po.analysis.published import PublishedTest, published_results, published_tests
 from r2po.analysis.significance.tests import Comparison
 from r2po.analysis.statistics.holm import holm
 from r2po.analysis.statistics.welch import TTest, welch_of
 from r2po.rounding import first_largest
+
+KNOWN = 10**9
+"""Degrees of freedom of an error that is not estimated: the published gap is rounded to two decimals."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ def _parts(row: Comparison, metric: str) -> list[tuple[float, int]] | None:
 
 def _difference(row: Comparison, published_gap: float, metric: str) -> TTest | None:
     parts = _parts(row, metric)
-    return None if parts is None or row.gap is None else welch_of(row.gap - published_gap, parts)
+    if parts is None or row.gap is None or not any(square for square, _ in parts):
+        return None
+    return welch_of(row.gap - published_gap, [*parts, (ROUNDING, KNOWN)])
 
 
 def _z(row: Comparison, published_gap: float, metric: str) -> float | None:

@@ -10,10 +10,9 @@ from r2po.analysis.logs.experiments import ExperimentLogs
 from r2po.analysis.published import SOURCE, PublishedSalience, published_salience
 from r2po.analysis.salience.report import analyses_of, collect
 from r2po.analysis.salience.signs import Share
-from r2po.analysis.salience.tables import share_z
 from r2po.reproduce import making
 from r2po.reproduce.compared import Compared, Figure
-from r2po.reproduce.distance import NOT_PUBLISHED, Distance, of_z
+from r2po.reproduce.distance import of_shares
 from r2po.reproduce.part import Command, Experiment, Part, Place
 from r2po.reproduce.parts.r2po_core import PUBLISHED_MODEL
 from r2po.reproduce.settings import of_r2po
@@ -27,6 +26,10 @@ _SIGNS = {
     "old_mention": "old proxy + mention",
     "old": "old proxy",
 }
+_ALIKE = (
+    "The published shares are counts of all runs together. That iterations of a run are alike is known of ours; the "
+    "published ones are taken to be as much alike."
+)
 _GROUP = "Share of the regressions that have a sign"
 
 
@@ -36,8 +39,7 @@ def _experiments() -> Sequence[Experiment]:
 
 def _commands(place: Place) -> Sequence[Command]:
     only = ["--only-method", METHOD, "--only-method", "reptraj"]
-    only += [text for name in place.environments for text in ("--only-env", name)]
-    asked = [*place.from_logs, *only, "--formats", *making.TABLES, "pdf", *making.beside(place)]
+    asked = [*place.from_logs, *only, *making.only(place), "--formats", *making.TABLES, "pdf", *making.beside(place)]
     return [
         Command(
             "paper_salience_analysis", [*asked, "--mention-mode", mode, "--output-dir", place.file(f"salience_{mode}")]
@@ -61,7 +63,7 @@ def _compare(experiments: Sequence[ExperimentLogs], place: Place) -> Sequence[Co
             share: Share | None = getattr(counts, sign) if counts else None
             figures = _figure(share), _published(published, sign)
             label = task_facts(environment)["label"]
-            far = _distance(share, published, sign)
+            far = of_shares(share, getattr(published, sign), published.regressions)
             cells.append(Compared(_GROUP, label, column, environment, METHOD, *figures, far, runs.get(environment, ())))
     return cells
 
@@ -77,14 +79,6 @@ def _published(published: PublishedSalience, sign: str) -> Figure | None:
     return Figure(f"{count / total:.1%}", f"{count} of {total}", count / total) if total else None
 
 
-def _distance(share: Share | None, published: PublishedSalience, sign: str) -> Distance:
-    if not published.regressions:
-        return Distance(why=NOT_PUBLISHED)
-    known = share is not None and share.value is not None
-    z = share_z(share, getattr(published, sign), published.regressions) if share is not None else None
-    return of_z(z, known=known)
-
-
 R2PO_SALIENCE = Part(
     paper="r2po",
     name="salience",
@@ -98,10 +92,5 @@ R2PO_SALIENCE = Part(
         f"Edit patterns, of {method_facts('reptraj')['label']} too, are in the tables; the paper's figures of them are "
         "not part of this package.",
     ),
-    remarks={
-        METHOD: (
-            "The published shares are counts of all runs together. That iterations of a run are alike is known of "
-            "ours; the published ones are taken to be as much alike.",
-        )
-    },
+    remarks=lambda _: (_ALIKE,),
 )

@@ -29,9 +29,9 @@ def _experiments() -> Sequence[Experiment]:
 
 def _commands(place: Place) -> Sequence[Command]:
     formats = ["--formats", *making.TABLES]
-    asked = [*place.from_logs, *formats, "--output-dir"]
+    asked = [*place.from_logs, *making.environments(place), *formats, "--output-dir"]
     return [
-        Command("tau_c_sensitivity_results", [*asked, place.file("tables"), *making.beside(place)]),
+        Command("tau_c_sensitivity_results", [*asked, place.file("tables"), *making.logged(place)]),
         Command("tau_c_sensitivity_results", [*asked, place.file("tables_on_fresh_episodes")]),
     ]
 

@@ -91,8 +91,9 @@ def _missing(forecast: Forecast) -> list[str]:
     unpriced, unlimited = (
         _named(getattr(basis, name) for basis in _bases_of(forecast)) for name in ("without_prices", "unlimited")
     )
+    remedy = "set prices in the config, or give --set prices.input=X prices.output=Y"
     return [
-        *([f"no prices of {unpriced} (set prices in the config)"] if unpriced else []),
+        *([f"no prices of {unpriced} ({remedy})"] if unpriced else []),
         *(
             [f"no limit on the replies of {unlimited} (set max_output_tokens, or give a --max-cost of no more)"]
             if unlimited

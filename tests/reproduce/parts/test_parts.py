@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from r2po.analysis.published import props_results, published_results, published_salience, published_tau_c
@@ -9,6 +11,7 @@ from r2po.config import load_config
 from r2po.config.load import is_sb3_config
 from r2po.errors import InputError
 from r2po.installation import shipped_configs
+from r2po.reproduce.part import Part
 from r2po.reproduce.parts import PARTS, find_part
 from r2po.reproduce.request import request_of
 from r2po.tasks import TASKS
@@ -87,6 +90,19 @@ def test_runs_of_another_model_and_smoke_have_folders_of_their_own() -> None:
         "reproduced/r2po_smoke/core",
         "reproduced/r2po_smoke_ollama-x-1b/core",
     ]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.paper}-{part.name}")
+def test_a_part_of_a_table_has_a_folder_of_its_own_and_no_other_environment(part: Part) -> None:
+    asked = request_of(part, runs=2, only=["Pong", "cartpole", "pong"]).place
+    assert asked.folder.name == f"{part.name}_pong_cartpole"
+    assert asked.logs == request_of(part, runs=2).place.logs
+    for each in part.commands(asked):
+        told = " ".join(each.arguments)
+        assert "--envs pong cartpole" in told or "--only-env pong --only-env cartpole" in told, told
+    for each in part.commands(replace(asked, environments=())):
+        assert "pong cartpole" not in " ".join(each.arguments)
+        assert "--only-env" not in each.arguments
 
 
 def test_a_setting_of_the_user_takes_the_place_of_that_of_smoke() -> None:
