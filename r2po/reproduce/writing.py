@@ -23,7 +23,6 @@ from r2po.reproduce.request import Request, logdirs
 
 PAGE, SCRIPT = "index.html", "commands.sh"
 ALONE = "Tables, tests and figures have no published figures beside ours: some runs are smoke or those of a stand-in."
-REPORTS = ("first", "all", "none")
 
 
 def commands_of(request: Request, experiments: Sequence[ExperimentLogs], report: str) -> list[Command]:
