@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from hypothesis import settings
 from tests.wheel import Installed, build_and_install, has
 
 # A busy machine is no failure: tests of speed set their own limits.
-settings.register_profile("r2po", deadline=None)
+settings.register_profile("r2po", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=500)  # --hypothesis-profile=thorough
 settings.load_profile("r2po")
 
 LOOPBACK = str(Path(__file__).parent / "loopback")
@@ -36,6 +39,24 @@ stay_on_this_machine()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: interrupts are tested, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one in N cases of a test that is marked ``sampled(N)`` run by default, and all with ``-m slow``."""
+    cases: Counter[tuple[object, str]] = Counter()
+    for item in items:
+        if (mark := item.get_closest_marker("sampled")) is not None:
+            key = (item.parent, getattr(item, "originalname", item.name))
+            if cases[key] % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
+            cases[key] += 1
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector 12,000 tests, each time that it looks through everything."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ _OTHERWISE_TOLD = frozenset({"llm_model_name", "critic_llm_model_name", "critic"
 """Keys about which there is a reason of their own, or none."""
 _READ_BY_LINE = ("props", "propsp")
 _PAPER_OF_CODE = "r2po"
-"""The paper whose code the deviations in docs/methods.md are from."""
+"""The paper whose code the documented deviations are from."""
 
 
 def reasons_of(cell: Compared, context: Context) -> list[str]:
@@ -43,7 +43,7 @@ def _prompts(cell: Compared, context: Context) -> Iterator[str]:
         return
     yield (
         "The prompts are those of this package: the same facts in other words and in another order, with errors set "
-        "right (docs/methods.md, deviations)."
+        "right (the deviations in the documentation of methods)."
     )
     for differing in dict.fromkeys(run.prompts for run in asking if run.prompts):
         yield f"Prompts differ from this package's usual ones too: {differing}."

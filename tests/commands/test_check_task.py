@@ -24,6 +24,7 @@ CHECKS = ["seed", "reuse", "start", "numbers", "end", "reward", "card"]
 
 
 @pytest.mark.parametrize("name", TASKS)
+@pytest.mark.sampled(4)
 def test_every_shipped_task_passes(name: str) -> None:
     task = TASKS[name]
     if lacking(task.gym_id):
@@ -110,6 +111,7 @@ def test_without_a_fault_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("raises", {}, "played", "an episode of random actions ends with ZeroDivisionError: by nought"),
     ],
 )
+@pytest.mark.sampled(2)
 def test_each_fault_is_found(
     fault: str, changes: dict[str, Any], what: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

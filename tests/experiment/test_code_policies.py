@@ -43,6 +43,7 @@ def log_of(run: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "method", [pytest.param(each, marks=() if each in ("r2po", "props") else pytest.mark.slow) for each in PROMPTED]
 )
+@pytest.mark.sampled(2)
 def test_every_method_runs_with_code(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coder = Coder()
     result = run_code(make_code_config(method, tmp_path, num_iterations=3), coder, monkeypatch)
@@ -138,6 +139,7 @@ def test_iterations_in_which_no_policy_worked_are_left_out(
     "method",
     [pytest.param("r2po", marks=pytest.mark.slow), "props", pytest.param("critic_only", marks=pytest.mark.slow)],
 )
+@pytest.mark.sampled(2)
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +354,7 @@ def test_several_workers_give_the_same_and_equal_sources_are_rolled_out_once(
     assert (first["source"], first["returns"]) == (fourth["source"], fourth["returns"])
 
 
+@pytest.mark.slow
 def test_the_result_says_whether_the_best_policy_is_deterministic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +419,7 @@ class Both(Coder):
 
 
 @pytest.mark.parametrize("keeps_by", ["reward", "score"])
+@pytest.mark.sampled(2)
 def test_a_method_may_keep_what_succeeds_most(
     keeps_by: Literal["reward", "score"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

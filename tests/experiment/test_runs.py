@@ -68,6 +68,7 @@ def start(config: Config) -> list[str]:
         for protocol in ("published", "controlled")
     ],
 )
+@pytest.mark.sampled(4)
 def test_every_config_runs_to_its_end(file: str, protocol: str, tmp_path: Path) -> None:
     if missing := lacking(load_config(CONFIGS / file, protocol=protocol).gym_env_name):
         pytest.skip(missing)

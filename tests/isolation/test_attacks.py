@@ -155,6 +155,7 @@ def test_no_memory_of_the_machine_is_taken_out_of_use(advice: int) -> None:
         ("str(10**(10**8))", "time"),
     ],
 )
+@pytest.mark.sampled(2)
 def test_other_ideas(body: str, kind: str) -> None:
     started = time.monotonic()
     assert fail(attacking(body + "\nreturn [1.0, 1.0]"), limits=Limits(step_s=0.7, memory_mb=2048)).kind in kind.split(

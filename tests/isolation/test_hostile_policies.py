@@ -175,6 +175,7 @@ HOSTILE = {
 
 @needs_seccomp
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.sampled(3)
 def test_hostile_policies_end_as_outcomes(name: str) -> None:
     source, (kinds, text) = HOSTILE[name]
     started = time.monotonic()

@@ -157,6 +157,7 @@ def test_bytes_that_are_no_summary(reply: bytes, monkeypatch: pytest.MonkeyPatch
 
 
 @needs_seccomp
+@pytest.mark.slow
 def test_hostile_functions_get_nothing() -> None:
     body = "return 'got it' if Policy().act(observations[0])[0] else 'nothing'"
     with open_range() as place:

@@ -663,6 +663,7 @@ NASTY = {
 @pytest.mark.usefixtures("_time_limit")
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)
 @pytest.mark.parametrize("size", [2, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.sampled(4)
 def test_no_text_takes_long(text: str, size: int) -> None:
     with pytest.raises(UnusableReply):
         linear(size).read(text)

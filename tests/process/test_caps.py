@@ -77,6 +77,7 @@ def assert_as_without_caps(calm: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("cap", range(1, CALLS))
+@pytest.mark.sampled(2)
 def test_a_cap_on_calls(run: Run, cap: int, calm: Mapping[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     write_config(Path(), {**CARTPOLE, "max_llm_calls": cap})
     with FakeOllama(player) as server:

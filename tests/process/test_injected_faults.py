@@ -105,6 +105,7 @@ def run_on_a_bad_day(folder: Path, server: BadDay, environ: Mapping[str, str] | 
 
 
 @pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.sampled(4)
 def test_faults_of_one_kind_change_no_trial(tmp_path: Path, kind: str, calm: list[Any], waits: list[float]) -> None:
     with BadDay([kind]) as server:
         result = run_on_a_bad_day(tmp_path, server)
@@ -165,6 +166,7 @@ def test_refused_connections_change_no_trial(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.sampled(2)
 def test_a_stop_during_back_off_is_prompt_and_says_how_to_go_on(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

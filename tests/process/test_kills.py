@@ -142,6 +142,7 @@ def test_half_written_files_do_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LOGS)
+@pytest.mark.sampled(2)
 def test_a_log_damaged_by_something_else_is_named_and_left_alone(tmp_path: Path, name: str) -> None:
     write_config(tmp_path, CARTPOLE)
     run = tmp_path / "logs/run_1"

@@ -26,6 +26,7 @@ def run(folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.sampled(3)
 def test_without_a_stream_a_run_goes_to_its_end(redirection: str, tmp_path: Path) -> None:
     done = run(tmp_path, redirection)
     assert (done.returncode, done.stderr) == (0, "")

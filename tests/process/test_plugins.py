@@ -289,6 +289,7 @@ def test_a_plugin_that_does_not_import_ends_the_command_in_one_line(
 
 
 WITH_PLUGINS = {
+    "track",
     "run",
     "sweep",
     "sb3_baselines",

@@ -104,6 +104,7 @@ def has_loaded(process: int, library: str) -> bool:
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.sampled(2)
 def test_a_stop_while_the_program_loads_is_no_error(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Pydantic would turn an interrupt in the middle of building a model into an error of its own."""
     write_config(tmp_path, CARTPOLE)

@@ -45,6 +45,7 @@ def facts_of(prompt: str, names: set[str], case: Case) -> set[str]:
 
 
 @each_prompt
+@pytest.mark.sampled(3)
 def test_a_compact_prompt_tells_the_published_facts_and_no_other(method: str, role: str, case: Case) -> None:
     facts = expected(method, role, case)
     for question in questions(method, role, case):
@@ -53,6 +54,7 @@ def test_a_compact_prompt_tells_the_published_facts_and_no_other(method: str, ro
 
 
 @each_prompt
+@pytest.mark.sampled(4)
 def test_a_first_compact_prompt_without_warm_up(method: str, role: str, case: Case) -> None:
     facts = expected(method, role, case)
     prompt = questions(method, role, case, warmup_episodes=0)[0].prompt

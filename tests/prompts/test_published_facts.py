@@ -94,6 +94,7 @@ def sentences(prompt: str) -> list[str]:
 
 
 @each_prompt
+@pytest.mark.sampled(3)
 def test_a_prompt_tells_its_facts_and_no_other(method: str, role: str, case: Case) -> None:
     facts = expected(method, role, case)
     for question in questions(method, role, case):
@@ -103,6 +104,7 @@ def test_a_prompt_tells_its_facts_and_no_other(method: str, role: str, case: Cas
 
 
 @each_prompt
+@pytest.mark.sampled(4)
 def test_a_first_prompt_without_warm_up_tells_the_same_but_of_no_trial(method: str, role: str, case: Case) -> None:
     facts = expected(method, role, case)
     prompt = questions(method, role, case, warmup_episodes=0)[0].prompt

@@ -47,6 +47,7 @@ def facts_of(environment: str, method: str, **values: Any) -> PromptFacts:
 
 @pytest.mark.parametrize(("environment", "values"), KINDS, ids=lambda value: value if isinstance(value, str) else "")
 @pytest.mark.parametrize("method", PROMPTED)
+@pytest.mark.sampled(3)
 def test_what_a_method_renders_is_in_its_hash(
     method: str, environment: str, values: dict[str, Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_run_that_fails_stops_no_other_and_the_same_command_retries_it(tmp_pat
         ("schema: 2\nseed: 1\nconfig: 3\n", "run.yaml: protocol is missing"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str, said: str) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
     (tmp_path / "logs/nim/run_1").mkdir(parents=True)
@@ -139,6 +140,7 @@ def test_a_damaged_description_fails_its_run_alone(tmp_path: Path, content: str,
         {"runs": [{"run": "a", "planned": "b"}]},
     ],
 )
+@pytest.mark.sampled(2)
 def test_a_damaged_manifest_is_named_and_written_anew(tmp_path: Path, change: dict[str, Any]) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
     command = ["config.yaml", "--runs", "1", "--name", "one"]
@@ -169,6 +171,7 @@ def test_a_damaged_log_of_calls_stops_a_sweep_only_if_a_cap_depends_on_it(tmp_pa
 
 
 @pytest.mark.parametrize("content", ["{}", pytest.param("[]", marks=pytest.mark.slow), "\xff"])
+@pytest.mark.sampled(3)
 def test_a_damaged_result_is_made_again(tmp_path: Path, content: str) -> None:
     write_config(tmp_path, {**SMALL, "llm_model_name": "embedded/search", "method": "props", "num_iterations": 1})
     command = ["config.yaml", "--runs", "1"]
@@ -220,6 +223,7 @@ def test_a_cap_on_all_calls_is_kept_over_restarts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--max-tokens", "--max-cost"])
+@pytest.mark.sampled(2)
 def test_caps_on_tokens_and_money_are_kept(tmp_path: Path, option: str) -> None:
     prices = {"input": 1e6, "output": 1e6}  # a unit of money for each token
     command = [*write_experiments(tmp_path, prices=prices, max_output_tokens=60), "--runs", "2"]
@@ -357,6 +361,6 @@ def test_the_options_that_the_document_names_are_there() -> None:
     add_options(parser)
     named = set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", text))
     assert {"--runs", "--seeds", "--jobs", "--ray", "--max-cost", "--logs", "--name"} <= named
-    assert named - {"--nodes", "--array", "--workers"} <= {
+    assert named - {"--nodes", "--array", "--workers", "--to"} <= {
         option for action in parser._actions for option in action.option_strings
-    }  # Slurm has them, and the benchmark
+    }  # Slurm has them, the benchmark, and r2po track

@@ -226,6 +226,7 @@ def test_long_model_times_are_in_minutes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("draw", DRAWINGS)
 @pytest.mark.parametrize("iterations", [1, 3])
+@pytest.mark.sampled(3)
 def test_same_data_give_the_same_bytes(draw: DrawPanel, iterations: int, tmp_path: Path) -> None:
     write_run(tmp_path, 1, [1.0] * iterations, description={"model": "a $ in {a} name_"})
     shown = panel(tmp_path)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def damages(draw: st.DrawFn) -> list[tuple[str, float, bytes, int]]:
 
 @given(damage=damages())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 def test_whatever_happens_to_the_files_it_prints_or_refuses(
     real: Path, tmp_path: Path, damage: list[tuple[str, float, bytes, int]]
 ) -> None:

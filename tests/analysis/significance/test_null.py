@@ -213,6 +213,7 @@ def sign_flips_reject(generator: np.random.Generator) -> bool:
     return row.permutation is not None and row.permutation.p <= 0.05
 
 
+@pytest.mark.slow
 def test_sign_flips_reject_as_often_as_they_may() -> None:
     # Of 64 choices of signs two are at most 0.05: at six pairs 2/64 of all cases.
     assert rate(2000, 5, sign_flips_reject) == pytest.approx(2 / 64, abs=3 * (2 / 64 / 2000) ** 0.5)

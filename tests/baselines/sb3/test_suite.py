@@ -60,6 +60,7 @@ def check_run(run: Path) -> None:
 
 
 @pytest.mark.parametrize(("environment", "algorithm"), SAMPLE)
+@pytest.mark.sampled(2)
 def test_a_sample_of_environments_and_algorithms(tmp_path: Path, environment: str, algorithm: str) -> None:
     config = make_suite(environment, tmp_path / "logs", f"algorithms=[{algorithm}]", OFF_POLICY)
     run_suite(config, None, SILENT)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.baselines.sb3.suites import SUITES
 
 HIDE = """
@@ -42,6 +44,7 @@ def test_one_line_says_what_to_install(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_everything_else_works(tmp_path: Path) -> None:
     config = str(SUITES.parent / "nim/nim_props.yaml")
     small = ["num_iterations=1", "llm_model_name=embedded/search", "heldout_episodes=1"]

@@ -66,6 +66,7 @@ def assert_no_key(seen: Seen, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("failure", "name", "variant"), cases(IN_A_CALL))
+@pytest.mark.sampled(3)
 def test_a_failure_during_a_call(failure: Failure, name: str, variant: int, tmp_path: Path) -> None:
     seen = see_in_a_call(failure, name, tmp_path, variant)
     assert seen.outcome == failure.outcome, seen.reason
@@ -90,6 +91,7 @@ def test_a_failure_during_a_call(failure: Failure, name: str, variant: int, tmp_
     ("failure", "name", "variant"),
     cases(tuple(failure for failure in IN_A_CALL if failure.outcome == RETRIED)),
 )
+@pytest.mark.sampled(3)
 def test_a_failure_that_lasts_ends_the_run_after_bounded_attempts(
     failure: Failure, name: str, variant: int, tmp_path: Path
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_failure_that_lasts_ends_the_run_after_bounded_attempts(
 
 
 @pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.sampled(2)
 def test_odd_replies_are_kept_as_they_are(name: str, tmp_path: Path) -> None:
     texts: dict[str, list[str]] = {}
     for failure in IN_A_CALL:

@@ -29,6 +29,7 @@ def test_the_policies_declare_constants(gym_id: str) -> None:
         assert 3 <= len(declared(source)) <= 6
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_runs_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,6 +67,7 @@ def test_of_equal_scores_the_first_is_kept_and_equal_programs_are_rolled_out_onc
     assert record["episodes"] == 6
 
 
+@pytest.mark.slow
 def test_all_candidates_of_a_round_have_the_same_seeds_under_both_protocols(tmp_path: Path, monkeypatch: Patch) -> None:
     replies = {"search/1/0": block(LEFT), "search/1/1": block(f"x = 1\n{LEFT}")}
     for protocol in ("published", "controlled"):
@@ -166,12 +167,14 @@ def test_if_all_fail_the_next_prompt_says_why(tmp_path: Path, monkeypatch: Patch
     assert model.roles == [(1, "feedback", 1), (1, "search", 8), (1, "repair", 2), (2, "search", 3)]
 
 
+@pytest.mark.slow
 def test_a_run_in_which_nothing_works_ends_too(tmp_path: Path, monkeypatch: Patch) -> None:
     result = run(make_run_config(tmp_path, num_iterations=2), Model({"search": block(BROKEN)}), monkeypatch)
     assert [record["accepted"] for record in records(tmp_path)] == [None, None]
     assert (result["iterations"], result["best_reward"], result["heldout_reward"]) == (2, None, None)
 
 
+@pytest.mark.slow
 def test_the_better_round_is_delivered_even_if_a_worse_one_follows(tmp_path: Path, monkeypatch: Patch) -> None:
     model = Model({"search/1": block(GOOD), "search/2": block(LEFT), "search/3": block(RIGHT)})
     result = run(make_run_config(tmp_path, num_iterations=3), model, monkeypatch)
@@ -194,6 +197,7 @@ def test_reflections(tmp_path: Path, monkeypatch: Patch) -> None:
     assert "Reflect on the policy of round 3, the best so far." in model.prompts("reflection", 4)[0]
 
 
+@pytest.mark.slow
 def test_no_reflections(tmp_path: Path, monkeypatch: Patch) -> None:
     model = Model({"search": block(GOOD)})
     run(make_run_config(tmp_path, num_iterations=2, reflection=False), model, monkeypatch)
@@ -210,6 +214,7 @@ def test_a_hang_is_a_failure(tmp_path: Path, monkeypatch: Patch) -> None:
     assert told(record) == [("candidate_1", "time"), ("candidate_2", "works")]
 
 
+@pytest.mark.slow
 def test_the_history_is_cut_under_controlled(tmp_path: Path, monkeypatch: Patch) -> None:
     sources = [f"# Round {number}\n{LEFT if number != 2 else GOOD}" for number in range(1, 7)]
     replies = {f"search/{number}": block(source) for number, source in enumerate(sources, 1)}
@@ -245,6 +250,7 @@ def test_a_function_that_fails_is_repaired_with_its_traceback(tmp_path: Path, mo
     assert "Episode 2: 40 steps\n" in model.prompts("search", 2)[0]
 
 
+@pytest.mark.slow
 def test_after_three_repairs_statistics_take_its_place(tmp_path: Path, monkeypatch: Patch) -> None:
     wrong = block("def summarize(observations):\n    return 7")
     model = Model({"feedback": wrong, "repair": wrong, "search": block(GOOD)})

@@ -106,6 +106,7 @@ def test_a_round_with_tuning(tmp_path: Path, monkeypatch: Patch) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_next_prompt_shows_the_tuned_program(tmp_path: Path, monkeypatch: Patch) -> None:
     model = Model({"search/1": block(BAD), "search/2": block(LEFT)})
     run(make_tuned_config(tmp_path, num_iterations=2), model, monkeypatch)
@@ -140,6 +141,7 @@ def test_the_prompts_of_promptpo_say_nothing_of_constants(tmp_path: Path, monkey
         ('PARAMS = {"gain": 1.0}', "PARAMS['gain'] must be (value, low, high), as in PARAMS = "),
     ],
 )
+@pytest.mark.sampled(2)
 def test_what_are_no_constants_is_told_and_the_program_kept(
     head: str, said: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
@@ -155,6 +157,7 @@ def test_what_are_no_constants_is_told_and_the_program_kept(
     assert (refusal["failure"]["kind"], refusal["lengths"]) == ("policy", [])
 
 
+@pytest.mark.slow
 def test_constants_that_make_the_policy_fail_are_worse_than_all_others(tmp_path: Path, monkeypatch: Patch) -> None:
     lines = ['limit = PARAMS["limit"][0]', "assert limit < 0.6", "return int(obs[2] + obs[3] > limit)"]
     source = policy(*lines, head='PARAMS = {"limit": (0.5, -1.0, 1.0)}')
@@ -231,6 +234,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize(
     "point", [7, pytest.param(1, marks=pytest.mark.slow), pytest.param(12, marks=pytest.mark.slow)]
 )
+@pytest.mark.sampled(2)
 def test_a_run_that_ends_while_it_tunes_goes_on_there(point: int, tmp_path: Path, monkeypatch: Patch) -> None:
     model = Model({"search": block(BAD)})
     run(make_tuned_config(tmp_path / "calm"), model, monkeypatch)

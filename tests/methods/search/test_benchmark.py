@@ -12,6 +12,7 @@ from r2po.runlog import list_runs
 from r2po.tasks import TASKS
 
 
+@pytest.mark.slow
 def test_it_runs_what_is_missing_and_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--logs-root", str(tmp_path), "--only-env", "maze", "--runs", "1", "--jobs", "1"]
     main(options)

@@ -151,6 +151,7 @@ def crasher() -> Iterator[Crasher]:
 
 
 @each_method
+@pytest.mark.sampled(3)
 def test_a_killed_run_ends_as_an_undisturbed_one(method: str, tmp_path: Path, crasher: Crasher) -> None:
     """Killed at random points, in turn and anew: nothing but the times differs in any file."""
     # The reference engine: numba's cache writes files of its own.
@@ -201,6 +202,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("policy", ["random_features", "projected_mlp"])
 @pytest.mark.parametrize("method", ["random_search", "cma_es", "ars"])
+@pytest.mark.sampled(3)
 def test_frozen_policies_are_searched_too(method: str, policy: str, tmp_path: Path) -> None:
     overrides = [f"{key}={value}" for key, value in {**SMALL, "logdir": tmp_path, "max_traj_length": 3}.items()]
     file = CONFIGS / f"swimmer/swimmer_{method}.yaml"
