@@ -34,7 +34,7 @@ def of_suite(cell: Compared, _: Context) -> Iterator[str]:
     if any(map(_sees_normalised, cell.runs)):
         yield (
             "The best algorithm was trained on normalised observations and is evaluated with the same statistics, "
-            "which the paper's code leaves out (docs/baselines.md)."
+            "which the paper's code leaves out."
         )
     named = versions_told(cell.runs, ("stable-baselines3", "torch"))
     if named:
