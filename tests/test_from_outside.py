@@ -100,6 +100,7 @@ def test_candidates_that_are_texts_resume_and_replay_too(logs: Path) -> None:
     assert len(frames.iterations) == 2 * ITERATIONS
 
 
+@pytest.mark.slow
 def test_reports(logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     polish = logs / "logs" / "polish"
     said = call(capsys, "eval", "--logdir", polish, logs / "logs" / "r2po", "--compare-output", tmp_path / "comparison")

@@ -40,6 +40,7 @@ def outputs(path: Path) -> list[list[dict[str, Any]]]:
     return [cell["outputs"] for cell in cells if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow
 def test_the_notebook_says_what_it_shows(tmp_path: Path) -> None:
     done = execute(tmp_path, NOTEBOOK, "--check")
     assert (done.returncode, done.stderr) == (0, "")

@@ -121,6 +121,7 @@ def goes_the_whole_way(installed: Installed, folder: Path) -> None:
     scores_what_the_run_says(runs[best], exported(folder / "policy.py"))
 
 
+@pytest.mark.slow
 def test_from_an_empty_folder_to_a_policy(installed: Installed, tmp_path: Path) -> None:
     goes_the_whole_way(installed, tmp_path)
 

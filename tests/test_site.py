@@ -102,6 +102,7 @@ class _Loads(HTMLParser):
         self.found += re.findall(r"url\(([^)]*)\)", given.get("style", ""))
 
 
+@pytest.mark.slow
 def test_the_pages_are_built_without_a_warning_and_ask_no_other_host(tmp_path: Path) -> None:
     for package in ("mkdocs", "material", "mkdocstrings"):
         if importlib.util.find_spec(package) is None:

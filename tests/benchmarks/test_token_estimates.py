@@ -46,6 +46,7 @@ def o200k() -> Count:
 
 @needs_o200k
 @pytest.mark.parametrize("name", FEW)
+@pytest.mark.sampled(3)
 def test_short_runs_with_o200k(name: str, o200k: Count) -> None:
     assert_close(name, o200k, **FEW[name])
 

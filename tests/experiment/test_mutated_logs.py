@@ -152,6 +152,7 @@ def test_a_half_run_is_resumed_as_it_was_or_not_without_a_word() -> None:
     check_half_run(range(FEW), sealed=True)
 
 
+@pytest.mark.slow
 def test_no_number_of_a_finished_run_changes_without_a_word() -> None:
     check_finished_run(range(FEW), sealed=True)
 

@@ -183,6 +183,7 @@ def test_a_server_that_stays_away_stops_the_run_after_bounded_attempts(tmp_path:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_passing_failures_are_retried_and_change_no_trial(tmp_path: Path) -> None:
     write_config(tmp_path / "calm", NIM)
     write_config(tmp_path / "stormy", NIM)

@@ -29,8 +29,8 @@ TINY: Mapping[str, Any] = {
 CALLS = 4
 KILLED = -9
 MOST_POINTS = 1000
-SHORT = 7
-"""Kills at every point take a while; in the short version at every seventh."""
+SHORT = 12
+"""Kills at every point take a while; in the short version at every twelfth."""
 
 
 @pytest.fixture(scope="module")

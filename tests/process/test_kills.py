@@ -77,6 +77,7 @@ def _replies(log: dict[str, Any]) -> list[str]:
         pytest.param(LONGER_NIM, id="tabular", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.sampled(3)
 def test_ten_kills_change_nothing_and_cost_at_most_one_call_each(tmp_path: Path, values: Mapping[str, Any]) -> None:
     calm, calls = undisturbed(tmp_path / "calm", values)
     folder = tmp_path / "killed"
@@ -98,6 +99,7 @@ def test_ten_kills_change_nothing_and_cost_at_most_one_call_each(tmp_path: Path,
         pytest.param(LONGER_NIM, id="tabular"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_torn_last_lines_are_made_again(tmp_path: Path, values: Mapping[str, Any]) -> None:
     calm, calls = undisturbed(tmp_path / "calm", values)
     folder = tmp_path / "torn"

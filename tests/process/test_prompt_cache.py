@@ -65,6 +65,7 @@ FULL = (f"cartpole/cartpole_{R2PO}", f"swimmer/swimmer_{R2PO}", "cartpole/cartpo
         *(pytest.param(config, prompts, {}, marks=pytest.mark.slow) for config in FULL for prompts in STYLES),
     ],
 )
+@pytest.mark.sampled(3)
 def test_a_run_is_charged_hardly_more_than_its_prompts_must_cost(
     play: Play, config: str, prompts: str, changes: dict[str, Any]
 ) -> None:

@@ -157,6 +157,7 @@ ROUNDS = {
 
 
 @pytest.mark.parametrize("columns", [pytest.param(80, marks=pytest.mark.slow), 56])
+@pytest.mark.sampled(3)
 def test_rounds_of_programs_take_a_row_each_whatever_was_repaired(columns: int, tmp_path: Path) -> None:
     write_config(tmp_path, ROUNDS)
     with FakeOllama(player) as server:
@@ -175,6 +176,7 @@ def test_rounds_of_programs_take_a_row_each_whatever_was_repaired(columns: int, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.sampled(2)
 def test_a_stop_leaves_the_terminal_as_it_was_and_a_resume_shows_the_count(
     folder: Path, number: signal.Signals, code: int
 ) -> None:

@@ -43,6 +43,7 @@ def stop(process: Any, number: signal.Signals) -> Completed:
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.sampled(2)
 def test_a_slow_call_is_left_at_once_and_only_that_one_is_asked_again(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

@@ -58,6 +58,7 @@ def test_without_numba_the_reference_is_taken_in_silence(monkeypatch: pytest.Mon
         ("NUMBA_DISABLE_JIT", "1", "NUMBA_DISABLE_JIT is set"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_a_numba_that_does_not_work_is_done_without(
     variable: str, value: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,7 @@ def test_runs_side_by_side(browser: Any, address: str) -> None:
         pytest.param("wide", "dark", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.sampled(2)
 def test_what_should_not_be_obeyed_is_shown(size: str, scheme: str, browser: Any, address: str, tmp_path: Path) -> None:
     with opened(browser, address, size=size, color_scheme=scheme) as watched:
         page = watched.page

@@ -123,6 +123,7 @@ class Commands:
 
 
 @pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.sampled(3)
 def test_no_key_gets_out(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

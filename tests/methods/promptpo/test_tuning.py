@@ -214,6 +214,7 @@ def test_tuning_counts_by_its_episodes_and_ends_with_the_budget(tmp_path: Path, 
     assert two["episodes"] <= 13 * 3
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_runs_and_others_differ(tmp_path: Path, monkeypatch: Patch) -> None:
     made = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

@@ -27,6 +27,7 @@ print("Hopper-v5", refusal("Hopper-v5", {}), sep=": ")
 
 
 @pytest.mark.parametrize("core", CORES)
+@pytest.mark.sampled(3)
 def test_with_any_code_of_the_blas_rewards_equal_those_of_gymnasium_or_are_left_to_it(core: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", COMPARISON],

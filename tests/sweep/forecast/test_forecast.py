@@ -100,6 +100,7 @@ def test_a_sweep_takes_about_what_its_forecast_says(
     compare(values, tmp_path, monkeypatch, most=3)
 
 
+@pytest.mark.slow
 def test_a_search_for_programs_takes_about_what_its_forecast_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
