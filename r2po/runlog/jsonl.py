@@ -12,8 +12,8 @@ import numpy as np
 
 from r2po.errors import InputError
 from r2po.runlog.chain import Chain
-from r2po.runlog.lock import RunLockedError
 from r2po.runlog.mirror import mirror_of
+from r2po.runlog.only_writer import OnlyWriter
 
 
 class DamagedLog(InputError):
@@ -117,13 +117,11 @@ class Appender:
         self._chain = Chain(path, sealed=sealed)
         is_new = not path.exists()
         try:
-            self._file = path.open("ab")
+            self._file = OnlyWriter(path)
         except IsADirectoryError as error:
             raise unreadable(path, error) from None
-        self._in_doubt = False
         try:
-            self._size = self._size_now()
-            self._end = self._read()
+            self._file.end = self._read()
             if is_new and self._mirror is not None:  # it may stay empty
                 self._mirror.appended(path, 0, b"", sync=False)
         except BaseException:
@@ -141,21 +139,14 @@ class Appender:
         Raises:
             RunLockedError: Another process has written to the file.
         """
-        self._check_alone()
+        self._file.check_alone()
         # Half a surrogate pair, which servers do send, is written as its JSON escape: the file stays valid UTF-8.
         line = self._chain.seal(dump(record).encode(errors="backslashreplace") + b"\n")
-        self._in_doubt = True
-        if self._end < self._size:
-            self._file.truncate(self._end)
-        self._file.write(line)
-        self._file.flush()
-        start, self._end = self._end, self._end + len(line)
-        self._size = self._end
-        if self._mirror is not None:
-            self._mirror.appended(self._path, start, line, sync=sync)
-        self._in_doubt = False
+        with self._file.writing(line) as start:
+            if self._mirror is not None:
+                self._mirror.appended(self._path, start, line, sync=sync)
         if sync:
-            os.fsync(self._file.fileno())
+            self._file.sync()
 
     def close(self) -> None:
         """Close the file."""
@@ -168,18 +159,6 @@ class Appender:
             check(self._chain)
             end += len(line)
         return end
-
-    def _size_now(self) -> int:
-        return os.fstat(self._file.fileno()).st_size
-
-    def _check_alone(self) -> None:
-        """Locks exclude nobody on some network drives."""
-        if self._in_doubt:
-            raise OSError(f"an earlier write to {self._path} failed")
-        if self._size_now() != self._size or self._end > self._size:
-            raise RunLockedError(
-                f"{self._path.parent} is being run by another process too: it has written to {self._path.name}"
-            )
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True, writer: str = "") -> None:

@@ -148,8 +148,8 @@ def test_a_failed_write_is_no_other_process(run: RunDirectory, monkeypatch: pyte
             log_file.flush()
             raise OSError(28, "No space left on device")
 
-    log_file = log._file
-    monkeypatch.setattr(log, "_file", Full())
+    log_file = log._file._file
+    monkeypatch.setattr(log._file, "_file", Full())
     for expected in ("No space left", "an earlier write to .* failed"):
         with pytest.raises(OSError, match=expected):
             log.append({"n": 4})

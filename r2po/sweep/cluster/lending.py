@@ -14,6 +14,7 @@ from pathlib import Path
 
 from r2po.errors import InputError
 from r2po.runlog import RunDirectory, RunLockedError
+from r2po.runlog.only_writer import OnlyWriter
 from r2po.runlog.trajectories import TRAJECTORIES
 from r2po.sweep.cluster.carrying import PIECE_BYTES, Piece
 
@@ -103,7 +104,8 @@ class LentRun:
             if self._closed:
                 return
             self._closed = why or f"{self._directory.path} is being run on another node by now"
-            for file in (*(log.file for log in self._logs.values()), *self._parts.values()):
+            files: list[_Log | io.BufferedWriter] = [*self._logs.values(), *self._parts.values()]
+            for file in files:
                 with suppress(OSError):
                     file.close()
             self._directory.close()
@@ -145,33 +147,20 @@ class _Log:
     """A file of lines that grows."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("ab")
         self._path = path
-        self._size = self._size_now()
-        self._end = end_of_lines(path)
-        self._in_doubt = False
+        self._file = OnlyWriter(path)
+        self._file.end = end_of_lines(path)
 
     def append(self, piece: Piece) -> None:
-        if self._in_doubt:
-            raise OSError(f"an earlier write to {self._path} failed")
-        if self._size_now() != self._size:
-            raise RunLockedError(
-                f"{self._path.parent} is being run by another process too: it has written to {self._path.name}"
-            )
-        if piece.start != self._end:
-            raise OSError(f"{self._path} ends at byte {self._end}, and what comes next begins at {piece.start}")
-        self._in_doubt = True
-        if self._end < self._size:
-            self.file.truncate(self._end)
-        self.file.write(piece.data)
-        self.file.flush()
-        if piece.sync and not piece.more:
-            os.fsync(self.file.fileno())
-        self._size = self._end = self._end + len(piece.data)
-        self._in_doubt = False
+        self._file.check_alone()
+        if piece.start != self._file.end:
+            raise OSError(f"{self._path} ends at byte {self._file.end}, and what comes next begins at {piece.start}")
+        with self._file.writing(piece.data):
+            if piece.sync and not piece.more:
+                self._file.sync()
 
-    def _size_now(self) -> int:
-        return os.fstat(self.file.fileno()).st_size
+    def close(self) -> None:
+        self._file.close()
 
 
 def end_of_lines(path: Path) -> int:
