@@ -120,10 +120,8 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace, request: Request) -> None:
     """Refuse what would have no effect, and runs beside others of another kind."""
     if options.set_sb3 and not request.suites:
-        there = any(each.method == "sb3" for each in request.part.experiments())
-        why = (
-            "--without-sb3 leaves its suites out" if there else f"the table {request.part.name} has none of its suites"
-        )
+        none = f"the table {request.part.name} has none of its suites"
+        why = "--without-sb3 leaves its suites out" if request.could_have_suites else none
         raise InputError(f"--set-sb3 is for Stable-Baselines3, and {why}; leave out --set-sb3")
     request.check_marks()
 
@@ -136,7 +134,7 @@ def _tell(options: argparse.Namespace, line: str) -> None:
 def _suites(options: argparse.Namespace, request: Request) -> tuple[list[SB3Config], list[str]]:
     """Return the suites to be run, and why they are left out, if they are."""
     if not request.suites:
-        if options.without_sb3 and any(each.method == "sb3" for each in request.part.experiments()):
+        if options.without_sb3 and request.could_have_suites:
             return [], ["The columns of Stable-Baselines3 are left out, as asked for (--without-sb3)."]
         return [], []
     with held_back():

@@ -95,9 +95,7 @@ def launch(
         RunStopped: The run stopped and can be resumed.
     """
     observer = _followed(config, environ, observer, place)
-    directory = (
-        run_to_resume(config, resume) if place is None else find_run(place.logdir or config.logdir, place.number)
-    )
+    directory = run_to_resume(config, resume) if place is None else find_run(_logdir(config, place), place.number)
     if directory is not None and directory.is_complete:
         if not directory.read_description().get("replay_of"):  # a replay's settings are its recorded run's
             check_unchanged(config, directory)
@@ -132,6 +130,11 @@ def launch(
     return _run(config, models_of(config, providers), directory, observer, gate_of, place, accept_changed_prompts)
 
 
+def _logdir(config: Config, place: Place | None) -> str:
+    """Return where the run directory is: that of a copy is not where the config says."""
+    return config.logdir if place is None else place.logdir or config.logdir
+
+
 def _name_other_runs(config: Config, observer: Observer, place: Place | None) -> None:
     """Say what is beside a new run; of a run on a copy, whoever has the others says it."""
     if place is None:
@@ -142,7 +145,7 @@ def _name_other_runs(config: Config, observer: Observer, place: Place | None) ->
 
 def _followed(config: Config, environ: Mapping[str, str], observer: Observer, place: Place | None) -> Observer:
     """Let the trackers follow a run, but not one that works on a copy: what they write beside it would be lost."""
-    if place is None or mirror_of(Path(place.logdir or config.logdir) / f"run_{place.number}") is None:
+    if place is None or mirror_of(Path(_logdir(config, place)) / f"run_{place.number}") is None:
         return tracked(observer, config.track, environ)
     if config.track:
         later = how_to_send(Path(config.logdir), config.track)
@@ -158,8 +161,8 @@ def _alone(providers: Mapping[str, Provider], max_outage_s: float) -> GateOf:
 def _start(
     config: Config, models: Mapping[str, Model], observer: Observer, gate_of: GateOf, place: Place | None
 ) -> Result:
-    logdir, number = (config.logdir, None) if place is None else (place.logdir or config.logdir, place.number)
-    directory = RunDirectory.create(Path(logdir), number)
+    logdir = _logdir(config, place)
+    directory = RunDirectory.create(Path(logdir), None if place is None else place.number)
     try:
         return _run(config, models, directory, observer, gate_of, place)
     except RunLockedError:

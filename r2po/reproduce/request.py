@@ -63,9 +63,9 @@ class Request:
         return [each for each in self.experiments if each.method == SUITE]
 
     @property
-    def asks_model(self) -> bool:
-        """Whether any run asks a model."""
-        return any(method_facts(each.method)["roles"] for each in self.runs)
+    def could_have_suites(self) -> bool:
+        """Whether the part has some of Stable-Baselines3, wanted or not."""
+        return any(each.method == SUITE for each in self.part.experiments())
 
     @property
     def overrides(self) -> list[str]:
